@@ -1,13 +1,13 @@
-// Package diskcache stores the results of operations in a directory, which several
-// processes may use concurrently. It also lists the results, measures their disk usage in
-// the store of trees, and removes them.
+// Package diskcache implements the cache of package solver on disk. It also lists cached
+// results, measures their disk usage, and removes them.
 //
-// The directory has a file per result:
+// The directory of a cache contains one file per result:
 //
-//	AB/CDEF….json  ABCDEF… is the digest of the key; see internal/sealed
+//	AB/CDEF….json  the result whose cache key has the digest ABCDEF…; see internal/sealed
 //	tmp            files that are being written
 //
-// Not here: cache keys (package solver), and the decision which results to remove.
+// Not here: cache keys (package solver), the files of results (solver/tree), and the
+// decision which results to remove (builder/state).
 package diskcache
 
 import (
@@ -29,53 +29,56 @@ import (
 	"slipway/solver/tree"
 )
 
-// Cache is a [solver.Cache] on disk. Several processes may use it at the same time: a
-// record appears atomically, after everything that it refers to. Safe for concurrent use.
+// Cache is a [solver.Cache] on disk. Safe for concurrent use, also by several processes: a
+// record is renamed to its path after the trees that it refers to are stored.
 type Cache struct {
 	dir   string
 	store *tree.Store
 	now   func() time.Time
-	// trees loads the trees of records and caches them, because the results of a build
-	// have most directories in common.
+	// trees loads the trees of records. All records share it, because the results of a
+	// build have most directories in common.
 	trees *tree.Loader
 }
 
-// Open opens the cache in a directory. If the directory does not exist, Open creates it.
-// store contains the trees of its results. now returns the time that is recorded when a
-// result is used.
+// Open opens the cache in the directory dir, and creates dir if it does not exist. store
+// contains the trees of results. now returns the time that is recorded as the last use of a
+// result.
 func Open(dir string, store *tree.Store, now func() time.Time) (*Cache, error) {
 	c := &Cache{dir: dir, store: store, now: now, trees: store.Loader()}
 	return c, os.MkdirAll(c.temp(), 0o700)
 }
 
-// temp returns the directory for records that are being written.
+// temp returns the path of the directory for files that are being written.
 func (c *Cache) temp() string { return filepath.Join(c.dir, "tmp") }
 
-// recordFile is the content of a file: the result of an operation.
+// recordFile is the content of the file for a result.
 type recordFile struct {
-	Name    string
+	Name    string        // of the operation
 	ID      digest.Digest `json:",omitempty"` // see [solver.CacheEntry]
-	Source  string        `json:",omitempty"` // identifier of the source
+	Source  string        `json:",omitempty"` // see [solver.Origin]
 	Outputs []recordOutput
 }
 
+// recordOutput is an output of an operation. It refers to trees in the store by ID.
 type recordOutput struct {
-	Tree   digest.Digest // id
+	Tree   digest.Digest // "" if the output is nil
 	Layers []recordLayer
 }
 
+// recordLayer is a layer of an output. See [snapshot.Layer].
 type recordLayer struct {
 	Lower, Upper digest.Digest
 	Blob         *snapshot.LayerBlob `json:",omitempty"`
 }
 
+// file returns the path of the file for a cache key.
 func (c *Cache) file(key digest.Digest) string {
 	hex := key.Encoded()
 	return filepath.Join(c.dir, hex[:2], hex[2:]+".json")
 }
 
-// Get implements [solver.Cache]. It is a cache miss if the record cannot be read, or if
-// it refers to something that no longer exists.
+// Get implements [solver.Cache]. A damaged record, or one that refers to a tree that the
+// store lacks, is a cache miss.
 func (c *Cache) Get(ctx context.Context, key digest.Digest) (solver.CacheEntry, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return solver.CacheEntry{}, false, err
@@ -97,13 +100,13 @@ func (c *Cache) Get(ctx context.Context, key digest.Digest) (solver.CacheEntry, 
 		return solver.CacheEntry{}, false, nil //nolint:nilerr // the operation runs again
 	}
 	now := c.now()
-	_ = os.Chtimes(file, now, now) // when it was last used, for pruning only
+	_ = os.Chtimes(file, now, now) // ignore errors: only pruning needs the time of the last use
 	return solver.CacheEntry{ID: r.ID, Outputs: outs}, true, nil
 }
 
-// readRegular reads a file. If it is not a regular file, the error is [fs.ErrNotExist].
-// It opens the file before it calls Stat, so that another process may delete the file at
-// any time.
+// readRegular returns the content of a file. If the file is not a regular file, the error
+// is [fs.ErrNotExist]. It opens the file before it checks the type, because another process
+// may delete or replace the file at any time.
 func readRegular(name string) ([]byte, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // without O_NONBLOCK, opening a FIFO waits for a writer
 	if err != nil {
@@ -120,6 +123,7 @@ func readRegular(name string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
+// load returns the outputs of a record, loaded with loader.
 func (c *Cache) load(loader *tree.Loader, r recordFile) ([]*snapshot.Snapshot, error) {
 	var outs []*snapshot.Snapshot
 	for _, o := range r.Outputs {
@@ -148,9 +152,9 @@ func (c *Cache) load(loader *tree.Loader, r recordFile) ([]*snapshot.Snapshot, e
 }
 
 // Put implements [solver.Cache].
-func (c *Cache) Put(ctx context.Context, key digest.Digest, of solver.Origin, result solver.CacheEntry) error {
-	r := recordFile{Name: of.Name, ID: result.ID, Source: of.Source}
-	for _, s := range result.Outputs {
+func (c *Cache) Put(ctx context.Context, key digest.Digest, origin solver.Origin, entry solver.CacheEntry) error {
+	r := recordFile{Name: origin.Name, ID: entry.ID, Source: origin.Source}
+	for _, s := range entry.Outputs {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -179,6 +183,7 @@ func (c *Cache) Put(ctx context.Context, key digest.Digest, of solver.Origin, re
 	return nil
 }
 
+// write writes data to a temporary file and renames it to file.
 func (c *Cache) write(file string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err

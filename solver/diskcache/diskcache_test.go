@@ -17,6 +17,7 @@ import (
 	"slipway/solver/tree"
 )
 
+// newCache returns an empty cache.
 func newCache(t *testing.T) *Cache {
 	t.Helper()
 	store, err := tree.OpenStore(t.TempDir())
@@ -30,8 +31,8 @@ func newCache(t *testing.T) *Cache {
 	return c
 }
 
-// TestRecordsDisappear: a record that another process deletes at any time is a cache
-// miss, and never an error.
+// TestRecordsDisappear checks that Get and Records return no error while another process
+// deletes a record again and again.
 func TestRecordsDisappear(t *testing.T) {
 	c := newCache(t)
 	key := digest.FromString("key")
@@ -39,8 +40,8 @@ func TestRecordsDisappear(t *testing.T) {
 	if err := c.Put(t.Context(), key, solver.Origin{Name: "x"}, out); err != nil {
 		t.Fatal(err)
 	}
-	file, kept := c.file(key), filepath.Join(t.TempDir(), "record")
-	if err := os.Rename(file, kept); err != nil {
+	file, backup := c.file(key), filepath.Join(t.TempDir(), "record")
+	if err := os.Rename(file, backup); err != nil {
 		t.Fatal(err)
 	}
 	stop := make(chan struct{})
@@ -52,7 +53,7 @@ func TestRecordsDisappear(t *testing.T) {
 				return
 			default:
 			}
-			_ = os.Link(kept, file)
+			_ = os.Link(backup, file)
 			_ = os.Remove(file)
 		}
 	})
@@ -76,12 +77,12 @@ func TestRecordsDisappear(t *testing.T) {
 	close(stop)
 	others.Wait()
 	if misses == 0 {
-		t.Errorf("%d hits, no miss: the record was never gone", hits)
+		t.Errorf("%d hits and no miss: the record was never deleted during a call", hits)
 	}
 }
 
-// TestNoRecord: a file that is not regular is not a record, and Get does not wait for a
-// FIFO.
+// TestNoRecord checks that a file at the path of a record that is not a record is a cache
+// miss. Get must not block if the file is a FIFO.
 func TestNoRecord(t *testing.T) {
 	c := newCache(t)
 	for about, create := range map[string]func(string) error{
@@ -103,14 +104,14 @@ func TestNoRecord(t *testing.T) {
 	}
 }
 
-// TestRecord: a record stores the identity and the outputs of a result, and the time of
-// its last use.
+// TestRecord checks that Get returns the identity and the outputs passed to Put, and that
+// it updates the time of the last use.
 func TestRecord(t *testing.T) {
 	c := newCache(t)
 	now := time.Unix(1_000_000, 0)
 	c.now = func() time.Time { return now }
 	key := digest.FromString("key")
-	want := solver.CacheEntry{ID: digest.FromString("id"), Outputs: []*snapshot.Snapshot{number(1), nil, number(2).With(number(3).Tree())}}
+	want := solver.CacheEntry{ID: digest.FromString("id"), Outputs: []*snapshot.Snapshot{testSnapshot(1), nil, testSnapshot(2).With(testSnapshot(3).Tree())}}
 	if err := c.Put(t.Context(), key, solver.Origin{Name: "x"}, want); err != nil {
 		t.Fatal(err)
 	}
@@ -130,12 +131,13 @@ func TestRecord(t *testing.T) {
 		t.Errorf("last used at %v, want %v", info.ModTime(), now)
 	}
 	if _, ok, err := c.Get(t.Context(), digest.FromString("other")); ok || err != nil {
-		t.Errorf("another key: found: %v, error: %v", ok, err)
+		t.Errorf("another key: found %v, error %v, want a miss", ok, err)
 	}
 }
 
-// number returns a snapshot whose tree contains n.
-func number(n int) *snapshot.Snapshot {
+// testSnapshot returns a snapshot with a directory that belongs to user n. Different
+// numbers yield different trees.
+func testSnapshot(n int) *snapshot.Snapshot {
 	e := tree.Edit(tree.Empty())
 	if _, err := e.MkdirAll("d", tree.Meta{UID: uint32(n)}); err != nil {
 		panic(err)

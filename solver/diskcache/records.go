@@ -13,30 +13,30 @@ import (
 	"slipway/internal/sealed"
 )
 
-// The kinds of records, as in BuildKit.
+// The kinds of records. BuildKit's record types have the same names.
 const (
-	KindLocal  = "source.local" // files of a local directory
-	KindSource = "source.remote"
-	KindResult = "regular" // result of an operation
+	KindLocal  = "source.local"  // a local directory, such as the build context
+	KindSource = "source.remote" // another source, such as an image
+	KindResult = "regular"       // the result of an operation that is not a source
 )
 
-// Record is a result in a [Cache].
+// Record describes a result in a [Cache].
 type Record struct {
-	Key  string
-	Name string // of the operation
-	Kind string
-	Used time.Time
-	// Bytes is the size on disk. Data that several records use is part of the size of
-	// only one of them.
+	Key  string    // hexadecimal digest of the cache key
+	Name string    // of the operation
+	Kind string    // one of the Kind constants
+	Used time.Time // last use
+	// Bytes is the size on disk. Records leaves it 0. The caller can set it to the result
+	// of [Usage.Own].
 	Bytes int64
 
-	file   string
-	size   int64 // of the file
+	file   string // path of the record file
+	size   int64  // bytes of the record file
 	record recordFile
 }
 
-// Records returns all records, sorted by key, without their sizes. Damaged records are
-// left out, because they are never used.
+// Records returns all records, sorted by key, without their sizes. It leaves out damaged
+// records, which Get ignores as well.
 func (c *Cache) Records(ctx context.Context) ([]Record, error) {
 	var list []Record
 	err := c.each(ctx, func(file string, info fs.FileInfo, r recordFile) error {
@@ -50,6 +50,7 @@ func (c *Cache) Records(ctx context.Context) ([]Record, error) {
 	return list, err
 }
 
+// kind returns the kind of a record.
 func (r recordFile) kind() string {
 	switch {
 	case strings.HasPrefix(r.Source, "local://"):
@@ -60,8 +61,8 @@ func (r recordFile) kind() string {
 	return KindResult
 }
 
-// each calls fn for each record that can be read. Records that another process removes
-// concurrently are left out.
+// each calls fn for each record file, with its path and its content. It leaves out files
+// that cannot be read, for example because another process removes them.
 func (c *Cache) each(ctx context.Context, fn func(string, fs.FileInfo, recordFile) error) error {
 	return c.files(ctx, func(file string, d fs.DirEntry) error {
 		info, err := d.Info()
@@ -79,7 +80,7 @@ func (c *Cache) each(ctx context.Context, fn func(string, fs.FileInfo, recordFil
 	})
 }
 
-// files calls fn for each file outside of the directory for temporary files.
+// files calls fn for each file of the cache, except for temporary files.
 func (c *Cache) files(ctx context.Context, fn func(string, fs.DirEntry) error) error {
 	return filepath.WalkDir(c.dir, func(file string, d fs.DirEntry, err error) error {
 		switch {
@@ -96,10 +97,12 @@ func (c *Cache) files(ctx context.Context, fn func(string, fs.DirEntry) error) e
 	})
 }
 
+// readRecord returns the content of a record file. It returns an error if file is not a
+// record file or is damaged.
 func readRecord(file string) (recordFile, error) {
 	var r recordFile
 	if !strings.HasSuffix(file, ".json") {
-		return r, errors.New("the file is not named like a record")
+		return r, errors.New("the file name does not end in .json")
 	}
 	data, err := readRegular(file)
 	if err == nil {
@@ -108,8 +111,8 @@ func readRecord(file string) (recordFile, error) {
 	return r, err
 }
 
-// Remove removes a record. Its trees and blobs remain in the store until the store is
-// swept.
+// Remove removes a record, and returns nil if it does not exist. Its trees and blobs remain
+// in the store until [tree.Store.Sweep] removes them.
 func (c *Cache) Remove(r Record) error {
 	if err := os.Remove(r.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cache: %w", err)

@@ -19,17 +19,18 @@ import (
 	"slipway/solver/tree"
 )
 
-// put stores a result under the digest of the name of its operation.
-func put(t *testing.T, c *Cache, of solver.Origin, s *snapshot.Snapshot) digest.Digest {
+// put stores the output s in the cache. The key, which it returns, is the digest of the
+// name of the operation.
+func put(t *testing.T, c *Cache, origin solver.Origin, s *snapshot.Snapshot) digest.Digest {
 	t.Helper()
-	key := digest.FromString(of.Name)
-	if err := c.Put(t.Context(), key, of, solver.CacheEntry{Outputs: []*snapshot.Snapshot{s}}); err != nil {
+	key := digest.FromString(origin.Name)
+	if err := c.Put(t.Context(), key, origin, solver.CacheEntry{Outputs: []*snapshot.Snapshot{s}}); err != nil {
 		t.Fatal(err)
 	}
 	return key
 }
 
-// names returns the names of all records, in order.
+// names returns the names of all records, sorted.
 func names(t *testing.T, c *Cache) []string {
 	t.Helper()
 	list, err := c.Records(t.Context())
@@ -44,16 +45,16 @@ func names(t *testing.T, c *Cache) []string {
 	return out
 }
 
-// TestRecords: a record has its key, the name of its operation, a kind and the time of
-// its last use. A removed record no longer exists, and removing it again is not an error.
+// TestRecords checks the fields of the records that Records returns, and that a removed
+// record is a cache miss. Removing it twice must not be an error.
 func TestRecords(t *testing.T) {
 	c := newCache(t)
 	now := time.Unix(1_000_000, 0)
 	c.now = func() time.Time { return now }
-	kinds := map[string]string{"made": KindResult, "image": KindSource, "context": KindLocal}
-	put(t, c, solver.Origin{Name: "made"}, number(1))
-	put(t, c, solver.Origin{Name: "image", Source: "docker-image://x"}, number(2))
-	put(t, c, solver.Origin{Name: "context", Source: "local://context"}, number(3))
+	kinds := map[string]string{"step": KindResult, "image": KindSource, "context": KindLocal}
+	put(t, c, solver.Origin{Name: "step"}, testSnapshot(1))
+	put(t, c, solver.Origin{Name: "image", Source: "docker-image://x"}, testSnapshot(2))
+	put(t, c, solver.Origin{Name: "context", Source: "local://context"}, testSnapshot(3))
 	list, err := c.Records(t.Context())
 	if err != nil || len(list) != len(kinds) {
 		t.Fatalf("records %v, %v, want %d", list, err, len(kinds))
@@ -72,13 +73,14 @@ func TestRecords(t *testing.T) {
 		}
 	}
 	if _, ok, err := c.Get(t.Context(), digest.FromString(list[0].Name)); ok || err != nil {
-		t.Errorf("a removed record: found %v, %v", ok, err)
+		t.Errorf("a removed record: found %v, %v, want a miss", ok, err)
 	}
 	if got := names(t, c); len(got) != 2 {
 		t.Errorf("records %v, want 2", got)
 	}
 }
 
+// cmpKeys compares records by their keys.
 func cmpKeys(a, b Record) int {
 	switch {
 	case a.Key < b.Key:
@@ -89,31 +91,31 @@ func cmpKeys(a, b Record) int {
 	return 0
 }
 
-// TestDamagedRecords: Get and Records ignore damaged records and other files, and Sweep
-// removes them. A directory at the path of a record does not prevent Put.
+// TestDamagedRecords checks that Get and Records ignore damaged records and other files,
+// and that Sweep removes them. Put must replace a directory at the path of a record.
 func TestDamagedRecords(t *testing.T) {
 	c := newCache(t)
-	whole := put(t, c, solver.Origin{Name: "whole"}, number(1))
-	damaged := put(t, c, solver.Origin{Name: "damaged"}, number(2))
+	intact := put(t, c, solver.Origin{Name: "intact"}, testSnapshot(1))
+	damaged := put(t, c, solver.Origin{Name: "damaged"}, testSnapshot(2))
 	data, err := os.ReadFile(c.file(damaged))
 	if err != nil {
 		t.Fatal(err)
 	}
 	data[len(data)-3] ^= 1
-	other := filepath.Join(filepath.Dir(c.file(whole)), "other")
+	other := filepath.Join(filepath.Dir(c.file(intact)), "other")
 	if err := errors.Join(os.WriteFile(c.file(damaged), data, 0o600), os.WriteFile(other, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok, err := c.Get(t.Context(), damaged); ok || err != nil {
 		t.Errorf("a damaged record: found %v, %v, want a miss", ok, err)
 	}
-	if got := names(t, c); !slices.Equal(got, []string{"whole"}) {
-		t.Errorf("records %v, want the whole one", got)
+	if got := names(t, c); !slices.Equal(got, []string{"intact"}) {
+		t.Errorf("records %v, want only the intact one", got)
 	}
 	if err := c.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for file, want := range map[string]bool{c.file(whole): true, c.file(damaged): false, other: false} {
+	for file, want := range map[string]bool{c.file(intact): true, c.file(damaged): false, other: false} {
 		if _, err := os.Stat(file); (err == nil) != want {
 			t.Errorf("after a sweep, %s exists: %v, want %v", file, err == nil, want)
 		}
@@ -121,16 +123,17 @@ func TestDamagedRecords(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(c.file(damaged), "x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	put(t, c, solver.Origin{Name: "damaged"}, number(2))
+	put(t, c, solver.Origin{Name: "damaged"}, testSnapshot(2))
 	if _, ok, err := c.Get(t.Context(), damaged); !ok || err != nil {
-		t.Errorf("after it was stored again: found %v, %v", ok, err)
+		t.Errorf("after Put: found %v, %v, want a hit", ok, err)
 	}
 }
 
-// TestClean: files of killed processes are removed, and their directory stays.
+// TestClean checks that Clean removes temporary files, but neither their directory nor
+// records.
 func TestClean(t *testing.T) {
 	c := newCache(t)
-	put(t, c, solver.Origin{Name: "whole"}, number(1))
+	put(t, c, solver.Origin{Name: "intact"}, testSnapshot(1))
 	if err := os.WriteFile(filepath.Join(c.temp(), "half"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -138,15 +141,15 @@ func TestClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	if list, err := os.ReadDir(c.temp()); err != nil || len(list) != 0 {
-		t.Errorf("left: %v, %v, want nothing", list, err)
+		t.Errorf("temporary files %v, %v, want none", list, err)
 	}
 	if got := names(t, c); len(got) != 1 {
 		t.Errorf("records %v, want one", got)
 	}
 }
 
-// TestRepair checks that Repair removes a record if the store lacks a file of its tree, a
-// file of a layer below it, or the blob of a layer.
+// TestRepair checks that Repair removes damaged records, and records for which the store
+// lacks a file of the tree, a file of a lower layer or a layer blob.
 func TestRepair(t *testing.T) {
 	c := newCache(t)
 	file := func(data string) *tree.Node {
@@ -171,22 +174,22 @@ func TestRepair(t *testing.T) {
 		return &snapshot.LayerBlob{Descriptor: ocispecs.Descriptor{Digest: b.Digest, Size: b.Size}}
 	}
 	var none *snapshot.Snapshot
-	put(t, c, solver.Origin{Name: "whole"}, none.WithBlob(file("whole"), layer("layer")))
+	put(t, c, solver.Origin{Name: "intact"}, none.WithBlob(file("intact"), layer("layer")))
 	put(t, c, solver.Origin{Name: "file"}, snapshot.New(file("lost file"), nil))
-	put(t, c, solver.Origin{Name: "lower"}, snapshot.New(file("whole"), []snapshot.Layer{{Layer: tree.Layer{Lower: file("lost lower"), Upper: file("whole")}}}))
-	put(t, c, solver.Origin{Name: "blob"}, none.WithBlob(file("whole"), layer("lost blob")))
-	damaged := put(t, c, solver.Origin{Name: "damaged"}, number(1))
+	put(t, c, solver.Origin{Name: "lower"}, snapshot.New(file("intact"), []snapshot.Layer{{Layer: tree.Layer{Lower: file("lost lower"), Upper: file("intact")}}}))
+	put(t, c, solver.Origin{Name: "blob"}, none.WithBlob(file("intact"), layer("lost blob")))
+	damaged := put(t, c, solver.Origin{Name: "damaged"}, testSnapshot(1))
 	if err := os.WriteFile(c.file(damaged), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Repair(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := names(t, c), []string{"blob", "file", "lower", "whole"}; !slices.Equal(got, want) {
-		t.Errorf("with a whole store, %v are left, want %v", got, want)
+	if got, want := names(t, c), []string{"blob", "file", "intact", "lower"}; !slices.Equal(got, want) {
+		t.Errorf("with an intact store, records %v remain, want %v", got, want)
 	}
 	if _, err := os.Stat(c.file(damaged)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a damaged record stays: %v", err)
+		t.Errorf("the damaged record still exists: %v", err)
 	}
 	for _, data := range []string{"lost file", "lost lower", "lost blob"} {
 		if err := c.store.Remove(digest.FromString(data)); err != nil {
@@ -196,7 +199,7 @@ func TestRepair(t *testing.T) {
 	if err := c.Repair(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := names(t, c); !slices.Equal(got, []string{"whole"}) {
-		t.Errorf("after blobs were lost, %v are left, want the whole record", got)
+	if got := names(t, c); !slices.Equal(got, []string{"intact"}) {
+		t.Errorf("after blobs were removed, records %v remain, want only the intact one", got)
 	}
 }

@@ -13,10 +13,10 @@ import (
 	"slipway/solver/tree"
 )
 
-// Clean removes incomplete files of killed processes. No other process may write to the
-// cache meanwhile.
+// Clean removes temporary files of processes that were killed. No other process may write
+// to the cache meanwhile.
 func (c *Cache) Clean() error {
-	// The directory itself stays, because other processes may open the cache meanwhile.
+	// Keep the directory itself, because a process that has just opened the cache needs it.
 	list, err := os.ReadDir(c.temp())
 	for _, d := range list {
 		err = errors.Join(err, os.RemoveAll(filepath.Join(c.temp(), d.Name())))
@@ -24,7 +24,7 @@ func (c *Cache) Clean() error {
 	return err
 }
 
-// Sweep removes files that are not records, and damaged records.
+// Sweep removes damaged records and all files in the cache that are not records.
 func (c *Cache) Sweep(ctx context.Context) error {
 	return c.files(ctx, func(file string, _ fs.DirEntry) error {
 		if _, err := readRecord(file); err != nil {
@@ -34,10 +34,10 @@ func (c *Cache) Sweep(ctx context.Context) error {
 	})
 }
 
-// Repair removes damaged records, and records that refer to a blob or directory that the
-// store lacks or that is damaged. It reads everything that the records refer to.
+// Repair removes damaged records, and records that refer to a directory or blob that is
+// damaged or does not exist. It reads all blobs that records refer to, which takes long.
 func (c *Cache) Repair(ctx context.Context) error {
-	w := &verifier{ctx: ctx, store: c.store, checked: map[digest.Digest]error{}}
+	w := &verifier{ctx: ctx, store: c.store, results: map[digest.Digest]error{}}
 	loader := c.store.Loader()
 	return c.files(ctx, func(file string, _ fs.DirEntry) error {
 		r, err := readRecord(file)
@@ -57,13 +57,14 @@ func (c *Cache) Repair(ctx context.Context) error {
 	})
 }
 
-// verifier checks that the store has all data that a snapshot refers to, undamaged.
+// verifier verifies the directories and blobs that snapshots refer to, each once.
 type verifier struct {
 	ctx     context.Context
 	store   *tree.Store
-	checked map[digest.Digest]error // errors of directories and blobs, by digest
+	results map[digest.Digest]error // by digest of a directory or blob; nil if it is intact
 }
 
+// snapshots returns an error if the data of a snapshot is damaged or missing.
 func (w *verifier) snapshots(list []*snapshot.Snapshot) error {
 	for _, s := range list {
 		if err := w.tree(s.Tree()); err != nil {
@@ -84,8 +85,9 @@ func (w *verifier) snapshots(list []*snapshot.Snapshot) error {
 	return nil
 }
 
+// tree returns an error if a blob of a file in n is damaged or missing.
 func (w *verifier) tree(n *tree.Node) error {
-	if err, ok := w.checked[n.ID()]; ok {
+	if err, ok := w.results[n.ID()]; ok {
 		return err
 	}
 	err := w.ctx.Err()
@@ -98,18 +100,19 @@ func (w *verifier) tree(n *tree.Node) error {
 			err = w.blob(e.Node.Blob())
 		}
 	}
-	w.checked[n.ID()] = err
+	w.results[n.ID()] = err
 	return err
 }
 
+// blob returns an error if a blob is damaged or missing.
 func (w *verifier) blob(b tree.Blob) error {
-	if err, ok := w.checked[b.Digest]; ok {
+	if err, ok := w.results[b.Digest]; ok {
 		return err
 	}
 	f, err := w.store.OpenContext(w.ctx, b)
 	if err == nil {
 		err = f.Close()
 	}
-	w.checked[b.Digest] = err
+	w.results[b.Digest] = err
 	return err
 }

@@ -11,19 +11,20 @@ import (
 	"slipway/solver/tree"
 )
 
-// Usage counts the references to blobs and directories of the store. References come from
-// records, and from directories that records refer to. Not safe for concurrent use.
+// Usage counts how often records refer to each blob and directory of the store, directly or
+// through other directories. From this, it computes sizes of records and finds data to
+// remove. Not safe for concurrent use.
 type Usage struct {
 	trees *tree.Loader
 	sizes tree.Sizes
-	blobs map[digest.Digest]int
-	dirs  map[digest.Digest]int
-	bases map[digest.Digest]int  // trees that results were made from, by id
+	blobs map[digest.Digest]int  // number of references by digest
+	dirs  map[digest.Digest]int  // number of references by ID
+	bases map[digest.Digest]int  // number of results that are based on a tree, by its ID
 	files int64                  // bytes of the record files
-	held  map[digest.Digest]bool // blobs that are not part of the cache
+	held  map[digest.Digest]bool // blobs passed to Hold
 }
 
-// Usage counts the references of records.
+// Usage returns a usage that counts the references from these records.
 func (c *Cache) Usage(ctx context.Context, records []Record) (*Usage, error) {
 	u := &Usage{trees: c.store.Loader(), blobs: map[digest.Digest]int{}, dirs: map[digest.Digest]int{}, bases: map[digest.Digest]int{}, held: map[digest.Digest]bool{}}
 	var err error
@@ -40,9 +41,9 @@ func (c *Cache) Usage(ctx context.Context, records []Record) (*Usage, error) {
 	return u, ctx.Err()
 }
 
-// Hold marks a blob as live and as not part of the cache, even if records refer to it. It
-// returns its size, by which the size of the cache decreases. Call Hold before all other
-// methods.
+// Hold marks a blob as used by something outside of the cache, such as a stored image. The
+// blob is then live, but does not count in sizes, even if records refer to it. Hold returns
+// the size of the blob, or 0 if it was held already. Call Hold before all other methods.
 func (u *Usage) Hold(d digest.Digest) int64 {
 	n := u.sizes.Blobs[d]
 	delete(u.sizes.Blobs, d)
@@ -50,10 +51,11 @@ func (u *Usage) Hold(d digest.Digest) int64 {
 	return n
 }
 
-// each calls dir for the trees of a record, and blob for its layer blobs.
+// each calls dir with each tree that a record refers to, and blob with the digest of each
+// layer blob.
 func (u *Usage) each(r Record, dir func(*tree.Node), blob func(digest.Digest)) {
 	tree := func(id digest.Digest) {
-		if n, err := u.trees.Load(id); err == nil { // otherwise it no longer exists
+		if n, err := u.trees.Load(id); err == nil { // ignore trees that no longer exist
 			dir(n)
 		}
 	}
@@ -69,6 +71,8 @@ func (u *Usage) each(r Record, dir func(*tree.Node), blob func(digest.Digest)) {
 	}
 }
 
+// addDir adds a reference to a directory. With the first reference, it also adds the
+// references from the directory.
 func (u *Usage) addDir(n *tree.Node) {
 	if u.dirs[n.ID()]++; u.dirs[n.ID()] > 1 {
 		return
@@ -79,66 +83,71 @@ func (u *Usage) addDir(n *tree.Node) {
 			u.addDir(e.Node)
 		case tree.File:
 			u.blobs[e.Node.Blob().Digest]++
-		default: // not in the store
+		default: // other kinds are stored in their directory
 		}
 	}
 }
 
-// Own returns the size of each record, by key. The sizes add up, because each blob and
-// directory is part of one size only: the size of the record that added it, and not of
-// records built on that one. If several records added it, sources precede results of
-// operations. Of several sources or results, the least recently used one is taken.
+// Own returns the size of each record in bytes, by its key. Each blob and directory counts
+// only in the size of the record that added it, so that the sum of the sizes is the disk
+// usage. Records based on that one do not include it. If several records added it, it
+// counts in a source rather than in another result, and then in the least recently used.
 func (u *Usage) Own(records []Record) map[string]int64 {
-	o := &owners{u: u, own: map[string]int64{}, dirs: map[digest.Digest]bool{}, blobs: map[digest.Digest]bool{}}
+	o := &owners{u: u, sizes: map[string]int64{}, dirs: map[digest.Digest]bool{}, blobs: map[digest.Digest]bool{}}
 	records = slices.Clone(records)
 	slices.SortFunc(records, func(a, b Record) int {
-		return cmp.Or(cmp.Compare(made(a), made(b)), a.Used.Compare(b.Used), cmp.Compare(a.Key, b.Key))
+		return cmp.Or(cmp.Compare(priority(a), priority(b)), a.Used.Compare(b.Used), cmp.Compare(a.Key, b.Key))
 	})
 	for _, r := range records {
-		o.own[r.Key] = r.size
-		o.brought(r)
+		o.sizes[r.Key] = r.size
+		o.assignTop(r)
 	}
-	// If no record is left that added it, because the results below were removed, it is
-	// part of the size of the record with the fewest layers.
+	// Assign the rest, whose record was removed, to the record with the fewest layers that
+	// refers to it.
 	slices.SortStableFunc(records, func(a, b Record) int { return cmp.Compare(a.layers(), b.layers()) })
-	walked := map[digest.Digest]bool{}
+	visited := map[digest.Digest]bool{}
 	for _, r := range records {
-		u.each(r, func(n *tree.Node) { o.all(r.Key, n, walked) }, func(d digest.Digest) { o.blob(r.Key, d) })
+		u.each(r, func(n *tree.Node) { o.assignAll(r.Key, n, visited) }, func(d digest.Digest) { o.blob(r.Key, d) })
 	}
-	return o.own
+	return o.sizes
 }
 
-// made returns 1 for results of operations and 0 for sources, which are sorted first.
-func made(r Record) int {
+// priority returns a number by which Own sorts records: sources come before results of
+// other operations.
+func priority(r Record) int {
 	if r.Kind == KindResult {
 		return 1
 	}
 	return 0
 }
 
-// owners assigns blobs and directories to records.
+// owners assigns each blob and directory to one record.
 type owners struct {
 	u           *Usage
-	own         map[string]int64
-	dirs, blobs map[digest.Digest]bool // that are assigned to a record
+	sizes       map[string]int64       // of records by key
+	dirs, blobs map[digest.Digest]bool // assigned directories and blobs
 }
 
+// dir assigns a directory, without its entries, to the record with this key, unless it is
+// assigned already.
 func (o *owners) dir(key string, n *tree.Node) {
 	if !o.dirs[n.ID()] {
 		o.dirs[n.ID()] = true
-		o.own[key] += o.u.sizes.Dirs[n.ID()]
+		o.sizes[key] += o.u.sizes.Dirs[n.ID()]
 	}
 }
 
+// blob assigns a blob to the record with this key, unless it is assigned already.
 func (o *owners) blob(key string, d digest.Digest) {
 	if !o.blobs[d] {
 		o.blobs[d] = true
-		o.own[key] += o.u.sizes.Blobs[d]
+		o.sizes[key] += o.u.sizes.Blobs[d]
 	}
 }
 
-// brought assigns the changes of the last layer of each output to r.
-func (o *owners) brought(r Record) {
+// assignTop assigns to r the changes in the top layer of each of its outputs, which are the
+// changes of its operation.
+func (o *owners) assignTop(r Record) {
 	for _, out := range r.record.Outputs {
 		top, lower := out.Tree, digest.Digest("")
 		if n := len(out.Layers); n > 0 {
@@ -149,16 +158,16 @@ func (o *owners) brought(r Record) {
 		}
 		n, err := o.u.trees.Load(top)
 		if err != nil {
-			continue // it no longer exists
+			continue // the tree no longer exists
 		}
-		below, _ := o.u.trees.Load(lower) // nil if it does not exist
-		o.changes(r.Key, below, n)
+		below, _ := o.u.trees.Load(lower) // nil if the tree does not exist
+		o.assignChanges(r.Key, below, n)
 	}
 }
 
-// changes assigns a directory and its files to a record, except those that the lower
-// directory contains as well.
-func (o *owners) changes(key string, lower, n *tree.Node) {
+// assignChanges assigns a directory and everything below it to the record with this key,
+// except for what is the same in the directory lower. lower may be nil.
+func (o *owners) assignChanges(key string, lower, n *tree.Node) {
 	if lower != nil && lower.ID() == n.ID() {
 		return
 	}
@@ -173,31 +182,31 @@ func (o *owners) changes(key string, lower, n *tree.Node) {
 			if old != nil && old.Kind() != tree.Dir {
 				old = nil
 			}
-			o.changes(key, old, e.Node)
+			o.assignChanges(key, old, e.Node)
 		case tree.File:
 			if old == nil || old.Blob() != e.Node.Blob() {
 				o.blob(key, e.Node.Blob().Digest)
 			}
-		default: // not in the store
+		default: // other kinds are stored in their directory
 		}
 	}
 }
 
-// all assigns a directory and everything below it to a record, except what is assigned
-// already.
-func (o *owners) all(key string, n *tree.Node, walked map[digest.Digest]bool) {
-	if walked[n.ID()] {
+// assignAll assigns a directory and everything below it to the record with this key, except
+// for what is assigned already. It skips directories in visited.
+func (o *owners) assignAll(key string, n *tree.Node, visited map[digest.Digest]bool) {
+	if visited[n.ID()] {
 		return
 	}
-	walked[n.ID()] = true
+	visited[n.ID()] = true
 	o.dir(key, n)
 	for _, e := range n.Entries() {
 		switch e.Node.Kind() {
 		case tree.Dir:
-			o.all(key, e.Node, walked)
+			o.assignAll(key, e.Node, visited)
 		case tree.File:
 			o.blob(key, e.Node.Blob().Digest)
-		default: // not in the store
+		default: // other kinds are stored in their directory
 		}
 	}
 }
@@ -210,8 +219,8 @@ func (r Record) layers() (n int) {
 	return n
 }
 
-// Drop removes the references of a record. It returns the number of bytes that are no
-// longer referenced.
+// Drop removes the references from a record. It returns the number of bytes that no record
+// refers to any more, which removing the record would free.
 func (u *Usage) Drop(r Record) int64 {
 	freed := r.size
 	blob := func(d digest.Digest) {
@@ -231,7 +240,7 @@ func (u *Usage) Drop(r Record) int64 {
 				dir(e.Node)
 			case tree.File:
 				blob(e.Node.Blob().Digest)
-			default: // not in the store
+			default: // other kinds are stored in their directory
 			}
 		}
 	}
@@ -243,7 +252,7 @@ func (u *Usage) Drop(r Record) int64 {
 	return freed
 }
 
-// Shared reports whether other records were made from the result of r.
+// Shared reports whether the results of other records are based on the result of r.
 func (u *Usage) Shared(r Record) bool {
 	own := r.bases()
 	for _, o := range r.record.Outputs {
@@ -254,8 +263,8 @@ func (u *Usage) Shared(r Record) bool {
 	return false
 }
 
-// bases returns the trees that r was made from, which are all trees below its last layer,
-// with the number of references of r to them.
+// bases returns the IDs of the trees that the result of r is based on, with the number of
+// references to each. These are the trees of all layers except for the top tree.
 func (r Record) bases() map[digest.Digest]int {
 	bases := map[digest.Digest]int{}
 	for _, o := range r.record.Outputs {
@@ -269,8 +278,8 @@ func (r Record) bases() map[digest.Digest]int {
 	return bases
 }
 
-// Live returns the blobs and directories that at least one record references, and the
-// blobs that are held.
+// Live returns the blobs and directories that at least one record refers to, and the blobs
+// passed to Hold. [tree.Store.Sweep] may remove all others.
 func (u *Usage) Live() (blobs, dirs map[digest.Digest]bool) {
 	live := func(refs map[digest.Digest]int) map[digest.Digest]bool {
 		m := map[digest.Digest]bool{}
@@ -286,8 +295,8 @@ func (u *Usage) Live() (blobs, dirs map[digest.Digest]bool) {
 	return blobs, dirs
 }
 
-// Bytes returns the size of records with everything that they reference, and the size of
-// unreferenced data in the store.
+// Bytes returns the size of the records with everything that they refer to, and the size of
+// the data in the store that no record refers to. Both are in bytes, without held blobs.
 func (u *Usage) Bytes() (used, unused int64) {
 	used = u.files
 	count := func(sizes map[digest.Digest]int64, refs map[digest.Digest]int) {

@@ -15,8 +15,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// putFile puts a record whose result is base with one more file.
-func putFile(t *testing.T, c *Cache, of solver.Origin, base *snapshot.Snapshot, name, data string) *snapshot.Snapshot {
+// putFile stores a result that consists of base and the file name with the content data. It
+// returns the result. base may be nil.
+func putFile(t *testing.T, c *Cache, origin solver.Origin, base *snapshot.Snapshot, name, data string) *snapshot.Snapshot {
 	t.Helper()
 	b, err := c.store.PutBytes([]byte(data))
 	if err != nil {
@@ -34,14 +35,14 @@ func putFile(t *testing.T, c *Cache, of solver.Origin, base *snapshot.Snapshot, 
 		t.Fatal(err)
 	}
 	s := base.With(e.Tree())
-	if err := c.Put(t.Context(), digest.FromString(of.Name), of, solver.CacheEntry{Outputs: []*snapshot.Snapshot{s}}); err != nil {
+	if err := c.Put(t.Context(), digest.FromString(origin.Name), origin, solver.CacheEntry{Outputs: []*snapshot.Snapshot{s}}); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-// TestOwn: the size of a file is part of the size of the record that added it, even if
-// that record was used after records built on it. The sizes add up to the disk usage.
+// TestOwn checks that a file counts in the size of the record that added it, even if that
+// record was used later than records based on it. The sum must be the disk usage.
 func TestOwn(t *testing.T) {
 	c := newCache(t)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -79,7 +80,7 @@ func TestOwn(t *testing.T) {
 			sum += own[r.Key]
 		}
 		if used, _ := u.Bytes(); sum != used {
-			t.Errorf("without %q: the sizes add up to %d, used are %d", without, sum, used)
+			t.Errorf("without %q: the sum of the sizes is %d, want the used size %d", without, sum, used)
 		}
 		return byName, u
 	}
@@ -98,8 +99,8 @@ func TestOwn(t *testing.T) {
 	check("third", map[string]int64{"base": 100_000, "second": 10_000, "copy": 0})
 }
 
-// TestHold: a held blob is live even without records. It is part of neither their sizes
-// nor the unused size.
+// TestHold checks that a held blob is live even without records, and that it counts neither
+// as used nor as unused.
 func TestHold(t *testing.T) {
 	c := newCache(t)
 	large, small := strings.Repeat("x", 100_000), strings.Repeat("y", 10_000)
@@ -120,24 +121,24 @@ func TestHold(t *testing.T) {
 	before, unused := u.Bytes()
 	for _, want := range []int64{100_000, 0} {
 		if n := u.Hold(digest.FromString(large)); n != want {
-			t.Errorf("holding takes %d bytes from the cache, want %d", n, want)
+			t.Errorf("Hold returns %d, want %d", n, want)
 		}
 	}
 	if n := u.Hold(other.Digest); n != other.Size {
-		t.Errorf("holding an unused blob takes %d bytes, want %d", n, other.Size)
+		t.Errorf("Hold of an unused blob returns %d, want %d", n, other.Size)
 	}
 	if used, rest := u.Bytes(); used != before-100_000 || rest != unused-other.Size {
-		t.Errorf("%d and %d bytes were used and unused, %d and %d are", before, unused, used, rest)
+		t.Errorf("%d bytes used and %d unused, want %d and %d", used, rest, before-100_000, unused-other.Size)
 	}
 	var freed int64
 	for _, r := range records {
 		freed += u.Drop(r)
 	}
 	if freed >= 100_000 || freed < 10_000 {
-		t.Errorf("dropping the records frees %d bytes, want those of the small file", freed)
+		t.Errorf("Drop returns %d in total, want the size of the small file and the records", freed)
 	}
 	blobs, _ := u.Live()
 	if !blobs[digest.FromString(large)] || !blobs[other.Digest] || blobs[digest.FromString(small)] {
-		t.Errorf("live blobs: %v", blobs)
+		t.Errorf("live blobs %v, want the two held ones", blobs)
 	}
 }

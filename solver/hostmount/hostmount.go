@@ -1,11 +1,11 @@
-// Package hostmount provides mounts of RUN steps that come from the host: the directories
-// of cache mounts, secrets and SSH agents.
+// Package hostmount provides RUN steps with mounts from the host: the directories of cache
+// mounts, secrets and SSH agents.
 //
-// A cache mount is a directory of Dir, named by a digest and a number:
+// Each cache mount has a directory on the host, whose name is a digest and a number:
 //
 //	NAME-NUMBER/
-//		lock  locked while a process uses the cache
-//		id    the id of the cache; its modification time is the last use
+//		lock  locked while a process uses the cache mount
+//		id    the id of the cache mount; its modification time is the last use
 //		data  the directory that processes see
 package hostmount
 
@@ -27,28 +27,28 @@ import (
 	"slipway/solver/tree"
 )
 
-// lockRetry is the interval at which a process tries again to lock a cache.
+// lockRetry is the interval between attempts to lock a cache mount in use.
 const lockRetry = 20 * time.Millisecond
 
-// Mounts implements [solver.Mounts] with cache mounts in a directory, and with secrets
-// and agents of the client. Safe for concurrent use.
+// Mounts implements solver.Mounts. Its cache mounts are directories on the host. Safe for
+// concurrent use, also by several processes with the same Dir.
 type Mounts struct {
-	Dir     string // directory of the caches
-	Store   *tree.Store
-	Owners  bool             // whether files of caches may have other owners
-	Now     func() time.Time // current time, recorded when a cache is used
-	Secrets map[string][]byte
-	Agents  map[string]string // sockets by id
+	Dir     string            // contains the directories of cache mounts
+	Store   *tree.Store       // contains the files that cache mounts start with
+	Owners  bool              // whether this process may set the owners of these files
+	Now     func() time.Time  // returns the time of the last use of a cache mount
+	Secrets map[string][]byte // content by id
+	Agents  map[string]string // paths of sockets by id; the id of the default agent is "default"
 }
 
-// Secret returns a secret, and reports whether it exists.
+// Secret returns the content of a secret, and reports whether the secret exists.
 func (h *Mounts) Secret(_ context.Context, id string) ([]byte, bool, error) {
 	data, ok := h.Secrets[id]
 	return data, ok, nil
 }
 
-// Agent returns the socket of an SSH agent, and reports whether the agent exists. The id
-// "" is the default agent.
+// Agent returns the path of the socket of an SSH agent, and reports whether the agent
+// exists. The id "" means the default agent.
 func (h *Mounts) Agent(_ context.Context, id string) (string, bool, error) {
 	if id == "" {
 		id = "default"
@@ -57,14 +57,16 @@ func (h *Mounts) Agent(_ context.Context, id string) (string, bool, error) {
 	return socket, ok, nil
 }
 
-// CacheName returns the name of the cache with this id that starts as a copy of from.
+// CacheName returns the name of the cache mount with this id whose directory starts as a
+// copy of from.
 func (h *Mounts) CacheName(id string, from *snapshot.Snapshot) string {
 	return digest.FromString(id + "\x00" + string(from.ID())).Encoded()[:32]
 }
 
-// Cache returns the directory of a cache. If another process of any build uses it, the
-// sharing mode decides: processes share the directory, wait for it, or get another one.
-// The caller must call release after the last use.
+// Cache returns the directory of a cache mount, and a function to release it, which the
+// caller must call after the last use. If a process of this or another build uses the
+// directory, the sharing mode decides whether Cache shares it, waits for it, or returns
+// another one. If ctx ends while it waits, Cache returns an error.
 func (h *Mounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, from *snapshot.Snapshot) (string, func(), error) {
 	base := filepath.Join(h.Dir, h.CacheName(id, from))
 	for i := 0; ; i++ {
@@ -73,22 +75,22 @@ func (h *Mounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOp
 			return "", nil, err
 		}
 		lock := flock.New(filepath.Join(dir, "lock"))
-		ok, err := take(ctx, lock, sharing)
-		if errors.Is(err, fs.ErrNotExist) || ok && !current(lock) {
+		ok, err := tryLock(ctx, lock, sharing)
+		if errors.Is(err, fs.ErrNotExist) || ok && !exists(lock) {
 			_ = lock.Unlock()
-			i-- // a concurrent reset removed it
+			i-- // a concurrent reset has removed the directory: create it again
 			continue
 		}
 		if err != nil {
 			return "", nil, err
 		}
 		if !ok {
-			continue // in use by another process, and private
+			continue // a process uses the directory, and the sharing mode is private
 		}
-		release := func() { _ = lock.Unlock() } // the system unlocks closed files
+		release := func() { _ = lock.Unlock() } // if it fails, the system unlocks the file when it is closed
 		data, err := h.fill(ctx, dir, from.Tree())
 		if err == nil {
-			err = h.note(dir, id)
+			err = h.recordUse(dir, id)
 		}
 		if err != nil {
 			release()
@@ -98,8 +100,9 @@ func (h *Mounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOp
 	}
 }
 
-// current reports whether the locked file still exists at its path.
-func current(lock *flock.Flock) bool {
+// exists reports whether the locked file still exists at its path. A reset may have renamed
+// it before it was locked.
+func exists(lock *flock.Flock) bool {
 	locked, err := lock.Stat()
 	if err != nil {
 		return false
@@ -108,8 +111,8 @@ func current(lock *flock.Flock) bool {
 	return err == nil && os.SameFile(locked, named)
 }
 
-// Reset discards the caches with these ids, so that later processes start with new ones.
-// Processes that use one of the caches keep using it.
+// Reset discards the cache mounts with these ids, so that later processes start with new
+// directories. Processes that use one of them now keep it until they end.
 func (h *Mounts) Reset(ids []string) error {
 	dirs, err := os.ReadDir(h.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -128,27 +131,27 @@ func (h *Mounts) Reset(ids []string) error {
 	return nil
 }
 
-// discard renames a cache so that no process finds it. It removes the cache unless a
-// process uses it.
+// discard renames the directory of a cache mount, so that no new process finds it. It
+// removes the directory unless a process uses it.
 func (h *Mounts) discard(dir string) error {
-	aside, err := os.MkdirTemp(h.Dir, "reset-")
+	renamed, err := os.MkdirTemp(h.Dir, "reset-")
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(os.Remove(aside), os.Rename(dir, aside)); err != nil { // only its name is needed
+	if err := errors.Join(os.Remove(renamed), os.Rename(dir, renamed)); err != nil { // only the unique name is needed
 		return err
 	}
-	lock := flock.New(filepath.Join(aside, "lock"))
+	lock := flock.New(filepath.Join(renamed, "lock"))
 	ok, err := lock.TryLock()
 	if err != nil || !ok {
 		return err
 	}
-	return errors.Join(tree.RemoveAll(aside), lock.Unlock())
+	return errors.Join(tree.RemoveAll(renamed), lock.Unlock())
 }
 
-// note records the id of a cache, and the time of its last use as the modification time
-// of the file.
-func (h *Mounts) note(dir, id string) error {
+// recordUse writes the id of a cache mount to the file id, and sets its modification time
+// to the current time.
+func (h *Mounts) recordUse(dir, id string) error {
 	name, now := filepath.Join(dir, "id"), h.Now()
 	if old, err := os.ReadFile(name); err != nil || string(old) != id {
 		if err := os.WriteFile(name, []byte(id), 0o600); err != nil {
@@ -161,13 +164,13 @@ func (h *Mounts) note(dir, id string) error {
 // CacheMount describes the directory of a cache mount.
 type CacheMount struct {
 	Dir   string
-	ID    string
-	Bytes int64
-	Used  time.Time
+	ID    string    // as in --mount=type=cache,id=ID; "" if it cannot be read
+	Bytes int64     // size on disk
+	Used  time.Time // last use; zero if it cannot be read
 }
 
-// Caches lists the caches in the directory. Sizes do not include files that cannot be
-// read.
+// Caches returns the cache mounts below h.Dir. Their sizes do not include files that cannot
+// be read.
 func (h *Mounts) Caches(ctx context.Context) ([]CacheMount, error) {
 	dirs, err := os.ReadDir(h.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -188,9 +191,10 @@ func (h *Mounts) Caches(ctx context.Context) ([]CacheMount, error) {
 	return list, err
 }
 
-// take locks a cache for a process. A shared cache gets a shared lock, which only
-// prevents its removal and exclusive use.
-func take(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt) (bool, error) {
+// tryLock locks a cache mount, and reports whether it succeeded. For the sharing mode
+// private, it returns false if a process uses the cache mount. For other modes, it waits.
+// For the mode shared, the lock only prevents removal and exclusive use.
+func tryLock(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt) (bool, error) {
 	switch sharing {
 	case pb.CacheSharingOpt_PRIVATE:
 		return lock.TryLock()
@@ -200,7 +204,8 @@ func take(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt) (b
 	return lock.TryRLockContext(ctx, lockRetry)
 }
 
-// fill creates the directory of a cache with its initial content, unless it exists.
+// fill creates the directory data of a cache mount with the files of initial, unless it
+// exists, and returns its path.
 func (h *Mounts) fill(ctx context.Context, dir string, initial *tree.Node) (string, error) {
 	data := filepath.Join(dir, "data")
 	if _, err := os.Stat(data); err == nil {
@@ -214,8 +219,8 @@ func (h *Mounts) fill(ctx context.Context, dir string, initial *tree.Node) (stri
 		return "", errors.Join(err, tree.RemoveAll(tmp))
 	}
 	if err := os.Rename(tmp, data); err != nil {
-		// Another process that shares the cache was faster.
-		if _, there := os.Stat(data); there == nil {
+		// Another process that shares the cache mount may have created it first.
+		if _, statErr := os.Stat(data); statErr == nil {
 			return data, tree.RemoveAll(tmp)
 		}
 		return "", err

@@ -13,7 +13,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestAgents: the id "" is the default agent.
+// TestAgents checks that the id "" means the default agent.
 func TestAgents(t *testing.T) {
 	h := &Mounts{Agents: map[string]string{"default": "/a", "git": "/b"}}
 	for id, want := range map[string]string{"": "/a", "default": "/a", "git": "/b", "other": ""} {
@@ -24,9 +24,9 @@ func TestAgents(t *testing.T) {
 	}
 }
 
-// TestCacheSharing: a second process shares a cache, waits for it, or gets another one,
-// depending on the sharing modes of both. This also holds for processes of different
-// builds.
+// TestCacheSharing checks whether a second process shares a cache mount, waits for it or
+// gets another directory. This depends on the sharing modes of both processes, which
+// belong to different builds.
 func TestCacheSharing(t *testing.T) {
 	const shared, private, locked = pb.CacheSharingOpt_SHARED, pb.CacheSharingOpt_PRIVATE, pb.CacheSharingOpt_LOCKED
 	store, err := tree.OpenStore(t.TempDir())
@@ -69,27 +69,27 @@ func TestCacheSharing(t *testing.T) {
 		if got != tc.want {
 			t.Errorf("%v while %v is used: %s, want %s", tc.second, tc.first, got, tc.want)
 		}
-		if err := os.WriteFile(filepath.Join(first, "kept"), nil, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(first, "file"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		release()
 		if releaseSecond != nil {
 			releaseSecond()
 		}
-		// A later process finds the files of earlier ones.
+		// A later process must find the files of earlier processes.
 		later, release, err := cache(t.Context(), tc.second)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := os.Stat(filepath.Join(later, "kept")); err != nil {
+		if _, err := os.Stat(filepath.Join(later, "file")); err != nil {
 			t.Errorf("%v after %v: %v", tc.second, tc.first, err)
 		}
 		release()
 	}
 }
 
-// TestCacheOfResult: a cache starts as a copy of a result and belongs to this result,
-// even if another result has the same files.
+// TestCacheOfResult checks a cache mount that starts as a copy of a result. Only mounts
+// with the same result share its directory, even if another result has the same files.
 func TestCacheOfResult(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -112,21 +112,21 @@ func TestCacheOfResult(t *testing.T) {
 	}
 	first := use(result.WithID("first"))
 	if _, err := os.Lstat(filepath.Join(first, "value")); err != nil {
-		t.Errorf("the cache does not start as the result: %v", err)
+		t.Errorf("the cache mount does not start as a copy of the result: %v", err)
 	}
 	if again := use(result.WithID("first")); again != first {
-		t.Errorf("the same result has another cache: %s, want %s", again, first)
+		t.Errorf("the same result has the directory %s, want %s", again, first)
 	}
 	if other := use(result.WithID("other")); other == first {
-		t.Error("another result with the same files has the same cache")
+		t.Error("another result with the same files has the same directory")
 	}
-	if none := use(nil); none == first {
-		t.Error("without a result the cache is that of one")
+	if empty := use(nil); empty == first {
+		t.Error("a cache mount without a result has the same directory")
 	}
 }
 
-// TestCacheReset: after a reset, processes get an empty cache. Processes that use the old
-// one keep it until they end. Caches with other ids are not reset.
+// TestCacheReset checks that processes get an empty cache mount after a reset. A directory
+// in use must not be removed, and cache mounts with other ids must keep their files.
 func TestCacheReset(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -134,7 +134,7 @@ func TestCacheReset(t *testing.T) {
 	}
 	h := &Mounts{Dir: filepath.Join(t.TempDir(), "caches"), Store: store, Now: time.Now}
 	if err := h.Reset([]string{"id"}); err != nil {
-		t.Errorf("reset without caches: %v", err)
+		t.Errorf("reset without cache mounts: %v", err)
 	}
 	use := func(id string) (string, func()) {
 		t.Helper()
@@ -155,7 +155,7 @@ func TestCacheReset(t *testing.T) {
 	for _, used := range []bool{false, true} {
 		for _, id := range []string{"id", "other"} {
 			dir, release := use(id)
-			if err := os.WriteFile(filepath.Join(dir, "kept"), nil, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if used {
@@ -169,15 +169,15 @@ func TestCacheReset(t *testing.T) {
 			t.Fatal(err)
 		}
 		if removed := before - entries(h.Dir); removed != 1 && !used || removed != 0 && used {
-			t.Errorf("in use %v: %d caches were removed", used, removed)
+			t.Errorf("in use %v: %d directories were removed", used, removed)
 		}
 		dir, release := use("id")
 		if n := entries(dir); n != 0 {
-			t.Errorf("in use %v: %d files in the cache after its reset, want none", used, n)
+			t.Errorf("in use %v: %d files in the cache mount after its reset, want none", used, n)
 		}
 		release()
 		if dir, release = use("other"); entries(dir) != 1 {
-			t.Errorf("in use %v: the other cache has %d files, want 1", used, entries(dir))
+			t.Errorf("in use %v: the other cache mount has %d files, want 1", used, entries(dir))
 		}
 		release()
 	}
