@@ -22,53 +22,53 @@ import (
 	"slipway/source"
 )
 
-// build is the state of one build.
+// build holds the state of one build.
 type build struct {
-	client     client.Client
-	opts       client.BuildOpts
-	options    *options.Options
-	inputs     *inputs.Inputs
-	file       *inputs.Dockerfile
-	dockerfile *instructions.Dockerfile
-	checks     linter.Config
-	checksAt   source.Range                     // range of checks in the file; zero if a build argument or the default sets them
-	report     func(context.Context, diag.List) // handles warnings
+	client      client.Client
+	opts        client.BuildOpts
+	options     *options.Options
+	inputs      *inputs.Inputs
+	file        *inputs.Dockerfile
+	dockerfile  *instructions.Dockerfile
+	checks      linter.Config
+	checksRange source.Range                     // the range of checks in the file; zero if a build argument or the default sets them
+	report      func(context.Context, diag.List) // handles the warnings
 
-	follow func(ref string) (bool, error) // reports whether to hand the build to the frontend ref; nil always does
-	found  func(diag.List)                // receives all findings of a check; nil checks as upstream does
+	follow   func(ref string) (bool, error) // whether the frontend ref must run the build; nil means yes
+	findings func(diag.List)                // receives all findings of a check; if nil, the check stops at the first error like upstream's
 }
 
-// Build runs the build that the options of the client request. Errors about the
-// Dockerfile carry their location as errdefs.Source.
+// Build runs the build or answers the request that the client's options describe. An
+// error about the Dockerfile contains its location as errdefs.Source.
 func Build(ctx context.Context, c client.Client) (*client.Result, error) {
 	return Following(nil)(ctx, c)
 }
 
-// Following returns a [Build] that calls follow before it hands a build to the
-// frontend named by # syntax or BUILDKIT_SYNTAX. If follow returns false, this
-// frontend runs the build; if it returns an error, the build fails. If follow
-// is nil, every frontend is followed.
+// Following returns a [Build] that decides which frontend runs a build. It calls follow
+// with the frontend in # syntax or BUILDKIT_SYNTAX. If follow returns true, that frontend
+// runs the build. If it returns false, this frontend does. If it returns an error, the
+// build fails. If follow is nil, the named frontend always runs the build.
 func Following(follow func(ref string) (bool, error)) client.BuildFunc {
 	return Checking(follow, nil)
 }
 
-// Checking returns a [Following] whose check (frontend.lint) finds all problems
-// of the Dockerfile: errors in file order, then warnings, then notes. Unlike
-// upstream's, the check continues after an error, and an image that cannot be
-// resolved causes only a note. found receives the list, which has exact ranges.
-// The result, in upstream's format, contains the first error.
+// Checking returns a [Following] whose check (the subrequest frontend.lint) collects all
+// problems in the Dockerfile: errors in file order, then warnings, then notes. Unlike
+// upstream's check, it continues after an error, and an image that cannot be resolved
+// causes only a note. Checking calls found with the list, which has exact ranges. The
+// result for the client, in upstream's format, contains the first error.
 func Checking(follow func(ref string) (bool, error), found func(diag.List)) client.BuildFunc {
 	return func(ctx context.Context, c client.Client) (*client.Result, error) {
-		b := &build{client: c, opts: c.BuildOpts(), follow: follow, found: found}
+		b := &build{client: c, opts: c.BuildOpts(), follow: follow, findings: found}
 		res, err := b.start(ctx)
 		if err != nil {
-			return nil, whole(ctx, err)
+			return nil, withFullText(ctx, err)
 		}
 		return res, nil
 	}
 }
 
-// start runs the build or hands it to another frontend.
+// start runs the build, answers a subrequest, or hands the build to another frontend.
 func (b *build) start(ctx context.Context) (*client.Result, error) {
 	if err := b.opts.LLBCaps.Supports(pb.CapFileBase); err != nil {
 		return nil, fmt.Errorf("needs BuildKit 0.5 or later: %w", err)
@@ -97,12 +97,12 @@ func (b *build) start(ctx context.Context) (*client.Result, error) {
 	}
 	res, err := b.run(ctx)
 	if err != nil {
-		return nil, b.located(err)
+		return nil, b.withLocations(err)
 	}
 	return res, nil
 }
 
-// run converts the Dockerfile and solves the result.
+// run converts the Dockerfile and solves the result for all platforms.
 func (b *build) run(ctx context.Context) (*client.Result, error) {
 	scan, err := b.scanner(ctx)
 	if err != nil {
@@ -123,8 +123,8 @@ func (b *build) run(ctx context.Context) (*client.Result, error) {
 	return res, b.attest(ctx, res, scan, results)
 }
 
-// parseBuild is like parse but also configures the build checks. It is used by
-// all requests that convert the Dockerfile.
+// parseBuild is like parse, but also configures the build checks. All requests that
+// convert the Dockerfile use it.
 func (b *build) parseBuild(ctx context.Context) error {
 	if len(b.file.Source.Bytes) == 0 {
 		return diag.Errorf(source.Range{File: b.file.Source}, "the Dockerfile cannot be empty").KeepLocal()
@@ -140,8 +140,7 @@ func (b *build) parseBuild(ctx context.Context) error {
 	return err
 }
 
-// parse parses the Dockerfile. If an instruction is invalid, b.dockerfile is
-// set nevertheless.
+// parse parses the Dockerfile into b.dockerfile, even if an instruction is invalid.
 func (b *build) parse() error {
 	file, diags := parser.Parse(b.file.Source)
 	if err := diags.Err(); err != nil {
@@ -151,8 +150,8 @@ func (b *build) parse() error {
 	return diags.Err()
 }
 
-// plan plans the build for one platform. It runs the build checks for the first
-// platform only.
+// plan plans the build for one platform. Only for the first platform, it also runs the
+// build checks.
 func (b *build) plan(ctx context.Context, opt plan.Options, first bool) (*plan.Plan, error) {
 	p, err := plan.Build(ctx, b.dockerfile, b.planOptions(opt, b.inputs))
 	if !first {
@@ -166,15 +165,14 @@ func (b *build) plan(ctx context.Context, opt plan.Options, first bool) (*plan.P
 	return p, err
 }
 
-// planOptions returns opt with the resolver, and with the names of the contexts
-// for hints.
+// planOptions returns opt with the resolver r and with the names of the named contexts.
 func (b *build) planOptions(opt plan.Options, r plan.Resolver) plan.Options {
 	opt.Resolver = r
-	opt.Contexts = slices.Sorted(maps.Keys(b.options.Named))
+	opt.Contexts = slices.Sorted(maps.Keys(b.options.NamedContexts))
 	return opt
 }
 
-// convert plans the build for one platform and lowers it to LLB.
+// convert plans the build for one platform and lowers the plan to LLB.
 func (b *build) convert(ctx context.Context, opt plan.Options, first bool) (*dockerfile2llb.Result, error) {
 	p, err := b.plan(ctx, opt, first)
 	if err != nil {
@@ -187,7 +185,7 @@ func (b *build) convert(ctx context.Context, opt plan.Options, first bool) (*doc
 	})
 }
 
-// solve asks the builder to solve the result.
+// solve sends the operations of r to the builder and returns the result.
 func (b *build) solve(ctx context.Context, r *dockerfile2llb.Result) (client.Reference, error) {
 	def, err := r.Marshal(ctx)
 	if err != nil {
@@ -207,8 +205,9 @@ func (b *build) solve(ctx context.Context, r *dockerfile2llb.Result) (client.Ref
 	return res.SingleRef()
 }
 
-// redirect hands the build to the frontend named by BUILDKIT_SYNTAX or #
-// syntax, unless this frontend was itself chosen that way.
+// redirect hands the build to the frontend in BUILDKIT_SYNTAX or # syntax, unless this
+// frontend runs because of one of them. The second result reports whether another
+// frontend ran the build.
 func (b *build) redirect(ctx context.Context) (*client.Result, bool, error) {
 	if b.options.Redirected {
 		return nil, false, nil

@@ -31,7 +31,7 @@ func TestBuild(t *testing.T) {
 			t.Errorf("no metadata %s", key)
 		}
 	}
-	context := string(joined(last(b).Definition))
+	context := string(joinOps(lastRequest(b).Definition))
 	if !strings.Contains(context, `["d"]`) {
 		t.Errorf("the context is not limited to the used paths")
 	}
@@ -121,13 +121,13 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// last returns the last request that a builder was asked to solve.
-func last(b *fakegateway.Client) client.SolveRequest {
+// lastRequest returns the last request that a builder was asked to solve.
+func lastRequest(b *fakegateway.Client) client.SolveRequest {
 	solved := b.SolveRequests()
 	return solved[len(solved)-1]
 }
 
-func joined(d *pb.Definition) []byte {
+func joinOps(d *pb.Definition) []byte {
 	var all []byte
 	for _, op := range d.Def {
 		all = append(all, op...)
@@ -205,7 +205,7 @@ func TestRedirect(t *testing.T) {
 	if _, err := Build(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}
-	req := last(b)
+	req := lastRequest(b)
 	got := req.FrontendOpt
 	if req.Frontend != "gateway.v0" || got["source"] != "other/image:1" || got["cmdline"] != "other/image:1 arg" || got["target"] != "t" {
 		t.Errorf("redirected to %s with %v", req.Frontend, got)
@@ -217,7 +217,7 @@ func TestRedirect(t *testing.T) {
 	if _, err := Build(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}
-	if req := last(b); req.Frontend != "" {
+	if req := lastRequest(b); req.Frontend != "" {
 		t.Errorf("redirected to %s although we were chosen", req.Frontend)
 	}
 	for ref, want := range map[string]string{"other/image:1": "gateway.v0", "ours:1": ""} {
@@ -225,7 +225,7 @@ func TestRedirect(t *testing.T) {
 		if _, err := Following(func(ref string) (bool, error) { return ref != "ours:1", nil })(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
-		if req := last(b); req.Frontend != want {
+		if req := lastRequest(b); req.Frontend != want {
 			t.Errorf("%s: handed to %q, want %q", ref, req.Frontend, want)
 		}
 	}

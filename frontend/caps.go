@@ -8,8 +8,8 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// hasCap reports whether this frontend has a capability. The label
-// moby.buildkit.frontend.caps of the image lists the same capabilities.
+// hasCap reports whether this frontend has the capability name. The label
+// moby.buildkit.frontend.caps on the frontend image lists the same capabilities.
 func hasCap(name string) bool {
 	switch name {
 	case "moby.buildkit.frontend.inputs",
@@ -22,9 +22,9 @@ func hasCap(name string) bool {
 	return false
 }
 
-// checkCaps checks the capabilities that the client requires. A missing
-// capability is acceptable if it is marked +forward and another frontend runs
-// the build.
+// checkCaps returns an error if this frontend lacks a capability that the client
+// requires. required is a comma-separated list. forward reports whether another frontend
+// may still run the build, because all missing capabilities are marked +forward.
 func checkCaps(required string) (forward bool, missing error) {
 	if required == "" {
 		return false, nil

@@ -23,13 +23,13 @@ import (
 	"slipway/source"
 )
 
-// check answers as lint does and passes all findings to b.found.
+// check answers the subrequest lint and passes all findings to b.findings.
 func (b *build) check(ctx context.Context) (*client.Result, error) {
-	list, err := b.find(ctx)
+	list, err := b.collectFindings(ctx)
 	if err != nil {
 		return nil, err
 	}
-	b.found(list)
+	b.findings(list)
 	answer := lint.LintResults{Sources: []*pb.SourceInfo{b.sourceInfo()}}
 	warnings := ofSeverity(list, diag.Warning)
 	for _, d := range warnings {
@@ -43,26 +43,26 @@ func (b *build) check(ctx context.Context) (*client.Result, error) {
 	return answer.ToResult(nil)
 }
 
-// ofSeverity returns the diagnostics with severity s.
+// ofSeverity returns the diagnostics in list with the severity s.
 func ofSeverity(list diag.List, s diag.Severity) diag.List {
 	return slices.DeleteFunc(slices.Clone(list), func(d *diag.Diagnostic) bool { return d.Severity != s })
 }
 
-// find returns all problems it can find in the file. The error is not about the
-// file; it is, for example, the error of ctx.
-func (b *build) find(ctx context.Context) (diag.List, error) {
+// collectFindings returns all problems that it can find in the file. It returns an error
+// only for a problem outside of the file, such as the cancelation of ctx.
+func (b *build) collectFindings(ctx context.Context) (diag.List, error) {
 	var list diag.List
 	if err := b.configureChecks(); err != nil {
-		list = append(list, about(err)...)
+		list = append(list, diagnosticsOf(err)...)
 	}
-	file, faults := parser.Parse(b.file.Source)
+	file, errs := parser.Parse(b.file.Source)
 	if file == nil {
-		return append(list, faults...), nil
+		return append(list, errs...), nil
 	}
 	in := linter.Input{File: file}
-	b.dockerfile, faults = instructions.Parse(file)
+	b.dockerfile, errs = instructions.Parse(file)
 	var unknown *lenientResolver
-	if faults.Err() == nil {
+	if errs.Err() == nil {
 		in.Dockerfile = b.dockerfile
 		unknown = &lenientResolver{Resolver: b.inputs, failed: map[string]error{}}
 		p, err := b.checkPlan(ctx, unknown)
@@ -71,22 +71,23 @@ func (b *build) find(ctx context.Context) (diag.List, error) {
 		}
 		in.Plan = p
 		if err != nil {
-			faults = about(err)
+			errs = diagnosticsOf(err)
 		}
 	}
-	list = append(list, faults...)
+	list = append(list, errs...)
 	warnings := linter.Run(rules.All(), in, b.checks)
 	if unknown != nil && in.Plan != nil {
-		warnings = unknown.known(warnings, in.Plan)
+		warnings = unknown.withoutUnknown(warnings, in.Plan)
 		list = append(append(list, warnings...), unknown.notes(in.Plan)...)
 	} else {
 		list = append(list, warnings...)
 	}
-	return append(list, nearJSON(file, faults)...), nil
+	return append(list, nearJSON(file, errs)...), nil
 }
 
-// about returns the diagnostics that err consists of.
-func about(err error) diag.List {
+// diagnosticsOf returns the diagnostics in err. If err contains none, it returns a
+// diagnostic without a range.
+func diagnosticsOf(err error) diag.List {
 	var l diag.List
 	if errors.As(err, &l) {
 		return l
@@ -98,7 +99,8 @@ func about(err error) diag.List {
 	return diag.List{diag.Errorf(source.Range{}, "%w", err)}
 }
 
-// checkPlan plans the requested build. Without a target, it plans all stages.
+// checkPlan plans the requested build with the resolver r. Without a target, it plans all
+// stages.
 func (b *build) checkPlan(ctx context.Context, r plan.Resolver) (*plan.Plan, error) {
 	opt := b.options.Plan
 	opt.BuildPlatforms = b.buildPlatforms()
@@ -106,13 +108,13 @@ func (b *build) checkPlan(ctx context.Context, r plan.Resolver) (*plan.Plan, err
 	return plan.Build(ctx, b.dockerfile, b.planOptions(opt, r))
 }
 
-// nearJSON returns notes about arguments that resemble JSON arrays but are
-// invalid. It skips instructions with an error.
-func nearJSON(file *parser.File, faults diag.List) diag.List {
+// nearJSON returns notes about arguments that look like JSON arrays but are invalid. It
+// skips instructions that an error in errs is about.
+func nearJSON(file *parser.File, errs diag.List) diag.List {
 	var notes diag.List
 	for _, in := range file.Instructions() {
 		near := in.NearJSON()
-		if near == nil || slices.ContainsFunc(faults, func(d *diag.Diagnostic) bool { return d.Shown() == in.Rng }) {
+		if near == nil || slices.ContainsFunc(errs, func(d *diag.Diagnostic) bool { return d.Shown() == in.Rng }) {
 			continue
 		}
 		d := diag.Errorf(near.Range, "this is not a JSON array: %s", near.Reason).In(in.Rng)
@@ -122,23 +124,23 @@ func nearJSON(file *parser.File, faults diag.List) diag.List {
 	return notes
 }
 
-// checkPatience is the timeout of a check for an image config. It is short
+// checkTimeout is the timeout for each image config that a check requests. It is short
 // because a check can continue without the config.
-const checkPatience = 10 * time.Second
+const checkTimeout = 10 * time.Second
 
-// lenientResolver is a resolver that replaces an image it cannot resolve with an empty
-// config. Safe for concurrent use.
+// lenientResolver is a resolver that replaces an image config with an empty one if it
+// cannot be resolved. Safe for concurrent use.
 type lenientResolver struct {
 	plan.Resolver
 	mu     sync.Mutex
-	failed map[string]error // by reference
+	failed map[string]error // errors of images by reference
 }
 
 // Image implements [plan.Resolver].
 func (g *lenientResolver) Image(ctx context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
-	asking, cancel := context.WithTimeout(ctx, checkPatience)
+	timed, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	res, err := g.Resolver.Image(asking, ref, q)
+	res, err := g.Resolver.Image(timed, ref, q)
 	if err == nil || ctx.Err() != nil {
 		return res, err
 	}
@@ -152,8 +154,7 @@ func (g *lenientResolver) Image(ctx context.Context, ref string, q plan.ImageQue
 	return &plan.Resolved{Ref: ref, Config: config}, nil
 }
 
-// notes returns a note for each reference to an image that could not be
-// resolved.
+// notes returns a note for each reference to an image that could not be resolved.
 func (g *lenientResolver) notes(p *plan.Plan) diag.List {
 	var notes diag.List
 	add := func(st *plan.Stage, at source.Range) {
@@ -179,9 +180,9 @@ func (g *lenientResolver) notes(p *plan.Plan) diag.List {
 	return notes
 }
 
-// known returns the warnings without those about variables that an unresolved
-// image may set.
-func (g *lenientResolver) known(warnings diag.List, p *plan.Plan) diag.List {
+// withoutUnknown returns the warnings, except warnings about unset variables that an
+// unresolved image may set.
+func (g *lenientResolver) withoutUnknown(warnings diag.List, p *plan.Plan) diag.List {
 	unknown := func(d *diag.Diagnostic) bool {
 		if d.Code != "UndefinedVar" {
 			return false
@@ -192,13 +193,14 @@ func (g *lenientResolver) known(warnings diag.List, p *plan.Plan) diag.List {
 				in = st
 			}
 		}
-		return in != nil && g.failed[root(in).BaseName] != nil
+		return in != nil && g.failed[baseStage(in).BaseName] != nil
 	}
 	return slices.DeleteFunc(warnings, unknown)
 }
 
-// root returns the stage with the base image of st.
-func root(st *plan.Stage) *plan.Stage {
+// baseStage returns the first stage in the chain of base stages of st, which has the base
+// image.
+func baseStage(st *plan.Stage) *plan.Stage {
 	for {
 		f, ok := st.Base.(*plan.FromStage)
 		if !ok {

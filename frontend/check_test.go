@@ -14,9 +14,9 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// checked returns the findings of a check as users see them, without excerpts,
+// runCheck returns the findings of a check as users see them, without excerpts,
 // and the answer.
-func checked(t *testing.T, c *fakegateway.Client) (string, lint.LintResults) {
+func runCheck(t *testing.T, c *fakegateway.Client) (string, lint.LintResults) {
 	t.Helper()
 	c.Opts["requestid"] = lint.RequestLint
 	var found diag.List
@@ -82,7 +82,7 @@ func TestCheck(t *testing.T) {
 			}
 			return nil
 		}
-		got, answer := checked(t, c)
+		got, answer := runCheck(t, c)
 		if got != tc.want {
 			t.Errorf("%q: found\n%swant\n%s", tc.text, got, tc.want)
 		}
@@ -104,7 +104,7 @@ func TestCheckIgnoreFile(t *testing.T) {
 	} {
 		c := fakegateway.New("FROM a\nCOPY b c\n", map[string]string{})
 		c.Files[".dockerignore"] = "# comment\n" + pattern + "\nnext\n"
-		if got, _ := checked(t, c); got != want {
+		if got, _ := runCheck(t, c); got != want {
 			t.Errorf("%q: found %q, want %q", pattern, got, want)
 		}
 	}

@@ -11,7 +11,8 @@ import (
 	"slipway/dockerfile2llb"
 )
 
-// convertLLB returns the operations of a build without solving them.
+// convertLLB answers the subrequest convertllb with the operations of the build, without
+// solving them.
 func (b *build) convertLLB(ctx context.Context) (*client.Result, error) {
 	res, err := b.convertImplicit(ctx)
 	if err != nil {
@@ -36,10 +37,9 @@ func (b *build) convertLLB(ctx context.Context) (*client.Result, error) {
 	return out.ToResult()
 }
 
-// convertImplicit converts the Dockerfile for the default platform of the
-// builder.
+// convertImplicit converts the Dockerfile for the builder's default platform.
 //
-// Upstream: sub-requests ignore the option platform.
+// Upstream: subrequests ignore the option platform.
 func (b *build) convertImplicit(ctx context.Context) (*dockerfile2llb.Result, error) {
 	if err := b.parseBuild(ctx); err != nil {
 		return nil, err

@@ -39,16 +39,16 @@ func TestCorpus(t *testing.T) {
 		}
 		c.Record(t, "error", text)
 		c.Record(t, "warnings", corpus.Limit(warnings(r)))
-		c.Record(t, "answer", corpus.Compact(sent(r.Err)+answer(t, r)))
+		c.Record(t, "answer", corpus.Compact(sentLocations(r.Err)+answer(t, r)))
 		if config, ok := r.Metadata[exptypes.ExporterImageConfigKey]; ok {
 			c.Compare(t, "image", corpus.Compact(image(t, config, r.Metadata[exptypes.ExporterImageBaseConfigKey])))
 		}
 	})
 }
 
-// sent prints the locations that other clients receive with an error, unless they
+// sentLocations prints the locations that other clients receive with an error, unless they
 // are the location of its diagnostic.
-func sent(err error) string {
+func sentLocations(err error) string {
 	if err == nil {
 		return ""
 	}

@@ -9,14 +9,14 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests"
 )
 
-// describe lists the sub-requests in a machine-readable and a human-readable
-// form.
+// describe answers the subrequest describe with the list of all subrequests, as JSON and
+// as text.
 func (*build) describe(context.Context) (*client.Result, error) {
-	var known []subrequests.Request
+	var list []subrequests.Request
 	for _, r := range allSubrequests() {
-		known = append(known, r.Request)
+		list = append(list, r.Request)
 	}
-	dt, err := json.MarshalIndent(known, "", "  ")
+	dt, err := json.MarshalIndent(list, "", "  ")
 	if err != nil {
 		return nil, err
 	}

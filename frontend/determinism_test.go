@@ -60,7 +60,7 @@ func TestDeterminism(t *testing.T) {
 	} {
 		run := func(i int) string {
 			shuffled := map[string]string{}
-			for _, k := range rotated(slices.Sorted(maps.Keys(opts)), i) {
+			for _, k := range rotate(slices.Sorted(maps.Keys(opts)), i) {
 				shuffled[k] = opts[k]
 			}
 			c := fakegateway.New(text, shuffled)
@@ -81,8 +81,8 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
-// rotated returns list rotated by the given number of elements.
-func rotated(list []string, by int) []string {
+// rotate returns list rotated by the given number of elements.
+func rotate(list []string, by int) []string {
 	by %= len(list)
 	return append(slices.Clone(list[by:]), list[:by]...)
 }

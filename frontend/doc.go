@@ -1,11 +1,10 @@
 // Package frontend implements the Dockerfile frontend that a builder runs.
 //
-// [Build] follows the sequence of a build: it parses the options, reads the
-// Dockerfile, and hands the build to another frontend if # syntax names one.
-// Otherwise it plans each platform, lowers the plan to LLB and solves it, and
-// finally adds attestations to the results (sbom.go). Requests other than
-// builds are in the table of subrequest.go. The package talks to the builder
-// only, through BuildKit's gateway client.
+// [Build] parses the options, reads the Dockerfile, and hands the build to another
+// frontend if # syntax names one. Otherwise it plans each platform, lowers the plans to
+// LLB and solves them. Finally, it adds attestations to the results (sbom.go). The table
+// in subrequest.go lists the requests other than builds. The package communicates only
+// with the builder, through BuildKit's gateway client.
 //
-// Out of scope: the individual steps, which have packages of their own.
+// Each of these steps has a package of its own.
 package frontend

@@ -14,7 +14,8 @@ import (
 	"slipway/source"
 )
 
-// firstError returns the first of several errors about the Dockerfile.
+// firstError returns the first error if err is a list of errors about the Dockerfile,
+// else err.
 func firstError(err error) error {
 	var l diag.List
 	if errors.As(err, &l) && len(l) > 0 {
@@ -23,7 +24,7 @@ func firstError(err error) error {
 	return err
 }
 
-// firstRange returns the lines of the first of several errors.
+// firstRange returns the lines that firstError(err) is about, or the zero range.
 func firstRange(err error) source.Range {
 	var d *diag.Diagnostic
 	if errors.As(firstError(err), &d) {
@@ -32,29 +33,28 @@ func firstRange(err error) source.Range {
 	return source.Range{}
 }
 
-// marshalError is the error of an operation that cannot be encoded.
+// marshalError is the error for an operation that cannot be encoded.
 type marshalError struct{ err error }
 
-// Error returns the error with upstream's text.
+// Error implements error with upstream's text.
 func (e *marshalError) Error() string { return "failed to marshal LLB definition: " + e.err.Error() }
 
 // Unwrap returns the error of the operation.
 func (e *marshalError) Unwrap() error { return e.err }
 
-// isLocal reports whether clients receive no location for the first of several
-// errors, although it has one.
+// isLocal reports whether firstError(err) has a location that clients must not receive.
 //
-// Upstream: errors about encoding operations, the configuration of checks,
-// ignore files, and files without a stage have no location.
+// Upstream: errors about encoding operations, the configuration of checks, ignore files,
+// and files without a stage have no location.
 func (b *build) isLocal(err error) bool {
 	var d *diag.Diagnostic
 	var m *marshalError
 	return errors.As(err, &m) || errors.As(firstError(err), &d) && (d.Local || d.Shown().File != b.file.Source)
 }
 
-// located adds locations to an error about the Dockerfile, in the form from
-// which clients print the lines. It returns the first of several errors.
-func (b *build) located(err error) error {
+// withLocations returns firstError(err) with its locations in the Dockerfile, in the form
+// from which clients print the lines.
+func (b *build) withLocations(err error) error {
 	err = firstError(err)
 	var d *diag.Diagnostic
 	if !errors.As(err, &d) {
@@ -71,11 +71,10 @@ func (b *build) located(err error) error {
 	return err
 }
 
-// whole returns err in a form in which clients receive its whole text. Answers
-// of the builder are gRPC statuses. If an error wraps a status, gRPC sends only
-// the status and drops the text around it, such as the name of the image or
-// option.
-func whole(ctx context.Context, err error) error {
+// withFullText returns err in a form in which clients receive its full text. Errors from
+// the builder are gRPC statuses. If an error wraps a status, gRPC sends only the status
+// and drops the text around it, such as the name of the image or option.
+func withFullText(ctx context.Context, err error) error {
 	var answer interface {
 		error
 		GRPCStatus() *status.Status
@@ -83,36 +82,37 @@ func whole(ctx context.Context, err error) error {
 	if !errors.As(err, &answer) {
 		return err
 	}
-	answered := answer.GRPCStatus().Message()
+	message := answer.GRPCStatus().Message()
 	before, after, _ := strings.Cut(err.Error(), answer.Error())
-	if strings.Contains(answered, strings.TrimSuffix(before, ": ")) { // the status already contains it
+	if strings.Contains(message, strings.TrimSuffix(before, ": ")) { // the status already contains it
 		before = ""
 	}
 	if before == "" && after == "" {
 		return err
 	}
 	st := status.Convert(grpcerrors.ToGRPC(ctx, err)).Proto()
-	st.Message = before + answered + after
-	return &wholeError{grpcerrors.FromGRPC(status.ErrorProto(st)), err}
+	st.Message = before + message + after
+	return &clientError{grpcerrors.FromGRPC(status.ErrorProto(st)), err}
 }
 
-// wholeError is an error as clients receive it. In this process it also has the
-// diagnostic with the exact range.
-type wholeError struct {
+// clientError is an error in the form in which clients receive it. Inside this process,
+// errors.As also finds the diagnostic with the exact range.
+type clientError struct {
 	error
 	cause error
 }
 
 // Unwrap returns the error that clients receive.
-func (e *wholeError) Unwrap() error { return e.error }
+func (e *clientError) Unwrap() error { return e.error }
 
-// As finds the diagnostic.
-func (e *wholeError) As(target any) bool {
+// As implements the interface of errors.As for the diagnostic.
+func (e *clientError) As(target any) bool {
 	d, ok := target.(**diag.Diagnostic)
 	return ok && errors.As(e.cause, d)
 }
 
-// withSource adds a location in the Dockerfile or another file.
+// withSource adds a location in the Dockerfile or in another file, such as the ignore
+// file.
 func (b *build) withSource(err error, r source.Range) error {
 	info := b.sourceInfo()
 	if r.File != b.file.Source {
@@ -121,13 +121,13 @@ func (b *build) withSource(err error, r source.Range) error {
 	return errdefs.WithSource(err, &errdefs.Source{Info: info, Ranges: lineRanges(r)})
 }
 
-// sourceInfo returns the Dockerfile in the form that clients expect.
+// sourceInfo returns the Dockerfile in the form in which clients receive it.
 func (b *build) sourceInfo() *pb.SourceInfo {
 	sm := b.file.Map
 	return &pb.SourceInfo{Data: sm.Data, Filename: sm.Filename, Language: sm.Language, Definition: sm.Definition.ToPB()}
 }
 
-// lineRanges returns one range per line of r, as clients expect.
+// lineRanges returns one range for each line in r, the form that clients expect.
 func lineRanges(r source.Range) []*pb.Range {
 	if r.IsZero() {
 		return nil

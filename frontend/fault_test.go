@@ -17,8 +17,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// many returns a client whose build exercises every call.
-func many() *fakegateway.Client {
+// manyCalls returns a client whose build exercises every call.
+func manyCalls() *fakegateway.Client {
 	c := fakegateway.New("FROM a AS x\nFROM b\nCOPY --from=x c d\nCOPY --from=files e f\nCOPY g h\n", map[string]string{
 		"platform": "linux/amd64,linux/arm64", "context:files": "local:dir", "context:b": "docker-image://b2",
 	})
@@ -26,8 +26,8 @@ func many() *fakegateway.Client {
 	return c
 }
 
-// leaks fails the test if f leaks goroutines.
-func leaks(t *testing.T, f func()) {
+// checkLeaks fails the test if f leaks goroutines.
+func checkLeaks(t *testing.T, f func()) {
 	t.Helper()
 	before := runtime.NumGoroutine()
 	f()
@@ -45,7 +45,7 @@ func leaks(t *testing.T, f func()) {
 // returns immediately or hangs until then, the build ends with the context's
 // error and leaves no goroutines.
 func TestClientGone(t *testing.T) {
-	whole := many()
+	whole := manyCalls()
 	if _, err := Build(t.Context(), whole); err != nil {
 		t.Fatal(err)
 	}
@@ -54,10 +54,10 @@ func TestClientGone(t *testing.T) {
 		t.Errorf("only %d calls: %v", len(calls), calls)
 	}
 	for i := range calls {
-		leaks(t, func() {
+		checkLeaks(t, func() {
 			ctx, gone := context.WithCancel(t.Context())
 			defer gone()
-			c := many()
+			c := manyCalls()
 			var begun atomic.Int32
 			c.Before = func(ctx context.Context, _ string) error {
 				if int(begun.Add(1)) == i+1 {
@@ -78,10 +78,10 @@ func TestClientGone(t *testing.T) {
 // answers a call.
 func TestNoAnswer(t *testing.T) {
 	for _, call := range []string{"Solve", "ReadFile", "ResolveSourceMetadata", "Inputs"} {
-		leaks(t, func() {
+		checkLeaks(t, func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 			defer cancel()
-			c := many()
+			c := manyCalls()
 			c.Before = func(ctx context.Context, name string) error {
 				if name == call {
 					<-ctx.Done()
@@ -98,14 +98,14 @@ func TestNoAnswer(t *testing.T) {
 // TestFailingCall checks that the error of each call is reported once, with its
 // code.
 func TestFailingCall(t *testing.T) {
-	whole := many()
+	whole := manyCalls()
 	if _, err := Build(t.Context(), whole); err != nil {
 		t.Fatal(err)
 	}
 	for i := range whole.Calls() {
 		var begun atomic.Int32
 		var call string
-		c := many()
+		c := manyCalls()
 		c.Before = func(_ context.Context, name string) error {
 			if int(begun.Add(1)) == i+1 {
 				call = name
@@ -113,7 +113,7 @@ func TestFailingCall(t *testing.T) {
 			}
 			return nil
 		}
-		leaks(t, func() {
+		checkLeaks(t, func() {
 			_, err := Build(t.Context(), c)
 			if err == nil && (call == "ReadFile" || call == "StatFile") {
 				return // an unreadable ignore file counts as missing

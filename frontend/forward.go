@@ -11,8 +11,9 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// forward asks the frontend ref to run the build, with all options and inputs
-// of this build. It returns false if this frontend runs the build.
+// forward asks the frontend ref to run the build, with all options and inputs of this
+// build. cmdline is the whole value of # syntax. The second result is false if this
+// frontend must run the build.
 func (b *build) forward(ctx context.Context, ref, cmdline string) (*client.Result, bool, error) {
 	if b.follow != nil {
 		if ok, err := b.follow(ref); !ok || err != nil {
@@ -37,6 +38,7 @@ func (b *build) forward(ctx context.Context, ref, cmdline string) (*client.Resul
 	return res, true, err
 }
 
+// frontendInputs returns the frontend inputs of this build as definitions.
 func (b *build) frontendInputs(ctx context.Context) (map[string]*pb.Definition, error) {
 	if err := b.opts.Caps.Supports(gwpb.CapFrontendInputs); err != nil {
 		return nil, nil //nolint:nilerr // old builders do not support inputs
@@ -56,6 +58,7 @@ func (b *build) frontendInputs(ctx context.Context) (map[string]*pb.Definition, 
 	return defs, nil
 }
 
+// firstWord returns the text in s before the first space.
 func firstWord(s string) string {
 	word, _, _ := strings.Cut(strings.TrimSpace(s), " ")
 	return word

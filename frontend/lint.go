@@ -15,10 +15,10 @@ import (
 	"slipway/source"
 )
 
-// lint answers with the warnings of a build for the default platform, and with
-// its error if there is one. Without a target, it checks all stages.
+// lint answers the subrequest lint with the warnings and the error of a build for the
+// default platform. Without a target, it checks all stages.
 func (b *build) lint(ctx context.Context) (*client.Result, error) {
-	if b.found != nil {
+	if b.findings != nil {
 		return b.check(ctx)
 	}
 	res := lint.LintResults{Sources: []*pb.SourceInfo{b.sourceInfo()}}
@@ -45,7 +45,7 @@ func lintWarning(d *diag.Diagnostic) lint.Warning {
 	return lint.Warning{RuleName: d.Code, Description: d.Detail, URL: d.URL, Detail: d.Message, Location: at}
 }
 
-// lintError converts an error to upstream's format and text, without the hint.
+// lintError converts an error to upstream's format. The text does not include the hint.
 func lintError(err error) *lint.BuildError {
 	text := err.Error()
 	var d *diag.Diagnostic
@@ -55,6 +55,7 @@ func lintError(err error) *lint.BuildError {
 	return &lint.BuildError{Message: text, Location: pb.Location{Ranges: mergedRanges(err)}}
 }
 
+// lintPlan parses and plans the build, which reports the warnings.
 func (b *build) lintPlan(ctx context.Context) error {
 	if err := b.parseBuild(ctx); err != nil {
 		return err
@@ -66,21 +67,21 @@ func (b *build) lintPlan(ctx context.Context) error {
 	return err
 }
 
-// mergedRanges returns the lines of all locations of an error, without
+// mergedRanges returns the lines of all locations of an error in ascending order, without
 // duplicates.
 func mergedRanges(err error) []*pb.Range {
 	var d *diag.Diagnostic
 	if !errors.As(err, &d) {
 		return nil
 	}
-	places := []source.Range{d.Shown()}
+	ranges := []source.Range{d.Shown()}
 	for _, rel := range d.Related {
 		if rel.Message == "" {
-			places = append(places, rel.Shown())
+			ranges = append(ranges, rel.Shown())
 		}
 	}
 	var list []*pb.Range
-	for _, p := range places {
+	for _, p := range ranges {
 		list = append(list, lineRanges(p)...)
 	}
 	slices.SortStableFunc(list, func(a, b *pb.Range) int { return cmp.Compare(a.Start.Line, b.Start.Line) })

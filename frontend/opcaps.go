@@ -11,9 +11,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// checkOps returns an error for the first operation that needs a capability the
-// builder lacks. The builder would reject it, too, but without the instruction
-// and its location.
+// checkOps returns an error for the first operation that needs a capability that the
+// builder lacks. The builder would reject the operation, too, but its error lacks the
+// instruction and its location.
 func checkOps(caps *apicaps.CapSet, def *pb.Definition) error {
 	for _, op := range def.Def {
 		dgst := digest.FromBytes(op)
@@ -32,7 +32,7 @@ func checkOps(caps *apicaps.CapSet, def *pb.Definition) error {
 	return nil
 }
 
-// withOpSource adds the locations of an operation.
+// withOpSource adds the source locations of an operation to err.
 func withOpSource(err error, s *pb.Source, op digest.Digest) error {
 	if s == nil {
 		return err

@@ -37,7 +37,7 @@ func TestOldBuilder(t *testing.T) {
 		t.Errorf("locations %v", sources)
 	}
 	for _, req := range b.SolveRequests()[before:] {
-		if req.Definition != nil && strings.Contains(string(joined(req.Definition)), "  true") {
+		if req.Definition != nil && strings.Contains(string(joinOps(req.Definition)), "  true") {
 			t.Error("the builder was asked to solve it")
 		}
 	}

@@ -18,17 +18,16 @@ import (
 	"slipway/internal/inorder"
 )
 
-// built is the result for one platform.
-type built struct {
-	ref    client.Reference
-	result *dockerfile2llb.Result
-	asked  ocispecs.Platform
+// platformResult is the result for one platform.
+type platformResult struct {
+	ref       client.Reference
+	result    *dockerfile2llb.Result
+	requested ocispecs.Platform // the default platform if none is requested
 }
 
-// platforms builds all platforms concurrently. They share the parsed Dockerfile
-// and the resolved images, so each additional platform costs one plan and one
-// solve.
-func (b *build) platforms(ctx context.Context) ([]built, error) {
+// platforms builds all platforms concurrently. They share the parsed Dockerfile and the
+// resolved images, so that each additional platform costs only one plan and one solve.
+func (b *build) platforms(ctx context.Context) ([]platformResult, error) {
 	targets := make([]*ocispecs.Platform, 0, len(b.options.Platforms))
 	for i := range b.options.Platforms {
 		targets = append(targets, &b.options.Platforms[i])
@@ -36,9 +35,9 @@ func (b *build) platforms(ctx context.Context) ([]built, error) {
 	if len(targets) == 0 {
 		targets = append(targets, nil)
 	}
-	results := make([]built, len(targets))
-	// Convert all platforms before solving any: errors about the file are
-	// reported early, and the reported error is deterministic.
+	results := make([]platformResult, len(targets))
+	// All platforms are converted before any is solved. Errors about the file are
+	// therefore reported early, and it is deterministic which one.
 	err := inorder.Do(ctx, len(targets), 0, func(ctx context.Context, i int) (err error) {
 		results[i], err = b.platform(ctx, targets[i], i == 0)
 		return err
@@ -56,23 +55,24 @@ func (b *build) platforms(ctx context.Context) ([]built, error) {
 	return results, g.Wait()
 }
 
-// platform converts the build for one platform.
-func (b *build) platform(ctx context.Context, p *ocispecs.Platform, first bool) (built, error) {
+// platform converts the build for the platform p. If p is nil, it is the default
+// platform.
+func (b *build) platform(ctx context.Context, p *ocispecs.Platform, first bool) (platformResult, error) {
 	opt := b.options.Plan
 	opt.Platform = p
 	opt.BuildPlatforms = b.buildPlatforms()
 	res, err := b.convert(ctx, opt, first)
 	if err != nil {
-		return built{}, err
+		return platformResult{}, err
 	}
-	out := built{result: res, asked: platforms.DefaultSpec()}
+	out := platformResult{result: res, requested: platforms.DefaultSpec()}
 	if p != nil {
-		out.asked = *p
+		out.requested = *p
 	}
 	return out, nil
 }
 
-// buildPlatforms returns the platform of the builder.
+// buildPlatforms returns the platform of the builder, the first one of its first worker.
 func (b *build) buildPlatforms() []ocispecs.Platform {
 	if w := b.opts.Workers; len(w) > 0 && len(w[0].Platforms) > 0 {
 		return w[0].Platforms[:1]
@@ -80,12 +80,13 @@ func (b *build) buildPlatforms() []ocispecs.Platform {
 	return []ocispecs.Platform{platforms.Normalize(platforms.DefaultSpec())}
 }
 
-// assemble combines references and metadata in the form that exporters expect.
-func (b *build) assemble(results []built) (*client.Result, error) {
+// assemble combines the references and metadata of all platforms in the form that
+// exporters expect.
+func (b *build) assemble(results []platformResult) (*client.Result, error) {
 	res := client.NewResult()
 	list := exptypes.Platforms{Platforms: make([]exptypes.Platform, len(results))}
 	for i, r := range results {
-		p := exportPlatform(r.asked, r.result.Image.Platform)
+		p := exportPlatform(r.requested, r.result.Image.Platform)
 		list.Platforms[i] = p
 		suffix := ""
 		if b.options.Plan.MultiPlatform {
@@ -106,6 +107,8 @@ func (b *build) assemble(results []built) (*client.Result, error) {
 	return res, nil
 }
 
+// addMeta adds the metadata of r to res, such as the image config. suffix distinguishes
+// the platforms in the keys.
 func addMeta(res *client.Result, suffix string, r *dockerfile2llb.Result) error {
 	config, err := json.Marshal(r.Image)
 	if err != nil {
@@ -125,10 +128,10 @@ func addMeta(res *client.Result, suffix string, r *dockerfile2llb.Result) error 
 	return nil
 }
 
-// exportPlatform returns the platform of a result. For Windows images it
-// includes the required OS version.
-func exportPlatform(asked, image ocispecs.Platform) exptypes.Platform {
-	p := platforms.Normalize(asked)
+// exportPlatform returns the platform of a result for exporters. For Windows images, it
+// includes the OS version that the image requires.
+func exportPlatform(requested, image ocispecs.Platform) exptypes.Platform {
+	p := platforms.Normalize(requested)
 	out := exptypes.Platform{ID: platforms.FormatAll(p), Platform: p}
 	if p.OS != "windows" || image.OS != p.OS {
 		return out

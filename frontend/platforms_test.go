@@ -16,10 +16,10 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// byPlatform is a barrier that distinguishes image requests by platform.
-type byPlatform struct{ *barrier }
+// platformBarrier is a barrier that distinguishes image requests by platform.
+type platformBarrier struct{ *barrier }
 
-func (b byPlatform) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+func (b platformBarrier) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	name := op.Identifier + " " + platforms.FormatAll(*opt.ImageOpt.Platform)
 	if err := b.arrive(ctx, name); err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func (b byPlatform) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, 
 	return b.Client.ResolveSourceMetadata(ctx, op, opt)
 }
 
-var _ client.Client = byPlatform{}
+var _ client.Client = platformBarrier{}
 
 // TestOncePerBuild checks what platforms share: the Dockerfile is read and
 // parsed once, each image is resolved once per platform that needs it, and
@@ -40,16 +40,16 @@ func TestOncePerBuild(t *testing.T) {
 	defer cancel()
 	b := fakegateway.New("FROM --platform=$BUILDPLATFORM tools AS t\nFROM a AS x\nFROM a\nCOPY --from=x / /x\nCOPY --from=t / /t\nCOPY --from=a / /a\n",
 		map[string]string{"platform": "linux/amd64,linux/arm64,linux/s390x"})
-	c := byPlatform{newBarrier(b, []string{image + "a:latest linux/amd64", image + "a:latest linux/arm64", image + "a:latest linux/s390x"})}
+	c := platformBarrier{newBarrier(b, []string{image + "a:latest linux/amd64", image + "a:latest linux/arm64", image + "a:latest linux/s390x"})}
 	if _, err := Build(ctx, c); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]int{
-		"Dockerfile":                       1,
-		image + "tools:latest " + native(): 1,
-		image + "a:latest linux/amd64":     1,
-		image + "a:latest linux/arm64":     1,
-		image + "a:latest linux/s390x":     1,
+		"Dockerfile": 1,
+		image + "tools:latest " + defaultPlatform(): 1,
+		image + "a:latest linux/amd64":              1,
+		image + "a:latest linux/arm64":              1,
+		image + "a:latest linux/s390x":              1,
 	}
 	for name, n := range want {
 		if c.asked[name] != n {
@@ -63,8 +63,10 @@ func TestOncePerBuild(t *testing.T) {
 	}
 }
 
-// native returns the platform of a builder that does not report one.
-func native() string { return platforms.FormatAll(platforms.Normalize(platforms.DefaultSpec())) }
+// defaultPlatform returns the platform of a builder that does not report one.
+func defaultPlatform() string {
+	return platforms.FormatAll(platforms.Normalize(platforms.DefaultSpec()))
+}
 
 // TestOneParse checks that the plans of all platforms share one parsed file.
 func TestOneParse(t *testing.T) {

@@ -20,20 +20,19 @@ import (
 	"slipway/plan"
 )
 
-// Paths of the input and output directories of a scanner. The scanner learns
-// them from environment variables.
+// The input and output directories of a scanner, which receives them in environment
+// variables.
 const (
 	scanCore   = "/run/src/core/sbom"
 	scanExtras = "/run/src/extras"
 	scanOut    = "/run/out/"
 )
 
-// coreSBOM is the name of the SBOM for the result itself, among the files that
-// a scanner writes.
+// coreSBOM is the name of the SBOM for the target, among the files that a scanner writes.
 const coreSBOM = "sbom"
 
-// predicateSPDX is the in-toto predicate type of an SPDX SBOM. The builder
-// generates no SBOM of its own if one with this type exists.
+// predicateSPDX is the in-toto predicate type of an SPDX SBOM. If an SBOM of this type
+// exists, the builder does not generate one itself.
 const predicateSPDX = "https://spdx.dev/Document"
 
 // scanner is an image that generates SBOMs.
@@ -44,21 +43,21 @@ type scanner struct {
 	params   map[string]string
 }
 
-// scanner resolves the image that generates the SBOM. It returns nil if no SBOM
-// is requested.
+// scanner resolves the image that generates the SBOM. It returns nil if no SBOM is
+// requested.
 func (b *build) scanner(ctx context.Context) (*scanner, error) {
-	asked := b.options.SBOM
-	if asked == nil {
+	opt := b.options.SBOM
+	if opt == nil {
 		return nil, nil
 	}
-	s := &scanner{platform: b.buildPlatforms()[0], params: asked.Params}
-	found, err := b.inputs.Image(ctx, asked.Image, plan.ImageQuery{Platform: &s.platform, Mode: b.options.Plan.ResolveMode})
+	s := &scanner{platform: b.buildPlatforms()[0], params: opt.Params}
+	resolved, err := b.inputs.Image(ctx, opt.Image, plan.ImageQuery{Platform: &s.platform, Mode: b.options.Plan.ResolveMode})
 	if err != nil {
 		return nil, err
 	}
-	s.ref = found.Ref
+	s.ref = resolved.Ref
 	var img ocispecs.Image
-	if err := json.Unmarshal(found.Config, &img); err != nil {
+	if err := json.Unmarshal(resolved.Config, &img); err != nil {
 		return nil, err
 	}
 	s.config = img.Config
@@ -68,8 +67,9 @@ func (b *build) scanner(ctx context.Context) (*scanner, error) {
 	return s, nil
 }
 
-// attest adds an SBOM for each platform to the result.
-func (b *build) attest(ctx context.Context, res *client.Result, s *scanner, results []built) error {
+// attest generates an SBOM for each platform and adds it to the result. If s is nil, it
+// does nothing.
+func (b *build) attest(ctx context.Context, res *client.Result, s *scanner, results []platformResult) error {
 	if s == nil {
 		return nil
 	}
@@ -77,7 +77,7 @@ func (b *build) attest(ctx context.Context, res *client.Result, s *scanner, resu
 	ids := make([]string, len(results))
 	g, ctx := errgroup.WithContext(ctx)
 	for i, r := range results {
-		ids[i] = platforms.FormatAll(platforms.Normalize(r.asked))
+		ids[i] = platforms.FormatAll(platforms.Normalize(r.requested))
 		g.Go(func() error {
 			def, err := s.scan(ids[i], &r.result.SBOM).Marshal(ctx)
 			if err != nil {
@@ -107,8 +107,8 @@ func (b *build) attest(ctx context.Context, res *client.Result, s *scanner, resu
 	return nil
 }
 
-// scan returns the output directory of a scanner run. id identifies the
-// platform in progress output.
+// scan returns the output directory of the scanner after it has scanned the states in of.
+// id identifies the platform in progress output.
 func (s *scanner) scan(id string, of *dockerfile2llb.SBOM) llb.State {
 	opts := []llb.RunOption{
 		llb.WithCustomName(fmt.Sprintf("[%s] generating sbom using %s", id, s.ref)),
@@ -137,8 +137,8 @@ func (s *scanner) scan(id string, of *dockerfile2llb.SBOM) llb.State {
 	return run.AddMount(scanOut, llb.Scratch())
 }
 
-// env returns the environment of the scanner: the variables of its image and
-// its parameters.
+// env returns the environment of the scanner: the variables of its image, the directories
+// and the parameters. extras is set if there are other stages to scan.
 func (s *scanner) env(extras bool) []string {
 	env := append(slices.Clone(s.config.Env), "BUILDKIT_SCAN_DESTINATION="+scanOut, "BUILDKIT_SCAN_SOURCE="+scanCore)
 	if extras {

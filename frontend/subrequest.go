@@ -15,15 +15,14 @@ import (
 	"slipway/source"
 )
 
-// subrequest is a request about a Dockerfile other than a build. Request
-// contains the name, version and options that clients see.
+// subrequest is a request about a Dockerfile other than a build. Request contains the
+// name, version and options that describe it to clients.
 type subrequest struct {
 	subrequests.Request
 	answer func(*build, context.Context) (*client.Result, error)
 }
 
-// allSubrequests returns all sub-requests in the order in which they are
-// listed.
+// allSubrequests returns all subrequests in the order in which describe lists them.
 func allSubrequests() []subrequest {
 	return []subrequest{
 		{outline.SubrequestsOutlineDefinition, (*build).outline},
@@ -34,9 +33,10 @@ func allSubrequests() []subrequest {
 	}
 }
 
-// subrequest answers the sub-request id. The result consists of metadata only.
+// subrequest answers the subrequest with the name id. The result consists of metadata
+// only.
 //
-// Upstream: errors of sub-requests have no location in the Dockerfile.
+// Upstream: errors of subrequests have no location in the Dockerfile.
 func (b *build) subrequest(ctx context.Context, id string) (*client.Result, error) {
 	for _, r := range allSubrequests() {
 		if r.Name == id {
@@ -47,5 +47,5 @@ func (b *build) subrequest(ctx context.Context, id string) (*client.Result, erro
 	return nil, errdefs.NewUnsupportedSubrequestError(id)
 }
 
-// location converts a range to a location in an answer.
+// location converts a range to the format of answers.
 func location(r source.Range) *pb.Location { return &pb.Location{Ranges: lineRanges(r)} }

@@ -7,7 +7,8 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests/targets"
 )
 
-// targets lists the stages as written. Nothing is expanded or resolved.
+// targets answers the subrequest targets with the stages as written. It expands no
+// variables and resolves no images.
 func (b *build) targets(context.Context) (*client.Result, error) {
 	if err := b.parse(); err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ import (
 	"slipway/source"
 )
 
-// configureChecks configures the build checks from the build argument or, by
+// configureChecks sets the configuration of build checks from the build argument or, by
 // default, from the file.
 func (b *build) configureChecks() error {
 	if c := b.options.Checks; c != nil {
@@ -23,26 +23,26 @@ func (b *build) configureChecks() error {
 	}
 	value, line, ok := parser.Check(b.file.Source.Bytes)
 	if ok {
-		b.checksAt = valueAt(b.file.Source, line, value)
+		b.checksRange = valueRange(b.file.Source, line, value)
 	}
 	var err error
 	if b.checks, err = linter.ParseConfig(value); err == nil {
 		return nil
 	}
 	err = fmt.Errorf("failed to parse check options: %w", err)
-	at := b.checksAt
-	bad, ok := errors.AsType[*linter.ConfigError](err)
+	at := b.checksRange
+	configErr, ok := errors.AsType[*linter.ConfigError](err)
 	if !ok || at.IsZero() {
 		return err
 	}
-	at.End = at.Start + bad.End
-	at.Start += bad.Start
-	return diag.Errorf(at, "%w", err).In(b.file.Source.LineRange(line, line)).Hinted("%s", bad.Hint).KeepLocal()
+	at.End = at.Start + configErr.End
+	at.Start += configErr.Start
+	return diag.Errorf(at, "%w", err).In(b.file.Source.LineRange(line, line)).Hinted("%s", configErr.Hint).KeepLocal()
 }
 
-// valueAt returns the range of a directive's value on a line, or the zero Range
-// if the line does not contain it.
-func valueAt(f *source.File, line int, value string) source.Range {
+// valueRange returns the range of a directive's value in a line. It returns the zero
+// Range if the line does not contain the value.
+func valueRange(f *source.File, line int, value string) source.Range {
 	text := f.Line(line)
 	equals := strings.IndexByte(text, '=') + 1
 	i := strings.Index(text[equals:], value)
@@ -53,18 +53,18 @@ func valueAt(f *source.File, line int, value string) source.Range {
 	return source.Range{File: f, Start: start, End: start + len(value)}
 }
 
-// violation returns an error if the configuration treats the warnings as
-// errors. The error is located at the directive that requests it.
+// violation returns an error if warnings fail the build. It points at the directive that
+// configures this.
 func (b *build) violation(warnings diag.List) error {
 	err := b.checks.Violation(warnings)
-	if err == nil || b.checksAt.IsZero() {
+	if err == nil || b.checksRange.IsZero() {
 		return err
 	}
-	return diag.Errorf(b.checksAt, "%w", err).KeepLocal()
+	return diag.Errorf(b.checksRange, "%w", err).KeepLocal()
 }
 
-// warn sends warnings to the client, which shows them below the step that reads
-// the Dockerfile. It ignores errors: a lost warning must not fail the build.
+// warn sends warnings to the client, which shows them below the step that reads the
+// Dockerfile. It ignores errors, because a lost warning must not fail the build.
 func (b *build) warn(ctx context.Context, list diag.List) {
 	if len(list) == 0 {
 		return

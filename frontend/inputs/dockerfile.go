@@ -24,13 +24,13 @@ const (
 	ignoreSuffix = ".dockerignore"
 	language     = "Dockerfile"
 
-	containerfile = "Containerfile" // default file name of Podman and Buildah
+	containerfile = "Containerfile" // the default file name in Podman and Buildah
 )
 
 // Dockerfile is the Dockerfile of a build.
 type Dockerfile struct {
 	Source *source.File
-	Map    *llb.SourceMap // for locations of operations and errors
+	Map    *llb.SourceMap // for the source locations of operations and errors
 }
 
 // ignoreFile is an ignore file. The zero value excludes nothing.
@@ -40,7 +40,7 @@ type ignoreFile struct {
 	patterns []string // nil until parsed
 }
 
-// Dockerfile reads the Dockerfile and its own ignore file
+// Dockerfile reads the Dockerfile and the ignore file next to it
 // (Dockerfile.dockerignore).
 func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
 	m, err := in.main(ctx)
@@ -69,8 +69,8 @@ func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
 	wg.Go(func() { ignore, ignoreErr = fetchFile(ctx, ref, name+ignoreSuffix) })
 	content, err := readEither(ctx, ref, spellings)
 	wg.Wait()
-	if err != nil && m.dockerfile != nil && !in.options.FileGiven {
-		// Upstream: a Containerfile is not found, which is an error.
+	if err != nil && m.dockerfile != nil && !in.options.FilenameSet {
+		// Upstream: it does not look for a Containerfile, so this is an error.
 		if found, otherErr := fetchFile(ctx, ref, containerfile); otherErr == nil {
 			name, content, err = containerfile, found, nil
 		}
@@ -81,17 +81,16 @@ func (in *Inputs) Dockerfile(ctx context.Context) (*Dockerfile, error) {
 	if isTooLarge(ignoreErr) {
 		return nil, ignoreErr
 	}
-	// Upstream: over gRPC, an empty file cannot be distinguished from a missing
-	// one.
+	// Upstream: over gRPC, an empty file is indistinguishable from a missing one.
 	if ignoreErr == nil && ignore != nil {
-		in.own = &ignoreFile{name: name + ignoreSuffix, content: ignore}
+		in.ownIgnore = &ignoreFile{name: name + ignoreSuffix, content: ignore}
 	}
 	sm := llb.NewSourceMap(st, name, language, content)
 	sm.Definition = def
 	return &Dockerfile{Source: source.NewFile(name, content), Map: sm}, nil
 }
 
-// sshHint returns a hint for the error about a missing SSH key, or "" for other
+// sshHint returns a hint for the error about a missing SSH key. It returns "" for other
 // errors.
 func sshHint(err error) string {
 	m := regexp.MustCompile(`no SSH key "(\S+)" forwarded from the client$`).FindStringSubmatch(err.Error())
@@ -101,8 +100,8 @@ func sshHint(err error) string {
 	return " (forward an agent or a key: --ssh " + m[1] + ")"
 }
 
-// readEither reads the first readable file of names. If none is readable or one
-// is too large, the error is about the first name or the large file.
+// readEither reads the first readable file in names. It returns an error if a file is too
+// large. If no file is readable, the error is about the first name.
 func readEither(ctx context.Context, ref client.Reference, names []string) ([]byte, error) {
 	content, err := fetchFile(ctx, ref, names[0])
 	if err == nil || isTooLarge(err) {
@@ -116,16 +115,16 @@ func readEither(ctx context.Context, ref client.Reference, names []string) ([]by
 	return nil, err
 }
 
-// readIgnore returns the ignore file of the main context: the file next to the
-// Dockerfile or, if it does not exist, .dockerignore in the context. If neither
-// exists or the context is remote, it excludes nothing.
+// readIgnore returns the ignore file of the main context. This is the file next to the
+// Dockerfile or, if it does not exist, .dockerignore in the context. If neither exists or
+// the context is remote, the result excludes nothing.
 func (in *Inputs) readIgnore(ctx context.Context) (*ignoreFile, error) {
 	m, err := in.main(ctx)
 	if err != nil || m.state != nil {
 		return &ignoreFile{}, err
 	}
-	if in.own != nil {
-		return in.own.parse()
+	if in.ownIgnore != nil {
+		return in.ownIgnore.parse()
 	}
 	st := in.local(contextName, "[internal] load "+ignoreName, contextName+"-"+ignoreName,
 		llb.FollowPaths([]string{ignoreName}), llb.Differ(llb.DiffNone, false))
@@ -136,16 +135,17 @@ func (in *Inputs) readIgnore(ctx context.Context) (*ignoreFile, error) {
 	return readRoot(ctx, ref)
 }
 
-// ignoreOf returns the ignore patterns of a named local context.
-func (in *Inputs) ignoreOf(ctx context.Context, name, key string) ([]string, error) {
+// namedIgnore returns the patterns in the ignore file of a named local context. name is
+// its local source, and key is its name for progress output.
+func (in *Inputs) namedIgnore(ctx context.Context, name, key string) ([]string, error) {
 	st := in.local(name, "[context "+key+"] load "+ignoreName, "context:"+key+"-"+ignoreName,
 		llb.FollowPaths([]string{ignoreName}), llb.Differ(llb.DiffNone, false))
 	def, err := st.Marshal(ctx)
 	if err != nil {
 		return nil, err
 	}
-	// Evaluate immediately: a missing directory must cause an error here
-	// instead of looking like a missing ignore file.
+	// The request evaluates the source immediately. Otherwise, a missing directory would
+	// look like a missing ignore file.
 	res, err := in.client.Solve(ctx, client.SolveRequest{Definition: def.ToPB(), Evaluate: true})
 	if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func (in *Inputs) ignoreOf(ctx context.Context, name, key string) ([]string, err
 	return f.patterns, nil
 }
 
-// readRoot reads the ignore file in the root directory of ref.
+// readRoot reads and parses the ignore file in the root directory of ref.
 func readRoot(ctx context.Context, ref client.Reference) (*ignoreFile, error) {
 	content, err := fetchFile(ctx, ref, ignoreName)
 	if isTooLarge(err) {
@@ -170,21 +170,22 @@ func readRoot(ctx context.Context, ref client.Reference) (*ignoreFile, error) {
 	return (&ignoreFile{name: ignoreName, content: content}).parse()
 }
 
+// parse parses the patterns and returns f.
 func (f *ignoreFile) parse() (*ignoreFile, error) {
 	if len(f.content) == 0 {
 		return f, nil
 	}
 	var err error
 	if f.patterns, err = ignore.Patterns(f.content); err != nil {
-		return nil, f.located(fmt.Errorf("failed parsing %s: %w", f.name, err))
+		return nil, f.withLine(fmt.Errorf("failed parsing %s: %w", f.name, err))
 	}
 	return f, nil
 }
 
-// located adds the offending line to an error about the ignore file.
-func (f *ignoreFile) located(err error) error {
-	_, bad := ignore.Parse(source.NewFile(f.name, f.content))
-	line, ok := errors.AsType[*ignore.LineError](bad)
+// withLine adds the location of the invalid line to an error about the ignore file.
+func (f *ignoreFile) withLine(err error) error {
+	_, parseErr := ignore.Parse(source.NewFile(f.name, f.content))
+	line, ok := errors.AsType[*ignore.LineError](parseErr)
 	if !ok {
 		return err
 	}
@@ -201,19 +202,19 @@ func (f *ignoreFile) located(err error) error {
 	return d
 }
 
-// Ignore returns the matcher for the ignore file of the main context, or nil if
-// it excludes nothing.
+// Ignore returns the matcher for the ignore file of the main context, or nil if the file
+// excludes nothing.
 func (in *Inputs) Ignore(ctx context.Context) (*ignore.Matcher, error) { return in.matcher(ctx) }
 
-// parseIgnore builds a matcher from the patterns. Some malformed patterns only
-// cause errors when a path is matched. As upstream, the client reports these.
+// parseIgnore returns a matcher for the patterns. Some malformed patterns only cause an
+// error when a path is matched. The client reports these, like upstream's.
 func (in *Inputs) parseIgnore(ctx context.Context) (*ignore.Matcher, error) {
 	f, err := in.ignore(ctx)
 	if err != nil || len(f.patterns) == 0 {
 		return nil, err
 	}
 	if _, err := patternmatcher.New(f.patterns); err != nil {
-		return nil, f.located(err)
+		return nil, f.withLine(err)
 	}
 	m, err := ignore.Parse(source.NewFile(f.name, f.content))
 	if limit, tooLarge := errors.AsType[*ignore.LimitError](err); tooLarge {

@@ -20,12 +20,12 @@ import (
 	"slipway/plan"
 )
 
-// Time returns the time of the last change of a source. For git it is the
-// commit time. For HTTP it is the Last-Modified header or, without one, the
-// time of the newest file in the archive. Other sources have no time, and Time
-// returns nil. Each source is queried once for all platforms.
+// Time returns the time of the last change of a source. For git, it is the commit time.
+// For HTTP, it is the Last-Modified header or, without one, the time of the newest file
+// in the archive. For other sources, it is nil. Each source is queried once for all
+// platforms.
 func (in *Inputs) Time(ctx context.Context, of plan.TimeSource) (*time.Time, error) {
-	st, err := in.timed(ctx, of)
+	st, err := in.timedSource(ctx, of)
 	if err != nil || st == nil {
 		return nil, err
 	}
@@ -37,9 +37,9 @@ func (in *Inputs) Time(ctx context.Context, of plan.TimeSource) (*time.Time, err
 	return in.times.Do(ctx, key, func(ctx context.Context) (*time.Time, error) { return in.timeOf(ctx, op, of.LogName) })
 }
 
-// timed returns the state of a source that may have a time, or nil for other
+// timedSource returns the state of a source that may have a time, or nil for other
 // sources.
-func (in *Inputs) timed(ctx context.Context, of plan.TimeSource) (*llb.State, error) {
+func (in *Inputs) timedSource(ctx context.Context, of plan.TimeSource) (*llb.State, error) {
 	switch src := of.Copy.(type) {
 	case *plan.CopyURL:
 		st := dockerfile2llb.Download(src)
@@ -63,8 +63,8 @@ func (in *Inputs) timed(ctx context.Context, of plan.TimeSource) (*llb.State, er
 	return m.state, nil
 }
 
-// onlySource returns the source operation of a state, or nil if it has none or
-// several.
+// onlySource returns the source operation of a state. It returns nil if the state has no
+// source or several ones.
 func onlySource(ctx context.Context, st llb.State) (*pb.SourceOp, error) {
 	def, err := st.Marshal(ctx)
 	if err != nil {
@@ -87,6 +87,7 @@ func onlySource(ctx context.Context, st llb.State) (*pb.SourceOp, error) {
 	return found, nil
 }
 
+// timeOf queries the time of a source operation.
 func (in *Inputs) timeOf(ctx context.Context, op *pb.SourceOp, logName string) (*time.Time, error) {
 	opt := sourceresolver.Opt{LogName: logName}
 	scheme, _, _ := strings.Cut(op.Identifier, "://")
@@ -112,6 +113,7 @@ func (in *Inputs) timeOf(ctx context.Context, op *pb.SourceOp, logName string) (
 	return in.archiveTime(ctx, op)
 }
 
+// commitTime returns the committer time of a git commit object.
 func commitTime(object []byte) (*time.Time, error) {
 	obj, err := gitobject.Parse(object)
 	if err != nil {
@@ -138,26 +140,26 @@ func (in *Inputs) archiveTime(ctx context.Context, op *pb.SourceOp) (*time.Time,
 	if err != nil {
 		return nil, err
 	}
-	return newest(untilDone{ctx, bytes.NewReader(content)}), ctx.Err()
+	return newestTime(contextReader{ctx, bytes.NewReader(content)}), ctx.Err()
 }
 
-// untilDone is a reader that fails when ctx is done. A small download may
-// decompress to a huge archive.
-type untilDone struct {
+// contextReader is a reader that fails when ctx is done. It is needed because a small
+// download may decompress to a huge archive.
+type contextReader struct {
 	ctx context.Context
 	io.Reader
 }
 
-func (r untilDone) Read(p []byte) (int, error) {
+func (r contextReader) Read(p []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil {
 		return 0, err
 	}
 	return r.Reader.Read(p)
 }
 
-// newest returns the latest modification time of the regular files in an
-// archive. It returns nil if r is not a valid archive up to its end.
-func newest(r io.Reader) *time.Time {
+// newestTime returns the latest modification time of the regular files in an archive. It
+// returns nil if r is not a valid archive up to its end.
+func newestTime(r io.Reader) *time.Time {
 	plain, err := compression.DecompressStream(r)
 	if err != nil {
 		return nil

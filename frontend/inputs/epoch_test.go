@@ -19,8 +19,8 @@ import (
 	"slipway/plan"
 )
 
-// clock is a builder whose sources have modification times.
-type clock struct {
+// timedBuilder is a builder whose sources have modification times.
+type timedBuilder struct {
 	fakegateway.Client
 	mu    sync.Mutex
 	asked []string
@@ -28,7 +28,7 @@ type clock struct {
 	err   error
 }
 
-func (c *clock) ResolveSourceMetadata(_ context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+func (c *timedBuilder) ResolveSourceMetadata(_ context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked = append(c.asked, op.Identifier+" for "+opt.LogName)
@@ -41,8 +41,8 @@ func (c *clock) ResolveSourceMetadata(_ context.Context, op *pb.SourceOp, opt so
 
 // TestTimeOnce queries the time for all platforms concurrently.
 func TestTimeOnce(t *testing.T) {
-	c := &clock{}
-	in := open(t, c, map[string]string{"context": "https://example.com/a.git"})
+	c := &timedBuilder{}
+	in := newInputs(t, c, map[string]string{"context": "https://example.com/a.git"})
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
@@ -76,20 +76,20 @@ func TestTimeOfArchive(t *testing.T) {
 		t.Fatal(err)
 	}
 	of := plan.TimeSource{Copy: &plan.CopyURL{URL: "https://example.com/f", Filename: "f"}}
-	c := &clock{Client: fakegateway.Client{Files: map[string]string{"f": b.String()}}}
-	if at, err := open(t, c, nil).Time(t.Context(), of); err != nil || at == nil || at.Unix() != 60 {
+	c := &timedBuilder{Client: fakegateway.Client{Files: map[string]string{"f": b.String()}}}
+	if at, err := newInputs(t, c, nil).Time(t.Context(), of); err != nil || at == nil || at.Unix() != 60 {
 		t.Errorf("time %v, %v", at, err)
 	}
 	said := time.Unix(5, 0)
-	c = &clock{http: &said}
-	if at, err := open(t, c, nil).Time(t.Context(), of); err != nil || at.Unix() != 5 || len(c.SolveRequests()) != 0 {
+	c = &timedBuilder{http: &said}
+	if at, err := newInputs(t, c, nil).Time(t.Context(), of); err != nil || at.Unix() != 5 || len(c.SolveRequests()) != 0 {
 		t.Errorf("time %v, %v, %d downloads", at, err, len(c.SolveRequests()))
 	}
-	c = &clock{err: errors.New("no network")}
-	if _, err := open(t, c, nil).Time(t.Context(), of); !errors.Is(err, c.err) {
+	c = &timedBuilder{err: errors.New("no network")}
+	if _, err := newInputs(t, c, nil).Time(t.Context(), of); !errors.Is(err, c.err) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := open(t, &clock{}, nil).Time(t.Context(), of); err == nil {
+	if _, err := newInputs(t, &timedBuilder{}, nil).Time(t.Context(), of); err == nil {
 		t.Error("a missing download has a time")
 	}
 }
@@ -97,7 +97,7 @@ func TestTimeOfArchive(t *testing.T) {
 func TestTimeCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if at := newest(untilDone{ctx, bytes.NewReader(make([]byte, 4096))}); at != nil {
+	if at := newestTime(contextReader{ctx, bytes.NewReader(make([]byte, 4096))}); at != nil {
 		t.Errorf("time %v", at)
 	}
 }
@@ -106,7 +106,7 @@ func TestTimeCancelled(t *testing.T) {
 // not change the result.
 func FuzzNewest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
-		plain := newest(bytes.NewReader(content))
+		plain := newestTime(bytes.NewReader(content))
 		if compression.Detect(content) != compression.None {
 			return
 		}
@@ -115,7 +115,7 @@ func FuzzNewest(f *testing.F) {
 		if _, err := gz.Write(content); err != nil || gz.Close() != nil {
 			t.Fatal(err)
 		}
-		packed := newest(&b)
+		packed := newestTime(&b)
 		if (plain == nil) != (packed == nil) || plain != nil && !plain.Equal(*packed) {
 			t.Errorf("%v, compressed %v", plain, packed)
 		}

@@ -6,9 +6,9 @@ import (
 	"slipway/gitref"
 )
 
-// git returns the source for a git reference. isGit reports whether ref is a
-// git reference; an error with isGit set is about its options. Options in the
-// reference override opts.
+// git returns the source for a git reference. isGit reports whether ref is a git
+// reference. If it is one, an error is about its options. Options in the reference
+// override opts.
 func (in *Inputs) git(ref string, opts ...llb.GitOption) (st *llb.State, isGit bool, err error) {
 	g, isGit, err := gitref.Parse(ref)
 	if err != nil {

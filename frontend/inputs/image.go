@@ -14,11 +14,12 @@ import (
 	"slipway/plan"
 )
 
-// imageKey identifies the resolution of an image. Equal keys have the same
+// imageKey identifies the lookup of an image. Lookups with equal keys have the same
 // result.
 type imageKey struct{ ref, platform, mode, store string }
 
-func keyOf(ref string, opt sourceresolver.Opt) imageKey {
+// newImageKey returns the key for a lookup of ref with opt.
+func newImageKey(ref string, opt sourceresolver.Opt) imageKey {
 	key := imageKey{ref: ref}
 	var p *ocispecs.Platform
 	if o := opt.ImageOpt; o != nil {
@@ -45,22 +46,21 @@ func (in *Inputs) Image(ctx context.Context, ref string, q plan.ImageQuery) (*pl
 	})
 }
 
-// patience is the timeout for resolving an image. Without it, a registry that
-// accepts connections and never answers would block the builder and the client
-// forever.
-const patience = 2 * time.Minute
+// imageTimeout is the timeout for resolving an image. Without it, a registry that accepts
+// connections but never answers would block the builder and the client forever.
+const imageTimeout = 2 * time.Minute
 
-// resolve asks the builder for the config of an image, once.
+// resolve requests the config of an image from the builder, once per imageKey.
 func (in *Inputs) resolve(ctx context.Context, ref string, opt sourceresolver.Opt) (*plan.Resolved, error) {
-	return in.images.Do(ctx, keyOf(ref, opt), func(ctx context.Context) (*plan.Resolved, error) {
-		asking, cancel := context.WithTimeout(ctx, patience)
+	return in.images.Do(ctx, newImageKey(ref, opt), func(ctx context.Context) (*plan.Resolved, error) {
+		timed, cancel := context.WithTimeout(ctx, imageTimeout)
 		defer cancel()
-		// The client's own ResolveImageConfig drops the resolve mode.
-		found, dgst, config, err := sourceresolver.NewImageMetaResolver(in.client).ResolveImageConfig(asking, ref, opt)
-		// The builder knows the deadline and may report it first.
-		late := asking.Err() != nil || grpcerrors.Code(err) == codes.DeadlineExceeded
-		if err != nil && late && ctx.Err() == nil {
-			return nil, fmt.Errorf("no answer about image %s within %s: %w", ref, patience, err)
+		// ResolveImageConfig of the client drops the resolve mode.
+		found, dgst, config, err := sourceresolver.NewImageMetaResolver(in.client).ResolveImageConfig(timed, ref, opt)
+		// The builder also has the deadline and may be the first to report it.
+		expired := timed.Err() != nil || grpcerrors.Code(err) == codes.DeadlineExceeded
+		if err != nil && expired && ctx.Err() == nil {
+			return nil, fmt.Errorf("no answer about image %s within %s: %w", ref, imageTimeout, err)
 		}
 		if err != nil {
 			return nil, err

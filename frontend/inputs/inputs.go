@@ -17,8 +17,8 @@ import (
 	"slipway/plan"
 )
 
-// maxFile is the maximum size of the Dockerfile, ignore files and image
-// configs: the size of a gateway message.
+// maxFile is the maximum size of the Dockerfile, ignore files and image configs in bytes.
+// It equals the maximum size of a gateway message.
 const maxFile = 16 << 20
 
 // Inputs reads the inputs of one build. Safe for concurrent use.
@@ -27,33 +27,33 @@ type Inputs struct {
 	build   client.BuildOpts
 	options *options.Options
 
-	main    func(context.Context) (*mainContext, error)    // memoized
-	ignore  func(context.Context) (*ignoreFile, error)     // memoized
-	matcher func(context.Context) (*ignore.Matcher, error) // memoized
-	own     *ignoreFile                                    // the file Dockerfile.dockerignore
-	images  singleflight.Group[imageKey, *plan.Resolved]
-	times   singleflight.Group[string, *time.Time] // by source
+	main      func(context.Context) (*mainContext, error)    // memoized
+	ignore    func(context.Context) (*ignoreFile, error)     // memoized
+	matcher   func(context.Context) (*ignore.Matcher, error) // memoized
+	ownIgnore *ignoreFile                                    // Dockerfile.dockerignore; nil if it does not exist
+	images    singleflight.Group[imageKey, *plan.Resolved]
+	times     singleflight.Group[string, *time.Time] // by source operation
 }
 
-// New returns the inputs of a build.
+// New returns the inputs of a build that c requests.
 func New(c client.Client, opts *options.Options) *Inputs {
 	in := &Inputs{client: c, build: c.BuildOpts(), options: opts}
 	in.images.KeepErrors, in.times.KeepErrors = true, true
-	in.main = once(in.openMain)
-	in.ignore = once(in.readIgnore)
-	in.matcher = once(in.parseIgnore)
+	in.main = memoize(in.openMain)
+	in.ignore = memoize(in.readIgnore)
+	in.matcher = memoize(in.parseIgnore)
 	return in
 }
 
-// once memoizes the first result of f. The result of a canceled call is not
-// memoized, because other callers may still need it.
-func once[T any](f func(context.Context) (T, error)) func(context.Context) (T, error) {
+// memoize returns a function that calls f once and always returns its result. It calls f
+// again if the call was canceled, because other callers may still need the result.
+func memoize[T any](f func(context.Context) (T, error)) func(context.Context) (T, error) {
 	g := &singleflight.Group[struct{}, T]{KeepErrors: true}
 	return func(ctx context.Context) (T, error) { return g.Do(ctx, struct{}{}, f) }
 }
 
-// local returns a local source with the common options. title is the name in
-// progress output. The builder reuses files of earlier transfers with the same
+// local returns a local source with the options that all local sources need. title is its
+// name in progress output. The builder reuses files from earlier transfers with the same
 // hint.
 func (in *Inputs) local(name, title, hint string, opts ...llb.LocalOption) llb.State {
 	session := in.build.SessionID
@@ -68,7 +68,8 @@ func (in *Inputs) local(name, title, hint string, opts ...llb.LocalOption) llb.S
 	return llb.Local(name, opts...)
 }
 
-// open solves a source so that its files can be read.
+// open solves a source so that its files can be read. It also returns the definition of
+// the source.
 func (in *Inputs) open(ctx context.Context, st llb.State) (client.Reference, *llb.Definition, error) {
 	def, err := st.Marshal(ctx, llb.WithCaps(in.build.Caps))
 	if err != nil {
@@ -89,8 +90,8 @@ func (e *tooLargeError) Error() string {
 	return fmt.Sprintf("%s exceeds maximum allowed size of %d bytes", e.name, maxFile)
 }
 
-// ReadAhead starts reading the ignore file, which every build needs,
-// concurrently with resolving images. The returned function stops it.
+// ReadAhead starts to read the ignore file, which every build needs, while images are
+// resolved. stop ends this and must be called.
 func (in *Inputs) ReadAhead(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -104,8 +105,8 @@ func (in *Inputs) ReadAhead(ctx context.Context) (stop func()) {
 	}
 }
 
-// fetchFile reads a file of at most maxFile bytes. A larger file exceeds the
-// size of a gateway message, so its size is queried only after that error.
+// fetchFile reads a file of at most maxFile bytes. A larger file exceeds the size of a
+// gateway message. In this case, fetchFile queries the size to return a tooLargeError.
 func fetchFile(ctx context.Context, ref client.Reference, name string) ([]byte, error) {
 	b, err := ref.ReadFile(ctx, client.ReadRequest{
 		Filename: name,
@@ -126,13 +127,14 @@ func fetchFile(ctx context.Context, ref client.Reference, name string) ([]byte, 
 	return b, nil
 }
 
+// isTooLarge reports whether err is a tooLargeError.
 func isTooLarge(err error) bool {
 	var e *tooLargeError
 	return errors.As(err, &e)
 }
 
-// State returns the main context or a named one. For local sources, only the
-// paths that the build uses are transferred.
+// State returns the main context, or the named context of. For local sources, the client
+// sends only the paths in used.
 func (in *Inputs) State(ctx context.Context, of *plan.Input, used *plan.Paths) (llb.State, error) {
 	if of != nil {
 		open, ok := of.Handle.(opener)
@@ -152,12 +154,12 @@ func (in *Inputs) State(ctx context.Context, of *plan.Input, used *plan.Paths) (
 	if err != nil {
 		return llb.State{}, err
 	}
-	return in.local(contextName, "[internal] load build context", contextName, in.selected(f.patterns, used)...), nil
+	return in.local(contextName, "[internal] load build context", contextName, in.transferOptions(f.patterns, used)...), nil
 }
 
-// selected returns the options that select the files of a local source to
+// transferOptions returns the options of a local source that select the files to
 // transfer.
-func (*Inputs) selected(excludes []string, used *plan.Paths) []llb.LocalOption {
+func (*Inputs) transferOptions(excludes []string, used *plan.Paths) []llb.LocalOption {
 	opts := []llb.LocalOption{llb.ExcludePatterns(excludes)}
 	if paths := used.Filter(); len(paths) > 0 {
 		opts = append(opts, llb.FollowPaths(paths))

@@ -21,7 +21,7 @@ import (
 	"slipway/plan"
 )
 
-func open(t *testing.T, b client.Client, opts map[string]string) *Inputs {
+func newInputs(t *testing.T, b client.Client, opts map[string]string) *Inputs {
 	t.Helper()
 	o, err := options.Parse(opts)
 	if err != nil {
@@ -30,7 +30,7 @@ func open(t *testing.T, b client.Client, opts map[string]string) *Inputs {
 	return New(b, o)
 }
 
-func used(paths ...string) *plan.Paths {
+func newPaths(paths ...string) *plan.Paths {
 	p := &plan.Paths{}
 	for _, name := range paths {
 		p.Add(name)
@@ -49,7 +49,7 @@ func sourceOf(t *testing.T, def *pb.Definition) (*pb.SourceOp, string) {
 	return op.GetSource(), name
 }
 
-func check(t *testing.T, def *pb.Definition, name, identifier string, attrs map[string]string) {
+func checkSource(t *testing.T, def *pb.Definition, name, identifier string, attrs map[string]string) {
 	t.Helper()
 	op, got := sourceOf(t, def)
 	if got != name || op.Identifier != identifier {
@@ -60,7 +60,7 @@ func check(t *testing.T, def *pb.Definition, name, identifier string, attrs map[
 	}
 }
 
-func define(t *testing.T, st llb.State) *pb.Definition {
+func marshal(t *testing.T, st llb.State) *pb.Definition {
 	t.Helper()
 	def, err := st.Marshal(t.Context())
 	if err != nil {
@@ -71,7 +71,7 @@ func define(t *testing.T, st llb.State) *pb.Definition {
 
 func TestDockerfile(t *testing.T) {
 	b := &fakegateway.Client{Files: map[string]string{"sub/dockerfile": "FROM x\n"}}
-	in := open(t, b, map[string]string{"filename": "sub/Dockerfile", "local-sessionid:dockerfile": "other"})
+	in := newInputs(t, b, map[string]string{"filename": "sub/Dockerfile", "local-sessionid:dockerfile": "other"})
 	f, err := in.Dockerfile(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestDockerfile(t *testing.T) {
 	if string(f.Source.Bytes) != "FROM x\n" || f.Map.Filename != "sub/Dockerfile" || f.Map.Definition == nil {
 		t.Errorf("read %+v", f)
 	}
-	check(t, b.SolveRequests()[0].Definition, "[internal] load build definition from sub/Dockerfile", "local://dockerfile", map[string]string{
+	checkSource(t, b.SolveRequests()[0].Definition, "[internal] load build definition from sub/Dockerfile", "local://dockerfile", map[string]string{
 		"local.session": "other", "local.sharedkeyhint": "dockerfile", "local.differ": "none",
 		"local.followpaths": `["sub/Dockerfile","sub/Dockerfile.dockerignore","sub/dockerfile"]`,
 	})
@@ -113,7 +113,7 @@ func TestContainerfile(t *testing.T) {
 		if tc.filename == "" {
 			delete(opts, "filename")
 		}
-		f, err := open(t, b, opts).Dockerfile(t.Context())
+		f, err := newInputs(t, b, opts).Dockerfile(t.Context())
 		var got string
 		if err != nil {
 			got = err.Error()
@@ -128,13 +128,13 @@ func TestContainerfile(t *testing.T) {
 
 func TestMainContext(t *testing.T) {
 	b := &fakegateway.Client{Files: map[string]string{".dockerignore": "# c\na\n!a/b\n"}}
-	in := open(t, b, nil)
+	in := newInputs(t, b, nil)
 	for range 2 {
-		st, err := in.State(t.Context(), nil, used("x", "../y"))
+		st, err := in.State(t.Context(), nil, newPaths("x", "../y"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		check(t, define(t, st), "[internal] load build context", "local://context", map[string]string{
+		checkSource(t, marshal(t, st), "[internal] load build context", "local://context", map[string]string{
 			"local.session": "session", "local.sharedkeyhint": "context",
 			"local.excludepatterns": `["a","!a/b"]`, "local.followpaths": `["x","y"]`,
 		})
@@ -142,11 +142,11 @@ func TestMainContext(t *testing.T) {
 	if len(b.SolveRequests()) != 1 {
 		t.Errorf("the ignore file was read %d times", len(b.SolveRequests()))
 	}
-	st, err := in.State(t.Context(), nil, used("/", "x"))
+	st, err := in.State(t.Context(), nil, newPaths("/", "x"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	op, _ := sourceOf(t, define(t, st))
+	op, _ := sourceOf(t, marshal(t, st))
 	if paths, ok := op.Attrs["local.followpaths"]; ok {
 		t.Errorf("only %s of a context that is used completely", paths)
 	}
@@ -156,7 +156,7 @@ func TestMainContext(t *testing.T) {
 // and that the file in the context is not read.
 func TestOwnIgnore(t *testing.T) {
 	b := &fakegateway.Client{Files: map[string]string{"Dockerfile": "x", "Dockerfile.dockerignore": "!\n", ".dockerignore": "a"}}
-	in := open(t, b, nil)
+	in := newInputs(t, b, nil)
 	if _, err := in.Dockerfile(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestOwnIgnore(t *testing.T) {
 func TestRemoteHasNoIgnore(t *testing.T) {
 	st := llb.Scratch().File(llb.Mkfile("x", 0o644, nil))
 	b := &fakegateway.Client{Files: map[string]string{".dockerignore": "!"}, States: map[string]llb.State{"context": st}}
-	in := open(t, b, nil)
+	in := newInputs(t, b, nil)
 	if _, err := in.Ignore(t.Context()); err != nil || len(b.SolveRequests()) != 0 {
 		t.Errorf("read an ignore file: %v, %d requests", err, len(b.SolveRequests()))
 	}
@@ -179,7 +179,7 @@ func TestRemoteHasNoIgnore(t *testing.T) {
 
 func TestImageOnce(t *testing.T) {
 	b := &fakegateway.Client{}
-	in := open(t, b, nil)
+	in := newInputs(t, b, nil)
 	arm := &ocispecs.Platform{OS: "linux", Architecture: "arm64"}
 	for _, q := range []plan.ImageQuery{{}, {LogName: "x"}, {Platform: arm}, {Platform: arm}, {Mode: "default"}, {Mode: "pull"}} {
 		if _, err := in.Image(t.Context(), "a", q); err != nil {
@@ -195,7 +195,7 @@ func TestImageOnce(t *testing.T) {
 	}
 }
 
-func load(t *testing.T, in *Inputs, name string) (*plan.Resolved, error) {
+func loadContext(t *testing.T, in *Inputs, name string) (*plan.Resolved, error) {
 	t.Helper()
 	nc, err := in.Context(t.Context(), name, nil)
 	if err != nil {
@@ -209,45 +209,45 @@ func load(t *testing.T, in *Inputs, name string) (*plan.Resolved, error) {
 
 func TestNamedLocal(t *testing.T) {
 	b := &fakegateway.Client{Files: map[string]string{".dockerignore": "no"}}
-	in := open(t, b, map[string]string{"context:files": "local:dir", "sharedkey:localdir:files": "key"})
-	res, err := load(t, in, "docker.io/library/files:latest")
+	in := newInputs(t, b, map[string]string{"context:files": "local:dir", "sharedkey:localdir:files": "key"})
+	res, err := loadContext(t, in, "docker.io/library/files:latest")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !b.SolveRequests()[0].Evaluate {
 		t.Error("a missing directory would not be noticed")
 	}
-	st, err := in.State(t.Context(), res.Input, used("a"))
+	st, err := in.State(t.Context(), res.Input, newPaths("a"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(t, define(t, st), "[context files] load from client", "local://dir", map[string]string{
+	checkSource(t, marshal(t, st), "[context files] load from client", "local://dir", map[string]string{
 		"local.session": "session", "local.sharedkeyhint": "context:files-key",
 		"local.excludepatterns": `["no"]`, "local.followpaths": `["a"]`,
 	})
 	if nc, err := in.Context(t.Context(), "other", nil); nc != nil || err != nil {
 		t.Errorf("context other is %v, %v", nc, err)
 	}
-	if _, err := in.State(t.Context(), &plan.Input{Name: "x", Handle: 1}, used()); err == nil {
+	if _, err := in.State(t.Context(), &plan.Input{Name: "x", Handle: 1}, newPaths()); err == nil {
 		t.Error("opened an input of another build")
 	}
 }
 
 func TestNamedImage(t *testing.T) {
 	b := &fakegateway.Client{Config: `{"created":"2024-01-01T00:00:00Z","os":"linux","architecture":"amd64"}`}
-	in := open(t, b, map[string]string{"context:a": "docker-image://b"})
-	res, err := load(t, in, "a")
+	in := newInputs(t, b, map[string]string{"context:a": "docker-image://b"})
+	res, err := loadContext(t, in, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(string(res.Config), "created") {
 		t.Errorf("config with time: %s", res.Config)
 	}
-	st, err := in.State(t.Context(), res.Input, used())
+	st, err := in.State(t.Context(), res.Input, newPaths())
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(t, define(t, st), "[context a] b", "docker-image://docker.io/library/b:latest", nil)
+	checkSource(t, marshal(t, st), "[context a] b", "docker-image://docker.io/library/b:latest", nil)
 }
 
 // TestPolicy checks that source policies can redirect an image, but only a
@@ -256,22 +256,22 @@ func TestPolicy(t *testing.T) {
 	b := &fakegateway.Client{Policy: func(ref string) error {
 		return errors.Join(&imageutil.ResolveToNonImageError{Ref: ref, Updated: "git://example.com/x.git"})
 	}}
-	in := open(t, b, map[string]string{"context:a": "docker-image://b"})
-	res, err := load(t, in, "a")
+	in := newInputs(t, b, map[string]string{"context:a": "docker-image://b"})
+	res, err := loadContext(t, in, "a")
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := in.State(t.Context(), res.Input, used())
+	st, err := in.State(t.Context(), res.Input, newPaths())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if op, _ := sourceOf(t, define(t, st)); !strings.HasPrefix(op.Identifier, "git://example.com/x.git") {
+	if op, _ := sourceOf(t, marshal(t, st)); !strings.HasPrefix(op.Identifier, "git://example.com/x.git") {
 		t.Errorf("went to %s", op.Identifier)
 	}
 	b.Policy = func(ref string) error {
 		return &imageutil.ResolveToNonImageError{Ref: ref, Updated: ref + "0"}
 	}
-	if _, err := load(t, open(t, b, map[string]string{"context:a": "docker-image://b:1"}), "a"); err == nil ||
+	if _, err := loadContext(t, newInputs(t, b, map[string]string{"context:a": "docker-image://b:1"}), "a"); err == nil ||
 		!strings.HasPrefix(err.Error(), "context recursion limit exceeded") {
 		t.Errorf("error %v of a loop", err)
 	}
@@ -286,7 +286,7 @@ func TestNoKey(t *testing.T) {
 		}
 		return nil
 	}}
-	_, err := open(t, b, map[string]string{"context": "git@example.com:a/b.git"}).Dockerfile(t.Context())
+	_, err := newInputs(t, b, map[string]string{"context": "git@example.com:a/b.git"}).Dockerfile(t.Context())
 	want := `failed to read dockerfile: no SSH key "k" forwarded from the client (forward an agent or a key: --ssh k)`
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)

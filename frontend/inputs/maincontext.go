@@ -13,21 +13,21 @@ import (
 )
 
 const (
-	contextName    = "context"    // local source and frontend input of the main context
-	dockerfileName = "dockerfile" // frontend input of the Dockerfile
-	downloadName   = "context"    // file name of a context downloaded over HTTP
-	sniffed        = 1024         // number of bytes that identify an archive
+	contextName    = "context"    // the local source and the frontend input of the main context
+	dockerfileName = "dockerfile" // the frontend input of the Dockerfile
+	downloadName   = "context"    // the file name of a context downloaded over HTTP
+	sniffSize      = 1024         // the number of bytes that identify an archive
 )
 
 // mainContext is the main context of a build.
 type mainContext struct {
 	state      *llb.State // nil for a local context
-	dockerfile *llb.State // source of the Dockerfile; nil for a local source
-	filename   string     // path of the Dockerfile
+	dockerfile *llb.State // the source of the Dockerfile; nil for a local source
+	filename   string     // the path of the Dockerfile
 }
 
-// openMain determines the main context: git, HTTP, a frontend input or, by
-// default, a local source.
+// openMain determines the main context. It is a git repository, a download, a frontend
+// input or, by default, a local source.
 func (in *Inputs) openMain(ctx context.Context) (*mainContext, error) {
 	m := &mainContext{filename: in.options.Filename}
 	if err := in.openRemote(ctx, m); err != nil {
@@ -43,6 +43,8 @@ func (in *Inputs) openMain(ctx context.Context) (*mainContext, error) {
 	return m, nil
 }
 
+// openRemote sets the state and the Dockerfile of a main context that is not a local
+// source.
 func (in *Inputs) openRemote(ctx context.Context, m *mainContext) error {
 	ref := in.options.Context
 	st, isGit, err := in.git(ref, in.mainGitOptions()...)
@@ -58,6 +60,7 @@ func (in *Inputs) openRemote(ctx context.Context, m *mainContext) error {
 	return in.openInputs(ctx, m)
 }
 
+// mainGitOptions returns the options for a git main context.
 func (in *Inputs) mainGitOptions() []llb.GitOption {
 	var opts []llb.GitOption
 	if in.options.CommitTimes {
@@ -69,11 +72,13 @@ func (in *Inputs) mainGitOptions() []llb.GitOption {
 	return opts
 }
 
+// httpURL matches the scheme at the start of an HTTP or HTTPS URL.
 var httpURL = regexp.MustCompile(`^https?://`)
 
+// isHTTP reports whether ref is an HTTP or HTTPS URL.
 func isHTTP(ref string) bool { return httpURL.MatchString(ref) }
 
-// openHTTP downloads the context. An archive is unpacked; any other file is the
+// openHTTP downloads the main context. An archive is unpacked, and any other file is the
 // Dockerfile.
 func (in *Inputs) openHTTP(ctx context.Context, m *mainContext, url string) error {
 	st := llb.HTTP(url, llb.Filename(downloadName), llb.WithCustomName("[internal] load remote build context"))
@@ -89,7 +94,7 @@ func (in *Inputs) openHTTP(ctx context.Context, m *mainContext, url string) erro
 	if err != nil {
 		return err
 	}
-	head, err := ref.ReadFile(ctx, client.ReadRequest{Filename: downloadName, Range: &client.FileRange{Length: sniffed}})
+	head, err := ref.ReadFile(ctx, client.ReadRequest{Filename: downloadName, Range: &client.FileRange{Length: sniffSize}})
 	if err != nil {
 		return fmt.Errorf("failed to read downloaded context: %w", err)
 	}

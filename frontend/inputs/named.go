@@ -17,24 +17,24 @@ import (
 	"slipway/plan"
 )
 
-// maxRewrites is the maximum number of times source policies may redirect a
-// named context.
+// maxRewrites is the maximum number of times that source policies may redirect a named
+// context.
 const maxRewrites = 10
 
-// named is a named context from an option.
-type named struct {
+// namedContext is a named context from an option.
+type namedContext struct {
 	in       *Inputs
-	name     string // familiar form of an image name, without :latest
-	key      string // name or name::platform, as in the option
+	name     string // an image name in its familiar form, without :latest
+	key      string // name or name::platform, as in the key of the option
 	platform *ocispecs.Platform
 }
 
-// opener returns the state of an input. used lists the paths that the build
-// reads.
+// opener returns the state of an input. used lists the paths that the build reads from
+// it.
 type opener func(used *plan.Paths) llb.State
 
-// Context returns the named context, preferring the one for the platform. It
-// returns nil if no option sets it.
+// Context returns the named context, preferably the one for the platform p. It returns
+// nil if no option sets it.
 func (in *Inputs) Context(_ context.Context, name string, p *ocispecs.Platform) (plan.NamedContext, error) {
 	ref, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
@@ -46,16 +46,16 @@ func (in *Inputs) Context(_ context.Context, name string, p *ocispecs.Platform) 
 		of = *p
 	}
 	for _, key := range []string{name + "::" + platforms.FormatAll(platforms.Normalize(of)), name} {
-		if _, ok := in.options.Named[key]; ok {
-			return &named{in: in, name: name, key: key, platform: p}, nil
+		if _, ok := in.options.NamedContexts[key]; ok {
+			return &namedContext{in: in, name: name, key: key, platform: p}, nil
 		}
 	}
 	return nil, nil
 }
 
-// Load opens the context.
-func (n *named) Load(ctx context.Context) (*plan.Resolved, error) {
-	value := n.in.options.Named[n.key]
+// Load opens the context. It follows redirections by source policies.
+func (n *namedContext) Load(ctx context.Context) (*plan.Resolved, error) {
+	value := n.in.options.NamedContexts[n.key]
 	for range maxRewrites + 1 {
 		res, err := n.open(ctx, value)
 		var moved *imageutil.ResolveToNonImageError
@@ -75,7 +75,8 @@ func (n *named) Load(ctx context.Context) (*plan.Resolved, error) {
 	return nil, fmt.Errorf("context recursion limit exceeded; this may indicate a cycle in the provided source policies: %s", value)
 }
 
-func (n *named) open(ctx context.Context, value string) (*plan.Resolved, error) {
+// open opens the context for a value such as docker-image://alpine.
+func (n *namedContext) open(ctx context.Context, value string) (*plan.Resolved, error) {
 	scheme, rest, ok := strings.Cut(value, ":")
 	if !ok {
 		return nil, fmt.Errorf("invalid context specifier %s for %s", value, n.key)
@@ -96,7 +97,7 @@ func (n *named) open(ctx context.Context, value string) (*plan.Resolved, error) 
 		if err != nil {
 			return nil, err
 		}
-		return n.found(*st), nil
+		return n.fixedState(*st), nil
 	case "http", "https":
 		return n.url(value)
 	case "local":
@@ -107,42 +108,43 @@ func (n *named) open(ctx context.Context, value string) (*plan.Resolved, error) 
 	return nil, fmt.Errorf("unsupported context source %s for %s", scheme, n.key)
 }
 
-// found returns a context whose state does not depend on the used paths.
-func (n *named) found(st llb.State) *plan.Resolved {
-	return n.opened(func(*plan.Paths) llb.State { return st })
+// fixedState returns a context whose state does not depend on the used paths.
+func (n *namedContext) fixedState(st llb.State) *plan.Resolved {
+	return n.resolved(func(*plan.Paths) llb.State { return st })
 }
 
-func (n *named) opened(open opener) *plan.Resolved {
+// resolved returns a context whose state open returns.
+func (n *namedContext) resolved(open opener) *plan.Resolved {
 	return &plan.Resolved{Input: &plan.Input{Name: n.name, Platform: n.platform, Handle: open}}
 }
 
-// url opens a git repository or downloads a file, which is not unpacked.
-func (n *named) url(value string) (*plan.Resolved, error) {
+// url opens a git repository, or downloads a file, which is not unpacked.
+func (n *namedContext) url(value string) (*plan.Resolved, error) {
 	st, isGit, err := n.in.git(value)
 	if isGit && err != nil {
 		return nil, err
 	}
 	if isGit {
-		return n.found(*st), nil
+		return n.fixedState(*st), nil
 	}
-	return n.found(llb.HTTP(value, llb.Filename(downloadName), llb.WithCustomName("[context "+n.key+"] "+value))), nil
+	return n.fixedState(llb.HTTP(value, llb.Filename(downloadName), llb.WithCustomName("[context "+n.key+"] "+value))), nil
 }
 
-// local opens a directory of the client, without the files that its own ignore
-// file excludes and limited to the used paths.
-func (n *named) local(ctx context.Context, name string) (*plan.Resolved, error) {
-	patterns, err := n.in.ignoreOf(ctx, name, n.key)
+// local opens a directory of the client. It is limited to the used paths, without the
+// files that its ignore file excludes.
+func (n *namedContext) local(ctx context.Context, name string) (*plan.Resolved, error) {
+	patterns, err := n.in.namedIgnore(ctx, name, n.key)
 	if err != nil {
 		return nil, err
 	}
 	hint := "context:" + n.key + "-" + n.in.options.SharedKeys[n.key]
-	return n.opened(func(used *plan.Paths) llb.State {
-		return n.in.local(name, "[context "+n.key+"] load from client", hint, n.in.selected(patterns, used)...)
+	return n.resolved(func(used *plan.Paths) llb.State {
+		return n.in.local(name, "[context "+n.key+"] load from client", hint, n.in.transferOptions(patterns, used)...)
 	}), nil
 }
 
 // input opens a frontend input that the client provides as LLB.
-func (n *named) input(ctx context.Context, name string) (*plan.Resolved, error) {
+func (n *namedContext) input(ctx context.Context, name string) (*plan.Resolved, error) {
 	states, err := n.in.client.Inputs(ctx)
 	if err != nil {
 		return nil, err
@@ -151,7 +153,7 @@ func (n *named) input(ctx context.Context, name string) (*plan.Resolved, error) 
 	if !ok {
 		return nil, fmt.Errorf("invalid input %s for %s", name, n.key)
 	}
-	res := n.found(st)
+	res := n.fixedState(st)
 	md, ok := n.in.options.InputMetadata[name]
 	if !ok {
 		return res, nil

@@ -13,9 +13,9 @@ import (
 )
 
 // image opens an image from a registry.
-func (n *named) image(ctx context.Context, ref string) (*plan.Resolved, error) {
+func (n *namedContext) image(ctx context.Context, ref string) (*plan.Resolved, error) {
 	if ref == "scratch" {
-		return n.found(llb.Scratch()), nil
+		return n.fixedState(llb.Scratch()), nil
 	}
 	parsed, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
@@ -33,15 +33,15 @@ func (n *named) image(ctx context.Context, ref string) (*plan.Resolved, error) {
 	if n.platform != nil {
 		opts = append(opts, llb.Platform(*n.platform))
 	}
-	res := n.found(llb.Image(img.Ref, opts...))
+	res := n.fixedState(llb.Image(img.Ref, opts...))
 	res.Ref, res.Digest = img.Ref, img.Digest
 	res.Config, err = withoutCreated(img.Config)
 	return res, err
 }
 
-// withoutCreated removes the creation time from an image config.
+// withoutCreated returns an image config without its creation time.
 //
-// Upstream: only for this kind of base do exporters receive no creation time.
+// Upstream: exporters receive no creation time for this kind of base only.
 func withoutCreated(config []byte) ([]byte, error) {
 	var img plan.Image
 	if err := json.Unmarshal(config, &img); err != nil {
@@ -51,8 +51,8 @@ func withoutCreated(config []byte) ([]byte, error) {
 	return json.Marshal(img)
 }
 
-// layout opens an image in an OCI layout of the client.
-func (n *named) layout(ctx context.Context, spec string) (*plan.Resolved, error) {
+// layout opens an image in an OCI layout that the client provides.
+func (n *namedContext) layout(ctx context.Context, spec string) (*plan.Resolved, error) {
 	ref, err := reference.Parse(spec)
 	if err != nil {
 		return nil, fmt.Errorf("could not parse oci-layout reference %q: %w", spec, err)
@@ -96,7 +96,7 @@ func (n *named) layout(ctx context.Context, spec string) (*plan.Resolved, error)
 	if n.platform != nil {
 		opts = append(opts, llb.Platform(*n.platform))
 	}
-	res := n.found(llb.OCILayout(canonical.String(), opts...))
+	res := n.fixedState(llb.OCILayout(canonical.String(), opts...))
 	res.Ref, res.Digest, res.Config = img.Ref, img.Digest, img.Config
 	return res, nil
 }

@@ -14,20 +14,20 @@ import (
 	"slipway/plan"
 )
 
-// silent is a builder that answers a request only when the context of its
+// silentBuilder is a builder that answers a request only when the context of its
 // caller ends.
-type silent struct {
+type silentBuilder struct {
 	*fakegateway.Client
 	asked chan struct{}
 }
 
-func (s *silent) Solve(ctx context.Context, _ client.SolveRequest) (*client.Result, error) {
+func (s *silentBuilder) Solve(ctx context.Context, _ client.SolveRequest) (*client.Result, error) {
 	s.asked <- struct{}{}
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
 
-func (s *silent) ResolveSourceMetadata(ctx context.Context, _ *pb.SourceOp, _ sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
+func (s *silentBuilder) ResolveSourceMetadata(ctx context.Context, _ *pb.SourceOp, _ sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	s.asked <- struct{}{}
 	<-ctx.Done()
 	return nil, ctx.Err()
@@ -36,8 +36,8 @@ func (s *silent) ResolveSourceMetadata(ctx context.Context, _ *pb.SourceOp, _ so
 // TestWaiterEnds checks that a caller waiting for the result of another
 // caller's request returns when its own context ends.
 func TestWaiterEnds(t *testing.T) {
-	b := &silent{&fakegateway.Client{}, make(chan struct{})}
-	in := open(t, b, nil)
+	b := &silentBuilder{&fakegateway.Client{}, make(chan struct{})}
+	in := newInputs(t, b, nil)
 	for about, ask := range map[string]func(context.Context) error{
 		"image":       func(ctx context.Context) error { _, err := in.Image(ctx, "x", plan.ImageQuery{}); return err },
 		"ignore file": func(ctx context.Context) error { _, err := in.Ignore(ctx); return err },

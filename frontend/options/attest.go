@@ -17,8 +17,9 @@ type Scanner struct {
 	Params map[string]string // attributes passed to the image
 }
 
-// setAttestation parses a requested attestation. This frontend generates SBOMs;
-// the builder generates provenance. If a kind is repeated, the last one wins.
+// setAttestation parses the requested attestation kind with the attributes v. Only SBOMs
+// concern the frontend, because the builder generates provenance. If a kind is requested
+// several times, the last request is used.
 func setAttestation(o *Options, kind, v string) error {
 	kind = strings.ToLower(kind)
 	attrs, err := attributes(v)
@@ -35,8 +36,8 @@ func setAttestation(o *Options, kind, v string) error {
 	return err
 }
 
-// attributes parses comma-separated key=value pairs. If a key is repeated, the
-// last value wins.
+// attributes parses comma-separated key=value pairs. If a key occurs several times, the
+// last value is used.
 func attributes(v string) (map[string]string, error) {
 	attrs := map[string]string{}
 	if v == "" {
@@ -53,6 +54,8 @@ func attributes(v string) (map[string]string, error) {
 	return attrs, nil
 }
 
+// scanner returns the scanner for the attributes of an SBOM. generator is its image, and
+// all others are parameters.
 func scanner(attrs map[string]string) (*Scanner, error) {
 	image, ok := attrs["generator"]
 	if !ok {

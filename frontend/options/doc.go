@@ -1,10 +1,9 @@
-// Package options parses the frontend options, which a client sets with
-// --build-arg, --target, --platform and similar flags and the builder passes
-// on.
+// Package options parses the frontend options. A client sets them with --build-arg,
+// --target, --platform and similar flags, and the builder passes them on to the frontend.
 //
-// The table in table.go lists every key. [Parse] converts a map of options to
-// typed values; its errors name the invalid key.
+// table.go lists every key. [Parse] converts a map of options to typed values. Its errors
+// name the invalid key.
 //
-// Out of scope: reading contexts (package frontend/inputs), and the effect of
-// options on stages (package plan).
+// Package frontend/inputs reads the contexts, and package plan applies the options to
+// stages.
 package options

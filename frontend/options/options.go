@@ -18,36 +18,36 @@ import (
 // DefaultFilename is the default name of the Dockerfile.
 const DefaultFilename = "Dockerfile"
 
-// Options contains the options of one build.
+// Options contains the frontend options of one build.
 type Options struct {
-	Plan         plan.Options // without Platform and Resolver
+	Plan         plan.Options // without Platform, BuildPlatforms and Resolver
 	Filename     string
-	FileGiven    bool                // Filename is an option, not the default
-	Platforms    []ocispecs.Platform // requested platforms, in order; empty for the default
+	FilenameSet  bool                // whether Filename is not the default
+	Platforms    []ocispecs.Platform // the requested platforms in order; empty for the default
 	CacheImports []CacheImport
 	SBOM         *Scanner // nil if no SBOM is requested
 
-	DockerfileDir   string            // name of the local source with the Dockerfile
+	DockerfileDir   string            // the name of the local source with the Dockerfile
 	LocalDockerfile bool              // whether the Dockerfile is in DockerfileDir even if the context is remote
-	Sessions        map[string]string // local source → session, if it differs from the session of the build
-	Context         string            // reference of a remote main context; "" for a local context
-	ContextSubDir   *string           // subdirectory of a remote main context; nil for its root
+	Sessions        map[string]string // local source → the session that sends it, if not the build's
+	Context         string            // the reference of a remote main context; "" for a local context
+	ContextSubDir   *string           // the subdirectory of a remote main context; nil for its root
 	KeepGitDir      bool              // whether a git main context includes .git
-	CommitTimes     bool              // whether files of a git main context have the commit time
-	Named           map[string]string // named contexts: name or name::platform → scheme:value
+	CommitTimes     bool              // whether files in a git main context have the commit time
+	NamedContexts   map[string]string // named contexts: name or name::platform → scheme:value
 	SharedKeys      map[string]string // named context → key for reusing earlier transfers of its local source
 	InputMetadata   map[string]string // frontend input → its metadata as JSON
 
-	Checks *linter.Config // configuration of build checks; nil uses the file's own
+	Checks *linter.Config // the configuration of build checks; nil selects the configuration in the file
 
-	RequestID  *string // sub-request; nil for a build
-	Caps       string  // frontend capabilities that the client requires
+	RequestID  *string // the name of a subrequest; nil for a build
+	Caps       string  // the frontend capabilities that the client requires
 	Redirected bool    // whether # syntax or BUILDKIT_SYNTAX chose this frontend
 
-	contextKey string // the key of Context
+	contextKey string // the key of the option Context
 }
 
-// CacheImport specifies a cache to import.
+// CacheImport is a cache to import.
 type CacheImport struct {
 	Type  string
 	Attrs map[string]string
@@ -55,14 +55,14 @@ type CacheImport struct {
 
 // Parse parses the options. It ignores unknown keys.
 //
-// If several values are invalid, it reports the one whose key comes first in
-// the table. The error names the key and the valid values.
+// If several values are invalid, it returns the error for the key that comes first in the
+// table. The error names the key and the valid values.
 func Parse(opts map[string]string) (*Options, error) {
 	o := &Options{
 		Filename:      DefaultFilename,
 		DockerfileDir: "dockerfile",
 		Sessions:      map[string]string{},
-		Named:         map[string]string{},
+		NamedContexts: map[string]string{},
 		SharedKeys:    map[string]string{},
 		InputMetadata: map[string]string{},
 		contextKey:    "context",
@@ -79,11 +79,12 @@ func Parse(opts map[string]string) (*Options, error) {
 	return o, nil
 }
 
-// apply sets the option from opts. keys are the sorted keys of opts.
+// apply sets the option, or all options of a family of keys, from opts. keys are the
+// sorted keys of opts.
 func (row *option) apply(o *Options, opts map[string]string, keys []string) error {
 	if !strings.HasSuffix(row.key, ">") {
 		v, ok := opts[row.key]
-		if arg := opts[row.or]; arg != "" && row.or != "" {
+		if arg := opts[row.override]; arg != "" && row.override != "" {
 			v, ok = arg, true
 		}
 		if !ok {
@@ -105,7 +106,7 @@ func (row *option) apply(o *Options, opts map[string]string, keys []string) erro
 	return nil
 }
 
-// prefix returns the common prefix of a family of keys.
+// prefix returns the common prefix in a family of keys.
 func (row *option) prefix() string { return row.key[:strings.IndexByte(row.key, '<')] }
 
 // check adds the key and its valid values to an error about a value.
@@ -116,24 +117,28 @@ func (row *option) check(err error) error {
 	return fmt.Errorf("%w (%s is %s)", err, row.key, row.value)
 }
 
-func removed(what string) error {
+// errRemoved returns the error for an option that BuildKit no longer supports.
+func errRemoved(what string) error {
 	return fmt.Errorf("support for %s was removed in BuildKit 0.11", what)
 }
 
+// refuseCopyImage rejects any value.
 func refuseCopyImage(_ *Options, _, v string) error {
 	if v != "" {
-		return removed(`"override-copy-image"`)
+		return errRemoved(`"override-copy-image"`)
 	}
 	return nil
 }
 
+// refuseFileOp rejects a true value.
 func refuseFileOp(_ *Options, _, v string) error {
 	if off, _ := strconv.ParseBool(v); off {
-		return removed(`"BUILDKIT_DISABLE_FILEOP" build-arg`)
+		return errRemoved(`"BUILDKIT_DISABLE_FILEOP" build-arg`)
 	}
 	return nil
 }
 
+// setPlatforms parses a list of target platforms.
 func setPlatforms(o *Options, _, v string) error {
 	if v == "" {
 		return nil
@@ -149,7 +154,8 @@ func setPlatforms(o *Options, _, v string) error {
 	return nil
 }
 
-// setMultiPlatform sets whether the result is an index.
+// setMultiPlatform sets whether the result is an index. By default, it is one for several
+// platforms.
 func setMultiPlatform(o *Options, _, v string) error {
 	if v == "" {
 		return nil
@@ -165,6 +171,7 @@ func setMultiPlatform(o *Options, _, v string) error {
 	return nil
 }
 
+// setNoCache selects the stages that bypass the cache. An empty value selects all stages.
 func setNoCache(o *Options, _, v string) error {
 	if v == "" {
 		o.Plan.NoCache.All = true
@@ -174,6 +181,7 @@ func setNoCache(o *Options, _, v string) error {
 	return nil
 }
 
+// setResolveMode sets how images are resolved.
 func setResolveMode(o *Options, _, v string) error {
 	switch v {
 	case "", "default", "pull", "local":
@@ -183,6 +191,7 @@ func setResolveMode(o *Options, _, v string) error {
 	return fmt.Errorf("invalid image-resolve-mode: %s", v)
 }
 
+// setNetwork sets the default network of RUN steps.
 func setNetwork(o *Options, _, v string) error {
 	switch v {
 	case "", "none", "host", "sandbox":
@@ -192,6 +201,7 @@ func setNetwork(o *Options, _, v string) error {
 	return fmt.Errorf("invalid netmode %s", v)
 }
 
+// setGitAdvice sets whether git prints advice.
 func setGitAdvice(o *Options, _, v string) (err error) {
 	if v == "" {
 		return nil
@@ -202,7 +212,7 @@ func setGitAdvice(o *Options, _, v string) (err error) {
 	return nil
 }
 
-// setChecks configures build checks. An empty value also overrides the
+// setChecks sets the configuration of build checks. Even an empty value overrides the
 // configuration in the file.
 func setChecks(o *Options, _, v string) error {
 	c, err := linter.ParseConfig(v)
@@ -213,7 +223,8 @@ func setChecks(o *Options, _, v string) error {
 	return nil
 }
 
-// setKeepGitDir ignores invalid booleans.
+// setKeepGitDir sets whether a git main context includes .git. It ignores invalid
+// booleans.
 //
 // Upstream: all other options reject them.
 func setKeepGitDir(o *Options, _, v string) error {
@@ -221,16 +232,19 @@ func setKeepGitDir(o *Options, _, v string) error {
 	return nil
 }
 
+// setDockerfileDir sets the local source of the Dockerfile.
 func setDockerfileDir(o *Options, _, v string) error {
 	o.DockerfileDir, o.LocalDockerfile = v, true
 	return nil
 }
 
+// setSubDir sets the subdirectory of a remote main context.
 func setSubDir(o *Options, _, v string) error {
 	o.ContextSubDir = &v
 	return nil
 }
 
+// setCommitTimes sets whether files in a git main context have the commit time.
 func setCommitTimes(o *Options, _, v string) error {
 	o.CommitTimes = v != ""
 	return nil

@@ -34,7 +34,7 @@ func TestParse(t *testing.T) {
 		{"families", map[string]string{
 			"build-arg:A": "1", "label:b": "2", "local-sessionid:context": "s", "context:base": "docker-image://x",
 		}, func(o *Options) {
-			o.Plan.BuildArgs["A"], o.Plan.Labels["b"], o.Sessions["context"], o.Named["base"] = "1", "2", "s", "docker-image://x"
+			o.Plan.BuildArgs["A"], o.Plan.Labels["b"], o.Sessions["context"], o.NamedContexts["base"] = "1", "2", "s", "docker-image://x"
 		}},
 		{"build arguments win over options", map[string]string{
 			"hostname": "a", "build-arg:BUILDKIT_SANDBOX_HOSTNAME": "b",
@@ -142,7 +142,7 @@ func rowOf(key string) *option {
 	var found *option
 	for i := range table {
 		row := &table[i]
-		exact := row.key == key || row.or == key
+		exact := row.key == key || row.override == key
 		family := strings.HasSuffix(row.key, ">") && strings.HasPrefix(key, row.prefix())
 		if exact || family && (found == nil || len(row.prefix()) > len(found.key)) {
 			found = row

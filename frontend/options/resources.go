@@ -14,6 +14,7 @@ import (
 	"slipway/plan"
 )
 
+// setShmSize sets the size of /dev/shm in RUN steps.
 func setShmSize(o *Options, _, v string) error {
 	if v == "" {
 		return nil
@@ -26,6 +27,7 @@ func setShmSize(o *Options, _, v string) error {
 	return nil
 }
 
+// setUlimits parses comma-separated ulimits.
 func setUlimits(o *Options, _, v string) error {
 	if v == "" {
 		return nil
@@ -44,8 +46,8 @@ func setUlimits(o *Options, _, v string) error {
 	return nil
 }
 
-// setHosts parses host=ip pairs. It converts them to lower case because host
-// names are case-insensitive.
+// setHosts parses comma-separated host=ip pairs. It converts them to lower case, because
+// host names are case-insensitive.
 func setHosts(o *Options, _, v string) error {
 	if v == "" {
 		return nil
@@ -68,6 +70,7 @@ func setHosts(o *Options, _, v string) error {
 	return nil
 }
 
+// setCacheImports parses a JSON list of caches to import.
 func setCacheImports(o *Options, _, v string) error {
 	if v == "" {
 		return nil
@@ -80,7 +83,7 @@ func setCacheImports(o *Options, _, v string) error {
 	return nil
 }
 
-// setCacheFrom parses the legacy form, a list of image references.
+// setCacheFrom parses the legacy form of cache imports, a list of image references.
 func setCacheFrom(o *Options, _, v string) error {
 	if v == "" {
 		return nil
@@ -91,10 +94,12 @@ func setCacheFrom(o *Options, _, v string) error {
 	return nil
 }
 
-func invalidLimit(key, v string, err error) error {
+// errLimit returns the error for the invalid value v of a resource limit.
+func errLimit(key, v string, err error) error {
 	return fmt.Errorf("failed to parse resource limits: invalid %s value: %s: %w", key, v, err)
 }
 
+// resources returns the resource limits, which it creates on the first call.
 func (o *Options) resources() *plan.Resources {
 	if o.Plan.Resources == nil {
 		o.Plan.Resources = &plan.Resources{}
@@ -102,29 +107,30 @@ func (o *Options) resources() *plan.Resources {
 	return o.Plan.Resources
 }
 
-// limit returns a setter for a number of bytes or microseconds. least is 1, or
-// -1 if -1 means no limit.
-func limit(key string, field func(*plan.Resources) *int64, least int64) setter {
+// setLimit returns a setter for a number of bytes or microseconds. least is -1 if the
+// value -1 means no limit, else 1.
+func setLimit(key string, field func(*plan.Resources) *int64, least int64) setter {
 	return func(o *Options, _, v string) error {
 		if v == "" {
 			return nil
 		}
 		n, err := strconv.ParseInt(v, 10, 64)
 		if err != nil {
-			return invalidLimit(key, v, err)
+			return errLimit(key, v, err)
 		}
 		if n < least || n == 0 {
 			if least < 0 {
-				return invalidLimit(key, v, errors.New("must be -1 (unlimited) or > 0"))
+				return errLimit(key, v, errors.New("must be -1 (unlimited) or > 0"))
 			}
-			return invalidLimit(key, v, errors.New("must be > 0"))
+			return errLimit(key, v, errors.New("must be > 0"))
 		}
 		*field(o.resources()) = n
 		return nil
 	}
 }
 
-func share(key string, field func(*plan.Resources) *uint64) setter {
+// setUint returns a setter for a positive number.
+func setUint(key string, field func(*plan.Resources) *uint64) setter {
 	return func(o *Options, _, v string) error {
 		if v == "" {
 			return nil
@@ -134,25 +140,25 @@ func share(key string, field func(*plan.Resources) *uint64) setter {
 			err = errors.New("must be > 0")
 		}
 		if err != nil {
-			return invalidLimit(key, v, err)
+			return errLimit(key, v, err)
 		}
 		*field(o.resources()) = n
 		return nil
 	}
 }
 
-// maxCPU is the highest valid ID of a CPU or of a memory node.
+// maxCPU is the maximum id of a CPU or of a memory node.
 const maxCPU = 8192
 
-// cpus returns a setter for a list such as 0-3,5.
-func cpus(key string, field func(*plan.Resources) *string) setter {
+// setCPUList returns a setter for a list of CPUs or memory nodes, such as 0-3,5.
+func setCPUList(key string, field func(*plan.Resources) *string) setter {
 	return func(o *Options, _, v string) error {
 		if v == "" {
 			return nil
 		}
 		for part := range strings.SplitSeq(v, ",") {
 			if err := checkCPUs(strings.TrimSpace(part)); err != nil {
-				return invalidLimit(key, v, err)
+				return errLimit(key, v, err)
 			}
 		}
 		*field(o.resources()) = v
@@ -160,6 +166,7 @@ func cpus(key string, field func(*plan.Resources) *string) setter {
 	}
 }
 
+// checkCPUs checks one element of a list of CPUs, a number or a range.
 func checkCPUs(part string) error {
 	if part == "" {
 		return nil

@@ -34,7 +34,7 @@ func unlocatedFunctions() map[string]string {
 		"frontend/build.go start":            "the builder is too old",
 		"frontend/build.go parseBuild":       "an empty file has no text",
 		"frontend/build.go redirect":         "a build argument is not in the file",
-		"frontend/check.go about":            "errors that are about no file",
+		"frontend/check.go diagnosticsOf":    "errors that are about no file",
 		"frontend/forward.go frontendInputs": "what a client sends is not in the file",
 		"frontend/opcaps.go checkOps":        "withOpSource: the instruction",
 		"frontend/platforms.go addMeta":      "an image config that cannot be encoded",

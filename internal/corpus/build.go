@@ -83,7 +83,7 @@ func Open(ctx context.Context, c *golden.Case, platform string) ([]Build, error)
 		Caps: client.opts.LLBCaps,
 	}
 	b.Plan.Resolver = in
-	b.Plan.Contexts = sortedKeys(o.Named)
+	b.Plan.Contexts = sortedKeys(o.NamedContexts)
 	b.Plan.BuildPlatforms = client.opts.Workers[0].Platforms[:1]
 	if o.RequestID != nil {
 		b.Request = *o.RequestID
