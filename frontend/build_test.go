@@ -17,14 +17,16 @@ import (
 	"slipway/internal/fakegateway"
 )
 
+// TestBuild checks that a build resolves each image once, returns metadata, and limits
+// the context to the used paths.
 func TestBuild(t *testing.T) {
 	b := fakegateway.New("FROM a AS x\nFROM a\nCOPY --from=x b c\nCOPY d e\n", nil)
 	res, err := Build(context.Background(), b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(b.MetadataOptions()); n != 1 {
-		t.Errorf("one image was resolved %d times", n)
+	if n := len(b.Lookups()); n != 1 {
+		t.Errorf("the image is resolved %d times, want once", n)
 	}
 	for _, key := range []string{"containerimage.config", "containerimage.base.config", "refs.platforms"} {
 		if len(res.Metadata[key]) == 0 {
@@ -37,7 +39,7 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-// TestMetadata checks the metadata that exporters read.
+// TestMetadata checks the metadata for exporters.
 func TestMetadata(t *testing.T) {
 	res, err := Build(context.Background(), fakegateway.New("FROM a\nENV b=c\n", map[string]string{
 		"platform": "linux/arm64", "multi-platform": "true", "build-arg:SOURCE_DATE_EPOCH": "7",
@@ -52,7 +54,7 @@ func TestMetadata(t *testing.T) {
 		}
 	}
 	if !slices.Contains(config.Config.Env, "b=c") || len(base.Config.Env) != 0 {
-		t.Errorf("config %v on %v", config, base)
+		t.Errorf("environment %v on the base %v, want b=c on an empty one", config, base)
 	}
 	want := map[string]string{
 		"source.date.epoch/linux/arm64": "7",
@@ -68,8 +70,8 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// TestExportPlatform checks that images for Windows specify the required OS
-// version but keep the requested platform ID.
+// TestExportPlatform checks that results for Windows have the OS version of the image,
+// but the requested platform ID.
 func TestExportPlatform(t *testing.T) {
 	image := ocispecs.Platform{OS: "windows", Architecture: "amd64", OSVersion: "10.0.1", OSFeatures: []string{"win32k"}}
 	p := exportPlatform(ocispecs.Platform{OS: "windows", Architecture: "amd64"}, image)
@@ -82,8 +84,8 @@ func TestExportPlatform(t *testing.T) {
 	}
 }
 
-// TestTypedErrors checks that errors keep their types when they are sent to the
-// client.
+// TestTypedErrors checks that errors keep their types and locations when they are sent to
+// the client.
 func TestTypedErrors(t *testing.T) {
 	for _, opts := range []map[string]string{{"requestid": "x"}, {"frontend.caps": "x"}} {
 		_, err := Build(context.Background(), fakegateway.New("FROM a\n", opts))
@@ -91,24 +93,25 @@ func TestTypedErrors(t *testing.T) {
 		var request *errdefs.UnsupportedSubrequestError
 		var cap *errdefs.UnsupportedFrontendCapError
 		if !errors.As(err, &request) && !errors.As(err, &cap) {
-			t.Errorf("%v is %v after a round trip", opts, err)
+			t.Errorf("%v: error %v after a round trip, want its type", opts, err)
 		}
 	}
 	_, err := Build(context.Background(), fakegateway.New("FROM a\nCOPPY x y\n", nil))
 	err = grpcerrors.FromGRPC(grpcerrors.ToGRPC(context.Background(), err))
 	if s := errdefs.Sources(err); len(s) != 1 || s[0].Ranges[0].Start.Line != 2 {
-		t.Errorf("locations %v after a round trip", s)
+		t.Errorf("locations %v after a round trip, want line 2", s)
 	}
 }
 
+// TestDescribe checks the list of subrequests.
 func TestDescribe(t *testing.T) {
 	res, err := Build(context.Background(), fakegateway.New("FROM a\n", map[string]string{"requestid": "frontend.subrequests.describe"}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var known []struct{ Name string }
-	if err := json.Unmarshal(res.Metadata["result.json"], &known); err != nil || len(known) != len(allSubrequests()) {
-		t.Errorf("%v, %v", known, err)
+	var list []struct{ Name string }
+	if err := json.Unmarshal(res.Metadata["result.json"], &list); err != nil || len(list) != len(allSubrequests()) {
+		t.Errorf("subrequests %v, error %v, want all", list, err)
 	}
 	want := "NAME                 VERSION DESCRIPTION\n" +
 		"outline              1.0.0   List all parameters current build target supports\n" +
@@ -117,16 +120,17 @@ func TestDescribe(t *testing.T) {
 		"convertllb           0.1.0   Convert Dockerfile to LLB\n" +
 		"subrequests.describe 1.0.0   List available subrequest types\n"
 	if got := string(res.Metadata["result.txt"]); got != want {
-		t.Errorf("text %q", got)
+		t.Errorf("text %q, want %q", got, want)
 	}
 }
 
-// lastRequest returns the last request that a builder was asked to solve.
+// lastRequest returns the last request that b received to solve a definition.
 func lastRequest(b *fakegateway.Client) client.SolveRequest {
 	solved := b.SolveRequests()
 	return solved[len(solved)-1]
 }
 
+// joinOps returns all operations in d as one byte slice.
 func joinOps(d *pb.Definition) []byte {
 	var all []byte
 	for _, op := range d.Def {
@@ -135,6 +139,7 @@ func joinOps(d *pb.Definition) []byte {
 	return all
 }
 
+// TestPlatforms checks that a build for two platforms has a result for each.
 func TestPlatforms(t *testing.T) {
 	b := fakegateway.New("FROM a\n", map[string]string{"platform": "linux/amd64,linux/arm64"})
 	res, err := Build(context.Background(), b)
@@ -148,8 +153,8 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
-// TestErrorPlaces checks that clients receive one location, line by line.
-func TestErrorPlaces(t *testing.T) {
+// TestErrorLocations checks that clients receive one location with one range per line.
+func TestErrorLocations(t *testing.T) {
 	for _, tc := range []struct {
 		text, want string
 		lines      []int32
@@ -178,7 +183,8 @@ func TestErrorPlaces(t *testing.T) {
 	}
 }
 
-func TestRefusals(t *testing.T) {
+// TestErrors checks errors about the Dockerfile as a whole and about options.
+func TestErrors(t *testing.T) {
 	for _, tc := range []struct {
 		b    *fakegateway.Client
 		want string
@@ -198,7 +204,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestRedirect checks that # syntax forwards all options, and only once.
+// TestRedirect checks that # syntax forwards all options, and that the other frontend
+// does not forward them again.
 func TestRedirect(t *testing.T) {
 	text := "# syntax=other/image:1 arg\nFROM a\n"
 	b := fakegateway.New(text, map[string]string{"target": "t"})
@@ -211,14 +218,14 @@ func TestRedirect(t *testing.T) {
 		t.Errorf("redirected to %s with %v", req.Frontend, got)
 	}
 	if _, changed := b.Opts["source"]; changed {
-		t.Error("the client's own options were changed")
+		t.Error("Build modifies the options of the client")
 	}
 	b = fakegateway.New(text, map[string]string{"cmdline": "us"})
 	if _, err := Build(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}
 	if req := lastRequest(b); req.Frontend != "" {
-		t.Errorf("redirected to %s although we were chosen", req.Frontend)
+		t.Errorf("redirected to %s, want no second redirection", req.Frontend)
 	}
 	for ref, want := range map[string]string{"other/image:1": "gateway.v0", "ours:1": ""} {
 		b = fakegateway.New("# syntax="+ref+"\nFROM a\n", nil)

@@ -14,8 +14,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// runCheck returns the findings of a check as users see them, without excerpts,
-// and the answer.
+// runCheck returns the findings of a check in the form that users see, without excerpts,
+// and the answer to the client.
 func runCheck(t *testing.T, c *fakegateway.Client) (string, lint.LintResults) {
 	t.Helper()
 	c.Opts["requestid"] = lint.RequestLint
@@ -41,7 +41,7 @@ func runCheck(t *testing.T, c *fakegateway.Client) (string, lint.LintResults) {
 	return strings.Join(heads, ""), answer
 }
 
-// TestCheck checks all findings for a Dockerfile.
+// TestCheck checks the findings for Dockerfiles with several problems.
 func TestCheck(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
 		{"FROM a\n", ""},
@@ -93,8 +93,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestCheckIgnoreFile checks that a check reports an invalid pattern in the
-// ignore file.
+// TestCheckIgnoreFile checks that a check reports an invalid pattern in the ignore file.
 func TestCheckIgnoreFile(t *testing.T) {
 	for pattern, want := range map[string]string{
 		"!":    ".dockerignore:2:1: error: illegal exclusion pattern: \"!\" (write the pattern to include after !)\n",
@@ -110,8 +109,7 @@ func TestCheckIgnoreFile(t *testing.T) {
 	}
 }
 
-// TestCheckCanceled checks that a canceled check returns an error, not a list
-// of notes.
+// TestCheckCanceled checks that a canceled check returns an error instead of findings.
 func TestCheckCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c := fakegateway.New("FROM a\n", map[string]string{"requestid": lint.RequestLint})

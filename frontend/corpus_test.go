@@ -20,20 +20,19 @@ import (
 	"slipway/plan"
 )
 
-// TestCorpus builds each case and compares the results with its sections: the
-// error, or all findings of a check, with out/error; warnings with
-// out/warnings; and answers to requests, builds by other frontends,
-// attestations and metadata with out/answer. The image config is the one that
-// package plan records in out/image.
+// TestCorpus builds each case and compares the results with its sections. out/error has
+// the error, or all findings of a check. out/warnings has the warnings. out/answer has
+// answers to requests, builds by other frontends, attestations and metadata. The image
+// config is compared with out/image, which the tests of package plan write.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
-		var found diag.List
-		check := frontend.Checking(nil, func(list diag.List) { found = list })
+		var findings diag.List
+		check := frontend.Checking(nil, func(list diag.List) { findings = list })
 		r, err := corpus.Run(t.Context(), check, c, c.Opts["platform"], 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := corpus.Findings(found)
+		text := corpus.Findings(findings)
 		if r.Err != nil {
 			text = corpus.Error(r.Err)
 		}
@@ -46,8 +45,8 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
-// sentLocations prints the locations that other clients receive with an error, unless they
-// are the location of its diagnostic.
+// sentLocations prints the locations that clients receive with an error, unless they
+// equal the location of its diagnostic.
 func sentLocations(err error) string {
 	if err == nil {
 		return ""
@@ -72,8 +71,8 @@ func sentLocations(err error) string {
 	return fmt.Sprintf("clients receive%s\n", &all)
 }
 
-// image prints the config of a build for one platform. base is nil if there is no
-// base image.
+// image prints the image config of a build for one platform. base is the config of the
+// base image, or nil if there is no base image.
 func image(t *testing.T, config, base []byte) string {
 	t.Helper()
 	var img, of *plan.Image
@@ -92,7 +91,7 @@ func image(t *testing.T, config, base []byte) string {
 	return text
 }
 
-// warnings prints warnings as a client shows them.
+// warnings prints warnings in the form in which a client shows them.
 func warnings(r *corpus.Record) string {
 	var b strings.Builder
 	for _, w := range r.Warnings {
@@ -108,9 +107,8 @@ func warnings(r *corpus.Record) string {
 	return b.String()
 }
 
-// answer prints the results of a build except operations and config: the text
-// of an answer, the request to another frontend, attestations and other
-// metadata.
+// answer prints the results of a build other than operations and config: the text of an
+// answer, the request to another frontend, attestations and other metadata.
 func answer(t *testing.T, r *corpus.Record) string {
 	t.Helper()
 	var b strings.Builder

@@ -14,7 +14,7 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// render formats the result of a build: the metadata and the operations of each
+// render returns the result of a build as text: the metadata and the operations for each
 // platform, or the error with its locations.
 func render(t *testing.T, c *fakegateway.Client) string {
 	t.Helper()
@@ -41,9 +41,9 @@ func render(t *testing.T, c *fakegateway.Client) string {
 	return out
 }
 
-// TestDeterminism repeats a build a hundred times, with one and with several
-// processors, and with the options in different orders. Results must be
-// identical to the byte; only the order of requests may vary.
+// TestDeterminism checks that repeated builds have identical results, byte for byte. It
+// runs each build a hundred times, with one and with several processors, and with the
+// options in different orders. Only the order of requests to the builder may vary.
 func TestDeterminism(t *testing.T) {
 	opts := map[string]string{
 		"platform": "linux/arm64,linux/amd64,windows/amd64", "no-cache": "x,y", "add-hosts": "a=1.2.3.4,b=::1",

@@ -12,8 +12,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// TestLocalErrors checks that errors whose location upstream does not send have
-// a location only inside this process.
+// TestLocalErrors checks errors whose location upstream does not send to clients. Their
+// location is available inside the process only.
 func TestLocalErrors(t *testing.T) {
 	bad := fakegateway.New("FROM a\nCOPY b c\n", nil)
 	bad.Files[".dockerignore"] = "x\n!\n"

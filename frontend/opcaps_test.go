@@ -14,9 +14,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// TestOldBuilder checks that an operation that the builder does not support is
-// rejected before it is sent, with the instruction, its location and the
-// capability.
+// TestOldBuilder checks that the frontend rejects an operation that the builder does not
+// support. The error contains the instruction, its location and the capability.
 func TestOldBuilder(t *testing.T) {
 	b := fakegateway.New("FROM a\nENV x=1\nRUN --mount=type=secret,id=s,env=S \\\n  true\n", nil)
 	if _, err := Build(context.Background(), b); err != nil {
@@ -26,7 +25,7 @@ func TestOldBuilder(t *testing.T) {
 	b.MissingCap = pb.CapExecSecretEnv
 	_, err := Build(context.Background(), b)
 	if err == nil {
-		t.Fatal("sent exec.secretenv to a builder that lacks it")
+		t.Fatal("no error for exec.secretenv, which the builder lacks")
 	}
 	want := "[stage-0 2/2] RUN --mount=type=secret,id=s,env=S   true: requested experimental feature exec.secretenv "
 	if !strings.HasPrefix(err.Error(), want) {
@@ -38,14 +37,14 @@ func TestOldBuilder(t *testing.T) {
 	}
 	for _, req := range b.SolveRequests()[before:] {
 		if req.Definition != nil && strings.Contains(string(joinOps(req.Definition)), "  true") {
-			t.Error("the builder was asked to solve it")
+			t.Error("the builder received the unsupported operation")
 		}
 	}
 }
 
-// TestErrorAround checks that clients receive the builder's error together with
-// our context, without repeating it: as text, code and location.
-func TestErrorAround(t *testing.T) {
+// TestErrorText checks that clients receive the builder's error with the text around it,
+// without repetition, and with its code and location.
+func TestErrorText(t *testing.T) {
 	for answer, want := range map[string]string{
 		"too large": "ResourceExhausted: alpin: failed to resolve source metadata for docker.io/library/alpin:latest: too large (did you mean alpine?)",
 		"alpin: failed to resolve source metadata for docker.io/library/alpin:latest is not possible": "ResourceExhausted: alpin: failed to resolve source metadata for docker.io/library/alpin:latest is not possible (did you mean alpine?)",

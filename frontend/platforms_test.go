@@ -16,7 +16,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// platformBarrier is a barrier that distinguishes image requests by platform.
+// platformBarrier is a barrier in which requests for images of different platforms count
+// separately.
 type platformBarrier struct{ *barrier }
 
 func (b platformBarrier) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
@@ -31,9 +32,9 @@ func (b platformBarrier) ResolveSourceMetadata(ctx context.Context, op *pb.Sourc
 
 var _ client.Client = platformBarrier{}
 
-// TestOncePerBuild checks what platforms share: the Dockerfile is read and
-// parsed once, each image is resolved once per platform that needs it, and
-// platforms are converted concurrently.
+// TestOncePerBuild checks that platforms share their inputs. The Dockerfile is read once,
+// each image is resolved once per platform that needs it, and platforms are converted
+// concurrently.
 func TestOncePerBuild(t *testing.T) {
 	const image = "docker-image://docker.io/library/"
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -52,13 +53,13 @@ func TestOncePerBuild(t *testing.T) {
 		image + "a:latest linux/s390x":              1,
 	}
 	for name, n := range want {
-		if c.asked[name] != n {
-			t.Errorf("%s was asked for %d times, want %d", name, c.asked[name], n)
+		if c.requests[name] != n {
+			t.Errorf("%s is requested %d times, want %d", name, c.requests[name], n)
 		}
 	}
-	for name := range c.asked {
+	for name := range c.requests {
 		if _, ok := want[name]; !ok && len(name) > len(image) && name[:len(image)] == image {
-			t.Errorf("%s was asked for", name)
+			t.Errorf("unexpected request for %s", name)
 		}
 	}
 }
@@ -68,7 +69,7 @@ func defaultPlatform() string {
 	return platforms.FormatAll(platforms.Normalize(platforms.DefaultSpec()))
 }
 
-// TestOneParse checks that the plans of all platforms share one parsed file.
+// TestOneParse checks that the plans for all platforms share one parsed file.
 func TestOneParse(t *testing.T) {
 	c := fakegateway.New("FROM a\nRUN b\n", nil)
 	opts, err := options.Parse(nil)

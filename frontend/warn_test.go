@@ -8,8 +8,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// TestLostWarnings checks that a build succeeds if the client rejects warnings,
-// and that every warning is sent.
+// TestLostWarnings checks that the frontend sends every warning, and that the build
+// succeeds even if the client rejects them.
 func TestLostWarnings(t *testing.T) {
 	b := fakegateway.New("FROM x AS A\nCMD y\n", nil)
 	b.Before = func(_ context.Context, call string) error {
@@ -26,9 +26,9 @@ func TestLostWarnings(t *testing.T) {
 	}
 }
 
-// TestFirstPlatformWarns checks that only the first of several platforms causes
-// warnings and the resulting error.
-func TestFirstPlatformWarns(t *testing.T) {
+// TestWarningsOncePerBuild checks that only the first of several platforms causes
+// warnings and their error.
+func TestWarningsOncePerBuild(t *testing.T) {
 	b := fakegateway.New("# check=error=true\nFROM x\nCMD y\n", map[string]string{"platform": "linux/amd64,linux/arm64"})
 	const want = "lint violation found for rules: JSONArgsRecommended"
 	if _, err := Build(t.Context(), b); err == nil || err.Error() != want {

@@ -22,16 +22,16 @@ import (
 // timedBuilder is a builder whose sources have modification times.
 type timedBuilder struct {
 	fakegateway.Client
-	mu    sync.Mutex
-	asked []string
-	http  *time.Time
-	err   error
+	mu       sync.Mutex
+	requests []string
+	http     *time.Time
+	err      error
 }
 
 func (c *timedBuilder) ResolveSourceMetadata(_ context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.asked = append(c.asked, op.Identifier+" for "+opt.LogName)
+	c.requests = append(c.requests, op.Identifier+" for "+opt.LogName)
 	if opt.GitOpt != nil && opt.GitOpt.ReturnObject {
 		commit := "tree 1\nauthor a <a> 1 +0000\ncommitter c <c> 1700000000 +0130\n\nx\n"
 		return &sourceresolver.MetaResponse{Op: op, Git: &sourceresolver.ResolveGitResponse{CommitObject: []byte(commit)}}, c.err
@@ -39,7 +39,7 @@ func (c *timedBuilder) ResolveSourceMetadata(_ context.Context, op *pb.SourceOp,
 	return &sourceresolver.MetaResponse{Op: op, HTTP: &sourceresolver.ResolveHTTPResponse{LastModified: c.http}}, c.err
 }
 
-// TestTimeOnce queries the time for all platforms concurrently.
+// TestTimeOnce checks that concurrent calls of Time for one source make one request.
 func TestTimeOnce(t *testing.T) {
 	c := &timedBuilder{}
 	in := newInputs(t, c, map[string]string{"context": "https://example.com/a.git"})
@@ -53,17 +53,17 @@ func TestTimeOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if len(c.asked) != 1 || !strings.HasSuffix(c.asked[0], "example.com/a.git for log") {
-		t.Errorf("asked for %q", c.asked)
+	if len(c.requests) != 1 || !strings.HasSuffix(c.requests[0], "example.com/a.git for log") {
+		t.Errorf("requests %q", c.requests)
 	}
-	if _, err := in.Time(t.Context(), plan.TimeSource{Copy: &plan.CopyGit{Remote: "https://example.com/b.git"}}); err != nil || len(c.asked) != 2 {
-		t.Errorf("asked for %q, %v", c.asked, err)
+	if _, err := in.Time(t.Context(), plan.TimeSource{Copy: &plan.CopyGit{Remote: "https://example.com/b.git"}}); err != nil || len(c.requests) != 2 {
+		t.Errorf("requests %q, error %v", c.requests, err)
 	}
 }
 
-// TestTimeOfArchive checks that the archive is read only if the server sends no
-// time.
-func TestTimeOfArchive(t *testing.T) {
+// TestArchiveTime checks that the archive is downloaded only if the server does not send
+// a time.
+func TestArchiveTime(t *testing.T) {
 	var b bytes.Buffer
 	gz := gzip.NewWriter(&b)
 	files := tar.NewWriter(gz)
@@ -90,10 +90,11 @@ func TestTimeOfArchive(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	if _, err := newInputs(t, &timedBuilder{}, nil).Time(t.Context(), of); err == nil {
-		t.Error("a missing download has a time")
+		t.Error("no error for a missing download")
 	}
 }
 
+// TestTimeCancelled checks that reading an archive ends if the context is canceled.
 func TestTimeCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -102,8 +103,8 @@ func TestTimeCancelled(t *testing.T) {
 	}
 }
 
-// FuzzNewest checks that newest handles any download, and that compression does
-// not change the result.
+// FuzzNewest checks that newestTime handles any download, and that compression does not
+// change the result.
 func FuzzNewest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		plain := newestTime(bytes.NewReader(content))

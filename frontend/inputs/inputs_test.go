@@ -21,6 +21,7 @@ import (
 	"slipway/plan"
 )
 
+// newInputs returns the Inputs of the builder b with the given frontend options.
 func newInputs(t *testing.T, b client.Client, opts map[string]string) *Inputs {
 	t.Helper()
 	o, err := options.Parse(opts)
@@ -30,6 +31,7 @@ func newInputs(t *testing.T, b client.Client, opts map[string]string) *Inputs {
 	return New(b, o)
 }
 
+// newPaths returns the set of the given paths.
 func newPaths(paths ...string) *plan.Paths {
 	p := &plan.Paths{}
 	for _, name := range paths {
@@ -38,7 +40,7 @@ func newPaths(paths ...string) *plan.Paths {
 	return p
 }
 
-// sourceOf returns the only source of a definition, and its name.
+// sourceOf returns the only source operation in a definition, and its progress name.
 func sourceOf(t *testing.T, def *pb.Definition) (*pb.SourceOp, string) {
 	t.Helper()
 	var op pb.Op
@@ -49,6 +51,8 @@ func sourceOf(t *testing.T, def *pb.Definition) (*pb.SourceOp, string) {
 	return op.GetSource(), name
 }
 
+// checkSource compares the only source in def with its progress name, identifier and
+// attributes.
 func checkSource(t *testing.T, def *pb.Definition, name, identifier string, attrs map[string]string) {
 	t.Helper()
 	op, got := sourceOf(t, def)
@@ -60,6 +64,7 @@ func checkSource(t *testing.T, def *pb.Definition, name, identifier string, attr
 	}
 }
 
+// marshal encodes st.
 func marshal(t *testing.T, st llb.State) *pb.Definition {
 	t.Helper()
 	def, err := st.Marshal(t.Context())
@@ -69,6 +74,7 @@ func marshal(t *testing.T, st llb.State) *pb.Definition {
 	return def.ToPB()
 }
 
+// TestDockerfile checks how the Dockerfile is read from a local source.
 func TestDockerfile(t *testing.T) {
 	b := &fakegateway.Client{Files: map[string]string{"sub/dockerfile": "FROM x\n"}}
 	in := newInputs(t, b, map[string]string{"filename": "sub/Dockerfile", "local-sessionid:dockerfile": "other"})
@@ -85,8 +91,8 @@ func TestDockerfile(t *testing.T) {
 	})
 }
 
-// TestContainerfile checks that a remote context may contain a Containerfile
-// instead of a Dockerfile, unless a file is requested.
+// TestContainerfile checks that a remote context may have a Containerfile instead of a
+// Dockerfile, unless the client requests a file by name.
 func TestContainerfile(t *testing.T) {
 	files := map[string]string{"sub/Containerfile": "FROM c\n", "Containerfile": "FROM root\n"}
 	remote := map[string]llb.State{"context": llb.Scratch(), "dockerfile": llb.Scratch().File(llb.Mkdir("/x", 0o755))}
@@ -118,14 +124,15 @@ func TestContainerfile(t *testing.T) {
 		if err != nil {
 			got = err.Error()
 		} else if got = f.Source.Name + " " + string(f.Source.Bytes); f.Map.Filename != f.Source.Name {
-			t.Errorf("%s: clients receive %s, errors contain %s", tc.filename, f.Map.Filename, f.Source.Name)
+			t.Errorf("%s: clients receive the name %s, errors have the name %s", tc.filename, f.Map.Filename, f.Source.Name)
 		}
 		if got != tc.want {
-			t.Errorf("%s beside %q: %q, want %q", tc.filename, tc.also, got, tc.want)
+			t.Errorf("%s with %q: content %q, want %q", tc.filename, tc.also, got, tc.want)
 		}
 	}
 }
 
+// TestMainContext checks the source of a local main context.
 func TestMainContext(t *testing.T) {
 	b := &fakegateway.Client{Files: map[string]string{".dockerignore": "# c\na\n!a/b\n"}}
 	in := newInputs(t, b, nil)
@@ -140,7 +147,7 @@ func TestMainContext(t *testing.T) {
 		})
 	}
 	if len(b.SolveRequests()) != 1 {
-		t.Errorf("the ignore file was read %d times", len(b.SolveRequests()))
+		t.Errorf("%d requests for the ignore file, want 1", len(b.SolveRequests()))
 	}
 	st, err := in.State(t.Context(), nil, newPaths("/", "x"))
 	if err != nil {
@@ -148,13 +155,13 @@ func TestMainContext(t *testing.T) {
 	}
 	op, _ := sourceOf(t, marshal(t, st))
 	if paths, ok := op.Attrs["local.followpaths"]; ok {
-		t.Errorf("only %s of a context that is used completely", paths)
+		t.Errorf("paths %s, want the whole context", paths)
 	}
 }
 
-// TestOwnIgnore checks that the ignore file of the Dockerfile takes precedence,
-// and that the file in the context is not read.
-func TestOwnIgnore(t *testing.T) {
+// TestDockerfileIgnore checks that Dockerfile.dockerignore takes precedence over
+// .dockerignore, which is then not read.
+func TestDockerfileIgnore(t *testing.T) {
 	b := &fakegateway.Client{Files: map[string]string{"Dockerfile": "x", "Dockerfile.dockerignore": "!\n", ".dockerignore": "a"}}
 	in := newInputs(t, b, nil)
 	if _, err := in.Dockerfile(t.Context()); err != nil {
@@ -168,7 +175,8 @@ func TestOwnIgnore(t *testing.T) {
 	}
 }
 
-func TestRemoteHasNoIgnore(t *testing.T) {
+// TestRemoteContext checks that no ignore file is read from a remote context.
+func TestRemoteContext(t *testing.T) {
 	st := llb.Scratch().File(llb.Mkfile("x", 0o644, nil))
 	b := &fakegateway.Client{Files: map[string]string{".dockerignore": "!"}, States: map[string]llb.State{"context": st}}
 	in := newInputs(t, b, nil)
@@ -177,6 +185,7 @@ func TestRemoteHasNoIgnore(t *testing.T) {
 	}
 }
 
+// TestImageOnce checks that an image is resolved once per platform and mode.
 func TestImageOnce(t *testing.T) {
 	b := &fakegateway.Client{}
 	in := newInputs(t, b, nil)
@@ -195,6 +204,7 @@ func TestImageOnce(t *testing.T) {
 	}
 }
 
+// loadContext loads the named context, which must exist.
 func loadContext(t *testing.T, in *Inputs, name string) (*plan.Resolved, error) {
 	t.Helper()
 	nc, err := in.Context(t.Context(), name, nil)
@@ -207,6 +217,7 @@ func loadContext(t *testing.T, in *Inputs, name string) (*plan.Resolved, error) 
 	return nc.Load(t.Context())
 }
 
+// TestNamedLocal checks a named context that is a directory of the client.
 func TestNamedLocal(t *testing.T) {
 	b := &fakegateway.Client{Files: map[string]string{".dockerignore": "no"}}
 	in := newInputs(t, b, map[string]string{"context:files": "local:dir", "sharedkey:localdir:files": "key"})
@@ -215,7 +226,7 @@ func TestNamedLocal(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !b.SolveRequests()[0].Evaluate {
-		t.Error("a missing directory would not be noticed")
+		t.Error("the request is not evaluated, so that a missing directory causes no error")
 	}
 	st, err := in.State(t.Context(), res.Input, newPaths("a"))
 	if err != nil {
@@ -229,10 +240,11 @@ func TestNamedLocal(t *testing.T) {
 		t.Errorf("context other is %v, %v", nc, err)
 	}
 	if _, err := in.State(t.Context(), &plan.Input{Name: "x", Handle: 1}, newPaths()); err == nil {
-		t.Error("opened an input of another build")
+		t.Error("no error for an input of another build")
 	}
 }
 
+// TestNamedImage checks a named context that is an image.
 func TestNamedImage(t *testing.T) {
 	b := &fakegateway.Client{Config: `{"created":"2024-01-01T00:00:00Z","os":"linux","architecture":"amd64"}`}
 	in := newInputs(t, b, map[string]string{"context:a": "docker-image://b"})
@@ -250,8 +262,8 @@ func TestNamedImage(t *testing.T) {
 	checkSource(t, marshal(t, st), "[context a] b", "docker-image://docker.io/library/b:latest", nil)
 }
 
-// TestPolicy checks that source policies can redirect an image, but only a
-// limited number of times.
+// TestPolicy checks that source policies may redirect an image, but only a limited number
+// of times.
 func TestPolicy(t *testing.T) {
 	b := &fakegateway.Client{Policy: func(ref string) error {
 		return errors.Join(&imageutil.ResolveToNonImageError{Ref: ref, Updated: "git://example.com/x.git"})
@@ -266,7 +278,7 @@ func TestPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	if op, _ := sourceOf(t, marshal(t, st)); !strings.HasPrefix(op.Identifier, "git://example.com/x.git") {
-		t.Errorf("went to %s", op.Identifier)
+		t.Errorf("unexpected source %s", op.Identifier)
 	}
 	b.Policy = func(ref string) error {
 		return &imageutil.ResolveToNonImageError{Ref: ref, Updated: ref + "0"}
@@ -277,9 +289,9 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-// TestNoKey checks that the error for a git context without an SSH key names
-// the flag.
-func TestNoKey(t *testing.T) {
+// TestSSHHint checks that the error for a git context without an SSH key suggests the
+// flag.
+func TestSSHHint(t *testing.T) {
 	b := &fakegateway.Client{Before: func(_ context.Context, call string) error {
 		if call == "ReadFile" || call == "StatFile" {
 			return errors.New(`no SSH key "k" forwarded from the client`)

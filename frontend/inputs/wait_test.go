@@ -14,27 +14,26 @@ import (
 	"slipway/plan"
 )
 
-// silentBuilder is a builder that answers a request only when the context of its
-// caller ends.
+// silentBuilder is a builder that answers a request only when the request's context ends.
 type silentBuilder struct {
 	*fakegateway.Client
-	asked chan struct{}
+	requests chan struct{}
 }
 
 func (s *silentBuilder) Solve(ctx context.Context, _ client.SolveRequest) (*client.Result, error) {
-	s.asked <- struct{}{}
+	s.requests <- struct{}{}
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
 
 func (s *silentBuilder) ResolveSourceMetadata(ctx context.Context, _ *pb.SourceOp, _ sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
-	s.asked <- struct{}{}
+	s.requests <- struct{}{}
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
 
-// TestWaiterEnds checks that a caller waiting for the result of another
-// caller's request returns when its own context ends.
+// TestWaiterEnds checks that a caller that waits for another caller's request returns
+// when its own context ends.
 func TestWaiterEnds(t *testing.T) {
 	b := &silentBuilder{&fakegateway.Client{}, make(chan struct{})}
 	in := newInputs(t, b, nil)
@@ -45,7 +44,7 @@ func TestWaiterEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		first := make(chan error)
 		go func() { first <- ask(ctx) }()
-		<-b.asked
+		<-b.requests
 		ended, end := context.WithCancelCause(t.Context())
 		cause := errors.New("the waiter's context ended")
 		end(cause)

@@ -11,11 +11,12 @@ import (
 	"slipway/plan"
 )
 
+// TestParse checks the values of options.
 func TestParse(t *testing.T) {
 	for _, tc := range []struct {
-		about string
-		opts  map[string]string
-		want  func(*Options)
+		name string
+		opts map[string]string
+		want func(*Options)
 	}{
 		{"nothing", nil, func(*Options) {}},
 		{"empty values", map[string]string{
@@ -81,15 +82,16 @@ func TestParse(t *testing.T) {
 		tc.want(want)
 		got, err := Parse(tc.opts)
 		if err != nil {
-			t.Errorf("%s: %v", tc.about, err)
+			t.Errorf("%s: %v", tc.name, err)
 			continue
 		}
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Options{})); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tc.about, diff)
+			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
 		}
 	}
 }
 
+// TestPlatforms checks when the result has several platforms.
 func TestPlatforms(t *testing.T) {
 	for _, tc := range []struct {
 		platform, multi string
@@ -103,6 +105,7 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
+// TestErrors checks the errors for invalid values.
 func TestErrors(t *testing.T) {
 	for key, tc := range map[string]struct{ value, want string }{
 		"platform":                            {"a/b/c/d", "failed to parse target platform a/b/c/d"},
@@ -137,7 +140,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// rowOf returns the most specific row of the table for a key.
+// rowOf returns the most specific row in the table for a key.
 func rowOf(key string) *option {
 	var found *option
 	for i := range table {
@@ -154,7 +157,7 @@ func rowOf(key string) *option {
 	return found
 }
 
-// TestTable checks that every row is documented and that each key has one row.
+// TestTable checks that every row has its texts and that each key has one row.
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, row := range table {
@@ -168,8 +171,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestFirstError checks that the first error of the table is reported, every
-// time.
+// TestFirstError checks that, of several errors, the first one in the table is always
+// reported.
 func TestFirstError(t *testing.T) {
 	for range 20 {
 		_, err := Parse(map[string]string{"platform": "a/b/c/d", "add-hosts": "x", "memory": "x", "attest:x": "", "multi-platform": "x"})

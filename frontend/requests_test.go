@@ -16,40 +16,39 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// barrier is a builder that counts requests and blocks groups of requests until
-// every request of a group has arrived. It shows that the requests are made
-// concurrently.
+// barrier is a builder that counts requests and blocks each request of a group until all
+// of them have arrived. A build succeeds only if it makes these requests concurrently.
 type barrier struct {
 	*fakegateway.Client
-	together map[string]*group
+	groups   map[string]*group
 	mu       sync.Mutex
-	asked    map[string]int
+	requests map[string]int
 }
 
-// group is a set of requests that are answered together.
+// group is a set of requests that are answered at the same time.
 type group struct {
 	missing int
 	all     chan struct{}
 }
 
-// newBarrier returns a builder that groups the requests of each list.
+// newBarrier returns a barrier in which the requests in each list form a group.
 func newBarrier(b *fakegateway.Client, lists ...[]string) *barrier {
-	m := &barrier{Client: b, together: map[string]*group{}, asked: map[string]int{}}
+	m := &barrier{Client: b, groups: map[string]*group{}, requests: map[string]int{}}
 	for _, list := range lists {
 		g := &group{missing: len(list), all: make(chan struct{})}
 		for _, name := range list {
-			m.together[name] = g
+			m.groups[name] = g
 		}
 	}
 	return m
 }
 
-// arrive counts a request and waits for the other requests of its group.
+// arrive counts the request name and waits for the other requests in its group.
 func (m *barrier) arrive(ctx context.Context, name string) error {
 	m.mu.Lock()
-	m.asked[name]++
-	g := m.together[name]
-	if g != nil && m.asked[name] == 1 {
+	m.requests[name]++
+	g := m.groups[name]
+	if g != nil && m.requests[name] == 1 {
 		if g.missing--; g.missing == 0 {
 			close(g.all)
 		}
@@ -100,9 +99,9 @@ func (r *barrierRef) StatFile(ctx context.Context, req client.StatRequest) (*fst
 	return nil, r.m.arrive(ctx, "stat "+req.Path)
 }
 
-// TestTrips checks that independent requests are made concurrently, and none
-// twice.
-func TestTrips(t *testing.T) {
+// TestRequests checks that independent requests are made concurrently, and that no
+// request is made twice.
+func TestRequests(t *testing.T) {
 	b := fakegateway.New("FROM a AS x\nFROM b\nCOPY --from=x / /\nCOPY --from=docker.io/library/a / /\nCOPY . .\n", nil)
 	m := newBarrier(b,
 		[]string{"Dockerfile", "Dockerfile.dockerignore"},
@@ -112,24 +111,24 @@ func TestTrips(t *testing.T) {
 	if _, err := Build(ctx, m); err != nil {
 		t.Fatal(err)
 	}
-	for name, n := range m.asked {
+	for name, n := range m.requests {
 		if n != 1 {
 			t.Errorf("%s is requested %d times", name, n)
 		}
 	}
-	if len(m.asked) != 5 {
-		t.Errorf("asked for %v", m.asked)
+	if len(m.requests) != 5 {
+		t.Errorf("unexpected requests %v", m.requests)
 	}
 }
 
-// TestReadAheadEnds checks that a failing build leaves no goroutines.
+// TestReadAheadEnds checks that a failing build leaves no goroutines running.
 func TestReadAheadEnds(t *testing.T) {
 	b := fakegateway.New("FROM $none\n", nil)
 	m := newBarrier(b, []string{".dockerignore", "what nobody asks for"})
 	if _, err := Build(t.Context(), m); err == nil {
-		t.Fatal("no error")
+		t.Fatal("the build succeeds, want an error")
 	}
-	if n := m.asked[".dockerignore"]; n > 1 {
+	if n := m.requests[".dockerignore"]; n > 1 {
 		t.Errorf("the ignore file is requested %d times", n)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// TestSilentRegistry checks that a registry that never answers does not block a
-// build forever.
+// TestSilentRegistry checks that a registry that never answers does not block a build
+// forever.
 func TestSilentRegistry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := fakegateway.New("FROM slow.example/image\n", nil)

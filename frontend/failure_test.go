@@ -17,7 +17,7 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// manyCalls returns a client whose build exercises every call.
+// manyCalls returns a client whose build makes every kind of call to the builder.
 func manyCalls() *fakegateway.Client {
 	c := fakegateway.New("FROM a AS x\nFROM b\nCOPY --from=x c d\nCOPY --from=files e f\nCOPY g h\n", map[string]string{
 		"platform": "linux/amd64,linux/arm64", "context:files": "local:dir", "context:b": "docker-image://b2",
@@ -26,7 +26,7 @@ func manyCalls() *fakegateway.Client {
 	return c
 }
 
-// checkLeaks fails the test if f leaks goroutines.
+// checkLeaks checks that f leaves no goroutines running.
 func checkLeaks(t *testing.T, f func()) {
 	t.Helper()
 	before := runtime.NumGoroutine()
@@ -41,27 +41,27 @@ func checkLeaks(t *testing.T, f func()) {
 	t.Errorf("%d goroutines, before %d\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
 }
 
-// TestClientGone cancels the build during each of its calls. Whether the call
-// returns immediately or hangs until then, the build ends with the context's
-// error and leaves no goroutines.
-func TestClientGone(t *testing.T) {
-	whole := manyCalls()
-	if _, err := Build(t.Context(), whole); err != nil {
+// TestCanceled cancels the build during each of its calls. It checks that the build ends
+// with the context's error and leaves no goroutines, whether the call returns immediately
+// or hangs until the cancelation.
+func TestCanceled(t *testing.T) {
+	complete := manyCalls()
+	if _, err := Build(t.Context(), complete); err != nil {
 		t.Fatal(err)
 	}
-	calls := whole.Calls()
+	calls := complete.Calls()
 	if len(calls) < 12 {
-		t.Errorf("only %d calls: %v", len(calls), calls)
+		t.Errorf("%d calls, want at least 12: %v", len(calls), calls)
 	}
 	for i := range calls {
 		checkLeaks(t, func() {
-			ctx, gone := context.WithCancel(t.Context())
-			defer gone()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
 			c := manyCalls()
 			var begun atomic.Int32
 			c.Before = func(ctx context.Context, _ string) error {
 				if int(begun.Add(1)) == i+1 {
-					gone()
+					cancel()
 					<-ctx.Done()
 				}
 				return ctx.Err()
@@ -74,8 +74,8 @@ func TestClientGone(t *testing.T) {
 	}
 }
 
-// TestNoAnswer checks that a build ends at its deadline if the builder never
-// answers a call.
+// TestNoAnswer checks that a build ends at its deadline if the builder never answers a
+// call.
 func TestNoAnswer(t *testing.T) {
 	for _, call := range []string{"Solve", "ReadFile", "ResolveSourceMetadata", "Inputs"} {
 		checkLeaks(t, func() {
@@ -95,14 +95,14 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-// TestFailingCall checks that the error of each call is reported once, with its
+// TestFailingCall checks that the error of each call is reported once, with its gRPC
 // code.
 func TestFailingCall(t *testing.T) {
-	whole := manyCalls()
-	if _, err := Build(t.Context(), whole); err != nil {
+	complete := manyCalls()
+	if _, err := Build(t.Context(), complete); err != nil {
 		t.Fatal(err)
 	}
-	for i := range whole.Calls() {
+	for i := range complete.Calls() {
 		var begun atomic.Int32
 		var call string
 		c := manyCalls()
@@ -126,12 +126,12 @@ func TestFailingCall(t *testing.T) {
 	}
 }
 
-// TestBadConfig checks that image configs from a registry are validated.
+// TestBadConfig checks the errors for invalid image configs from a registry.
 func TestBadConfig(t *testing.T) {
 	huge := `{"os":"linux","config":{"Env":["` + strings.Repeat("x", 100<<20) + `"]}}`
 	for _, tc := range []struct {
-		about, config, want string
-		line                int32
+		name, config, want string
+		line               int32
 	}{
 		{"no JSON", "<html>", "failed to parse image config: invalid character '<' looking for beginning of value", 2},
 		{"of another type", `{"config":{"Env":"PATH=/"}}`, "failed to parse image config: json: cannot unmarshal string into Go struct field DockerOCIImageConfig.config.ImageConfig.Env of type []string", 2},
@@ -148,23 +148,23 @@ func TestBadConfig(t *testing.T) {
 		_, err := Build(t.Context(), c)
 		if tc.want == "" {
 			if err != nil {
-				t.Errorf("%s: error %v", tc.about, err)
+				t.Errorf("%s: error %v", tc.name, err)
 			}
 			continue
 		}
 		if err == nil || err.Error() != tc.want {
-			t.Errorf("%s: error %v, want %s", tc.about, err, tc.want)
+			t.Errorf("%s: error %v, want %s", tc.name, err, tc.want)
 			continue
 		}
 		if s := errdefs.Sources(err); len(s) != 1 || len(s[0].Ranges) != 1 || s[0].Ranges[0].Start.Line != tc.line {
-			t.Errorf("%s: locations %v", tc.about, s)
+			t.Errorf("%s: locations %v", tc.name, s)
 		}
 	}
 }
 
-// TestVanished checks the error for a Dockerfile that is removed between stat
-// and read.
-func TestVanished(t *testing.T) {
+// TestDeletedDockerfile checks the error if the Dockerfile is deleted between stat and
+// read.
+func TestDeletedDockerfile(t *testing.T) {
 	c := fakegateway.New("FROM a\n", nil)
 	c.Size = 7
 	c.Before = func(_ context.Context, call string) error {
