@@ -25,7 +25,7 @@ func TestBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(b.Lookups()); n != 1 {
+	if n := len(b.MetadataOptions()); n != 1 {
 		t.Errorf("the image is resolved %d times, want once", n)
 	}
 	for _, key := range []string{"containerimage.config", "containerimage.base.config", "refs.platforms"} {
