@@ -25,19 +25,19 @@ func buildCommand() *cobra.Command {
 		Short:   "Build an image from a Dockerfile",
 		Long: `Build an image from a Dockerfile, in this process or with --builder.
 
-CONTEXT is a directory, the URL of a git repository or of an archive, or - for
+CONTEXT is a directory, the URL of a git repository or an archive, or - for
 an archive or a Dockerfile on standard input.
 
-Steps run in namespaces of their own where the machine allows it. That is for
-building what you trust; it is no boundary against hostile code.
+RUN steps run in Linux namespaces if the machine allows it. They share the kernel
+of the host, so build hostile code in a virtual machine only.
 
-An image that goes nowhere else is stored (see slipway image). --push and --load
-store no new image, so that pushed images do not fill the disk. They replace a stored
+An image without an output is stored (see slipway image). --push and --load store
+no new image, so that pushed images do not fill the disk. They replace a stored
 image of the same name, so that FROM does not find an older one.
 
 Exit codes:
     0  built, or checked without a warning
-    1  the build failed, or --check has found something
+    1  the build failed, or --check found something
     2  the command line is wrong
   130  interrupted
   143  terminated`,

@@ -22,7 +22,7 @@ import (
 func cacheCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "cache", Short: "Inspect and prune the build cache"}
 	var flag string
-	cmd.PersistentFlags().StringVar(&flag, "state", "", "`directory` of cache and results (default the user's cache directory)")
+	cmd.PersistentFlags().StringVar(&flag, "state", "", "`DIRECTORY` of the build cache and stored images (default slipway in the user's cache directory)")
 	dir := func() (string, error) {
 		if flag != "" {
 			return flag, nil
@@ -66,8 +66,8 @@ func pruneCommand(dir func() (string, error)) *cobra.Command {
 		Use: "prune", Short: "Remove cached data, cheapest to recreate first", Args: noArgs,
 		Long: `Remove cached data, cheapest to recreate first.
 
-Cache mounts stay unless --all or --filter type=exec.cachemount asks for them.
-Prune waits for builds to end, as it removes nothing that one of them uses.`,
+Cache mounts are removed only with --all or --filter type=exec.cachemount.
+Prune waits for running builds, because it removes nothing that they use.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opt, err := f.options()
 			if err != nil {
@@ -96,11 +96,11 @@ Prune waits for builds to end, as it removes nothing that one of them uses.`,
 	fs := cmd.Flags()
 	fs.BoolVarP(&f.all, "all", "a", false, "remove cache mounts as well")
 	fs.BoolVarP(&f.force, "force", "f", false, "do not ask for confirmation")
-	fs.StringArrayVar(&f.filters, "filter", nil, "what to remove: `until=DURATION` since it was used, type=KIND, id=KEY or its beginning, description=TEXT in it")
-	fs.StringVar(&f.keep, "keep-storage", "", "`SIZE` that may stay, such as 20GB")
-	fs.StringVar(&f.keep, "reserved-space", "", "the same as --keep-storage: `SIZE`")
-	fs.StringVar(&f.maxUsed, "max-used-space", "", "`SIZE` that may be used")
-	fs.StringVar(&f.minFree, "min-free-space", "", "`SIZE` of the disk that is to be free")
+	fs.StringArrayVar(&f.filters, "filter", nil, "entries to remove: `until=DURATION` since the last use, type=KIND, id=PREFIX, or description=TEXT that it contains")
+	fs.StringVar(&f.keep, "keep-storage", "", "`SIZE` that is kept, such as 20GB")
+	fs.StringVar(&f.keep, "reserved-space", "", "the same as --keep-storage `SIZE`")
+	fs.StringVar(&f.maxUsed, "max-used-space", "", "maximum `SIZE` of all entries")
+	fs.StringVar(&f.minFree, "min-free-space", "", "minimum free `SIZE` on the disk")
 	return cmd
 }
 

@@ -34,22 +34,22 @@ type imageFlags struct {
 func imageCommand() *cobra.Command {
 	f := &imageFlags{}
 	cmd := &cobra.Command{
-		Use: "image", Short: "List, remove, save and push images that were built with -t",
-		Long: `List, remove, save and push the images that slipway build -t NAME has stored in
-the state directory. Builds find them there before they ask a registry.`,
+		Use: "image", Short: "List, remove, save and push stored images",
+		Long: `List, remove, save and push the images that slipway build -t NAME stored in
+the state directory. Builds use these images before they ask a registry.`,
 	}
-	cmd.PersistentFlags().StringVar(&f.state, "state", "", "`directory` of cache and results (default the user's cache directory)")
+	cmd.PersistentFlags().StringVar(&f.state, "state", "", "`DIRECTORY` of the build cache and stored images (default slipway in the user's cache directory)")
 	_ = cmd.MarkPersistentFlagDirname("state")
 	ls := f.command("ls", "List images", takes{0, 0}, f.list)
 	ls.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "print names only")
-	rm := f.command("rm NAME...", "Remove names of images, and the data that nothing else needs", takes{1, -1},
+	rm := f.command("rm NAME...", "Remove images, and the data that nothing else needs", takes{1, -1},
 		func(ctx context.Context, x *builder.ImageStore, args []string) error { return x.Remove(ctx, args) })
 	save := f.command("save [flags] NAME...", "Write images to an archive for docker load", takes{1, -1}, f.save)
 	save.Flags().StringVarP(&f.output, "output", "o", "-", "`FILE` to write, or - for standard output")
 	save.Flags().StringVar(&f.format, "format", "docker", "format of the archive: docker or oci")
 	_ = save.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"docker", "oci"}, cobra.ShellCompDirectiveNoFileComp))
-	push := f.command("push [flags] NAME [NEWNAME]", "Push an image to a registry, as NEWNAME if it is given", takes{1, 2}, f.push)
-	push.Flags().BoolVar(&f.insecure, "insecure", false, "allow a registry that talks HTTP or cannot prove who it is")
+	push := f.command("push [flags] NAME [NEWNAME]", "Push an image to a registry, under NEWNAME if given", takes{1, 2}, f.push)
+	push.Flags().BoolVar(&f.insecure, "insecure", false, "allow HTTP, and TLS with an invalid certificate")
 	push.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "print only the digest")
 	tag := f.command("tag NAME NEWNAME", "Give an image another name", takes{2, 2},
 		func(ctx context.Context, x *builder.ImageStore, args []string) error {

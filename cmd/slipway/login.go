@@ -27,7 +27,7 @@ func loginCommand() *cobra.Command {
 		Short: "Log in to a registry",
 		Long: `Log in to a registry, Docker Hub by default.
 
-The login is stored as docker stores it: by the credential helper that
+The login is stored as by docker login: with the credential helper that
 ~/.docker/config.json names, or in that file.`,
 		Example: `  slipway login registry.example
   slipway login -u me --password-stdin registry.example < token`,
@@ -48,7 +48,7 @@ The login is stored as docker stores it: by the credential helper that
 		},
 	}
 	cmd.Flags().StringVarP(&f.user, "username", "u", "", "`NAME` of the user")
-	cmd.Flags().StringVarP(&f.password, "password", "p", "", "password or token; visible to other users of this machine")
+	cmd.Flags().StringVarP(&f.password, "password", "p", "", "password or token; other users of this machine can see it")
 	cmd.Flags().BoolVar(&f.fromStdin, "password-stdin", false, "read the password or token from standard input")
 	return cmd
 }
@@ -57,7 +57,7 @@ func logoutCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "logout [REGISTRY]",
 		Short: "Log out from a registry",
-		Long:  "Log out from a registry, Docker Hub by default: remove what login or docker login stored.",
+		Long:  "Log out from a registry, Docker Hub by default: remove the stored login.",
 		Args:  oneRegistry,
 		RunE: func(_ *cobra.Command, args []string) error {
 			host := registryOf(args)
