@@ -180,12 +180,12 @@ func (o *Options) explain(x *explain.Explainer, b *solver.Job, graphs []*solver.
 
 // solve evaluates the results for all platforms concurrently. It does not fetch a result
 // that is an unmodified image, unless exported is set.
-func solve(ctx context.Context, res *gateway.Result, exported bool) ([]export.Result, error) {
+func solve(ctx context.Context, res *gateway.Result, exported bool) ([]export.PlatformResult, error) {
 	list, err := platformsOf(res)
 	if err != nil {
 		return nil, err
 	}
-	results := make([]export.Result, len(list))
+	results := make([]export.PlatformResult, len(list))
 	errs := make(chan error, len(list))
 	for i, p := range list {
 		go func() {
@@ -222,8 +222,8 @@ func platformsOf(res *gateway.Result) ([]exptypes.Platform, error) {
 	return list.Platforms, nil
 }
 
-func solveOne(ctx context.Context, res *gateway.Result, p exptypes.Platform, exported bool) (export.Result, error) {
-	out := export.Result{Platform: p.Platform}
+func solveOne(ctx context.Context, res *gateway.Result, p exptypes.Platform, exported bool) (export.PlatformResult, error) {
+	out := export.PlatformResult{Platform: p.Platform}
 	out.Config = exptypes.ParseKey(res.Metadata, exptypes.ExporterImageConfigKey, &p)
 	out.Base = exptypes.ParseKey(res.Metadata, exptypes.ExporterImageBaseConfigKey, &p)
 	var err error

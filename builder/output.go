@@ -186,7 +186,7 @@ const (
 // withTimes returns copies of results with the attributes of the output for times. A
 // source-date-epoch attribute, even an empty one, takes precedence over the build argument
 // SOURCE_DATE_EPOCH.
-func (o Output) withTimes(results []export.Result) ([]export.Result, error) {
+func (o Output) withTimes(results []export.PlatformResult) ([]export.PlatformResult, error) {
 	own, given := o.Attrs[epochAttr]
 	at, err := parseEpoch(own)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 
 // product is the result of a build for all its platforms.
 type product struct {
-	results []export.Result // one for each platform
+	results []export.PlatformResult // one for each platform
 	// isMap is set if the frontend returned a map of platforms, which may have one
 	// element. Images become an index, and files get a directory for each platform.
 	isMap bool

@@ -154,7 +154,7 @@ func cacheExporterName(to remotecache.To) string {
 }
 
 // addInline adds an inline cache to each of results, if the build exports one.
-func (c *caches) addInline(ctx context.Context, b *solver.Job, res *gateway.Result, results []export.Result) error {
+func (c *caches) addInline(ctx context.Context, b *solver.Job, res *gateway.Result, results []export.PlatformResult) error {
 	if !c.inline {
 		return nil
 	}

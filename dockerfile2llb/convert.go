@@ -28,8 +28,8 @@ type Options struct {
 	SourceMap *llb.SourceMap  // the Dockerfile; if nil, operations have no source locations
 }
 
-// Result is a Dockerfile converted to LLB.
-type Result struct {
+// Conversion is a Dockerfile converted to LLB.
+type Conversion struct {
 	State     llb.State
 	Image     *plan.Image // config of the target
 	BaseImage *plan.Image // image config of the target's base image; nil for scratch
@@ -48,7 +48,7 @@ type SBOM struct {
 
 // Convert plans a Dockerfile and lowers the plan to LLB. Errors about the file have the
 // type *diag.Diagnostic.
-func Convert(ctx context.Context, d *instructions.Dockerfile, opt Options) (*Result, error) {
+func Convert(ctx context.Context, d *instructions.Dockerfile, opt Options) (*Conversion, error) {
 	opt.Plan.Resolver = opt.Inputs
 	p, err := plan.Build(ctx, d, opt.Plan)
 	if err != nil {

@@ -85,7 +85,7 @@ func operations(ctx context.Context, c *golden.Case, platform string) (string, e
 
 // describe prints a definition. If an SBOM generator scans another state, it prints that,
 // too.
-func describe(ctx context.Context, b *strings.Builder, res *dockerfile2llb.Result, def *pb.Definition) error {
+func describe(ctx context.Context, b *strings.Builder, res *dockerfile2llb.Conversion, def *pb.Definition) error {
 	text, err := llbtext.Lines(def)
 	if err != nil {
 		return err

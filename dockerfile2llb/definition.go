@@ -14,7 +14,7 @@ import (
 // Marshal encodes the result as a definition. The definition equals that of
 // llb.State.Marshal, but Marshal does not copy the metadata of every operation several
 // times.
-func (r *Result) Marshal(ctx context.Context, opts ...llb.ConstraintsOpt) (*pb.Definition, error) {
+func (r *Conversion) Marshal(ctx context.Context, opts ...llb.ConstraintsOpt) (*pb.Definition, error) {
 	w := &writer{
 		c:       llb.NewConstraints(append(slices.Clip(r.defaults), opts...)...),
 		def:     &pb.Definition{Metadata: map[string]*pb.OpMetadata{}},

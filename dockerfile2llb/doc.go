@@ -7,7 +7,7 @@
 // same digests as in docker/dockerfile, so both frontends share a build cache.
 //
 // Steps become protobuf messages (type op) that implement llb.Vertex, while build
-// contexts are states from package client/llb. [Result.Marshal] encodes both.
+// contexts are states from package client/llb. [Conversion.Marshal] encodes both.
 //
 // Package plan decides which steps a build has. The caller's [Inputs] resolves images and
 // contexts.

@@ -25,7 +25,7 @@ type emitter struct {
 }
 
 // Emit lowers a plan to LLB. It ignores opt.Plan.
-func Emit(ctx context.Context, p *plan.Plan, opt Options) (*Result, error) {
+func Emit(ctx context.Context, p *plan.Plan, opt Options) (*Conversion, error) {
 	e := &emitter{
 		ctx: ctx, plan: p, opt: opt,
 		results:      make(map[*plan.Stage]llb.Output, len(p.Stages)),
@@ -47,7 +47,7 @@ func Emit(ctx context.Context, p *plan.Plan, opt Options) (*Result, error) {
 		return nil, err
 	}
 	defaults := e.defaults()
-	return &Result{
+	return &Conversion{
 		State:     sbom.Core.SetMarshalDefaults(defaults...),
 		Image:     &p.Target.Image,
 		BaseImage: p.Target.BaseImage,

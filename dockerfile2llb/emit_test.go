@@ -90,7 +90,7 @@ func marshal(t *testing.T, c *golden.Case, caps *apicaps.CapSet) (out []byte, co
 		t.Fatal(err)
 	}
 	if !proto.Equal(own, def.ToPB()) {
-		t.Errorf("%s: Result.Marshal differs from State.Marshal", c.Name)
+		t.Errorf("%s: Conversion.Marshal differs from State.Marshal", c.Name)
 	}
 	config, err := json.Marshal([]*plan.Image{res.Image, res.BaseImage})
 	if err != nil {

@@ -173,7 +173,7 @@ func (b *build) planOptions(opt plan.Options, r plan.Resolver) plan.Options {
 }
 
 // convert plans the build for one platform and lowers the plan to LLB.
-func (b *build) convert(ctx context.Context, opt plan.Options, first bool) (*dockerfile2llb.Result, error) {
+func (b *build) convert(ctx context.Context, opt plan.Options, first bool) (*dockerfile2llb.Conversion, error) {
 	p, err := b.plan(ctx, opt, first)
 	if err != nil {
 		return nil, err
@@ -186,7 +186,7 @@ func (b *build) convert(ctx context.Context, opt plan.Options, first bool) (*doc
 }
 
 // solve sends the operations of r to the builder and returns the result.
-func (b *build) solve(ctx context.Context, r *dockerfile2llb.Result) (client.Reference, error) {
+func (b *build) solve(ctx context.Context, r *dockerfile2llb.Conversion) (client.Reference, error) {
 	def, err := r.Marshal(ctx)
 	if err != nil {
 		return nil, &marshalError{err}

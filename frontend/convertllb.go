@@ -40,7 +40,7 @@ func (b *build) convertLLB(ctx context.Context) (*client.Result, error) {
 // convertImplicit converts the Dockerfile for the builder's default platform.
 //
 // Upstream: subrequests ignore the option platform.
-func (b *build) convertImplicit(ctx context.Context) (*dockerfile2llb.Result, error) {
+func (b *build) convertImplicit(ctx context.Context) (*dockerfile2llb.Conversion, error) {
 	if err := b.parseBuild(ctx); err != nil {
 		return nil, err
 	}

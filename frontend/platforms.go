@@ -21,7 +21,7 @@ import (
 // platformResult is the result for one platform.
 type platformResult struct {
 	ref       client.Reference
-	result    *dockerfile2llb.Result
+	result    *dockerfile2llb.Conversion
 	requested ocispecs.Platform // the default platform if none is requested
 }
 
@@ -109,7 +109,7 @@ func (b *build) assemble(results []platformResult) (*client.Result, error) {
 
 // addMeta adds the metadata of r to res, such as the image config. suffix distinguishes
 // the platforms in the keys.
-func addMeta(res *client.Result, suffix string, r *dockerfile2llb.Result) error {
+func addMeta(res *client.Result, suffix string, r *dockerfile2llb.Conversion) error {
 	config, err := json.Marshal(r.Image)
 	if err != nil {
 		return fmt.Errorf("failed to marshal image config: %w", err)

@@ -126,7 +126,7 @@ func (b *builder) copySource(c *instructions.Copy, location source.Range) (*Stag
 
 // variableRange returns the range of the first unset variable in w. It returns the range
 // of w if quotes or escapes hide the position of the variable.
-func variableRange(w parser.Word, res shell.Result) source.Range {
+func variableRange(w parser.Word, res shell.Expansion) source.Range {
 	if len(res.Unmatched) > 0 && w.Value == w.Text.String() && res.Unmatched[0].Offset < w.Text.Len() {
 		return w.Text.Slice(res.Unmatched[0].Offset, res.Unmatched[0].End).Range()
 	}

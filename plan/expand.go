@@ -10,7 +10,7 @@ import (
 )
 
 // expandWord expands the variables in w. An error has the range of the invalid part of w.
-func expandWord(x shell.Expander, w parser.Word, env shell.Env) (shell.Result, *diag.Diagnostic) {
+func expandWord(x shell.Expander, w parser.Word, env shell.Env) (shell.Expansion, *diag.Diagnostic) {
 	res, err := x.Expand(w.Value, env)
 	if err != nil {
 		return res, diag.Errorf(errorRange(w, err), "%w", err)

@@ -55,7 +55,7 @@ type From struct {
 // Expansion is a word together with the result of its expansion.
 type Expansion struct {
 	Word   parser.Word
-	Result shell.Result
+	Result shell.Expansion
 }
 
 // Stage is a stage of the file, or an implicit stage. An implicit stage has no

@@ -33,7 +33,7 @@ func (b *builder) tooLarge(r source.Range) *diag.Diagnostic {
 
 // word expands w. It charges the growth of the word and the size of every value that it
 // reads, even if a pattern such as ${x%%*} removes most of the value.
-func (b *builder) word(x shell.Expander, w parser.Word, env shell.Env) (shell.Result, *diag.Diagnostic) {
+func (b *builder) word(x shell.Expander, w parser.Word, env shell.Env) (shell.Expansion, *diag.Diagnostic) {
 	res, d := expandWord(x, w, b.countReads(env))
 	if d != nil {
 		return res, d

@@ -41,8 +41,8 @@ type Expander struct {
 	Mode   Mode
 }
 
-// Result is the result of expanding a word.
-type Result struct {
+// Expansion is the result of expanding a word.
+type Expansion struct {
 	Value     string
 	Matched   []string // names of set variables, without duplicates, in order of first use
 	Unmatched []Use    // first use of each unset variable, in order
@@ -75,16 +75,16 @@ func (e *Error) Error() string {
 // variables that precede the error. A variable counts as used when its expression is
 // complete, whether or not its value is needed: ${A:-$B} uses both B and A, even if A has
 // a value.
-func (x Expander) Expand(word string, env Env) (Result, error) {
+func (x Expander) Expand(word string, env Env) (Expansion, error) {
 	if x.isLiteral(word) {
-		return Result{Value: word}, nil
+		return Expansion{Value: word}, nil
 	}
 	if env == nil {
 		env = Map(nil)
 	}
 	if name, ok := soleVariable(word); ok {
 		if v, set := env.Lookup(name); set && len(v) <= limit(word) {
-			return Result{Value: v, Matched: []string{name}}, nil
+			return Expansion{Value: v, Matched: []string{name}}, nil
 		}
 	}
 	s := x.scanner(word, env)
@@ -92,7 +92,7 @@ func (x Expander) Expand(word string, env Env) (Result, error) {
 	if s.overflow != nil {
 		err = s.overflow
 	}
-	res := Result{Matched: s.matched.names(), Unmatched: s.unmatched.sorted()}
+	res := Expansion{Matched: s.matched.names(), Unmatched: s.unmatched.sorted()}
 	if err != nil {
 		return res, err
 	}

@@ -41,7 +41,7 @@ func FuzzExpand(f *testing.F) {
 }
 
 // checkUses checks the offsets and names of the variables in a result.
-func checkUses(t *testing.T, word string, res shell.Result) {
+func checkUses(t *testing.T, word string, res shell.Expansion) {
 	t.Helper()
 	seen := map[string]bool{}
 	last := -1

@@ -19,7 +19,7 @@ const CacheField = "moby.buildkit.cache.v0"
 
 // config returns the image config for a result: the frontend's config plus the layers,
 // the history times and the creation time. Unknown fields are preserved.
-func (x *Exporter) config(r Result, blobs []*snapshot.LayerBlob) ([]byte, error) {
+func (x *Exporter) config(r PlatformResult, blobs []*snapshot.LayerBlob) ([]byte, error) {
 	fields := map[string]json.RawMessage{}
 	config := r.Config
 	if len(config) == 0 {
@@ -158,7 +158,7 @@ func clamp(history, base []ocispecs.History, created, epoch time.Time) time.Time
 
 // base returns the parsed config of the base image, or an empty one if the result has no
 // base image.
-func (r Result) base() (ocispecs.Image, error) {
+func (r PlatformResult) base() (ocispecs.Image, error) {
 	var img ocispecs.Image
 	if len(r.Base) == 0 {
 		return img, nil

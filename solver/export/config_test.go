@@ -47,7 +47,7 @@ func TestHistoryTimes(t *testing.T) {
 			t.Fatal(err)
 		}
 		x := &Exporter{Now: *at(23)}
-		data, err := x.config(Result{Config: config, Epoch: tc.epoch}, tc.blobs)
+		data, err := x.config(PlatformResult{Config: config, Epoch: tc.epoch}, tc.blobs)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +95,7 @@ func TestHistoryOfBase(t *testing.T) {
 			}
 		}
 		x := &Exporter{Now: *at(2030)}
-		config, err := x.config(Result{Config: data[0], Base: data[1], Epoch: at(2010)}, blobs)
+		config, err := x.config(PlatformResult{Config: data[0], Base: data[1], Epoch: at(2010)}, blobs)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +111,7 @@ func TestHistoryOfBase(t *testing.T) {
 			t.Errorf("%s: years of the history and of the image (-want +got):\n%s", about, diff)
 		}
 	}
-	if _, err := (&Exporter{}).config(Result{Config: []byte("{}"), Base: []byte("["), Epoch: at(2010)}, nil); err == nil {
+	if _, err := (&Exporter{}).config(PlatformResult{Config: []byte("{}"), Base: []byte("["), Epoch: at(2010)}, nil); err == nil {
 		t.Error("no error for a damaged config of the base image")
 	}
 }
@@ -158,7 +158,7 @@ func TestRewrittenLayers(t *testing.T) {
 		{"another layer in the base", []string{"a", "c", "b"}, &epoch, true, "a"},
 		{"the base alone", []string{"a", "b"}, &epoch, true, "ab"},
 	} {
-		blobs, err := x.blobs(t.Context(), Result{Snapshot: layers(tc.names...), Base: base, Epoch: tc.epoch, RewriteTimes: tc.rewrite})
+		blobs, err := x.blobs(t.Context(), PlatformResult{Snapshot: layers(tc.names...), Base: base, Epoch: tc.epoch, RewriteTimes: tc.rewrite})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +178,7 @@ func TestRewrittenLayers(t *testing.T) {
 // sets none.
 func TestDefaultConfig(t *testing.T) {
 	for os, want := range map[string][]string{"linux": {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, "windows": nil} {
-		data, err := (&Exporter{Now: time.Unix(1, 0)}).config(Result{Platform: ocispecs.Platform{OS: os, Architecture: "arm64"}}, nil)
+		data, err := (&Exporter{Now: time.Unix(1, 0)}).config(PlatformResult{Platform: ocispecs.Platform{OS: os, Architecture: "arm64"}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func TestDefaultConfig(t *testing.T) {
 // TestNullConfig checks that exporting a result with the config null fails, as in
 // BuildKit.
 func TestNullConfig(t *testing.T) {
-	_, err := (&Exporter{}).config(Result{Config: []byte("null")}, nil)
+	_, err := (&Exporter{}).config(PlatformResult{Config: []byte("null")}, nil)
 	if err == nil || err.Error() != "invalid null image config for export" {
 		t.Errorf("error %v", err)
 	}

@@ -20,8 +20,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Result is the result of a build for one platform, as it enters an image.
-type Result struct {
+// PlatformResult is the result of a build for one platform, as it enters an image.
+type PlatformResult struct {
 	Snapshot *snapshot.Snapshot // nil if the result has no files
 	Config   []byte             // the frontend's image config as JSON, without layers; nil means a default
 	Base     []byte             // config of the base image as JSON; nil without a base image
@@ -55,7 +55,7 @@ type image struct {
 
 // Image creates the image for a result. It stores missing layer blobs, but neither the
 // manifest nor the config.
-func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
+func (x *Exporter) Image(ctx context.Context, r PlatformResult) (v1.Image, error) {
 	img := &image{store: x.Store, layers: map[v1.Hash]ocispecs.Descriptor{}}
 	m := ocispecs.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageManifest, Layers: []ocispecs.Descriptor{}, Annotations: r.Annotations}
 	blobs, err := x.blobs(ctx, r)
@@ -85,7 +85,7 @@ func (x *Exporter) Image(ctx context.Context, r Result) (v1.Image, error) {
 // blobs returns the layer blobs of the image, and creates missing ones. If times are
 // rewritten, it creates the layers above the base image from their files, even layers
 // from an imported cache.
-func (x *Exporter) blobs(ctx context.Context, r Result) ([]*snapshot.LayerBlob, error) {
+func (x *Exporter) blobs(ctx context.Context, r PlatformResult) ([]*snapshot.LayerBlob, error) {
 	base, err := r.base()
 	if err != nil {
 		return nil, err

@@ -112,7 +112,7 @@ func (c *container) Start(ctx context.Context, req client.StartRequest) (client.
 			return nil, fmt.Errorf("secret ID missing for %q environment variable", s.GetName())
 		}
 	}
-	x := &process{stdin: req.Stdin, writeErr: make(chan error, 1), done: make(chan struct{})}
+	x := &containerProcess{stdin: req.Stdin, writeErr: make(chan error, 1), done: make(chan struct{})}
 	p, err := c.box.Process(ctx, op)
 	if err == nil {
 		p.Terminal = req.Tty
@@ -149,8 +149,8 @@ func (c *container) Release(context.Context) error {
 	return cmp.Or(c.firstErr, err)
 }
 
-// process implements [client.ContainerProcess].
-type process struct {
+// containerProcess implements [client.ContainerProcess].
+type containerProcess struct {
 	run      runner.Running // nil if the process could not be started
 	stdin    io.Closer
 	writeErr chan error // error of writing its output
@@ -160,7 +160,7 @@ type process struct {
 
 // output is an output stream of a process. A write error ends the process.
 type output struct {
-	p *process
+	p *containerProcess
 	w io.Writer
 }
 
@@ -178,7 +178,7 @@ func (o *output) Write(data []byte) (int, error) {
 
 // end waits for the process and records its error, with the types that BuildKit uses. err
 // is the error from starting the process, or nil.
-func (p *process) end(err error) {
+func (p *containerProcess) end(err error) {
 	defer close(p.done)
 	if p.run != nil {
 		err = p.wait()
@@ -203,7 +203,7 @@ func unknownExit(err error) error {
 }
 
 // wait waits for the process. It kills the process if the client's stream refuses output.
-func (p *process) wait() error {
+func (p *containerProcess) wait() error {
 	done := make(chan error, 1)
 	go func() { done <- p.run.Wait() }()
 	var err error
@@ -223,13 +223,13 @@ func (p *process) wait() error {
 }
 
 // Wait implements [client.ContainerProcess].
-func (p *process) Wait() error {
+func (p *containerProcess) Wait() error {
 	<-p.done
 	return p.err
 }
 
 // Signal implements [client.ContainerProcess].
-func (p *process) Signal(_ context.Context, sig syscall.Signal) error {
+func (p *containerProcess) Signal(_ context.Context, sig syscall.Signal) error {
 	if p.run == nil {
 		return nil
 	}
@@ -237,7 +237,7 @@ func (p *process) Signal(_ context.Context, sig syscall.Signal) error {
 }
 
 // Resize implements [client.ContainerProcess].
-func (p *process) Resize(_ context.Context, size client.WinSize) error {
+func (p *containerProcess) Resize(_ context.Context, size client.WinSize) error {
 	if p.run == nil {
 		return nil
 	}

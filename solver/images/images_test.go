@@ -35,7 +35,7 @@ func newNames(t *testing.T) *Names {
 }
 
 // result returns a build result whose only file has the given content.
-func (n *Names) result(t *testing.T, platform, content string, created time.Time) export.Result {
+func (n *Names) result(t *testing.T, platform, content string, created time.Time) export.PlatformResult {
 	t.Helper()
 	b, err := n.Store.PutBytes([]byte(content))
 	if err != nil {
@@ -50,11 +50,11 @@ func (n *Names) result(t *testing.T, platform, content string, created time.Time
 	if err != nil {
 		t.Fatal(err)
 	}
-	return export.Result{Snapshot: snapshot.New(nil, nil).With(e.Tree()), Config: config, Platform: p, Epoch: &created}
+	return export.PlatformResult{Snapshot: snapshot.New(nil, nil).With(e.Tree()), Config: config, Platform: p, Epoch: &created}
 }
 
 // image creates an image from one result, or an index from several results.
-func (n *Names) image(t *testing.T, results ...export.Result) *export.Root {
+func (n *Names) image(t *testing.T, results ...export.PlatformResult) *export.Root {
 	t.Helper()
 	x := &export.Exporter{Store: n.Store, Layers: &export.Layers{Store: n.Store, Dir: t.TempDir(), Now: hour(9)}}
 	var entries []export.IndexEntry
