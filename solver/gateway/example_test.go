@@ -49,6 +49,6 @@ func Example() {
 		log.Fatal(err)
 	}
 	data, err := res.Ref.ReadFile(ctx, client.ReadRequest{Filename: "app"})
-	fmt.Printf("%s %v %q\n", data, err, steps.Ran())
+	fmt.Printf("%s %v %q\n", data, err, steps.Commands())
 	// Output: the program <nil> ["make"]
 }

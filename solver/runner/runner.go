@@ -77,12 +77,12 @@ type Sandbox struct {
 // "", there is no limit.
 type Resources struct {
 	Memory     int64  // bytes
-	MemorySwap int64  // bytes of memory and swap; -1 is no limit
-	CPUShares  uint64 // relative weight
+	MemorySwap int64  // bytes of memory and swap together; -1 is no limit
+	CPUShares  uint64 // weight relative to other groups; the kernel's default is 1024
 	CPUPeriod  uint64 // microseconds
 	CPUQuota   int64  // microseconds of CPU time per period
 	CPUSetCPUs string // list of CPUs, such as 0-3,5
-	CPUSetMems string // list of memory nodes
+	CPUSetMems string // list of memory nodes, such as 0,1
 }
 
 // Process configures a process and its sandbox.
@@ -191,8 +191,8 @@ func (e *SourceError) Error() string { return e.Source + " does not exist in wha
 type ExitError struct {
 	Args []string // command line of the process
 	Code int      // exit code; 128 plus the signal number if a signal ended the process
-	// Trees are the file trees when the process ended, by mount, including mounts
-	// without Output. It is nil if they are unknown.
+	// Trees contains the file trees when the process ended, by index of the mount. It
+	// includes mounts without Output, and is nil if the trees are unknown.
 	Trees []*tree.Node
 }
 

@@ -21,7 +21,7 @@ import (
 
 // Set manages the control groups for all steps of a runner. Safe for concurrent use.
 type Set struct {
-	prefix string // start of name; runners with the same state directory have the same
+	prefix string // prefix of name, which depends only on the state directory
 	name   string // name of the directory that contains all groups
 	parent string // see Options.Parent
 	top    bool   // see Options.Top

@@ -19,7 +19,8 @@ import (
 // this directly (CLONE_INTO_CGROUP). In version 1, the calling thread enters the
 // groups, starts the command and moves back.
 func (g *Group) Start(cmd *exec.Cmd, privileged bool) (err error) {
-	var moves, entered []membership // groups that the process must be moved to; groups that this thread is in
+	var moves []membership   // groups to which the process must be moved after its start
+	var entered []membership // groups that this thread has entered
 	for _, m := range g.members(privileged) {
 		switch {
 		case m.h.unified && startsInGroups():

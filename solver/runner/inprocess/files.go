@@ -29,12 +29,12 @@ type Files struct {
 
 	mounts   []runner.Mount
 	before   []*tree.Node // the root tree before each mount
-	opened   []*tree.Node // initial tree of each mount
+	initial  []*tree.Node // tree of each mount before the first process
 	readOnly []string     // paths of read-only mounts
 
 	keepParents bool                    // see runner.Sandbox.KeepMountParents
-	absent      func(path string) error // see Runner.Absent
-	failed      error                   // the first error that makes the result of processes invalid
+	checkPath   func(path string) error // see Runner.CheckPath
+	err         error                   // the first error that makes the result of processes invalid
 }
 
 // umask is the file mode creation mask of processes.
@@ -55,8 +55,8 @@ func (r *Runner) files(ctx context.Context, s *runner.Sandbox) (*Files, error) {
 	if root < 0 {
 		return nil, errors.New("the process has no root")
 	}
-	f := &Files{Editor: tree.Edit(s.Mounts[root].Base()), Store: r.Store, Now: r.Now, absent: r.Absent, keepParents: s.KeepMountParents}
-	f.opened = make([]*tree.Node, len(s.Mounts))
+	f := &Files{Editor: tree.Edit(s.Mounts[root].Base()), Store: r.Store, Now: r.Now, checkPath: r.CheckPath, keepParents: s.KeepMountParents}
+	f.initial = make([]*tree.Node, len(s.Mounts))
 	f.mounts, f.before = slices.Clone(s.Mounts), make([]*tree.Node, len(s.Mounts))
 	for i := range f.mounts {
 		m := &f.mounts[i]
@@ -74,11 +74,11 @@ func (r *Runner) files(ctx context.Context, s *runner.Sandbox) (*Files, error) {
 		if m.Kind == runner.MountSocket && r.Sockets != nil {
 			return nil, fmt.Errorf("mount %s: %w", m.Target, r.Sockets)
 		}
-		n, err := f.mounted(ctx, m, at)
+		n, err := f.mountedNode(ctx, m, at)
 		if err != nil {
 			return nil, fmt.Errorf("mount %s: %w", m.Target, err)
 		}
-		f.opened[i] = n
+		f.initial[i] = n
 		if _, err := f.MkdirAll(path.Dir("/"+at), f.Meta(0o755)); err != nil {
 			return nil, err
 		}
@@ -114,9 +114,9 @@ func (f *Files) systemDirs() error {
 	return nil
 }
 
-// mounted returns the node that a mount shows. at is the path of the mount point in the
-// root. For a socket mount, the node is an empty file.
-func (f *Files) mounted(ctx context.Context, m *runner.Mount, at string) (*tree.Node, error) {
+// mountedNode returns the node that a mount shows. at is the path of the mount point in
+// the root. For a socket mount, the node is an empty file.
+func (f *Files) mountedNode(ctx context.Context, m *runner.Mount, at string) (*tree.Node, error) {
 	switch m.Kind {
 	case runner.MountTree:
 		_, n, err := m.Resolve(m.Base())
@@ -193,18 +193,18 @@ func unmount(e *tree.Editor, at string, before *tree.Node, keep bool) error {
 // Meta returns metadata for a new file: this mode, the current time and the owner root.
 func (f *Files) Meta(mode uint32) tree.Meta { return tree.Meta{Mode: mode, ModTime: f.Now().UTC()} }
 
-// recordAccess stores the error from [Runner].Absent, if any, for a path that a process
-// uses.
+// recordAccess stores the error from [Runner].CheckPath, if any, for a path that a
+// process uses.
 func (f *Files) recordAccess(at string) {
-	if f.failed == nil && f.absent != nil {
-		f.failed = f.absent("/" + at)
+	if f.err == nil && f.checkPath != nil {
+		f.err = f.checkPath("/" + at)
 	}
 }
 
-// Writable resolves a path that the caller is about to change. If last is set, a
+// ResolveWritable resolves a path that the caller is about to change. If last is set, a
 // symbolic link in the last component is followed, too. The error for a path in a
 // read-only mount has the text of EROFS.
-func (f *Files) Writable(name string, last bool) (string, error) {
+func (f *Files) ResolveWritable(name string, last bool) (string, error) {
 	at, err := f.Resolve(name, last)
 	if err != nil {
 		return "", err
@@ -251,7 +251,7 @@ func (f *Files) Read(name string) ([]byte, error) {
 	}
 	r, err := f.Store.Open(n.Blob())
 	if err != nil {
-		f.failed = cmp.Or(f.failed, err) // even if the process handles the error
+		f.err = cmp.Or(f.err, err) // even if the process handles the error
 		return nil, err
 	}
 	defer r.Close()
@@ -263,7 +263,7 @@ func (f *Files) Read(name string) ([]byte, error) {
 func (f *Files) Write(name string, data []byte) error {
 	f.Lock()
 	defer f.Unlock()
-	at, err := f.Writable(name, true)
+	at, err := f.ResolveWritable(name, true)
 	if err != nil {
 		return err
 	}

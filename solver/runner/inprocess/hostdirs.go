@@ -56,7 +56,7 @@ func (f *Files) readDir(ctx context.Context, dir string) (*tree.Node, error) {
 // the same file.
 func (f *Files) saveDirs(ctx context.Context, trees []*tree.Node) error {
 	for i := range f.mounts {
-		m, before := &f.mounts[i], f.opened[i]
+		m, before := &f.mounts[i], f.initial[i]
 		if m.Kind != runner.MountDir || m.ReadOnly || before.Same(trees[i]) {
 			continue
 		}

@@ -23,11 +23,11 @@ type Runner struct {
 	// Signals makes processes support every signal: it cancels the context of Exec with
 	// a [Signal] as the cause. If Signals is false, only SIGKILL is supported.
 	Signals bool
-	// Absent returns an error for a path that a kernel would provide but this runner
+	// CheckPath returns an error for a path that a kernel would provide but this runner
 	// does not, such as /proc/cpuinfo, and nil for every other path. A process that
 	// uses such a path fails, because a missing file would silently change its result.
-	// If Absent is nil, every path may be used.
-	Absent func(path string) error
+	// If CheckPath is nil, every path may be used.
+	CheckPath func(path string) error
 	// Sockets is the error for socket mounts. If it is nil, sockets are empty files.
 	Sockets error
 }
@@ -137,8 +137,8 @@ func (c *container) Start(p *runner.Process) (runner.Running, error) {
 func (c *container) run(ctx context.Context, p *runner.Process) error {
 	code, err := c.r.Exec(ctx, c.f, p)
 	c.f.Lock()
-	if c.f.failed != nil {
-		err = c.f.failed
+	if c.f.err != nil {
+		err = c.f.err
 	}
 	c.f.Unlock()
 	var sig Signal

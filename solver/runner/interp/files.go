@@ -193,7 +193,7 @@ func (f *files) stat(name string, follow bool) (fs.FileInfo, error) {
 
 // readDir returns the entries of a directory in lexical order.
 func (f *files) readDir(name string) ([]fs.DirEntry, error) {
-	if err := f.recordError(absent(path.Clean(name) + "/")); err != nil {
+	if err := f.recordError(checkPath(path.Clean(name) + "/")); err != nil {
 		return nil, err
 	}
 	f.Lock()

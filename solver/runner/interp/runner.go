@@ -24,14 +24,13 @@ type Runner struct{ inprocess.Runner }
 // time of written files.
 func New(store *tree.Store, now func() time.Time) *Runner {
 	return &Runner{inprocess.Runner{
-		Store: store, Now: now, Exec: exec, Absent: absent, Sockets: unsupportedf("does not support SSH agents"),
+		Store: store, Now: now, Exec: exec, CheckPath: checkPath, Sockets: unsupportedf("does not support SSH agents"),
 	}}
 }
 
-// absent returns an error for a path in /proc, /sys or /dev. A kernel would generate
-// files there, so their content is unknown. /dev/null never gets here, because the
-// callers support it themselves.
-func absent(path string) error {
+// checkPath returns an error for a path in /proc, /sys or /dev. A kernel would generate
+// files there, so their content is unknown. The callers support /dev/null themselves.
+func checkPath(path string) error {
 	for _, dir := range []string{"/proc/", "/sys/", "/dev/"} {
 		if strings.HasPrefix(path, dir) {
 			return unsupportedf("does not provide %s", path)

@@ -71,7 +71,7 @@ func TestScripts(t *testing.T) {
 		{"for f in /bin/[b-c]*; do basename $f; done", "basename\nbash\ncat\nchmod\nchown\ncp\n"},
 		{"x=$(echo in); (x=out; cd /bin); echo $x $PWD", "in /\n"},
 		{"set -e; false; echo no", "!1 "},
-		{"set -u; echo [$EMPTY]", "[]\n"}, // the last value is used
+		{"set -u; echo [$EMPTY]", "[]\n"}, // the last value of a duplicate variable counts
 		{"exit 7", "!7 "},
 		{"nothing-like-it", "!127 nothing-like-it: not found\n"},
 		{"echo 'echo from $0 $1' > s; sh s one; printf '#!/bin/sh\\necho $#\\n' > t; chmod +x t; ./t a b", "from s one\n2\n"},

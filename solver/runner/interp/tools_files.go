@@ -25,7 +25,7 @@ func mkdir(_ context.Context, c *call) error {
 	return c.each(func(arg string) error {
 		c.Lock()
 		defer c.Unlock()
-		at, err := c.Writable(c.path(arg), true)
+		at, err := c.ResolveWritable(c.path(arg), true)
 		if err != nil {
 			return err
 		}
@@ -55,7 +55,7 @@ func rm(_ context.Context, c *call) error {
 	return c.each(func(arg string) error {
 		c.Lock()
 		defer c.Unlock()
-		at, err := c.Writable(c.path(arg), false)
+		at, err := c.ResolveWritable(c.path(arg), false)
 		if err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func rmdir(_ context.Context, c *call) error {
 	return c.each(func(arg string) error {
 		c.Lock()
 		defer c.Unlock()
-		at, err := c.Writable(c.path(arg), false)
+		at, err := c.ResolveWritable(c.path(arg), false)
 		if err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func touch(_ context.Context, c *call) error {
 func (c *call) change(arg string, fn func(tree.Kind, tree.Meta) tree.Meta, below bool) error {
 	c.Lock()
 	defer c.Unlock()
-	at, err := c.Writable(c.path(arg), true)
+	at, err := c.ResolveWritable(c.path(arg), true)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func ln(_ context.Context, c *call) error {
 	return c.eachSource(func(from, to string) error {
 		c.Lock()
 		defer c.Unlock()
-		at, err := c.Writable(to, false)
+		at, err := c.ResolveWritable(to, false)
 		if err != nil {
 			return err
 		}
@@ -227,7 +227,7 @@ func cp(_ context.Context, c *call) error {
 		if n.Kind() == tree.Dir && !recursive {
 			return pathError("copy", from, errIsDir)
 		}
-		at, err := c.Writable(to, true)
+		at, err := c.ResolveWritable(to, true)
 		if err != nil {
 			return err
 		}
@@ -260,7 +260,7 @@ func mv(_ context.Context, c *call) error {
 	return c.eachSource(func(from, to string) error {
 		c.Lock()
 		defer c.Unlock()
-		src, err := c.Writable(c.path(from), false)
+		src, err := c.ResolveWritable(c.path(from), false)
 		if err != nil {
 			return err
 		}
@@ -268,7 +268,7 @@ func mv(_ context.Context, c *call) error {
 		if n == nil || src == "" {
 			return pathError("rename", from, fs.ErrNotExist)
 		}
-		at, err := c.Writable(to, false)
+		at, err := c.ResolveWritable(to, false)
 		if err != nil {
 			return err
 		}

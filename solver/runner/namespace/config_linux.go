@@ -120,7 +120,7 @@ func (c *container) stubs() error {
 			return fmt.Errorf("mount %s: %w", m.Target, err)
 		}
 		m.Target = "/" + at
-		if (at == "proc" || strings.HasPrefix(at, "proc/")) && !slices.Contains(replaceable(), m.Target) {
+		if (at == "proc" || strings.HasPrefix(at, "proc/")) && !slices.Contains(replaceableFiles(), m.Target) {
 			return fmt.Errorf("mount %s: %w", m.Target, errInProc)
 		}
 		c.addStubs(at)

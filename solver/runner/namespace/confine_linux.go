@@ -70,7 +70,7 @@ func (c *config) switchUser() error {
 		err = setID(unix.SYS_SETRESUID, unix.Setresuid, c.UID)
 	}
 	if err != nil && hasOneUser() {
-		return c.onlyRoot()
+		return c.userError()
 	}
 	if err != nil {
 		return fmt.Errorf("run as %d:%d: %w", c.UID, c.GID, err)
@@ -93,9 +93,9 @@ func setID(call uintptr, allThreads func(r, e, s int) error, id int) error {
 	return nil
 }
 
-// onlyRoot returns the error for a process of another user in a user namespace that
+// userError returns the error for a process of another user in a user namespace that
 // maps only root.
-func (c *config) onlyRoot() error {
+func (c *config) userError() error {
 	return fmt.Errorf("run as %d:%d: the user namespace has no user but root (install newuidmap and add ranges to /etc/subuid and /etc/subgid)", c.UID, c.GID)
 }
 
@@ -106,7 +106,7 @@ func dieWithParent() error {
 		return fmt.Errorf("die with the builder: %w", err)
 	}
 	// If the parent has already ended, the pipe for errors has no reader.
-	poll := []unix.PollFd{{Fd: faultFile}}
+	poll := []unix.PollFd{{Fd: errorFile}}
 	if _, err := unix.Poll(poll, 0); err == nil && poll[0].Revents&unix.POLLERR != 0 {
 		return errors.New("the builder has ended")
 	}

@@ -45,46 +45,46 @@ func answer(arg string) any {
 	}
 	var st unix.Stat_t
 	var fs unix.Statfs_t
-	name, what, _ := strings.Cut(arg, ":")
+	name, param, _ := strings.Cut(arg, ":")
 	switch name {
-	case "clone": // into a user namespace, with invalid flags so that no process is created
+	case "clone": // clone into a user namespace, with invalid flags so that no process is created
 		return call(unix.SYS_CLONE, unix.CLONE_NEWUSER|unix.CLONE_FS)
 	case "clone3":
 		return call(unix.SYS_CLONE3)
 	case "user":
 		return fmt.Sprint(os.Getuid(), " ", os.Geteuid())
-	case "drop": // become an ordinary user and execute what, like su
+	case "drop": // become an ordinary user and execute the program param, like su
 		if err := errors.Join(syscall.Setgid(34), syscall.Setuid(12)); err != nil {
 			return err
 		}
-		return syscall.Exec(what, []string{"/bin/probe", "user", "capabilities"}, nil)
-	case "orphan": // run the script what without a parent-death signal, as another user if one exists
+		return syscall.Exec(param, []string{"/bin/probe", "user", "capabilities"}, nil)
+	case "orphan": // run the script param without a parent-death signal, as another user if one exists
 		err := unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0)
 		if !hasOneUser() {
 			err = errors.Join(err, syscall.Setgid(34), syscall.Setuid(12))
 		}
-		return errors.Join(err, syscall.Exec("/bin/sh", []string{"sh", "-c", what}, nil))
+		return errors.Join(err, syscall.Exec("/bin/sh", []string{"sh", "-c", param}, nil))
 	case "capabilities":
 		data, _ := os.ReadFile("/proc/self/status")
 		_, text, _ := strings.Cut(string(data), "CapEff:")
 		return strings.Fields(text)[0]
-	case "listen": // on a socket that remains
-		if err := os.MkdirAll(filepath.Dir(what), 0o755); err != nil {
+	case "listen": // listen on a socket and leave its file
+		if err := os.MkdirAll(filepath.Dir(param), 0o755); err != nil {
 			return err
 		}
-		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: what, Net: "unix"})
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: param, Net: "unix"})
 		if err != nil {
 			return err
 		}
 		l.SetUnlinkOnClose(false)
 		l.Close()
 		return "OK"
-	case "pass": // pass the root to the listener
+	case "pass": // pass a descriptor of the root to the listener on a socket
 		root, err := os.Open("/")
 		if err != nil {
 			return err
 		}
-		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: what, Net: "unix"})
+		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: param, Net: "unix"})
 		if err != nil {
 			return err
 		}
@@ -94,33 +94,33 @@ func answer(arg string) any {
 		}
 		return "OK"
 	case "remove":
-		if err := os.Remove(what); err != nil {
+		if err := os.Remove(param); err != nil {
 			return err
 		}
 		return "OK"
 	case "empty":
-		if err := errors.Join(os.RemoveAll(what), os.Mkdir(what, 0o755)); err != nil {
+		if err := errors.Join(os.RemoveAll(param), os.Mkdir(param, 0o755)); err != nil {
 			return err
 		}
 		return "OK"
 	case "variable":
-		return os.Getenv(what)
+		return os.Getenv(param)
 	case "unshare":
 		return call(unix.SYS_UNSHARE)
 	case "chmod":
-		if err := os.Chmod(what, 0o711|os.ModeSetuid); err != nil {
+		if err := os.Chmod(param, 0o711|os.ModeSetuid); err != nil {
 			return errors.Unwrap(err)
 		}
 		return "OK"
 	case "owner":
-		if err := os.Chown(what, 0, 0); err != nil {
+		if err := os.Chown(param, 0, 0); err != nil {
 			return errors.Unwrap(err)
 		}
 		return "OK"
 	case "spy":
 		return spy()
 	case "key":
-		_, err := unix.KeyctlSearch(unix.KEY_SPEC_SESSION_KEYRING, "user", what, 0)
+		_, err := unix.KeyctlSearch(unix.KEY_SPEC_SESSION_KEYRING, "user", param, 0)
 		var errno unix.Errno
 		if errors.As(err, &errno) {
 			return unix.ErrnoName(errno)
@@ -132,7 +132,7 @@ func answer(arg string) any {
 		return call(unix.SYS_KEYCTL)
 	case "bpf":
 		return call(unix.SYS_BPF)
-	case "name_to_handle_at": // allowed
+	case "name_to_handle_at": // a call that the filter allows
 		return call(unix.SYS_NAME_TO_HANDLE_AT)
 	case "io_uring":
 		return call(unix.SYS_IO_URING_SETUP)
@@ -140,41 +140,41 @@ func answer(arg string) any {
 		target := []byte("/tmp\x00")
 		return call(unix.SYS_MOUNT, 0, uintptr(unsafe.Pointer(&target[0])))
 	case "stat":
-		if err := unix.Stat(what, &st); err != nil {
+		if err := unix.Stat(param, &st); err != nil {
 			return err
 		}
 		return fmt.Sprintf("%o %d:%d", st.Mode&0o7777, st.Uid, st.Gid)
 	case "size":
-		if err := unix.Statfs(what, &fs); err != nil {
+		if err := unix.Statfs(param, &fs); err != nil {
 			return err
 		}
 		return fs.Blocks * uint64(fs.Bsize)
 	case "flags":
-		if err := unix.Statfs(what, &fs); err != nil {
+		if err := unix.Statfs(param, &fs); err != nil {
 			return err
 		}
 		return fs.Flags & (unix.ST_RDONLY | unix.ST_NODEV | unix.ST_NOSUID | unix.ST_NOEXEC)
 	case "write":
-		f, err := os.OpenFile(what, os.O_WRONLY, 0)
+		f, err := os.OpenFile(param, os.O_WRONLY, 0)
 		if err != nil {
 			return errors.Unwrap(err)
 		}
 		f.Close()
 		return "OK"
 	case "read":
-		data, err := os.ReadFile(what)
+		data, err := os.ReadFile(param)
 		if err != nil {
 			return errors.Unwrap(err)
 		}
 		return len(data)
 	case "limit":
 		var l unix.Rlimit
-		if err := unix.Getrlimit(limits()[what], &l); err != nil {
+		if err := unix.Getrlimit(limits()[param], &l); err != nil {
 			return err
 		}
 		return fmt.Sprint(l.Cur, " ", l.Max)
 	case "list":
-		list, err := os.ReadDir(what)
+		list, err := os.ReadDir(param)
 		if err != nil {
 			return errors.Unwrap(err)
 		}
@@ -184,10 +184,10 @@ func answer(arg string) any {
 		}
 		return names
 	case "link":
-		to, err := os.Readlink(what)
+		to, err := os.Readlink(param)
 		return fmt.Sprint(to, err)
 	case "socket":
-		c, err := net.Dial("unix", what)
+		c, err := net.Dial("unix", param)
 		if err != nil {
 			return err
 		}
@@ -237,9 +237,9 @@ func initialIDs() bool {
 	return err == nil && strings.Join(strings.Fields(string(data)), " ") == "0 0 4294967295"
 }
 
-// rootless reports whether the tests run as root of a user namespace, not as root of
+// isRootless reports whether the tests run as root of a user namespace, not as root of
 // the machine.
-func rootless(t *testing.T) bool {
+func isRootless(t *testing.T) bool {
 	t.Helper()
 	return !initialIDs()
 }
@@ -267,7 +267,7 @@ func TestFilter(t *testing.T) {
 	}
 	// With all privileges, all system calls are allowed.
 	got := w.probe(t, func(p *runner.Process) { p.Insecure = true }, "clone3", "unshare", "write:/proc/sys/kernel/hostname")
-	if got["clone3"] == "ENOSYS" || got["unshare"] != "OK" || got["write:/proc/sys/kernel/hostname"] != "OK" && !rootless(t) {
+	if got["clone3"] == "ENOSYS" || got["unshare"] != "OK" || got["write:/proc/sys/kernel/hostname"] != "OK" && !isRootless(t) {
 		t.Errorf("insecure step: %v, want that all calls are allowed", got)
 	}
 }
@@ -362,7 +362,7 @@ func TestSystem(t *testing.T) {
 	}
 	got := w.probe(t, nil, questions...)
 	for question, answer := range want {
-		if rootless(t) && (question == "stat:/dev/null" || strings.HasPrefix(question, "write:/proc/")) {
+		if isRootless(t) && (question == "stat:/dev/null" || strings.HasPrefix(question, "write:/proc/")) {
 			continue // it belongs to an unmapped user
 		}
 		if got[question] != answer {

@@ -34,14 +34,14 @@ type container struct {
 	groups   *cgroup.Group // control groups of the processes
 	filtered bool          // the groups filter devices
 
-	mu     sync.Mutex
-	first  *process   // nil until the first process has been started
-	spaces []*os.File // see openSpaces
-	closed bool
-	joined int            // number of processes so far, if a runtime starts them
-	spec   *specs.Spec    // spec of the first process, if a runtime starts it
-	all    sync.WaitGroup // counts running processes
-	uppers []*upperDir    // upper directories that become layers when the container is closed
+	mu        sync.Mutex
+	first     *process   // nil until the first process has been started
+	spaces    []*os.File // see openSpaces
+	closed    bool
+	processes int            // number of processes so far, if a runtime starts them
+	spec      *specs.Spec    // spec of the first process, if a runtime starts it
+	all       sync.WaitGroup // counts running processes
+	uppers    []*upperDir    // upper directories that become layers when the container is closed
 
 	overlays []uint64 // device numbers of the container's overlays
 	inUse    bool     // see isInUse
@@ -142,7 +142,7 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 		out.Bind = filepath.Join(dir, "copy")
 		return out, c.r.copy(c.ctx, m, out.Bind)
 	}
-	if out.Lower, err = c.r.lowers(c.ctx, m); err != nil {
+	if out.Lower, err = c.r.lowerDirs(c.ctx, m); err != nil {
 		return out, err
 	}
 	out.Upper, out.Work, out.Merged = filepath.Join(dir, "upper"), filepath.Join(dir, "work"), filepath.Join(dir, "merged")

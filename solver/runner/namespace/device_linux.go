@@ -46,7 +46,7 @@ func (c *config) devices() error {
 		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
 		"ptmx": "pts/ptmx",
 	}
-	if _, err := os.Stat("/proc/kcore"); err == nil { // some kernels do not have it
+	if _, err := os.Stat("/proc/kcore"); err == nil { // some kernels do not provide it
 		links["core"] = "/proc/kcore"
 	}
 	for name, to := range links {

@@ -31,21 +31,21 @@ func findProgram(program string) (string, error) {
 		for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 			at := filepath.Join(dir, program)
 			if info, statErr := os.Stat(at); statErr == nil && info.Mode().IsRegular() {
-				failed.Err = fmt.Errorf("%w (%s)", failed.Err, notExecutable(at, info))
+				failed.Err = fmt.Errorf("%w (%s)", failed.Err, modeReason(at, info))
 				break
 			}
 		}
 	case errors.Is(err, fs.ErrPermission):
 		if info, statErr := os.Stat(program); statErr == nil {
-			failed.Err = fmt.Errorf("%w (%s)", failed.Err, notExecutable(program, info))
+			failed.Err = fmt.Errorf("%w (%s)", failed.Err, modeReason(program, info))
 		}
 	}
 	return "", failed
 }
 
-// notExecutable returns a text that explains why the mode of a file does not allow
+// modeReason returns a text that explains why the mode of a file does not allow
 // executing it, for use in errors.
-func notExecutable(file string, info fs.FileInfo) string {
+func modeReason(file string, info fs.FileInfo) string {
 	if info.Mode().Perm()&0o111 == 0 {
 		return fmt.Sprintf("%s has mode %04o: set the executable bit with chmod +x or COPY --chmod=755", file, info.Mode().Perm())
 	}
@@ -113,8 +113,8 @@ func explainScript(line []byte, err error, depth int) error {
 		return fmt.Errorf("its interpreter %s is not in the image", interpreter)
 	case statErr == nil && !info.Mode().IsRegular():
 		return fmt.Errorf("its interpreter %s is not a program: %w", interpreter, err)
-	case statErr == nil && !executable(interpreter):
-		return fmt.Errorf("its interpreter cannot be executed: %s", notExecutable(interpreter, info))
+	case statErr == nil && !isExecutable(interpreter):
+		return fmt.Errorf("its interpreter cannot be executed: %s", modeReason(interpreter, info))
 	case statErr != nil:
 		return err
 	}
@@ -134,8 +134,8 @@ func explainLoader(file string) error {
 	return fmt.Errorf("its loader %s is not in the image (install the C library that the program was linked with, or link it statically)", loader)
 }
 
-// executable reports whether this process may execute a file.
-func executable(file string) bool {
+// isExecutable reports whether this process may execute a file.
+func isExecutable(file string) bool {
 	return unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS) == nil
 }
 
@@ -210,8 +210,8 @@ func explainAccess(file string, err error) error {
 		return fmt.Errorf("%w (its file system is mounted with noexec)", err)
 	}
 	loader, loadErr := loaderOf(file)
-	if info, statErr := os.Stat(loader); loadErr == nil && statErr == nil && !executable(loader) {
-		return fmt.Errorf("its loader cannot be executed: %s", notExecutable(loader, info))
+	if info, statErr := os.Stat(loader); loadErr == nil && statErr == nil && !isExecutable(loader) {
+		return fmt.Errorf("its loader cannot be executed: %s", modeReason(loader, info))
 	}
 	return err
 }

@@ -27,7 +27,7 @@ func (w *fixture) withoutGroups(t *testing.T) {
 // TestGroup checks that the control group of a step is removed however the step ends,
 // and the groups of the builder are removed when the runner is closed.
 func TestGroup(t *testing.T) {
-	if rootless(t) {
+	if isRootless(t) {
 		return
 	}
 	t.Cleanup(func() { // runs after the cleanups of the container and the runner
@@ -60,7 +60,7 @@ func TestGroup(t *testing.T) {
 // TestLimitOfMemory checks that the error for a process that exceeds the memory limit
 // of its step says so, for the first process of a container and for a later one.
 func TestLimitOfMemory(t *testing.T) {
-	if rootless(t) {
+	if isRootless(t) {
 		return
 	}
 	const want = "exit code: 137: cannot allocate memory (the step reached the memory limit of its control group)"
@@ -83,7 +83,7 @@ func TestLimitOfMemory(t *testing.T) {
 // TestGroups checks to which control groups a process belongs, depending on its
 // privileges, limits and the parent of groups.
 func TestGroups(t *testing.T) {
-	if rootless(t) || usesRuntime() {
+	if isRootless(t) || usesRuntime() {
 		return
 	}
 	t.Cleanup(func() { // runs after the cleanup of the runner
@@ -102,7 +102,7 @@ func TestGroups(t *testing.T) {
 		insecure                 bool
 		memory                   int64
 		parent                   string
-		devices, limits, unified string // the groups with version 1 and version 2
+		devices, limits, unified string // expected groups: in the version 1 hierarchies of devices and memory, and in version 2
 	}{
 		{false, 0, "", common, outside, common},
 		{true, 0, "", outside, outside, outside},

@@ -11,7 +11,7 @@ import (
 )
 
 // reportMark starts each report about an overlay that the init process writes to its
-// fault file. The texts of errors, which it also writes there, do not contain NUL.
+// error file. The texts of errors, which it also writes there, do not contain NUL.
 const reportMark = "\x00"
 
 // reportOverlay sends the device number of the overlay mounted at merged to the
@@ -21,7 +21,7 @@ func reportOverlay(merged string) error {
 	if err := unix.Stat(merged, &st); err != nil {
 		return &fs.PathError{Op: "stat", Path: merged, Err: err}
 	}
-	_, err := unix.Write(faultFile, fmt.Appendf(nil, "%s%d\n", reportMark, st.Dev))
+	_, err := unix.Write(errorFile, fmt.Appendf(nil, "%s%d\n", reportMark, st.Dev))
 	return err
 }
 
@@ -50,6 +50,6 @@ func (c *container) takeReports(text []byte) []byte {
 // The kernel may have reused the device number for an overlay of another container.
 // This costs only time, because the layer is then written again.
 func (c *container) isInUse() bool {
-	c.closeSpaces() // they keep the overlays in use as well
+	c.closeSpaces() // open namespaces would keep the overlays in use
 	return slices.ContainsFunc(c.overlays, isMounted)
 }

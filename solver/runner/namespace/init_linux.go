@@ -34,9 +34,9 @@ func Main() {
 	runtime.LockOSThread()
 	// Processes of the container must not inspect this process when it joins them.
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) // fails only for other values
-	fault := os.NewFile(faultFile, "fault")
-	unix.CloseOnExec(faultFile)
-	fmt.Fprint(fault, run(os.NewFile(configFile, "config")))
+	errorPipe := os.NewFile(errorFile, "errors")
+	unix.CloseOnExec(errorFile)
+	fmt.Fprint(errorPipe, run(os.NewFile(configFile, "config")))
 	os.Exit(1)
 }
 
@@ -44,7 +44,7 @@ func Main() {
 // from firstFile on depend on the process, see passedFiles.
 const (
 	configFile  = 3
-	faultFile   = 4 // pipe to which the init process writes its error and reports
+	errorFile   = 4 // pipe to which the init process writes its error and reports
 	programFile = 5 // program that the init process executes first: this one
 	firstFile   = 6
 )
@@ -125,7 +125,7 @@ func (c *config) closeInherited() error {
 		if err != nil {
 			return err
 		}
-		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && fd > faultFile && fd != space && fd != terminal && flags&unix.FD_CLOEXEC == 0 {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && fd > errorFile && fd != space && fd != terminal && flags&unix.FD_CLOEXEC == 0 {
 			unix.Close(fd)
 		}
 	}

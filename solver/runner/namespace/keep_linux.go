@@ -39,7 +39,7 @@ func (r *Runner) saveLayer(w *upperDir) error {
 	}
 	err = os.Rename(w.dir, dir)
 	if errors.Is(err, fs.ErrExist) {
-		return nil // another build was faster
+		return nil // another build has written the layer
 	}
 	return err
 }

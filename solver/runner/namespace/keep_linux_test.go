@@ -167,7 +167,7 @@ func TestKeepOpaque(t *testing.T) {
 	upper := filepath.Join(w.dir, "run", "upper")
 	made, steps := filepath.Join(upper, "made"), filepath.Join(upper, "steps")
 	mark := opaqueRoot
-	if rootless(t) {
+	if isRootless(t) {
 		mark = opaqueUser
 	}
 	if err := errors.Join(
@@ -180,7 +180,7 @@ func TestKeepOpaque(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !c.opaque["made"] || c.opaque["steps"] != rootless(t) {
+	if !c.opaque["made"] || c.opaque["steps"] != isRootless(t) {
 		t.Fatalf("opaque directories %v, want made, and steps in a user namespace only", c.opaque)
 	}
 	if err := w.saveLayer(c); err != nil {

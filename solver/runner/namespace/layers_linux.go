@@ -46,9 +46,9 @@ func mergeLayers(layers []tree.Layer) []tree.Layer {
 	return append([]tree.Layer{{Lower: tree.Empty(), Upper: base}}, layers[n:]...)
 }
 
-// lowers returns the lower directories for a mount of a tree, the topmost first. It
+// lowerDirs returns the lower directories for a mount of a tree, the topmost first. It
 // writes the directories that do not exist yet.
-func (r *Runner) lowers(ctx context.Context, m *runner.Mount) ([]string, error) {
+func (r *Runner) lowerDirs(ctx context.Context, m *runner.Mount) ([]string, error) {
 	var dirs []string
 	for _, l := range mergeLayers(m.Layers) {
 		delta := r.overlayOf(l.Lower, l.Upper)
@@ -92,7 +92,7 @@ func (r *Runner) layer(ctx context.Context, l tree.Layer, delta *tree.Node) (str
 		return "", errors.Join(fmt.Errorf("write layer: %w", err), tree.RemoveAll(tmp))
 	}
 	if err := os.Rename(tmp, dir); err != nil {
-		// Another build was faster.
+		// Another build may have written the layer.
 		if _, statErr := os.Stat(dir); statErr == nil {
 			return dir, tree.RemoveAll(tmp)
 		}
@@ -258,7 +258,7 @@ func (o *upperReader) isStub(name string, n *tree.Node) bool {
 // removed, and to the root, because its upper directory is always new. A time before
 // the creation of the upper directory was set by a process, so n keeps it.
 func (o *upperReader) restoreTime(base, n *tree.Node, at string) *tree.Node {
-	if base != nil && base.Kind() == tree.Dir && (at == "" || hasStub(o.stubs, at)) && sameButTime(base, n) && !n.Meta().ModTime.Before(o.created) {
+	if base != nil && base.Kind() == tree.Dir && (at == "" || hasStub(o.stubs, at)) && equalExceptTime(base, n) && !n.Meta().ModTime.Before(o.created) {
 		return base
 	}
 	return n
@@ -274,9 +274,9 @@ func hasStub(stubs map[string]bool, dir string) bool {
 	return false
 }
 
-// sameButTime reports whether two directories differ at most in their modification
+// equalExceptTime reports whether two directories differ at most in their modification
 // time.
-func sameButTime(a, b *tree.Node) bool {
+func equalExceptTime(a, b *tree.Node) bool {
 	m := b.Meta()
 	m.ModTime = a.Meta().ModTime
 	return a.Same(b.WithMeta(m))

@@ -81,7 +81,7 @@ func (c *config) mount(m *mount) error {
 		return err
 	}
 	defer at.Close()
-	if err := inProc(at, m.Target); err != nil {
+	if err := checkMountPoint(at, m.Target); err != nil {
 		return err
 	}
 	if m.Tmpfs {
@@ -247,17 +247,17 @@ func makeFile(dir *os.File, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// inProc returns an error if the mount point at, whose path is name, is in a proc file
-// system.
+// checkMountPoint returns an error if the mount point at, whose path is name, is in a
+// proc file system.
 //
 // Upstream: runc allows mounts over the files that lxcfs replaces, such as
 // /proc/meminfo.
-func inProc(at *os.File, name string) error {
+func checkMountPoint(at *os.File, name string) error {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(at.Fd()), &st); err != nil {
 		return err
 	}
-	if st.Type == unix.PROC_SUPER_MAGIC && !slices.Contains(replaceable(), name) {
+	if st.Type == unix.PROC_SUPER_MAGIC && !slices.Contains(replaceableFiles(), name) {
 		return errInProc
 	}
 	return nil
@@ -266,9 +266,9 @@ func inProc(at *os.File, name string) error {
 // errInProc is the error for a mount point inside /proc.
 var errInProc = errors.New("cannot be mounted because it is inside /proc")
 
-// replaceable returns the files in /proc that may be mount points, because they only
-// contain information.
-func replaceable() []string {
+// replaceableFiles returns the files in /proc that may be mount points, because they
+// only contain information.
+func replaceableFiles() []string {
 	return []string{
 		"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",
 		"/proc/slabinfo", "/proc/net/dev", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",

@@ -170,7 +170,7 @@ func TestMountOverDev(t *testing.T) {
 	if !n.Same(w.root) {
 		t.Errorf("changes %s, want none", changedPaths(t, w.root, n))
 	}
-	if usesRuntime() { // it rejects the directory
+	if usesRuntime() { // the runtime rejects the directory
 		return
 	}
 	p = w.process("echo /dev/*")

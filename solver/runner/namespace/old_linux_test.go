@@ -38,7 +38,7 @@ func emulateOldKernel() error {
 // TestOldKernel runs the tests of mounts a second time as on an older kernel. This
 // requires root, because other users cannot install the seccomp filter.
 func TestOldKernel(t *testing.T) {
-	if rootless(t) {
+	if isRootless(t) {
 		return
 	}
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run", "^Test(DevicesOfCaches|Mounts|MountOverDev|MountDirSource|MountsInProc|Masks|System|SystemDirectories|FileMounts|HostDevices)$")

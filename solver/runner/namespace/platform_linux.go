@@ -44,7 +44,7 @@ func machines() []machine {
 // header returns the start of an ELF program for the architecture: enough bytes for
 // binfmt_misc to recognize it.
 func (m machine) header() []byte {
-	b := make([]byte, 128) // the kernel compares at most so many
+	b := make([]byte, 128) // the kernel compares at most this many bytes
 	copy(b, elf.ELFMAG)
 	b[elf.EI_CLASS], b[elf.EI_DATA], b[elf.EI_VERSION] = byte(m.class), byte(m.data), byte(elf.EV_CURRENT)
 	var order binary.ByteOrder = binary.LittleEndian

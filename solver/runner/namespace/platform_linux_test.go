@@ -22,7 +22,7 @@ func TestPlatform(t *testing.T) {
 			t.Errorf("%v: error %v, want %s", p, err, want)
 		}
 	}
-	// No kernel has an emulator for this machine.
+	// No kernel has an emulator for this architecture.
 	if w.hasEmulator(machine{"none", elf.EM_M32, elf.ELFCLASS32, elf.ELFDATA2MSB, "none"}) {
 		t.Error("hasEmulator is true for an architecture without emulators, want false")
 	}

@@ -168,12 +168,12 @@ func (x *process) startInit() error {
 		return err
 	}
 	defer confR.Close()
-	faultR, faultW, err := os.Pipe()
+	errorR, errorW, err := os.Pipe()
 	if err != nil {
 		return errors.Join(err, confW.Close())
 	}
-	defer faultR.Close()
-	err = x.command(confR, faultW)
+	defer errorR.Close()
+	err = x.command(confR, errorW)
 	if err == nil {
 		err = x.stdio()
 	}
@@ -188,27 +188,27 @@ func (x *process) startInit() error {
 		if x.term != nil {
 			x.term.discard()
 		}
-		return errors.Join(fmt.Errorf("start a process in namespaces: %w", err), confW.Close(), faultW.Close())
+		return errors.Join(fmt.Errorf("start a process in namespaces: %w", err), confW.Close(), errorW.Close())
 	}
-	faultW.Close()
+	errorW.Close()
 	err = x.register()
-	var sent error
+	var sendErr error
 	if err == nil {
-		sent = x.conf.send(confW)
+		sendErr = x.conf.send(confW)
 	}
-	sent = errors.Join(sent, confW.Close())
+	sendErr = errors.Join(sendErr, confW.Close())
 	if x.term != nil {
-		sent = errors.Join(sent, x.term.receive())
+		sendErr = errors.Join(sendErr, x.term.receive())
 	}
-	fault, read := io.ReadAll(faultR) // ends when the program is executed or fails
-	fault = x.c.takeReports(fault)
+	text, readErr := io.ReadAll(errorR) // ends when the program is executed or fails
+	text = x.c.takeReports(text)
 	err = errors.Join(err, x.c.ctx.Err())
 	switch {
 	case err != nil: // the process was canceled, or did not get its configuration
-	case len(fault) > 0:
-		err = errors.New(string(fault))
+	case len(text) > 0:
+		err = errors.New(string(text))
 	default:
-		err = errors.Join(sent, read)
+		err = errors.Join(sendErr, readErr)
 	}
 	if err == nil && x.conf.OCI != nil && x.c.shared {
 		err = x.awaitRuntime()
@@ -243,7 +243,7 @@ func (x *process) register() error {
 // moves this thread to the namespaces of the container, except for the mount namespace.
 // Until the process is confined, every path therefore leads to files of the host,
 // including the path of the program.
-func (x *process) command(config, fault *os.File) error {
+func (x *process) command(config, errorPipe *os.File) error {
 	program, err := x.c.r.program.open()
 	if err != nil {
 		return err
@@ -251,7 +251,7 @@ func (x *process) command(config, fault *os.File) error {
 	cmd := exec.CommandContext(x.c.ctx, procfd.Path(programFile))
 	cmd.Args = []string{initName}
 	cmd.Env = []string{}
-	cmd.ExtraFiles = []*os.File{config, fault, program}
+	cmd.ExtraFiles = []*os.File{config, errorPipe, program}
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	x.cmd = cmd
 	if x.conf.Join {

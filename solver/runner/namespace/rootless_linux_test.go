@@ -43,7 +43,7 @@ func becomeNobody() error {
 // user namespace that maps only root, then with subordinate IDs if newuidmap is
 // installed. If the tests already run as such a user, it does nothing.
 func TestOrdinaryUser(t *testing.T) {
-	if rootless(t) {
+	if isRootless(t) {
 		return
 	}
 	dir := t.TempDir()

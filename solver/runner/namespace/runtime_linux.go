@@ -37,7 +37,7 @@ const runtimePath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 // this process. It returns only if an error occurs.
 func (c *config) becomeRuntime() error {
 	if hasOneUser() && (c.UID != 0 || c.GID != 0) {
-		return c.onlyRoot()
+		return c.userError()
 	}
 	describe := c.describeProcess
 	if !c.Join {
@@ -127,7 +127,7 @@ func (c *config) checkSystemDirs() error {
 		at.Close()
 	}
 	for _, m := range c.Mounts {
-		if strings.HasPrefix(m.Target+"/", "/proc/") && !slices.Contains(replaceable(), m.Target) {
+		if strings.HasPrefix(m.Target+"/", "/proc/") && !slices.Contains(replaceableFiles(), m.Target) {
 			return fmt.Errorf("mount %s: %w", m.Target, errInProc)
 		}
 	}
@@ -223,8 +223,8 @@ func (x *process) runtimeConfig() (*runtimeConfig, error) {
 	c := x.c
 	dir := c.conf.Private
 	rt := &runtimeConfig{Runtime: c.r.runtime, UserNamespace: c.r.userNamespace}
-	c.joined++
-	number := strconv.Itoa(c.joined)
+	c.processes++
+	number := strconv.Itoa(c.processes)
 	rt.Files = oci.Files{
 		Bundle: dir, State: filepath.Join(dir, "state"),
 		Log: filepath.Join(c.work, "log-"+number), PID: filepath.Join(c.work, "pid-"+number),

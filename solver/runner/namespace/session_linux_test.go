@@ -168,8 +168,8 @@ func TestLeakedDirectory(t *testing.T) {
 	}
 }
 
-// TestOutsideRoot checks that insideRoot returns an error if the working directory is
-// outside the root of the process.
+// TestOutsideRoot checks that checkInsideRoot returns an error if the working directory
+// is outside the root of the process.
 func TestOutsideRoot(t *testing.T) {
 	root, outside := t.TempDir(), t.TempDir()
 	c := &config{DirName: "/somewhere"}
@@ -179,8 +179,8 @@ func TestOutsideRoot(t *testing.T) {
 		defer close(done)
 		runtime.LockOSThread() // the thread ends with the goroutine
 		before = unix.Unshare(unix.CLONE_FS)
-		before = errors.Join(before, unix.Chdir(outside), c.insideRoot(), unix.Chroot(root))
-		after = c.insideRoot()
+		before = errors.Join(before, unix.Chdir(outside), c.checkInsideRoot(), unix.Chroot(root))
+		after = c.checkInsideRoot()
 	}()
 	<-done
 	if before != nil {

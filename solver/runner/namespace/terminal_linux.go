@@ -45,7 +45,7 @@ func (t *terminal) discard() {
 
 // receive receives the master of the terminal and starts copying its output to Stdout.
 // If the init process fails before it sends the terminal, receive returns nil, because
-// the fault file contains the error.
+// the error file contains the reason.
 func (t *terminal) receive() error {
 	defer t.socket.Close()
 	t.childSocket.Close()

@@ -59,7 +59,7 @@ func parseID(s string) (id int, ok bool) {
 	if s == "root" {
 		return 0, true
 	}
-	n, err := strconv.ParseUint(s, 10, 31) // runc accepts no larger ones
+	n, err := strconv.ParseUint(s, 10, 31) // runc does not accept larger numbers
 	return int(n), err == nil
 }
 

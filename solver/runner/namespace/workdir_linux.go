@@ -21,7 +21,7 @@ func (c *config) makeDir() error {
 	err := os.Chdir("/" + c.DirName)
 	switch {
 	case err == nil:
-		return c.insideRoot()
+		return c.checkInsideRoot()
 	case c.Join:
 		return err
 	}
@@ -40,7 +40,7 @@ func (c *config) makeDir() error {
 	if err := os.Chdir("/" + c.DirName); err != nil {
 		return err
 	}
-	return c.insideRoot()
+	return c.checkInsideRoot()
 }
 
 // makeDirs enters the directory name of the root. It creates missing directories on the
@@ -61,7 +61,7 @@ func (c *config) makeDirs(name string, uid, gid int) error {
 		at += "/" + part
 		err := unix.Chdir(part)
 		if errors.Is(err, fs.ErrNotExist) {
-			if err := c.insideRoot(); err != nil {
+			if err := c.checkInsideRoot(); err != nil {
 				return err
 			}
 			err = makeHere(part, uid, gid)
@@ -91,10 +91,10 @@ func makeHere(name string, uid, gid int) error {
 	return errors.Join(unix.Fchownat(dir, "", uid, gid, unix.AT_EMPTY_PATH), unix.Fchdir(dir), unix.Close(dir))
 }
 
-// insideRoot returns an error if the working directory is outside the root, where magic
-// links below /proc can lead. The kernel has no absolute path for such a directory, so
-// getcwd fails.
-func (c *config) insideRoot() error {
+// checkInsideRoot returns an error if the working directory is outside the root, where
+// magic links below /proc can lead. The kernel has no absolute path for such a
+// directory, so getcwd fails.
+func (c *config) checkInsideRoot() error {
 	if _, err := unix.Getwd(); err != nil {
 		return fmt.Errorf("%s is outside of the root file system", c.DirName)
 	}

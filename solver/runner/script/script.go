@@ -43,36 +43,37 @@ type Runner struct {
 	inprocess.Runner
 	steps []Step
 
-	mu   sync.Mutex
-	used []int    // number of processes that matched each step
-	ran  []string // see Ran
+	mu       sync.Mutex
+	counts   []int    // number of processes that matched each step
+	commands []string // see Commands
 }
 
 // New returns a runner with these steps. Each process performs the first step whose
 // pattern matches its command. Written files have the Unix time 0, so that results are
 // reproducible. The runner must not be copied.
 func New(store *tree.Store, steps ...Step) *Runner {
-	r := &Runner{steps: steps, used: make([]int, len(steps))}
+	r := &Runner{steps: steps, counts: make([]int, len(steps))}
 	r.Runner = inprocess.Runner{
 		Store: store, Now: func() time.Time { return time.Unix(0, 0) }, Exec: r.exec, Signals: true,
 	}
 	return r
 }
 
-// Ran returns the commands of all processes so far, in the order in which they started.
-func (r *Runner) Ran() []string {
+// Commands returns the commands of all processes so far, in the order in which they
+// started.
+func (r *Runner) Commands() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]string{}, r.ran...)
+	return append([]string{}, r.commands...)
 }
 
-// Unused returns the patterns of the steps that no process has matched.
-func (r *Runner) Unused() []string {
+// UnusedSteps returns the patterns of the steps that no process has matched.
+func (r *Runner) UnusedSteps() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var list []string
 	for i, s := range r.steps {
-		if r.used[i] == 0 {
+		if r.counts[i] == 0 {
 			list = append(list, s.Run)
 		}
 	}
@@ -104,7 +105,7 @@ func (c *Call) WriteFile(name, data string) error {
 		dir = c.path(name)
 	}
 	c.files.Lock()
-	at, err := c.files.Writable(dir, true)
+	at, err := c.files.ResolveWritable(dir, true)
 	if err == nil {
 		_, err = c.files.MkdirAll(at, c.files.Meta(0o755))
 	}
@@ -123,7 +124,7 @@ func (c *Call) Chmod(name string, mode uint32) error {
 	if err != nil {
 		return err
 	}
-	at, err := c.files.Writable(c.path(name), true)
+	at, err := c.files.ResolveWritable(c.path(name), true)
 	if err != nil {
 		return err
 	}
@@ -136,7 +137,7 @@ func (c *Call) Chmod(name string, mode uint32) error {
 func (c *Call) Remove(name string) error {
 	c.files.Lock()
 	defer c.files.Unlock()
-	at, err := c.files.Writable(c.path(name), false)
+	at, err := c.files.ResolveWritable(c.path(name), false)
 	if err != nil {
 		return err
 	}
@@ -211,16 +212,16 @@ func (r *Runner) findStep(command string) (*Step, error) {
 	defer r.mu.Unlock()
 	for i := range r.steps {
 		s := &r.steps[i]
-		if matches(s.Run, command) && (s.Times == 0 || r.used[i] < s.Times) {
-			r.used[i]++
-			r.ran = append(r.ran, command)
+		if matches(s.Run, command) && (s.Times == 0 || r.counts[i] < s.Times) {
+			r.counts[i]++
+			r.commands = append(r.commands, command)
 			return s, nil
 		}
 	}
 	text := fmt.Sprintf("script: no step matches %q (add one to these):", command)
 	for i, s := range r.steps {
 		text += fmt.Sprintf("\n\t%q", s.Run)
-		if s.Times > 0 && r.used[i] == s.Times {
+		if s.Times > 0 && r.counts[i] == s.Times {
 			text += ", which has matched as often as it may"
 		}
 	}

@@ -79,10 +79,10 @@ func TestSteps(t *testing.T) {
 			t.Errorf("unexpected step: error %v, want one that contains %s", err, want)
 		}
 	}
-	if got := r.Ran(); !slices.Equal(got, []string{"make", "make", "test a -v ./...", "broken"}) {
+	if got := r.Commands(); !slices.Equal(got, []string{"make", "make", "test a -v ./...", "broken"}) {
 		t.Errorf("processes %q, want make, make, test and broken", got)
 	}
-	if got := r.Unused(); !slices.Equal(got, []string{"never"}) {
+	if got := r.UnusedSteps(); !slices.Equal(got, []string{"never"}) {
 		t.Errorf("unused steps %q, want never", got)
 	}
 	bad := script.New(store(t), script.Step{Run: "*", Files: map[string]string{"/ro/a/f": ""}})
