@@ -8,12 +8,12 @@ import (
 	cacheconfig "github.com/moby/buildkit/cache/remotecache/v1/types"
 )
 
-// maxConfig is the maximum size of a manifest or config in bytes. BuildKit's own limit is
-// 1 MiB.
+// maxConfig is the maximum size of a manifest or config of a cache, in bytes. The limit of
+// BuildKit is 1 MiB.
 const maxConfig = 16 << 20
 
-// decodeConfig parses and validates a config: layers and records must refer to existing
-// ones, and must not refer to themselves.
+// decodeConfig parses the config of a cache. It returns an error if the config is invalid.
+// See checkConfig.
 func decodeConfig(data []byte) (*cacheconfig.CacheConfig, error) {
 	var c cacheconfig.CacheConfig
 	if err := json.Unmarshal(data, &c); err != nil {
@@ -25,6 +25,8 @@ func decodeConfig(data []byte) (*cacheconfig.CacheConfig, error) {
 	return &c, nil
 }
 
+// checkConfig returns an error if a layer or record of a config refers to one that does not
+// exist, or to itself directly or through others.
 func checkConfig(c *cacheconfig.CacheConfig) error {
 	for i, l := range c.Layers {
 		if err := l.Blob.Validate(); err != nil {
@@ -60,6 +62,7 @@ func checkConfig(c *cacheconfig.CacheConfig) error {
 	return nil
 }
 
+// checkRecord returns an error if record r of the config c is invalid on its own.
 func checkRecord(c *cacheconfig.CacheConfig, r cacheconfig.CacheRecord) error {
 	if err := r.Digest.Validate(); err != nil {
 		return err
@@ -89,34 +92,35 @@ func checkRecord(c *cacheconfig.CacheConfig, r cacheconfig.CacheRecord) error {
 	return nil
 }
 
-// cycle returns one of n nodes that is part of a cycle or leads to one, or -1 if there
-// are no cycles. It is not recursive, because paths may be long.
+// cycle returns the index of a node from which a path leads into a cycle, or -1 if the
+// graph has no cycle. The graph has n nodes. next returns the nodes that a node has edges
+// to, and ignores negative ones. It is not recursive, because paths may be long.
 func cycle(n int, next func(int) [][]int) int {
-	left := make([]int, n)     // number of edges to nodes that are not done
+	edges := make([]int, n)    // number of edges to nodes that are not in ready
 	users := make([][]int, n)  // nodes with an edge to this node
-	ready := make([]int, 0, n) // nodes without edges to nodes that are not done
+	ready := make([]int, 0, n) // nodes from which no path leads into a cycle
 	for i := range n {
 		for _, list := range next(i) {
 			for _, to := range list {
 				if to >= 0 {
-					left[i]++
+					edges[i]++
 					users[to] = append(users[to], i)
 				}
 			}
 		}
-		if left[i] == 0 {
+		if edges[i] == 0 {
 			ready = append(ready, i)
 		}
 	}
 	for at := 0; at < len(ready); at++ {
 		for _, u := range users[ready[at]] {
-			if left[u]--; left[u] == 0 {
+			if edges[u]--; edges[u] == 0 {
 				ready = append(ready, u)
 			}
 		}
 	}
-	for i, l := range left {
-		if l > 0 {
+	for i, e := range edges {
+		if e > 0 {
 			return i
 		}
 	}

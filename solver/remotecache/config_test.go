@@ -14,8 +14,10 @@ import (
 	"slipway/solver"
 )
 
+// sum returns the digest of s.
 func sum(s string) digest.Digest { return digest.FromString(s) }
 
+// TestBadConfig checks that decodeConfig returns an error for each kind of invalid config.
 func TestBadConfig(t *testing.T) {
 	d := fmt.Sprintf("%q", sum("x"))
 	for _, tc := range []struct{ about, config, want string }{
@@ -23,14 +25,14 @@ func TestBadConfig(t *testing.T) {
 		{"another type", `{"records": 1}`, "cannot unmarshal"},
 		{"no digest", `{"records": [{}]}`, "record 0: invalid checksum digest format"},
 		{"a bad digest", `{"layers": [{"blob": "../../etc/passwd", "parent": -1}]}`, "layer 0: invalid checksum digest format"},
-		{"a parent that is not there", `{"layers": [{"blob": ` + d + `, "parent": 1}]}`, "layer 0 is on layer 1 of 1"},
+		{"a parent that does not exist", `{"layers": [{"blob": ` + d + `, "parent": 1}]}`, "layer 0 is on layer 1 of 1"},
 		{"a negative parent", `{"layers": [{"blob": ` + d + `, "parent": -2}]}`, "layer 0 is on layer -2 of 1"},
 		{"a layer on itself", `{"layers": [{"blob": ` + d + `}]}`, "layer 0 is on itself"},
 		{"layers on each other", `{"layers": [{"blob": ` + d + `, "parent": 1}, {"blob": ` + d + `}]}`, "is on itself"},
-		{"a result that is not there", `{"records": [{"digest": ` + d + `, "layers": [{"layer": 0}]}]}`, "record 0: a result is layer 0 of 0"},
-		{"a chain that is not there", `{"records": [{"digest": ` + d + `, "chains": [{"layers": [-1]}]}]}`, "record 0: a result is layer -1 of 0"},
+		{"a result that does not exist", `{"records": [{"digest": ` + d + `, "layers": [{"layer": 0}]}]}`, "record 0: a result is layer 0 of 0"},
+		{"a chained result that does not exist", `{"records": [{"digest": ` + d + `, "chains": [{"layers": [-1]}]}]}`, "record 0: a result is layer -1 of 0"},
 		{"an input without links", `{"records": [{"digest": ` + d + `, "inputs": [[]]}]}`, "record 0: an input has no links"},
-		{"an input that is not there", `{"records": [{"digest": ` + d + `, "inputs": [[{"link": 7}]]}]}`, "record 0: an input is record 7 of 1"},
+		{"an input that does not exist", `{"records": [{"digest": ` + d + `, "inputs": [[{"link": 7}]]}]}`, "record 0: an input is record 7 of 1"},
 		{"its own input", `{"records": [{"digest": ` + d + `, "inputs": [[{"link": 0}]]}]}`, "record 0 is its own input"},
 		{"inputs of each other", `{"records": [{"digest": ` + d + `, "inputs": [[{"link": 1}]]}, {"digest": ` + d + `, "inputs": [[{"link": 0}]]}]}`, "is its own input"},
 	} {
@@ -40,6 +42,7 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
+// TestBadManifest checks that parseManifest returns an error for invalid manifests.
 func TestBadManifest(t *testing.T) {
 	for _, tc := range []struct{ about, manifest, want string }{
 		{"no JSON", `]`, "invalid character"},
@@ -51,8 +54,8 @@ func TestBadManifest(t *testing.T) {
 	}
 }
 
-// testCache returns a cache with this config, in which all layers exist except the
-// missing ones.
+// testCache returns a cache with the config c, whose manifest lists all layers except for
+// missing.
 func testCache(c *cacheconfig.CacheConfig, missing ...digest.Digest) *Cache {
 	layers := map[digest.Digest]ocispecs.Descriptor{}
 	for _, l := range c.Layers {
@@ -64,7 +67,8 @@ func testCache(c *cacheconfig.CacheConfig, missing ...digest.Digest) *Cache {
 	return newCache(nil, "test", c, layers)
 }
 
-// TestFind: a record is found by its digest and a link for each input.
+// TestFind checks that Find returns a record only if its digest matches, and if each of its
+// inputs is linked to one of the given records by the same selector.
 func TestFind(t *testing.T) {
 	in := func(list ...cacheconfig.CacheInput) []cacheconfig.CacheInput { return list }
 	c := testCache(&cacheconfig.CacheConfig{Records: []cacheconfig.CacheRecord{
@@ -85,22 +89,23 @@ func TestFind(t *testing.T) {
 		inputs [][]solver.Link
 		want   int
 	}{
-		{"where it is", [][]solver.Link{link("", base), link("sel", base)}, 1},
+		{"by identity", [][]solver.Link{link("", base), link("sel", base)}, 1},
 		{"by content", [][]solver.Link{link("", base), link("", files)}, 1},
 		{"another selector", [][]solver.Link{link("", base), link("other", base)}, 0},
 		{"an input too few", [][]solver.Link{link("", base)}, 0},
 		{"an input too many", [][]solver.Link{link("", base), link("", files), link("", base)}, 0},
 		{"no inputs", nil, 0},
-		{"inputs that are not known", [][]solver.Link{link("", nil), link("sel", nil)}, 0},
+		{"inputs without records", [][]solver.Link{link("", nil), link("sel", nil)}, 0},
 		{"inputs of another cache", [][]solver.Link{link("", []solver.Record{{Cache: 0, Index: 0}}), link("sel", base)}, 0},
 	} {
 		if got := m.Find(sum("copy"), tc.inputs); len(got) != tc.want {
-			t.Errorf("%s: %v, want %d", tc.about, got, tc.want)
+			t.Errorf("%s: got %v, want %d records", tc.about, got, tc.want)
 		}
 	}
 }
 
-// TestResult: Result returns the newest result whose layers all exist.
+// TestResult checks that Result returns the newest result of which the manifest lists all
+// layers.
 func TestResult(t *testing.T) {
 	day := func(n int) time.Time { return time.Date(2024, 1, n, 0, 0, 0, 0, time.UTC) }
 	c := &cacheconfig.CacheConfig{
@@ -125,7 +130,8 @@ func TestResult(t *testing.T) {
 	}
 }
 
-// FuzzConfig: a cache with any valid config can be searched.
+// FuzzConfig checks that Find and Result do not panic for an arbitrary config that
+// decodeConfig accepts, and that Find returns each record for its own inputs.
 func FuzzConfig(f *testing.F) {
 	d := sum("x")
 	for _, c := range []cacheconfig.CacheConfig{
@@ -163,11 +169,11 @@ func FuzzConfig(f *testing.F) {
 			for n, list := range r.Inputs {
 				inputs[n] = []solver.Link{{Selector: digest.Digest(list[0].Selector), Records: []solver.Record{{Index: list[0].LinkIndex}}}}
 			}
-			found := m.Find(r.Digest, inputs)
-			if len(found) == 0 {
+			records := m.Find(r.Digest, inputs)
+			if len(records) == 0 {
 				t.Errorf("record %d is not found", i)
 			}
-			id := m.Result(found)
+			id := m.Result(records)
 			if id == "" {
 				continue
 			}
@@ -178,7 +184,8 @@ func FuzzConfig(f *testing.F) {
 	})
 }
 
-// FuzzInline: the inline cache of any image config can be searched.
+// FuzzInline checks that Result does not panic for the inline cache of an arbitrary image
+// config, and that its results have layers.
 func FuzzInline(f *testing.F) {
 	d := sum("x")
 	for _, records := range []string{

@@ -1,7 +1,8 @@
-// Package remotecache imports and exports build caches in BuildKit's format: a manifest
-// of layers, and a config of cache records, in a registry or in a directory. BuildKit and
-// this program can import each other's caches.
+// Package remotecache imports and exports build caches in BuildKit's format, so that
+// BuildKit and Slipway can import each other's caches. A cache is a manifest of layers with
+// a config of cache records, in a registry or in a directory. An inline cache is part of
+// the config of an image.
 //
-// Records of the config have the digests of package cachemap. The format is defined by
-// BuildKit's cache/remotecache/v1.
+// BuildKit's package cache/remotecache/v1 defines the format. Package cachemap computes the
+// digests of records.
 package remotecache

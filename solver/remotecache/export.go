@@ -23,28 +23,29 @@ import (
 	"slipway/solver/tree"
 )
 
-// Exporter exports caches.
+// Exporter exports caches to registries, to directories and into images.
 type Exporter struct {
-	Store    *tree.Store
-	Layers   *export.Layers
-	Imports  *Imports // source of results that were not fetched; may be nil
-	Registry *registry.Client
-	Now      time.Time // creation time of results
+	Store    *tree.Store      // contains the compressed layers
+	Layers   *export.Layers   // compresses layers
+	Imports  *Imports         // has the imported results that the build did not fetch; may be nil
+	Registry *registry.Client // for exports to registries
+	Now      time.Time        // recorded as the creation time of results
 }
 
-// Write exports records as a cache. In mode min, only results that consist of layers of
-// main, the snapshots of the build result, are part of it.
+// Write exports records as a cache in a registry or directory. main are the snapshots of
+// the build result. In the mode [Min], the cache contains only results whose layers are all
+// layers of main. If no result has a layer, Write writes nothing.
 func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecord, main []*snapshot.Snapshot) error {
-	p, err := to.place(ctx, x.Registry)
+	s, err := to.storage(ctx, x.Registry)
 	if err != nil {
 		return err
 	}
 	w := &writer{x: x, layers: map[string]int{}, blobs: map[digest.Digest]llbsource.RemoteLayer{}}
 	if to.Mode == Min {
-		w.only = map[string]bool{}
+		w.permitted = map[string]bool{}
 		for _, s := range main {
 			for _, l := range s.Layers() {
-				w.only[layerID(l)] = true
+				w.permitted[layerID(l)] = true
 			}
 		}
 	}
@@ -56,20 +57,20 @@ func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecor
 		return nil
 	}
 	defer track.Start(ctx, "sending cache export", 0).Done()
-	return w.write(ctx, p, to)
+	return w.write(ctx, s, to)
 }
 
-// writer builds the config of a cache.
+// writer builds and writes one cache.
 type writer struct {
-	x      *Exporter
-	only   map[string]bool // ids of layers that are exported; nil exports all
-	config cacheconfig.CacheConfig
-	layers map[string]int          // index in config, by digest and parent
-	order  []llbsource.RemoteLayer // blobs in order of first use
-	blobs  map[digest.Digest]llbsource.RemoteLayer
+	x         *Exporter
+	permitted map[string]bool // ids of the layers that results may consist of; nil permits all
+	config    cacheconfig.CacheConfig
+	layers    map[string]int          // indexes of layers in config, by digest and parent
+	order     []llbsource.RemoteLayer // the blobs, in order of first use
+	blobs     map[digest.Digest]llbsource.RemoteLayer
 }
 
-// layerID returns an id that identifies a layer of a snapshot.
+// layerID returns an id of a layer, which is equal for layers with the same changes.
 func layerID(l snapshot.Layer) string {
 	if l.Blob != nil {
 		return string(l.Blob.DiffID)
@@ -77,7 +78,7 @@ func layerID(l snapshot.Layer) string {
 	return string(l.Lower.ID() + l.Upper.ID())
 }
 
-// newRecord returns a record without a result.
+// newRecord returns the record of a cache config for r, without a result.
 func newRecord(r solver.ChainRecord) cacheconfig.CacheRecord {
 	rec := cacheconfig.CacheRecord{Digest: r.Name}
 	for _, links := range r.Inputs {
@@ -90,7 +91,7 @@ func newRecord(r solver.ChainRecord) cacheconfig.CacheRecord {
 	return rec
 }
 
-// records adds records to the config, and creates the blobs of their layers.
+// records adds records to the config, and compresses the layers of their results.
 func (w *writer) records(ctx context.Context, records []solver.ChainRecord) error {
 	defer track.Start(ctx, "preparing build cache for export", 0).Done()
 	for i, r := range records {
@@ -101,6 +102,7 @@ func (w *writer) records(ctx context.Context, records []solver.ChainRecord) erro
 	return nil
 }
 
+// record adds one record to the config.
 func (w *writer) record(ctx context.Context, r solver.ChainRecord) error {
 	rec := newRecord(r)
 	layers, err := w.result(ctx, r)
@@ -114,14 +116,15 @@ func (w *writer) record(ctx context.Context, r solver.ChainRecord) error {
 	return nil
 }
 
-// result returns the layers of a result, or nil if it is not to be exported.
+// result returns the layers of the result of a record. If the record has no result, or if
+// the mode excludes it, result returns no layers.
 func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]llbsource.RemoteLayer, error) {
 	if r.Imported != "" {
 		return w.imported(r.Imported)
 	}
 	var list []llbsource.RemoteLayer
 	for _, l := range r.Result.Layers() {
-		if w.only != nil && !w.only[layerID(l)] {
+		if w.permitted != nil && !w.permitted[layerID(l)] {
 			return nil, nil
 		}
 	}
@@ -137,7 +140,8 @@ func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]llbsource.
 	return list, nil
 }
 
-// imported returns the layers of an imported result that was not fetched.
+// imported returns the layers of an imported result that the build did not fetch, or no
+// layers if the mode excludes it.
 func (w *writer) imported(id digest.Digest) ([]llbsource.RemoteLayer, error) {
 	res, err := w.x.Imports.find(id)
 	if err != nil {
@@ -145,15 +149,15 @@ func (w *writer) imported(id digest.Digest) ([]llbsource.RemoteLayer, error) {
 	}
 	layers, err := res.blobs()
 	for _, l := range layers {
-		if w.only != nil && !w.only[string(l.DiffID)] {
+		if w.permitted != nil && !w.permitted[string(l.DiffID)] {
 			return nil, nil
 		}
 	}
 	return layers, err
 }
 
-// chain adds layers to the config, each with the previous one as its parent, and returns
-// the index of the last one.
+// chain adds the layers of a result to the config and returns the index of the last one.
+// The parent of each layer is the layer before it.
 func (w *writer) chain(layers []llbsource.RemoteLayer) int {
 	parent := -1
 	for _, l := range layers {
@@ -174,10 +178,10 @@ func (w *writer) chain(layers []llbsource.RemoteLayer) int {
 	return parent
 }
 
-// write writes the blobs, then the config, then the manifest, so that everything that the
-// manifest refers to exists.
-func (w *writer) write(ctx context.Context, p place, to To) error {
-	layers, err := w.writeLayers(ctx, p)
+// write writes the layers, the config and then the manifest. In this order, a manifest never
+// refers to a blob that does not exist.
+func (w *writer) write(ctx context.Context, s storage, to To) error {
+	layers, err := w.writeLayers(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -187,7 +191,7 @@ func (w *writer) write(ctx context.Context, p place, to To) error {
 	}
 	config := ocispecs.Descriptor{MediaType: configType, Digest: digest.FromBytes(data), Size: int64(len(data))}
 	t := track.Start(ctx, "writing config "+config.Digest.String(), 0)
-	err = p.put(ctx, config, reader(data))
+	err = s.put(ctx, config, reader(data))
 	if t.Done(); err != nil {
 		return fmt.Errorf("config: %w", err)
 	}
@@ -209,13 +213,14 @@ func (w *writer) write(ctx context.Context, p place, to To) error {
 	}
 	d := ocispecs.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
 	defer track.Start(ctx, "writing cache "+kind+" "+d.Digest.String(), 0).Done()
-	return p.name(ctx, d, data)
+	return s.tag(ctx, d, data)
 }
 
 // parallelLayers is the number of layers that are written concurrently.
 const parallelLayers = 4
 
-func (w *writer) writeLayers(ctx context.Context, p place) ([]ocispecs.Descriptor, error) {
+// writeLayers writes the blobs of all layers and returns their descriptors.
+func (w *writer) writeLayers(ctx context.Context, s storage) ([]ocispecs.Descriptor, error) {
 	layers := make([]ocispecs.Descriptor, len(w.order))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelLayers)
@@ -224,7 +229,7 @@ func (w *writer) writeLayers(ctx context.Context, p place) ([]ocispecs.Descripto
 		g.Go(func() error {
 			t := track.Start(ctx, "writing layer "+layers[i].Digest.String(), layers[i].Size)
 			defer t.Done()
-			err := p.put(ctx, layers[i], func() (io.ReadCloser, error) {
+			err := s.put(ctx, layers[i], func() (io.ReadCloser, error) {
 				r, err := l.Open(ctx)
 				return t.ReadCloser(r), err
 			})

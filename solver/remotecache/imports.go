@@ -22,56 +22,57 @@ import (
 
 const (
 	configType = cacheconfig.CacheConfigMediaTypeV0
-	// uncompressed is the annotation of a layer with its diffID.
+	// uncompressed is the annotation of a layer whose value is its diffID.
 	uncompressed = "containerd.io/uncompressed"
 )
 
-// Imports implements [solver.Imports].
+// Imports implements [solver.Imports] with caches that [Open] returned. Safe for concurrent
+// use.
 type Imports struct {
 	sources *llbsource.Sources
 	warn    func(string)
 	caches  []*Cache
 
-	mu      sync.Mutex
-	results map[digest.Digest]layerChain
-	told    map[string]bool // errors that were reported
+	mu       sync.Mutex
+	results  map[digest.Digest]layerChain // results that Result returned, by id
+	warnings map[string]bool              // texts passed to warn
 }
 
 var _ solver.Imports = (*Imports)(nil)
 
-// Cache is an imported cache.
+// Cache is a cache to import. Its layers are read when a build needs them.
 type Cache struct {
-	from    string
-	place   place
+	from    string // name or directory, for messages
+	storage storage
 	config  *cacheconfig.CacheConfig
-	layers  map[digest.Digest]ocispecs.Descriptor
-	records map[digest.Digest][]int // indexes of records by digest
+	layers  map[digest.Digest]ocispecs.Descriptor // layers of the manifest by digest
+	records map[digest.Digest][]int               // indexes of records by digest
 
-	complete []bool // by layer, whether it and all of its parents exist
+	complete []bool // by layer: whether the manifest lists it and all of its parents
 }
 
-// layerChain is a result of a cache: its layers, the lowest one first.
+// layerChain is a result in a cache: a list of layers, lowest first.
 type layerChain struct {
 	cache   *Cache
 	layers  []ocispecs.Descriptor
 	created time.Time
-	chained bool // the result lists all of its layers, not only the top one
+	chained bool // whether the record lists all layers, and not only the top one
 }
 
-// NewImports returns [Imports] that search caches. s unpacks their layers. warn is called
-// with an error text if a result cannot be fetched.
+// NewImports returns [Imports] that search these caches. s unpacks their layers. warn is
+// called with an error text if a result cannot be fetched, once for each text.
 func NewImports(caches []*Cache, s *llbsource.Sources, warn func(string)) *Imports {
-	return &Imports{caches: caches, sources: s, warn: warn, results: map[digest.Digest]layerChain{}, told: map[string]bool{}}
+	return &Imports{caches: caches, sources: s, warn: warn, results: map[digest.Digest]layerChain{}, warnings: map[string]bool{}}
 }
 
-// Open reads a cache without its layers. If f is an image or an index of images with
-// inline caches, it returns one cache per image.
+// Open reads the manifest and the config of a cache, but no layers. If f is an image, or an
+// index of images, it returns the inline cache of each image that has one.
 func Open(ctx context.Context, f From, c *registry.Client) ([]*Cache, error) {
-	p, err := f.place(ctx, c)
+	s, err := f.storage(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	data, err := p.manifest(ctx, "")
+	data, err := s.manifest(ctx, "")
 	if err != nil {
 		return nil, err
 	}
@@ -80,20 +81,21 @@ func Open(ctx context.Context, f From, c *registry.Client) ([]*Cache, error) {
 		return nil, err
 	}
 	if desc.Digest == "" {
-		return openInline(ctx, p, f.String(), data)
+		return openInline(ctx, s, f.String(), data)
 	}
-	if data, err = readBlob(ctx, p, desc); err != nil {
+	if data, err = readBlob(ctx, s, desc); err != nil {
 		return nil, err
 	}
 	config, err := decodeConfig(data)
 	if err != nil {
 		return nil, err
 	}
-	return []*Cache{newCache(p, f.String(), config, layers)}, nil
+	return []*Cache{newCache(s, f.String(), config, layers)}, nil
 }
 
-func newCache(p place, from string, config *cacheconfig.CacheConfig, layers map[digest.Digest]ocispecs.Descriptor) *Cache {
-	c := &Cache{from: from, place: p, config: config, layers: layers, records: map[digest.Digest][]int{}}
+// newCache returns a cache with this config. layers are the layers of its manifest.
+func newCache(s storage, from string, config *cacheconfig.CacheConfig, layers map[digest.Digest]ocispecs.Descriptor) *Cache {
+	c := &Cache{from: from, storage: s, config: config, layers: layers, records: map[digest.Digest][]int{}}
 	for i, r := range config.Records {
 		c.records[r.Digest] = append(c.records[r.Digest], i)
 	}
@@ -103,18 +105,19 @@ func newCache(p place, from string, config *cacheconfig.CacheConfig, layers map[
 
 // Find implements [solver.Imports].
 func (m *Imports) Find(name digest.Digest, inputs [][]solver.Link) []solver.Record {
-	var found []solver.Record
+	var records []solver.Record
 	for n, c := range m.caches {
 		for _, i := range c.records[name] {
 			if linked(n, c.config.Records[i].Inputs, inputs) {
-				found = append(found, solver.Record{Cache: n, Index: i})
+				records = append(records, solver.Record{Cache: n, Index: i})
 			}
 		}
 	}
-	return found
+	return records
 }
 
-// linked reports whether a record of cache n has, for each input, one of the links.
+// linked reports whether a record of cache n, whose inputs are have, is linked for each
+// input to a record of one of the links in want.
 func linked(n int, have [][]cacheconfig.CacheInput, want [][]solver.Link) bool {
 	return slices.EqualFunc(have, want, func(have []cacheconfig.CacheInput, want []solver.Link) bool {
 		return slices.ContainsFunc(have, func(h cacheconfig.CacheInput) bool {
@@ -125,8 +128,8 @@ func linked(n int, have [][]cacheconfig.CacheInput, want [][]solver.Link) bool {
 	})
 }
 
-// Result implements [solver.Imports]. Among results of the same time, it returns the
-// first one.
+// Result implements [solver.Imports]. It ignores results with missing layers. If several
+// results have the same creation time, it returns the first of them.
 func (m *Imports) Result(records []solver.Record) digest.Digest {
 	var best layerChain
 	var layers []int
@@ -157,36 +160,38 @@ func (m *Imports) Result(records []solver.Record) digest.Digest {
 	return id
 }
 
-// completeLayers returns for each layer whether it and all of its parents exist.
+// completeLayers returns, for each layer of the config, whether the manifest lists it and
+// all of its parents.
 func (c *Cache) completeLayers() []bool {
-	const there, missing = 1, 2
+	const present, missing = 1, 2
 	state := make([]uint8, len(c.config.Layers))
 	var path []int
 	for i := range state {
 		path = path[:0]
-		found := uint8(there)
+		parents := uint8(present)
 		for at := i; at >= 0; at = c.config.Layers[at].ParentIndex {
 			if state[at] != 0 {
-				found = state[at]
+				parents = state[at]
 				break
 			}
 			path = append(path, at)
 		}
 		for _, at := range slices.Backward(path) {
 			if _, ok := c.layers[c.config.Layers[at].Blob]; !ok {
-				found = missing
+				parents = missing
 			}
-			state[at] = found
+			state[at] = parents
 		}
 	}
 	complete := make([]bool, len(state))
 	for i, s := range state {
-		complete[i] = s == there
+		complete[i] = s == present
 	}
 	return complete
 }
 
-// has reports whether all layers exist. It returns false if layers is empty.
+// has reports whether the manifest lists all of these layers, which are indexes in the
+// config. It returns false if layers is empty.
 func (c *Cache) has(layers []int) bool {
 	for _, i := range layers {
 		if _, ok := c.layers[c.config.Layers[i].Blob]; !ok {
@@ -196,10 +201,12 @@ func (c *Cache) has(layers []int) bool {
 	return len(layers) > 0
 }
 
+// older reports whether r is not set yet, or was created before the given time.
 func (r layerChain) older(than time.Time) bool { return r.cache == nil || than.After(r.created) }
 
-// resolve sets the layers of r. If r is chained, these are the given layers. Otherwise,
-// there is one given layer, which is resolved with all of its parents.
+// resolve sets r.layers from layers, which are indexes in the config. If r is chained, they
+// are all layers of the result. Otherwise, layers contains only the top layer, and resolve
+// adds its parents.
 func (r *layerChain) resolve(layers []int) {
 	all := r.cache.config.Layers
 	if !r.chained {
@@ -213,6 +220,7 @@ func (r *layerChain) resolve(layers []int) {
 	}
 }
 
+// id returns a digest of the list of layers, by which the solver refers to the result.
 func (r layerChain) id() digest.Digest {
 	var b strings.Builder
 	for _, l := range r.layers {
@@ -221,7 +229,8 @@ func (r layerChain) id() digest.Digest {
 	return digest.FromString(b.String())
 }
 
-// blobs returns the layers of a result.
+// blobs returns the layers of the result with functions to read them. It returns an error
+// if an annotation has an invalid diffID.
 func (r layerChain) blobs() ([]llbsource.RemoteLayer, error) {
 	list := make([]llbsource.RemoteLayer, len(r.layers))
 	for i, d := range r.layers {
@@ -234,12 +243,13 @@ func (r layerChain) blobs() ([]llbsource.RemoteLayer, error) {
 		d.Annotations = nil
 		list[i] = llbsource.RemoteLayer{
 			LayerBlob: snapshot.LayerBlob{Descriptor: d, DiffID: diffID},
-			Open:      func(ctx context.Context) (io.ReadCloser, error) { return r.cache.place.open(ctx, d) },
+			Open:      func(ctx context.Context) (io.ReadCloser, error) { return r.cache.storage.open(ctx, d) },
 		}
 	}
 	return list, nil
 }
 
+// find returns the result with this id, which Result has returned.
 func (m *Imports) find(id digest.Digest) (layerChain, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -267,13 +277,13 @@ func (m *Imports) Load(ctx context.Context, id digest.Digest) (*snapshot.Snapsho
 	return s, nil
 }
 
-// Failed implements [solver.Imports]. A layer may be part of many results, so each error
-// text is reported only once.
+// Failed implements [solver.Imports]. It warns of each error text only once, because a
+// layer that cannot be read may be part of many results.
 func (m *Imports) Failed(_ *solver.Vertex, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if text := err.Error(); !m.told[text] {
-		m.told[text] = true
-		m.warn(text + " (what needs it runs again)")
+	if text := err.Error(); !m.warnings[text] {
+		m.warnings[text] = true
+		m.warn(text + " (steps that need it run again)")
 	}
 }

@@ -15,19 +15,20 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// maxPlatforms is the maximum number of images in an index.
+// maxPlatforms is the maximum number of images of an index that are read.
 const maxPlatforms = 64
 
-// imageConfig is the part of an image config that is read.
+// imageConfig contains the fields of an image config that matter for inline caches.
 type imageConfig struct {
 	RootFS ocispecs.RootFS `json:"rootfs"`
-	// Cache contains the cache records of the build. Their layers are the layers of the
-	// image, each with the previous one as its parent.
+	// Cache is the inline cache: records of a cache config, encoded as JSON. Their results
+	// refer to the layers of the image by index.
 	Cache []byte `json:"moby.buildkit.cache.v0"`
 }
 
-// openInline reads the inline caches of images.
-func openInline(ctx context.Context, p place, from string, data []byte) ([]*Cache, error) {
+// openInline reads the inline caches of an image or of all images of an index. data is its
+// manifest.
+func openInline(ctx context.Context, s storage, from string, data []byte) ([]*Cache, error) {
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
@@ -39,7 +40,7 @@ func openInline(ctx context.Context, p place, from string, data []byte) ([]*Cach
 		}
 		images = nil
 		for _, d := range m.Manifests {
-			img, err := imageManifest(ctx, p, d.Digest)
+			img, err := imageManifest(ctx, s, d.Digest)
 			if err != nil {
 				return nil, err
 			}
@@ -48,7 +49,7 @@ func openInline(ctx context.Context, p place, from string, data []byte) ([]*Cach
 	}
 	var caches []*Cache
 	for _, img := range images {
-		c, err := inlineCache(ctx, p, from, img)
+		c, err := inlineCache(ctx, s, from, img)
 		if err != nil {
 			return nil, err
 		}
@@ -62,14 +63,15 @@ func openInline(ctx context.Context, p place, from string, data []byte) ([]*Cach
 	return caches, nil
 }
 
-func imageManifest(ctx context.Context, p place, d digest.Digest) (manifest, error) {
+// imageManifest returns the manifest of an image with digest d.
+func imageManifest(ctx context.Context, s storage, d digest.Digest) (manifest, error) {
 	var m manifest
-	data, err := p.manifest(ctx, d)
+	data, err := s.manifest(ctx, d)
 	if err != nil {
 		return m, err
 	}
 	if got := digest.FromBytes(data); got != d {
-		return m, fmt.Errorf("%s came instead of %s", got, d)
+		return m, fmt.Errorf("digest is %s instead of %s", got, d)
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
 		return m, fmt.Errorf("manifest: %w", err)
@@ -77,12 +79,13 @@ func imageManifest(ctx context.Context, p place, d digest.Digest) (manifest, err
 	return m, nil
 }
 
-// inlineCache returns the cache of an image, or nil if the image has none.
-func inlineCache(ctx context.Context, p place, from string, m manifest) (*Cache, error) {
+// inlineCache returns the inline cache of the image with manifest m, or nil if the image
+// has no inline cache.
+func inlineCache(ctx context.Context, s storage, from string, m manifest) (*Cache, error) {
 	if m.Config.Digest == "" || len(m.Layers) == 0 {
 		return nil, nil
 	}
-	data, err := readBlob(ctx, p, m.Config)
+	data, err := readBlob(ctx, s, m.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +93,12 @@ func inlineCache(ctx context.Context, p place, from string, m manifest) (*Cache,
 	if err != nil || config == nil {
 		return nil, err
 	}
-	return newCache(p, from, config, layers), nil
+	return newCache(s, from, config, layers), nil
 }
 
-// inlineConfig returns the inline cache of an image config as a cache config, and the
-// layers by digest. If the image config has no inline cache, the cache config is nil.
+// inlineConfig returns the inline cache in an image config as the config of a cache. data
+// is the image config, layers are the layers in the manifest, which it also returns by
+// digest. If the image has no inline cache, it returns nil.
 func inlineConfig(data []byte, layers []ocispecs.Descriptor) (*cacheconfig.CacheConfig, map[digest.Digest]ocispecs.Descriptor, error) {
 	var img imageConfig
 	if err := json.Unmarshal(data, &img); err != nil {
@@ -104,57 +108,58 @@ func inlineConfig(data []byte, layers []ocispecs.Descriptor) (*cacheconfig.Cache
 		return nil, nil, nil
 	}
 	if len(layers) != len(img.RootFS.DiffIDs) {
-		return nil, nil, fmt.Errorf("image config: lists %d layers, there are %d", len(img.RootFS.DiffIDs), len(layers))
+		return nil, nil, fmt.Errorf("image config: lists %d layers, but the manifest %d", len(img.RootFS.DiffIDs), len(layers))
 	}
 	var c cacheconfig.CacheConfig
 	if err := json.Unmarshal(img.Cache, &c.Records); err != nil {
 		return nil, nil, fmt.Errorf("image config: cache: %w", err)
 	}
-	known := map[digest.Digest]ocispecs.Descriptor{}
+	byDigest := map[digest.Digest]ocispecs.Descriptor{}
 	for i, d := range layers {
 		d.Annotations = map[string]string{uncompressed: string(img.RootFS.DiffIDs[i])}
-		known[d.Digest] = d
+		byDigest[d.Digest] = d
 		c.Layers = append(c.Layers, cacheconfig.CacheLayer{Blob: d.Digest, ParentIndex: i - 1})
 	}
 	if err := checkConfig(&c); err != nil {
 		return nil, nil, fmt.Errorf("image config: cache: %w", err)
 	}
-	return &c, known, nil
+	return &c, byDigest, nil
 }
 
-// Inline returns the inline cache for the config of an image with the layers of main. If
-// no record has a result in these layers, it returns nil.
+// Inline returns the inline cache for the config of an image whose layers are the layers of
+// main. Only results that consist of these layers are part of it. If there are no such
+// results, Inline returns nil.
 func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot) ([]byte, error) {
 	var layers []string
 	for _, l := range main.Layers() {
 		layers = append(layers, layerID(l))
 	}
 	var list []cacheconfig.CacheRecord
-	useful := false
+	hasResult := false
 	for _, r := range records {
 		rec := newRecord(r)
-		made, err := x.layerIDs(r)
+		ids, err := x.layerIDs(r)
 		if err != nil {
 			return nil, err
 		}
-		at := positions(made, layers)
+		at := positions(ids, layers)
 		switch {
 		case len(at) == 0:
-		case len(made) <= len(layers) && slices.Equal(made, layers[:len(made)]):
-			rec.Results = []cacheconfig.CacheResult{{LayerIndex: len(made) - 1, CreatedAt: x.Now}}
+		case len(ids) <= len(layers) && slices.Equal(ids, layers[:len(ids)]):
+			rec.Results = []cacheconfig.CacheResult{{LayerIndex: len(ids) - 1, CreatedAt: x.Now}}
 		default:
 			rec.ChainedResults = []cacheconfig.ChainedResult{{LayerIndexes: at, CreatedAt: x.Now}}
 		}
-		useful = useful || len(at) > 0
+		hasResult = hasResult || len(at) > 0
 		list = append(list, rec)
 	}
-	if !useful {
+	if !hasResult {
 		return nil, nil
 	}
 	return json.Marshal(list)
 }
 
-// layerIDs returns the ids of the layers of a result.
+// layerIDs returns the ids of the layers of the result of a record. See layerID.
 func (x *Exporter) layerIDs(r solver.ChainRecord) ([]string, error) {
 	var ids []string
 	if r.Imported == "" {
@@ -174,11 +179,12 @@ func (x *Exporter) layerIDs(r solver.ChainRecord) ([]string, error) {
 	return ids, err
 }
 
-// positions returns the indexes of layers in a list, or nil if one of them is missing.
-func positions(layers, in []string) []int {
+// positions returns the index in list of each of layers. If list lacks one of them, it
+// returns nil.
+func positions(layers, list []string) []int {
 	var at []int
 	for _, l := range layers {
-		i := slices.Index(in, l)
+		i := slices.Index(list, l)
 		if i < 0 {
 			return nil
 		}

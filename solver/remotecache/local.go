@@ -20,37 +20,42 @@ import (
 	"slipway/solver/export"
 )
 
-// localPlace is an OCI layout. A cache in it is identified by its tag or by its digest.
-type localPlace struct {
-	dir, tag string
+// localStorage is the storage of a cache in an OCI layout, a directory that can contain
+// several caches. The digest of the manifest or, if it is "", the tag identifies the cache.
+type localStorage struct {
+	dir, ref string // directory and tag
 	digest   digest.Digest
 }
 
-func (l *localPlace) blob(d digest.Digest) string {
+// blob returns the path of a blob.
+func (l *localStorage) blob(d digest.Digest) string {
 	return filepath.Join(l.dir, "blobs", d.Algorithm().String(), d.Encoded())
 }
 
-func (l *localPlace) manifest(ctx context.Context, want digest.Digest) ([]byte, error) {
-	d := ocispecs.Descriptor{Digest: cmp.Or(want, l.digest)}
+// manifest implements [storage].
+func (l *localStorage) manifest(ctx context.Context, id digest.Digest) ([]byte, error) {
+	d := ocispecs.Descriptor{Digest: cmp.Or(id, l.digest)}
 	if d.Digest == "" {
 		idx, err := l.index()
 		if err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(idx.Manifests, l.tagged)
+		i := slices.IndexFunc(idx.Manifests, l.hasTag)
 		if i < 0 {
-			return nil, fmt.Errorf("%s has no cache with the tag %q", l.dir, l.tag)
+			return nil, fmt.Errorf("%s has no cache with the tag %q", l.dir, l.ref)
 		}
 		d = idx.Manifests[i]
 	}
 	return readBlob(ctx, l, d)
 }
 
-func (l *localPlace) tagged(d ocispecs.Descriptor) bool {
-	return d.Annotations[ocispecs.AnnotationRefName] == l.tag
+// hasTag reports whether a manifest has the tag of the cache.
+func (l *localStorage) hasTag(d ocispecs.Descriptor) bool {
+	return d.Annotations[ocispecs.AnnotationRefName] == l.ref
 }
 
-func (l *localPlace) index() (*ocispecs.Index, error) {
+// index reads the index of the layout.
+func (l *localStorage) index() (*ocispecs.Index, error) {
 	f, err := regularfile.Open(filepath.Join(l.dir, ocispecs.ImageIndexFile))
 	if err != nil {
 		return nil, err
@@ -66,11 +71,13 @@ func (l *localPlace) index() (*ocispecs.Index, error) {
 	return &idx, nil
 }
 
-func (l *localPlace) open(_ context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
+// open implements [storage].
+func (l *localStorage) open(_ context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
 	return regularfile.Open(l.blob(d.Digest))
 }
 
-func (l *localPlace) put(ctx context.Context, d ocispecs.Descriptor, open func() (io.ReadCloser, error)) error {
+// put implements [storage].
+func (l *localStorage) put(ctx context.Context, d ocispecs.Descriptor, open func() (io.ReadCloser, error)) error {
 	name := l.blob(d.Digest)
 	if info, err := os.Stat(name); err == nil && info.Size() == d.Size {
 		return nil
@@ -84,7 +91,8 @@ func (l *localPlace) put(ctx context.Context, d ocispecs.Descriptor, open func()
 	})
 }
 
-// copyVerified copies a blob. It returns an error if its size or digest is wrong.
+// copyVerified copies a blob from r to w. It returns an error if the size or the digest of
+// the bytes differs from d.
 func copyVerified(ctx context.Context, w io.Writer, r io.Reader, d ocispecs.Descriptor) error {
 	v := d.Digest.Verifier()
 	n, err := io.Copy(io.MultiWriter(w, v), r)
@@ -97,9 +105,9 @@ func copyVerified(ctx context.Context, w io.Writer, r io.Reader, d ocispecs.Desc
 	return nil
 }
 
-// name adds the manifest to the index. As with BuildKit's clients, a cache that had the
-// tag loses it, and its blobs are kept.
-func (l *localPlace) name(ctx context.Context, d ocispecs.Descriptor, data []byte) error {
+// tag implements [storage]. As with BuildKit's clients, the manifest that had the tag is
+// removed from the index, but its blobs remain in the directory.
+func (l *localStorage) tag(ctx context.Context, d ocispecs.Descriptor, data []byte) error {
 	if err := l.put(ctx, d, reader(data)); err != nil {
 		return err
 	}
@@ -115,8 +123,8 @@ func (l *localPlace) name(ctx context.Context, d ocispecs.Descriptor, data []byt
 	if err != nil {
 		return err
 	}
-	idx.Manifests = slices.DeleteFunc(idx.Manifests, l.tagged)
-	d.Annotations = map[string]string{ocispecs.AnnotationRefName: l.tag}
+	idx.Manifests = slices.DeleteFunc(idx.Manifests, l.hasTag)
+	d.Annotations = map[string]string{ocispecs.AnnotationRefName: l.ref}
 	idx.Manifests = append(idx.Manifests, d)
 	return errors.Join(
 		l.write(ocispecs.ImageLayoutFile, ocispecs.ImageLayout{Version: ocispecs.ImageLayoutVersion}),
@@ -124,7 +132,8 @@ func (l *localPlace) name(ctx context.Context, d ocispecs.Descriptor, data []byt
 	)
 }
 
-func (l *localPlace) write(name string, v any) error {
+// write writes v as JSON to a file of the layout.
+func (l *localStorage) write(name string, v any) error {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return err

@@ -10,8 +10,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestLocalTags: concurrent exports to one directory, each with its own tag, lose no
-// cache.
+// TestLocalTags checks that concurrent exports with different tags to one directory do not
+// remove each other's caches from the index.
 func TestLocalTags(t *testing.T) {
 	const caches = 40
 	dir := filepath.Join(t.TempDir(), "cache")
@@ -21,7 +21,7 @@ func TestLocalTags(t *testing.T) {
 		all.Go(func() {
 			data := manifest(i)
 			d := ocispecs.Descriptor{Digest: digest.FromBytes(data), Size: int64(len(data))}
-			if err := newLocal(dir, fmt.Sprint("tag", i), "").name(t.Context(), d, data); err != nil {
+			if err := newLocal(dir, fmt.Sprint("tag", i), "").tag(t.Context(), d, data); err != nil {
 				t.Error(err)
 			}
 		})

@@ -15,48 +15,50 @@ import (
 	"slipway/solver/registry"
 )
 
-// From is a cache to import.
+// From identifies a cache to import (--cache-from).
 type From struct {
-	Type     string // registry or local
-	Ref      string // of a registry
-	Src, Tag string // directory, and tag of the cache in it; "" means latest
-	Digest   digest.Digest
-	Insecure bool // access the registry without TLS
+	Type     string        // registry or local
+	Ref      string        // for registry: name of the cache
+	Src, Tag string        // for local: directory, and tag of the cache in it; "" means latest
+	Digest   digest.Digest // for local: digest of the manifest; "" means the cache with Tag
+	Insecure bool          // access the registry without TLS
 }
 
-// Mode selects the results that are exported.
+// Mode selects the results that an export contains.
 type Mode string
 
-// The modes. Min exports only layers of the result. Max also exports intermediate
-// results.
+// The modes of exports. Min exports only layers of the build result. Max also exports
+// results of other steps, such as stages that only COPY --from uses.
 const (
 	Min Mode = "min"
 	Max Mode = "max"
 )
 
-// To is the destination of a cache export.
+// To configures a cache export (--cache-to).
 type To struct {
-	Type      string // registry, local or inline; inline makes it part of the image
-	Ref       string
-	Dest, Tag string
+	Type      string // registry, local or inline; inline makes the cache part of the image
+	Ref       string // for registry: name of the cache
+	Dest, Tag string // for local: directory, and tag of the cache in it; "" means latest
 	Mode      Mode
-	Insecure  bool
-	// Index writes an index instead of an image manifest. Docker uses Docker's media type
-	// for the index, for registries that support no other.
+	Insecure  bool // access the registry without TLS
+	// Index writes an index instead of an image manifest. Docker writes an index with
+	// Docker's media type, for registries that do not support OCI media types.
 	Index, Docker bool
-	// IgnoreError reports a failed export as a warning.
+	// IgnoreError turns an error of the export into a warning.
 	IgnoreError bool
 }
 
+// String returns the name or the directory of the cache.
 func (f From) String() string { return f.Ref + f.Src }
 
+// String returns the name or the directory of the cache.
 func (t To) String() string { return t.Ref + t.Dest }
 
-// NewFrom parses the attributes of a cache import, which have the same names as in
-// BuildKit.
+// NewFrom parses the attributes of a cache import of type kind. They are the same as in
+// BuildKit. Unknown attributes are errors.
 func NewFrom(kind string, attrs map[string]string) (From, error) {
 	f := From{Type: kind}
-	err := read(attrs, map[string]func(string) error{
+	err := parse(attrs, map[string]func(string) error{
 		"ref":               text(&f.Ref),
 		"src":               text(&f.Src),
 		"tag":               text(&f.Tag),
@@ -78,12 +80,12 @@ func NewFrom(kind string, attrs map[string]string) (From, error) {
 	return f, nil
 }
 
-// NewTo parses the attributes of a cache export, which have the same names as in
-// BuildKit.
+// NewTo parses the attributes of a cache export of type kind. They are the same as in
+// BuildKit. Unknown attributes, and values that are not supported, are errors.
 func NewTo(kind string, attrs map[string]string) (To, error) {
 	t := To{Type: kind, Mode: Min}
 	oci, image, compression, force := true, true, "gzip", false
-	err := read(attrs, map[string]func(string) error{
+	err := parse(attrs, map[string]func(string) error{
 		"ref":               text(&t.Ref),
 		"dest":              text(&t.Dest),
 		"tag":               text(&t.Tag),
@@ -101,11 +103,11 @@ func NewTo(kind string, attrs map[string]string) (To, error) {
 	case kind == "local" && t.Dest == "":
 		err = errors.New("a local cache needs dest=DIRECTORY")
 	case t.Mode != Min && t.Mode != Max:
-		err = fmt.Errorf("unknown mode %q, there are min and max", t.Mode)
+		err = fmt.Errorf("unknown mode %q (use min or max)", t.Mode)
 	case attrs["image-manifest"] != "" && image && !oci:
 		err = errors.New("image-manifest=true needs oci-mediatypes=true")
 	case compression != "gzip" || force:
-		err = errors.New("layers that are made here are compressed with gzip, others stay as they are")
+		err = errors.New("only compression=gzip without force-compression is supported")
 	case kind == "inline":
 	default:
 		err = checkType(kind, t.Ref)
@@ -116,20 +118,23 @@ func NewTo(kind string, attrs map[string]string) (To, error) {
 	return t, nil
 }
 
+// text returns a function that sets *to to the value of an attribute.
 func text(to *string) func(string) error {
 	return func(v string) error { *to = v; return nil }
 }
 
+// boolean returns a function that sets *to to the value of an attribute, such as "true".
 func boolean(to *bool) func(string) error {
 	return func(v string) (err error) { *to, err = strconv.ParseBool(v); return err }
 }
 
-// read parses attributes.
-func read(attrs map[string]string, fields map[string]func(string) error) error {
+// parse calls the function in fields for each attribute with its value. It returns an error
+// for an attribute without a function.
+func parse(attrs map[string]string, fields map[string]func(string) error) error {
 	for _, k := range slices.Sorted(maps.Keys(attrs)) {
-		set, known := fields[k]
-		if !known {
-			return fmt.Errorf("unknown attribute %q, there are %s", k, strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+		set, ok := fields[k]
+		if !ok {
+			return fmt.Errorf("unknown attribute %q (use %s)", k, strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
 		}
 		if err := set(attrs[k]); err != nil {
 			return fmt.Errorf("%s: %w", k, err)
@@ -138,6 +143,8 @@ func read(attrs map[string]string, fields map[string]func(string) error) error {
 	return nil
 }
 
+// checkType returns an error if the type of a cache is unknown, or if a cache in a registry
+// has no valid name.
 func checkType(kind, ref string) error {
 	switch {
 	case kind == "local":
@@ -151,31 +158,36 @@ func checkType(kind, ref string) error {
 	return err
 }
 
-func (f From) place(ctx context.Context, c *registry.Client) (place, error) {
+// storage returns the storage of the cache to import.
+func (f From) storage(ctx context.Context, c *registry.Client) (storage, error) {
 	if f.Type == "local" {
 		return newLocal(f.Src, f.Tag, f.Digest), nil
 	}
 	return newRegistry(ctx, c, f.Ref, f.Insecure)
 }
 
-func (t To) place(ctx context.Context, c *registry.Client) (place, error) {
+// storage returns the storage to export the cache to.
+func (t To) storage(ctx context.Context, c *registry.Client) (storage, error) {
 	if t.Type == "local" {
 		return newLocal(t.Dest, t.Tag, ""), nil
 	}
 	return newRegistry(ctx, c, t.Ref, t.Insecure)
 }
 
-func newLocal(dir, tag string, d digest.Digest) place {
+// newLocal returns the storage of a cache in a directory, for a tag or for the digest of a
+// manifest. If the tag is "", it is "latest".
+func newLocal(dir, tag string, d digest.Digest) storage {
 	if tag == "" {
 		tag = "latest"
 	}
-	return &localPlace{dir: dir, tag: tag, digest: d}
+	return &localStorage{dir: dir, ref: tag, digest: d}
 }
 
-func newRegistry(ctx context.Context, c *registry.Client, ref string, insecure bool) (place, error) {
+// newRegistry returns the storage of the cache ref in a registry.
+func newRegistry(ctx context.Context, c *registry.Client, ref string, insecure bool) (storage, error) {
 	repo, err := c.Repository(ctx, ref, insecure)
 	if err != nil {
 		return nil, err
 	}
-	return &registryPlace{repo}, nil
+	return &registryStorage{repo}, nil
 }

@@ -11,12 +11,13 @@ import (
 	"slipway/solver/registry"
 )
 
-// registryPlace is a tag in a registry.
-type registryPlace struct{ repo *registry.Repository }
+// registryStorage is the storage of a cache under a tag in a registry.
+type registryStorage struct{ repo *registry.Repository }
 
-func (r *registryPlace) manifest(ctx context.Context, want digest.Digest) ([]byte, error) {
-	d := ocispecs.Descriptor{Digest: want}
-	if want == "" {
+// manifest implements [storage].
+func (r *registryStorage) manifest(ctx context.Context, id digest.Digest) ([]byte, error) {
+	d := ocispecs.Descriptor{Digest: id}
+	if id == "" {
 		var err error
 		if d, err = r.repo.Resolve(ctx); err != nil {
 			return nil, err
@@ -25,19 +26,22 @@ func (r *registryPlace) manifest(ctx context.Context, want digest.Digest) ([]byt
 	return r.repo.Manifest(ctx, d)
 }
 
-func (r *registryPlace) open(ctx context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
+// open implements [storage].
+func (r *registryStorage) open(ctx context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
 	return r.repo.Blob(ctx, d)
 }
 
-func (r *registryPlace) put(ctx context.Context, d ocispecs.Descriptor, open func() (io.ReadCloser, error)) error {
+// put implements [storage].
+func (r *registryStorage) put(ctx context.Context, d ocispecs.Descriptor, open func() (io.ReadCloser, error)) error {
 	return r.repo.Push(ctx, d, open)
 }
 
-func (r *registryPlace) name(ctx context.Context, d ocispecs.Descriptor, manifest []byte) error {
+// tag implements [storage].
+func (r *registryStorage) tag(ctx context.Context, d ocispecs.Descriptor, manifest []byte) error {
 	return r.repo.Tag(ctx, d, manifest)
 }
 
-// reader returns a function that opens data.
+// reader returns a function that returns a reader of data, for storage.put.
 func reader(data []byte) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 }

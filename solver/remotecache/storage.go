@@ -11,28 +11,29 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// place is a registry or directory that stores a cache.
-type place interface {
-	// manifest returns the manifest with digest d. If d is "", it returns the manifest of
-	// the cache. The caller must verify the content.
+// storage stores one cache in a registry or a directory. Safe for concurrent use.
+type storage interface {
+	// manifest returns the manifest with digest d, or the manifest of the cache if d is "".
+	// The caller must verify the digest.
 	manifest(ctx context.Context, d digest.Digest) ([]byte, error)
-	// open opens a blob. The caller must verify the content.
+	// open opens a blob for reading. The caller must verify the digest.
 	open(ctx context.Context, d ocispecs.Descriptor) (io.ReadCloser, error)
-	// put stores a blob. It calls open only if the blob does not exist yet.
+	// put stores a blob. It calls open to read the blob, but only if the storage lacks it.
 	put(ctx context.Context, d ocispecs.Descriptor, open func() (io.ReadCloser, error)) error
-	// name stores a manifest and tags it as the cache.
-	name(ctx context.Context, d ocispecs.Descriptor, manifest []byte) error
+	// tag stores a manifest and makes it the manifest of the cache.
+	tag(ctx context.Context, d ocispecs.Descriptor, manifest []byte) error
 }
 
-// readBlob reads a small blob and verifies its digest.
-func readBlob(ctx context.Context, p place, d ocispecs.Descriptor) ([]byte, error) {
+// readBlob returns the content of a blob of at most maxConfig bytes. It returns an error if
+// the digest is wrong.
+func readBlob(ctx context.Context, s storage, d ocispecs.Descriptor) ([]byte, error) {
 	if err := d.Digest.Validate(); err != nil {
 		return nil, err
 	}
 	if d.Size > maxConfig {
 		return nil, fmt.Errorf("%s is too large: %d bytes", d.Digest, d.Size)
 	}
-	r, err := p.open(ctx, d)
+	r, err := s.open(ctx, d)
 	if err != nil {
 		return nil, err
 	}
@@ -41,12 +42,12 @@ func readBlob(ctx context.Context, p place, d ocispecs.Descriptor) ([]byte, erro
 		return nil, err
 	}
 	if got := d.Digest.Algorithm().FromBytes(data); got != d.Digest {
-		return nil, fmt.Errorf("%s came instead of %s", got, d.Digest)
+		return nil, fmt.Errorf("digest is %s instead of %s", got, d.Digest)
 	}
 	return data, nil
 }
 
-// readAll reads all of r, up to the maximum size of a config.
+// readAll reads r to its end. It returns an error if r has more than maxConfig bytes.
 func readAll(r io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxConfig+1))
 	if err == nil && len(data) > maxConfig {
@@ -55,16 +56,16 @@ func readAll(r io.Reader) ([]byte, error) {
 	return data, err
 }
 
-// manifest is the manifest of a cache in either form: an image manifest with layers and a
-// config, or an index whose entries are layers and the config.
+// manifest is a manifest of a cache. It is an image manifest with layers and a config, or
+// an index whose entries are the layers and the config.
 type manifest struct {
 	Config    ocispecs.Descriptor   `json:"config"`
 	Layers    []ocispecs.Descriptor `json:"layers"`
 	Manifests []ocispecs.Descriptor `json:"manifests"`
 }
 
-// parseManifest returns the descriptor of the config, and the layers by digest. If the
-// manifest is not that of a cache, the config has no digest.
+// parseManifest returns the descriptors of the config and of the layers, by digest, in the
+// manifest of a cache. For other manifests, config has no digest.
 func parseManifest(data []byte) (config ocispecs.Descriptor, layers map[digest.Digest]ocispecs.Descriptor, err error) {
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {
