@@ -20,17 +20,17 @@ func exceptions() []exception {
 		{
 			slices.Concat(namespace[1:], oci[1:]),
 			rootAndUser("host-nodes/"),
-			"Who has no privileges on the host cannot make device nodes, so the host's are shown, as runc does for such users. Their mode and owner cannot be changed, but their times can.",
+			"A user without privileges on the host cannot create device nodes, so steps see those of the host, as with runc. They can change the times of these nodes, but not mode and owner.",
 		},
 		{
 			namespace,
 			slices.Concat(namesFor("root/64bit/%s", newSyscalls()...), namesFor("root/32bit/%s", newSyscalls()...)),
-			"System calls that Docker's profile allows, but that the libseccomp of Debian 12, and so runc there, does not know: `statmount`, `listmount`, `mseal`, `setxattrat`, `getxattrat`, `listxattrat`, `removexattrat`.",
+			"System calls that Docker's profile allows, but that are unknown to libseccomp in Debian 12, and therefore to runc there: `statmount`, `listmount`, `mseal`, `setxattrat`, `getxattrat`, `listxattrat`, `removexattrat`.",
 		},
 		{
 			namespace,
 			[]string{"exe/run", "exe/chmod"},
-			"`RUN [\"/proc/self/exe\"]` runs a copy of the builder's program in memory that cannot be written to, with the privileges of the step. runc runs nothing.",
+			"`RUN [\"/proc/self/exe\"]` runs a read-only copy of the builder's program in memory, with the privileges of the step. With runc, it runs nothing.",
 		},
 	}
 }
