@@ -82,7 +82,7 @@ func weight(shares uint64) string {
 	return strconv.FormatUint(1+(shares-2)*9999/262142, 10)
 }
 
-// set writes the values of the setting to the control files of a group.
+// set applies the setting to a group by writing its values to the control files in dir.
 func (s *setting) set(h *hierarchy, dir string) error {
 	values := s.v1
 	if h.unified {

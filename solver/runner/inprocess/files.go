@@ -138,9 +138,9 @@ func (f *Files) mountedNode(ctx context.Context, m *runner.Mount, at string) (*t
 	return nil, fmt.Errorf("unknown kind %d", m.Kind)
 }
 
-// take returns the current tree of each mount, by its index in the sandbox. It unmounts
-// a copy of the file system, last mount first, so processes may continue to use f. take
-// acquires the lock.
+// take returns the current trees of all mounts, in the order of the sandbox's mounts.
+// It unmounts them in a copy of the file system, last mount first, so processes may
+// continue to use f. take acquires the lock.
 func (f *Files) take() ([]*tree.Node, error) {
 	f.Lock()
 	defer f.Unlock()

@@ -27,8 +27,8 @@ func withLock(ctx context.Context, dir string, fn func() error) error {
 	return errors.Join(fn(), lock.Unlock())
 }
 
-// openDir returns the tree of a [runner.MountDir]: the part m.Source of its host
-// directory.
+// openDir returns the node that a [runner.MountDir] shows: the file or directory
+// m.Source in the host directory m.HostPath.
 func (f *Files) openDir(ctx context.Context, m *runner.Mount) (n *tree.Node, err error) {
 	err = withLock(ctx, m.HostPath, func() error {
 		all, err := f.readDir(ctx, m.HostPath)

@@ -56,13 +56,14 @@ func TestThreadRoots(t *testing.T) {
 	}
 }
 
-// throughThread returns the path of a host directory through the root of a thread.
+// throughThread returns a path of the form /proc/self/task/N/root/DIR. It leads to a
+// host directory if the root of thread N is the host's.
 func throughThread(thread int, host string) string {
 	return fmt.Sprintf("/proc/self/task/%d/root%s", thread, host)
 }
 
 // threadAttempts returns processes that try to use a host directory, or a program in
-// it, through the root of a thread. They succeed only if the path leads to the host.
+// it, with a path from throughThread. They succeed only if the path leads to the host.
 func (w *fixture) threadAttempts(host string) map[string]func(thread int) *runner.Process {
 	return map[string]func(int) *runner.Process{
 		"working directory": func(thread int) *runner.Process {

@@ -133,8 +133,8 @@ func (r *Runner) Close() error {
 	return errors.Join(r.guard.Close(), r.program.Close(), r.groups.Close())
 }
 
-// minFree is the number of bytes below which the free space of a file system counts as
-// none. Programs rarely fill a file system to the last byte before they fail.
+// minFree is the number of free bytes below which a file system counts as full.
+// Programs usually fail before they have filled the last bytes.
 const minFree = 64 << 10
 
 // withDiskFull adds ENOSPC to the failure of a process if the file system of the runner

@@ -139,8 +139,8 @@ func TestUser(t *testing.T) {
 	}
 }
 
-// install adds a program of the host and its libraries to the root. name is its path
-// there.
+// install adds a program of the host to the root as the file name, together with its
+// libraries.
 func (w *fixture) install(t *testing.T, name, from string) {
 	t.Helper()
 	files := map[string]string{name: from}

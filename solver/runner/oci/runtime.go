@@ -23,7 +23,7 @@ func Find() (Runtime, error) {
 	return "", errors.New("runner oci: neither runc nor crun is in PATH (install one of them, or use --runner namespace)")
 }
 
-// Name returns the file name of the runtime: runc or crun.
+// Name returns the file name of the runtime's program: runc or crun.
 func (r Runtime) Name() string { return filepath.Base(string(r)) }
 
 // Files contains the paths of the files through which the runtime of a container gets
@@ -42,7 +42,10 @@ type Files struct {
 // each has its own state directory.
 const id = "step"
 
-// Args returns the command line of the runtime that runs a process with the files f.
+// Args returns the command line with which the runtime runs a process. If f.Process is
+// "", it runs a new container, and otherwise a further process in the container. The
+// global options depend on userNamespace, which reports whether the runtime is in a
+// user namespace.
 func (r Runtime) Args(f *Files, userNamespace bool) []string {
 	args := []string{string(r), "--root", f.State, "--log", f.Log, "--log-format", "json"}
 	if userNamespace && r.Name() == "crun" {

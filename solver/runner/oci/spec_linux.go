@@ -60,8 +60,9 @@ type Limit struct {
 	Soft, Hard int64
 }
 
-// version is the OCI runtime specification version of a [Spec]. It is old enough for
-// all runtimes, because crun rejects versions newer than it knows.
+// version is the OCI runtime specification version of a [Spec]. All supported runtimes
+// know this version. crun rejects versions that it does not know, so a newer version
+// would exclude older releases of crun.
 const version = "1.0.2"
 
 // Spec returns the OCI runtime configuration for a container and its first process.
@@ -144,7 +145,7 @@ func limits(r *runner.Resources) []oci.SpecOpts {
 }
 
 // ProcessSpec returns the OCI runtime configuration for a further process p in the
-// container of s. Privileges are those in s.
+// container of s. The process has the privileges of the first process in s.
 func ProcessSpec(s *specs.Spec, p *Process) (*specs.Process, error) { return process(s.Process, p) }
 
 // process returns the OCI runtime configuration for p. Settings that [Process] does not

@@ -197,8 +197,8 @@ func printOutput(p *runner.Process, s *Step) error {
 	return nil
 }
 
-// command returns the command of a process, in the format that the patterns of steps
-// match.
+// command returns the text to which the patterns of steps are compared: the script, if
+// p is a shell with -c, and otherwise all arguments.
 func command(p *runner.Process) string {
 	if len(p.Args) == 3 && p.Args[1] == "-c" {
 		return p.Args[2]
