@@ -20,9 +20,9 @@ import (
 func unusualTrees(busybox v1.Layer) ([]Image, error) {
 	links, errLinks := entryLayer(linkEntries())
 	odd, errOdd := entryLayer(oddEntries())
-	gone, errGone := entryLayer(goneEntries())
+	removal, errRemoval := entryLayer(removalEntries())
 	bare, errBare := bareLayer()
-	if err := errors.Join(errLinks, errOdd, errGone, errBare); err != nil {
+	if err := errors.Join(errLinks, errOdd, errRemoval, errBare); err != nil {
 		return nil, err
 	}
 	var set []Image
@@ -32,7 +32,7 @@ func unusualTrees(busybox v1.Layer) ([]Image, error) {
 		config v1.Config
 	}{
 		{"base/links:1", []v1.Layer{busybox, links}, v1.Config{Env: []string{path}, Cmd: []string{"sh"}, WorkingDir: "/work"}},
-		{"base/odd:1", []v1.Layer{busybox, odd, gone}, v1.Config{Env: []string{path, "ODD=a b"}, WorkingDir: "/closed/wd/"}},
+		{"base/odd:1", []v1.Layer{busybox, odd, removal}, v1.Config{Env: []string{path, "ODD=a b"}, WorkingDir: "/closed/wd/"}},
 		{"base/bare:1", []v1.Layer{bare}, v1.Config{Env: []string{path}}},
 	} {
 		p := v1.Platform{OS: "linux", Architecture: "amd64"}
@@ -103,7 +103,7 @@ func oddEntries() []tar.Header {
 	}
 }
 
-func goneEntries() []tar.Header {
+func removalEntries() []tar.Header {
 	return []tar.Header{
 		{Typeflag: tar.TypeDir, Name: "./", Mode: 0o755},
 		{Typeflag: tar.TypeDir, Name: "d/", Mode: 0o755},

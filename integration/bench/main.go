@@ -36,11 +36,11 @@ func main() {
 
 func run(ctx context.Context, w io.Writer, args []string) error {
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := fs.String("run", "", "only cases whose name matches this regular `expression`")
+	only := fs.String("run", "", "run only cases whose name matches this regular `expression`")
 	count := fs.Int("count", 10, "take the median of `n` turns")
 	side := fs.String("only", "", "measure only one converter, `ours` or upstream")
 	cpu := fs.String("cpuprofile", "", "write a CPU profile to `file`")
-	mem := fs.String("memprofile", "", "write a profile of what was allocated to `file`")
+	mem := fs.String("memprofile", "", "write an allocation profile to `file`")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func run(ctx context.Context, w io.Writer, args []string) error {
 		converters = slices.DeleteFunc(converters, func(c converter) bool { return c.name() != *side })
 	}
 	if len(converters) == 0 || *count < 1 {
-		return fmt.Errorf("nothing to measure")
+		return fmt.Errorf("no case to measure")
 	}
 	if *mem != "" {
 		runtime.MemProfileRate = 4 << 10 // at the default rate, profiles miss most allocations for small files

@@ -76,19 +76,19 @@ func measureTurn(ctx context.Context, c *benchCase, conv converter, times int) (
 // checkEqual returns an error if the results of the converters differ. If c.skipFailures is
 // set, it drops files from c that fail or differ.
 func checkEqual(ctx context.Context, c *benchCase, converters []converter) error {
-	var kept []file
+	var equal []file
 	for i := range c.files {
 		err := same(ctx, &c.files[i], converters)
 		if err != nil && !c.skipFailures {
 			return err
 		}
 		if err == nil {
-			kept = append(kept, c.files[i])
+			equal = append(equal, c.files[i])
 		}
 	}
-	c.files = kept
-	if len(kept) == 0 {
-		return errors.New("nothing converts")
+	c.files = equal
+	if len(equal) == 0 {
+		return errors.New("every file fails to convert")
 	}
 	return nil
 }
@@ -103,7 +103,7 @@ func same(ctx context.Context, f *file, converters []converter) error {
 		if i == 0 {
 			first = defs
 		} else if !slices.EqualFunc(first, defs, sameOps) {
-			return fmt.Errorf("%s makes other operations than %s", conv.name(), converters[0].name())
+			return fmt.Errorf("%s and %s produce different operations", conv.name(), converters[0].name())
 		}
 	}
 	return nil

@@ -43,10 +43,10 @@ type options struct {
 func parse(args []string) (options, error) {
 	fs := flag.NewFlagSet("buildbench", flag.ContinueOnError)
 	o := options{}
-	fs.IntVar(&o.runs, "runs", 10, "`number` of builds of each case and builder that are measured")
-	only := fs.String("run", "", "only cases whose name matches this regular `expression`")
+	fs.IntVar(&o.runs, "runs", 10, "`number` of measured builds of each case with each builder")
+	only := fs.String("run", "", "run only cases whose name matches this regular `expression`")
 	builders := fs.String("builders", "buildkitd,slipway,buildah", "`names` of the builders, or absolute paths of slipway programs; the others are compared with the first one")
-	fs.StringVar(&o.output, "output", "none", "`what` builds write besides their store: none or oci")
+	fs.StringVar(&o.output, "output", "none", "`output` that builds write in addition to their state: none or oci")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}

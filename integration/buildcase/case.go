@@ -162,7 +162,7 @@ func (c *Case) addHeader(line string) error {
 		return nil
 	}
 	if b != &c.builds[0] {
-		return fmt.Errorf("%s holds for all builds", key)
+		return fmt.Errorf("%s applies to all builds (remove the prefix again)", key)
 	}
 	return nil
 }

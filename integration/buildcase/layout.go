@@ -17,13 +17,13 @@ import (
 type Layout struct {
 	c     *Case
 	dir   string
-	began time.Time
+	start time.Time
 	n     int // index of the current build
 }
 
 // Lay writes the files for the first build of the case below dir.
 func (c *Case) Lay(dir string) (*Layout, error) {
-	l := &Layout{c: c, dir: dir, began: time.Now()}
+	l := &Layout{c: c, dir: dir, start: time.Now()}
 	if err := os.MkdirAll(filepath.Join(dir, "context"), 0o755); err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (l *Layout) apply(b step) error {
 			return fmt.Errorf("%s: %s: %w", p.key, p.value, err)
 		}
 	}
-	return setDefaultTimes(l.dir, l.began)
+	return setDefaultTimes(l.dir, l.start)
 }
 
 // write writes a file. It removes an existing file, also one in the place of a parent

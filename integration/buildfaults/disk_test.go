@@ -64,7 +64,7 @@ func TestFullState(t *testing.T) {
 	for _, size := range sizes {
 		resizeTmpfs(t, filepath.Dir(s.state), size)
 		if output := s.buildFails(s.outputs()...); !strings.Contains(output, "no space left on device") {
-			t.Errorf("%d bytes: output %s", size, s.output)
+			t.Errorf("%d bytes: output %s, want no space left on device", size, s.output)
 		}
 		s.checkDigests()
 	}
@@ -110,13 +110,13 @@ func TestFullOutput(t *testing.T) {
 			t.Errorf("%s: output %s", out, output)
 		}
 		if left := walk(t, small); len(left) != 1 {
-			t.Errorf("%s: left %q", out, left)
+			t.Errorf("%s: files %q, want only the previous output", out, left)
 		}
 		if data, err := os.ReadFile(old); err != nil || string(data) != "old" {
 			t.Errorf("%s: the previous output is missing: %v", out, err)
 		}
 		if list, err := os.ReadDir(small); err != nil || len(list) != 1 {
-			t.Errorf("%s: left %v, %v", out, list, err)
+			t.Errorf("%s: entries %v, error %v, want only the previous output", out, list, err)
 		}
 	}
 	s.checkNoTemp()
@@ -172,7 +172,7 @@ func TestUnusableState(t *testing.T) {
 	}
 	s.state, s.user = filepath.Join(s.dir, "ro", "state"), 0
 	if output := s.buildFails(); !strings.HasPrefix(output, "state directory: ") || !strings.Contains(output, "read-only file system") {
-		t.Errorf("read-only: output %s", output)
+		t.Errorf("read-only: output %s, want state directory: … read-only file system", output)
 	}
 }
 

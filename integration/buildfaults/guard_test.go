@@ -75,7 +75,7 @@ func wantNoChildren(t *testing.T, group int, immediate bool) {
 	t.Helper()
 	if immediate {
 		if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); !errors.Is(err, unix.ECHILD) {
-			t.Errorf("process %d is left, %v:\n%s", pid, err, processes(group))
+			t.Errorf("process %d still exists, error %v:\n%s", pid, err, processes(group))
 		}
 	}
 	none := func() bool {
@@ -86,7 +86,7 @@ func wantNoChildren(t *testing.T, group int, immediate bool) {
 		}
 	}
 	if !eventually(t.Context(), 20*time.Second, none) {
-		t.Errorf("processes are left:\n%s", processes(group))
+		t.Errorf("processes still exist:\n%s", processes(group))
 		_ = syscall.Kill(-group, syscall.SIGKILL)
 	}
 }

@@ -19,7 +19,7 @@ func (s *site) checkDigests() {
 		for _, file := range walk(s.t, filepath.Join(s.state, "store", kind)) {
 			want := filepath.Base(filepath.Dir(file)) + filepath.Base(file)
 			if data, err := os.ReadFile(file); err != nil || digest.FromBytes(data).Encoded() != want {
-				s.t.Errorf("%s has another digest: %v", file, err)
+				s.t.Errorf("the content of %s does not match its digest: %v", file, err)
 			}
 		}
 	}
@@ -46,16 +46,16 @@ func (s *site) checkNoTemp() {
 			s.t.Error(err)
 		}
 		for _, d := range list {
-			s.t.Errorf("%s/%s is left", dir, d.Name())
+			s.t.Errorf("temporary file %s/%s still exists", dir, d.Name())
 		}
 	}
 	for _, file := range walk(s.t, s.dir) {
 		if strings.Contains(file, "/.slipway-") {
-			s.t.Errorf("%s is left", file)
+			s.t.Errorf("temporary file %s still exists", file)
 		}
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil || bytes.Contains(mounts, []byte(s.state)) {
-		s.t.Errorf("something is mounted in the state directory: %v", err)
+		s.t.Errorf("the state directory contains a mount: %v", err)
 	}
 }

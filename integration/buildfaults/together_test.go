@@ -51,7 +51,7 @@ func TestTogether(t *testing.T) {
 						return fmt.Errorf("%w\n%s", err, out)
 					}
 					if got, err := os.ReadFile(dest); err != nil || !bytes.Equal(got, want[i]) {
-						return fmt.Errorf("kind %d gives another image (%d bytes, %w)", i, len(got), err)
+						return fmt.Errorf("kind %d creates a different image (%d bytes, %w)", i, len(got), err)
 					}
 				}
 				return nil

@@ -24,12 +24,12 @@ import (
 var (
 	seed    = flag.Uint64("seed", 1, "seed of the builds")
 	count   = flag.Int("n", 200, "number of cases, each of one to three builds")
-	only    = flag.Int("only", -1, "number of the only build")
+	only    = flag.Int("only", -1, "`number` of the only build to run; -1 for all")
 	from    = flag.Int("from", 0, "number of the first build")
-	workers = flag.Int("workers", 4, "builds at a time")
-	file    = flag.String("case", "", "file of a case that is compared in place of generated ones")
+	workers = flag.Int("workers", 4, "number of concurrent builds")
+	file    = flag.String("case", "", "compare the case in this `file` instead of generated ones")
 	verbose = flag.Bool("verbose", false, "print each build and its outcomes")
-	shrinks = flag.Int("shrink", 3, "how many failing builds of a kind are made smaller")
+	shrinks = flag.Int("shrink", 3, "number of differing builds of each kind to shrink")
 )
 
 // startTime precedes the first build. Files with later times were created by a build.
@@ -87,7 +87,7 @@ func TestBuilds(t *testing.T) {
 	}
 	close(numbers)
 	wg.Wait()
-	t.Logf("%d builds of seed %d, %.1f a second; %d took too long; findings: %v",
+	t.Logf("%d builds of seed %d, %.1f a second; %d timed out; findings: %v",
 		end-first, *seed, float64(end-first)/time.Since(start).Seconds(), f.timedOut.Load(), f.summary())
 }
 

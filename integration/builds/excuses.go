@@ -8,10 +8,10 @@ import (
 
 // An excuse describes a difference from BuildKit that is not an error in our solver.
 type excuse struct {
-	name string
-	why  string
-	in   *regexp.Regexp // must match the text of the case; nil matches any case
-	line *regexp.Regexp // must match the line of the difference; nil matches any line
+	name   string
+	reason string
+	in     *regexp.Regexp // must match the text of the case; nil matches any case
+	line   *regexp.Regexp // must match the line of the difference; nil matches any line
 	// pair excuses lines in pairs only: line matches the first, pair the second. The
 	// submatches of both must be equal. If pair is nil, each line is excused on its own.
 	pair *regexp.Regexp
@@ -22,56 +22,56 @@ type excuse struct {
 func excuses() []excuse {
 	return []excuse{
 		{
-			name: "directories of mount points",
-			why:  "runc makes /etc/hosts and other mount points, which gives their directories a time that is in BuildKit's snapshot but in no layer; a COPY of the directory has it",
-			in:   regexp.MustCompile(`(?m)^RUN (.|\n)*from=`),
-			line: regexp.MustCompile(`^-layer (\d+: dir .*) new$`),
-			pair: regexp.MustCompile(`^\+layer (\d+: dir .*) \d{4}-\S+$`),
+			name:   "directories of mount points",
+			reason: "runc makes /etc/hosts and other mount points, which gives their directories a time that is in BuildKit's snapshot but in no layer; a COPY of the directory has it",
+			in:     regexp.MustCompile(`(?m)^RUN (.|\n)*from=`),
+			line:   regexp.MustCompile(`^-layer (\d+: dir .*) new$`),
+			pair:   regexp.MustCompile(`^\+layer (\d+: dir .*) \d{4}-\S+$`),
 		},
 		{
-			name: "time of a root",
-			why:  "the root of an image is no entry of its layers: BuildKit's has the time at which it was unpacked, and a target that --parents fills gets it",
-			in:   regexp.MustCompile(`(?m)^(COPY|ADD) .*--parents`),
-			line: regexp.MustCompile(`^-layer (\d+: dir .*) new$`),
-			pair: regexp.MustCompile(`^\+layer (\d+: dir .*) \d{4}-\S+$`),
+			name:   "time of a root",
+			reason: "the root of an image is no entry of its layers: BuildKit's has the time at which it was unpacked, and a target that --parents fills gets it",
+			in:     regexp.MustCompile(`(?m)^(COPY|ADD) .*--parents`),
+			line:   regexp.MustCompile(`^-layer (\d+: dir .*) new$`),
+			pair:   regexp.MustCompile(`^\+layer (\d+: dir .*) \d{4}-\S+$`),
 		},
 		{
-			name: "time of a mounted root",
-			why:  "the root of an image is no entry of its layers, so its time depends on who made the snapshot; a step that copies a mount of it has it",
-			in:   regexp.MustCompile(`(?m)^RUN .*source=/( |,|$)`),
-			line: regexp.MustCompile(`^-layer (\d+: dir .*) \S+$`),
-			pair: regexp.MustCompile(`^\+layer (\d+: dir .*) \S+$`),
+			name:   "time of a mounted root",
+			reason: "the root of an image is no entry of its layers, so its time depends on who made the snapshot; a step that copies a mount of it has it",
+			in:     regexp.MustCompile(`(?m)^RUN .*source=/( |,|$)`),
+			line:   regexp.MustCompile(`^-layer (\d+: dir .*) \S+$`),
+			pair:   regexp.MustCompile(`^\+layer (\d+: dir .*) \S+$`),
 		},
 		{
-			name: "block devices",
-			why:  "BuildKit's copy makes a character device of a block device",
-			in:   regexp.MustCompile(`mknod .* b |/dev/|base/odd`),
-			line: regexp.MustCompile(`^-layer (\d+:) char +(\d.*)$`),
-			pair: regexp.MustCompile(`^\+layer (\d+:) block +(\d.*)$`),
+			name:   "block devices",
+			reason: "BuildKit's copy makes a character device of a block device",
+			in:     regexp.MustCompile(`mknod .* b |/dev/|base/odd`),
+			line:   regexp.MustCompile(`^-layer (\d+:) char +(\d.*)$`),
+			pair:   regexp.MustCompile(`^\+layer (\d+:) block +(\d.*)$`),
 		},
 		{
-			name: "excluded sources",
-			why:  "BuildKit copies a file that is a source itself though it is excluded, but the key of the copy has neither the file nor the names of directories of which all is excluded: it finds results of other files",
-			in:   regexp.MustCompile(`(?m)^(COPY|ADD) .*--exclude=\*\*`),
-			line: regexp.MustCompile(`^([-+]ran: |[-+]layer \d+: file |\+error at .*: not found$)`),
+			name:   "excluded sources",
+			reason: "BuildKit copies a file that is a source itself though it is excluded, but the key of the copy has neither the file nor the names of directories of which all is excluded: it finds results of other files",
+			in:     regexp.MustCompile(`(?m)^(COPY|ADD) .*--exclude=\*\*`),
+			line:   regexp.MustCompile(`^([-+]ran: |[-+]layer \d+: file |\+error at .*: not found$)`),
 		},
 		{
-			name: "links that are copied",
-			why:  "BuildKit's key of a copy with --parents has what a link leads to, the copy has the link alone: what follows runs again although nothing has changed",
-			in:   regexp.MustCompile(`(?m)^link: context(.|\n)*^(COPY|ADD) .*--parents`),
-			line: regexp.MustCompile(`^[-+]ran: `),
+			name:   "links that are copied",
+			reason: "BuildKit's key of a copy with --parents has what a link leads to, the copy has the link alone: what follows runs again although nothing has changed",
+			in:     regexp.MustCompile(`(?m)^link: context(.|\n)*^(COPY|ADD) .*--parents`),
+			line:   regexp.MustCompile(`^[-+]ran: `),
 		},
 		{
-			name: "first of several errors",
-			why:  "steps that do not wait for each other look for their sources at the same time",
-			line: regexp.MustCompile(`^-error at ().*(?:not found|no such file or directory)`),
-			pair: regexp.MustCompile(`^\+error at ().*(?:not found|no such file or directory)`),
+			name:   "first of several errors",
+			reason: "steps that do not wait for each other look for their sources at the same time",
+			line:   regexp.MustCompile(`^-error at ().*(?:not found|no such file or directory)`),
+			pair:   regexp.MustCompile(`^\+error at ().*(?:not found|no such file or directory)`),
 		},
 		{
-			name: "places that are not copied to",
-			why:  "BuildKit's copy looks up the target of each directory of the source, those that no pattern matches too, and fails where a file is in the way",
-			in:   regexp.MustCompile(`--(parents|exclude)`),
-			line: regexp.MustCompile(`^-error at .* failed to stat .*: not a directory`),
+			name:   "places that are not copied to",
+			reason: "BuildKit's copy looks up the target of each directory of the source, those that no pattern matches too, and fails where a file is in the way",
+			in:     regexp.MustCompile(`--(parents|exclude)`),
+			line:   regexp.MustCompile(`^-error at .* failed to stat .*: not a directory`),
 		},
 	}
 }

@@ -62,8 +62,8 @@ func TestShrink(t *testing.T) {
 // TestExcuses checks that every excuse states a reason.
 func TestExcuses(t *testing.T) {
 	for _, e := range excuses() {
-		if e.name == "" || e.why == "" || e.in == nil && e.line == nil {
-			t.Errorf("excuse %q: %q, %v, %v", e.name, e.why, e.in, e.line)
+		if e.name == "" || e.reason == "" || e.in == nil && e.line == nil {
+			t.Errorf("excuse %q: %q, %v, %v", e.name, e.reason, e.in, e.line)
 		}
 	}
 	const alone = "build 1:\n-error at [\"COPY a /\"]: failed to stat /a/b: lstat /a/b: not a directory\n"

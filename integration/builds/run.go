@@ -91,13 +91,13 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 // withoutRan removes the list of executed steps from a difference. If an earlier build failed,
 // it is random which of its concurrent steps completed and are now cached.
 func withoutRan(diff string) string {
-	var kept strings.Builder
+	var rest strings.Builder
 	for line := range strings.Lines(diff) {
 		if !strings.HasPrefix(line, "-ran: ") && !strings.HasPrefix(line, "+ran: ") {
-			kept.WriteString(line)
+			rest.WriteString(line)
 		}
 	}
-	return kept.String()
+	return rest.String()
 }
 
 // A Solver runs a build, with the signature of [builder.Run].

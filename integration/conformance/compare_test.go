@@ -43,7 +43,7 @@ func TestCompare(t *testing.T) {
 		"pass T/A", "fail T/B", "skip T/C/sub", "pass T/C", "skip T/F", "pass T/G", "fail T/H/sub", "fail T/H", "fail T")
 	var out strings.Builder
 	if printComparison(&out, "w", upstream, ours) {
-		t.Error("nothing is worse")
+		t.Error("printComparison reports no worse outcome, want one")
 	}
 	want := `worker=w
   upstream's image: 5 passed, 3 failed, 2 skipped
@@ -77,7 +77,7 @@ func TestGarbage(t *testing.T) {
 	}
 	for _, text := range []string{"pass\n", "pass \n", "passed T\n", "\n"} {
 		if o, err := parseOutcomes(text); err == nil {
-			t.Errorf("%q is taken for outcomes %v", text, o)
+			t.Errorf("%q is parsed as outcomes %v, want an error", text, o)
 		}
 	}
 }
@@ -98,7 +98,7 @@ func TestRecorded(t *testing.T) {
 			t.Fatal(err)
 		}
 		if again, err := parseOutcomes(text.String()); err != nil || !maps.Equal(all, again) {
-			t.Errorf("%s: what is written is not what is read: %v", worker, err)
+			t.Errorf("%s: writing and parsing the record changes it: %v", worker, err)
 		}
 		some, err := readRecord(worker, "^TestCopyRelative$")
 		if err != nil || len(some) != 1 {

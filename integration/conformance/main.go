@@ -36,9 +36,9 @@ type settings struct {
 func main() {
 	var set settings
 	list := flag.String("worker", strings.Join(workers(), ","), "`workers` to run with, separated by commas")
-	flag.StringVar(&set.pattern, "run", "", "only tests that match this `regexp`, without slashes")
+	flag.StringVar(&set.pattern, "run", "", "run only tests that match this `regexp`, without slashes")
 	flag.BoolVar(&set.recorded, "recorded", false, "compare with the recorded outcomes of upstream's image instead of running it")
-	flag.BoolVar(&set.record, "record", false, "run upstream's image alone and record its outcomes")
+	flag.BoolVar(&set.record, "record", false, "run only upstream's image and record its outcomes")
 	flag.Parse()
 	set.workers = strings.Split(*list, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -63,7 +63,7 @@ func (set settings) check() error {
 		}
 	}
 	if set.record && (set.recorded || set.pattern != "") {
-		return errors.New("-record records the whole suite: it takes neither -run nor -recorded")
+		return errors.New("-record excludes -run and -recorded, because it records the whole suite")
 	}
 	return nil
 }

@@ -115,10 +115,10 @@ func parseOutcomes(text string) (outcomes, error) {
 		switch outcome(got) {
 		case passed, failed, skipped:
 		default:
-			return nil, fmt.Errorf("not an outcome and a test: %q", line)
+			return nil, fmt.Errorf("invalid line %q: want OUTCOME TEST", line)
 		}
 		if test == "" {
-			return nil, fmt.Errorf("not an outcome and a test: %q", line)
+			return nil, fmt.Errorf("invalid line %q: want OUTCOME TEST", line)
 		}
 		o[test] = outcome(got)
 	}

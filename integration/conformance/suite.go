@@ -111,11 +111,11 @@ func listenAddr(ctx context.Context, logFile string, p *contained.Process) (stri
 		case <-ctx.Done():
 			return "", ctx.Err()
 		case <-p.Done():
-			return "", fmt.Errorf("registry ended: %s", b)
+			return "", fmt.Errorf("registry exited: %s", b)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	return "", errors.New("registry does not say where it listens")
+	return "", errors.New("registry does not log its address")
 }
 
 // suiteTest is the name of the outer test, which runs all others as subtests.

@@ -46,7 +46,7 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	}()
 	if err := <-started; err != nil {
 		if errors.Is(err, syscall.EPERM) {
-			return nil, fmt.Errorf("start %s in namespaces of its own: %w (this needs root)", args[4], err)
+			return nil, fmt.Errorf("start %s in new namespaces: %w (requires root)", args[4], err)
 		}
 		return nil, err
 	}

@@ -9,5 +9,5 @@ import (
 
 // Start returns an error, because namespaces exist only on Linux.
 func Start(*exec.Cmd) (*Process, error) {
-	return nil, errors.New("running a builder needs Linux")
+	return nil, errors.New("running a builder requires Linux")
 }

@@ -113,11 +113,11 @@ func newCertificate(t *testing.T, authority *x509.Certificate, signer *certifica
 	}
 	writeFile(t, files.cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	writeFile(t, files.key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
-	made, err := x509.ParseCertificate(der)
+	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return made, files
+	return cert, files
 }
 
 // serverTLS returns a server configuration that requires client certificates from authority.

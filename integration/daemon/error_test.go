@@ -34,10 +34,10 @@ func TestError(t *testing.T) {
 				t.Errorf("%s\nsource lines (-upstream +ours):\n%s", c.About, diff)
 			}
 			if diff == "" && c.Differs != "" {
-				t.Errorf("%s\nsource lines are equal now; take this out: differs: %s", c.About, c.Differs)
+				t.Errorf("%s\nsource lines are equal now: remove the header differs: %s", c.About, c.Differs)
 			}
 			if len(c.Errors) == 0 {
-				t.Error("the case does not say what the error is")
+				t.Error("the case has no file error")
 			}
 			for _, line := range c.Errors {
 				if !strings.Contains(got, line) {

@@ -61,7 +61,7 @@ func TestContextFilter(t *testing.T) {
 				}
 				sent := res.Sent["transferring context:"]
 				if sent == 0 {
-					t.Errorf("%s: nothing is reported as sent: %v", frontend, res.Sent)
+					t.Errorf("%s: the transferred bytes are not reported: %v", frontend, res.Sent)
 				}
 				if (sent >= big) != tc.wantAll {
 					t.Errorf("%s: %d bytes of the context were transferred", frontend, sent)

@@ -12,7 +12,7 @@ import (
 	"slipway/integration/rig"
 )
 
-var allRuntimeCases = flag.Bool("all-runtime-cases", false, "TestRuntime builds all cases with RUN, not only a few")
+var allRuntimeCases = flag.Bool("all-runtime-cases", false, "build all cases with RUN in TestRuntime, not only a few")
 
 // TestRuntime checks that our solver with runc as its runtime creates the same images as
 // BuildKit, which also uses runc.

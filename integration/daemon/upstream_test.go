@@ -45,12 +45,12 @@ func TestUpstream(t *testing.T) {
 		case covered[name] == nil && !ofTest && !ofFile:
 			t.Errorf("%s of %s has no case", name, tests[name])
 		case covered[name] != nil && ofTest:
-			t.Errorf("%s has a case, and a reason why not", name)
+			t.Errorf("%s has a case and a reason for omitting it", name)
 		}
 	}
-	known := slices.Collect(maps.Values(tests))
+	names := slices.Collect(maps.Values(tests))
 	for name := range reasons {
-		if tests[name] == "" && !slices.Contains(known, name) {
+		if tests[name] == "" && !slices.Contains(names, name) {
 			t.Errorf("testdata/upstream.txt: BuildKit has no %s", name)
 		}
 	}

@@ -52,22 +52,22 @@ func Compare(a, b *Record) Differences {
 		}
 	}
 	theirs, ours := textOfError(a.Err), validValues.ReplaceAllString(textOfError(b.Err), "")
-	lacks := strings.HasPrefix(theirs, "requested ") && requestingStep.MatchString(ours)
-	if lacks {
+	missingCap := strings.HasPrefix(theirs, "requested ") && requestingStep.MatchString(ours)
+	if missingCap {
 		ours = requestingStep.ReplaceAllString(ours, "requested ")
 	}
 	set(ErrorText, textDiff(theirs, ours))
-	if !lacks || errorLocations(a.Err) != "" {
+	if !missingCap || errorLocations(a.Err) != "" {
 		set(ErrorLocations, textDiff(errorLocations(a.Err), errorLocations(b.Err)))
 	}
-	warned, warns := a.Warnings, b.Warnings
+	theirWarnings, ourWarnings := a.Warnings, b.Warnings
 	if a.MultiPlatform && a.Err != nil && b.Err != nil {
 		// Platforms are converted concurrently. The error for one platform can prevent later
 		// warnings for another.
-		n := min(len(warned), len(warns))
-		warned, warns = warned[:n], warns[:n]
+		n := min(len(theirWarnings), len(ourWarnings))
+		theirWarnings, ourWarnings = theirWarnings[:n], ourWarnings[:n]
 	}
-	set(Warnings, textDiff(warningsText(warned), warningsText(warns)))
+	set(Warnings, textDiff(warningsText(theirWarnings), warningsText(ourWarnings)))
 	if a.Err == nil && b.Err == nil { // an error cancels concurrent requests at random times
 		set(Requests, moreRequests(a.Requests, b.Requests))
 	}

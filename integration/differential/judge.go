@@ -186,7 +186,7 @@ func count(kind Kind, outcomes []Outcome) Count {
 // excuseFailures returns one text for each excuse that names an unknown kind or that no
 // outcome of its case needs.
 func excuseFailures(outcomes []Outcome, counts []Count) []string {
-	var faults []string
+	var failures []string
 	seen := map[string]bool{}
 	for _, o := range outcomes {
 		if seen[o.Case.Name] {
@@ -197,11 +197,11 @@ func excuseFailures(outcomes []Outcome, counts []Count) []string {
 			i := slices.IndexFunc(counts, func(c Count) bool { return string(c.Kind) == e.Kind })
 			switch {
 			case i < 0:
-				faults = append(faults, fmt.Sprintf("%s: excuse for %q, which is no kind", o.Case.Name, e.Kind))
+				failures = append(failures, fmt.Sprintf("%s: excuse for %q, which is no kind", o.Case.Name, e.Kind))
 			case !counts[i].unequal[o.Case.Name] && !counts[i].varied[o.Case.Name]:
-				faults = append(faults, fmt.Sprintf("%s: %s do not differ any more: drop the excuse", o.Case.Name, e.Kind))
+				failures = append(failures, fmt.Sprintf("%s: %s do not differ any more: drop the excuse", o.Case.Name, e.Kind))
 			}
 		}
 	}
-	return faults
+	return failures
 }

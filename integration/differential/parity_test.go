@@ -76,7 +76,7 @@ func TestTooManyExcuses(t *testing.T) {
 			outcomes = append(outcomes, Outcome{Case: c, Diffs: Differences{Operations: "-a\n+b\n"}})
 		}
 		if s := Summarize(outcomes); (len(s.Failures) > 0) != fault {
-			t.Errorf("%d excuses: faults %q", n, s.Failures)
+			t.Errorf("%d excuses: failures %q", n, s.Failures)
 		}
 	}
 }
@@ -204,7 +204,7 @@ func TestSummarize(t *testing.T) {
 		s := Summarize([]Outcome{tt.outcome})
 		got := strings.Join(s.Failures, "\n")
 		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
-			t.Errorf("%s: fault %q, want …%s…", tt.name, got, tt.want)
+			t.Errorf("%s: failure %q, want …%s…", tt.name, got, tt.want)
 		}
 		var b strings.Builder
 		if err := Report(&b, s, ReportOptions{}); err != nil {

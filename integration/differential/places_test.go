@@ -20,8 +20,8 @@ import (
 // locationException is a kind of error that needs no source location, because it does not
 // concern the text of a Dockerfile or ignore file.
 type locationException struct {
-	why string
-	fit func(c *golden.Case, text string) bool
+	reason string
+	fit    func(c *golden.Case, text string) bool
 }
 
 // locationExceptions returns all kinds of errors that may lack a source location.
@@ -81,7 +81,7 @@ func (p *locationCheck) run(t *testing.T, c *golden.Case, platform string) error
 		p.wrong[r.Err.Error()] = c.Name
 		return nil
 	}
-	p.used[p.kinds[i].why] = true
+	p.used[p.kinds[i].reason] = true
 	return nil
 }
 
@@ -110,8 +110,8 @@ func TestErrorsHaveLocations(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, k := range p.kinds {
-		if !p.used[k.why] {
-			t.Errorf("no case of the corpus has an error that lacks a location because %s", k.why)
+		if !p.used[k.reason] {
+			t.Errorf("no case of the corpus has an error that lacks a location because %s", k.reason)
 		}
 	}
 	for n := range uint64(2000) {

@@ -40,7 +40,7 @@ COPY --from=build /out /
 )
 
 func main() {
-	runs := flag.Int("runs", 20, "`number` of builds of each image that are measured")
+	runs := flag.Int("runs", 20, "`number` of measured builds with each image")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, *runs)

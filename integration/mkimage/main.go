@@ -27,7 +27,7 @@ import (
 
 func main() {
 	out := flag.String("o", "", "write an OCI archive to this `file`")
-	push := flag.String("push", "", "push to this `reference`, with the credentials of docker login")
+	push := flag.String("push", "", "push the image to this `reference`, with the credentials of docker login")
 	platforms := flag.String("platforms", "linux/amd64,linux/arm64", "comma-separated `list` of platforms")
 	size := flag.Bool("size", false, "print the sizes of our image and upstream's, and the composition of ours")
 	flag.Parse()
@@ -56,7 +56,7 @@ func run(ctx context.Context, req request) error {
 	}
 	out, push := req.out, req.push
 	if out == "" && push == "" {
-		return errors.New("nothing to do: give -o FILE, -push REFERENCE or -size")
+		return errors.New("nothing to do (set -o FILE, -push REFERENCE or -size)")
 	}
 	var platforms []v1.Platform
 	for _, n := range req.platforms {

@@ -35,7 +35,7 @@ func main() {
 
 func run(ctx context.Context, args []string) (failed bool, err error) {
 	fs := flag.NewFlagSet("parity", flag.ContinueOnError)
-	only := fs.String("run", "", "only cases whose name matches this regular `expression`")
+	only := fs.String("run", "", "compare only cases whose name matches this regular `expression`")
 	kinds := fs.String("kind", "", "print only differences of these comma-separated `kinds`")
 	most := fs.Int("n", 20, "print at most `count` differences of a kind; 0 means no limit")
 	lines := fs.Int("lines", 14, "print at most `count` lines of a difference; 0 means no limit")
@@ -106,7 +106,7 @@ func parseKinds(s string) ([]differential.Kind, error) {
 			continue
 		}
 		if !slices.Contains(differential.Kinds(), kind) {
-			return nil, fmt.Errorf("unknown kind %q, there are %q", kind, differential.Kinds())
+			return nil, fmt.Errorf("unknown kind %q (want one of %q)", kind, differential.Kinds())
 		}
 		kinds = append(kinds, kind)
 	}

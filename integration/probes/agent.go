@@ -44,10 +44,10 @@ func newAgent(path string) (*agent, error) {
 func (a *agent) takeTypes() []byte {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	asked := a.types
+	types := a.types
 	a.types = nil
-	slices.Sort(asked)
-	return slices.Compact(asked)
+	slices.Sort(types)
+	return slices.Compact(types)
 }
 
 // serve answers the messages on conn until the client closes it.

@@ -29,8 +29,8 @@ func main() {
 		os.Exit(runInSession())
 	}
 	var set settings
-	flag.StringVar(&set.run, "run", "", "only jobs that match this `regexp`; the table is not compared")
-	flag.StringVar(&set.on, "on", "", "only these `columns`, separated by semicolons; the table is not compared")
+	flag.StringVar(&set.run, "run", "", "run only jobs that match this `regexp`; the table is not compared")
+	flag.StringVar(&set.on, "on", "", "run only these `columns`, separated by semicolons; the table is not compared")
 	flag.BoolVar(&set.verbose, "v", false, "print all outcomes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -106,7 +106,7 @@ func (set settings) selected() ([]job, []column, error) {
 	on := strings.Split(set.on, ";")
 	cols := slices.DeleteFunc(columns(), func(c column) bool { return set.on != "" && !slices.Contains(on, c.name) })
 	if len(list) == 0 || len(cols) == 0 {
-		return nil, nil, errors.New("no such job or column")
+		return nil, nil, errors.New("-run or -on matches no job or column")
 	}
 	return list, cols, nil
 }

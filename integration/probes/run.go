@@ -62,7 +62,7 @@ func (s *site) runJob(ctx context.Context, j job, out *outcomes) error {
 		out.refused[j.name] = logs + message
 	}
 	if want := j.markers(); failed == nil && len(endMarker.FindAllString(logs, -1)) < want {
-		return fmt.Errorf("not all of %d steps have ended:\n%s", want, logs)
+		return fmt.Errorf("fewer than %d steps ended:\n%s", want, logs)
 	}
 	return s.inspect(j, out)
 }

@@ -193,9 +193,9 @@ func (m *machine) chmod(name string, mode os.FileMode) {
 
 func (m *machine) prune(opt state.PruneOptions) []state.Entry {
 	m.t.Helper()
-	gone, err := state.Prune(m.t.Context(), m.o.State, m.o.Now, opt)
+	removed, err := state.Prune(m.t.Context(), m.o.State, m.o.Now, opt)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	return gone
+	return removed
 }

@@ -100,7 +100,7 @@ func (m *machine) step(text string) step {
 		}
 	}
 	if len(found) != 1 {
-		m.t.Fatalf("steps with %q: %q", text, found)
+		m.t.Fatalf("steps whose name contains %q: %q, want one", text, found)
 	}
 	return m.steps[found[0]]
 }

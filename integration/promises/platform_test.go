@@ -52,14 +52,14 @@ func TestPlatforms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made := 0
+	runs := 0
 	for step := range m.steps {
 		if strings.Contains(step, "RUN cat") {
-			made++
+			runs++
 		}
 	}
-	if made != 1 {
-		t.Errorf("what all platforms use ran %d times", made)
+	if runs != 1 {
+		t.Errorf("the stage for the build platform ran %d times, want once", runs)
 	}
 	index, err := imagetree.Open(archive, t.TempDir())
 	if err != nil {

@@ -195,8 +195,8 @@ func TestNoTrace(t *testing.T) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	for _, who := range users() {
-		w := newEnvironment(t, who.user, who.runner)
+	for _, u := range users() {
+		w := newEnvironment(t, u.user, u.runner)
 		for _, tc := range []struct {
 			about, run string
 			code       int
@@ -223,22 +223,22 @@ func TestNoTrace(t *testing.T) {
 				t.Fatal(err)
 			}
 			if code := cmd.ProcessState.ExitCode(); code != tc.code {
-				t.Errorf("%s, %s: exit code %d, want %d:\n%s", who.about, tc.about, code, tc.code, output)
+				t.Errorf("%s, %s: exit code %d, want %d:\n%s", u.about, tc.about, code, tc.code, output)
 			}
 			if diff := cmp.Diff(before, w.leftovers()); diff != "" {
-				t.Errorf("%s, %s: left (-before +after)\n%s", who.about, tc.about, diff)
+				t.Errorf("%s, %s: left (-before +after)\n%s", u.about, tc.about, diff)
 			}
 			if left := children(t); left != "" {
-				t.Errorf("%s, %s: still runs: %s", who.about, tc.about, left)
+				t.Errorf("%s, %s: still runs: %s", u.about, tc.about, left)
 			}
 			if _, err := os.Stat(filepath.Join(w.dir, "out", "image.tar")); (err == nil) != (tc.code == 0) {
-				t.Errorf("%s, %s: the result: %v", who.about, tc.about, err)
+				t.Errorf("%s, %s: the result: %v", u.about, tc.about, err)
 			}
 			if err := os.RemoveAll(filepath.Join(w.dir, "out", "image.tar")); err != nil {
 				t.Fatal(err)
 			}
 			if list, err := os.ReadDir(filepath.Join(w.dir, "out")); err != nil || len(list) > 0 {
-				t.Errorf("%s, %s: beside the result is %v, %v", who.about, tc.about, list, err)
+				t.Errorf("%s, %s: beside the result is %v, %v", u.about, tc.about, list, err)
 			}
 		}
 	}
@@ -305,8 +305,8 @@ func children(t *testing.T) string {
 // instruction copies it.
 func TestUnreadable(t *testing.T) {
 	list := users()
-	who := list[len(list)-1]
-	w := newEnvironment(t, who.user, who.runner)
+	u := list[len(list)-1]
+	w := newEnvironment(t, u.user, u.runner)
 	context := filepath.Join(w.dir, "cwd", "context")
 	testcontext.Write(t, context, map[string]string{"a.txt": "x", "secret": "x", "closed/file": "x"})
 	for _, name := range []string{"secret", "closed"} {
@@ -345,8 +345,8 @@ text
 EOF
 `
 	sums := map[string]map[string]string{} // kind of archive → digest → user
-	for i, who := range users() {
-		w := newEnvironment(t, who.user, who.runner)
+	for i, u := range users() {
+		w := newEnvironment(t, u.user, u.runner)
 		w.umask = []int{0o022, 0o077, 0o002, 0o027}[i]
 		w.env = []string{fmt.Sprintf("GOMAXPROCS=%d", 1+i), fmt.Sprintf("TZ=Etc/GMT-%d", i)}
 		stamp := time.Unix(int64(1e9+i), 0)
@@ -357,7 +357,7 @@ EOF
 			file := filepath.Join(w.dir, "out", kind)
 			cmd, output := w.command(dockerfile, "--build-arg", "SOURCE_DATE_EPOCH=1000000000", "-t", "x", "-o", "type="+kind+",rewrite-timestamp=true,dest="+file)
 			if err := cmd.Run(); err != nil {
-				t.Fatalf("%s: %v:\n%s", who.about, err, output)
+				t.Fatalf("%s: %v:\n%s", u.about, err, output)
 			}
 			data, err := os.ReadFile(file)
 			if err != nil {
@@ -366,7 +366,7 @@ EOF
 			if sums[kind] == nil {
 				sums[kind] = map[string]string{}
 			}
-			sums[kind][who.about] = fmt.Sprintf("%x", sha256.Sum256(data))
+			sums[kind][u.about] = fmt.Sprintf("%x", sha256.Sum256(data))
 		}
 	}
 	for kind, made := range sums {

@@ -79,21 +79,21 @@ func TestSizesAddUp(t *testing.T) {
 	for _, opt := range []state.PruneOptions{
 		{Kinds: []string{"source.local"}}, {KeepBytes: before / 2}, {Description: "COPY"}, {Kinds: []string{"regular"}}, {Kinds: []string{"internal"}}, {},
 	} {
-		gone := sum(m.prune(opt))
+		freed := sum(m.prune(opt))
 		after := m.diskUsage()
-		if before-after < gone || before-after > gone+4000 { // a prune also removes unreferenced data, which has no entry
-			t.Errorf("%+v: %d bytes went, the disk has %d less", opt, gone, before-after)
+		if before-after < freed || before-after > freed+4000 { // a prune also removes unreferenced data, which has no entry
+			t.Errorf("%+v: the removed entries have %d bytes, the disk usage decreased by %d", opt, freed, before-after)
 		}
 		if got := sum(m.entries()); got != after {
 			t.Errorf("%+v: the entries have %d bytes, the disk %d", opt, got, after)
 		}
 		if opt.KeepBytes > 0 && after > opt.KeepBytes {
-			t.Errorf("%d bytes stayed instead of %d", after, opt.KeepBytes)
+			t.Errorf("%d bytes remain, want at most %d", after, opt.KeepBytes)
 		}
 		before = after
 	}
 	if before != 0 {
-		t.Errorf("%d bytes stay in an empty cache", before)
+		t.Errorf("an empty cache uses %d bytes", before)
 	}
 	m.mustBuild(strings.ReplaceAll(manyKinds, "HUB", h.host))
 }
@@ -231,9 +231,9 @@ func TestCacheMountStays(t *testing.T) {
 	if got := list(); got != "one two" {
 		t.Errorf("the cache has %q", got)
 	}
-	gone := m.prune(state.PruneOptions{Description: "cache mount /mine"})
-	if len(gone) != 1 || gone[0].Kind != "exec.cachemount" {
-		t.Errorf("went %+v of %+v", gone, m.entries())
+	removed := m.prune(state.PruneOptions{Description: "cache mount /mine"})
+	if len(removed) != 1 || removed[0].Kind != "exec.cachemount" {
+		t.Errorf("went %+v of %+v", removed, m.entries())
 	}
 	if got := list(); got != "" {
 		t.Errorf("after it was pruned the cache has %q", got)

@@ -95,7 +95,7 @@ func configuredMirror(ctx context.Context) (mirror, error) {
 			return mirror{fields[0], fields[1], strings.Join(settings.FindAllString(string(config), -1), "")}, nil
 		}
 	}
-	return mirror{}, errors.New("apt has no source of the component main to make a base image from (see /etc/apt/sources.list)")
+	return mirror{}, errors.New("apt has no source with the component main for the base image (see /etc/apt/sources.list)")
 }
 
 // bootstrap runs debootstrap in dir and writes the result as a compressed layer to archive.

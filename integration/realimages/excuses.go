@@ -7,8 +7,8 @@ import (
 
 // An excuse describes files whose content differs each time a step writes them.
 type excuse struct {
-	path *regexp.Regexp
-	why  string
+	path   *regexp.Regexp
+	reason string
 }
 
 // excuses returns the files whose content and size may differ. Their mode, owner, time and

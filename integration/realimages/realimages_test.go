@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	only    = flag.String("only", "*", "pattern of the directories of testdata that are built")
+	only    = flag.String("only", "*", "glob `pattern` of the directories in testdata to build")
 	verbose = flag.Bool("verbose", false, "print each image")
 )
 

@@ -120,9 +120,9 @@ func (d *Daemon) await(ctx context.Context) error {
 		}
 		select {
 		case <-d.process.Done():
-			return fmt.Errorf("buildkitd ended: %w", d.process.Wait(ctx, 0))
+			return fmt.Errorf("buildkitd exited: %w", d.process.Wait(ctx, 0))
 		case <-ctx.Done():
-			return fmt.Errorf("buildkitd does not answer: %w", err)
+			return fmt.Errorf("buildkitd does not respond: %w", err)
 		case <-time.After(pollEvery):
 		}
 	}

@@ -74,9 +74,9 @@ func (e *Engine) await(ctx context.Context) error {
 		}
 		select {
 		case <-e.process.Done():
-			return fmt.Errorf("dockerd ended: %w", e.process.Wait(ctx, 0))
+			return fmt.Errorf("dockerd exited: %w", e.process.Wait(ctx, 0))
 		case <-ctx.Done():
-			return fmt.Errorf("dockerd does not answer: %w", err)
+			return fmt.Errorf("dockerd does not respond: %w", err)
 		case <-time.After(pollEvery):
 		}
 	}

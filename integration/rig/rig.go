@@ -64,7 +64,7 @@ func Start(ctx context.Context, opt Options) (_ *Rig, err error) {
 	r.Addr, r.stops = addr, []func() error{stop}
 	images, err := baseimage.Set(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("make base images: %w", err)
+		return nil, fmt.Errorf("create base images: %w", err)
 	}
 	if err := baseimage.Push(ctx, r.Addr, images); err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ func unlocatedFunctions() map[string]string {
 // TestErrorsAreLocated checks that unlocatedFunctions lists exactly the functions that create
 // errors without a source range.
 func TestErrorsAreLocated(t *testing.T) {
-	known := unlocatedFunctions()
+	listed := unlocatedFunctions()
 	for _, dir := range []string{"parser", "instructions", "plan", "shell", "dockerfile2llb", "frontend"} {
 		entries, err := fs.ReadDir(os.DirFS("../.."), dir)
 		if err != nil {
@@ -65,16 +65,16 @@ func TestErrorsAreLocated(t *testing.T) {
 			for _, decl := range file.Decls {
 				site := name + " " + nameOf(decl)
 				for _, pos := range unlocatedErrors(decl) {
-					if _, ok := known[site]; !ok {
+					if _, ok := listed[site]; !ok {
 						t.Errorf("%s: the error of %s has no range (use diag.Errorf, or add the function to the list)", files.Position(pos), site)
 						continue
 					}
-					known[site] = ""
+					listed[site] = ""
 				}
 			}
 		}
 	}
-	for site, why := range known {
+	for site, why := range listed {
 		if why != "" {
 			t.Errorf("%s makes no error without a range: remove it from the list", site)
 		}

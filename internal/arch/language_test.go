@@ -19,7 +19,7 @@ type rejectedPhrase struct {
 	words   []string // each match of pattern contains one of these words; they are searched first, because that is fast
 	pattern *regexp.Regexp
 	write   string // what to write in its place
-	why     string
+	reason  string
 }
 
 // rejections returns the phrases that comments must not contain. Each made comments hard to
@@ -93,7 +93,7 @@ func TestLanguage(t *testing.T) {
 	}
 	for dir := range open {
 		if !found[dir] {
-			t.Errorf("the comments of %s pass: remove it from the list unchecked", dir)
+			t.Errorf("the comments of %s pass: remove it from uncheckedDirs", dir)
 		}
 	}
 }
@@ -125,7 +125,7 @@ func reject(files *token.FileSet, name string, group *ast.CommentGroup) []string
 					line = lines[i]
 				}
 			}
-			findings = append(findings, fmt.Sprintf("%s:%d: %q: write %s (%s)", name, line, phrases[at[0]:at[1]], r.write, r.why))
+			findings = append(findings, fmt.Sprintf("%s:%d: %q: write %s (%s)", name, line, phrases[at[0]:at[1]], r.write, r.reason))
 		}
 	}
 	return findings

@@ -47,7 +47,7 @@ func Parse(text string) ([]Section, error) {
 		case indent == 4 && statement != nil:
 			statement.Cases = append(statement.Cases, strings.Fields(words)...)
 		default:
-			return nil, fmt.Errorf("line %d is indented by %d, which means nothing here", i+1, indent)
+			return nil, fmt.Errorf("line %d is indented by %d blanks (use 0, 2 or 4)", i+1, indent)
 		}
 	}
 	return sections, nil
@@ -56,40 +56,40 @@ func Parse(text string) ([]Section, error) {
 // Check returns one error for each inconsistency between the checklist and the corpus. The
 // errors follow the order of the list, then the order of the corpus.
 func Check(sections []Section, corpus []*golden.Case) []error {
-	var faults []error
+	var problems []error
 	numbers := map[string]bool{}
 	for _, s := range sections {
 		if numbers[s.Number] {
-			faults = append(faults, fmt.Errorf("section %s is there twice", s.Number))
+			problems = append(problems, fmt.Errorf("section %s appears twice", s.Number))
 		}
 		numbers[s.Number] = true
 		for _, st := range s.Statements {
-			faults = append(faults, st.check(corpus)...)
+			problems = append(problems, st.check(corpus)...)
 		}
 	}
 	for _, c := range corpus {
 		part, _, _ := strings.Cut(c.Section, ".")
 		if !numbers[c.Section] && !numbers[part] {
-			faults = append(faults, fmt.Errorf("%s: section %q is not in the list", c.Name, c.Section))
+			problems = append(problems, fmt.Errorf("%s: section %q is not in the list", c.Name, c.Section))
 		}
 	}
-	return faults
+	return problems
 }
 
 func (st *Statement) check(corpus []*golden.Case) []error {
-	var faults []error
+	var problems []error
 	if len(st.Cases) == 0 {
-		faults = append(faults, fmt.Errorf("line %d: no case shows that", st.Line))
+		problems = append(problems, fmt.Errorf("line %d: the statement has no case", st.Line))
 	}
 	for i, name := range st.Cases {
 		if find(corpus, name) == nil {
-			faults = append(faults, fmt.Errorf("line %d: there is no case %s", st.Line, name))
+			problems = append(problems, fmt.Errorf("line %d: case %s does not exist", st.Line, name))
 		}
 		if slices.Contains(st.Cases[:i], name) {
-			faults = append(faults, fmt.Errorf("line %d: case %s is there twice", st.Line, name))
+			problems = append(problems, fmt.Errorf("line %d: case %s appears twice", st.Line, name))
 		}
 	}
-	return faults
+	return problems
 }
 
 // find returns the case with the given name, or nil. corpus must be sorted by name.

@@ -157,8 +157,8 @@ func TestCheck(t *testing.T) {
 		got = append(got, fault.Error())
 	}
 	want := []string{
-		"line 2: no case shows that", "line 3: there is no case lex/c", "line 3: case lex/a is there twice",
-		"section 1 is there twice", `lex/b: section "3" is not in the list`,
+		"line 2: the statement has no case", "line 3: case lex/c does not exist", "line 3: case lex/a appears twice",
+		"section 1 appears twice", `lex/b: section "3" is not in the list`,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

@@ -191,7 +191,7 @@ func (c *Client) Inputs(context.Context) (map[string]llb.State, error) {
 
 // NewContainer returns an error, because there is no builder.
 func (c *Client) NewContainer(context.Context, gateway.NewContainerRequest) (gateway.Container, error) {
-	return nil, errors.New("there is no builder to run a container")
+	return nil, errors.New("cannot run a container without a builder")
 }
 
 // Warn records the warning.

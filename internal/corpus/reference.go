@@ -35,7 +35,7 @@ func (r *reference) ToState() (llb.State, error) {
 
 func (r *reference) files() (tree, error) {
 	if r.solve.req.Frontend != "" {
-		return nil, errors.New("there is no builder to run a frontend")
+		return nil, errors.New("cannot run a frontend without a builder")
 	}
 	return r.client.evaluate(r.solve.req.Definition)
 }

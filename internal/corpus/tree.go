@@ -47,7 +47,7 @@ func (c *Client) evaluateOp(ops map[string]*pb.Op, in *pb.Input) (tree, error) {
 		return c.source(src)
 	}
 	if op.GetFile() == nil {
-		return nil, fmt.Errorf("there is no builder to run %T", op.Op)
+		return nil, fmt.Errorf("cannot execute %T without a builder", op.Op)
 	}
 	var trees []tree
 	for _, in := range op.Inputs {
@@ -87,7 +87,7 @@ func runAction(action *pb.FileAction, trees []tree) (tree, error) {
 	case action.GetMkdir() != nil:
 		return out, nil
 	}
-	return nil, fmt.Errorf("there is no builder to do %T", action.Action)
+	return nil, fmt.Errorf("cannot execute %T without a builder", action.Action)
 }
 
 func copyInto(dst, src tree, cp *pb.FileActionCopy) {
@@ -161,7 +161,7 @@ func (c *Client) source(op *pb.SourceOp) (tree, error) {
 		}
 		return files, nil
 	}
-	return nil, fmt.Errorf("there is no builder to read %s", op.Identifier)
+	return nil, fmt.Errorf("cannot read %s without a builder", op.Identifier)
 }
 
 // local returns the files of a local directory that the attributes of its source select.

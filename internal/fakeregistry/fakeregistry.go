@@ -41,8 +41,8 @@ type Server struct {
 	// If Before is nil, the registry answers every request.
 	Before func(http.ResponseWriter, *http.Request) bool
 
-	mu   sync.Mutex
-	seen []string
+	mu       sync.Mutex
+	requests []string
 }
 
 // Start starts a registry over HTTP and closes it when the test ends.
@@ -57,7 +57,7 @@ func start(t testing.TB, auth Auth, listen func(http.Handler) *httptest.Server) 
 	blobs := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	s.Server = listen(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
-		s.seen = append(s.seen, r.Method+" "+r.URL.Path)
+		s.requests = append(s.requests, r.Method+" "+r.URL.Path)
 		s.mu.Unlock()
 		switch {
 		case s.Before != nil && s.Before(w, r):
@@ -79,9 +79,9 @@ func start(t testing.TB, auth Auth, listen func(http.Handler) *httptest.Server) 
 func (s *Server) TakeRequests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seen := s.seen
-	s.seen = nil
-	return seen
+	requests := s.requests
+	s.requests = nil
+	return requests
 }
 
 // authorize reports whether a request is authorized. If not, it writes an error response.

@@ -67,7 +67,7 @@ func Parse(name string, data []byte) (*Case, error) {
 	}
 	for file := range h.quoted {
 		if _, ok := c.File(file); !ok {
-			return nil, fmt.Errorf("%s: encoding of %s, which is not there", name, file)
+			return nil, fmt.Errorf("%s: encoding of %s: the archive does not contain this file", name, file)
 		}
 	}
 	return c, nil
@@ -81,11 +81,11 @@ func checkName(name string) error {
 		return fmt.Errorf("%s: unknown category %q", name, parts[0])
 	}
 	if n := len(parts); n < 2 || n > 3 {
-		return fmt.Errorf("%s: a case is named by a category, an optional subject and words", name)
+		return fmt.Errorf("%s: invalid name (want a category, an optional subject and words, separated by slashes)", name)
 	}
 	for _, words := range parts[1:] {
 		if words == "" || strings.Trim(words, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-			return fmt.Errorf("%s: a case is named by lower-case words, digits and dashes", name)
+			return fmt.Errorf("%s: invalid name (use lower-case letters, digits and dashes)", name)
 		}
 	}
 	return nil
@@ -94,7 +94,7 @@ func checkName(name string) error {
 func (c *Case) addFile(f txtar.File, h *header) error {
 	if section, ok := strings.CutPrefix(f.Name, "out/"); ok {
 		if _, ok := c.out[section]; ok {
-			return fmt.Errorf("is there twice")
+			return fmt.Errorf("appears twice")
 		}
 		if _, ok := sections()[section]; !ok {
 			return fmt.Errorf("no package owns this section")
@@ -106,7 +106,7 @@ func (c *Case) addFile(f txtar.File, h *header) error {
 		return fmt.Errorf("is not a clean path")
 	}
 	if _, ok := c.File(f.Name); ok {
-		return fmt.Errorf("is there twice")
+		return fmt.Errorf("appears twice")
 	}
 	data := f.Data
 	if h.quoted[f.Name] {

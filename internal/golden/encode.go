@@ -23,7 +23,7 @@ func decodeQuoted(data []byte) ([]byte, error) {
 		if digits, rest, ok := strings.Cut(line, " "); ok && !strings.HasPrefix(digits, `"`) {
 			var err error
 			if count, err = strconv.Atoi(digits); err != nil || count < 0 {
-				return nil, fmt.Errorf("line %d: bad repeat count %q", n, digits)
+				return nil, fmt.Errorf("line %d: invalid repeat count %q", n, digits)
 			}
 			line = strings.TrimSpace(rest)
 		}

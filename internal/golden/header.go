@@ -26,7 +26,7 @@ func parseHeader(c *Case, comment string) (*header, error) {
 		key, value, ok := strings.Cut(line, ":")
 		value = strings.TrimSpace(value)
 		if !ok || value == "" {
-			return nil, fmt.Errorf("header line %q is not key: value", line)
+			return nil, fmt.Errorf("header line %q is not of the form key: value", line)
 		}
 		if err := setHeader(c, h, key, value); err != nil {
 			return nil, fmt.Errorf("header %s: %w", key, err)
@@ -69,7 +69,7 @@ func setHeader(c *Case, h *header, key, value string) error {
 		kind, why, ok := strings.Cut(value, ":")
 		why = strings.TrimSpace(why)
 		if !ok || why == "" {
-			return errors.New("is not kind: why")
+			return errors.New("is not of the form kind: why")
 		}
 		c.Differs = append(c.Differs, Excuse{Kind: kind, Why: why})
 	case "encoding":
@@ -87,11 +87,11 @@ func setHeader(c *Case, h *header, key, value string) error {
 	case "policy":
 		from, to, ok := strings.Cut(value, " ")
 		if !ok || !strings.Contains(to, "://") {
-			return errors.New("is not identifier identifier")
+			return errors.New("is not of the form identifier identifier")
 		}
 		c.Policy[from] = to
 	default:
-		return errors.New("is not known")
+		return errors.New("is unknown")
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func parseOpts(opts map[string]string, s string) error {
 	for s = strings.TrimLeft(s, " "); s != ""; s = strings.TrimLeft(s, " ") {
 		key, rest, ok := strings.Cut(s, "=")
 		if !ok || key == "" || strings.Contains(key, " ") {
-			return fmt.Errorf("%q is not key=value", s)
+			return fmt.Errorf("%q is not of the form key=value", s)
 		}
 		var value string
 		if q, err := strconv.QuotedPrefix(rest); err == nil {

@@ -73,7 +73,7 @@ func DefaultImages() *Images {
 // plainImage returns an entry for an image with a simple config that f modifies.
 func plainImage(name string, f func(*dockerspec.DockerOCIImage)) imageEntry {
 	return func(p ocispecs.Platform) []byte {
-		c := plain(name, p)
+		c := plainConfig(name, p)
 		f(c)
 		data, err := json.Marshal(c)
 		if err != nil {
@@ -83,7 +83,7 @@ func plainImage(name string, f func(*dockerspec.DockerOCIImage)) imageEntry {
 	}
 }
 
-func plain(name string, p ocispecs.Platform) *dockerspec.DockerOCIImage {
+func plainConfig(name string, p ocispecs.Platform) *dockerspec.DockerOCIImage {
 	created := time.Date(2024, 3, 1, 12, 30, 45, 123456789, time.UTC)
 	c := &dockerspec.DockerOCIImage{}
 	c.Created = &created

@@ -34,7 +34,7 @@ func TestFirst(t *testing.T) {
 			return nil
 		})
 		if err == nil || err.Error() != "one" || !cancelled.Load() {
-			t.Fatalf("error %v, cancelled %t", err, cancelled.Load())
+			t.Fatalf("error %v, canceled %t, want the error of call 1 and true", err, cancelled.Load())
 		}
 	}
 }

@@ -16,6 +16,6 @@ func TestFIFO(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Open(name); err == nil || !strings.HasSuffix(err.Error(), "fifo: is not a regular file") {
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want one for a FIFO", err)
 	}
 }

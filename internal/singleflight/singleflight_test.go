@@ -53,7 +53,7 @@ func TestWaiterEnds(t *testing.T) {
 		t.Errorf("the first caller got %v, want 1", got)
 	}
 	if v, err := g.Do(t.Context(), "key", number(3, nil)); v != 1 || err != nil {
-		t.Errorf("a later caller got %d, %v, want the remembered 1", v, err)
+		t.Errorf("a later caller got %d, %v, want the memoized 1", v, err)
 	}
 }
 
