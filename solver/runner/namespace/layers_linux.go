@@ -264,7 +264,8 @@ func (o *upperReader) restoreTime(base, n *tree.Node, at string) *tree.Node {
 	return n
 }
 
-// hasStub reports whether a stub is below a directory.
+// hasStub reports whether a path in stubs is below the directory dir. Such a path
+// exists only as a mount point.
 func hasStub(stubs map[string]bool, dir string) bool {
 	for name := range stubs {
 		if strings.HasPrefix(name, dir+"/") {

@@ -247,8 +247,8 @@ func makeFile(dir *os.File, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// checkMountPoint returns an error if the mount point at, whose path is name, is in a
-// proc file system.
+// checkMountPoint returns an error if an open mount point is in a proc file system,
+// unless its path, name, is one of replaceableFiles.
 //
 // Upstream: runc allows mounts over the files that lxcfs replaces, such as
 // /proc/meminfo.
