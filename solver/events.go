@@ -49,7 +49,7 @@ func (s *events) emit(e Event) {
 	s.emitLocked(e)
 }
 
-// emitLocked does the same as emit. The caller must hold s.mu.
+// emitLocked sets the time of an event and sends it. The caller must hold s.mu.
 func (s *events) emitLocked(e Event) {
 	if s.send == nil {
 		return
@@ -99,7 +99,7 @@ func (p *progress) skip() {
 	p.skipLocked()
 }
 
-// skipLocked does the same as skip. The caller must hold p.events.mu.
+// skipLocked sends the events of skip. The caller must hold p.events.mu.
 func (p *progress) skipLocked() {
 	if p.reported {
 		return

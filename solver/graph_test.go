@@ -54,7 +54,7 @@ func mkdir(in, out int64) *pb.FileAction {
 	return &pb.FileAction{Input: in, SecondaryInput: -1, Output: out, Action: &pb.FileAction_Mkdir{Mkdir: &pb.FileActionMkDir{Path: "/a"}}}
 }
 
-// run returns an exec operation with these mounts.
+// run returns an exec operation that runs the command "x" with the given mounts.
 func run(mounts ...*pb.Mount) *pb.Op {
 	return &pb.Op{Op: &pb.Op_Exec{Exec: &pb.ExecOp{Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/"}, Mounts: mounts}}}
 }

@@ -50,8 +50,8 @@ func (j *Job) Result(g *Graph) *Result {
 	return &Result{task: j.byVertex[g.Root.Vertex], index: g.Root.Index}
 }
 
-// task returns the task that evaluates a vertex with these inputs. Equal vertices of
-// several graphs share a task.
+// task returns the task that evaluates the vertex v with the results in as its inputs. Equal
+// vertices of several graphs share a task.
 //
 // If a vertex or one of its transitive inputs ignores the cache, its task is different
 // from the task of the same vertex that may use the cache. If the task that ignores the

@@ -13,7 +13,8 @@ import (
 // two operations have equal keys, the outputs of one can be used for the other.
 type Key struct{ Parts []Part }
 
-// Part is a part of a [Key]: one thing that the outputs depend on.
+// Part is a part of a [Key]. It covers one dependency of the outputs, such as the files
+// that a COPY selects.
 type Part struct {
 	Name   string // such as "operation", "mount /", "files of copy 0"
 	Digest digest.Digest

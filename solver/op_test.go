@@ -15,7 +15,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// files returns a snapshot with these files. content maps the path of a file to its text.
+// files returns a snapshot with regular files. content maps their paths to their text.
 func files(t *testing.T, store *tree.Store, content map[string]string) *snapshot.Snapshot {
 	t.Helper()
 	e := tree.Edit(tree.Empty())
@@ -36,8 +36,8 @@ func files(t *testing.T, store *tree.Store, content map[string]string) *snapshot
 	return snapshot.New(e.Tree(), nil)
 }
 
-// keyOf returns the digest of the cache key of op with these inputs. Their identities are
-// made up from their indexes, so that only their content affects the key.
+// keyOf returns the digest of the cache key of an operation with the inputs in. The identity
+// of each input is derived from its index, so that only its content affects the key.
 func keyOf(t *testing.T, op *pb.Op, in []*snapshot.Snapshot) digest.Digest {
 	t.Helper()
 	for range in {
@@ -139,8 +139,8 @@ func TestCopyWithinIsNotExported(t *testing.T) {
 	}
 }
 
-// mountOp returns an exec operation with a mount of its first input at "/" and these
-// mounts.
+// mountOp returns an exec operation that runs "true". It mounts its first input at "/", and
+// the given mounts.
 func mountOp(mounts ...*pb.Mount) *pb.Op {
 	return &pb.Op{Op: &pb.Op_Exec{Exec: &pb.ExecOp{
 		Meta:   &pb.Meta{Args: []string{"true"}, Cwd: "/"},

@@ -31,7 +31,7 @@ type toy struct {
 	flags  map[string]bool
 }
 
-// toyInput is an input of a toy: an output of the toy called name.
+// toyInput is an input of a toy. It refers to an output of another toy by name and index.
 type toyInput struct {
 	name    string
 	index   int

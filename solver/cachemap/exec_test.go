@@ -10,7 +10,7 @@ import (
 	"slipway/solver/contenthash"
 )
 
-// process returns an exec operation with input 0 as its root and with these mounts. If
+// process returns an exec operation with input 0 as its root and with more mounts. If
 // change is not nil, it may modify the operation.
 func process(change func(*pb.Op, *pb.ExecOp), mounts ...*pb.Mount) *pb.Op {
 	exec := &pb.ExecOp{

@@ -75,7 +75,8 @@ func (m *Map) file(op *pb.FileOp) (fileRecord, error) {
 	return r, nil
 }
 
-// action returns the fields of an action that depend on its kind.
+// action returns the part of a file action that its digest covers: the message for its kind,
+// such as *pb.FileActionMkDir.
 func action(a *pb.FileAction) any {
 	switch a := a.Action.(type) {
 	case *pb.FileAction_Mkdir:

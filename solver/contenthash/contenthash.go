@@ -72,7 +72,7 @@ func (h *Hasher) Sum(ctx context.Context, t Tree, selectors []Selector) (digest.
 	return digest.FromString(strings.Join(list, "\x00")), nil
 }
 
-// selected returns the digest for one selector.
+// selected returns the content digest of the files that one selector selects in t.
 func (h *Hasher) selected(ctx context.Context, t Tree, s Selector) (digest.Digest, error) {
 	s.Path = path.Join("/", s.Path)
 	switch {

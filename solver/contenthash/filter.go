@@ -66,7 +66,8 @@ func (h *Hasher) filtered(ctx context.Context, t Tree, s Selector) (digest.Diges
 	return digest.NewDigest(digest.SHA256, sum), nil
 }
 
-// resultDigest returns the digest of a selected node.
+// resultDigest returns the digest of a selected node: of its metadata for a directory, of
+// its target for a followed link, and otherwise of the file.
 func (h *Hasher) resultDigest(ctx context.Context, t Tree, f *candidate, s Selector) (digest.Digest, error) {
 	if f.followed(s) {
 		return h.at(ctx, t, f.name, true)
@@ -217,8 +218,8 @@ func (w *walk) add(c *candidate, above []*candidate) {
 	}
 }
 
-// matches reports whether the patterns select c, whose path relative to the path of the
-// selector is rel.
+// matches reports whether the include and exclude patterns select the candidate c. rel is
+// its path relative to the path that matches the selector.
 func (w *walk) matches(c *candidate, rel string, above []*candidate) (bool, error) {
 	var parent candidate
 	if len(above) > 0 {

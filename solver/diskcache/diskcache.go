@@ -123,7 +123,7 @@ func readRegular(name string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// load returns the outputs of a record, loaded with loader.
+// load returns the outputs of the result in record file r. It loads their trees with loader.
 func (c *Cache) load(loader *tree.Loader, r recordFile) ([]*snapshot.Snapshot, error) {
 	var outs []*snapshot.Snapshot
 	for _, o := range r.Outputs {

@@ -24,7 +24,7 @@ type Usage struct {
 	held  map[digest.Digest]bool // blobs passed to Hold
 }
 
-// Usage returns a usage that counts the references from these records.
+// Usage counts the references from records to the blobs and directories of the store.
 func (c *Cache) Usage(ctx context.Context, records []Record) (*Usage, error) {
 	u := &Usage{trees: c.store.Loader(), blobs: map[digest.Digest]int{}, dirs: map[digest.Digest]int{}, bases: map[digest.Digest]int{}, held: map[digest.Digest]bool{}}
 	var err error
@@ -145,8 +145,8 @@ func (o *owners) blob(key string, d digest.Digest) {
 	}
 }
 
-// assignTop assigns to r the changes in the top layer of each of its outputs, which are the
-// changes of its operation.
+// assignTop assigns to record r the files that its operation added or changed: those in the
+// top layer of each output.
 func (o *owners) assignTop(r Record) {
 	for _, out := range r.record.Outputs {
 		top, lower := out.Tree, digest.Digest("")
@@ -211,7 +211,7 @@ func (o *owners) assignAll(key string, n *tree.Node, visited map[digest.Digest]b
 	}
 }
 
-// layers returns the number of layers of the output with the most layers.
+// layers returns the maximum number of layers that an output of the result has.
 func (r Record) layers() (n int) {
 	for _, o := range r.record.Outputs {
 		n = max(n, len(o.Layers))

@@ -34,7 +34,8 @@ type copier struct {
 	created  []string  // paths of these directories
 }
 
-// copy copies the files that c selects from src into e, or unpacks them if c says so.
+// copy performs the copy action c: it copies the selected files of src into the tree of e,
+// or unpacks them if they are archives and the action requests that.
 func (r *run) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, owner *ids) error {
 	p := &copier{r: r, e: e, c: c, owner: owner}
 	if err := p.checkTarget(); err != nil {

@@ -67,7 +67,7 @@ func fastDir(t *testing.T) string {
 	return dir
 }
 
-// copyCase is a random copy.
+// copyCase is a random copy action with its source and destination trees.
 type copyCase struct {
 	t        *testing.T
 	store    *tree.Store

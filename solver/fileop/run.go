@@ -65,7 +65,7 @@ func (e *ActionError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *ActionError) Unwrap() error { return e.Err }
 
-// run is the state of a file operation.
+// run is the state of one call of [Apply].
 type run struct {
 	ctx       context.Context
 	env       Env

@@ -39,7 +39,7 @@ func apply(t *testing.T, s *tree.Store, in []*tree.Node, actions ...*pb.FileActi
 	return list[len(list)-1].Tree
 }
 
-// treeOf returns a tree with these files. content maps the path of a file to its text.
+// treeOf returns a tree with regular files. content maps their paths to their text.
 func treeOf(t *testing.T, s *tree.Store, content map[string]string) *tree.Node {
 	t.Helper()
 	e := tree.Edit(tree.Empty())

@@ -144,7 +144,7 @@ func (p *selectedNode) write(b *strings.Builder) {
 	b.WriteString("end\n")
 }
 
-// list adds the selected files to files, by path.
+// list adds the selected nodes at and below p to the map files, by path.
 func (p *selectedNode) list(files map[string]*tree.Node) {
 	if p.complete {
 		AddFiles(p.path, p.node, files)

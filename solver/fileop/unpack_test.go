@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// archive returns a tree with the file a.tar, an archive of these entries.
+// archive returns a tree with the file a.tar, an archive that contains entries.
 func archive(t *testing.T, s *tree.Store, entries ...*tar.Header) *tree.Node {
 	t.Helper()
 	var b bytes.Buffer
@@ -30,7 +30,8 @@ func archive(t *testing.T, s *tree.Store, entries ...*tar.Header) *tree.Node {
 	return treeOf(t, s, map[string]string{"a.tar": b.String()})
 }
 
-// unpack returns an action that unpacks /a.tar of tree from into tree input.
+// unpack returns an action that unpacks the archive /a.tar of one tree into the root of
+// another one. The trees are given by their indexes from and input.
 func unpack(input, from int64) *pb.FileAction {
 	return &pb.FileAction{Input: input, SecondaryInput: from, Action: &pb.FileAction_Copy{
 		Copy: &pb.FileActionCopy{Src: "/a.tar", Dest: "/", Mode: -1, Timestamp: -1, CreateDestPath: true, AttemptUnpackDockerCompatibility: true},

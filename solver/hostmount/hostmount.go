@@ -111,7 +111,7 @@ func exists(lock *flock.Flock) bool {
 	return err == nil && os.SameFile(locked, named)
 }
 
-// Reset discards the cache mounts with these ids, so that later processes start with new
+// Reset discards the cache mounts with the given ids. Later processes start with new
 // directories. Processes that use one of them now keep it until they end.
 func (h *Mounts) Reset(ids []string) error {
 	dirs, err := os.ReadDir(h.Dir)

@@ -62,7 +62,8 @@ func checkConfig(c *cacheconfig.CacheConfig) error {
 	return nil
 }
 
-// checkRecord returns an error if record r of the config c is invalid on its own.
+// checkRecord returns an error if the digest of record r is invalid, or if an input or a
+// result of r refers to a record or layer that config c lacks.
 func checkRecord(c *cacheconfig.CacheConfig, r cacheconfig.CacheRecord) error {
 	if err := r.Digest.Validate(); err != nil {
 		return err

@@ -216,7 +216,7 @@ func (w *writer) write(ctx context.Context, s storage, to To) error {
 	return s.tag(ctx, d, data)
 }
 
-// parallelLayers is the number of layers that are written concurrently.
+// parallelLayers is the maximum number of layers that an export writes concurrently.
 const parallelLayers = 4
 
 // writeLayers writes the blobs of all layers and returns their descriptors.

@@ -59,7 +59,7 @@ type layerChain struct {
 	chained bool // whether the record lists all layers, and not only the top one
 }
 
-// NewImports returns [Imports] that search these caches. s unpacks their layers. warn is
+// NewImports returns [Imports] that search the given caches. s unpacks layers. warn is
 // called with an error text if a result cannot be fetched, once for each text.
 func NewImports(caches []*Cache, s *llbsource.Sources, warn func(string)) *Imports {
 	return &Imports{caches: caches, sources: s, warn: warn, results: map[digest.Digest]layerChain{}, warnings: map[string]bool{}}
@@ -93,7 +93,8 @@ func Open(ctx context.Context, f From, c *registry.Client) ([]*Cache, error) {
 	return []*Cache{newCache(s, f.String(), config, layers)}, nil
 }
 
-// newCache returns a cache with this config. layers are the layers of its manifest.
+// newCache returns a cache for [Imports] from its config and from the layers that its
+// manifest lists. from names the cache in messages.
 func newCache(s storage, from string, config *cacheconfig.CacheConfig, layers map[digest.Digest]ocispecs.Descriptor) *Cache {
 	c := &Cache{from: from, storage: s, config: config, layers: layers, records: map[digest.Digest][]int{}}
 	for i, r := range config.Records {
@@ -190,7 +191,7 @@ func (c *Cache) completeLayers() []bool {
 	return complete
 }
 
-// has reports whether the manifest lists all of these layers, which are indexes in the
+// has reports whether the manifest lists all given layers. layers are their indexes in the
 // config. It returns false if layers is empty.
 func (c *Cache) has(layers []int) bool {
 	for _, i := range layers {

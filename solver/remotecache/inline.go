@@ -127,8 +127,8 @@ func inlineConfig(data []byte, layers []ocispecs.Descriptor) (*cacheconfig.Cache
 }
 
 // Inline returns the inline cache for the config of an image whose layers are the layers of
-// main. Only results that consist of these layers are part of it. If there are no such
-// results, Inline returns nil.
+// main. The cache contains only results whose layers the image has. If no result is left,
+// Inline returns nil.
 func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot) ([]byte, error) {
 	var layers []string
 	for _, l := range main.Layers() {

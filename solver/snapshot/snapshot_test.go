@@ -10,7 +10,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// dir returns a tree with files of these names.
+// dir returns a tree with an empty regular file for each name.
 func dir(t *testing.T, names ...string) *tree.Node {
 	t.Helper()
 	e := tree.Edit(tree.Empty())

@@ -27,7 +27,7 @@ func Diff(lower, upper *Node, fn func(Change) error) error {
 	return diff("", lower, upper, fn)
 }
 
-// diff does the same as [Diff] for the nodes at path at.
+// diff calls fn for the changes between two nodes at the path at, as described for [Diff].
 func diff(at string, lower, upper *Node, fn func(Change) error) error {
 	if lower.Same(upper) || sameInLayers(lower, upper) {
 		return nil

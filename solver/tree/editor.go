@@ -28,7 +28,8 @@ type Editor struct {
 // times.
 func (e *Editor) Touch(now func() time.Time) { e.now = now }
 
-// set records that c replaces the entry name in f.
+// set changes the entry name of folder f to the state c. It also updates the modification
+// time of the folder if Touch was called.
 func (e *Editor) set(f *folder, name string, c change) {
 	f.changes[name] = c
 	if e.now != nil {

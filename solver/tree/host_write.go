@@ -122,7 +122,7 @@ func (w *hostWriter) special(at *os.Root, name string, e Entry) (created bool, e
 	return false, fmt.Errorf("make /%s: %w", name, err)
 }
 
-// file writes the content of a regular file.
+// file creates the regular file name in the directory at, with the content of n.
 func (w *hostWriter) file(at *os.Root, name string, n *Node) error {
 	src, err := w.store.OpenContext(w.ctx, n.blob)
 	if err != nil {

@@ -30,7 +30,7 @@ type openDir struct {
 	dev, ino uint64
 }
 
-// descend starts a descent at a directory.
+// descend returns a descent whose first and last directory is name.
 func descend(name string) (*descent, error) {
 	d := &descent{}
 	return d, d.open(unix.AT_FDCWD, name, unix.O_RDONLY|unix.O_DIRECTORY)

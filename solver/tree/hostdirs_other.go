@@ -18,7 +18,7 @@ type openDir struct {
 	*os.File
 }
 
-// descend starts a descent at a directory.
+// descend returns a descent whose first and last directory is name.
 func descend(name string) (*descent, error) {
 	d := &descent{}
 	root, err := os.OpenRoot(name)

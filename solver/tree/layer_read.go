@@ -16,8 +16,9 @@ import (
 	"time"
 )
 
-// Names with these prefixes are whiteouts, which record in a layer that a file was
-// deleted. xattrPAX is the prefix of PAX records with extended attributes.
+// whiteout is the prefix of a file name that records in a layer that a file was deleted. A
+// file named opaque records that all files of its directory were deleted. xattrPAX is the
+// prefix of PAX records with extended attributes.
 //
 // See https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts.
 const (

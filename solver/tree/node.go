@@ -143,7 +143,7 @@ func NewSymlink(m Meta, target string) *Node {
 // ignore d.
 func NewDevice(k Kind, m Meta, d Device) *Node { return &Node{kind: k, meta: m, device: d} }
 
-// NewDir returns a directory with these entries, in any order. It returns an error if a
+// NewDir returns a directory with entries, which may be in any order. It returns an error if a
 // name is duplicate, empty, "." or "..", or contains a slash or a NUL byte.
 func NewDir(m Meta, entries []Entry) (*Node, error) {
 	entries = slices.Clone(entries)

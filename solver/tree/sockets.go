@@ -17,7 +17,8 @@ func (s *Store) StubSockets(n *Node) (*Node, error) {
 	return n.stubSockets(empty), nil
 }
 
-// stubSockets does the same as [Store.StubSockets]. empty is the empty blob.
+// stubSockets returns a copy of the tree n in which a file with the blob empty replaces each
+// socket.
 func (n *Node) stubSockets(empty Blob) *Node {
 	switch {
 	case n.kind == Socket:

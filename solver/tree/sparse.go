@@ -45,7 +45,7 @@ type sparseReader struct {
 	data, hole int64 // offsets of the next data and of the hole after it
 }
 
-// content returns a reader for a file that is fast for sparse files.
+// content returns a reader of an open file. For a sparse file, it is a [sparseReader].
 func content(f *os.File) (io.Reader, error) {
 	info, err := f.Stat()
 	if err != nil || sizeOnDisk(info) >= info.Size() {

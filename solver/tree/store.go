@@ -267,8 +267,8 @@ func (s *Store) path(kind string, d digest.Digest) string {
 	return filepath.Join(s.dir, kind, hex[:2], hex[2:])
 }
 
-// write writes data to a temporary file and renames it to name, so that name is never
-// incomplete.
+// write writes data to a temporary file and renames the file to name. Other processes
+// therefore never see an incomplete file.
 func (s *Store) write(name string, data []byte) error {
 	tmp, err := os.CreateTemp(filepath.Join(s.dir, "tmp"), "")
 	if err != nil {
