@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// allocate makes a file that takes n bytes of the disk, and writes none.
+// allocate creates a file that uses n bytes of the disk, without writing them.
 func allocate(name string, n int64) error {
 	f, err := os.Create(name)
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"os"
 )
 
-// allocate makes a file of n bytes, which all count where holes are not known.
+// allocate creates a file of n bytes. It may be sparse: on this system, the size of a file
+// counts as its disk usage.
 func allocate(name string, n int64) error {
 	return errors.Join(os.WriteFile(name, nil, 0o600), os.Truncate(name, n))
 }

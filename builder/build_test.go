@@ -12,8 +12,8 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// options builds a Dockerfile on a base with a shell's name, whose steps are
-// interpreted.
+// options returns options to build a Dockerfile with the portable runner. The context has a
+// file named base, a base with a shell for the interpreter.
 func options(t *testing.T, dockerfile string) Options {
 	t.Helper()
 	return Options{Context: testcontext.New(t, dockerfile), State: t.TempDir(), Runner: "portable", Now: time.Now}
@@ -21,8 +21,8 @@ func options(t *testing.T, dockerfile string) Options {
 
 const testDockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN --mount=type=cache,target=/c cat a > /b; echo x > /c/x\n"
 
-// TestRelativeState: wherever steps run, they find a state directory that is
-// named from here.
+// TestRelativeState checks that a relative state directory is made absolute, because
+// runners have other working directories.
 func TestRelativeState(t *testing.T) {
 	t.Chdir(t.TempDir())
 	o := options(t, testDockerfile)
@@ -36,8 +36,8 @@ func TestRelativeState(t *testing.T) {
 	}
 }
 
-// TestPrunedFiles: files of the context are read again once their content is
-// gone, without a message about damage.
+// TestPrunedFiles checks that a build after a prune reads context files again, without a
+// message about damage.
 func TestPrunedFiles(t *testing.T) {
 	o := options(t, testDockerfile)
 	if err := Run(t.Context(), o); err != nil {

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// TestCancel cancels builds at random moments. They end soon, with the error for
-// that; nothing of them goes on, and an output is as it was or whole.
+// TestCancel checks builds that are canceled at random moments. They return the error for
+// canceling, leave no goroutine, and leave an output complete or unchanged.
 func TestCancel(t *testing.T) {
 	const seed = 1
 	r := rand.New(rand.NewPCG(seed, seed))
@@ -26,7 +26,7 @@ func TestCancel(t *testing.T) {
 		}
 	}
 	start := time.Now()
-	want := archived(t, o)
+	want := buildArchive(t, o)
 	took := time.Since(start)
 	dest := filepath.Join(t.TempDir(), "image.tar")
 	before := runtime.NumGoroutine()
@@ -37,7 +37,7 @@ func TestCancel(t *testing.T) {
 		c.BuildArgs = map[string]string{"SOURCE_DATE_EPOCH": "1"}
 		c.Outputs = []Output{{Type: "oci", Dest: dest, Attrs: rewriteTimes()}, {Type: "local", Dest: filepath.Join(filepath.Dir(dest), "files")}}
 		if i%4 == 3 {
-			c.Target = "other" // ends when it is cancelled only
+			c.Target = "other" // a stage that does not end unless it is canceled
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Duration(r.Int64N(int64(took))), cancel)
@@ -49,7 +49,7 @@ func TestCancel(t *testing.T) {
 			t.Errorf("build %d: %v", i, err)
 		}
 		if data, err := os.ReadFile(dest); err != nil && !errors.Is(err, fs.ErrNotExist) || err == nil && !bytes.Equal(data, want) {
-			t.Errorf("build %d: half an archive: %v", i, err)
+			t.Errorf("build %d: incomplete archive: %v", i, err)
 		}
 		if left, err := filepath.Glob(filepath.Join(filepath.Dir(dest), "*", ".slipway-*")); err != nil || len(left) > 0 {
 			t.Errorf("build %d left %v", i, left)
@@ -57,7 +57,7 @@ func TestCancel(t *testing.T) {
 		soundState(t, o.State)
 	}
 	if cancelled == 0 {
-		t.Error("no build was cancelled")
+		t.Error("no build was canceled")
 	}
 	for i := 0; runtime.NumGoroutine() > before; i++ {
 		if i == 200 {
@@ -66,13 +66,13 @@ func TestCancel(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	if !bytes.Equal(archived(t, o), want) {
-		t.Error("the next build gives another image")
+	if !bytes.Equal(buildArchive(t, o), want) {
+		t.Error("the next build produces a different image")
 	}
 }
 
-// TestOutputLinks: links in a directory that results are written to are not
-// followed, but for the directory itself.
+// TestOutputLinks checks that an output follows no symbolic links below its destination,
+// while the destination itself may be a link.
 func TestOutputLinks(t *testing.T) {
 	o := options(t, "FROM scratch\nCOPY a /dir/a\nCOPY a /file\nCOPY a /gone/a\n")
 	outside, top := t.TempDir(), t.TempDir()

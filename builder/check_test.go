@@ -9,7 +9,7 @@ import (
 	"slipway/builder/remote"
 )
 
-// TestCheck: options that no build can satisfy are errors before anything runs.
+// TestCheck checks that Check rejects options that no build can satisfy.
 func TestCheck(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
@@ -97,7 +97,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestParseOutputs: outputs that contradict themselves.
+// TestParseOutputs checks that ParseOutput rejects outputs whose attributes contradict each
+// other.
 func TestParseOutputs(t *testing.T) {
 	for value, want := range map[string]string{
 		"type=oci,dest=x,push=true":    "output oci: push=true needs type=image (or use --push besides)",

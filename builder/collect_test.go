@@ -12,8 +12,9 @@ import (
 	"slipway/builder/state"
 )
 
-// kept returns the kinds of what a state directory has, and how large it is.
-func kept(t *testing.T, o Options) (kinds []string, bytes int64) {
+// cacheKinds returns the kinds of the entries in a state directory, and their total size in
+// bytes.
+func cacheKinds(t *testing.T, o Options) (kinds []string, bytes int64) {
 	t.Helper()
 	list, err := state.Entries(t.Context(), o.State, o.Now)
 	if err != nil {
@@ -25,8 +26,8 @@ func kept(t *testing.T, o Options) (kinds []string, bytes int64) {
 	return kinds, bytes
 }
 
-// TestCollect: a build leaves no more than it may, but nothing is removed that
-// another build holds.
+// TestCollect checks that garbage collection after a build reduces the state directory to
+// its limit, unless another build is running.
 func TestCollect(t *testing.T) {
 	o := options(t, testDockerfile)
 	if err := os.WriteFile(filepath.Join(o.Context, "a"), bytes.Repeat([]byte("x"), 100_000), 0o600); err != nil {
@@ -35,7 +36,7 @@ func TestCollect(t *testing.T) {
 	if err := Run(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	_, all := kept(t, o)
+	_, all := cacheKinds(t, o)
 	o.GC.Keep = &state.DiskSpace{Bytes: 50_000}
 	s, err := openLocal(&o)
 	if err != nil {
@@ -48,15 +49,15 @@ func TestCollect(t *testing.T) {
 	if err := Run(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	if _, n := kept(t, o); n < all {
-		t.Errorf("beside another build %d of %d bytes are left, want all", n, all)
+	if _, n := cacheKinds(t, o); n < all {
+		t.Errorf("during another build: %d of %d bytes are left, want all", n, all)
 	}
 	release()
 	o.GC.Off = true
 	if err := Run(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	if _, n := kept(t, o); n < all {
+	if _, n := cacheKinds(t, o); n < all {
 		t.Errorf("without garbage collection %d of %d bytes are left, want all", n, all)
 	}
 	o.GC.Off = false
@@ -67,7 +68,7 @@ func TestCollect(t *testing.T) {
 	if data, err := os.ReadFile(filepath.Join(o.Outputs[0].Dest, "b")); err != nil || len(data) != 100_000 {
 		t.Errorf("the build wrote %d bytes, %v, want 100000", len(data), err)
 	}
-	if kinds, n := kept(t, o); n > 50_000 {
+	if kinds, n := cacheKinds(t, o); n > 50_000 {
 		t.Errorf("%d bytes are left of %v, want at most 50000", n, kinds)
 	}
 	o.GC = state.GC{}
@@ -76,8 +77,8 @@ func TestCollect(t *testing.T) {
 	}
 }
 
-// TestCollectByDefault: after two days a cache mount is removed from a large state
-// directory, by the first build after a while.
+// TestCollectByDefault checks that the default policy removes an unused cache mount from a
+// large state directory after two days.
 func TestCollectByDefault(t *testing.T) {
 	o := options(t, testDockerfile)
 	now := time.Now()
@@ -90,7 +91,7 @@ func TestCollectByDefault(t *testing.T) {
 		if err := Run(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
-		kinds, _ := kept(t, o)
+		kinds, _ := cacheKinds(t, o)
 		return strings.Join(slices.Compact(kinds), " ")
 	}
 	if got := build(0); !strings.Contains(got, state.KindMount) {
@@ -116,7 +117,7 @@ func TestCollectByDefault(t *testing.T) {
 	}
 	build(25 * time.Hour)
 	if _, err := os.Stat(big); err == nil {
-		t.Error("two days later the cache mount is still there")
+		t.Error("two days later: the cache mount still exists")
 	}
 	if got := build(time.Hour); !strings.Contains(got, "regular") || log.Len() > 0 {
 		t.Errorf("the state directory has %s and the log %q, want the results to stay", got, &log)

@@ -21,8 +21,8 @@ import (
 
 var committed = time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// built runs a build and returns a file of the result.
-func built(t *testing.T, o Options, name string) (string, error) {
+// buildFile runs a build and returns the content of a file in the result.
+func buildFile(t *testing.T, o Options, name string) (string, error) {
 	t.Helper()
 	o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}
 	if err := Run(t.Context(), o); err != nil {
@@ -36,8 +36,8 @@ func remoteOptions(t *testing.T) Options {
 	return Options{State: t.TempDir(), Runner: "portable", Now: time.Now}
 }
 
-// TestGitContext: a repository as main context, as named one, and as what ADD
-// adds.
+// TestGitContext checks builds that use a git repository as the context, as a named context,
+// and as a source of ADD.
 func TestGitContext(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	commit := r.Commit("refs/heads/main", committed, map[string]fakegit.File{
@@ -57,7 +57,7 @@ func TestGitContext(t *testing.T) {
 		{r.URL + "#" + commit + ":sub", "other", "FROM scratch\nCOPY other /f\n"},
 	} {
 		o.Context, o.File = tc.context, tc.file
-		if got, err := built(t, o, "f"); err != nil || got != tc.want {
+		if got, err := buildFile(t, o, "f"); err != nil || got != tc.want {
 			t.Errorf("%s: %q, %v, want %q", tc.context, got, err, tc.want)
 		}
 	}
@@ -74,7 +74,7 @@ func TestGitContext(t *testing.T) {
 	for _, text := range []string{"FROM scratch\nCOPY --from=repo f /\n", "FROM repo\n", "FROM scratch\nADD " + r.URL + "#topic /\n"} {
 		o := options(t, text)
 		o.Contexts = map[string]string{"repo": r.URL + "#topic"}
-		if got, err := built(t, o, "f"); err != nil || got != "topic" {
+		if got, err := buildFile(t, o, "f"); err != nil || got != "topic" {
 			t.Errorf("%q: %q, %v", text, got, err)
 		}
 	}
@@ -84,11 +84,11 @@ func TestGitContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := told.String(); !strings.HasPrefix(got, filepath.Join(keep.Context, "Dockerfile")+":3:1: error: ") || !strings.Contains(got, "keeping the .git directory needs BuildKit") {
-		t.Errorf("told %s", got)
+		t.Errorf("reported %s", got)
 	}
 }
 
-// archive makes a compressed context.
+// archive returns a compressed tar archive of a context.
 func archive(t *testing.T, files map[string]string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -108,8 +108,8 @@ func archive(t *testing.T, files map[string]string) []byte {
 	return b.Bytes()
 }
 
-// created builds for an image and returns the time of its config.
-func created(t *testing.T, o Options) string {
+// buildCreated builds an image and returns the creation time in its config.
+func buildCreated(t *testing.T, o Options) string {
 	t.Helper()
 	dest := filepath.Join(t.TempDir(), "image.tar")
 	o.Outputs = []Output{{Type: "docker", Dest: dest}}
@@ -161,7 +161,7 @@ func TestHTTPContext(t *testing.T) {
 	for path, want := range map[string]string{"/archive": "x", "/podman": "x", "/dockerfile": "here\n"} {
 		o.Context = s.URL + path
 		asked = 0
-		if got, err := built(t, o, "f"); err != nil || got != want || asked != 1 {
+		if got, err := buildFile(t, o, "f"); err != nil || got != want || asked != 1 {
 			t.Errorf("%s: %q, %v, asked %d times", path, got, err, asked)
 		}
 	}
@@ -171,21 +171,23 @@ func TestHTTPContext(t *testing.T) {
 	}
 	for path, want := range map[string]time.Time{"/dated": modified, "/archive": committed} {
 		o.Context = s.URL + path
-		if got := created(t, o); got != want.Format(time.RFC3339) {
+		if got := buildCreated(t, o); got != want.Format(time.RFC3339) {
 			t.Errorf("%s: created at %s, want %v", path, got, want)
 		}
 	}
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	r.Commit("refs/heads/main", committed, map[string]fakegit.File{"Dockerfile": {Data: "FROM scratch\nCOPY Dockerfile /\n"}})
-	if o.Context = r.URL; created(t, o) != committed.Format(time.RFC3339) {
+	if o.Context = r.URL; buildCreated(t, o) != committed.Format(time.RFC3339) {
 		t.Errorf("git: not created at the time of the commit %v", committed)
 	}
 }
 
-// endless never ends, as a terminal.
-type endless struct{}
+// endlessReader is a reader that blocks, like a terminal without input.
+type endlessReader struct{}
 
-func (endless) Read(p []byte) (int, error) { return copy(p, strings.Repeat("#\n", len(p)/2+1)), nil }
+func (endlessReader) Read(p []byte) (int, error) {
+	return copy(p, strings.Repeat("#\n", len(p)/2+1)), nil
+}
 
 func TestStdin(t *testing.T) {
 	context := archive(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY f /\n", "f": "x", "other": "FROM scratch\nCOPY other /f\n"})
@@ -202,14 +204,14 @@ func TestStdin(t *testing.T) {
 		{"Dockerfile without files", "-", "", strings.NewReader("FROM scratch\nCOPY a /\n"), "error: \"/a\": not found"},
 		{"nothing", "-", "", strings.NewReader(""), "error: the Dockerfile cannot be empty"},
 		{"half an archive", "-", "", bytes.NewReader(context[:len(context)-20]), "error: unexpected EOF"},
-		{"neither", "-", "", endless{}, "error: is neither an archive nor a Dockerfile"},
+		{"neither", "-", "", endlessReader{}, "error: is neither an archive nor a Dockerfile"},
 		{"both", "-", "-", strings.NewReader(""), "error: invalid argument: can't use stdin for both build context and dockerfile"},
 		{"two Dockerfiles", "-", "x", strings.NewReader("FROM scratch"), "error: ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles"},
 		{"broken", "-", "", io.MultiReader(strings.NewReader("FROM"), broken{}), "error: standard input: broken"},
 	} {
 		o := remoteOptions(t)
 		o.Context, o.File, o.Stdin = tc.context, tc.file, tc.in
-		got, err := built(t, o, "f")
+		got, err := buildFile(t, o, "f")
 		if want, ok := strings.CutPrefix(tc.want, "error: "); ok {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: error %v, want %s", tc.about, err, want)
@@ -226,7 +228,7 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("broken") }
 
-// TestStdinInterrupted: a build that waits for its input can be cancelled.
+// TestStdinInterrupted checks that a build that waits for standard input can be canceled.
 func TestStdinInterrupted(t *testing.T) {
 	r, w := io.Pipe()
 	t.Cleanup(func() { w.Close() })

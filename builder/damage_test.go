@@ -12,11 +12,12 @@ import (
 	"slipway/solver/tree"
 )
 
-// damagedDockerfile makes files that no source has.
+// damagedDockerfile builds files that differ from all files in the context, so that only the
+// cache has them.
 const damagedDockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN cat a a > /b\nRUN cat b b > /c\n"
 
-// archived builds to an archive that only depends on what is built.
-func archived(t *testing.T, o Options) []byte {
+// buildArchive builds an OCI archive whose bytes depend on the result only, not on times.
+func buildArchive(t *testing.T, o Options) []byte {
 	t.Helper()
 	dest := filepath.Join(t.TempDir(), "image.tar")
 	o.Outputs = []Output{{Type: "oci", Dest: dest, Attrs: rewriteTimes()}, {Type: "local", Dest: t.TempDir()}}
@@ -31,7 +32,7 @@ func archived(t *testing.T, o Options) []byte {
 	return data
 }
 
-// files lists the files below a directory.
+// files returns the paths of the files below a directory.
 func files(t *testing.T, dir string) []string {
 	t.Helper()
 	var list []string
@@ -47,8 +48,8 @@ func files(t *testing.T, dir string) []string {
 	return list
 }
 
-// damages are what may happen to a file.
-func damages() map[string]func(file string) error {
+// damageKinds returns functions that damage a file, by description.
+func damageKinds() map[string]func(file string) error {
 	write := func(file string, change func([]byte) []byte) error {
 		data, err := os.ReadFile(file)
 		if err != nil || len(data) < 2 {
@@ -73,12 +74,12 @@ func damages() map[string]func(file string) error {
 	}
 }
 
-// TestDamage: whatever happens to all files of a kind in the state directory,
-// the next build gives the same, and leaves a state that is sound.
+// TestDamage checks that a build after damage to all files in a part of the state directory
+// produces the same image, and leaves a valid state directory.
 func TestDamage(t *testing.T) {
 	o := options(t, damagedDockerfile)
-	want := archived(t, o)
-	for about, damage := range damages() {
+	want := buildArchive(t, o)
+	for about, damage := range damageKinds() {
 		for _, dir := range []string{"cache", "store/dirs", "store/blobs", "layers", "explain"} {
 			for _, file := range files(t, filepath.Join(o.State, dir)) {
 				if about == "a directory" {
@@ -90,8 +91,8 @@ func TestDamage(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if !bytes.Equal(archived(t, o), want) {
-				t.Errorf("%s %s: the build gives another image", dir, about)
+			if !bytes.Equal(buildArchive(t, o), want) {
+				t.Errorf("%s %s: the build produces a different image", dir, about)
 			}
 			soundState(t, o.State)
 		}
@@ -102,34 +103,34 @@ func TestDamage(t *testing.T) {
 				}
 			}
 		}
-		if !bytes.Equal(archived(t, o), want) {
-			t.Errorf("index of files %s: the build gives another image", about)
+		if !bytes.Equal(buildArchive(t, o), want) {
+			t.Errorf("index of files %s: the build produces a different image", about)
 		}
 	}
 }
 
-// TestDamageOfOne damages one file after the other: what refers to it directly
-// and what does not.
+// TestDamageOfOne checks that a build after damage to any single file in the state directory
+// produces the same image.
 func TestDamageOfOne(t *testing.T) {
 	o := options(t, damagedDockerfile)
-	want := archived(t, o)
-	flip := damages()["flipped"]
+	want := buildArchive(t, o)
+	flip := damageKinds()["flipped"]
 	for _, file := range files(t, o.State) {
 		info, err := os.Stat(file)
 		if err != nil || info.Size() < 2 {
-			continue // gone since, or a lock
+			continue // a build has removed the file, or it is a lock
 		}
 		if err := flip(file); err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(archived(t, o), want) {
-			t.Errorf("%s flipped: the build gives another image", file)
+		if !bytes.Equal(buildArchive(t, o), want) {
+			t.Errorf("%s with a flipped bit: the build produces a different image", file)
 		}
 	}
 }
 
-// soundState checks each file of a state directory that has a digest against
-// it, and each record.
+// soundState checks the content of each blob in a state directory against its digest, and
+// each record.
 func soundState(t *testing.T, dir string) {
 	t.Helper()
 	s, err := openLocal(&Options{State: dir, Now: time.Now})
@@ -144,15 +145,15 @@ func soundState(t *testing.T, dir string) {
 		t.Errorf("%d of %d records are damaged", len(before)-len(after), len(before))
 	}
 	for _, file := range files(t, filepath.Join(dir, "store", "tmp")) {
-		t.Errorf("%s is left", file)
+		t.Errorf("%s still exists", file)
 	}
 }
 
-// TestForeignFiles: what others put into the state directory does no harm, and
-// a prune removes it where it looks like ours.
+// TestForeignFiles checks that unknown files in the state directory do not affect builds,
+// and that a prune removes the ones that look like temporary files.
 func TestForeignFiles(t *testing.T) {
 	o := options(t, damagedDockerfile)
-	want := archived(t, o)
+	want := buildArchive(t, o)
 	for _, name := range []string{"x", "cache/x", "cache/ab/x.json", "cache/zz", "store/x", "store/blobs/x", "store/blobs/ab/x", "store/dirs/ab/x", "layers/x.json", "mounts/x", "explain/x", "namespace/x", "outputs/.slipway-x", "store/tmp/x"} {
 		file := filepath.Join(o.State, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
@@ -162,7 +163,7 @@ func TestForeignFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !bytes.Equal(archived(t, o), want) {
+	if !bytes.Equal(buildArchive(t, o), want) {
 		t.Error("the build gives another image")
 	}
 	if _, err := state.Entries(t.Context(), o.State, o.Now); err != nil {
@@ -173,16 +174,16 @@ func TestForeignFiles(t *testing.T) {
 	}
 	for _, name := range []string{"cache/ab/x.json", "cache/zz", "store/blobs/x", "store/blobs/ab/x", "outputs/.slipway-x", "store/tmp/x"} {
 		if _, err := os.Stat(filepath.Join(o.State, name)); err == nil {
-			t.Errorf("%s is left", name)
+			t.Errorf("%s still exists", name)
 		}
 	}
-	if !bytes.Equal(archived(t, o), want) {
-		t.Error("after the prune the build gives another image")
+	if !bytes.Equal(buildArchive(t, o), want) {
+		t.Error("after the prune: the build produces a different image")
 	}
 }
 
-// TestHealed: a blob that is put again comes in place of a damaged one.
-func TestHealed(t *testing.T) {
+// TestPutDamagedBlob checks that storing a blob again replaces a damaged copy.
+func TestPutDamagedBlob(t *testing.T) {
 	dir := t.TempDir()
 	put := func() (*tree.Store, tree.Blob) {
 		s, err := tree.OpenStore(dir)
@@ -197,7 +198,7 @@ func TestHealed(t *testing.T) {
 	}
 	put()
 	for _, file := range files(t, dir) {
-		if err := damages()["flipped"](file); err != nil {
+		if err := damageKinds()["flipped"](file); err != nil {
 			t.Fatal(err)
 		}
 	}

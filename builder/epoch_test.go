@@ -21,15 +21,16 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// The years of files and times in tests of times.
+// Times for tests of SOURCE_DATE_EPOCH.
 const (
 	older, epochYear, newer = 2001, 2010, 2020
-	epochSeconds            = "1262304000" // the begin of epochYear
+	epochSeconds            = "1262304000" // the start of epochYear
 )
 
 func year(y int) time.Time { return time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// datedOptions builds an image of files that are older and newer than the epoch.
+// datedOptions returns options to build an image from files that are older and newer than
+// the epoch.
 func datedOptions(t *testing.T, dockerfile string) Options {
 	t.Helper()
 	o := options(t, dockerfile)
@@ -52,7 +53,7 @@ func indexJSON(t *testing.T, file string) ocispecs.Index {
 	return idx
 }
 
-// tarFiles returns the regular files of an archive by name.
+// tarFiles returns the contents of the regular files in an archive, by name.
 func tarFiles(t *testing.T, file string) map[string][]byte {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -74,7 +75,7 @@ func tarFiles(t *testing.T, file string) map[string][]byte {
 	}
 }
 
-// years returns the years of the files of an archive.
+// years returns the year of each file's modification time in an archive, by name.
 func years(t *testing.T, data []byte) map[string]int {
 	t.Helper()
 	r, err := compression.DecompressStream(bytes.NewReader(data))
@@ -94,9 +95,8 @@ func years(t *testing.T, data []byte) map[string]int {
 	}
 }
 
-// TestEpochOfImage: SOURCE_DATE_EPOCH dates the config and the descriptor. Files
-// keep their times unless rewrite-timestamp asks for others, and then only later
-// ones change.
+// TestEpochOfImage checks that SOURCE_DATE_EPOCH sets the times in the config and the
+// descriptor of an image. With rewrite-timestamp, it also limits the times of files.
 func TestEpochOfImage(t *testing.T) {
 	for _, tc := range []struct {
 		arg, attrs string
@@ -118,7 +118,7 @@ func TestEpochOfImage(t *testing.T) {
 				o.BuildArgs["SOURCE_DATE_EPOCH"] = tc.arg
 			}
 			dest := filepath.Join(t.TempDir(), "x.tar")
-			res, blobs := builtTo(t, o, "type="+kind+",dest="+dest+tc.attrs), unpacked(t, dest)
+			res, blobs := buildOutput(t, o, "type="+kind+",dest="+dest+tc.attrs), archiveBlobs(t, dest)
 			d := indexJSON(t, dest).Manifests[0]
 			var m ocispecs.Manifest
 			var config ocispecs.Image
@@ -145,8 +145,8 @@ func TestEpochOfImage(t *testing.T) {
 	}
 }
 
-// builtTo builds with one output, and fails the test if the build fails.
-func builtTo(t *testing.T, o Options, output string) *Result {
+// buildOutput builds with one output, and fails the test if the build fails.
+func buildOutput(t *testing.T, o Options, output string) *Result {
 	t.Helper()
 	out, err := ParseOutput(output)
 	if err != nil {
@@ -173,18 +173,19 @@ func descriptorOf(t *testing.T, res *Result) ocispecs.Descriptor {
 	return d
 }
 
-// TestEpochOfBase: neither files nor times of a base image are rewritten.
+// TestEpochOfBase checks that SOURCE_DATE_EPOCH changes neither the files nor the history
+// times of a base image.
 func TestEpochOfBase(t *testing.T) {
 	base := datedOptions(t, "FROM scratch\nCOPY base/bin/sh /\n")
 	dir := t.TempDir()
-	builtTo(t, base, "type=oci,dest="+filepath.Join(dir, "base.tar"))
+	buildOutput(t, base, "type=oci,dest="+filepath.Join(dir, "base.tar"))
 	for text, want := range map[string][]int{"FROM base\n": {newer, newer}, "FROM base\nCOPY base/bin/sh /sh2\n": {newer, newer, epochYear, epochYear}} {
 		o := datedOptions(t, text)
 		o.Contexts = map[string]string{"base": "oci-layout://" + filepath.Join(dir, "base.tar")}
 		o.BuildArgs = map[string]string{"SOURCE_DATE_EPOCH": epochSeconds}
 		dest := filepath.Join(t.TempDir(), "x.tar")
-		builtTo(t, o, "type=oci,rewrite-timestamp=true,dest="+dest)
-		blobs := unpacked(t, dest)
+		buildOutput(t, o, "type=oci,rewrite-timestamp=true,dest="+dest)
+		blobs := archiveBlobs(t, dest)
 		var m ocispecs.Manifest
 		var config ocispecs.Image
 		if err := errors.Join(json.Unmarshal(blobs[indexJSON(t, dest).Manifests[0].Digest], &m), json.Unmarshal(blobs[m.Config.Digest], &config)); err != nil {
@@ -202,8 +203,8 @@ func TestEpochOfBase(t *testing.T) {
 	}
 }
 
-// TestEpochOfImportedLayer: a step that comes from an imported cache is
-// rewritten as one that runs here.
+// TestEpochOfImportedLayer checks that rewrite-timestamp rewrites a layer from an imported
+// cache like a layer from a step that runs.
 func TestEpochOfImportedLayer(t *testing.T) {
 	o := datedOptions(t, "FROM scratch\nCOPY base /\nCOPY a /\nRUN cat a > /made\n")
 	cache := t.TempDir()
@@ -215,7 +216,7 @@ func TestEpochOfImportedLayer(t *testing.T) {
 	var images []digest.Digest
 	for range 2 {
 		dest := filepath.Join(t.TempDir(), "x.tar")
-		builtTo(t, o, "type=oci,rewrite-timestamp=true,dest="+dest)
+		buildOutput(t, o, "type=oci,rewrite-timestamp=true,dest="+dest)
 		images = append(images, indexJSON(t, dest).Manifests[0].Digest)
 		o.State, o.CacheTo = t.TempDir(), nil
 		if o.CacheFrom, err = ParseCache("type=local,src=" + cache); err != nil {
@@ -227,8 +228,8 @@ func TestEpochOfImportedLayer(t *testing.T) {
 	}
 }
 
-// TestEpochOfFiles: in archives of files and in directories SOURCE_DATE_EPOCH is
-// the time of every file.
+// TestEpochOfFiles checks that all files in a tar or local output have the time
+// SOURCE_DATE_EPOCH.
 func TestEpochOfFiles(t *testing.T) {
 	for _, tc := range []struct{ platforms, attrs, dir string }{
 		{"", "", ""},
@@ -243,8 +244,8 @@ func TestEpochOfFiles(t *testing.T) {
 			o.BuildArgs = map[string]string{"SOURCE_DATE_EPOCH": epochSeconds}
 		}
 		dest := t.TempDir()
-		builtTo(t, o, "type=tar,dest="+filepath.Join(dest, "x.tar")+tc.attrs)
-		builtTo(t, o, "type=local,dest="+filepath.Join(dest, "x")+tc.attrs)
+		buildOutput(t, o, "type=tar,dest="+filepath.Join(dest, "x.tar")+tc.attrs)
+		buildOutput(t, o, "type=local,dest="+filepath.Join(dest, "x")+tc.attrs)
 		data, err := os.ReadFile(filepath.Join(dest, "x.tar"))
 		if err != nil {
 			t.Fatal(err)
@@ -265,36 +266,36 @@ func TestEpochOfFiles(t *testing.T) {
 	}
 }
 
-// TestIndexOfOnePlatform: BUILDKIT_MULTI_PLATFORM makes an index of one image,
-// and a directory by platform, as with BuildKit.
+// TestIndexOfOnePlatform checks that BUILDKIT_MULTI_PLATFORM produces an index of one image,
+// or a directory for the platform, as in BuildKit.
 func TestIndexOfOnePlatform(t *testing.T) {
 	o := datedOptions(t, "FROM scratch\nCOPY a /\n")
 	o.Platforms, o.BuildArgs = []string{"linux/amd64"}, map[string]string{"BUILDKIT_MULTI_PLATFORM": "1"}
 	o.Annotations = map[string]string{"annotation-index.i": "1", "annotation-index-descriptor.d": "2", "annotation-manifest-descriptor.m": "3"}
 	dest := t.TempDir()
-	builtTo(t, o, "type=oci,dest="+filepath.Join(dest, "x.tar"))
+	buildOutput(t, o, "type=oci,dest="+filepath.Join(dest, "x.tar"))
 	top := indexJSON(t, filepath.Join(dest, "x.tar")).Manifests[0]
 	if top.MediaType != ocispecs.MediaTypeImageIndex || top.Platform != nil || top.Annotations["d"] != "2" || top.Annotations[ocispecs.AnnotationCreated] == "" {
 		t.Errorf("index.json lists %+v", top)
 	}
 	var idx ocispecs.Index
-	if err := json.Unmarshal(unpacked(t, filepath.Join(dest, "x.tar"))[top.Digest], &idx); err != nil {
+	if err := json.Unmarshal(archiveBlobs(t, filepath.Join(dest, "x.tar"))[top.Digest], &idx); err != nil {
 		t.Fatal(err)
 	}
 	if len(idx.Manifests) != 1 || idx.Annotations["i"] != "1" || idx.Manifests[0].Annotations["m"] != "3" {
 		t.Errorf("index %+v", idx)
 	}
-	builtTo(t, o, "type=local,dest="+filepath.Join(dest, "x"))
+	buildOutput(t, o, "type=local,dest="+filepath.Join(dest, "x"))
 	if _, err := os.Stat(filepath.Join(dest, "x", "linux_amd64", "a")); err != nil {
 		t.Error(err)
 	}
 	o.BuildArgs = nil
 	o.Annotations = map[string]string{"annotation-manifest-descriptor.m": "3"}
-	builtTo(t, o, "type=oci,dest="+filepath.Join(dest, "y.tar"))
+	buildOutput(t, o, "type=oci,dest="+filepath.Join(dest, "y.tar"))
 	if top := indexJSON(t, filepath.Join(dest, "y.tar")).Manifests[0]; top.Annotations["m"] != "3" {
 		t.Errorf("index.json lists %+v", top)
 	}
 }
 
-// rewriteTimes makes images that only depend on what is built.
+// rewriteTimes returns output attributes that make an image independent of the build time.
 func rewriteTimes() map[string]string { return map[string]string{rewriteAttr: "true"} }

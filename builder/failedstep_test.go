@@ -16,8 +16,8 @@ import (
 	"slipway/source"
 )
 
-// TestFailedStep: the error of a RUN step says what its instruction and its files
-// show about the reason.
+// TestFailedStep checks that the error from a RUN step has a hint with the reason that its
+// instruction or its files show.
 func TestFailedStep(t *testing.T) {
 	for dockerfile, want := range map[string]string{
 		"RUN true": "(the image has no /bin/sh to run the command with: copy a shell into it, or write a program of the image as a JSON array)\n 2 | RUN true\n",
@@ -29,13 +29,14 @@ func TestFailedStep(t *testing.T) {
 
 		"COPY base /\nRUN exit 3": "exit code: 3\n",
 	} {
-		if got := reported(t, options(t, "FROM scratch\n"+dockerfile+"\n")); !strings.Contains(got, want) {
-			t.Errorf("%s: told\n%swant\n%s", dockerfile, got, want)
+		if got := reportedError(t, options(t, "FROM scratch\n"+dockerfile+"\n")); !strings.Contains(got, want) {
+			t.Errorf("%s: reported\n%swant\n%s", dockerfile, got, want)
 		}
 	}
 }
 
-// TestUnknownUser points at the USER of the stage that a step runs as.
+// TestUnknownUser checks that the error about an unknown user points to the USER of the
+// stage.
 func TestUnknownUser(t *testing.T) {
 	const text = "FROM a\nUSER other\nFROM b\nUSER first\nUSER nobody:x\nRUN true\nUSER later\n"
 	f := source.NewFile("Dockerfile", []byte(text))
@@ -52,7 +53,8 @@ func TestUnknownUser(t *testing.T) {
 	}
 }
 
-// TestNotExecutable names the program of a command that has no executable bit.
+// TestNotExecutable checks that the hint names the program in a command that lacks the
+// executable bit.
 func TestNotExecutable(t *testing.T) {
 	e := tree.Edit(nil)
 	for name, mode := range map[string]uint32{"bin/sh": 0o755, "app/run": 0o644, "app/data": 0o600, "app/ok": 0o755} {
@@ -86,8 +88,8 @@ func TestNotExecutable(t *testing.T) {
 	}
 }
 
-// TestNoAgent: the error of a missing SSH agent, of this process or of a BuildKit,
-// names the flag.
+// TestNoAgent checks that the error about a missing SSH agent, from this process or from a
+// daemon, has a hint with the flag.
 func TestNoAgent(t *testing.T) {
 	const want = "forward an agent or a key: --ssh k"
 	for _, text := range []string{
@@ -100,7 +102,7 @@ func TestNoAgent(t *testing.T) {
 			t.Errorf("%s: hint %q, want %q", text, d.Hint, want)
 		}
 	}
-	if got := reported(t, options(t, "FROM scratch\nRUN --mount=type=ssh,required=true x\n")); !strings.Contains(got, "(forward an agent or a key: --ssh default)") {
+	if got := reportedError(t, options(t, "FROM scratch\nRUN --mount=type=ssh,required=true x\n")); !strings.Contains(got, "(forward an agent or a key: --ssh default)") {
 		t.Errorf("told %s", got)
 	}
 }

@@ -14,12 +14,12 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// TestFIFOs: no FIFO among the inputs of a build is waited for.
+// TestFIFOs checks that no build blocks on a FIFO among its inputs.
 func TestFIFOs(t *testing.T) {
 	for about, tc := range map[string]struct {
-		fifo string // in the context
+		fifo string // path of the FIFO in the context
 		set  func(o *Options)
-		want string // the error; if "", the build succeeds
+		want string // expected error; "" if the build succeeds
 	}{
 		"Dockerfile":  {"Dockerfile", nil, "open Dockerfile: not a regular file"},
 		"ignore file": {".dockerignore", nil, ".dockerignore: is not a regular file"},
@@ -57,7 +57,7 @@ func TestFIFOs(t *testing.T) {
 	}
 }
 
-// TestOutputToPipe: an output of this process goes through a pipe.
+// TestOutputToPipe checks that an output is written to a named pipe and does not replace it.
 func TestOutputToPipe(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {

@@ -22,8 +22,8 @@ import (
 	"slipway/solver/llbsource"
 )
 
-// TestSyntax: a # syntax line that names Docker's frontend or this one is
-// built, and any other one fails at the line.
+// TestSyntax checks that a # syntax line may select Docker's frontend or ours, and that any
+// other frontend is an error at the line.
 func TestSyntax(t *testing.T) {
 	for ref, followed := range map[string]bool{
 		"docker/dockerfile": false, "docker/dockerfile:1.7-labs": false, "docker.io/docker/dockerfile-upstream:master": false,
@@ -47,13 +47,13 @@ func TestSyntax(t *testing.T) {
 		}
 		o.Builder = &remote.Builder{}
 		if got, err := o.forwardsTo(ref); got != followed || err != nil {
-			t.Errorf("%s: a builder follows: %v, %v", ref, got, err)
+			t.Errorf("%s: forwarded with a builder: %v, %v", ref, got, err)
 		}
 	}
 	o := options(t, "# syntax=dockerfile/x\nFROM scratch\nCOPY a /\n")
 	o.BuildArgs = map[string]string{"BUILDKIT_SYNTAX": "docker/dockerfile:1"}
 	if err := Run(t.Context(), o); err != nil {
-		t.Errorf("BUILDKIT_SYNTAX comes first: %v", err)
+		t.Errorf("BUILDKIT_SYNTAX and # syntax: error %v", err)
 	}
 	o.BuildArgs["BUILDKIT_SYNTAX"] = "other/frontend arg"
 	if err := Run(t.Context(), o); err == nil || err.Error() != "failed with build-arg:BUILDKIT_SYNTAX = other/frontend arg: frontend \"other/frontend\": needs a BuildKit to run (use --builder)" {
@@ -61,18 +61,18 @@ func TestSyntax(t *testing.T) {
 	}
 	o.Call = "frontend.lint"
 	if _, err := Build(t.Context(), o); err == nil {
-		t.Error("a check of another frontend's file succeeds")
+		t.Error("check of a Dockerfile for another frontend: no error")
 	}
 }
 
-// toBuffer is an output that stays open.
-type toBuffer struct{ io.Writer }
+// nopCloser adds a Close method that does nothing to a writer.
+type nopCloser struct{ io.Writer }
 
 // Close implements [io.Closer].
-func (toBuffer) Close() error { return nil }
+func (nopCloser) Close() error { return nil }
 
-// TestFrontend: another frontend builds in place of ours, and runs containers
-// with the runner of the build.
+// TestFrontend checks that Options.Frontend replaces our frontend, and that its containers
+// use the runner of the build.
 func TestFrontend(t *testing.T) {
 	o := options(t, testDockerfile)
 	o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}
@@ -86,7 +86,7 @@ func TestFrontend(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		p, err := box.Start(ctx, gateway.StartRequest{Args: []string{"/bin/sh", "-c", "cat b; echo x > c"}, Stdout: toBuffer{&out}})
+		p, err := box.Start(ctx, gateway.StartRequest{Args: []string{"/bin/sh", "-c", "cat b; echo x > c"}, Stdout: nopCloser{&out}})
 		if err != nil {
 			return nil, err
 		}
@@ -96,18 +96,18 @@ func TestFrontend(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out.String() != "content\n" {
-		t.Errorf("the container says %q", &out)
+		t.Errorf("output of the container %q", &out)
 	}
 	if _, err := os.Stat(filepath.Join(o.Outputs[0].Dest, "b")); err != nil {
 		t.Error(err)
 	}
 	if info, err := os.Stat(filepath.Join(o.Outputs[0].Dest, "c")); err == nil && !info.IsDir() {
-		t.Error("what the container wrote is part of the image")
+		t.Error("the image has a file that the container wrote")
 	}
 }
 
-// TestResultDefaults: a frontend that sets no platforms builds for this machine
-// or the platform of its config, and one that sets no config gets BuildKit's.
+// TestResultDefaults checks the platform and the image config of a result whose frontend
+// sets none.
 func TestResultDefaults(t *testing.T) {
 	machine := platforms.FormatAll(llbsource.Machine())
 	const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -162,7 +162,7 @@ func TestResultDefaults(t *testing.T) {
 	}
 }
 
-// archivedConfig returns the config of the only image of an OCI archive.
+// archivedConfig returns the config of the only image in an OCI archive.
 func archivedConfig(t *testing.T, file string) ocispecs.Image {
 	t.Helper()
 	blobs := tarFiles(t, file)

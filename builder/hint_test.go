@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestMissingFile points at the very word, and says what may be meant.
+// TestMissingFile checks that the error about a missing file points to its word in the
+// Dockerfile and has a hint.
 func TestMissingFile(t *testing.T) {
 	other := options(t, "")
 	files := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -51,8 +52,8 @@ func TestMissingFile(t *testing.T) {
 	}
 }
 
-// TestNearJSON has the error of a command that a shell cannot run say that it is
-// not the JSON array that it looks like.
+// TestNearJSON checks that the error from a command that looks like a JSON array, but is
+// none, has a note about the syntax error.
 func TestNearJSON(t *testing.T) {
 	for text, want := range map[string]string{
 		"FROM scratch\nCOPY base /\nRUN ['false']\n": "Dockerfile:3:6: note: this is not a JSON array: strings take double quotes, not single quotes\n 3 | RUN ['false']\n   |      ^\n",
@@ -68,7 +69,8 @@ func TestNearJSON(t *testing.T) {
 	}
 }
 
-// TestMissingDockerfile: the error of a missing Dockerfile has a hint.
+// TestMissingDockerfile checks that the error about a missing Dockerfile suggests files that
+// exist.
 func TestMissingDockerfile(t *testing.T) {
 	o := options(t, "FROM scratch\nCOPY a /\n")
 	at := filepath.Join(o.Context, "Dockerfile")
@@ -102,8 +104,8 @@ func TestMissingDockerfile(t *testing.T) {
 	}
 }
 
-// TestContainerfile: a Containerfile is built where no Dockerfile is, and only
-// if no file is named.
+// TestContainerfile checks that a Containerfile is built if the context has no Dockerfile
+// and the user names no file.
 func TestContainerfile(t *testing.T) {
 	o := options(t, "")
 	write := func(name, text string) {
@@ -122,7 +124,7 @@ func TestContainerfile(t *testing.T) {
 		t.Errorf("told %s, %v", &b, err)
 	}
 	write("Containerfile", "FROM scratch\nCOPY a /f\n")
-	if got, err := built(t, o, "f"); err != nil || got != "content\n" {
+	if got, err := buildFile(t, o, "f"); err != nil || got != "content\n" {
 		t.Errorf("%q, %v", got, err)
 	}
 	o.File = filepath.Join(o.Context, "Dockerfile")
@@ -131,7 +133,7 @@ func TestContainerfile(t *testing.T) {
 	}
 	o.File = ""
 	write("dockerfile", "FROM scratch\nCOPY base/bin/sh /f\n")
-	if got, err := built(t, o, "f"); err != nil || got == "content\n" {
-		t.Errorf("beside a Dockerfile: %q, %v", got, err)
+	if got, err := buildFile(t, o, "f"); err != nil || got == "content\n" {
+		t.Errorf("context with a Dockerfile and a Containerfile: %q, %v", got, err)
 	}
 }

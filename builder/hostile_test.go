@@ -18,11 +18,11 @@ import (
 	local "slipway/solver/gateway"
 )
 
-// foreign is a reference of another client.
-type foreign struct{ gateway.Reference }
+// foreignReference is a reference from another client implementation.
+type foreignReference struct{ gateway.Reference }
 
-// TestOddResults: whatever a frontend returns, a build with it ends with a result or
-// an error that can be reported, and never with a panic.
+// TestOddResults checks that a build never panics, whatever the frontend returns. Errors can
+// be reported.
 func TestOddResults(t *testing.T) {
 	result := func(change func(*gateway.Result)) gateway.BuildFunc {
 		return func(context.Context, gateway.Client) (*gateway.Result, error) {
@@ -40,7 +40,7 @@ func TestOddResults(t *testing.T) {
 		"an empty result":              {func(context.Context, gateway.Client) (*gateway.Result, error) { return &gateway.Result{}, nil }, false},
 		"a nil reference":              {result(func(r *gateway.Result) { r.Ref = (*local.Reference)(nil) }), true},
 		"an empty reference":           {result(func(r *gateway.Result) { r.Ref = &local.Reference{} }), true},
-		"a foreign reference":          {result(func(r *gateway.Result) { r.Ref = foreign{} }), true},
+		"a foreign reference":          {result(func(r *gateway.Result) { r.Ref = foreignReference{} }), true},
 		"references without platforms": {result(func(r *gateway.Result) { r.Refs = map[string]gateway.Reference{"a": nil} }), true},
 		"no reference of a platform": {result(func(r *gateway.Result) {
 			r.Refs = map[string]gateway.Reference{"a": nil}
@@ -90,7 +90,8 @@ func TestOddResults(t *testing.T) {
 	}
 }
 
-// withoutPanic calls a function and returns its error and, if it panics, how.
+// withoutPanic calls a function and returns its error. If the function panics, it returns
+// the panic value as text.
 func withoutPanic(call func() error) (panicked string, err error) {
 	defer func() {
 		if v := recover(); v != nil {

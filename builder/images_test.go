@@ -16,10 +16,10 @@ import (
 	"slipway/internal/fakeregistry"
 )
 
-// appDockerfile is an image whose file says which one it is.
+// appDockerfile builds an image whose file /who contains the build argument WHO.
 const appDockerfile = "FROM scratch\nARG WHO=one\nCOPY base /\nCOPY a /\nRUN cat a > /who; echo $WHO >> /who\n"
 
-// stored builds an image and stores it.
+// stored builds an image and stores it under tags.
 func (o Options) stored(t *testing.T, dockerfile string, tags ...string) *Result {
 	t.Helper()
 	write(t, o, dockerfile)
@@ -38,7 +38,8 @@ func write(t *testing.T, o Options, dockerfile string) {
 	}
 }
 
-// who builds a Dockerfile and returns the content of /who in the result.
+// who builds a Dockerfile, usually on an image from appDockerfile, and returns the content
+// of /who in the result.
 func (o Options) who(t *testing.T, dockerfile string) (string, error) {
 	t.Helper()
 	write(t, o, dockerfile)
@@ -74,18 +75,18 @@ func storedNames(t *testing.T, o Options) string {
 	return strings.Join(names, " ")
 }
 
-// unreachable is a registry that fails the test when it is asked.
-func unreachable(t *testing.T, o *Options) {
+// failOnRequest makes any request to a registry fail the test.
+func failOnRequest(t *testing.T, o *Options) {
 	t.Helper()
 	logIn(t, "127.0.0.1:1", "")
 	o.Mirrors = map[string]string{"docker.io": "http://127.0.0.1:1"}
 }
 
-// TestLocalImages: a build finds an image that another one stored with -t, however
-// it is named and wherever it is used.
+// TestLocalImages checks that a build finds an image that another build stored, however the
+// image is named and wherever it is used.
 func TestLocalImages(t *testing.T) {
 	o := options(t, "")
-	unreachable(t, &o)
+	failOnRequest(t, &o)
 	d := o.stored(t, appDockerfile, "app", "app:2").Exported["containerimage.digest"]
 	if got, want := storedNames(t, o), "app:2 app:latest"; got != want {
 		t.Errorf("images %s, want %s", got, want)
@@ -118,8 +119,8 @@ func TestLocalImages(t *testing.T) {
 	}
 }
 
-// TestStoredByDefault: -t stores an image unless an output says where it goes.
-// What is pushed or loaded only renews a stored image.
+// TestStoredByDefault checks that a build with tags stores the image if there are no
+// outputs. Pushing or loading only updates a name that exists.
 func TestStoredByDefault(t *testing.T) {
 	standInEngine(t)
 	s := fakeregistry.Start(t, fakeregistry.None)
@@ -168,7 +169,7 @@ func TestStoredByDefault(t *testing.T) {
 	}
 }
 
-// standInEngine makes docker be a program that takes an image.
+// standInEngine replaces docker with a script that reads an image and ignores it.
 func standInEngine(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
@@ -178,8 +179,8 @@ func standInEngine(t *testing.T) {
 	t.Setenv("PATH", dir)
 }
 
-// TestPullAsksTheRegistry: with Pull a stored image is no answer; without, neither
-// is one of another platform, and the error says which ones there are.
+// TestPullAsksTheRegistry checks that a build asks the registry with Pull, or if the stored
+// image is for other platforms. The error then lists these platforms.
 func TestPullAsksTheRegistry(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	logIn(t, s.Host, "")
@@ -212,17 +213,17 @@ func TestPullAsksTheRegistry(t *testing.T) {
 	}
 }
 
-// TestPruneKeepsImages: what a name needs outlives every prune, and goes with the
-// last name that needs it, unless the cache does.
+// TestPruneKeepsImages checks that no prune removes the blobs of a stored image, and that
+// removing its last name removes the blobs that the cache does not need.
 func TestPruneKeepsImages(t *testing.T) {
 	o := options(t, "")
-	unreachable(t, &o)
+	failOnRequest(t, &o)
 	o.stored(t, appDockerfile, "app:1", "app:2")
 	killed := filepath.Join(o.State, "images", ".slipway-1")
 	if err := os.WriteFile(killed, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	kinds, bytes := kept(t, o)
+	kinds, bytes := cacheKinds(t, o)
 	if !slices.Contains(kinds, state.KindImage) {
 		t.Errorf("kinds %q", kinds)
 	}
@@ -234,12 +235,12 @@ func TestPruneKeepsImages(t *testing.T) {
 		}
 	}
 	prune()
-	kinds, left := kept(t, o)
+	kinds, left := cacheKinds(t, o)
 	if want := []string{state.KindImage, state.KindImage}; !slices.Equal(kinds, want) || left >= bytes {
 		t.Errorf("kept %q with %d of %d bytes", kinds, left, bytes)
 	}
 	if _, err := os.Stat(killed); !os.IsNotExist(err) {
-		t.Errorf("what a killed build left is there: %v", err)
+		t.Errorf("the file of a killed build still exists: %v", err)
 	}
 	x := imageStore(t, o)
 	if err := x.Remove(t.Context(), []string{"app:2", "app:3"}); err == nil || storedNames(t, o) != "app:1 app:2" {
@@ -256,15 +257,15 @@ func TestPruneKeepsImages(t *testing.T) {
 		t.Error(err)
 	}
 	if left := files(t, filepath.Join(o.State, "store", "blobs")); len(left) > 0 {
-		t.Errorf("after the last name went there are %q", left)
+		t.Errorf("after removing the last name: %q are left", left)
 	}
 }
 
-// TestRemoveKeepsCache: removing an image takes nothing from the cache, and while a
-// build runs, it leaves the blobs to a later prune.
+// TestRemoveKeepsCache checks that removing an image removes nothing from the cache, and
+// that it leaves the blobs to a later prune while a build is running.
 func TestRemoveKeepsCache(t *testing.T) {
 	o := options(t, "")
-	unreachable(t, &o)
+	failOnRequest(t, &o)
 	blobs := filepath.Join(o.State, "store", "blobs")
 	write(t, o, appDockerfile)
 	if err := Run(t.Context(), o); err != nil {
@@ -282,7 +283,7 @@ func TestRemoveKeepsCache(t *testing.T) {
 		t.Error(err)
 	}
 	if diff := cmp.Diff(all, files(t, blobs)); diff != "" || storedNames(t, o) != "" {
-		t.Errorf("beside a build: images %q, blobs (-want +got):\n%s", storedNames(t, o), diff)
+		t.Errorf("during a build: images %q, blobs (-want +got):\n%s", storedNames(t, o), diff)
 	}
 	release()
 	o.stored(t, appDockerfile, "app")
@@ -303,11 +304,11 @@ func TestRemoveKeepsCache(t *testing.T) {
 	}
 }
 
-// TestLostLayer: a layer that is damaged is a clear error for those who use the
-// image, and the build that stored it heals it.
+// TestLostLayer checks that using a stored image with a damaged layer fails with advice, and
+// that building the image again repairs it.
 func TestLostLayer(t *testing.T) {
 	o := options(t, "")
-	unreachable(t, &o)
+	failOnRequest(t, &o)
 	o.stored(t, appDockerfile, "app")
 	if _, err := state.Prune(t.Context(), o.State, o.Now, state.PruneOptions{}); err != nil {
 		t.Fatal(err)
@@ -339,11 +340,11 @@ func TestLostLayer(t *testing.T) {
 	}
 }
 
-// TestDamagedName: a damaged name is no reason to ask a registry, hides no other
-// image, is told, and can be removed.
+// TestDamagedName checks that a damaged image name is an error, even if a registry has the
+// image, and that other images remain usable. The damaged name can be removed.
 func TestDamagedName(t *testing.T) {
 	o := options(t, "")
-	unreachable(t, &o)
+	failOnRequest(t, &o)
 	o.stored(t, appDockerfile, "app")
 	file := files(t, filepath.Join(o.State, "images"))[0]
 	o.stored(t, appDockerfile, "other")
@@ -370,7 +371,8 @@ func TestDamagedName(t *testing.T) {
 	}
 }
 
-// TestStoreCancelled: a build that ends early gives away no name, and one without names stores nothing.
+// TestStoreCancelled checks that a canceled build does not change the image of a name, and
+// that a build without names stores no image.
 func TestStoreCancelled(t *testing.T) {
 	o := options(t, appDockerfile)
 	s, err := openLocal(&o)

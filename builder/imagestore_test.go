@@ -16,11 +16,11 @@ import (
 	"slipway/internal/fakeregistry"
 )
 
-// TestSave: an archive of a stored image is the one that the build would have
-// written but for the time of its listing, and builds can start from it.
+// TestSave checks that the archive of a stored image has the same blobs as an archive from
+// the build, and that other builds can use it.
 func TestSave(t *testing.T) {
 	o := options(t, "")
-	unreachable(t, &o)
+	failOnRequest(t, &o)
 	o.stored(t, appDockerfile, "app")
 	o.BuildArgs = map[string]string{"WHO": "two"}
 	o.stored(t, appDockerfile, "example.com/app:2")
@@ -34,8 +34,8 @@ func TestSave(t *testing.T) {
 		if err := x.Save(t.Context(), []string{"app", "example.com/app:2"}, file, format); err != nil {
 			t.Fatal(err)
 		}
-		if img, err := x.find("app"); err != nil || len(unpacked(t, file)) == 0 || indexJSON(t, file).Manifests[0].Digest != img.Root.Digest {
-			t.Errorf("%s: the archive has another image, %v", format, err)
+		if img, err := x.find("app"); err != nil || len(archiveBlobs(t, file)) == 0 || indexJSON(t, file).Manifests[0].Digest != img.Root.Digest {
+			t.Errorf("%s: the archive has a different image, %v", format, err)
 		}
 		for name, want := range map[string]string{"app:latest": "one", "example.com/app:2": "two"} {
 			other := options(t, "")
@@ -63,8 +63,8 @@ func TestSave(t *testing.T) {
 	}
 }
 
-// TestPushStored: a stored image is pushed as it is, under its name or another one,
-// with the progress of a push.
+// TestPushStored checks that a stored image is pushed unchanged, under its name or another
+// one, and that the push reports progress.
 func TestPushStored(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	logIn(t, s.Host, "")
@@ -82,7 +82,7 @@ func TestPushStored(t *testing.T) {
 				shown = append(shown, v.Name)
 			}
 			if alone, err := lock.TryLock(); alone || err != nil {
-				t.Errorf("a prune may run beside a push, %v", err)
+				t.Errorf("a prune can run during a push, %v", err)
 			}
 			for _, v := range s.Statuses {
 				shown = append(shown, v.ID)
@@ -119,10 +119,10 @@ func TestPushStored(t *testing.T) {
 	}
 }
 
-// TestTag: another name is the same image, and outlives the first one.
+// TestTag checks that Tag adds a name for the same image, which outlives the first name.
 func TestTag(t *testing.T) {
 	o := options(t, "")
-	unreachable(t, &o)
+	failOnRequest(t, &o)
 	d := o.stored(t, appDockerfile, "app").Exported["containerimage.digest"]
 	x := imageStore(t, o)
 	if err := errors.Join(x.Tag(t.Context(), "app@"+d, "example.com/x"), x.Remove(t.Context(), []string{"app"})); err != nil {
@@ -140,11 +140,12 @@ func TestTag(t *testing.T) {
 		}
 	}
 	if err := x.Tag(t.Context(), "app", "y"); err == nil {
-		t.Error("an unknown image got a name")
+		t.Error("tag an unknown image: no error")
 	}
 }
 
-// TestInspect: an index is described with the images of its platforms.
+// TestInspect checks that Inspect describes an index together with the images of its
+// platforms.
 func TestInspect(t *testing.T) {
 	o := options(t, "")
 	o.Platforms = []string{"linux/amd64", "linux/arm64"}
@@ -171,6 +172,6 @@ func TestInspect(t *testing.T) {
 		t.Errorf("image of linux/arm64 (-index +alone):\n%s", diff)
 	}
 	if _, err := x.Inspect(t.Context(), "none"); err == nil {
-		t.Error("an unknown image is described")
+		t.Error("inspect an unknown image: no error")
 	}
 }

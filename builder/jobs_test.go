@@ -8,7 +8,7 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// TestJobs: no more steps run concurrently than Options.Jobs allows.
+// TestJobs checks that at most Options.Jobs steps run concurrently.
 func TestJobs(t *testing.T) {
 	var stages, last strings.Builder
 	for i := range 12 {
@@ -40,7 +40,7 @@ func TestJobs(t *testing.T) {
 	}
 }
 
-// TestJobsDefault: without a limit as many steps run concurrently as can.
+// TestJobsDefault checks that the number of concurrent steps is not limited by default.
 func TestJobsDefault(t *testing.T) {
 	if o := (&Options{}); o.maxJobs() < 1<<31-1 {
 		t.Errorf("without Options.Jobs %d steps run concurrently, want no limit", o.maxJobs())

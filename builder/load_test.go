@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestLoad gives the image to a stand-in of docker.
+// TestLoad checks that an output with Load passes the image to docker load, here a script,
+// and logs what docker prints.
 func TestLoad(t *testing.T) {
 	o := options(t, "FROM scratch\nCOPY a /\n")
 	o.Tags, o.Outputs = []string{"x"}, []Output{{Type: "docker", Load: true}}
@@ -29,7 +30,7 @@ func TestLoad(t *testing.T) {
 	loaded := filepath.Join(dir, "loaded")
 	docker("[ \"$*\" = load ] || exit 9\n/bin/cat > " + loaded + "\necho Loaded image: x\n")
 	if err := Run(t.Context(), o); err != nil || !strings.HasSuffix(log.String(), "Loaded image: x\n") {
-		t.Errorf("%v, told %s", err, log.String())
+		t.Errorf("%v, logged %s", err, log.String())
 	}
 	data, err := os.ReadFile(loaded)
 	if err != nil {
@@ -48,6 +49,6 @@ func TestLoad(t *testing.T) {
 	}
 	docker("echo no engine >&2; exit 1\n")
 	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "docker load: exit status 1: no engine") {
-		t.Errorf("an engine that fails: %v", err)
+		t.Errorf("failing engine: error %v", err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestStall: no server of a build may be silent for longer than two minutes.
+// TestStall checks that the time limit for silent servers is two minutes by default.
 func TestStall(t *testing.T) {
 	o := &Options{State: t.TempDir(), Now: time.Now}
 	s, err := openLocal(o)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// reported returns how the error of a build is reported.
-func reported(t *testing.T, o Options) string {
+// reportedError builds and returns the text with which the error is reported.
+func reportedError(t *testing.T, o Options) string {
 	t.Helper()
 	var b strings.Builder
 	if err := Report(&b, Run(t.Context(), o), false); err != nil {
@@ -17,8 +17,8 @@ func reported(t *testing.T, o Options) string {
 	return b.String()
 }
 
-// TestNotFound: the error of a missing path in the build context or in a stage suggests
-// the path that is meant.
+// TestNotFound checks that the error about a missing path in the build context or in a stage
+// suggests a similar path.
 func TestNotFound(t *testing.T) {
 	for _, tc := range []struct{ dockerfile, want string }{
 		{"COPY ../x /", `"/x": not found (.. does not lead out of the build context: build with a directory above as the context, or use --build-context NAME=DIR and --from=NAME)`},
@@ -73,14 +73,14 @@ func TestNotFound(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := reported(t, o); !strings.Contains(got, tc.want) {
-			t.Errorf("%s: told\n%swant\n%s", tc.dockerfile, got, tc.want)
+		if got := reportedError(t, o); !strings.Contains(got, tc.want) {
+			t.Errorf("%s: reported\n%swant\n%s", tc.dockerfile, got, tc.want)
 		}
 	}
 }
 
-// TestReportedOnce: the error of a step names the step by its number, its command
-// once, and each path once.
+// TestReportedOnce checks that the error from a step has the number of the step, and its
+// command and each path only once.
 func TestReportedOnce(t *testing.T) {
 	for dockerfile, want := range map[string]string{
 		"COPY base /\nRUN exit 3":        `:3:1: error: [2/2] process "/bin/sh -c exit 3" did not complete successfully: exit code: 3` + "\n 3 | RUN exit 3\n",
@@ -90,7 +90,7 @@ func TestReportedOnce(t *testing.T) {
 		"COPY a /bin\nCOPY base /":       ":3:1: error: [2/2] copy /base /: /bin: a file, which a directory cannot replace (remove it first, or copy to another path)\n",
 		"COPY base /bin/sh\nCOPY base /": ":3:1: error: [2/2] copy /base /: /bin/sh: a directory, which a file cannot replace (remove it first, or copy to another path)\n",
 	} {
-		if got := reported(t, options(t, "FROM scratch\n"+dockerfile+"\n")); !strings.Contains(got, want) {
+		if got := reportedError(t, options(t, "FROM scratch\n"+dockerfile+"\n")); !strings.Contains(got, want) {
 			t.Errorf("%s: told\n%swant\n%s", dockerfile, got, want)
 		}
 	}

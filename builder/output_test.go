@@ -20,8 +20,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestSameImage: a build that finds all in the cache makes the same image as the
-// one before, at whatever time.
+// TestSameImage checks that a fully cached build at a later time produces the same image as
+// the first build.
 func TestSameImage(t *testing.T) {
 	o := options(t, "FROM scratch\nENV A=1\nCOPY base /\nCOPY a /\nENV B=2\n")
 	o.Describe = true
@@ -48,8 +48,8 @@ func TestSameImage(t *testing.T) {
 	}
 }
 
-// TestCompression: layers are stored as asked, their content is the same, and
-// twice the same bytes.
+// TestCompression checks that layers have the requested compression, equal contents, and
+// the same bytes in each build.
 func TestCompression(t *testing.T) {
 	o := options(t, "FROM scratch\nCOPY a /\n")
 	diffIDs := map[string]bool{}
@@ -74,7 +74,7 @@ func TestCompression(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			blobs := unpacked(t, dest)
+			blobs := archiveBlobs(t, dest)
 			var m ocispecs.Manifest
 			if err := json.Unmarshal(blobs[d], &m); err != nil {
 				t.Fatal(err)
@@ -111,8 +111,8 @@ func newStore(t *testing.T) *tree.Store {
 	return s
 }
 
-// unpacked returns the blobs of an OCI archive.
-func unpacked(t *testing.T, file string) map[digest.Digest][]byte {
+// archiveBlobs returns the blobs in an OCI archive, by digest.
+func archiveBlobs(t *testing.T, file string) map[digest.Digest][]byte {
 	t.Helper()
 	f, err := os.Open(file)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestWriteSockets: a socket of the result is an empty file of a directory and of
-// an archive, as with BuildKit.
+// TestWriteSockets checks that outputs write a socket in the result as an empty file, as
+// BuildKit does.
 func TestWriteSockets(t *testing.T) {
 	s, err := openLocal(&Options{State: t.TempDir(), Now: time.Now})
 	if err != nil {

@@ -22,12 +22,12 @@ import (
 	"slipway/solver/track"
 )
 
-// statusLog is what a build reports, as a display that prints all of it.
+// statusLog collects the status messages of a build as lines of text.
 type statusLog struct {
 	vertices map[digest.Digest]*client.Vertex
 	open     map[string]bool // parts by vertex and id
 	lines    []string
-	late     []string // vertices that were first reported when another one had started
+	late     []string // vertices that were first reported after another one had started
 }
 
 func (l *statusLog) add(s *client.SolveStatus) {
@@ -63,13 +63,13 @@ func (l *statusLog) add(s *client.SolveStatus) {
 	}
 }
 
-// text returns the lines without digests.
+// text returns the lines without digests, times and sizes.
 func (l *statusLog) text() string {
 	return regexp.MustCompile(`sha256:[0-9a-f]{64}`).ReplaceAllString(strings.Join(l.lines, "\n"), "DIGEST")
 }
 
-// logged builds and returns what was reported.
-func logged(t *testing.T, o Options) *statusLog {
+// buildLog builds and returns the status messages of the build.
+func buildLog(t *testing.T, o Options) *statusLog {
 	t.Helper()
 	l := &statusLog{}
 	o.Status = l.add
@@ -92,8 +92,8 @@ const internals = `[internal] load build definition from Dockerfile: transferrin
 [internal] load .dockerignore: DONE
 `
 
-// TestProgress: everything that takes time is reported as BuildKit reports it, in
-// the same words: lookups, transfers, pulls, exports and pushes.
+// TestProgress checks that lookups, transfers, pulls, exports and pushes are reported like
+// in BuildKit, with the same texts.
 func TestProgress(t *testing.T) {
 	s := httptest.NewServer(registry.New(registry.Logger(log.New(&bytes.Buffer{}, "", 0))))
 	t.Cleanup(s.Close)
@@ -109,7 +109,7 @@ exporting to image: exporting manifest DIGEST
 exporting to image: exporting config DIGEST
 exporting to image: pushing layers BYTES
 exporting to image: pushing manifest for `+host+`/base:1@DIGEST
-exporting to image: DONE`, logged(t, base).text()); diff != "" {
+exporting to image: DONE`, buildLog(t, base).text()); diff != "" {
 		t.Errorf("of the base (-want +got):\n%s", diff)
 	}
 	o := options(t, "FROM "+host+"/base:1\nCOPY a /\nRUN cat a > /b\n")
@@ -123,7 +123,7 @@ exporting to image: DONE`, logged(t, base).text()); diff != "" {
 		parsed.Dest = filepath.Join(t.TempDir(), parsed.Dest)
 		o.Outputs = append(o.Outputs, parsed)
 	}
-	first := logged(t, o)
+	first := buildLog(t, o)
 	from := "[1/3] FROM " + host + "/base:1@DIGEST"
 	if diff := cmp.Diff(sorted(strings.ReplaceAll(internals, "dockerfile:\n", "dockerfile: BYTES\n")+`[internal] load metadata for `+host+`/base:1: DONE
 `+from+`: resolve `+host+`/base:1@DIGEST
@@ -167,7 +167,7 @@ exporting cache to client directory: DONE`), sorted(first.text())); diff != "" {
 		t.Errorf("vertices that were not in the total from the start: %q, want %q", first.late, want)
 	}
 	o.Outputs, o.CacheTo = nil, nil
-	again := regexp.MustCompile(`(transferring .*:) BYTES`).ReplaceAllString(logged(t, o).text(), "$1") // young files are read again
+	again := regexp.MustCompile(`(transferring .*:) BYTES`).ReplaceAllString(buildLog(t, o).text(), "$1") // young files are read again
 	if diff := cmp.Diff(sorted(once(internals)+`[internal] load metadata for `+host+`/base:1: DONE
 `+from+`: resolve `+host+`/base:1@DIGEST
 `+from+`: DONE
@@ -178,7 +178,7 @@ exporting cache to client directory: DONE`), sorted(first.text())); diff != "" {
 		t.Errorf("of the same again (-want +got):\n%s", diff)
 	}
 	o.State, o.CacheFrom = t.TempDir(), entry(t, "type=local,src="+cache)
-	imported := logged(t, o).text()
+	imported := buildLog(t, o).text()
 	for _, want := range []string{"importing cache manifest from " + cache + ": DONE\n", "[3/3] RUN cat a > /b: DIGEST BYTES of BYTES\n", "[2/3] COPY a /: CACHED\n[3/3] RUN cat a > /b: CACHED"} {
 		if !strings.Contains(imported, want) {
 			t.Errorf("with an imported cache: got\n%s\nwant %s", imported, want)
@@ -186,13 +186,13 @@ exporting cache to client directory: DONE`), sorted(first.text())); diff != "" {
 	}
 }
 
-// once removes lines that repeat the one before.
+// once removes repetitions of the preceding line from a text.
 func once(text string) string {
 	return strings.Join(slices.Compact(strings.SplitAfter(text, "\n")), "")
 }
 
-// sorted sorts the lines of what is done concurrently, but not the lines of one
-// vertex.
+// sorted sorts the vertices in a text, which are reported in random order, but not the lines
+// of each vertex.
 func sorted(text string) string {
 	lines := strings.Split(text, "\n")
 	slices.SortStableFunc(lines, func(a, b string) int {
@@ -203,21 +203,23 @@ func sorted(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestProgressOrder: cached steps precede the steps that are built on them.
+// TestProgressOrder checks that cached steps are reported before the steps that depend on
+// them.
 func TestProgressOrder(t *testing.T) {
 	o := options(t, "FROM scratch\nCOPY base /\nRUN cat /bin/sh > /1\nRUN cat /bin/sh > /2\n")
-	logged(t, o)
+	buildLog(t, o)
 	if err := os.WriteFile(filepath.Join(o.Context, "Dockerfile"), []byte("FROM scratch\nCOPY base /\nRUN cat /bin/sh > /1\nRUN cat /bin/sh > /2\nRUN cat /bin/sh > /3\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	const want = "[1/4] COPY base /: CACHED\n[2/4] RUN cat /bin/sh > /1: CACHED\n[3/4] RUN cat /bin/sh > /2: CACHED\n[4/4] RUN cat /bin/sh > /3: DONE"
-	if got := logged(t, o).text(); !strings.HasSuffix(got, want) {
+	if got := buildLog(t, o).text(); !strings.HasSuffix(got, want) {
 		t.Errorf("got\n%s\nwant at the end\n%s", got, want)
 	}
 }
 
-// TestProgressInterval: a part of a vertex is reported when it starts, when it
-// ends, and not too often in between. A failed step is reported with its error.
+// TestProgressInterval checks that a part of a vertex is reported when it starts, when it
+// ends, and at most once per statusInterval in between. A failed step is reported with its
+// error.
 func TestProgressInterval(t *testing.T) {
 	now := time.Unix(0, 0)
 	var got []string

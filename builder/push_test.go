@@ -18,7 +18,7 @@ import (
 	"slipway/internal/fakeregistry"
 )
 
-// logIn makes a user's login for a registry the only one.
+// logIn makes user's login for the registry host the only stored login.
 func logIn(t *testing.T, host, user string) {
 	t.Helper()
 	before, dir := config.Dir(), t.TempDir()
@@ -35,8 +35,8 @@ func logIn(t *testing.T, host, user string) {
 	}
 }
 
-// TestPushIsCheckedFirst: when a registry would refuse what a build is to write
-// there, no step runs, and the error says how to log in.
+// TestPushIsCheckedFirst checks that a build whose push or cache export the registry would
+// reject fails before any step runs, with advice to log in.
 func TestPushIsCheckedFirst(t *testing.T) {
 	for _, how := range []fakeregistry.Auth{fakeregistry.Basic, fakeregistry.Token} {
 		s := fakeregistry.Start(t, how)
@@ -75,7 +75,8 @@ func TestPushIsCheckedFirst(t *testing.T) {
 	}
 }
 
-// TestFailingCacheIsNoError: a cache that may fail is not asked for first.
+// TestFailingCacheIsNoError checks that no access check is made for a cache export with
+// ignore-error.
 func TestFailingCacheIsNoError(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.Basic)
 	logIn(t, s.Host, "")
@@ -86,8 +87,8 @@ func TestFailingCacheIsNoError(t *testing.T) {
 	}
 }
 
-// TestPushIndex: an index is written after its images, which have no tag; layers
-// that they share are sent once.
+// TestPushIndex checks that the images of an index are pushed before it and without a tag,
+// and that shared layers are sent once.
 func TestPushIndex(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	logIn(t, s.Host, "")
@@ -132,8 +133,8 @@ func TestPushIndex(t *testing.T) {
 	}
 }
 
-// TestStalledPush: a registry that stops answering, whatever it is asked, ends a
-// build that writes to it after the limit.
+// TestStalledPush checks that a push fails after the time limit if the registry stops
+// answering any kind of request.
 func TestStalledPush(t *testing.T) {
 	const limit = 700 * time.Millisecond
 	for _, silent := range []string{"POST /v2/x/blobs/uploads/", "PATCH /v2/x/", "PUT /v2/x/blobs/", "PUT /v2/x/manifests/1", "GET /v2/x/", "HEAD /v2/x/"} {

@@ -15,7 +15,7 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// cacheDockerfile has a stage of which only a file goes into the result.
+// cacheDockerfile copies one file from a stage into the result.
 const cacheDockerfile = `FROM scratch AS base
 COPY base /
 FROM base AS made
@@ -26,7 +26,7 @@ COPY --from=made /b /c
 RUN cat c > /d
 `
 
-// entry is an entry of CacheTo or CacheFrom.
+// entry parses a value of --cache-to or --cache-from.
 func entry(t *testing.T, value string) []client.CacheOptionsEntry {
 	t.Helper()
 	list, err := ParseCache(value)
@@ -36,8 +36,8 @@ func entry(t *testing.T, value string) []client.CacheOptionsEntry {
 	return list
 }
 
-// steps builds in a fresh state directory and returns the numbers of the steps
-// that ran, and what was told besides.
+// steps builds in a new state directory. It returns the numbers of the steps that ran, and
+// the log.
 func steps(t *testing.T, o Options) (ran, told string) {
 	t.Helper()
 	o.State = t.TempDir()
@@ -57,7 +57,7 @@ func stepsAgain(t *testing.T, o Options) (ran, told string) {
 			}
 		}
 	}
-	if got, err := built(t, o, "d"); err != nil || got != "content\n" && got != "other\n" {
+	if got, err := buildFile(t, o, "d"); err != nil || got != "content\n" && got != "other\n" {
 		t.Fatalf("built %q, %v", got, err)
 	}
 	var list []string
@@ -72,14 +72,15 @@ func stepsAgain(t *testing.T, o Options) (ran, told string) {
 
 const allSteps = "base 1/1, made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"
 
-// TestRemoteCache: another machine's cache saves the steps, in each form.
+// TestRemoteCache checks that a build on another machine, which imports the exported cache,
+// runs no steps. It tries each type and mode of cache.
 func TestRemoteCache(t *testing.T) {
 	s := httptest.NewServer(registry.New(registry.Logger(log.New(&bytes.Buffer{}, "", 0))))
 	t.Cleanup(s.Close)
 	host := strings.TrimPrefix(s.URL, "http://")
 	for _, tc := range []struct {
 		to, from string
-		changed  string // steps that run when a file has changed
+		changed  string // steps that run after a change of a file
 	}{
 		{"type=local,dest=DIR", "type=local,src=DIR", "made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"},
 		{"type=local,dest=DIR,mode=max,tag=x", "type=local,src=DIR,tag=x", "made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"},
@@ -107,7 +108,7 @@ func TestRemoteCache(t *testing.T) {
 	}
 }
 
-// TestInlineCache: an image tells how its layers came about.
+// TestInlineCache checks that a build imports the inline cache from an image.
 func TestInlineCache(t *testing.T) {
 	s := httptest.NewServer(registry.New(registry.Logger(log.New(&bytes.Buffer{}, "", 0))))
 	t.Cleanup(s.Close)
@@ -132,8 +133,8 @@ func TestInlineCache(t *testing.T) {
 	}
 }
 
-// TestRemoteCacheOfRemoteCache: what was imported is exported again, though the
-// build did not need it.
+// TestRemoteCacheOfRemoteCache checks that a build exports imported records again, even ones
+// that it did not need.
 func TestRemoteCacheOfRemoteCache(t *testing.T) {
 	o := options(t, cacheDockerfile)
 	first, second := t.TempDir(), t.TempDir()
@@ -148,7 +149,7 @@ func TestRemoteCacheOfRemoteCache(t *testing.T) {
 	}
 	o.CacheFrom, o.CacheTo = entry(t, "type=local,src="+second), nil
 	if ran, _ := steps(t, o); ran != "" {
-		t.Errorf("%s ran, from what was exported twice", ran)
+		t.Errorf("%s ran with the cache that was exported twice, want no steps", ran)
 	}
 	file := filepath.Join(o.Context, "Dockerfile")
 	if err := os.WriteFile(file, []byte(cacheDockerfile+"COPY --from=made /a /e\n"), 0o644); err != nil {
@@ -159,7 +160,8 @@ func TestRemoteCacheOfRemoteCache(t *testing.T) {
 	}
 }
 
-// TestRemoteCacheOwnFirst: what the state directory has is not fetched.
+// TestRemoteCacheOwnFirst checks that a build does not fetch results from a remote cache that
+// the state directory has.
 func TestRemoteCacheOwnFirst(t *testing.T) {
 	o := options(t, cacheDockerfile)
 	dir := t.TempDir()
@@ -178,7 +180,8 @@ func TestRemoteCacheOwnFirst(t *testing.T) {
 	}
 }
 
-// TestRemoteCacheKept: what was fetched is there without the import.
+// TestRemoteCacheKept checks that results from a remote cache are stored in the state
+// directory.
 func TestRemoteCacheKept(t *testing.T) {
 	o := options(t, cacheDockerfile)
 	dir := t.TempDir()
@@ -194,7 +197,7 @@ func TestRemoteCacheKept(t *testing.T) {
 	}
 }
 
-// damage replaces the blobs of a cache that are layers.
+// damage replaces the content of each layer blob in a cache directory.
 func damage(t *testing.T, dir string, with func(string) []byte) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Join(dir, "blobs"), func(file string, d fs.DirEntry, err error) error {
@@ -212,8 +215,8 @@ func damage(t *testing.T, dir string, with func(string) []byte) {
 	}
 }
 
-// TestRemoteCacheFails: a cache that cannot be read is told, and the build goes
-// on.
+// TestRemoteCacheFails checks that a remote cache that cannot be read causes a warning, and
+// that the build runs the steps instead.
 func TestRemoteCacheFails(t *testing.T) {
 	o := options(t, cacheDockerfile)
 	dir := t.TempDir()
@@ -239,7 +242,7 @@ func TestRemoteCacheFails(t *testing.T) {
 	}
 	o.CacheFrom, o.CacheTo = nil, entry(t, "127.0.0.1:1/nobody/answers")
 	o.State = t.TempDir()
-	if _, err := built(t, o, "d"); err == nil || !strings.Contains(err.Error(), "export cache to 127.0.0.1:1/nobody/answers: ") {
+	if _, err := buildFile(t, o, "d"); err == nil || !strings.Contains(err.Error(), "export cache to 127.0.0.1:1/nobody/answers: ") {
 		t.Errorf("error %v", err)
 	}
 	o.CacheTo[0].Attrs["ignore-error"] = "true"
@@ -250,7 +253,7 @@ func TestRemoteCacheFails(t *testing.T) {
 
 const someDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// TestWarnPrintable: what servers say in warnings cannot control a terminal.
+// TestWarnPrintable checks that texts from servers in warnings cannot control a terminal.
 func TestWarnPrintable(t *testing.T) {
 	var b strings.Builder
 	o := Options{Log: &b}

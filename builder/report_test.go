@@ -10,12 +10,12 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestReportPath: errors and warnings name the Dockerfile by the path that the
+// TestReportPath checks that errors and warnings have the path of the Dockerfile that the
 // user gave, so that a terminal can open it.
 func TestReportPath(t *testing.T) {
 	for _, tc := range []struct {
-		name string // of the Dockerfile in the working directory
-		file string // as in -f
+		name string // name of the Dockerfile in the working directory
+		file string // value of -f
 		want string
 	}{
 		{"sub/my.Dockerfile", "sub/my.Dockerfile", "sub/my.Dockerfile:2:5: "},

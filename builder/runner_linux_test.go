@@ -18,7 +18,8 @@ import (
 	"slipway/solver/runner/namespace"
 )
 
-// asRoot makes the tests run as root, if need be of a user namespace.
+// asRoot is the environment variable that tells the test binary that it runs as root,
+// possibly of a user namespace.
 const asRoot = "SLIPWAY_TEST_AS_ROOT"
 
 func TestMain(m *testing.M) {
@@ -32,8 +33,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// runsAsRoot reports whether this process is a test that runs as root with mounts of its
-// own. If not, it runs the test again as one.
+// runsAsRoot reports whether this process runs as root in its own mount namespace. If not,
+// it runs the test again in such a process.
 func runsAsRoot(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(asRoot) != "" {
@@ -50,8 +51,8 @@ func runsAsRoot(t *testing.T) bool {
 	return false
 }
 
-// TestCopyWarning: the log says that steps take long if the state directory is on an
-// overlay.
+// TestCopyWarning checks that a build logs a warning if the state directory is on an
+// overlay, so that each step copies its root.
 func TestCopyWarning(t *testing.T) {
 	if !runsAsRoot(t) {
 		return
@@ -81,8 +82,8 @@ func TestCopyWarning(t *testing.T) {
 	}
 }
 
-// TestLimitsRefused: limits that steps cannot have are an error before a step runs, and
-// do not matter for questions.
+// TestLimitsRefused checks that an unsupported resource limit fails a build before a step
+// runs, and does not affect Options.Call.
 func TestLimitsRefused(t *testing.T) {
 	if !runsAsRoot(t) {
 		return
@@ -90,7 +91,7 @@ func TestLimitsRefused(t *testing.T) {
 	o := options(t, "FROM scratch\nCOPY base /\nRUN [\"/nowhere\"]\n")
 	o.Runner = "namespace"
 	o.Resources = map[string]string{"memory": "30000000", "cpusetcpus": "8000"}
-	// Who is not root cannot make groups.
+	// Users other than root cannot create control groups.
 	want := "--cpuset-cpus: the kernel rejects the value \"8000\" of cpuset.cpus"
 	if userns.RunningInUserNS() {
 		want = "--memory: make a control group: "
@@ -104,8 +105,8 @@ func TestLimitsRefused(t *testing.T) {
 	}
 }
 
-// TestNoProcessLeft: all processes have ended when a build returns, the guard of
-// its steps among them.
+// TestNoProcessLeft checks that all processes of a build have ended when the build returns,
+// including the process that guards the steps.
 func TestNoProcessLeft(t *testing.T) {
 	if !runsAsRoot(t) {
 		return
@@ -113,14 +114,14 @@ func TestNoProcessLeft(t *testing.T) {
 	o := options(t, "FROM scratch\nCOPY base /\nRUN [\"/nowhere\"]\n")
 	o.Runner = "namespace"
 	if _, err := Build(t.Context(), o); err == nil || !strings.Contains(err.Error(), "no such file or directory") {
-		t.Errorf("error %v, want that of a step that ran in namespaces", err)
+		t.Errorf("error %v, want the error from a step that ran in namespaces", err)
 	}
 	if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); !errors.Is(err, unix.ECHILD) {
 		t.Errorf("a process is left: %d, %v", pid, err)
 	}
 }
 
-// TestRunnerOCI: steps of the runner oci need a runtime in PATH; the log says nothing.
+// TestRunnerOCI checks that the runner oci needs an OCI runtime in PATH, and logs nothing.
 func TestRunnerOCI(t *testing.T) {
 	o := options(t, "")
 	var log bytes.Buffer

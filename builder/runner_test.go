@@ -13,8 +13,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestRunnerWarning: the log says once that steps are interpreted, if the user
-// has not asked for it.
+// TestRunnerWarning checks that a build logs one warning if steps are interpreted without
+// the user's request.
 func TestRunnerWarning(t *testing.T) {
 	none := errors.New("no namespaces")
 	const warning = "warning: RUN steps are interpreted, as they cannot run in namespaces: no namespaces\n"
@@ -50,7 +50,8 @@ func TestRunnerWarning(t *testing.T) {
 	}
 }
 
-// TestNoNamespaces: steps with limits are not interpreted.
+// TestNoNamespaces checks that a build with resource limits fails if steps cannot run in
+// namespaces.
 func TestNoNamespaces(t *testing.T) {
 	for want, o := range map[string]Options{
 		"--memory: RUN steps would be interpreted, as they cannot run in namespaces: none (leave the limit out)": {Resources: map[string]string{"memory": "1"}},
@@ -102,8 +103,8 @@ func TestFirstProcess(t *testing.T) {
 	}
 }
 
-// TestRunnerInterrupted: a step that is canceled while the runner is chosen
-// decides nothing for the others, which do not wait for it once they are canceled.
+// TestRunnerInterrupted checks that a step that is canceled while it chooses the runner does
+// not affect other steps. Steps that wait for the choice can be canceled, too.
 func TestRunnerInterrupted(t *testing.T) {
 	o := options(t, "")
 	var log bytes.Buffer

@@ -16,8 +16,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestExplainWhileStepsRun explains a build while its steps still start, as when
-// one of several stages fails.
+// TestExplainWhileStepsRun checks that Finish works while steps still start, as they do
+// after one of several stages has failed.
 func TestExplainWhileStepsRun(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

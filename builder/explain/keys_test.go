@@ -14,8 +14,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestWriteKeys checks the keys of a first build and of a second one, and that their order
-// does not depend on the order of the graphs.
+// TestWriteKeys checks the cache keys written for a build and for a cached second build.
+// Their order must not depend on the order of the graphs.
 func TestWriteKeys(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

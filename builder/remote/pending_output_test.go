@@ -15,9 +15,9 @@ import (
 	"slipway/solver/export"
 )
 
-// TestStaged: an output of a builder is moved to its destination when the build
-// has succeeded; what is no file is written in place.
-func TestStaged(t *testing.T) {
+// TestPendingOutput checks that an output is moved to its destination after the build has
+// succeeded. A pipe is written in place.
+func TestPendingOutput(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Symlink("real", filepath.Join(dir, "link")); err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestStaged(t *testing.T) {
 		}
 		if want != "" {
 			if _, err := os.Stat(filepath.Join(dir, want)); err == nil {
-				t.Errorf("%s: is there before the build has succeeded", dest)
+				t.Errorf("%s: exists before the build has succeeded", dest)
 			}
 		}
 		b := &Build{pending: []*pendingOutput{s}}
@@ -73,7 +73,7 @@ func TestStaged(t *testing.T) {
 	}
 }
 
-// readPipe makes a pipe, and returns what is written to it.
+// readPipe creates a named pipe, and returns a channel with the text that is written to it.
 func readPipe(t *testing.T, name string) <-chan string {
 	t.Helper()
 	if err := syscall.Mkfifo(name, 0o600); err != nil {
@@ -87,8 +87,8 @@ func readPipe(t *testing.T, name string) <-chan string {
 	return read
 }
 
-// TestKilledOnBuilder checks that a build on a builder removes temporary outputs of
-// killed builds, but not the outputs of a concurrent build.
+// TestKilledOnBuilder checks that a build by a daemon removes temporary outputs that killed
+// builds left, but not the outputs of a concurrent build.
 func TestKilledOnBuilder(t *testing.T) {
 	at := t.TempDir()
 	dir := t.TempDir()
@@ -116,14 +116,14 @@ func TestKilledOnBuilder(t *testing.T) {
 	}
 	_, release := hold()
 	if n := left(); n != 2 {
-		t.Errorf("beside a build that writes two outputs %d are half-written", n)
+		t.Errorf("during a build of two outputs: %d incomplete outputs, want 2", n)
 	}
 	release()
-	killed() // as the kernel does
+	killed() // the kernel releases the locks of a killed process, too
 	_, release = hold()
 	defer release()
 	if n := left(); n != 0 {
-		t.Errorf("%d outputs of a killed build are left", n)
+		t.Errorf("%d outputs of a killed build still exist", n)
 	}
 	if _, _, err := state.HoldOutputs(t.Context(), ""); err != nil {
 		t.Errorf("without a state directory: %v", err)
@@ -131,6 +131,6 @@ func TestKilledOnBuilder(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, _, err := state.HoldOutputs(ctx, at); err == nil {
-		t.Error("a canceled build holds outputs")
+		t.Error("hold outputs for a canceled build: no error")
 	}
 }

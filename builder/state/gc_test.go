@@ -30,13 +30,13 @@ func TestParseGC(t *testing.T) {
 	}
 }
 
-// TestGCRules: the defaults are those of buildkitd.
+// TestGCRules checks that the default rules equal buildkitd's.
 func TestGCRules(t *testing.T) {
 	for _, tc := range []struct {
 		about string
 		gc    GC
 		total int64
-		want  PruneOptions // the last rule
+		want  PruneOptions // expected last rule
 	}{
 		{"a small disk", GC{}, 50e9, PruneOptions{KeepBytes: 5e9, MaxUsedBytes: 40e9, MinFreeBytes: 10e9}},
 		{"a large disk", GC{}, 1000e9, PruneOptions{KeepBytes: 10e9, MaxUsedBytes: 100e9, MinFreeBytes: 200e9}},

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestStateOwner: a state directory through which another user could change what a
-// build reads or writes is refused, and left as it was.
+// TestStateOwner checks that opening a state directory fails, and changes nothing, if
+// another user could control what a build reads or writes there.
 func TestStateOwner(t *testing.T) {
 	own := os.Geteuid()
 	dir := filepath.Join(t.TempDir(), "state")

@@ -14,9 +14,8 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// TestBadMounts: a cache mount with a path that is longer than the system takes is
-// listed and removed. One that cannot be removed does not keep the others, and neither
-// does what is left of one.
+// TestBadMounts checks that a cache mount with paths longer than PATH_MAX is listed and
+// removed. If a cache mount cannot be removed, the others still are.
 func TestBadMounts(t *testing.T) {
 	const dockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN --mount=type=cache,target=/c cat a > /b; echo x > /c/x\n"
 	o := builder.Options{Context: testcontext.New(t, dockerfile), State: t.TempDir(), Runner: "portable", Now: time.Now}
@@ -28,7 +27,7 @@ func TestBadMounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer mounts.Close()
-	// No name is left for what is removed.
+	// With the suffix for removal, this name is longer than NAME_MAX.
 	stuck := strings.Repeat("s", 253)
 	if err := errors.Join(mounts.MkdirAll("deep-0/data", 0o700), mounts.MkdirAll(stuck+"/data", 0o700)); err != nil {
 		t.Fatal(err)
@@ -76,7 +75,7 @@ func TestBadMounts(t *testing.T) {
 	}
 }
 
-// TestPruneWaits: nothing is taken that a build holds.
+// TestPruneWaits checks that a prune waits while a build holds the state directory.
 func TestPruneWaits(t *testing.T) {
 	dir := t.TempDir()
 	s, err := state.Open(dir, time.Now)
@@ -91,7 +90,7 @@ func TestPruneWaits(t *testing.T) {
 	defer cancel()
 	var told strings.Builder
 	if _, err := state.Prune(ctx, dir, time.Now, state.PruneOptions{Log: &told}); !errors.Is(err, context.DeadlineExceeded) || told.String() != "waiting for builds that use "+dir+"\n" {
-		t.Errorf("a prune beside a build: %v, told %q", err, &told)
+		t.Errorf("prune during a build: error %v, logged %q", err, &told)
 	}
 	release()
 	if _, err := state.Prune(t.Context(), dir, time.Now, state.PruneOptions{}); err != nil {
