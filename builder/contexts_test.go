@@ -182,7 +182,7 @@ func TestHTTPContext(t *testing.T) {
 	}
 }
 
-// endlessReader is a reader that blocks, like a terminal without input.
+// endlessReader is an endless stream of comment lines.
 type endlessReader struct{}
 
 func (endlessReader) Read(p []byte) (int, error) {
