@@ -14,15 +14,17 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// sshAgent is a value of --ssh: the socket of an agent, or keys that this program serves.
+// sshAgent is a value of --ssh: the socket of an agent, or key files for which this program
+// serves an agent.
 type sshAgent struct {
 	flag, id string
-	paths    []string // a socket, or keys
+	paths    []string // one socket, or files with private keys
 	socket   string
 	keys     []agent.AddedKey
 }
 
-// parseAgents reads the values of --ssh: ID, ID=SOCKET and ID=KEY,…
+// parseAgents parses the values of --ssh: ID, ID=SOCKET or ID=KEY,…. ID alone means the agent
+// in SSH_AUTH_SOCK.
 func parseAgents(list []string) ([]sshAgent, error) {
 	var agents []sshAgent
 	for _, s := range list {
@@ -37,8 +39,8 @@ func parseAgents(list []string) ([]sshAgent, error) {
 	return agents, nil
 }
 
-// find finds the socket of the agent, or reads the keys.
-func (a *sshAgent) find(ctx context.Context) error {
+// load checks the socket of the agent, or reads the keys.
+func (a *sshAgent) load(ctx context.Context) error {
 	for _, path := range a.paths {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -68,8 +70,8 @@ func (a *sshAgent) find(ctx context.Context) error {
 	return nil
 }
 
-// serveAgents sets the sockets of the agents, and serves those of keys until
-// stop is called.
+// serveAgents passes the sockets of all agents to the build, and serves an agent for each
+// list of keys until stop is called.
 func (f *buildFlags) serveAgents() (stop func(), err error) {
 	f.opt.Agents = map[string]string{}
 	var stops []func()
@@ -92,7 +94,7 @@ func (f *buildFlags) serveAgents() (stop func(), err error) {
 	return stop, nil
 }
 
-// serveKeys serves an agent for keys.
+// serveKeys serves an SSH agent with keys at a new socket, until stop is called.
 func serveKeys(keys []agent.AddedKey) (socket string, stop func(), err error) {
 	ring := agent.NewKeyring()
 	for _, k := range keys {
@@ -113,10 +115,10 @@ func serveKeys(keys []agent.AddedKey) (socket string, stop func(), err error) {
 		for {
 			conn, err := l.Accept()
 			if err != nil {
-				return // it was stopped
+				return // stop has closed the listener
 			}
 			go func() {
-				_ = agent.ServeAgent(ring, conn) // until the step is done with it
+				_ = agent.ServeAgent(ring, conn) // returns when the step closes the connection
 				_ = conn.Close()
 			}()
 		}

@@ -63,7 +63,7 @@ Exit codes:
 	return cmd
 }
 
-// run builds, shows progress and prints the outcome.
+// run executes slipway build: it builds, shows progress and prints the outcome.
 func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	if err := f.parse(given); err != nil {
 		return usageError{err}
@@ -101,12 +101,12 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	if err != nil {
 		return err
 	}
-	return f.tell(ctx, res.Exported)
+	return f.printOutcome(ctx, res.Exported)
 }
 
-// build builds and shows progress.
+// build builds and shows progress. It returns the warnings from the frontend.
 func (f *buildFlags) build(ctx context.Context) (res *builder.Result, warnings []client.VertexWarning, err error) {
-	var later deferred
+	var later deferredOutput
 	if f.redraws() {
 		f.opt.Log, f.opt.Explain = later.writer(f.opt.Log), later.writer(f.opt.Explain)
 	}
@@ -130,8 +130,8 @@ func (f *buildFlags) build(ctx context.Context) (res *builder.Result, warnings [
 	return res, warnings, err
 }
 
-// show displays the progress of work on standard error, and returns the warnings of its
-// steps.
+// show displays the progress that work sends on standard error, and returns the warnings in
+// it. mode is a value of --progress.
 func show(ctx context.Context, mode string, work func(send func(*client.SolveStatus)) error) ([]client.VertexWarning, error) {
 	display, err := progressui.NewDisplay(os.Stderr, progressui.DisplayMode(mode))
 	if err != nil {
@@ -146,7 +146,7 @@ func show(ctx context.Context, mode string, work func(send func(*client.SolveSta
 	}()
 	send := func(s *client.SolveStatus) { status <- s }
 	if progressui.DisplayMode(mode) != progressui.RawJSONMode {
-		r := &readable{terminal: isTerminal(os.Stderr), streams: map[stream]*controls.Filter{}}
+		r := &sanitizer{terminal: isTerminal(os.Stderr), streams: map[stream]*controls.Filter{}}
 		send = func(s *client.SolveStatus) { status <- r.status(s) }
 	}
 	err = work(send)

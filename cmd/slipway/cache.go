@@ -53,7 +53,7 @@ func noArgs(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// pruneFlags are the flags of slipway cache prune.
+// pruneFlags holds the flags of slipway cache prune.
 type pruneFlags struct {
 	all, force             bool
 	filters                []string
@@ -77,8 +77,8 @@ Prune waits for running builds, because it removes nothing that they use.`,
 			if err != nil {
 				return err
 			}
-			// Files of steps may belong to users of the user namespace. If there is
-			// no such namespace, none do. Enter may start the program again.
+			// Files of steps may belong to users of the user namespace, if one can be
+			// created. Enter may start the program again.
 			_ = namespace.Enter()
 			if !f.force {
 				if err := confirm(cmd.Context(), cmd.InOrStdin(), os.Stderr, f.warning(at)); err != nil {
@@ -104,7 +104,7 @@ Prune waits for running builds, because it removes nothing that they use.`,
 	return cmd
 }
 
-// warning returns the question before anything is removed.
+// warning returns the question that the user must confirm before a prune of dir.
 func (f *pruneFlags) warning(dir string) string {
 	what := "the build cache"
 	switch {
@@ -142,7 +142,7 @@ func confirm(ctx context.Context, in io.Reader, out io.Writer, question string) 
 	}
 }
 
-// options converts the flags.
+// options converts the flags to options for a prune.
 func (f *pruneFlags) options() (opt state.PruneOptions, err error) {
 	opt.KeepMounts = !f.all
 	for _, size := range []struct {
@@ -168,7 +168,7 @@ func (f *pruneFlags) options() (opt state.PruneOptions, err error) {
 	return opt, nil
 }
 
-// addFilter adds a value of --filter to the options.
+// addFilter adds a value of --filter, such as until=24h, to the options.
 func addFilter(opt *state.PruneOptions, filter string) (err error) {
 	k, v, _ := strings.Cut(filter, "=")
 	switch k {

@@ -20,13 +20,13 @@ import (
 	"slipway/builder"
 )
 
-// foundError is the error of a check with findings. It is "" if the findings are already
-// printed as warnings.
+// foundError makes a check with findings exit with status 1. Its text is "" if the findings
+// have been printed already.
 type foundError struct{ text string }
 
 func (e foundError) Error() string { return e.text }
 
-// parseCall parses --call and --check.
+// parseCall parses --call and --check, and rejects flags that have no effect with them.
 func (f *buildFlags) parseCall(given flagSet) error {
 	if f.check {
 		if given.Changed("call") && f.call != "check" {
@@ -80,7 +80,7 @@ func (f *buildFlags) parseCall(given flagSet) error {
 	return nil
 }
 
-// answer prints the answer to --call, in the words of docker build.
+// answer prints the answer to --call, with the texts of docker build.
 func (f *buildFlags) answer(w io.Writer, built *builder.Result) error {
 	res := built.Answer
 	if f.format == "json" {
@@ -109,7 +109,7 @@ func (f *buildFlags) answer(w io.Writer, built *builder.Result) error {
 	return cmp.Or(err, out.err)
 }
 
-// reportCheck prints the findings of a check.
+// reportCheck prints the findings of a check by our frontend.
 func (f *buildFlags) reportCheck(w io.Writer, res *builder.Result) error {
 	errs, err := res.ReportCheck(w, isColored(os.Stdout))
 	switch {
@@ -154,7 +154,8 @@ func (f *buildFlags) printCheck(w io.Writer, res map[string][]byte) error {
 	return foundError{b.String()}
 }
 
-// outcome returns a foundError if the status code of an answer is not 0.
+// outcome returns a foundError if the status code in an answer is not 0, unless the user
+// ignores it.
 func (f *buildFlags) outcome(res map[string][]byte) error {
 	if status := string(res["result.statuscode"]); status != "" && status != "0" && !f.ignoreStatus {
 		return foundError{}

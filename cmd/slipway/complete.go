@@ -15,16 +15,16 @@ import (
 	"slipway/source"
 )
 
-// maxCompleted is the number of bytes of a Dockerfile that are read for completions.
+// maxCompleted is the maximum size in bytes of a Dockerfile that is parsed for completions.
 const maxCompleted = 1 << 20
 
 func completeDirs(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// completions returns the values of flags with a fixed set: complete values, and prefixes
-// that need more text. They are valid with the flags before them. Values of other flags
-// are files.
+// completions returns completions for the values of flags: fixed has complete values, open
+// has prefixes that need more text. They suit the flags parsed so far, such as --builder.
+// For other flags, shells complete file names.
 func (f *buildFlags) completions() (fixed, open map[string][]string) {
 	fixed = map[string][]string{
 		"progress": {"auto", "plain", "tty", "rawjson", "quiet", "none"},
@@ -62,12 +62,12 @@ func (f *buildFlags) completions() (fixed, open map[string][]string) {
 	return fixed, open
 }
 
-// complete registers the completions of flags.
+// complete registers the completions for the flags of cmd.
 func (f *buildFlags) complete(cmd *cobra.Command) {
 	fixed, open := f.completions()
 	for name := range fixed {
 		_ = cmd.RegisterFlagCompletionFunc(name, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			fixed, _ := f.completions() // the flags are parsed by now
+			fixed, _ := f.completions() // suits the flags, which are parsed now
 			return fixed[name], cobra.ShellCompDirectiveNoFileComp
 		})
 	}
@@ -86,7 +86,7 @@ func (f *buildFlags) complete(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("build-arg", f.completeArgs)
 }
 
-// completeStages returns the stages of the Dockerfile.
+// completeStages returns the names of the stages in the Dockerfile as completions.
 func (f *buildFlags) completeStages(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	for _, s := range f.dockerfile(args).Stages {
@@ -97,7 +97,7 @@ func (f *buildFlags) completeStages(_ *cobra.Command, args []string, _ string) (
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeArgs returns the arguments that the Dockerfile declares.
+// completeArgs returns the build arguments that the Dockerfile declares as completions.
 func (f *buildFlags) completeArgs(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	d := f.dockerfile(args)
 	declared := d.Args
@@ -121,8 +121,8 @@ func (f *buildFlags) completeArgs(_ *cobra.Command, args []string, _ string) ([]
 	return names, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
-// dockerfile parses the Dockerfile that the words before select. It returns as much as it
-// can parse.
+// dockerfile parses the Dockerfile that the flags and args on the command line select. It
+// omits what it cannot parse.
 func (f *buildFlags) dockerfile(args []string) *instructions.Dockerfile {
 	context := "."
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
@@ -149,6 +149,6 @@ func (f *buildFlags) dockerfile(args []string) *instructions.Dockerfile {
 	if diags.Err() != nil {
 		return &instructions.Dockerfile{}
 	}
-	d, _ := instructions.Parse(file) // what is wrong is left out
+	d, _ := instructions.Parse(file) // without invalid instructions
 	return d
 }

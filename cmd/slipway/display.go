@@ -12,22 +12,22 @@ import (
 	"slipway/internal/controls"
 )
 
-// readable makes reports on a build fit for display. Names and errors never have
-// control characters. On a terminal, the output of steps has only those that
-// [controls.Filter] passes. In a file or a pipe it is as the step printed it.
-type readable struct {
+// sanitizer replaces control characters in status messages of a build, so that they cannot
+// manipulate a terminal. Names and errors get no control characters at all. The output of
+// steps keeps the ones that [controls.Filter] passes, and all of them outside a terminal.
+type sanitizer struct {
 	terminal bool
 	streams  map[stream]*controls.Filter
 }
 
-// stream is what a step prints to standard output or to standard error.
+// stream identifies the standard output or standard error of a step.
 type stream struct {
 	vertex digest.Digest
 	number int
 }
 
-// status returns a copy of a report in which control characters are replaced.
-func (r *readable) status(s *client.SolveStatus) *client.SolveStatus {
+// status returns a copy of a status message in which control characters are replaced.
+func (r *sanitizer) status(s *client.SolveStatus) *client.SolveStatus {
 	c := &client.SolveStatus{}
 	for _, v := range s.Vertexes {
 		d := *v
@@ -57,8 +57,8 @@ func (r *readable) status(s *client.SolveStatus) *client.SolveStatus {
 	return c
 }
 
-// output returns the output of a step in the form for display.
-func (r *readable) output(of stream, data []byte) []byte {
+// output filters data from an output stream of a step for display.
+func (r *sanitizer) output(of stream, data []byte) []byte {
 	if !r.terminal {
 		return data
 	}
@@ -70,8 +70,8 @@ func (r *readable) output(of stream, data []byte) []byte {
 	return f.Filter(data)
 }
 
-// textTo returns a writer of text to f. If f is a terminal, the text cannot control
-// it.
+// textTo returns a writer to f for text from builds. If f is a terminal, the writer replaces
+// control characters.
 func textTo(f *os.File) io.Writer {
 	if !isTerminal(f) {
 		return f

@@ -14,7 +14,8 @@ import (
 	"slipway/builder"
 )
 
-// environment provides the environment variables that docker build uses as defaults.
+// environment applies the environment variables that docker build uses as defaults for flags
+// that are not given.
 func (f *buildFlags) environment(given flagSet) (err error) {
 	if v := os.Getenv("BUILDKIT_PROGRESS"); v != "" && !given.Changed("progress") {
 		f.progress = v
@@ -37,8 +38,8 @@ func (f *buildFlags) environment(given flagSet) (err error) {
 	return err
 }
 
-// outputLimits returns the limits of the output of steps, from the same variables as
-// buildkitd.
+// outputLimits returns the limits for the output of steps, from the same environment
+// variables as buildkitd.
 func outputLimits() (*builder.OutputLimit, error) {
 	limits := [...]struct {
 		variable string
@@ -59,7 +60,7 @@ func outputLimits() (*builder.OutputLimit, error) {
 	return &builder.OutputLimit{Size: limits[0].value, Speed: limits[1].value}, nil
 }
 
-// defaultArg sets a build argument that was not given.
+// defaultArg sets a build argument to a default value, unless it is given.
 func (f *buildFlags) defaultArg(name, value string) {
 	if _, ok := f.opt.BuildArgs[name]; !ok && value != "" {
 		f.opt.BuildArgs[name] = value
@@ -84,7 +85,7 @@ func actionsCache(attrs map[string]string) {
 	}
 }
 
-// version returns the module version that Go records.
+// version returns the version that Go recorded in the program, or "(devel)".
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version

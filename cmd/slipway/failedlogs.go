@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	keptLog   = 16 << 10 // bytes of what a step printed that are kept
-	shownLog  = 20       // lines of it that are shown
-	ruleWidth = "------"
+	maxLog      = 16 << 10 // bytes to store from the end of a step's output
+	maxLogLines = 20       // lines to print from the end of a step's output
+	ruleWidth   = "------"
 )
 
-// failedLogs keeps the output of steps while no progress is shown, to print it if they
-// fail.
+// failedLogs stores the end of each step's output while no progress is shown, and prints it
+// for steps that fail.
 type failedLogs struct {
 	logs   map[digest.Digest][]byte
 	failed []*client.Vertex
@@ -30,7 +30,7 @@ func (l *failedLogs) add(s *client.SolveStatus) {
 			l.logs = map[digest.Digest][]byte{}
 		}
 		data := append(l.logs[log.Vertex], log.Data...)
-		l.logs[log.Vertex] = data[max(0, len(data)-keptLog):]
+		l.logs[log.Vertex] = data[max(0, len(data)-maxLog):]
 	}
 	for _, v := range s.Vertexes {
 		if v.Error != "" {
@@ -47,14 +47,14 @@ func (l *failedLogs) print(w io.Writer) {
 			continue
 		}
 		fmt.Fprintf(w, "%s\n > %s:\n", ruleWidth, diag.Line(v.Name))
-		if len(lines) > shownLog {
+		if len(lines) > maxLogLines {
 			fmt.Fprintln(w, "...")
-			lines = lines[len(lines)-shownLog:]
+			lines = lines[len(lines)-maxLogLines:]
 		}
 		for _, line := range lines {
 			fmt.Fprintln(w, diag.Line(strings.TrimSuffix(line, "\r")))
 		}
 		fmt.Fprintln(w, ruleWidth)
-		delete(l.logs, v.Digest) // once is enough
+		delete(l.logs, v.Digest) // the step may be reported as failed again
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"slipway/builder/remote"
 )
 
-// buildFlags are the flags of slipway build.
+// buildFlags holds the flags of slipway build, and the options to which they are converted.
 type buildFlags struct {
 	opt                    builder.Options
 	files                  []string // --file; more than one is an error
@@ -29,18 +29,18 @@ type buildFlags struct {
 	keepStorage            string
 
 	resources []resource
-	warnings  []string // about flags without effect
+	warnings  []string // warnings about flags without effect
 	agents    []sshAgent
 	// secretSources are read after the flags are parsed.
 	secretSources []secretSource
-	format        string // of an answer: "" or json
-	ignoreStatus  bool   // an answer with warnings is no failure
+	format        string // format of the answer to --call: text, json or ""
+	ignoreStatus  bool   // a check with findings does not fail
 }
 
-// flagSet reports whether a flag is set.
+// flagSet reports whether the user has set a flag.
 type flagSet interface{ Changed(name string) bool }
 
-// define declares the flags of docker build and our own.
+// define declares the flags of slipway build: those of docker build and additional ones.
 func (f *buildFlags) define(fs *pflag.FlagSet) {
 	o := &f.opt
 	fs.StringArrayVarP(&f.files, "file", "f", nil, "Dockerfile: `PATH`, or - for standard input (default CONTEXT/Dockerfile, else CONTEXT/Containerfile)")

@@ -14,12 +14,12 @@ import (
 	"slipway/builder"
 )
 
-// ignoredFlag is a flag of docker build that has no effect. Setting it is a
-// warning, as with buildx.
+// ignoredFlag is a flag of docker build that has no effect. Setting it causes a warning, as
+// in buildx.
 type ignoredFlag struct {
 	name   string
 	isBool bool
-	why    string
+	reason string
 }
 
 func ignoredFlags() []ignoredFlag {
@@ -32,11 +32,12 @@ func ignoredFlags() []ignoredFlag {
 	}
 }
 
-// defineIgnored declares flags without an effect and flags for limits.
+// defineIgnored declares the flags of docker build that have no effect, are errors, or limit
+// the resources of steps.
 func (f *buildFlags) defineIgnored(fs *pflag.FlagSet) {
 	for _, i := range ignoredFlags() {
 		set := func(string) error {
-			f.warnings = append(f.warnings, fmt.Sprintf("--%s has no effect: %s", i.name, i.why))
+			f.warnings = append(f.warnings, fmt.Sprintf("--%s has no effect: %s", i.name, i.reason))
 			return nil
 		}
 		if i.isBool {
@@ -65,13 +66,13 @@ func (f *buildFlags) defineIgnored(fs *pflag.FlagSet) {
 	_ = fs.MarkHidden("policy")
 }
 
-// resource is a limit of steps as it was given.
+// resource is a resource limit for steps as the user gave it.
 type resource struct {
-	flag        string // with its value, for errors
+	flag        string // flag with its value, for errors
 	name, value string
 }
 
-// parseResources parses the limits of steps.
+// parseResources converts the resource limits to frontend options.
 func (f *buildFlags) parseResources(flagSet) error {
 	f.opt.Resources = map[string]string{}
 	options := builder.LimitOptions()
@@ -88,8 +89,8 @@ func (f *buildFlags) parseResources(flagSet) error {
 	return nil
 }
 
-// limit returns the value of a resource limit in the format of frontends, "" for no
-// limit.
+// limit converts the value of a resource limit to the format of the frontend option. It
+// returns "" if the value means no limit.
 func limit(name, value string) (string, error) {
 	value = strings.TrimSpace(value)
 	switch {
@@ -106,7 +107,7 @@ func limit(name, value string) (string, error) {
 	return nonZero(n), nil
 }
 
-// nonZero returns "" for 0, which is no limit.
+// nonZero formats n. It returns "" for 0, which means no limit.
 func nonZero(n int64) string {
 	if n == 0 {
 		return ""

@@ -22,7 +22,7 @@ import (
 	"slipway/diag"
 )
 
-// imageFlags are the flags of slipway image and its commands.
+// imageFlags holds the flags of slipway image and its subcommands.
 type imageFlags struct {
 	state    string
 	quiet    bool
@@ -40,38 +40,39 @@ the state directory. Builds use these images before they ask a registry.`,
 	}
 	cmd.PersistentFlags().StringVar(&f.state, "state", "", "`DIRECTORY` of the build cache and stored images (default slipway in the user's cache directory)")
 	_ = cmd.MarkPersistentFlagDirname("state")
-	ls := f.command("ls", "List images", takes{0, 0}, f.list)
+	ls := f.command("ls", "List images", nameCount{0, 0}, f.list)
 	ls.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "print names only")
-	rm := f.command("rm NAME...", "Remove images, and the data that nothing else needs", takes{1, -1},
+	rm := f.command("rm NAME...", "Remove images, and the data that nothing else needs", nameCount{1, -1},
 		func(ctx context.Context, x *builder.ImageStore, args []string) error { return x.Remove(ctx, args) })
-	save := f.command("save [flags] NAME...", "Write images to an archive for docker load", takes{1, -1}, f.save)
+	save := f.command("save [flags] NAME...", "Write images to an archive for docker load", nameCount{1, -1}, f.save)
 	save.Flags().StringVarP(&f.output, "output", "o", "-", "`FILE` to write, or - for standard output")
 	save.Flags().StringVar(&f.format, "format", "docker", "format of the archive: docker or oci")
 	_ = save.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"docker", "oci"}, cobra.ShellCompDirectiveNoFileComp))
-	push := f.command("push [flags] NAME [NEWNAME]", "Push an image to a registry, under NEWNAME if given", takes{1, 2}, f.push)
+	push := f.command("push [flags] NAME [NEWNAME]", "Push an image to a registry, under NEWNAME if given", nameCount{1, 2}, f.push)
 	push.Flags().BoolVar(&f.insecure, "insecure", false, "allow HTTP, and TLS with an invalid certificate")
 	push.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "print only the digest")
-	tag := f.command("tag NAME NEWNAME", "Give an image another name", takes{2, 2},
+	tag := f.command("tag NAME NEWNAME", "Give an image another name", nameCount{2, 2},
 		func(ctx context.Context, x *builder.ImageStore, args []string) error {
 			return x.Tag(ctx, args[0], args[1])
 		})
-	inspect := f.command("inspect NAME...", "Print manifests and configs of images as JSON", takes{1, -1}, inspectImages)
+	inspect := f.command("inspect NAME...", "Print manifests and configs of images as JSON", nameCount{1, -1}, inspectImages)
 	cmd.AddCommand(ls, rm, save, push, tag, inspect)
 	return cmd
 }
 
-// takes is the number of names that a command takes, -1 for any number.
-type takes struct{ least, most int }
+// nameCount is the number of image names that a command takes. A max of -1 means any number.
+type nameCount struct{ min, max int }
 
-// command returns a command on stored images.
-func (f *imageFlags) command(use, short string, names takes, run func(context.Context, *builder.ImageStore, []string) error) *cobra.Command {
+// command returns a subcommand of slipway image that checks the number of names, opens the
+// image store and calls run.
+func (f *imageFlags) command(use, short string, names nameCount, run func(context.Context, *builder.ImageStore, []string) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short,
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch n := len(args); {
-			case names.most == 0:
+			case names.max == 0:
 				return noArgs(cmd, args)
-			case n < names.least || names.most >= 0 && n > names.most:
+			case n < names.min || names.max >= 0 && n > names.max:
 				return usageError{fmt.Errorf("wrong number of names: %d (usage: slipway image %s)", n, use)}
 			}
 			return nil
@@ -84,7 +85,7 @@ func (f *imageFlags) command(use, short string, names takes, run func(context.Co
 			return run(cmd.Context(), x, args)
 		},
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if names.most >= 0 && len(args) >= names.most {
+			if names.max >= 0 && len(args) >= names.max {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
 			return f.names(), cobra.ShellCompDirectiveNoFileComp
@@ -103,20 +104,20 @@ func (f *imageFlags) open() (*builder.ImageStore, error) {
 	return builder.OpenImages(dir, time.Now)
 }
 
-// names returns the names of images for completion.
+// names returns the names of the stored images as completions.
 func (f *imageFlags) names() (names []string) {
 	x, err := f.open()
 	if err != nil {
 		return nil
 	}
-	list, _ := x.List() // without them, nothing is completed
+	list, _ := x.List() // after an error, there are fewer completions
 	for _, img := range list {
 		names = append(names, builder.FamiliarName(img.Name))
 	}
 	return names
 }
 
-// list writes images as a table.
+// list prints the stored images as a table.
 func (f *imageFlags) list(_ context.Context, x *builder.ImageStore, _ []string) error {
 	list, err := x.List()
 	t := tabwriter.NewWriter(textTo(os.Stdout), 0, 0, 2, ' ', 0)
@@ -146,7 +147,7 @@ func (f *imageFlags) save(ctx context.Context, x *builder.ImageStore, args []str
 	return x.Save(ctx, args, f.output, f.format)
 }
 
-// push pushes an image, shows progress and prints the digest.
+// push pushes an image, shows progress and prints the digest of the manifest or index.
 func (f *imageFlags) push(ctx context.Context, x *builder.ImageStore, args []string) error {
 	mode := progressui.AutoMode
 	if f.quiet {

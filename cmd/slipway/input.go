@@ -12,18 +12,18 @@ import (
 	"github.com/docker/go-units"
 )
 
-// The limits of files that are given to steps, as with BuildKit.
+// Maximum sizes in bytes of secrets and SSH keys, as in BuildKit.
 const (
 	maxSecret = 500 << 10
 	maxKey    = 100 << 10
 )
 
-// maxDockerfile is the size of a Dockerfile that frontends take.
+// maxDockerfile is the maximum size in bytes of a Dockerfile that frontends accept.
 const maxDockerfile = 16 << 20
 
-// readInputs reads the files of --secret and --ssh, and a Dockerfile that can be read
-// only once. They may be pipes, as in --secret id=x,src=<(command), so it must be called once only: not before
-// [namespace.Enter], which starts the program again.
+// readInputs reads the files of --secret and --ssh, and a Dockerfile that is a pipe. Pipes,
+// as in --secret id=x,src=<(command), can be read only once. readInputs must therefore be
+// called once, after [namespace.Enter], which may start the program again.
 func (f *buildFlags) readInputs(ctx context.Context) error {
 	if err := f.readDockerfile(ctx); err != nil {
 		return fmt.Errorf("--file: %w", err)
@@ -37,7 +37,7 @@ func (f *buildFlags) readInputs(ctx context.Context) error {
 		f.opt.Secrets[s.id] = data
 	}
 	for i := range f.agents {
-		if err := f.agents[i].find(ctx); err != nil {
+		if err := f.agents[i].load(ctx); err != nil {
 			return fmt.Errorf("--ssh %s: %w", f.agents[i].flag, err)
 		}
 	}
@@ -45,8 +45,8 @@ func (f *buildFlags) readInputs(ctx context.Context) error {
 }
 
 // readDockerfile reads a Dockerfile that is a pipe, a device or an open file, as in
-// --file <(command), and passes it on as if it came on standard input: no builder could
-// read it by its name.
+// --file <(command). The build gets it as standard input, since no builder could read it by
+// its name.
 func (f *buildFlags) readDockerfile(ctx context.Context) error {
 	name := f.opt.File
 	if !isStream(name) {
@@ -60,8 +60,8 @@ func (f *buildFlags) readDockerfile(ctx context.Context) error {
 	return err
 }
 
-// isStream reports whether a file exists and is a pipe or a device, or the name of an
-// open file such as /dev/fd/3.
+// isStream reports whether name is an existing pipe or device, or stands for an open file,
+// such as /dev/fd/3.
 func isStream(name string) bool {
 	info, err := os.Stat(name)
 	if err != nil || info.IsDir() {
@@ -71,8 +71,8 @@ func isStream(name string) bool {
 	return !info.Mode().IsRegular() || err == nil && (dir == "/dev" || strings.HasPrefix(dir, "/proc/"))
 }
 
-// readFlagFile reads the file of a flag, of at most limit bytes. If ctx is done, it stops
-// waiting for the writer of a pipe.
+// readFlagFile reads a file that a flag names. A file of more than limit bytes is an error.
+// If the file is a pipe, it waits for the writer until ctx is done.
 func readFlagFile(ctx context.Context, name string, limit int64) ([]byte, error) {
 	var data []byte
 	read := make(chan error, 1)

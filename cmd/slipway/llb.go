@@ -31,8 +31,8 @@ func printLLB(w io.Writer, answer []byte) error {
 	return err
 }
 
-// parseLLB returns the definition in an answer. The operation that references the result
-// comes last, the others are in the order of their digests.
+// parseLLB converts an answer to a definition. The operation that refers to the result comes
+// last, the others are sorted by digest.
 func parseLLB(answer []byte) (*pb.Definition, error) {
 	var fields struct {
 		Def      map[digest.Digest]json.RawMessage

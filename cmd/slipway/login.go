@@ -14,7 +14,7 @@ import (
 	"slipway/builder"
 )
 
-// loginFlags are the flags of slipway login.
+// loginFlags holds the flags of slipway login.
 type loginFlags struct {
 	user, password string
 	fromStdin      bool
@@ -81,7 +81,7 @@ func registryOf(args []string) string {
 	return builder.RegistryHost(args[0])
 }
 
-// check returns an error if flags contradict each other.
+// check returns an error if the flags contradict each other.
 func (f *loginFlags) check() error {
 	switch {
 	case f.fromStdin && f.password != "":
@@ -92,7 +92,8 @@ func (f *loginFlags) check() error {
 	return nil
 }
 
-// complete asks for the user name and the password if they are not set.
+// complete reads the password from standard input, or asks the user for the user name and
+// the password if they are not set.
 func (f *loginFlags) complete(host string, stdin *os.File) error {
 	if f.fromStdin {
 		data, err := io.ReadAll(io.LimitReader(stdin, 1<<20))

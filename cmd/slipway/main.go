@@ -24,7 +24,7 @@ import (
 	"slipway/solver/runner/namespace"
 )
 
-// The exit codes.
+// Exit codes of the program.
 const (
 	exitFailed      = 1   // the build failed
 	exitUsage       = 2   // the command line is wrong
@@ -32,10 +32,10 @@ const (
 	exitTerminated  = 143 // as shells report SIGTERM
 )
 
-// The limits of garbage in memory. Most builds end before they reach one.
+// Limits for garbage in memory. Most builds end before they reach one of them.
 const (
-	garbagePercent = 400
-	memoryGoal     = 192 << 20 // bytes from which on garbage is collected more often
+	garbagePercent = 400       // for debug.SetGCPercent
+	memoryGoal     = 192 << 20 // bytes; above, Go collects garbage more often
 )
 
 // collectLess makes Go collect garbage less often, unless the user sets GOGC or
@@ -52,14 +52,14 @@ func collectLess() {
 func main() {
 	namespace.Main()
 	collectLess()
-	_ = log.SetLevel("error") // of what libraries write to standard error
+	_ = log.SetLevel("error") // for messages from libraries on standard error
 	ctx, cancel := context.WithCancel(context.Background())
 	signals, caught := make(chan os.Signal, 3), make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		s := <-signals
 		caught <- s
-		cancel() // without a cause: displays know canceled steps by "context canceled"
+		cancel() // without a cause: displays recognize canceled steps by "context canceled"
 		waitToExit(signals, signalEcho, exitGrace)
 		os.Exit(exitCode(s))
 	}()
@@ -71,15 +71,15 @@ func main() {
 }
 
 const (
-	// signalEcho is the time after the first signal in which others are ignored: the
-	// terminal and the parent process may both send one for the same key.
+	// signalEcho is the time after the first signal during which other signals are
+	// ignored. The terminal and the parent process may both send one for the same key.
 	signalEcho = 200 * time.Millisecond
 	// exitGrace is how long the command may take to exit after a signal.
 	exitGrace = 10 * time.Second
 )
 
-// waitToExit waits for a second signal, but no longer than grace, so that a
-// signal ends the command whatever it waits for.
+// waitToExit waits for a second signal, at most for the time grace. The caller then exits,
+// so that a signal ends the command even if it is blocked.
 func waitToExit(signals <-chan os.Signal, echo, grace time.Duration) {
 	latest := time.After(grace)
 	for same := time.After(echo); same != nil; {
@@ -95,7 +95,7 @@ func waitToExit(signals <-chan os.Signal, echo, grace time.Duration) {
 	}
 }
 
-// exitCode returns the exit code of a command that a signal ended.
+// exitCode returns the exit code for a command that was ended by a signal.
 func exitCode(s os.Signal) int {
 	if s == syscall.SIGTERM {
 		return exitTerminated
@@ -103,7 +103,7 @@ func exitCode(s os.Signal) int {
 	return exitInterrupted
 }
 
-// usageError is a mistake in the command line.
+// usageError is an error in the command line, for which the program exits with status 2.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
@@ -139,7 +139,7 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprintln(os.Stderr, "slipway:", diag.Block(err.Error()))
 		return exitUsage
 	case errors.As(err, &found):
-		fmt.Fprint(os.Stderr, diag.Block(err.Error())) // in the words of docker build, or nothing
+		fmt.Fprint(os.Stderr, diag.Block(err.Error())) // has docker build's text, or is empty
 		return exitFailed
 	}
 	if err := builder.Report(os.Stderr, err, isColored(os.Stderr)); err != nil {
@@ -148,8 +148,8 @@ func run(ctx context.Context, args []string) int {
 	return exitFailed
 }
 
-// watchedWriter remembers the first error of a writer, for callers that ignore errors of
-// printing.
+// watchedWriter remembers the first error from a writer. It is for callees that ignore the
+// errors of their writers.
 type watchedWriter struct {
 	w   io.Writer
 	err error
@@ -163,7 +163,8 @@ func (w *watchedWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// onlySubcommands makes a command with subcommands return an error for other arguments.
+// onlySubcommands makes a command that has subcommands, and all of these, return an error
+// for an unknown subcommand.
 func onlySubcommands(cmd *cobra.Command) {
 	if !cmd.HasSubCommands() {
 		return
@@ -182,8 +183,8 @@ func onlySubcommands(cmd *cobra.Command) {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
 
-// plainUsage removes the backquotes around names of values from the usage of flags, because
-// shells would show them in completions.
+// plainUsage removes backquotes from the usage texts of flags. They mark the names of values
+// for pflag, but shells would show them in completions.
 func plainUsage(cmd *cobra.Command) {
 	for _, c := range cmd.Commands() {
 		plainUsage(c)

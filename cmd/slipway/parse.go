@@ -19,7 +19,7 @@ import (
 	"slipway/builder/state"
 )
 
-// parse converts the flags to options, and checks them.
+// parse converts the flags to f.opt, and checks them.
 func (f *buildFlags) parse(given flagSet) error {
 	for _, part := range []func(flagSet) error{f.parseState, f.parseValues, f.parseSteps, f.parseResources, f.parseOutputs, f.parseAttests, f.parseCall, f.parseProgress} {
 		if err := part(given); err != nil {
@@ -47,7 +47,7 @@ func (f *buildFlags) parseState(given flagSet) error {
 			}
 		}
 		o.Builder = &f.builder
-		o.State, _ = state.Default() // "" keeps no notes of half-written outputs
+		o.State, _ = state.Default() // "" means that incomplete outputs are not recorded
 		return f.tlsFiles()
 	}
 	for _, name := range []string{"tlscacert", "tlscert", "tlskey", "tlsdir", "tlsservername"} {
@@ -63,11 +63,10 @@ func (f *buildFlags) parseState(given flagSet) error {
 	return err
 }
 
-// keepStorageVariable is the environment variable with the default of
-// --keep-storage.
+// keepStorageVariable is the environment variable with the default value for --keep-storage.
 const keepStorageVariable = "SLIPWAY_KEEP_STORAGE"
 
-// parseGC reads --keep-storage, or else the environment.
+// parseGC parses the value of --keep-storage, or else the environment variable.
 func parseGC(flag string) (state.GC, error) {
 	name, value := "--keep-storage", flag
 	if value == "" {
@@ -80,7 +79,8 @@ func parseGC(flag string) (state.GC, error) {
 	return gc, err
 }
 
-// tlsFiles finds the files of --tlsdir, which have the same names as with buildctl.
+// tlsFiles finds the files in the directory of --tlsdir. They have the same names as for
+// buildctl.
 func (f *buildFlags) tlsFiles() error {
 	if f.tlsDir == "" {
 		return nil
@@ -108,7 +108,7 @@ func (f *buildFlags) tlsFiles() error {
 	return nil
 }
 
-// parseValues parses flags of the form NAME=VALUE.
+// parseValues parses flags whose values have the form NAME=VALUE, then the environment.
 func (f *buildFlags) parseValues(given flagSet) error {
 	o := &f.opt
 	o.BuildArgs = map[string]string{}
@@ -168,8 +168,8 @@ func (f *buildFlags) parseValues(given flagSet) error {
 	return f.parsePlatforms()
 }
 
-// parsePlatforms reads the platforms to build for: "local" is that of this
-// machine.
+// parsePlatforms normalizes the platforms of --platform. The value local means the platform
+// of this machine.
 func (f *buildFlags) parsePlatforms() error {
 	for i, v := range f.opt.Platforms {
 		p := platforms.DefaultSpec()
@@ -191,7 +191,7 @@ func (f *buildFlags) parseSteps(flagSet) error {
 	switch o.Network {
 	case "default", "none", "":
 	case "host":
-		o.Allow = append(o.Allow, "network.host") // asking for it allows it
+		o.Allow = append(o.Allow, "network.host") // --network host implies --allow network.host
 	default:
 		return fmt.Errorf("--network %s: there are default, none and host", o.Network)
 	}
@@ -222,13 +222,13 @@ func parseSize(parse func(string) (int64, error), value string) (int64, error) {
 	switch {
 	case err != nil:
 		return 0, errors.New("not a size (want bytes, or a number with a unit such as 64m)")
-	case n < 0 || n == math.MaxInt64: // which one depends on the processor
+	case n < 0 || n == math.MaxInt64: // the result of an overflow depends on the processor
 		return 0, errors.New("too large (want less than 8 EiB)")
 	}
 	return n, nil
 }
 
-// extraHost reads HOST:IP or HOST=IP, and returns the latter.
+// extraHost converts HOST:IP or HOST=IP to HOST=IP.
 func extraHost(value string) (string, error) {
 	host, ip, ok := strings.Cut(value, "=")
 	if !ok {
@@ -243,7 +243,7 @@ func extraHost(value string) (string, error) {
 	return host + "=" + ip, nil
 }
 
-// pairs splits values of the form KEY=VALUE.
+// pairs splits values of the form NAME=VALUE. flag names the flag for errors.
 func pairs(flag string, list []string) (map[string]string, error) {
 	m := map[string]string{}
 	for _, s := range list {

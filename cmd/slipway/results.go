@@ -25,7 +25,7 @@ import (
 	"slipway/solver/export"
 )
 
-// parseOutputs parses the flags for outputs.
+// parseOutputs converts --output, --push and --load to outputs.
 func (f *buildFlags) parseOutputs(flagSet) error {
 	o := &f.opt
 	toStdout, pushed := 0, false
@@ -171,7 +171,7 @@ func annotations(list []string) (map[string]string, error) {
 	return m, nil
 }
 
-// parseAttests parses the flags for attestations.
+// parseAttests parses --attest, --sbom and --provenance.
 func (f *buildFlags) parseAttests(flagSet) error {
 	list := f.attests
 	for _, shorthand := range []struct{ kind, value string }{{"sbom", f.sbom}, {"provenance", f.provenance}} {
@@ -191,7 +191,7 @@ func (f *buildFlags) parseAttests(flagSet) error {
 		if f.opt.Attests == nil {
 			f.opt.Attests = map[string]string{}
 		}
-		delete(f.opt.Attests, kind) // the last one counts
+		delete(f.opt.Attests, kind) // the last value for a type takes precedence
 		if attrs != "" {
 			f.opt.Attests[kind] = attrs
 		}
@@ -199,8 +199,8 @@ func (f *buildFlags) parseAttests(flagSet) error {
 	return nil
 }
 
-// attestation returns the type of an attestation, and its fields in the format of
-// frontends, "" if it is disabled.
+// attestation parses a value of --attest. It returns the type, and the attributes in the
+// format of the frontend option. If the attestation is disabled, attrs is "".
 func attestation(value string) (kind, attrs string, err error) {
 	list, err := csvvalue.Fields(value, nil)
 	if err != nil {
@@ -237,8 +237,9 @@ func attestation(value string) (kind, attrs string, err error) {
 	return kind, strings.TrimSuffix(b.String(), "\n"), errors.Join(err, w.Error())
 }
 
-// tell prints the outcome of a build.
-func (f *buildFlags) tell(ctx context.Context, exported map[string]string) error {
+// printOutcome prints the outcome of a successful build, and writes the files of --iidfile
+// and --metadata-file.
+func (f *buildFlags) printOutcome(ctx context.Context, exported map[string]string) error {
 	if len(f.opt.Outputs) == 0 && (len(f.opt.Tags) == 0 || f.builder.Address != "") && f.showsProgress() {
 		fmt.Fprintln(os.Stderr, "the result is in the cache only: --load, --push and --output take it elsewhere")
 	}
@@ -265,8 +266,8 @@ func (f *buildFlags) tell(ctx context.Context, exported map[string]string) error
 	return nil
 }
 
-// metadata returns the exporter's response in the format of docker build, in which encoded
-// objects are decoded.
+// metadata converts the exporter's response to the format of docker build's metadata file.
+// Values that are JSON in base64 become JSON.
 func metadata(exported map[string]string) map[string]any {
 	m := map[string]any{}
 	for k, v := range exported {

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// secretSource is a value of --secret: a secret in a file or in a variable of the
-// environment.
+// secretSource is a value of --secret. It names a file or an environment variable with the
+// secret.
 type secretSource struct{ flag, id, src, env string }
 
-// parseSecrets reads the values of --secret.
+// parseSecrets parses the values of --secret, without reading the secrets.
 func parseSecrets(list []string) ([]secretSource, error) {
 	var sources []secretSource
 	for _, flag := range list {
@@ -47,8 +47,8 @@ func parseSecrets(list []string) ([]secretSource, error) {
 	return sources, nil
 }
 
-// read reads the secret. Without a source it is the variable of its name or, if
-// that is not set, the file of its name.
+// read returns the secret. Without src and env, it is the environment variable or else the
+// file with the name id.
 func (s *secretSource) read(ctx context.Context) ([]byte, error) {
 	if s.src == "" {
 		name := cmp.Or(s.env, s.id)

@@ -12,12 +12,12 @@ import (
 	"golang.org/x/term"
 )
 
-// isColored reports whether f shows colours.
+// isColored reports whether text written to f should have colors.
 func isColored(f *os.File) bool { return isTerminal(f) && os.Getenv("NO_COLOR") == "" }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// parseProgress parses the flags for progress.
+// parseProgress parses --progress and --quiet.
 func (f *buildFlags) parseProgress(given flagSet) error {
 	switch progressui.DisplayMode(f.progress) {
 	case progressui.AutoMode, progressui.PlainMode, progressui.TtyMode, progressui.RawJSONMode, progressui.QuietMode, "none":
@@ -37,34 +37,34 @@ func (f *buildFlags) parseProgress(given flagSet) error {
 	return nil
 }
 
-// showsProgress reports whether progress is shown to users.
+// showsProgress reports whether progress is shown as text.
 func (f *buildFlags) showsProgress() bool {
 	mode := progressui.DisplayMode(f.progress)
 	return mode != progressui.QuietMode && mode != progressui.RawJSONMode
 }
 
-// redraws reports whether the progress display overwrites its own lines, and so any other
+// redraws reports whether the progress display redraws its lines. It would overwrite other
 // text on the terminal.
 func (f *buildFlags) redraws() bool {
 	mode := progressui.DisplayMode(f.progress)
 	return mode == progressui.TtyMode || mode == progressui.AutoMode && isTerminal(os.Stderr)
 }
 
-// deferred keeps texts until the progress display has ended. Its writers are safe
+// deferredOutput collects texts until the progress display has ended. Its writers are safe
 // for concurrent use.
-type deferred struct {
+type deferredOutput struct {
 	mu    sync.Mutex
 	texts []deferredText
 }
 
-// deferredText is a text and its writer.
+// deferredText is a text and the writer to which it will be written.
 type deferredText struct {
 	to   io.Writer
 	data []byte
 }
 
-// writer returns a writer to w that waits for flush. If w is nil, it is nil.
-func (d *deferred) writer(w io.Writer) io.Writer {
+// writer returns a writer whose texts are written to w by flush. If w is nil, it returns nil.
+func (d *deferredOutput) writer(w io.Writer) io.Writer {
 	if w == nil {
 		return nil
 	}
@@ -76,28 +76,28 @@ func (d *deferred) writer(w io.Writer) io.Writer {
 	})
 }
 
-// flush writes the texts in the order in which they came.
-func (d *deferred) flush() {
+// flush writes the collected texts in their original order.
+func (d *deferredOutput) flush() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, t := range d.texts {
-		_, _ = t.to.Write(t.data) // a terminal that is gone shows nothing
+		_, _ = t.to.Write(t.data) // errors cannot be shown if the terminal is closed
 	}
 	d.texts = nil
 }
 
-// writerFunc is a function that is an [io.Writer].
+// writerFunc is a function that implements [io.Writer].
 type writerFunc func([]byte) (int, error)
 
 // Write implements [io.Writer].
 func (f writerFunc) Write(data []byte) (int, error) { return f(data) }
 
-// printWarnings prints the warnings of a build with the lines that they are
-// about.
+// printWarnings prints warnings from a build with the lines of the Dockerfile that caused
+// them.
 func (f *buildFlags) printWarnings(w io.Writer, list []client.VertexWarning, color bool) {
 	if len(list) == 0 {
 		return
 	}
 	fmt.Fprintln(w)
-	_ = f.opt.ReportWarnings(w, list, color) // there is nowhere else to tell it
+	_ = f.opt.ReportWarnings(w, list, color) // an error on standard error cannot be shown anywhere
 }
