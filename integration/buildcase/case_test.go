@@ -126,8 +126,8 @@ func list(t *testing.T, dir string) []string {
 	return lines
 }
 
-// TestBad checks that Parse and Lay reject invalid cases.
-func TestBad(t *testing.T) {
+// TestInvalidCase checks that Parse and Lay reject invalid cases.
+func TestInvalidCase(t *testing.T) {
 	for _, text := range []string{
 		"About\nno header\n",
 		"About\nagain: no header\n",

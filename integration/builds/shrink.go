@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// A cut makes a case smaller. The returned function undoes the cut.
+// A cut removes a part of a case. The returned function restores the part.
 type cut func() (undo func())
 
 // Shrink makes c smaller as long as fails returns true for it. It calls fails at most limit

@@ -213,7 +213,7 @@ func buildOut(t *testing.T, o builder.Options, from, to []client.CacheOptionsEnt
 	return string(data), ran
 }
 
-// entries returns a copy of list without the named attributes.
+// entries returns a copy of cache options without the named attributes.
 func entries(list []client.CacheOptionsEntry, without ...string) []client.CacheOptionsEntry {
 	var out []client.CacheOptionsEntry
 	for _, e := range list {

@@ -27,7 +27,7 @@ func parse(t *testing.T, archive string) *golden.Case {
 	return c
 }
 
-// TestParity makes the same comparison as `make parity`.
+// TestParity checks that our frontend equals upstream's on the corpus, as `make parity` does.
 func TestParity(t *testing.T) {
 	outcomes, err := Judge(t.Context(), Upstream(), Ours(), golden.Cases(t), runtime.GOMAXPROCS(0))
 	if err != nil {

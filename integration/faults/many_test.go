@@ -13,10 +13,10 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestMany checks that each of two hundred concurrent builds gets its own result or error. The
+// TestConcurrentBuilds checks that each of two hundred concurrent builds gets its own result or error. The
 // builds are of four kinds: one succeeds, three fail in different ways. Builds whose frontend
 // did not start in time are repeated one by one.
-func TestMany(t *testing.T) {
+func TestConcurrentBuilds(t *testing.T) {
 	const builds = 200
 	ctx := withTimeout(t, 8*time.Minute)
 	var wg sync.WaitGroup

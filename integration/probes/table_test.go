@@ -20,8 +20,8 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestOf checks that names match privileges exactly or as prefixes.
-func TestOf(t *testing.T) {
+// TestMatching checks that names match privileges exactly or as prefixes.
+func TestMatching(t *testing.T) {
 	o := newOutcomes()
 	o.parse("+ agent/1\n+ agent/11\n+ fd/3/outside\n+ linked/proc-link/x\n")
 	for name, want := range map[string]string{

@@ -83,7 +83,7 @@ func (h *countingRegistry) push(tag string, layers int64, add ...v1.Layer) (dige
 	return d.String(), m.Config.Digest.String(), digests
 }
 
-// resetCounts sets all counters to zero.
+// resetCounts sets the response counters of the registry to zero.
 func (h *countingRegistry) resetCounts() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -96,8 +96,8 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// TestUpdateAtOnce checks that concurrent updates of one archive do not overwrite each other.
-func TestUpdateAtOnce(t *testing.T) {
+// TestConcurrentUpdates checks that concurrent updates of one archive do not overwrite each other.
+func TestConcurrentUpdates(t *testing.T) {
 	t.Setenv("UPDATE", "1")
 	c := writeCase(t, "# t\n")
 	root := filepath.Dir(filepath.Dir(c.Path))

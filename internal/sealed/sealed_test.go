@@ -22,9 +22,9 @@ func TestUnmarshalReturnsWhatWasMarshalled(t *testing.T) {
 	}
 }
 
-// TestUnmarshalSeesDamage checks that Unmarshal rejects data in which one byte changed, and
+// TestUnmarshalDamaged checks that Unmarshal rejects data in which one byte changed, and
 // truncated data.
-func TestUnmarshalSeesDamage(t *testing.T) {
+func TestUnmarshalDamaged(t *testing.T) {
 	data, err := Marshal(value{"layer", 3})
 	if err != nil {
 		t.Fatal(err)

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// TestTogether checks that concurrent builds, equal and different ones, can share a state
+// TestConcurrentBuilds checks that concurrent builds, equal and different ones, can share a state
 // directory while other commands list, prune and garbage-collect it.
-func TestTogether(t *testing.T) {
+func TestConcurrentBuilds(t *testing.T) {
 	const kinds, builds = 3, 4
 	state := filepath.Join(t.TempDir(), "state")
 	var sites [kinds]*site
@@ -70,9 +70,9 @@ func TestTogether(t *testing.T) {
 	sites[0].checkNoTemp()
 }
 
-// TestCachesTogether checks that cache mounts keep their sharing mode between concurrent
+// TestConcurrentCacheMounts checks that cache mounts keep their sharing mode between concurrent
 // builds: locked ones are used in turn, private ones by one step each, shared ones by all.
-func TestCachesTogether(t *testing.T) {
+func TestConcurrentCacheMounts(t *testing.T) {
 	const builds = 6
 	for _, tc := range []struct{ runner, sharing, script string }{
 		{"namespace", "locked", "n=$(cat /c/n || echo 0); sleep 0.1; echo $((n+1)) > /c/n; cat /c/n > /seen"},
@@ -114,9 +114,9 @@ func TestCachesTogether(t *testing.T) {
 	}
 }
 
-// TestTagsTogether checks that concurrent builds can export their caches to one directory
+// TestConcurrentCacheExports checks that concurrent builds can export their caches to one directory
 // under different tags, and that a later build can import each of them.
-func TestTagsTogether(t *testing.T) {
+func TestConcurrentCacheExports(t *testing.T) {
 	const builds = 8
 	s := newSite(t, "FROM scratch\nCOPY --from=base / /\nARG V\nRUN echo $V > /v\n")
 	s.runner = "portable"
