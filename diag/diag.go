@@ -96,20 +96,21 @@ func (d *Diagnostic) withHint() string {
 	return d.Message + " (" + d.Hint + ")"
 }
 
-// Hinted sets the hint and returns d, which it modifies.
+// Hinted sets the hint of the diagnostic and returns the diagnostic.
 func (d *Diagnostic) Hinted(format string, args ...any) *Diagnostic {
 	d.Hint = fmt.Sprintf(format, args...)
 	return d
 }
 
-// KeepLocal sets Local and returns d, which it modifies.
+// KeepLocal marks the diagnostic as one whose location clients do not get, and returns
+// it.
 func (d *Diagnostic) KeepLocal() *Diagnostic {
 	d.Local = true
 	return d
 }
 
-// Note adds a related range with a message and returns d, which it modifies. It ignores a
-// zero range.
+// Note adds a related range with a message to the diagnostic, which it returns. It
+// ignores a zero range.
 func (d *Diagnostic) Note(r source.Range, format string, args ...any) *Diagnostic {
 	if !r.IsZero() {
 		d.Related = append(d.Related, Related{Range: r, Message: fmt.Sprintf(format, args...)})
@@ -120,8 +121,8 @@ func (d *Diagnostic) Note(r source.Range, format string, args ...any) *Diagnosti
 // Unwrap returns the cause, or nil.
 func (d *Diagnostic) Unwrap() error { return d.Cause }
 
-// In sets the context, which is the range to show and to send to clients. It returns d,
-// which it modifies.
+// In sets the context of the diagnostic, which is the range to show and to send to
+// clients. It returns the diagnostic.
 func (d *Diagnostic) In(r source.Range) *Diagnostic {
 	d.Context = r
 	return d

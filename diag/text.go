@@ -16,7 +16,7 @@ type TextOptions struct {
 	Lines int  // the maximum height of an excerpt in lines; longer excerpts show the lines around the range; 0 means 8
 }
 
-// withDefaults returns o with the defaults for unset fields.
+// withDefaults returns the options with defaults for unset fields.
 func (o TextOptions) withDefaults() TextOptions {
 	if o.Width <= 0 {
 		o.Width = 200

@@ -41,7 +41,7 @@ func at(f *source.File, what string, nth int) source.Range {
 	}
 }
 
-// golden compares got with the file name in testdata. UPDATE=1 rewrites the file.
+// golden compares a text with a file in testdata. UPDATE=1 rewrites the file.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)

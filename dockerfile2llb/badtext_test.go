@@ -80,7 +80,7 @@ func TestClosedContext(t *testing.T) {
 	}
 }
 
-// encodeText returns the error of converting and encoding the Dockerfile text.
+// encodeText converts and encodes a Dockerfile, and returns the error of the encoding.
 func encodeText(t *testing.T, text string) error {
 	t.Helper()
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))

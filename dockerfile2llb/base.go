@@ -32,7 +32,7 @@ type image struct {
 	platform ocispecs.Platform
 }
 
-// image emits the pull of the base image b of st.
+// image emits the pull of a stage's base image.
 func (e *emitter) image(st *plan.Stage, b *plan.FromImage) llb.Output {
 	img := &image{platform: b.Platform}
 	img.msg.Identifier = "docker-image://" + b.Ref

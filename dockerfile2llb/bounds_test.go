@@ -90,7 +90,7 @@ func measure(t *testing.T, text string) cost {
 
 // isLimit reports whether msg is an error about a size limit.
 func isLimit(msg string) bool {
-	return strings.Contains(msg, "becomes larger than") || strings.HasSuffix(msg, "longer than the word") ||
+	return strings.Contains(msg, "build plan exceeds") || strings.HasSuffix(msg, "longer than the word") ||
 		strings.HasSuffix(msg, "takes too long to match")
 }
 

@@ -10,8 +10,8 @@ import (
 	"slipway/plan"
 )
 
-// copy emits a COPY or ADD as one file operation with an action per source. out is the
-// output of the previous step.
+// copy emits a COPY or ADD as one file operation with an action per source. It copies
+// into the output of the previous step.
 func (e *emitter) copy(out llb.Output, s *plan.Copy) (llb.Output, error) {
 	f := &file{base: out, actions: make([]action, len(s.Sources))}
 	for i, src := range s.Sources {
@@ -26,7 +26,7 @@ func (e *emitter) copy(out llb.Output, s *plan.Copy) (llb.Output, error) {
 	return e.link(f, s), nil
 }
 
-// copyAction sets a to the action that copies src.
+// copyAction fills an action of the file operation, which copies one source.
 func (e *emitter) copyAction(a *action, s *plan.Copy, src plan.CopySource) error {
 	c := &pb.FileActionCopy{
 		Dest: cleanDest(s.Dest), Mode: -1, Timestamp: -1, CreateDestPath: true,

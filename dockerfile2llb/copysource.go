@@ -8,7 +8,8 @@ import (
 	"slipway/plan"
 )
 
-// copySource sets the source fields of c and returns the output from which c copies.
+// copySource sets the source fields of a copy action and returns the output from which
+// the action copies.
 func (e *emitter) copySource(c *pb.FileActionCopy, s *plan.Copy, src plan.CopySource) (llb.Output, error) {
 	switch src := src.(type) {
 	case *plan.CopyInline:
@@ -33,7 +34,7 @@ func (e *emitter) copySource(c *pb.FileActionCopy, s *plan.Copy, src plan.CopySo
 	panic("dockerfile2llb: unknown copy source")
 }
 
-// inline returns a tree that contains only the heredoc src as a file.
+// inline returns a tree that contains only the file of a heredoc.
 func inline(s *plan.Copy, src *plan.CopyInline) llb.State {
 	return llb.Scratch().File(
 		llb.Mkfile(src.Name, 0o644, []byte(src.Data)),

@@ -44,8 +44,8 @@ type writer struct {
 	index   map[*llb.SourceMap]int32 // index in maps; equal source maps share an index
 }
 
-// add appends the inputs of v and then v itself. It appends equal operations only once
-// and merges their metadata.
+// add appends the inputs of a vertex and then the vertex itself. It appends equal
+// operations only once and merges their metadata.
 func (w *writer) add(ctx context.Context, v llb.Vertex) error {
 	if w.visited[v] {
 		return nil
@@ -71,8 +71,8 @@ func (w *writer) add(ctx context.Context, v llb.Vertex) error {
 	return nil
 }
 
-// mergeMetadata merges the metadata of equal operations. If fields differ, b takes
-// precedence.
+// mergeMetadata merges the metadata of equal operations. If fields differ, the metadata
+// in b takes precedence.
 func mergeMetadata(a, b *pb.OpMetadata) *pb.OpMetadata {
 	m := &pb.OpMetadata{
 		IgnoreCache:    a.IgnoreCache || b.IgnoreCache,
@@ -117,8 +117,8 @@ func (w *writer) locate(dgst string, locations []*llb.SourceLocation) {
 	}
 }
 
-// sourceIndex returns the index of m in the definition. Source maps of equal files share
-// an index.
+// sourceIndex returns the index of a source map in the definition. Source maps of equal
+// files share an index.
 func (w *writer) sourceIndex(m *llb.SourceMap) int32 {
 	i, ok := w.index[m]
 	if ok {

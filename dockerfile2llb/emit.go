@@ -94,7 +94,7 @@ func (e *emitter) defaults() []llb.ConstraintsOpt {
 	return opts
 }
 
-// stage emits the base and the steps of st.
+// stage emits the base and the steps of a stage.
 func (e *emitter) stage(st *plan.Stage) error {
 	out, err := e.base(st)
 	if err != nil {
@@ -120,8 +120,8 @@ func (e *emitter) stage(st *plan.Stage) error {
 	return nil
 }
 
-// withRange returns err as a diagnostic with the range r. A diagnostic is returned
-// unchanged.
+// withRange returns err as a diagnostic with the range r of an instruction. A diagnostic
+// is returned unchanged.
 func withRange(r source.Range, err error) error {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) {
@@ -130,7 +130,8 @@ func withRange(r source.Range, err error) error {
 	return diag.Errorf(r, "%w", err)
 }
 
-// tree returns the output of the stage in t, or the main context if t has no stage.
+// tree returns the output of a stage, or the output of the main context if the tree has
+// no stage.
 func (e *emitter) tree(t plan.Tree) (llb.Output, error) {
 	if t.Stage != nil {
 		return e.results[t.Stage], nil
@@ -153,7 +154,7 @@ type envCache struct {
 	set     bool
 }
 
-// env returns e as KEY=VALUE entries. The caller must not modify the list.
+// env returns an environment as KEY=VALUE entries. The caller must not modify the list.
 func (v *envCache) env(e plan.Env) []string {
 	if !v.set || v.key != e {
 		v.key, v.entries, v.set = e, e.Entries(), true

@@ -169,7 +169,7 @@ func TestOldDaemon(t *testing.T) {
 	}
 }
 
-// convert returns the operations of the Dockerfile text for a daemon with the given
+// convert returns the operations of a Dockerfile for a daemon with the given
 // capabilities.
 func convert(t *testing.T, text string, caps *apicaps.CapSet) []*pb.Op {
 	t.Helper()

@@ -77,7 +77,7 @@ func describeError(text []byte) string {
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
-// convertText converts and encodes the Dockerfile text.
+// convertText converts and encodes a Dockerfile. It returns the error.
 func convertText(text []byte) error {
 	f, diags := parser.Parse(source.NewFile("Dockerfile", text))
 	if err := diags.Err(); err != nil {

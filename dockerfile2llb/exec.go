@@ -35,8 +35,9 @@ type mount struct {
 	noOutput bool       // whether writes are discarded
 }
 
-// exec emits a RUN that starts from out. Like upstream, it silently drops restrictions of
-// the process, such as ulimits, that the daemon does not support.
+// exec emits a RUN, which starts from the output of the previous step. Like upstream, it
+// silently drops restrictions of the process, such as ulimits, that the daemon does not
+// support.
 func (e *emitter) exec(v *envCache, out llb.Output, s *plan.Exec) (llb.Output, error) {
 	x := &exec{mounts: make([]mount, 1, 1+len(s.Mounts))}
 	x.mounts[0] = mount{msg: &pb.Mount{Dest: pb.RootMount}, source: out}
@@ -79,8 +80,8 @@ func (e *emitter) exec(v *envCache, out llb.Output, s *plan.Exec) (llb.Output, e
 	return o, nil
 }
 
-// execPlatform returns the platform on which a process runs: p or, if p is nil, the
-// platform of out, the output from which the process starts.
+// execPlatform returns the platform on which a process runs: the platform p or, if p is
+// nil, the platform of the output from which the process starts.
 func execPlatform(p *ocispecs.Platform, out llb.Output) *pb.Platform {
 	if p == nil {
 		of, ok := out.(interface{ Platform() *ocispecs.Platform })
@@ -103,7 +104,8 @@ func platformMessage(p *ocispecs.Platform) *pb.Platform {
 	}
 }
 
-// scriptMount returns a mount of the heredoc s as an executable file.
+// scriptMount returns a mount of an executable file, which is a heredoc that starts with
+// #!.
 func scriptMount(s *plan.Script) mount {
 	file := llb.Scratch().File(
 		llb.Mkfile(s.Name, 0o755, []byte(s.Data)),
@@ -117,7 +119,7 @@ func scriptMount(s *plan.Script) mount {
 }
 
 // limit applies the build options for all RUN processes, such as ulimits and extra hosts,
-// to x and its operation.
+// to a process and its operation.
 func (e *emitter) limit(x *exec, to *op) {
 	o := &e.plan.Options
 	if e.supports(pb.CapExecMetaUlimit) {
@@ -173,7 +175,7 @@ func (x *exec) index() int64 {
 	return n
 }
 
-// hasOutput reports whether the operation returns the changed tree as an output.
+// hasOutput reports whether the changed tree of the mount is an output of the operation.
 func (m *mount) hasOutput() bool {
 	return !m.noOutput && !m.msg.Readonly && m.msg.MountType == pb.MountType_BIND
 }

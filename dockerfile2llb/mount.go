@@ -10,7 +10,7 @@ import (
 	"slipway/plan"
 )
 
-// mount adds the mount m to x.
+// mount adds a mount to a RUN operation.
 func (e *emitter) mount(x *exec, m *plan.Mount) error {
 	switch m.Type {
 	case plan.MountSecret:
@@ -61,7 +61,7 @@ func sharing(name string) pb.CacheSharingOpt {
 	return pb.CacheSharingOpt_SHARED
 }
 
-// ownedCache returns the initial tree for a cache mount: the directory /cache with the
+// ownedCache returns the initial tree for a cache mount. Its directory /cache has the
 // requested owner and mode.
 func ownedCache(src llb.Output, m *plan.Mount) llb.Output {
 	uid, gid, mode := owner(m, 0o755)
@@ -71,7 +71,8 @@ func ownedCache(src llb.Output, m *plan.Mount) llb.Output {
 	).Output()
 }
 
-// owner returns the uid, gid and mode of m. The defaults are 0, 0 and mode.
+// owner returns the uid, gid and mode of a mount. The default ids are 0, and the default
+// mode is given.
 func owner(m *plan.Mount, mode uint64) (uid, gid, perm uint32) {
 	get := func(p *uint64, otherwise uint64) uint32 {
 		if p == nil {

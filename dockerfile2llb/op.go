@@ -84,7 +84,8 @@ func (m *message) input(ctx context.Context, out llb.Output, c *llb.Constraints)
 	return int64(len(m.Inputs) - 1), nil
 }
 
-// newOp returns the operation with the body b for a step.
+// newOp returns the operation of a step. Its body is the part that depends on the kind of
+// the operation.
 func (e *emitter) newOp(b body, s *plan.StepInfo) *op {
 	return &op{
 		body:        b,

@@ -185,7 +185,8 @@ func (b *build) convert(ctx context.Context, opt plan.Options, first bool) (*doc
 	})
 }
 
-// solve sends the operations of r to the builder and returns the result.
+// solve sends the operations of a converted Dockerfile to the builder and returns the
+// reference to the result.
 func (b *build) solve(ctx context.Context, r *dockerfile2llb.Conversion) (client.Reference, error) {
 	def, err := r.Marshal(ctx)
 	if err != nil {

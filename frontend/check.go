@@ -109,7 +109,7 @@ func (b *build) checkPlan(ctx context.Context, r plan.Resolver) (*plan.Plan, err
 }
 
 // nearJSON returns notes about arguments that look like JSON arrays but are invalid. It
-// skips instructions that an error in errs is about.
+// skips the instructions about which errs has an error.
 func nearJSON(file *parser.File, errs diag.List) diag.List {
 	var notes diag.List
 	for _, in := range file.Instructions() {

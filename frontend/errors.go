@@ -111,8 +111,8 @@ func (e *clientError) As(target any) bool {
 	return ok && errors.As(e.cause, d)
 }
 
-// withSource adds a location in the Dockerfile or in another file, such as the ignore
-// file.
+// withSource adds a location to an error. The location is in the Dockerfile or in another
+// file, such as the ignore file.
 func (b *build) withSource(err error, r source.Range) error {
 	info := b.sourceInfo()
 	if r.File != b.file.Source {
@@ -127,7 +127,8 @@ func (b *build) sourceInfo() *pb.SourceInfo {
 	return &pb.SourceInfo{Data: sm.Data, Filename: sm.Filename, Language: sm.Language, Definition: sm.Definition.ToPB()}
 }
 
-// lineRanges returns one range for each line in r, the form that clients expect.
+// lineRanges returns one range for each line that r touches, the form that clients
+// expect.
 func lineRanges(r source.Range) []*pb.Range {
 	if r.IsZero() {
 		return nil

@@ -11,9 +11,9 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// forward asks the frontend ref to run the build, with all options and inputs of this
-// build. cmdline is the whole value of # syntax. The second result is false if this
-// frontend must run the build.
+// forward asks another frontend to run the build, with all options and inputs of this
+// build. ref is the image of that frontend, and cmdline the whole value of # syntax. The
+// second result is false if this frontend must run the build.
 func (b *build) forward(ctx context.Context, ref, cmdline string) (*client.Result, bool, error) {
 	if b.follow != nil {
 		if ok, err := b.follow(ref); !ok || err != nil {

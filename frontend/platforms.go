@@ -55,8 +55,7 @@ func (b *build) platforms(ctx context.Context) ([]platformResult, error) {
 	return results, g.Wait()
 }
 
-// platform converts the build for the platform p. If p is nil, it is the default
-// platform.
+// platform converts the build for one platform, or for the default platform if p is nil.
 func (b *build) platform(ctx context.Context, p *ocispecs.Platform, first bool) (platformResult, error) {
 	opt := b.options.Plan
 	opt.Platform = p
@@ -107,8 +106,8 @@ func (b *build) assemble(results []platformResult) (*client.Result, error) {
 	return res, nil
 }
 
-// addMeta adds the metadata of r to res, such as the image config. suffix distinguishes
-// the platforms in the keys.
+// addMeta adds the metadata for one platform to the result, such as the image config.
+// suffix distinguishes the platforms in the keys.
 func addMeta(res *client.Result, suffix string, r *dockerfile2llb.Conversion) error {
 	config, err := json.Marshal(r.Image)
 	if err != nil {

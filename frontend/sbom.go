@@ -107,8 +107,8 @@ func (b *build) attest(ctx context.Context, res *client.Result, s *scanner, resu
 	return nil
 }
 
-// scan returns the output directory of the scanner after it has scanned the states in of.
-// id identifies the platform in progress output.
+// scan returns the output directory of a scanner that scans the given states. id
+// identifies the platform in progress output.
 func (s *scanner) scan(id string, of *dockerfile2llb.SBOM) llb.State {
 	opts := []llb.RunOption{
 		llb.WithCustomName(fmt.Sprintf("[%s] generating sbom using %s", id, s.ref)),

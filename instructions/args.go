@@ -63,7 +63,7 @@ func cutText(t source.Text) (key, value source.Text) {
 	return t, t.Slice(len(s), len(s))
 }
 
-// isInside reports whether r is within in.
+// isInside reports whether the range r is within the range in.
 func isInside(r, in source.Range) bool {
 	return r.File == in.File && in.Start <= r.Start && r.Start <= r.End && r.End <= in.End
 }

@@ -73,7 +73,7 @@ func buildShell(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Shell{Node: Node{in}, Shell: values(args)}, nil
 }
 
-// values returns the values of words.
+// values returns the Value of each word.
 func values(list []parser.Word) []string {
 	out := make([]string, len(list))
 	for i, w := range list {

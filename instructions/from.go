@@ -11,8 +11,7 @@ import (
 // fromFlags lists the flags of FROM.
 var fromFlags = []flagSpec{{"platform", stringFlag}}
 
-// buildFrom parses a FROM. As upstream, it validates the stage name before the
-// flags.
+// buildFrom parses a FROM. Like upstream, it validates the stage name before the flags.
 //
 //	from = "FROM" [ "--platform=" platform ] base [ "AS" name ] .
 //	name = letter { letter | digit | "-" | "_" | "." } .

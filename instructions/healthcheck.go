@@ -19,7 +19,8 @@ var healthcheckFlags = []flagSpec{
 	{"retries", stringFlag},
 }
 
-// minInterval is the minimum for durations other than 0.
+// minInterval is the minimum of the durations in HEALTHCHECK flags. The value 0 is also
+// valid, and selects the default.
 const minInterval = time.Millisecond
 
 // buildHealthcheck parses a HEALTHCHECK.

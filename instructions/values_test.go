@@ -22,7 +22,8 @@ func command[C Command](t *testing.T, line string) C {
 	return c
 }
 
-// checkEqual reports the differences between want and got in the value described by what.
+// checkEqual checks that a value equals the wanted one. what describes the value in the
+// error.
 func checkEqual(t *testing.T, what string, want, got any) {
 	t.Helper()
 	if d := cmp.Diff(want, got); d != "" {

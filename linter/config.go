@@ -31,7 +31,7 @@ type ConfigError struct {
 // Error implements error with upstream's text.
 func (e *ConfigError) Error() string { return e.Err.Error() }
 
-// Unwrap returns Err.
+// Unwrap returns the underlying error.
 func (e *ConfigError) Unwrap() error { return e.Err }
 
 // ParseConfig parses a configuration, such as the value of # check=:

@@ -52,8 +52,8 @@ func formOf(keyword string) form {
 	return formNone
 }
 
-// args builds the Args of in from BuildKit's node n, in the form that the keyword
-// requires.
+// args builds the Args of an instruction from BuildKit's node, in the form that the
+// keyword requires.
 func (p *layout) args(in *Instruction, n *parser.Node, depth int) Args {
 	t := in.Rest
 	form := formOf(n.Value)

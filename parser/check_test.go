@@ -198,7 +198,7 @@ func checkInstruction(t testing.TB, f *File, in *Instruction, n *parser.Node) {
 	}
 }
 
-// wantValues returns the words of the arguments in BuildKit's node n.
+// wantValues returns the words of the arguments in a node of BuildKit's tree.
 func wantValues(n *parser.Node, form form) []string {
 	if form == formNone {
 		return nil
@@ -210,7 +210,7 @@ func wantValues(n *parser.Node, form form) []string {
 	return list
 }
 
-// gotValues returns the words of a in the form of wantValues.
+// gotValues returns the words of parsed arguments in the form of wantValues.
 func gotValues(a Args) []string {
 	if p, ok := a.(*Pairs); ok {
 		var list []string

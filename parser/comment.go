@@ -31,9 +31,9 @@ type condensedReader struct {
 	runs []run  // in ascending order
 }
 
-// run is an output line that replaces several lines of the file. line is its number in
-// the output. dropped is the number of lines that the output lacks so far, including this
-// run.
+// run is a line in the condensed output that replaces several lines of the file. line is
+// its number in the output. dropped is the number of lines that the output lacks so far,
+// including this run.
 type run struct{ line, dropped int }
 
 // newCondensedReader returns a condensedReader of the file. The output starts with the
@@ -85,9 +85,9 @@ func (s *condensedReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// advance fills next with more output: either a run of lines with content, or one "#"
-// that replaces a run of comments and empty lines. It returns false at the end of the
-// file.
+// advance fills next with more of the condensed output: either a run of lines with
+// content, or one "#" that replaces a run of comments and empty lines. It returns false
+// at the end of the file.
 func (s *condensedReader) advance() bool {
 	first, start := s.line, s.file.LineStart(s.line)
 	switch {
@@ -123,8 +123,8 @@ func (s *condensedReader) ignorable(line int) bool {
 	return len(b) < longComment && (!ok || c == '#')
 }
 
-// fileLine returns the line of the file for a line of the output. For an output line that
-// replaces several lines, it returns the last of these.
+// fileLine returns the line number in the file for a line number in the condensed output.
+// If the output line replaces several lines, it returns the number of the last one.
 func (s *condensedReader) fileLine(line int) int {
 	i := sort.Search(len(s.runs), func(i int) bool { return s.runs[i].line > line })
 	if i == 0 {

@@ -82,7 +82,7 @@ func (d dumper) instruction(n *Instruction) {
 	}
 }
 
-// heredocKind describes the properties of h that differ from a plain <<NAME.
+// heredocKind describes how a heredoc differs from a plain <<NAME, for example by quotes.
 func heredocKind(h Heredoc) string {
 	var s string
 	if h.FD != 0 {
@@ -97,7 +97,7 @@ func heredocKind(h Heredoc) string {
 	return s
 }
 
-// formName returns the name of the form of a in dumps.
+// formName returns the name in dumps for the form of arguments.
 func formName(a Args) string {
 	switch a := a.(type) {
 	case *Raw:
@@ -119,7 +119,7 @@ func formName(a Args) string {
 	return "none"
 }
 
-// formatRange formats r as line:column-line:column.
+// formatRange formats a range as line:column-line:column.
 func formatRange(r source.Range) string {
 	if r.IsZero() {
 		return "nowhere"

@@ -104,8 +104,8 @@ func (p *layout) narrowRange(line source.Text, msg string, depth int) source.Ran
 	return rest.Range()
 }
 
-// firstNonString returns the first element of the JSON array t that is not a string, or t
-// itself.
+// firstNonString returns the first element of a JSON array that is not a string, or the
+// whole array.
 func firstNonString(t source.Text) source.Text {
 	for _, e := range jsonElements(t) {
 		if e.String()[0] != '"' {
@@ -115,7 +115,8 @@ func firstNonString(t source.Text) source.Text {
 	return t
 }
 
-// wordWithoutEquals returns the first word in t that has no =, or t itself.
+// wordWithoutEquals returns the first word without = in the arguments of ENV or LABEL, or
+// all arguments.
 func (p *layout) wordWithoutEquals(t source.Text) source.Text {
 	for _, w := range p.splitQuoted(t) {
 		if !strings.Contains(w.String(), "=") {

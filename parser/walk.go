@@ -80,7 +80,7 @@ func walkArgs(a Args, yield func(Role, Word) bool) bool {
 	return true
 }
 
-// walkWords yields words with the role r. It returns false if yield returned false.
+// walkWords yields words with the given role. It returns false if yield returned false.
 func walkWords(r Role, words []Word, yield func(Role, Word) bool) bool {
 	for _, w := range words {
 		if !yield(r, w) {

@@ -29,7 +29,7 @@ func joinWords(n *parser.Node, texts []source.Text, all source.Text) []Word {
 	return words
 }
 
-// splitWords splits t at white space. Quotes have no effect.
+// splitWords splits a text at white space. Quotes have no effect.
 func splitWords(t source.Text) []source.Text {
 	var words []source.Text
 	s := t.String()

@@ -6,7 +6,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// platformFor returns the platform arm64 on Windows for "windows", else on Linux.
+// platformFor returns an arm64 platform. The operating system is Windows for the name
+// "windows", else Linux.
 func platformFor(os string) *ocispecs.Platform {
 	if os != "windows" {
 		os = "linux"

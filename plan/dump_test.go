@@ -14,7 +14,7 @@ import (
 	"slipway/source"
 )
 
-// defaultArgs returns the predefined ARGs for a build of the last stage on and for
+// defaultArgs returns the predefined ARGs if the last stage is built for linux/amd64 on
 // linux/amd64.
 func defaultArgs() []string {
 	return []string{
@@ -60,7 +60,7 @@ func assignment(key, value string, set bool) string {
 	return fmt.Sprintf("%s=%q", key, value)
 }
 
-// dumpStage prints the base, the edges and the steps of st.
+// dumpStage prints the base, the edges and the steps of a stage.
 func dumpStage(w io.Writer, p *plan.Plan, st *plan.Stage) {
 	fmt.Fprintf(w, "stage %d %q", st.Index, st.Name)
 	if st.Replaced != nil {
@@ -97,7 +97,7 @@ func dumpStage(w io.Writer, p *plan.Plan, st *plan.Stage) {
 	dumpVisits(w, st)
 }
 
-// base describes the base of st.
+// base describes the base of a stage.
 func base(st *plan.Stage) string {
 	switch b := st.Base.(type) {
 	case *plan.FromStage:
@@ -146,8 +146,8 @@ func dumpVisits(w io.Writer, st *plan.Stage) {
 	}
 }
 
-// dumpStep prints the nonzero fields of step, and the changes of its state since before,
-// the state of the previous step. It returns the state of step.
+// dumpStep prints the nonzero fields of a step, and how its state differs from the state
+// of the previous step. It returns the state of the step.
 func dumpStep(w io.Writer, st *plan.Stage, step plan.Step, before plan.State) plan.State {
 	val := reflect.ValueOf(step).Elem()
 	for i := range val.NumField() {
@@ -172,7 +172,7 @@ func dumpStep(w io.Writer, st *plan.Stage, step plan.Step, before plan.State) pl
 	return before
 }
 
-// dumpState prints the differences between s and before, the state of the previous step.
+// dumpState prints how the state of a step differs from the state of the previous step.
 func dumpState(w io.Writer, st *plan.Stage, s, before plan.State) {
 	env, had := s.Env.Entries(), before.Env.Entries()
 	n := len(had)

@@ -45,9 +45,9 @@ func bindEdges(_ context.Context, b *builder) error {
 	return nil
 }
 
-// bind finds the source stages of c and adds edges from st to them. If --from names an
-// image, the implicit stage that is added for it has the given location. Errors about
-// this image point at the range instruction.
+// bind finds the stages from which the instruction c reads, and adds edges to them from
+// the stage st. If --from names an image, bind adds an implicit stage with the given
+// location. Errors about this image point at the range instruction.
 func (b *builder) bind(st *Stage, c instructions.Command, location, instruction source.Range) (boundCommand, *diag.Diagnostic) {
 	bound := boundCommand{Command: c}
 	var names []source.Range
@@ -89,19 +89,19 @@ func (b *builder) bind(st *Stage, c instructions.Command, location, instruction 
 	return bound, nil
 }
 
-// has reports whether st has been added to the plan.
+// has reports whether the stage st has been added to the plan.
 func (b *builder) has(st *Stage) bool {
 	return st.Index < len(b.Stages) && b.Stages[st.Index] == st
 }
 
-// implicitStage returns a stage without instructions for the image name, to which --from
-// or a mount refers.
+// implicitStage returns a stage without instructions for an image that --from or a mount
+// names.
 func implicitStage(name string, location source.Range) *Stage {
 	return &Stage{BaseName: name, Used: &Paths{}, Context: &Paths{}, Location: location}
 }
 
-// copySource resolves --from of COPY to a stage. Its value is the name or the index of a
-// stage, or an image reference. It must not contain variables.
+// copySource resolves the flag --from of COPY to a stage. The value of --from is the name
+// or the index of a stage, or an image reference. It must not contain variables.
 func (b *builder) copySource(c *instructions.Copy, location source.Range) (*Stage, *diag.Diagnostic) {
 	from := c.From
 	res, d := expandWord(b.expand, from, Env{})
@@ -124,8 +124,8 @@ func (b *builder) copySource(c *instructions.Copy, location source.Range) (*Stag
 	return b.Stages[i], nil
 }
 
-// variableRange returns the range of the first unset variable in w. It returns the range
-// of w if quotes or escapes hide the position of the variable.
+// variableRange returns the range of the first unset variable in the word w. It returns
+// the range of the whole word if quotes or escapes hide the position of the variable.
 func variableRange(w parser.Word, res shell.Expansion) source.Range {
 	if len(res.Unmatched) > 0 && w.Value == w.Text.String() && res.Unmatched[0].Offset < w.Text.Len() {
 		return w.Text.Slice(res.Unmatched[0].Offset, res.Unmatched[0].End).Range()
@@ -176,7 +176,7 @@ func (b *builder) findCycle() *diag.Diagnostic {
 	return nil
 }
 
-// lastUse returns the last edge from st to the stage of.
+// lastUse returns the last edge from the stage st to the stage of.
 //
 // Upstream: if several instructions use a stage, the error about a cycle points at the
 // last one.
@@ -188,8 +188,8 @@ func lastUse(st, of *Stage) Edge {
 	return st.Deps[i]
 }
 
-// cycleError returns the error for a cycle that starts at st. It points at the first
-// edge, and the other edges are related ranges.
+// cycleError returns the error for stages that need each other's files in a cycle. It
+// points at the first edge of the cycle, and the other edges are related ranges.
 func cycleError(st *Stage, used []Edge) *diag.Diagnostic {
 	d := diag.Errorf(used[0].At, "circular dependency detected on stage: %s", st.Name).In(used[0].By.Syntax().Rng)
 	for _, e := range used[1:] {

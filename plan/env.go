@@ -64,8 +64,8 @@ func (e Env) Lookup(key string) (string, bool) {
 	return e.log.values[i], true
 }
 
-// index returns the log index of the assignment to key that is in effect in this version,
-// or -1 if key is not set.
+// index returns the log index of the assignment that sets the variable key in this
+// version, or -1 if the variable is not set.
 func (e Env) index(key string) int {
 	if e.log == nil {
 		return -1
@@ -89,7 +89,8 @@ func (e Env) index(key string) int {
 	return at[k-1]
 }
 
-// Set returns a new environment in which key has the value and is the last variable.
+// Set returns a new environment in which the variable key has the given value and comes
+// last.
 func (e Env) Set(key, value string) Env {
 	// A log that consists mostly of overwritten assignments is copied without them.
 	if e.log == nil || len(e.log.keys) != e.n || e.n > 2*e.set+64 {
@@ -115,7 +116,7 @@ func (e Env) Fork() Env {
 	return Env{log: l, n: len(l.keys), set: e.set, size: e.size}
 }
 
-// Without returns a new environment that does not contain key.
+// Without returns a new environment that lacks the variable key.
 func (e Env) Without(key string) Env {
 	var out Env
 	e.Each(func(k, v string) {

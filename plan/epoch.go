@@ -54,8 +54,8 @@ func (b *builder) setEpoch(ctx context.Context) error {
 	return nil
 }
 
-// epochError returns err with the range of the global ARG that sets SOURCE_DATE_EPOCH.
-// The error has no range if a build argument sets it.
+// epochError adds the range of the global ARG that sets SOURCE_DATE_EPOCH to an error
+// about its value. The error has no range if a build argument sets it.
 func (b *builder) epochError(err error, given bool) error {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) && !d.Shown().IsZero() {
@@ -72,14 +72,14 @@ func (b *builder) epochError(err error, given bool) error {
 	return d
 }
 
-// epochOf returns the time for v, a value of SOURCE_DATE_EPOCH. v is one of:
+// epochOf returns the time for a value of SOURCE_DATE_EPOCH. The value is one of:
 //
 //   - a number of seconds since 1970
 //   - "context", the time of the main context
 //   - the name of a named context
 //   - the name of a stage with exactly one remote ADD, whose time is used
 //
-// It returns nil if v is empty or the source has no time.
+// It returns nil if the value is empty or the source has no time.
 func (b *builder) epochOf(ctx context.Context, v string) (*time.Time, error) {
 	if v == "" {
 		return nil, nil
@@ -110,7 +110,7 @@ func (b *builder) epochOf(ctx context.Context, v string) (*time.Time, error) {
 	return nil, diag.Errorf(source.Range{}, "invalid %s: %s", epochKey, v)
 }
 
-// epochOfStage returns the time of the git repository or download that st adds.
+// epochOfStage returns the time of the git repository or download that the stage st adds.
 func (b *builder) epochOfStage(ctx context.Context, st *instructions.Stage) (*time.Time, error) {
 	s := epochStage{b: b, env: b.Globals.Without(epochKey)}
 	place := st.From.In.Rng
@@ -133,7 +133,7 @@ type epochStage struct {
 	location source.Range // the range of the ADD
 }
 
-// read evaluates the instructions of st and sets source.
+// read evaluates the instructions of the stage and finds the source of the time.
 func (s *epochStage) read(st *instructions.Stage) *diag.Diagnostic {
 	base, err := s.b.expand.Expand(st.From.Base.Value, s.env)
 	at := st.From.Base.Text.Range()
@@ -171,12 +171,13 @@ func (s *epochStage) read(st *instructions.Stage) *diag.Diagnostic {
 	return nil
 }
 
-// unsupported returns the error for an instruction other than ARG and ADD.
+// unsupported returns the error for an instruction that the stage must not contain. Only
+// ARG and ADD are allowed.
 func (s *epochStage) unsupported(in *parser.Instruction) *diag.Diagnostic {
 	return diag.Errorf(in.Keyword.Range(), "%s stage does not meet source-only requirements: unsupported %s instruction", epochKey, in.Keyword)
 }
 
-// args adds the variables that an ARG declares to env.
+// args adds the variables of an ARG instruction to the environment of the stage.
 func (s *epochStage) args(c *instructions.Arg) *diag.Diagnostic {
 	for i := range c.Args {
 		decl := &c.Args[i]

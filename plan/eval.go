@@ -189,14 +189,15 @@ func (e *evaluator) command(c instructions.Command) *diag.Diagnostic {
 	return nil
 }
 
-// word expands w with the current environment and records its unset variables as a fact.
+// word expands a word with the environment before the instruction, and records its unset
+// variables as a fact.
 func (e *evaluator) word(w parser.Word) (string, *diag.Diagnostic) {
 	res, d := e.b.word(e.expand, w, e.state.Env)
 	e.recordUnset(w, res.Unmatched)
 	return res.Value, d
 }
 
-// words expands each word of list, up to the first error.
+// words expands each word in a list. It stops at the first error.
 func (e *evaluator) words(list []parser.Word) ([]string, *diag.Diagnostic) {
 	out := make([]string, 0, len(list))
 	for _, w := range list {
@@ -209,8 +210,8 @@ func (e *evaluator) words(list []parser.Word) ([]string, *diag.Diagnostic) {
 	return out, nil
 }
 
-// body expands the variables in data, the text of a heredoc at the range r. Quotes have
-// no meaning in a heredoc, and the escape character is always \.
+// body expands the variables in the text of a heredoc. Quotes have no meaning in a
+// heredoc, and the escape character is always \.
 func (e *evaluator) body(data string, r source.Range) (string, *diag.Diagnostic) {
 	x := shell.Expander{Escape: '\\', Mode: shell.NoQuotes}
 	w := parser.Word{Value: data, Text: r.Text()}

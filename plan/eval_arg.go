@@ -38,9 +38,9 @@ func (e *evaluator) scanEnabled(name string) bool {
 	return slices.Contains(strings.Split(value, ","), e.st.Name)
 }
 
-// arg declares the ARGs of an instruction. The first of these that exists sets the value:
-// the build argument, the default, the global ARG with the same name. Otherwise the
-// variable keeps the value that an earlier instruction set.
+// arg declares the ARGs of an instruction. The value of an ARG is the build argument,
+// else the default, else the value of the global ARG with the same name. If none of these
+// exists, the variable keeps the value that an earlier instruction set.
 func (e *evaluator) arg(c *instructions.Arg) *diag.Diagnostic {
 	line := make([]string, 0, len(c.Args))
 	for i := range c.Args {
@@ -62,8 +62,8 @@ func (e *evaluator) arg(c *instructions.Arg) *diag.Diagnostic {
 	return nil
 }
 
-// declare appends a to the ARGs of the state. Earlier states share the array of the list.
-// This is safe, because their lists end before the new entry.
+// declare appends an ARG to the state. Earlier states share the array of the list. This
+// is safe, because their lists end before the new entry.
 func (e *evaluator) declare(a ArgValue) {
 	if len(e.state.Args) > 2*len(e.args)+64 {
 		e.state.Args = lastValues(e.state.Args)

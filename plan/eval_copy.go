@@ -17,7 +17,7 @@ import (
 	"slipway/parser"
 )
 
-// copier plans one COPY or ADD. Its string fields are expanded values.
+// copier plans one COPY or ADD. Its string fields are values with variables expanded.
 type copier struct {
 	*evaluator
 	c                      *instructions.Copy
@@ -65,8 +65,8 @@ func (e *evaluator) copy(c *instructions.Copy) *diag.Diagnostic {
 	return nil
 }
 
-// expandAll expands the flags, sources and destination, and returns the expanded
-// heredocs.
+// expandAll expands the flags, the sources and the destination of a COPY or ADD. It
+// returns the expanded heredocs.
 func (p *copier) expandAll() (bodies []string, d *diag.Diagnostic) {
 	c := p.c
 	for _, f := range []struct {
@@ -95,7 +95,7 @@ func (p *copier) expandAll() (bodies []string, d *diag.Diagnostic) {
 	return bodies, nil
 }
 
-// setDest sets the absolute destination of the step.
+// setDest computes the absolute destination of the COPY or ADD.
 func (p *copier) setDest() *diag.Diagnostic {
 	system := p.st.Platform.OS
 	dest, err := dropDrive(p.dest, system, true)
@@ -129,7 +129,7 @@ func (p *copier) checkChown() *diag.Diagnostic {
 	return nil
 }
 
-// setChmod parses --chmod into the step.
+// setChmod parses the value of --chmod, an octal or a symbolic mode.
 func (p *copier) setChmod() *diag.Diagnostic {
 	if p.chmod == "" {
 		return nil
@@ -179,7 +179,7 @@ func isHTTP(src string) bool {
 	return strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://")
 }
 
-// source plans the i-th source, which is a path, URL or git repository.
+// source plans the i-th source of a COPY or ADD, which is a path, URL or git repository.
 func (p *copier) source(i int) *diag.Diagnostic {
 	src, at := p.sources[i], p.c.Sources[i].Text.Range()
 	ref, isGit, err := gitref.Parse(src)
@@ -208,7 +208,7 @@ func (p *copier) source(i int) *diag.Diagnostic {
 	return nil
 }
 
-// git plans the checkout of the i-th source from a git repository.
+// git plans the checkout of a git repository that ADD names as its i-th source.
 //
 // Upstream: if a URL sets keep-git-dir or a checksum, the setting also applies to the
 // URLs that follow it.
@@ -239,7 +239,7 @@ func (p *copier) git(ref *gitref.Ref, i int) *diag.Diagnostic {
 }
 
 // urlFilename returns the file name for a download: the last element of the URL's path,
-// or __unnamed__ if the path is empty.
+// or __unnamed__ if the path has none.
 func urlFilename(src string) string {
 	if u, err := url.Parse(src); err == nil {
 		if base := path.Base(u.Path); base != "." && base != "/" {
@@ -249,7 +249,7 @@ func urlFilename(src string) string {
 	return "__unnamed__"
 }
 
-// url plans the download of src, the i-th source.
+// url plans the download of a URL that ADD names as its i-th source.
 func (p *copier) url(src string, i int) *diag.Diagnostic {
 	if p.checksum != "" {
 		if _, err := digest.Parse(p.checksum); err != nil {
@@ -296,7 +296,7 @@ func (p *copier) tree(src string) (*CopyTree, error) {
 	return t, err
 }
 
-// inline plans the copy of a heredoc with the text data.
+// inline plans the copy of a heredoc, whose text is a new file.
 func (p *copier) inline(in instructions.Inline, data string) *diag.Diagnostic {
 	name, err := dropDrive(in.Name, p.st.Platform.OS, false)
 	if err != nil {
@@ -309,8 +309,8 @@ func (p *copier) inline(in instructions.Inline, data string) *diag.Diagnostic {
 	return nil
 }
 
-// markUsed records the paths that the step reads, so that the client sends only these
-// files of a context.
+// markUsed records the paths that the COPY or ADD reads, so that the client sends only
+// these files of a context.
 func (p *copier) markUsed() {
 	used := p.st.Context
 	if p.sourceTree.Stage != nil {

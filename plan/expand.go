@@ -9,7 +9,8 @@ import (
 	"slipway/source"
 )
 
-// expandWord expands the variables in w. An error has the range of the invalid part of w.
+// expandWord expands the variables in a word. The range of an error is the invalid part
+// of the word.
 func expandWord(x shell.Expander, w parser.Word, env shell.Env) (shell.Expansion, *diag.Diagnostic) {
 	res, err := x.Expand(w.Value, env)
 	if err != nil {
@@ -18,9 +19,9 @@ func expandWord(x shell.Expander, w parser.Word, env shell.Env) (shell.Expansion
 	return res, nil
 }
 
-// errorRange returns the range from the offset of a shell error to the end of w. It
-// returns the range of w if the error has no offset, or if quotes or escapes make the
-// offset unusable.
+// errorRange returns the range of a shell error in the word w, which extends to the end
+// of the word. It is the range of the whole word if the error has no offset, or if quotes
+// or escapes make the offset unusable.
 func errorRange(w parser.Word, err error) source.Range {
 	r := w.Text.Range()
 	var se *shell.Error
@@ -30,8 +31,8 @@ func errorRange(w parser.Word, err error) source.Range {
 	return r
 }
 
-// withRange returns err as a diagnostic. If err has no range yet, it gets r. Otherwise it
-// gets r as its context.
+// withRange returns err as a diagnostic. An error without a range gets the range r. A
+// diagnostic without a context gets r as its context.
 func withRange(r source.Range, err error) error {
 	var d *diag.Diagnostic
 	if !errors.As(err, &d) {

@@ -51,11 +51,11 @@ func (*Directory) fact() {}
 func (*Exposed) fact()   {}
 func (*Excluded) fact()  {}
 
-// recordFact adds a fact to the current Visit.
+// recordFact adds a fact to the visit of the current instruction.
 func (e *evaluator) recordFact(f Fact) { e.visit.Facts = append(e.visit.Facts, f) }
 
-// recordUnset adds a fact about the unset variables of w. Variables that an ARG declares
-// are not included.
+// recordUnset adds a fact about the unset variables of a word. It omits variables that an
+// ARG declares.
 func (e *evaluator) recordUnset(w parser.Word, unset []shell.Use) {
 	var unknown []shell.Use
 	for _, u := range unset {

@@ -26,7 +26,7 @@ func joinNames(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// hintUnset adds a hint to d, an error about a word of FROM. The hint explains why the
+// hintUnset adds a hint to d, an error about a word in FROM. The hint explains why the
 // first unset variable in the word has no value. It returns d.
 func (p *Plan) hintUnset(d *diag.Diagnostic, unset []shell.Use) *diag.Diagnostic {
 	if len(unset) == 0 || d.Hint != "" {
@@ -58,8 +58,9 @@ func (p *Plan) hintUnset(d *diag.Diagnostic, unset []shell.Use) *diag.Diagnostic
 	return d.Hinted("no ARG above the first FROM declares %s", name)
 }
 
-// HintBase adds a hint to d, an error about the base of st or about an image in --from.
-// The hint explains why the name refers to an image instead of a stage. It returns d.
+// HintBase adds a hint to d, an error about the base of the stage st or about an image in
+// --from. The hint explains why the name refers to an image instead of a stage. It
+// returns d.
 func (p *Plan) HintBase(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 	if d.Hint != "" || d.Range.File == nil || d.Range.File != p.Dockerfile.File.Source {
 		return d
@@ -113,7 +114,7 @@ func hintLaterStage(d *diag.Diagnostic, st *Stage) *diag.Diagnostic {
 	if at.IsZero() {
 		at = from.Base.Text.Range()
 	}
-	return d.Hinted("it is in line %d", at.Position().Line).Note(at, "move this stage up")
+	return d.Hinted("the stage is in line %d", at.Position().Line).Note(at, "move this stage up")
 }
 
 // hintQuotes adds a hint to d, an error about a source of COPY or ADD, if the sources
@@ -139,7 +140,7 @@ func hintQuotes(d *diag.Diagnostic, c *instructions.Copy) *diag.Diagnostic {
 			}
 			d.Range = first.Text.Range().Join(words[i+n+1].Text.Range())
 			name := strings.Trim(strings.Join(names, " "), quote)
-			return d.Hinted("quotes do not hold words together, write the instruction as a JSON array: [%q, …]", name)
+			return d.Hinted("quotes do not join words, write the instruction as a JSON array: [%q, …]", name)
 		}
 	}
 	return d

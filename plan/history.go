@@ -12,7 +12,7 @@ import (
 // frontends.
 const historyComment = "buildkit.dockerfile.v0"
 
-// commit appends an entry to the history of the stage's image. layer is set if the
+// commit appends a line to the history in the stage's image config. layer is set if the
 // instruction creates a layer.
 func (e *evaluator) commit(line string, layer bool) {
 	e.b.charge(len(line))

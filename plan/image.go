@@ -36,7 +36,7 @@ func decodeImage(config []byte) (Image, error) {
 	return img, err
 }
 
-// cloneImage returns a copy of src whose config can be modified. The copies share the
+// cloneImage returns a copy of an image config that can be modified. The copies share the
 // history entries, because code only appends to the history.
 func cloneImage(src *Image) Image {
 	img := *src

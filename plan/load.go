@@ -91,7 +91,7 @@ func (b *builder) loadRound(ctx context.Context, list []*Stage) error {
 	return nil
 }
 
-// startEmpty gives st the base scratch.
+// startEmpty sets the base of the stage st to scratch.
 func (b *builder) startEmpty(st *Stage) {
 	b.draft(st).done = st.Syntax == nil
 	st.Base = Scratch{}
@@ -112,8 +112,8 @@ func (st *Stage) baseKey() baseKey {
 	return key
 }
 
-// copyBase gives st the base of the stage of. Both have the same baseKey, and of has not
-// been evaluated yet.
+// copyBase copies the base of one stage to another. Both stages have the same baseKey,
+// and the first has not been evaluated.
 func (b *builder) copyBase(st, of *Stage) {
 	b.draft(st).done = st.Syntax == nil
 	st.BaseName, st.Base, st.BaseImage = of.BaseName, of.Base, of.BaseImage
@@ -145,8 +145,8 @@ func (b *builder) unresolvedBases(list []*Stage) (todo []*Stage, err error) {
 	return todo, nil
 }
 
-// baseError returns err as a diagnostic with the range of the base's name in st and a
-// hint. A diagnostic is returned unchanged.
+// baseError returns an error about the base of the stage st as a diagnostic, with the
+// range of the base's name and a hint. A diagnostic is returned unchanged.
 func (b *builder) baseError(st *Stage, err error) error {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) {
@@ -155,9 +155,9 @@ func (b *builder) baseError(st *Stage, err error) error {
 	return b.HintBase(st, diag.Errorf(b.draft(st).baseName, "%w", err))
 }
 
-// countIdleRounds sets the number of rounds in which no stage needed st. For a stage that
-// is needed now, that is all earlier rounds. For an implicit stage that is not needed
-// now, it is one round.
+// countIdleRounds sets the number of rounds in which no stage needed the stage st. For a
+// stage that is needed now, these are all earlier rounds. For an implicit stage that is
+// not needed now, it is one round.
 //
 // Upstream: for each such round, the pull of the base counts as one more step. An image
 // in --from that is not needed in its first round is never looked up.
@@ -173,7 +173,7 @@ func (b *builder) countIdleRounds(st *Stage) {
 	}
 }
 
-// loadBase looks up the base of st, which is a named context or an image.
+// loadBase looks up the base of the stage st, which is a named context or an image.
 func (b *builder) loadBase(ctx context.Context, st *Stage) error {
 	b.draft(st).done = st.Syntax == nil // implicit stages have no instructions
 	if st.Replaced != nil {
@@ -193,13 +193,13 @@ func (b *builder) loadBase(ctx context.Context, st *Stage) error {
 	return b.loadImage(ctx, st, platform)
 }
 
-// contextFor looks up the named context that replaces the image name for the platform p.
+// contextFor looks up the named context that replaces an image for the platform p.
 func (b *builder) contextFor(ctx context.Context, name string, p *ocispecs.Platform) (NamedContext, error) {
 	return b.namedContext(ctx, name, &Stage{Platform: p})
 }
 
-// loadReplaced sets the base of st to the named context that replaces the stage. The
-// instructions of st do not run.
+// loadReplaced sets the base of a stage to the named context that replaces the whole
+// stage, whose instructions do not run.
 func (b *builder) loadReplaced(ctx context.Context, st *Stage) error {
 	res, err := st.Replaced.Load(ctx)
 	if err != nil {
@@ -223,7 +223,7 @@ func (b *builder) loadReplaced(ctx context.Context, st *Stage) error {
 	return nil
 }
 
-// loadContext sets the base of st to the named context nc, which replaces the base image.
+// loadContext sets the base of a stage to the named context that replaces its base image.
 func (b *builder) loadContext(ctx context.Context, st *Stage, nc NamedContext, platform *ocispecs.Platform) error {
 	res, err := nc.Load(ctx)
 	if err != nil {
@@ -243,8 +243,8 @@ func (b *builder) loadContext(ctx context.Context, st *Stage, nc NamedContext, p
 	return nil
 }
 
-// setBaseImage sets BaseImage to the config of the base image, and the config of the
-// stage to a copy without the creation time.
+// setBaseImage stores the config of the base image in the stage, and a copy of it without
+// the creation time as the config of the stage.
 func (st *Stage) setBaseImage(img Image) {
 	base := cloneImage(&img)
 	st.BaseImage = &base
@@ -252,8 +252,8 @@ func (st *Stage) setBaseImage(img Image) {
 	st.Image = img
 }
 
-// loadImage sets the base of st to the image st.BaseName, and BaseName to its pinned
-// reference.
+// loadImage sets the base of a stage to an image, and the name of the base to the pinned
+// reference of the image.
 func (b *builder) loadImage(ctx context.Context, st *Stage, platform *ocispecs.Platform) error {
 	prefix := "[internal]"
 	if b.opt.MultiPlatform {

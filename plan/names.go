@@ -55,7 +55,7 @@ func (n *namer) pull() {
 	n.st.BaseStep = s
 }
 
-// visit sets the name of the step in v, if v has one.
+// visit sets the progress name of an instruction's step, if the instruction has one.
 func (n *namer) visit(v *Visit) {
 	if v.Step == nil {
 		return
@@ -146,7 +146,7 @@ func (e *evaluator) title(c instructions.Command) string {
 	return upperFirst(expandText(e.expand, instructions.Code(c), e.b.countReads(e.state.Env)))
 }
 
-// expandText expands the variables in s. It returns s unchanged if the expansion fails.
+// expandText expands the variables in s. If the expansion fails, it returns s unchanged.
 func expandText(x shell.Expander, s string, env shell.Env) string {
 	res, err := x.Expand(s, env)
 	if err != nil {
@@ -164,7 +164,8 @@ func upperFirst(s string) string {
 	return strings.ToUpper(first) + " " + rest
 }
 
-// info returns the StepInfo for the step of c, with text as the name after the brackets.
+// info returns the StepInfo for the step of an instruction. text is its progress name
+// without the brackets.
 func (e *evaluator) info(c instructions.Command, text string) StepInfo {
 	e.b.charge(len(e.st.Name) + len(e.state.Dir) + len(text))
 	return StepInfo{Description: instructions.Code(c), Range: e.visit.Range, text: text}

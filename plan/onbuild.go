@@ -9,12 +9,9 @@ import (
 	"slipway/source"
 )
 
-// addTriggers inserts the ONBUILD triggers of the base before the instructions of st. It
-// returns the stages that the triggers use. Only the first call for a stage has an
-// effect.
-//
-// Upstream: triggers of an image in --from do not run, but the images that they use are
-// looked up.
+// addTriggers inserts the ONBUILD triggers of the base before the instructions of the
+// stage st. It returns the stages that the triggers use. Only the first call for a stage
+// has an effect.
 func (b *builder) addTriggers(st *Stage) (used []*Stage, err error) {
 	if st.Replaced != nil {
 		st.Image.Config.OnBuild = nil
@@ -113,8 +110,8 @@ func firstError(l diag.List) *diag.Diagnostic {
 	return nil
 }
 
-// inDockerfile returns a copy of d, a diagnostic about the text of a trigger, with the
-// range r in the Dockerfile.
+// inDockerfile returns a copy of a diagnostic about the text of a trigger. Its range is
+// r, which is in the Dockerfile.
 func inDockerfile(d *diag.Diagnostic, r source.Range) *diag.Diagnostic {
 	c := *d
 	c.Range, c.Context, c.Related = r, r, nil

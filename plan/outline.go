@@ -123,7 +123,8 @@ type outliner struct {
 	out                Outline
 }
 
-// stage adds st and then, depth first, the stages that it needs.
+// stage adds the outline of a stage and then, depth first, the outlines of the stages
+// that it needs.
 func (o *outliner) stage(st *Stage) {
 	if o.visited[st] {
 		return
@@ -173,8 +174,8 @@ func (*outliner) ownArgs(st *Stage) map[string]OutlineArg {
 	return own
 }
 
-// arg adds the ARG name, which a stage uses. For a global ARG, it also adds the ARGs that
-// the default uses.
+// arg adds an ARG that a stage uses. For a global ARG, it also adds the ARGs that the
+// default uses.
 func (o *outliner) arg(name string, own map[string]OutlineArg, visited map[string]bool) {
 	if visited[name] {
 		return
@@ -210,7 +211,8 @@ func (o *outliner) mounts(x *Exec, place source.Range) {
 	}
 }
 
-// appendNew appends m to list unless its ID is in ids. It adds the ID to ids.
+// appendNew appends a mount to list unless the set ids contains its ID. It adds the ID to
+// the set.
 func appendNew(list []OutlineMount, ids map[string]bool, m OutlineMount) []OutlineMount {
 	if ids[m.ID] {
 		return list

@@ -9,7 +9,7 @@ import (
 // concurrent use.
 type Paths struct{ set map[string]bool }
 
-// Add adds a path. A relative path starts at the root.
+// Add adds a path to the set. A relative path starts at the root of the tree.
 func (p *Paths) Add(name string) {
 	if p.set == nil {
 		p.set = map[string]bool{}
@@ -17,7 +17,7 @@ func (p *Paths) Add(name string) {
 	p.set[path.Join("/", name)] = true
 }
 
-// AddAll adds all paths in o.
+// AddAll adds all paths in the set o.
 func (p *Paths) AddAll(o *Paths) {
 	for name := range o.set {
 		p.Add(name)

@@ -88,9 +88,8 @@ type Stage struct {
 	Location source.Range
 }
 
-// Scan selects what an SBOM lists in addition to the target. In a stage, an ARG with the
-// name in the field's comment sets it to a boolean. Before the first FROM, the value of
-// the ARG may also be a list of stages.
+// Scan selects what an SBOM lists in addition to the target. Two ARGs set it. In a stage,
+// their value is a boolean. Before the first FROM, it may also be a list of stages.
 type Scan struct {
 	Stage   bool // BUILDKIT_SBOM_SCAN_STAGE: list the stage
 	Context bool // BUILDKIT_SBOM_SCAN_CONTEXT: list the main context, if the stage is the target
@@ -115,20 +114,20 @@ type Edge struct {
 //sumtype:decl
 type Base interface{ base() }
 
-// Scratch is the base scratch, an empty file system.
+// Scratch is the base of a stage that starts from an empty file system.
 type Scratch struct{}
 
-// FromStage is a base that is another stage of the file.
+// FromStage is the base of a stage that starts from another stage of the file.
 type FromStage struct{ Stage *Stage }
 
-// FromImage is a base that is an image.
+// FromImage is the base of a stage that starts from an image.
 type FromImage struct {
 	Name     string // as written, with variables expanded
 	Ref      string // with tag and, if known, digest
 	Platform ocispecs.Platform
 }
 
-// FromContext is a base that is a named context.
+// FromContext is the base of a stage that starts from a named context.
 type FromContext struct{ Input *Input }
 
 func (Scratch) base()      {}

@@ -40,7 +40,8 @@ func (imageResolver) Context(context.Context, string, *ocispecs.Platform) (Named
 func (imageResolver) Time(context.Context, TimeSource) (*time.Time, error) { return nil, nil }
 func (imageResolver) Ignore(context.Context) (*ignore.Matcher, error)      { return nil, nil }
 
-// build plans the Dockerfile text, by default for linux/amd64 with an imageResolver.
+// build parses and plans a Dockerfile. By default, the target platform is linux/amd64 and
+// the images come from imageResolver.
 func build(text string, opt Options) (*Plan, error) {
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))
 	if err := diags.Err(); err != nil {

@@ -23,16 +23,16 @@ const (
 // charge adds n bytes to the size of the plan. Negative values are ignored.
 func (b *builder) charge(n int) { b.size += max(n, 0) }
 
-// tooLarge returns an error with the range r if the plan exceeds maxSize.
+// tooLarge returns an error with the given range if the plan exceeds maxSize, else nil.
 func (b *builder) tooLarge(r source.Range) *diag.Diagnostic {
 	if b.size <= maxSize {
 		return nil
 	}
-	return diag.Errorf(r, "the build becomes larger than %d MiB here, which BuildKit does not take", maxSize>>20)
+	return diag.Errorf(r, "the build plan exceeds %d MiB, which BuildKit does not accept", maxSize>>20)
 }
 
-// word expands w. It charges the growth of the word and the size of every value that it
-// reads, even if a pattern such as ${x%%*} removes most of the value.
+// word expands a word. It charges the growth of the word and the size of every value that
+// the expansion reads, even if a pattern such as ${x%%*} removes most of the value.
 func (b *builder) word(x shell.Expander, w parser.Word, env shell.Env) (shell.Expansion, *diag.Diagnostic) {
 	res, d := expandWord(x, w, b.countReads(env))
 	if d != nil {

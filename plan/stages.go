@@ -54,10 +54,9 @@ func collectStages(ctx context.Context, b *builder) error {
 	return nil
 }
 
-// add appends st to the plan. If the base is an earlier stage, add links the two stages.
-// It compares the name of the base exactly, but stage names are stored in lower case.
-//
-// Upstream: FROM Base does not refer to a stage AS Base.
+// add appends the stage st to the plan. If its base is an earlier stage, add links the
+// two stages. It compares the name of the base exactly, but stage names are stored in
+// lower case.
 func (b *builder) add(st *Stage, d *draft) {
 	st.Index = len(b.Stages)
 	b.Stages, b.drafts = append(b.Stages, st), append(b.drafts, d)
@@ -86,7 +85,7 @@ func countSteps(st *Stage) int {
 	return n
 }
 
-// expandFrom expands the base and the platform in the FROM of st.
+// expandFrom expands the base and the platform in the FROM of the stage st.
 func (b *builder) expandFrom(st *Stage) *diag.Diagnostic {
 	from := st.Syntax.From
 	res, d := b.word(b.expand, from.Base, b.Globals)
@@ -104,7 +103,7 @@ func (b *builder) expandFrom(st *Stage) *diag.Diagnostic {
 	return b.expandPlatform(st, from.Platform)
 }
 
-// expandPlatform expands and parses w, the --platform of FROM.
+// expandPlatform expands and parses the value of --platform in the FROM of the stage st.
 func (b *builder) expandPlatform(st *Stage, w parser.Word) *diag.Diagnostic {
 	res, d := b.word(b.expand, w, b.Globals)
 	b.Froms[len(b.Froms)-1].Platform = &Expansion{w, res}
@@ -123,9 +122,9 @@ func (b *builder) expandPlatform(st *Stage, w parser.Word) *diag.Diagnostic {
 	return nil
 }
 
-// namedContext looks up the named context with this name, for the platform of st or else
-// the target platform. It returns nil if the context does not exist. The names scratch
-// and context are reserved.
+// namedContext looks up the named context with the given name. Its platform is the
+// platform of the stage st, or else the target platform. It returns nil if the context
+// does not exist. The names scratch and context are reserved.
 func (b *builder) namedContext(ctx context.Context, name string, st *Stage) (NamedContext, error) {
 	if strings.EqualFold(name, scratch) || strings.EqualFold(name, "context") {
 		return nil, nil

@@ -30,7 +30,7 @@ type StepInfo struct {
 // Info implements Step.
 func (i *StepInfo) Info() *StepInfo { return i }
 
-// Exec runs a process, the step of RUN.
+// Exec is the step of RUN, which runs a process.
 type Exec struct {
 	StepInfo
 	Args     []string
@@ -93,7 +93,7 @@ func (m *Mount) HasOwner() bool { return m.UID != nil || m.GID != nil || m.Mode 
 // Otherwise it is the result of the stage.
 type Tree struct{ Stage *Stage }
 
-// Copy copies files into the stage, the step of COPY and ADD.
+// Copy is the step of COPY and ADD, which copies files into the stage.
 type Copy struct {
 	StepInfo
 	LinkName string // progress name of the merge operation for --link
@@ -117,7 +117,7 @@ type Chmod struct {
 //sumtype:decl
 type CopySource interface{ copySource() }
 
-// CopyTree is a path in the main context or in another stage.
+// CopyTree is a source of a Copy: a path in the main context or in another stage.
 type CopyTree struct {
 	Tree     Tree
 	Path     string   // absolute; may contain wildcards
@@ -126,14 +126,14 @@ type CopyTree struct {
 	Unpack   bool
 }
 
-// CopyInline is the text of a heredoc, which is copied as a file.
+// CopyInline is a source of a Copy: the text of a heredoc, which is copied as a file.
 type CopyInline struct {
 	Name string // name of the intermediate file that holds Data
 	Path string // path from which the file is copied: Name with slashes
 	Data string
 }
 
-// CopyURL is a file that is downloaded.
+// CopyURL is a source of a Copy: a file that is downloaded.
 type CopyURL struct {
 	URL      string
 	Filename string
@@ -141,7 +141,7 @@ type CopyURL struct {
 	Unpack   bool
 }
 
-// CopyGit is a git repository that is checked out.
+// CopyGit is a source of a Copy: a git repository that is checked out.
 type CopyGit struct {
 	Remote         string
 	Ref            string
@@ -157,7 +157,7 @@ func (*CopyInline) copySource() {}
 func (*CopyURL) copySource()    {}
 func (*CopyGit) copySource()    {}
 
-// Mkdir creates the working directory, the step of WORKDIR.
+// Mkdir is the step of WORKDIR, which creates the working directory.
 type Mkdir struct {
 	StepInfo
 	Path     string

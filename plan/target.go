@@ -43,7 +43,8 @@ func (b *builder) reach(todo []*Stage) []*Stage {
 	return fresh
 }
 
-// stagesReadBy returns the base stage of st and the stages in its edges.
+// stagesReadBy returns the stages that the stage st reads directly: its base and the
+// stages in its edges.
 func stagesReadBy(st *Stage) []*Stage {
 	var list []*Stage
 	if f, ok := st.Base.(*FromStage); ok {
@@ -55,8 +56,8 @@ func stagesReadBy(st *Stage) []*Stage {
 	return list
 }
 
-// suggestGlobal returns a suggestion like didYouMean, for the first unset variable that
-// resembles a global ARG.
+// suggestGlobal returns a suggestion such as " (did you mean X?)" for the first unset
+// variable that resembles a global ARG, or "".
 func (b *builder) suggestGlobal(unknown []shell.Use) string {
 	for _, u := range unknown {
 		if s := didYouMean(u.Name, b.Globals.Keys()); s != "" {

@@ -11,9 +11,10 @@ import (
 // operating system of the host. Only this file handles drive letters and backslashes. All
 // other files use slashes.
 
-// normalizePath returns p as an absolute path with slashes and without a drive letter. A
-// relative p starts at parent. os is the operating system of the image. If keepSlash is
-// set, a trailing / or /. is preserved, because it marks a directory for COPY.
+// normalizePath returns the path p as an absolute path with slashes and without a drive
+// letter. A relative path starts at parent. os is the operating system of the image. If
+// keepSlash is set, a trailing / or /. is preserved, because it marks a directory for
+// COPY.
 //
 // Upstream: absolute Linux paths are not cleaned here.
 func normalizePath(parent, p, os string, keepSlash bool) (string, error) {
@@ -43,7 +44,7 @@ func normalizePath(parent, p, os string, keepSlash bool) (string, error) {
 	return toSlash(p, os), nil
 }
 
-// ensureAbs returns p as an absolute path. A relative p starts at the root.
+// ensureAbs returns p as an absolute path. A relative path starts at the root.
 func ensureAbs(p, os string) string {
 	if isAbs(p, os) {
 		return p
@@ -51,7 +52,8 @@ func ensureAbs(p, os string) string {
 	return path.Join("/", p)
 }
 
-// keepEnd returns p with the trailing / or /. of written, the path before it was cleaned.
+// keepEnd returns the cleaned path p with the trailing / or /. that the path had as
+// written.
 func keepEnd(p, written string) string {
 	switch {
 	case strings.HasSuffix(written, "/") && !strings.HasSuffix(p, "/"):
@@ -81,7 +83,8 @@ func fromSlash(p, os string) string {
 	return strings.ReplaceAll(p, "/", `\`)
 }
 
-// isAbs reports whether p is absolute. A Windows path needs no drive letter for that.
+// isAbs reports whether the path p is absolute. A Windows path needs no drive letter for
+// that.
 func isAbs(p, os string) bool {
 	p, err := dropDrive(p, os, false)
 	return err == nil && path.IsAbs(toSlash(p, os))

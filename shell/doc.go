@@ -1,4 +1,4 @@
-// Package shell expands variables and quotes in the way of Dockerfiles. It converts
+// Package shell expands variables and quotes by the rules of Dockerfiles. It converts
 // strings to strings, and its errors have byte offsets.
 //
 // The language is a small subset of the POSIX shell's, with some deviations:

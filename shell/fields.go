@@ -13,10 +13,10 @@ type Field struct {
 	Start, End int
 }
 
-// Fields expands word and splits the result at white space, including white space in the
-// values of variables. It does not split at quoted or escaped white space. It drops empty
-// fields, even quoted ones. "<<" and the blanks after it belong to one field, so that "<<
-// EOF" is not split.
+// Fields expands a word and splits the result at white space, including white space in
+// the values of variables. It does not split at quoted or escaped white space. It drops
+// empty fields, even quoted ones. "<<" and the blanks after it belong to one field, so
+// that "<< EOF" is not split.
 //
 // All errors have the type *Error.
 func (x Expander) Fields(word string, env Env) ([]Field, error) {

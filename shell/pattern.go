@@ -152,7 +152,8 @@ func (p *pattern) lastMatch(k int, v string, from, to int) (int, bool) {
 }
 
 // lineEnd returns the end of the line that contains v[i]: the index of its line feed, or
-// len(v). line is an earlier result or -1. It is returned again if i does not exceed it.
+// len(v). line is an earlier result or -1. If i is still on that line, lineEnd returns
+// line without a search.
 func lineEnd(v string, i, line int) int {
 	if i <= line {
 		return line
@@ -178,7 +179,7 @@ func (p *pattern) match(v string, start, line int, longest bool) (int, bool) {
 	return end, ok
 }
 
-// search iterates over the matches of p in v.
+// search iterates over the matches of a pattern in a value.
 type search struct {
 	p    *pattern
 	v    string

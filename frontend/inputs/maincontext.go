@@ -107,7 +107,8 @@ func (in *Inputs) openHTTP(ctx context.Context, m *mainContext, url string) erro
 	return nil
 }
 
-// openInputs uses the frontend inputs that the client provides as LLB.
+// openInputs sets the main context and the Dockerfile to the frontend inputs, if the
+// client provides them as LLB.
 func (in *Inputs) openInputs(ctx context.Context, m *mainContext) error {
 	if in.build.Caps.Supports(gwpb.CapFrontendInputs) != nil {
 		return nil // old builders do not support inputs

@@ -118,7 +118,8 @@ func (n *namedContext) resolved(open opener) *plan.Resolved {
 	return &plan.Resolved{Input: &plan.Input{Name: n.name, Platform: n.platform, Handle: open}}
 }
 
-// url opens a git repository, or downloads a file, which is not unpacked.
+// url opens a context at a URL: a git repository, or a file, which is downloaded but not
+// unpacked.
 func (n *namedContext) url(value string) (*plan.Resolved, error) {
 	st, isGit, err := n.in.git(value)
 	if isGit && err != nil {

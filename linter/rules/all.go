@@ -3,7 +3,7 @@ package rules
 import "slipway/linter"
 
 // All returns all rules. If several rules report the same element, their warnings are in
-// the order of this list, which is upstream's.
+// the order of this list, which is upstream's order.
 func All() []*linter.Rule {
 	return []*linter.Rule{
 		noEmptyContinuation(),
