@@ -10,7 +10,7 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// TestConfirm: only a clear yes lets a prune go on.
+// TestConfirm checks that confirm returns an error unless the answer is yes.
 func TestConfirm(t *testing.T) {
 	for answer, want := range map[string]string{
 		"y\n": "", "Y\n": "", "yes\n": "", "y": "",
@@ -25,7 +25,7 @@ func TestConfirm(t *testing.T) {
 			t.Errorf("answer %q: asked %q", answer, &asked)
 		}
 	}
-	in, _ := io.Pipe() // never answers
+	in, _ := io.Pipe() // a user who never answers
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := confirm(ctx, in, io.Discard, ""); !errors.Is(err, context.Canceled) {
@@ -33,8 +33,8 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
-// TestPruneKeepsMounts: a prune removes nothing without an answer, and cache mounts
-// only if that is asked for.
+// TestPruneKeepsMounts checks that cache prune removes nothing without confirmation, and
+// removes cache mounts only on request.
 func TestPruneKeepsMounts(t *testing.T) {
 	dir, state := testcontext.New(t, "FROM scratch\nCOPY base /\nCOPY a /\nRUN --mount=type=cache,target=/c cat a > /c/b\n"), t.TempDir()
 	build := func() {

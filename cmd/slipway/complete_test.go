@@ -46,8 +46,8 @@ func TestComplete(t *testing.T) {
 	}
 }
 
-// TestCompletedFlagsExist: a completion of a flag that is not there would be
-// lost without a word.
+// TestCompletedFlagsExist checks that all flags with completions exist. cobra ignores
+// completions for unknown flags.
 func TestCompletedFlagsExist(t *testing.T) {
 	f := &buildFlags{}
 	cmd := buildCommand()

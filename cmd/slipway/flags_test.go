@@ -26,14 +26,14 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// buildxFlags are the flags of docker buildx build 0.38, without hidden ones.
+// buildxFlags lists the flags of docker buildx build 0.38, except hidden ones.
 const buildxFlags = `add-host allow annotation attest build-arg build-context
 cache-from cache-to call cgroup-parent check file help iidfile label load
 metadata-file network no-cache no-cache-filter output platform policy progress
 provenance pull push quiet resource sbom secret shm-size ssh tag target ulimit`
 
-// TestFlagsOfDocker: each flag that users of docker build know is there, or an
-// error that says what to use.
+// TestFlagsOfDocker checks that each flag of docker build works, or causes a warning or an
+// error with advice.
 func TestFlagsOfDocker(t *testing.T) {
 	cmd := buildCommand()
 	cmd.InitDefaultHelpFlag()
@@ -61,7 +61,7 @@ func TestFlagsOfDocker(t *testing.T) {
 	code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "--progress", "none", "--rm", "--force-rm", "--compress",
 		"--load=false", "--provenance=false", "--sbom=false", "--network=default", "--call=build", dir)
 	if code != 0 || told != "" {
-		t.Errorf("flags that say what is so anyway: exit code %d, %s", code, told)
+		t.Errorf("flags without effect: exit code %d, %s", code, told)
 	}
 }
 
@@ -284,11 +284,12 @@ func TestEnvironment(t *testing.T) {
 	}
 	f = parsed("--progress", "quiet", "--build-arg", "SOURCE_DATE_EPOCH=8", "--build-arg", "HTTP_PROXY=")
 	if f.progress != "quiet" || f.opt.BuildArgs["SOURCE_DATE_EPOCH"] != "8" || f.opt.BuildArgs["HTTP_PROXY"] != "" {
-		t.Errorf("flags do not overrule: %s, %v", f.progress, f.opt.BuildArgs)
+		t.Errorf("flags do not override the environment: %s, %v", f.progress, f.opt.BuildArgs)
 	}
 }
 
-// TestInterrupted sends signals while a download hangs.
+// TestInterrupted checks the exit code and the files of a build that gets a signal while a
+// download hangs.
 func TestInterrupted(t *testing.T) {
 	interrupted(t, os.Interrupt, exitInterrupted)
 	interrupted(t, syscall.SIGTERM, exitTerminated)
@@ -332,7 +333,8 @@ func interrupted(t *testing.T, sig os.Signal, want int) {
 	}
 }
 
-// TestInterruptedStep: a step that a signal ends is canceled. It has not failed.
+// TestInterruptedStep checks that a step is reported as canceled, not as failed, if a signal
+// ends the build.
 func TestInterruptedStep(t *testing.T) {
 	dir := testcontext.New(t, "FROM scratch\nCOPY base /\nRUN echo be\"\"gun; while :; do cat /bin/sh > /x; done\n")
 	self, err := os.Executable()
@@ -366,7 +368,8 @@ func TestInterruptedStep(t *testing.T) {
 	}
 }
 
-// TestServeKeys has an agent that knows the keys and no other.
+// TestServeKeys checks that serveKeys serves exactly the given keys, and that stop removes
+// the socket.
 func TestServeKeys(t *testing.T) {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -395,7 +398,7 @@ func TestServeKeys(t *testing.T) {
 		return f, f.readInputs(t.Context())
 	}
 	if _, err := agents("x=" + filepath.Join(dir, "protected")); err == nil || !strings.Contains(err.Error(), "add it to an agent with ssh-add") {
-		t.Errorf("a passphrase: %v", err)
+		t.Errorf("key with a passphrase: error %v", err)
 	}
 	f, err := agents("x=" + filepath.Join(dir, "key"))
 	if err != nil {
@@ -416,6 +419,6 @@ func TestServeKeys(t *testing.T) {
 	conn.Close()
 	stop()
 	if _, err := os.Stat(filepath.Dir(f.opt.Agents["x"])); err == nil {
-		t.Error("the directory of the socket is left")
+		t.Error("the directory of the socket still exists")
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// TestImages: an image that is built with -t is the base of the next build, can be
-// listed, named, saved, pushed, and is gone when its names are removed.
+// TestImages checks that an image built with -t can be used by the next build, and can be
+// listed, tagged, inspected, saved, pushed and removed.
 func TestImages(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
@@ -59,12 +59,12 @@ func TestImages(t *testing.T) {
 	}
 	do("image", "rm", "app:1", s.Host+"/app:1")
 	if list := do("image", "ls", "-q"); list != "" {
-		t.Errorf("left is %q", list)
+		t.Errorf("images after removing all names: %q, want none", list)
 	}
 }
 
-// TestImageUsage: wrong command lines are told as such, and completions are names
-// of images where a command takes names.
+// TestImageUsage checks that invalid command lines are usage errors, and that the names of
+// images are completed.
 func TestImageUsage(t *testing.T) {
 	state := t.TempDir()
 	if code, told := slipway(t, "build", "--state", state, "--runner", "portable", "--progress", "plain", "-t", "app", testcontext.New(t, goodDockerfile)); code != 0 || strings.Contains(told, "in the cache only") {
@@ -103,7 +103,8 @@ func TestImageUsage(t *testing.T) {
 	}
 }
 
-// TestDamagedImageIsListed: a damaged name is an error of ls, and hides no other.
+// TestDamagedImageIsListed checks that image ls lists all images and fails if a name is
+// damaged.
 func TestDamagedImageIsListed(t *testing.T) {
 	state := t.TempDir()
 	if code, told := slipway(t, "build", "--state", state, "--runner", "portable", "--progress", "quiet", "-t", "app", "-t", "other", testcontext.New(t, goodDockerfile)); code != 0 {

@@ -22,7 +22,7 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// readSecret reads the secret of a value of --secret.
+// readSecret returns the secret that a value of --secret names.
 func readSecret(ctx context.Context, flag string) ([]byte, error) {
 	f := &buildFlags{}
 	var err error
@@ -33,8 +33,8 @@ func readSecret(ctx context.Context, flag string) ([]byte, error) {
 	return f.opt.Secrets["s"], err
 }
 
-// TestSecretSizes: secrets of up to 500 KiB are read, and no more than that of a
-// file without an end.
+// TestSecretSizes checks that a secret may have 500 KiB, and that an endless file is an
+// error.
 func TestSecretSizes(t *testing.T) {
 	whole := bytes.Repeat([]byte("x"), 500<<10)
 	file := filepath.Join(t.TempDir(), "file")
@@ -63,8 +63,8 @@ func TestSecretSizes(t *testing.T) {
 	}
 }
 
-// TestSecretPipe: a secret may come through a pipe. An interrupt ends the wait for
-// whoever is to write to it.
+// TestSecretPipe checks that a secret can be read from a pipe, and that waiting for the
+// writer can be canceled.
 func TestSecretPipe(t *testing.T) {
 	silent, fifo := filepath.Join(t.TempDir(), "silent"), filepath.Join(t.TempDir(), "fifo")
 	if err := errors.Join(syscall.Mkfifo(silent, 0o600), syscall.Mkfifo(fifo, 0o600)); err != nil {
@@ -86,8 +86,8 @@ func TestSecretPipe(t *testing.T) {
 	}
 }
 
-// TestDockerfilePipe: a Dockerfile may come through a pipe or by the name of an open
-// file.
+// TestDockerfilePipe checks that a Dockerfile can be a pipe or an open file, such as
+// /dev/fd/3.
 func TestDockerfilePipe(t *testing.T) {
 	dir := testcontext.New(t, "FROM scratch\nCOPY unknown /\n")
 	text := "FROM scratch\nENV FROM_PIPE=yes\n"
@@ -127,9 +127,9 @@ func TestDockerfilePipe(t *testing.T) {
 	}
 }
 
-// TestInputsOnce: whoever is not root starts the program again as root of a user
-// namespace. What comes through a pipe, as in --ssh default=<(command), is read
-// once only, and so are warnings.
+// TestInputsOnce checks that pipes, as in --ssh default=<(command), are read once and
+// warnings are printed once. For users other than root, the program starts itself again as
+// root of a user namespace.
 func TestInputsOnce(t *testing.T) {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -153,7 +153,7 @@ func TestInputsOnce(t *testing.T) {
 	cmd.Env, cmd.ExtraFiles = append(os.Environ(), asCommand+"=1", "TMPDIR="+dir, "HOME="+dir), []*os.File{r}
 	if os.Geteuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ordinaryUser, Gid: ordinaryUser}}
-		if err := r.Chown(ordinaryUser, ordinaryUser); err != nil { // it is opened again by its name
+		if err := r.Chown(ordinaryUser, ordinaryUser); err != nil { // the program opens the pipe by its name in /proc
 			t.Fatal(err)
 		}
 	}
@@ -163,11 +163,11 @@ func TestInputsOnce(t *testing.T) {
 	}
 }
 
-// ordinaryUser is the user ID of an ordinary user.
+// ordinaryUser is the ID of a user other than root.
 const ordinaryUser = 65534
 
-// ordinaryDir makes a directory of an ordinary user with this program as slipway and a
-// context.
+// ordinaryDir creates a directory that an ordinary user owns. It contains this program, as
+// slipway, and a context.
 func ordinaryDir(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

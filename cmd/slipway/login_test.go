@@ -11,7 +11,7 @@ import (
 	"slipway/internal/fakeregistry"
 )
 
-// stdin makes a text the standard input.
+// stdin replaces standard input with a text for the duration of the test.
 func stdin(t *testing.T, text string) {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "stdin")
@@ -30,7 +30,8 @@ func stdin(t *testing.T, text string) {
 	})
 }
 
-// TestLogin: a login that the registry accepts is stored, until logout.
+// TestLogin checks that login stores credentials that the registry accepts, and that logout
+// removes them.
 func TestLogin(t *testing.T) {
 	before, dir := config.Dir(), t.TempDir()
 	t.Cleanup(func() { config.SetDir(before) })

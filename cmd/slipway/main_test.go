@@ -13,7 +13,7 @@ import (
 	"slipway/solver/runner/namespace"
 )
 
-// asCommand makes the test binary be slipway.
+// asCommand is the environment variable with which the test binary runs as slipway.
 const asCommand = "SLIPWAY_TEST_COMMAND"
 
 func TestMain(m *testing.M) {
@@ -24,15 +24,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// slipway runs the command and returns its exit code and what it tells on
-// standard error.
+// slipway runs slipway in this process and returns its exit code and standard error.
 func slipway(t *testing.T, args ...string) (int, string) {
 	t.Helper()
 	code, _, told := slipwayOut(t, args...)
 	return code, told
 }
 
-// slipwayOut is slipway with what is written to standard output.
+// slipwayOut runs slipway in this process and returns its exit code, standard output and
+// standard error.
 func slipwayOut(t *testing.T, args ...string) (code int, out, told string) {
 	t.Helper()
 	outText, endOut := capture(t, &os.Stdout)
@@ -43,7 +43,8 @@ func slipwayOut(t *testing.T, args ...string) (code int, out, told string) {
 	return code, <-outText, <-errText
 }
 
-// capture takes what is written to a file until end is called.
+// capture replaces *file, such as os.Stderr, until end is called, and then sends what was
+// written to it.
 func capture(t *testing.T, file **os.File) (text <-chan string, end func()) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -85,8 +86,8 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-// TestReproducible: the same input gives the same archive, byte for byte, with
-// nothing in common but the input.
+// TestReproducible checks that two builds of the same input, with different directories and
+// caches, produce the same archive.
 func TestReproducible(t *testing.T) {
 	dir := testcontext.New(t, goodDockerfile)
 	for _, kind := range []string{"oci", "docker", "tar"} {

@@ -15,11 +15,11 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// showCursor ends each redraw of the progress display.
+// showCursor is the escape sequence at the end of each redraw of the progress display.
 const showCursor = "\x1b[?25h"
 
-// onTerminal runs the command on a terminal of that size, and returns its exit
-// code and all that it wrote there.
+// onTerminal runs slipway on a terminal of the given size, and returns its exit code and its
+// output.
 func onTerminal(t *testing.T, width, height uint16, args ...string) (int, string) {
 	t.Helper()
 	master, slave, err := console.NewPty()
@@ -49,7 +49,7 @@ func onTerminal(t *testing.T, width, height uint16, args ...string) (int, string
 	return code, strings.ReplaceAll(<-text, "\r\n", "\n")
 }
 
-// standInDocker makes docker be a program that takes an image and says so.
+// standInDocker replaces docker with a script that reads an image and prints a message.
 func standInDocker(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
@@ -60,8 +60,8 @@ func standInDocker(t *testing.T) {
 	t.Setenv("PATH", dir)
 }
 
-// TestTerminalTexts: what is not progress follows the last redraw of the display,
-// which would erase it.
+// TestTerminalTexts checks that other texts are printed after the last redraw of the progress
+// display, which would erase them.
 func TestTerminalTexts(t *testing.T) {
 	standInDocker(t)
 	dir := testcontext.New(t, "FROM scratch\nCOPY base /\nCOPY a /\nRUN cat a > /b\n")
@@ -90,11 +90,11 @@ func TestTerminalTexts(t *testing.T) {
 		t.Errorf("without --explain: exit code %d: %q", code, text)
 	}
 	if (&buildFlags{progress: "plain"}).redraws() {
-		t.Error("plain progress redraws nothing, and is said to")
+		t.Error("redraws reports true for plain progress")
 	}
 }
 
-// TestArchiveToTerminal: an archive is not written to a terminal.
+// TestArchiveToTerminal checks that no archive is written to a terminal.
 func TestArchiveToTerminal(t *testing.T) {
 	code, text := onTerminal(t, 80, 24, "image", "save", "--state", t.TempDir(), "app")
 	if code != exitUsage || !strings.Contains(text, "an archive does not go to a terminal") {
@@ -102,8 +102,8 @@ func TestArchiveToTerminal(t *testing.T) {
 	}
 }
 
-// TestControlCharacters: no text of a build controls the terminal. Of the output of
-// steps, colors pass.
+// TestControlCharacters checks that no text from a build can control the terminal. The
+// output of steps keeps its colors.
 func TestControlCharacters(t *testing.T) {
 	const title, clear = "\x1b]0;title\a", "\x1b[2J"
 	dir := testcontext.New(t, "FROM scratch AS base\nCOPY base /\nCOPY a /\n"+
@@ -160,8 +160,8 @@ func TestControlCharacters(t *testing.T) {
 	}
 }
 
-// TestClippedOutput: a step may print without limit, and its end is shown if it
-// fails.
+// TestClippedOutput checks that long output of a step is clipped, and that its end is shown
+// if the step fails.
 func TestClippedOutput(t *testing.T) {
 	t.Setenv("BUILDKIT_STEP_LOG_MAX_SIZE", "1024")
 	dir := testcontext.New(t, "FROM scratch\nCOPY base /\nCOPY a /\nRUN cat a\nRUN cat a /missing\n")

@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// archived returns the files of an OCI archive, blobs by their digests.
+// archived returns the contents of the files in an OCI archive, blobs by digest.
 func archived(t *testing.T, file string) map[string][]byte {
 	t.Helper()
 	f, err := os.Open(file)
@@ -42,8 +42,8 @@ func archived(t *testing.T, file string) map[string][]byte {
 	}
 }
 
-// TestMetadata: what is told of an image is what the archive holds, and a failed
-// build leaves no ID.
+// TestMetadata checks that the files of --metadata-file and --iidfile match the image in the
+// archive, and that a failed build leaves no ID.
 func TestMetadata(t *testing.T) {
 	dir, out := testcontext.New(t, goodDockerfile), t.TempDir()
 	flags := []string{
@@ -90,8 +90,8 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// TestResultsInPlace: files for results that are devices, pipes or links are
-// written through, and never replaced.
+// TestResultsInPlace checks that results are written through pipes and links, and never
+// replace them.
 func TestResultsInPlace(t *testing.T) {
 	dir, out := testcontext.New(t, "FROM scratch\nCOPY a /\n"), t.TempDir()
 	at := func(name string) string { return filepath.Join(out, name) }
@@ -133,8 +133,8 @@ func TestResultsInPlace(t *testing.T) {
 	}
 }
 
-// TestFullStdout: what cannot be written to standard output is an error of every
-// command, which is told once.
+// TestFullStdout checks that every command fails with one error if standard output cannot be
+// written.
 func TestFullStdout(t *testing.T) {
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -166,7 +166,8 @@ func TestFullStdout(t *testing.T) {
 	}
 }
 
-// TestExplainToStderr: standard output of a quiet build is the ID alone.
+// TestExplainToStderr checks that --explain writes to standard error, so that a quiet build
+// prints only the ID on standard output.
 func TestExplainToStderr(t *testing.T) {
 	state, dir := t.TempDir(), testcontext.New(t, goodDockerfile+"RUN : '\x1b[2J'\n")
 	args := []string{"build", "--state", state, "--runner", "portable", "-q", "--explain", dir}
@@ -205,7 +206,7 @@ func TestExplainKeys(t *testing.T) {
 	}
 }
 
-// TestIndex: annotations of an index and of what is in it.
+// TestIndex checks the annotations of an index, and of its descriptors and manifests.
 func TestIndex(t *testing.T) {
 	dir, file := testcontext.New(t, "FROM scratch\nCOPY a /\n"), filepath.Join(t.TempDir(), "oci.tar")
 	code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "--progress", "quiet", "--platform", "linux/amd64,linux/arm64", "--annotation", "index:i=1",
@@ -241,7 +242,7 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// TestStdout: archives without a destination are written to standard output.
+// TestStdout checks that an archive without a destination is written to standard output.
 func TestStdout(t *testing.T) {
 	dir := testcontext.New(t, "FROM scratch\nCOPY a /\n")
 	for _, o := range []string{"-", "type=tar", "type=tar,dest=-"} {

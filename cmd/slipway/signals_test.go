@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// TestWaitToExit: a second signal ends the command at once, one that is passed on
-// twice does not, and without one the command ends after a while.
+// TestWaitToExit checks that a second signal ends the wait at once, unless it is an echo of
+// the first, and that the wait otherwise ends after the grace period.
 func TestWaitToExit(t *testing.T) {
 	const echo, grace = 200 * time.Millisecond, 10 * time.Second
 	for about, tc := range map[string]struct {
-		signals []time.Duration // after the first
+		signals []time.Duration // times of further signals after the first
 		want    time.Duration
 	}{
 		"one signal":       {nil, grace},
