@@ -280,10 +280,10 @@ func lengths(def *pb.Definition) []byte {
 	return at
 }
 
-// relink returns a definition of the operations in data, whose lengths are in at. Because
-// the fuzzer changed operations, the digests by which they refer to each other are wrong.
-// relink updates digests of earlier operations, and replaces unknown ones by the digest of
-// the operation before.
+// relink returns a definition of the operations in data. at contains their lengths, in the
+// format of lengths. Operations refer to their inputs by digests, which are wrong after the
+// fuzzer has changed the inputs. relink corrects them. It replaces an unknown digest by the
+// digest of the operation before.
 func relink(data, at []byte) *pb.Definition {
 	def := &pb.Definition{}
 	names := map[string]string{}

@@ -101,9 +101,10 @@ func (o *fileOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	return outs, nil
 }
 
-// failed returns err as an [ExecError] with the file system that the failing action was
-// given, for debuggers. made contains the outcomes of the actions before it.
-func (o *fileOp) failed(in []*snapshot.Snapshot, made []fileop.Outcome, err error) error {
+// failed returns the error of an action as an [ExecError]. For debuggers, it contains the
+// file system that the action should have changed. outcomes are the results of the actions
+// before it.
+func (o *fileOp) failed(in []*snapshot.Snapshot, outcomes []fileop.Outcome, err error) error {
 	var of *fileop.ActionError
 	if !errors.As(err, &of) {
 		return err
@@ -112,7 +113,7 @@ func (o *fileOp) failed(in []*snapshot.Snapshot, made []fileop.Outcome, err erro
 	from := o.op.Actions[of.Index].Input
 	e.Mounts[of.Index] = snapshotAt(in, from)
 	if i := int(from) - len(in); i >= 0 {
-		e.Mounts[of.Index] = snapshotAt(in, int64(made[i].Base)).With(made[i].Tree)
+		e.Mounts[of.Index] = snapshotAt(in, int64(outcomes[i].Base)).With(outcomes[i].Tree)
 	}
 	return e
 }

@@ -92,9 +92,9 @@ func (c *chains) add(ctx context.Context, r *Result) (int, error) {
 	return c.indexes[key], nil
 }
 
-// links adds the records that match an input of t: the record of the result in, and a
-// record of the files selected from it. input is the entry of the cache map for this
-// input.
+// links adds the records that match the result in as an input of the task t, and returns
+// links to them. These are the record of the result itself, and a record for the files
+// that t selects from it. input is the entry of the cache map of t for this input.
 func (c *chains) links(ctx context.Context, t *task, input cachemap.Input, in *Result) ([]ChainLink, error) {
 	i, err := c.add(ctx, in)
 	if err != nil {

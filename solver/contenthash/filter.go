@@ -208,7 +208,8 @@ func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*can
 	return nil
 }
 
-// add adds c to the results, after its parent directories that are not results yet.
+// add adds the candidate c to the results. Before it, add adds those of its parent
+// directories that are not results yet.
 func (w *walk) add(c *candidate, above []*candidate) {
 	for _, dir := range append(above[:len(above):len(above)], c) {
 		if !dir.selected {

@@ -50,7 +50,7 @@ func (c *Cache) Records(ctx context.Context) ([]Record, error) {
 	return list, err
 }
 
-// kind returns the kind of a record.
+// kind returns the kind of a record, which depends on its source.
 func (r recordFile) kind() string {
 	switch {
 	case strings.HasPrefix(r.Source, "local://"):

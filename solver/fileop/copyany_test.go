@@ -157,7 +157,7 @@ func (c *copyCase) dangling() bool {
 	return err != nil || "/"+at != name && c.dst.Get(at) == nil
 }
 
-// ours copies with this package.
+// ours performs the copy with this package and returns the changed destination tree.
 func (c *copyCase) ours() (*tree.Node, error) {
 	r := &run{ctx: c.t.Context(), env: Env{Store: c.store, Now: time.Now}}
 	e := tree.Edit(c.dst)

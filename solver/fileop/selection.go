@@ -129,7 +129,8 @@ func (s *Selection) Files() map[string]*tree.Node {
 	return files
 }
 
-// write writes the text whose digest [Selection.Digest] returns.
+// write writes a text that describes the selected nodes at and below p, of which
+// [Selection.Digest] returns the digest.
 func (p *selectedNode) write(b *strings.Builder) {
 	if p.complete || p.node.Kind() != tree.Dir {
 		fmt.Fprintf(b, "%s\n", p.node.Digest())

@@ -256,7 +256,8 @@ func ociMediaType(t string) string {
 	return t
 }
 
-// describe returns the descriptor of a layer in the manifest. BuildKit needs the diffID.
+// describe returns the descriptor of a layer for the manifest of the cache. An annotation
+// has the diffID of the layer, which BuildKit needs to import it.
 func (w *writer) describe(l llbsource.RemoteLayer) ocispecs.Descriptor {
 	d := l.Descriptor
 	d.MediaType = ociMediaType(d.MediaType)

@@ -159,7 +159,7 @@ func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot)
 	return json.Marshal(list)
 }
 
-// layerIDs returns the ids of the layers of the result of a record. See layerID.
+// layerIDs returns the ids of the layers in the result of a record, as layerID defines them.
 func (x *Exporter) layerIDs(r solver.ChainRecord) ([]string, error) {
 	var ids []string
 	if r.Imported == "" {

@@ -67,7 +67,8 @@ func join(dir, name string) string {
 	return dir + "/" + name
 }
 
-// node writes the entry e into the directory at. name is its path in the tree.
+// node writes the entry e, a file or a directory with everything below it, into the
+// directory at of the host. name is the path of the entry in the tree.
 func (w *hostWriter) node(at *os.Root, name string, e Entry) error {
 	n := e.Node
 	if first, ok := w.inodes[n.inode]; ok && n.inode != "" {
