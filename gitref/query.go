@@ -89,7 +89,7 @@ func (r *Ref) setOption(key, value string) error {
 	return fmt.Errorf("unexpected query %q", key)
 }
 
-// setSwitch applies a boolean option.
+// setSwitch applies a boolean option, such as submodules.
 func (r *Ref) setSwitch(key string, on bool) {
 	switch key {
 	case "keep-git-dir":
@@ -101,8 +101,8 @@ func (r *Ref) setSwitch(key string, on bool) {
 	}
 }
 
-// setConsistent sets *at to value. It returns an error about what if *at already has a
-// different value.
+// setConsistent sets an option to value. It returns an error if the option already has a
+// different value. what is the option's name in the error.
 func setConsistent(what string, at *string, value string) error {
 	if *at != "" && *at != value {
 		return fmt.Errorf("%s conflicts: %q vs %q", what, *at, value)

@@ -20,7 +20,7 @@ func on() *bool {
 // off returns a pointer to false.
 func off() *bool { return new(bool) }
 
-// repo is the Remote in tests of other fields.
+// repo is the Remote in tests of the other fields of a Ref.
 const repo = "https://example.com/a/b.git"
 
 // TestRemote checks the remote and its short name for each form of a source.
@@ -149,7 +149,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestNotGit checks that other sources are rejected with ErrNotGit.
+// TestNotGit checks that Parse rejects strings that are not git sources with ErrNotGit.
 func TestNotGit(t *testing.T) {
 	for _, s := range []string{
 		"", ".", "/", "a", "a/b.git", "./a.git", "../a.git", "./git@h:a", ".git", "/a/b.git",

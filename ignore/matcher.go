@@ -53,7 +53,7 @@ func (e *LineError) Error() string {
 // Unwrap returns the error without the location.
 func (e *LineError) Unwrap() error { return e.Err }
 
-// lineError returns an error about the given line of f.
+// lineError returns err as an error about a line in an ignore file.
 func lineError(f *source.File, line int, err error) error {
 	start := f.LineStart(line)
 	return &LineError{source.Range{File: f, Start: start, End: start + len(f.Line(line))}, err}

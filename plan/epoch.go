@@ -194,7 +194,7 @@ func (s *epochStage) args(c *instructions.Arg) *diag.Diagnostic {
 	return nil
 }
 
-// add sets source from an ADD. It accepts more than an ADD in a build.
+// add takes the source of the time from an ADD. It accepts more than an ADD in a build.
 //
 // Upstream: the flag and the query of the URL may disagree about .git and the checksum,
 // and fetch-by-commit is ignored.
