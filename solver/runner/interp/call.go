@@ -135,6 +135,20 @@ func (c *call) each(fn func(arg string) error) error {
 	return nil
 }
 
+// eachWritable is like each, for arguments that fn is about to change. It locks the files
+// of the process while fn runs. The path at is resolved by ResolveWritable.
+func (c *call) eachWritable(last bool, fn func(arg, at string) error) error {
+	return c.each(func(arg string) error {
+		c.Lock()
+		defer c.Unlock()
+		at, err := c.ResolveWritable(c.path(arg), last)
+		if err != nil {
+			return err
+		}
+		return fn(arg, at)
+	})
+}
+
 // print writes formatted text to the standard output of the tool.
 func (c *call) print(format string, args ...any) error {
 	_, err := fmt.Fprintf(c.hc.Stdout, format, args...)

@@ -22,13 +22,7 @@ func mkdir(_ context.Context, c *call) error {
 		}
 		m.Mode = uint32(bits)
 	}
-	return c.each(func(arg string) error {
-		c.Lock()
-		defer c.Unlock()
-		at, err := c.ResolveWritable(c.path(arg), true)
-		if err != nil {
-			return err
-		}
+	return c.eachWritable(true, func(arg, at string) error {
 		kind, _, exists := c.Editor.Stat(at)
 		switch {
 		case exists && (!c.has('p') || kind != tree.Dir):
@@ -52,13 +46,7 @@ func rm(_ context.Context, c *call) error {
 	if len(c.args) == 0 && c.has('f') {
 		return nil
 	}
-	return c.each(func(arg string) error {
-		c.Lock()
-		defer c.Unlock()
-		at, err := c.ResolveWritable(c.path(arg), false)
-		if err != nil {
-			return err
-		}
+	return c.eachWritable(false, func(arg, at string) error {
 		kind, _, exists := c.Editor.Stat(at)
 		switch {
 		case !exists && c.has('f'):
@@ -73,13 +61,7 @@ func rm(_ context.Context, c *call) error {
 }
 
 func rmdir(_ context.Context, c *call) error {
-	return c.each(func(arg string) error {
-		c.Lock()
-		defer c.Unlock()
-		at, err := c.ResolveWritable(c.path(arg), false)
-		if err != nil {
-			return err
-		}
+	return c.eachWritable(false, func(arg, at string) error {
 		kind, _, exists := c.Editor.Stat(at)
 		switch {
 		case !exists:

@@ -94,13 +94,8 @@ func run(in *os.File) error {
 	if err := c.makeDir(); err != nil {
 		return fmt.Errorf("working directory: %w", err)
 	}
-	if err := newSession(); err != nil {
+	if err := c.newSession(); err != nil {
 		return err
-	}
-	if c.Terminal {
-		if err := c.openTerminal(); err != nil {
-			return fmt.Errorf("open a terminal: %w", err)
-		}
 	}
 	if err := c.confine(); err != nil {
 		return err
@@ -158,14 +153,20 @@ func joinMounts(space int) error {
 }
 
 // newSession moves the process to a new session, so that it has neither the terminal
-// nor the process group of the builder.
+// nor the process group of the builder. It then opens the terminal of the process, if any.
 //
 // The init process does this instead of the builder, because the kernel distributes CPU
 // time among sessions (autogroups). On a busy machine, a process in a new session takes
 // twice as long to get this far.
-func newSession() error {
+func (c *config) newSession() error {
 	if _, err := unix.Setsid(); err != nil {
 		return fmt.Errorf("new session: %w", err)
+	}
+	if !c.Terminal {
+		return nil
+	}
+	if err := c.openTerminal(); err != nil {
+		return fmt.Errorf("open a terminal: %w", err)
 	}
 	return nil
 }

@@ -51,13 +51,8 @@ func (c *config) becomeRuntime() error {
 			return fmt.Errorf("working directory: %w", err)
 		}
 	}
-	if err := newSession(); err != nil {
+	if err := c.newSession(); err != nil {
 		return err
-	}
-	if c.Terminal {
-		if err := c.openTerminal(); err != nil {
-			return fmt.Errorf("open a terminal: %w", err)
-		}
 	}
 	if err := dieWithParent(); err != nil {
 		return err
