@@ -1,0 +1,47 @@
+package remote
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestCheck checks which addresses and certificates of a builder are valid.
+func TestCheck(t *testing.T) {
+	for want, b := range map[string]Builder{
+		"":                                    {Address: "unix:///run/x"},
+		"builder unix:// has no path":         {Address: "unix://"},
+		"builder tcp://x has no port":         {Address: "tcp://x"},
+		"builder docker-container:// has no":  {Address: "docker-container://"},
+		"builder mine is no address":          {Address: "mine"},
+		"builder ssh://x: unknown scheme ssh": {Address: "ssh://x"},
+		"builder unix:///x: TLS is for tcp":   {Address: "unix:///x", ServerName: "x"},
+		"a certificate of the client needs":   {Address: "tcp://x:1", Cert: "x"},
+	} {
+		err := b.Check()
+		if (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", b.Address, err, want)
+		}
+	}
+}
+
+// TestReason checks that the words of gRPC around an error are removed.
+func TestReason(t *testing.T) {
+	err := errors.New(`rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial unix /x: connect: no such file or directory"`)
+	if got, want := reason(err), "dial unix /x: connect: no such file or directory"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestSharedKey checks that builds of the same directory have the same key.
+func TestSharedKey(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if got, want := sharedKey("h", "."), sharedKey("h", dir); got != want {
+		t.Errorf("a relative path: %s, want %s", got, want)
+	}
+	if sharedKey("h", dir) == sharedKey("h", filepath.Join(dir, "x")) || sharedKey("h", dir) == sharedKey("g", dir) {
+		t.Error("two directories, or two hosts, share a key")
+	}
+}
