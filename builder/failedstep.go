@@ -15,6 +15,7 @@ import (
 	"slipway/parser"
 	"slipway/solver"
 	"slipway/solver/runner"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 	"slipway/source"
 )
@@ -67,7 +68,7 @@ func filesHint(err error) string {
 	if i < 0 || i >= len(failed.Mounts) || len(args) != 3 || args[1] != "-c" {
 		return ""
 	}
-	if shell, ok := fileAt(failed.Inputs[i].Tree(), args[0]); ok && shell == nil {
+	if shell, ok := fileAt(failed.Inputs[i], args[0]); ok && shell == nil {
 		return fmt.Sprintf("the image has no %s to run the command with: copy a shell into it, or write a program of the image as a JSON array", args[0])
 	}
 	var exit *runner.ExitError
@@ -75,7 +76,7 @@ func filesHint(err error) string {
 		return ""
 	}
 	for _, program := range programs(args[2]) {
-		n, _ := fileAt(failed.Mounts[i].Tree(), path.Join("/", relativeTo(op.GetMeta().GetCwd(), program)))
+		n, _ := fileAt(failed.Mounts[i], path.Join("/", relativeTo(op.GetMeta().GetCwd(), program)))
 		if n != nil && n.Kind() == tree.File && n.Meta().Mode&0o111 == 0 {
 			return fmt.Sprintf("%s has mode %04o: set the executable bit with chmod +x or COPY --chmod=755", program, n.Meta().Mode)
 		}
@@ -93,7 +94,11 @@ func relativeTo(dir, name string) string {
 
 // fileAt returns the file at a path, following links, or nil if the file does not exist. It
 // returns false if the links cannot be resolved.
-func fileAt(root *tree.Node, name string) (*tree.Node, bool) {
+func fileAt(s *snapshot.Snapshot, name string) (*tree.Node, bool) {
+	root, err := s.Tree()
+	if err != nil {
+		return nil, false
+	}
 	at, err := root.Resolve(name, true)
 	if err != nil {
 		return nil, false

@@ -146,7 +146,10 @@ func (s *localBuilder) toFile(ctx context.Context, dest string, write func(io.Wr
 func (s *localBuilder) writeFiles(ctx context.Context, o *Options, out Output, b product) error {
 	var entries []tree.Entry
 	for _, r := range b.results {
-		n := r.Snapshot.Tree()
+		n, err := r.Snapshot.Tree()
+		if err != nil {
+			return err
+		}
 		if r.Epoch != nil {
 			n = n.WithModTime(*r.Epoch)
 		}

@@ -46,7 +46,7 @@ func (k Key) Digest() digest.Digest {
 func (k Key) identityOf(outs []*snapshot.Snapshot) digest.Digest {
 	of := Key{Parts: []Part{{Name: "key", Digest: k.Digest()}}}
 	for _, s := range outs {
-		of.Parts = append(of.Parts, Part{Name: "output", Digest: s.Tree().ID()})
+		of.Parts = append(of.Parts, Part{Name: "output", Digest: s.Ref().ID()})
 	}
 	return of.Digest()
 }

@@ -44,7 +44,11 @@ func (o *buildOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot
 	if name == "" {
 		name = definitionName
 	}
-	data, err := fileop.ReadFile(ctx, o.opt.Store, s.Tree(), name)
+	root, err := s.Tree()
+	if err != nil {
+		return nil, err
+	}
+	data, err := fileop.ReadFile(ctx, o.opt.Store, root, name)
 	if err != nil {
 		return nil, fmt.Errorf("read the definition: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
+	"slipway/internal/testtree"
 	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
@@ -108,7 +109,7 @@ func TestNestedDefinitions(t *testing.T) {
 				}
 			case err != nil:
 				t.Error(err)
-			case s.Tree().Get("made") == nil:
+			case testtree.Of(s).Get("made") == nil:
 				t.Error("the inner definition was not built")
 			}
 		})

@@ -25,18 +25,22 @@ func (o *execOp) CacheMap(context.Context) (*CacheMap, error) {
 // contentParts returns the parts of the cache key for the files that mounts select from
 // an input.
 func (o *execOp) contentParts(input int, in *snapshot.Snapshot) ([]Part, error) {
+	root, err := in.Tree()
+	if err != nil {
+		return nil, err
+	}
 	var parts []Part
 	for i, m := range o.op.Mounts {
 		if cachemap.MountInput(m) != int64(input) {
 			continue
 		}
-		at, err := in.Tree().Resolve(m.Selector, true)
+		at, err := root.Resolve(m.Selector, true)
 		if err != nil {
 			return nil, err
 		}
 		parts = append(parts, Part{
-			Name: "files of mount " + m.Dest, Digest: contentDigest(in.Tree().Get(at)),
-			Input: input, Tree: in.Tree().ID(), From: i,
+			Name: "files of mount " + m.Dest, Digest: contentDigest(root.Get(at)),
+			Input: input, Tree: root.ID(), From: i,
 		})
 	}
 	return parts, nil

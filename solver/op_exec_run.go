@@ -150,7 +150,9 @@ func (x *execRun) mount(ctx context.Context, m *pb.Mount) error {
 	switch m.MountType {
 	case pb.MountType_BIND:
 		out.Kind = runner.MountTree
-		x.setTree(&out, m)
+		if err := x.setTree(&out, m); err != nil {
+			return err
+		}
 	case pb.MountType_TMPFS:
 		out.Kind, out.Size = runner.MountTmpfs, m.GetTmpfsOpt().GetSize()
 	case pb.MountType_CACHE:
@@ -193,12 +195,13 @@ func (x *execRun) add(out runner.Mount, m *pb.Mount) error {
 }
 
 // setTree sets the file tree and the layers of out from the input of m.
-func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) {
+func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) (err error) {
 	s := x.base(m)
-	out.Tree = s.Tree()
 	for _, l := range s.Layers() {
-		out.Layers = append(out.Layers, l.Layer)
+		out.Layers = append(out.Layers, l.LayerRef)
 	}
+	out.Tree, err = s.Tree()
+	return err
 }
 
 // agent sets the socket of out to the SSH agent s. It returns false if the agent is

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"slipway/internal/fakeagent"
+	"slipway/internal/testtree"
 	"slipway/solver/runner"
 	"slipway/solver/snapshot"
 	"slipway/solver/tree"
@@ -122,8 +123,8 @@ func TestCacheMountSource(t *testing.T) {
 	if m := p.Mounts[1]; m.Kind != runner.MountDir || m.HostPath != "/cache" || m.Source != "/f" {
 		t.Errorf("the mount is %+v, want /f of /cache", m)
 	}
-	if c.from.ID() == "" || c.from.Tree().Get("d") == nil {
-		t.Errorf("the cache starts as result %q with the files %q, want a result with d", c.from.ID(), tree.Edit(c.from.Tree()).Names(""))
+	if c.from.ID() == "" || testtree.Of(c.from).Get("d") == nil {
+		t.Errorf("the cache starts as result %q with the files %q, want a result with d", c.from.ID(), tree.Edit(testtree.Of(c.from)).Names(""))
 	}
 }
 
@@ -329,7 +330,7 @@ func TestSameStepConcurrently(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return out.Tree()
+		return testtree.Of(out)
 	}
 	var first *tree.Node
 	second := build(dirRunner{"second", func() { first = build(dirRunner{"first", func() {}}) }})

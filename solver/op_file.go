@@ -40,29 +40,33 @@ func (o *fileOp) CacheMap(context.Context) (*CacheMap, error) {
 // are looked up in them.
 func (o *fileOp) contentParts(input int, in *snapshot.Snapshot) ([]Part, error) {
 	var parts []Part
+	root, err := in.Tree()
+	if err != nil {
+		return nil, err
+	}
 	for n, a := range o.op.Actions {
 		if c := a.GetCopy(); c != nil && a.SecondaryInput == int64(input) {
-			if err := fileop.CheckRequired(in.Tree(), c); err != nil {
+			if err := fileop.CheckRequired(root, c); err != nil {
 				return nil, err
 			}
-			sel, err := fileop.Select(in.Tree(), c)
+			sel, err := fileop.Select(root, c)
 			if err != nil {
 				return nil, err
 			}
 			parts = append(parts, Part{
 				Name: fmt.Sprintf("files of copy %d", n), Digest: sel.Digest(),
-				Input: input, Tree: in.Tree().ID(), From: n,
+				Input: input, Tree: root.ID(), From: n,
 			})
 		}
 		for _, name := range cachemap.Accounts(a) {
 			if name.Input != int64(input) {
 				continue
 			}
-			at, err := in.Tree().Resolve(name.File, true)
+			at, err := root.Resolve(name.File, true)
 			if err != nil {
 				return nil, err
 			}
-			parts = append(parts, Part{Name: fmt.Sprintf("%s for action %d", name.File, n), Digest: contentDigest(in.Tree().Get(at)), Input: -1})
+			parts = append(parts, Part{Name: fmt.Sprintf("%s for action %d", name.File, n), Digest: contentDigest(root.Get(at)), Input: -1})
 		}
 	}
 	return parts, nil
@@ -85,7 +89,10 @@ func (o *fileOp) checkOwners() error {
 func (o *fileOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
 	trees := make([]*tree.Node, len(in))
 	for i, s := range in {
-		trees[i] = s.Tree()
+		var err error
+		if trees[i], err = s.Tree(); err != nil {
+			return nil, err
+		}
 	}
 	env := fileop.Env{Store: o.opt.Store, Now: o.opt.Now, ID: o.v.Digest.String()}
 	list, err := fileop.Apply(ctx, o.op, trees, env)

@@ -29,7 +29,8 @@ func (o *mergeOp) Run(_ context.Context, in []*snapshot.Snapshot) ([]*snapshot.S
 	if err := snapshot.CheckLayers(n); err != nil {
 		return nil, err
 	}
-	return []*snapshot.Snapshot{snapshot.Merge(list)}, nil
+	out, err := snapshot.Merge(list)
+	return []*snapshot.Snapshot{out}, err
 }
 
 // diffOp implements diff operations (llb.Diff), which return the layers of the upper
@@ -45,5 +46,6 @@ func (o *diffOp) CacheMap(context.Context) (*CacheMap, error) { return o.cacheMa
 // Run implements [Op].
 func (o *diffOp) Run(_ context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
 	lower, upper := snapshotAt(in, o.op.GetLower().GetInput()), snapshotAt(in, o.op.GetUpper().GetInput())
-	return []*snapshot.Snapshot{snapshot.Diff(lower, upper)}, nil
+	out, err := snapshot.Diff(lower, upper)
+	return []*snapshot.Snapshot{out}, err
 }

@@ -101,7 +101,9 @@ func (t *task) content(ctx context.Context, input cachemap.Input, in *Result) (d
 	}
 	files := contenthash.Tree{Local: isLocal(in.task.v)}
 	if s != nil {
-		files.Root = s.Tree()
+		if files.Root, err = s.Tree(); err != nil {
+			return "", err
+		}
 	}
 	return t.contents.Sum(ctx, files, input.Content)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"slipway/solver/snapshot"
 
@@ -172,6 +171,12 @@ func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c Ca
 		return c, err
 	}
 	earlier.ID = cmp.Or(earlier.ID, c.ID)
+	same := false
+	if l.id == "" && ok {
+		if same, err = sameContent(earlier.Outputs, c.Outputs); err != nil {
+			return c, err
+		}
+	}
 	switch {
 	// The operation ran without using the cache, but produced the same content as before.
 	// Reuse the earlier identity, so that dependents are cache hits.
@@ -179,7 +184,7 @@ func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c Ca
 	// Upstream: if a step ran because its input ignored the cache, its dependents are
 	// cache hits even if the content changed. The build then contains files from the
 	// earlier run.
-	case l.id == "" && ok && slices.EqualFunc(earlier.Outputs, c.Outputs, sameContent):
+	case same:
 		c.ID = earlier.ID
 	case l.id == "":
 		c.ID = l.key.identityOf(c.Outputs)
@@ -193,7 +198,22 @@ func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c Ca
 }
 
 // sameContent reports whether the files of a and b are equal except for their times.
-func sameContent(a, b *snapshot.Snapshot) bool { return a.Tree().Digest() == b.Tree().Digest() }
+func sameContent(a, b []*snapshot.Snapshot) (bool, error) {
+	if len(a) != len(b) {
+		return false, nil
+	}
+	for i := range a {
+		earlier, err := a[i].Tree()
+		if err != nil {
+			return false, err
+		}
+		now, err := b[i].Tree()
+		if err != nil || earlier.Digest() != now.Digest() {
+			return false, err
+		}
+	}
+	return true, nil
+}
 
 // put stores the outputs of the vertex in the cache under key.
 func (t *task) put(ctx context.Context, key Key, c CacheEntry) error {

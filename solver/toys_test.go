@@ -15,6 +15,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
+	"slipway/internal/testtree"
 	"slipway/solver/cachemap"
 	"slipway/solver/snapshot"
 	"slipway/solver/tree"
@@ -113,7 +114,7 @@ func snapshotOf(n int) *snapshot.Snapshot {
 }
 
 // valueOf returns the value that a snapshot stores.
-func valueOf(s *snapshot.Snapshot) int { return int(s.Tree().Get("value").Meta().UID) }
+func valueOf(s *snapshot.Snapshot) int { return int(testtree.Of(s).Get("value").Meta().UID) }
 
 // playground builds toys. Its caches persist between builds.
 type playground struct {

@@ -131,22 +131,22 @@ func (c *Cache) load(loader *tree.Loader, r recordFile) ([]*snapshot.Snapshot, e
 			outs = append(outs, nil)
 			continue
 		}
-		n, err := loader.Load(o.Tree)
+		files, err := loader.Ref(o.Tree)
 		if err != nil {
 			return nil, err
 		}
 		var layers []snapshot.Layer
 		for _, l := range o.Layers {
 			layer := snapshot.Layer{Blob: l.Blob}
-			if layer.Lower, err = loader.Load(l.Lower); err == nil {
-				layer.Upper, err = loader.Load(l.Upper)
+			if layer.Lower, err = loader.Ref(l.Lower); err == nil {
+				layer.Upper, err = loader.Ref(l.Upper)
 			}
 			if err != nil {
 				return nil, err
 			}
 			layers = append(layers, layer)
 		}
-		outs = append(outs, snapshot.New(n, layers))
+		outs = append(outs, snapshot.NewRef(files, layers))
 	}
 	return outs, nil
 }
@@ -160,13 +160,13 @@ func (c *Cache) Put(ctx context.Context, key digest.Digest, origin solver.Origin
 		}
 		var o recordOutput
 		if s != nil {
-			if err := c.store.Save(s.Tree()); err != nil {
+			if err := c.store.SaveRef(s.Ref()); err != nil {
 				return fmt.Errorf("cache: %w", err)
 			}
-			o.Tree = s.Tree().ID()
+			o.Tree = s.Ref().ID()
 		}
 		for _, l := range s.Layers() {
-			if err := errors.Join(c.store.Save(l.Lower), c.store.Save(l.Upper)); err != nil {
+			if err := errors.Join(c.store.SaveRef(l.Lower), c.store.SaveRef(l.Upper)); err != nil {
 				return fmt.Errorf("cache: %w", err)
 			}
 			o.Layers = append(o.Layers, recordLayer{Lower: l.Lower.ID(), Upper: l.Upper.ID(), Blob: l.Blob})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"slipway/internal/testtree"
 	"slipway/solver"
 	"slipway/solver/snapshot"
 	"slipway/solver/tree"
@@ -111,7 +112,7 @@ func TestRecord(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	c.now = func() time.Time { return now }
 	key := digest.FromString("key")
-	want := solver.CacheEntry{ID: digest.FromString("id"), Outputs: []*snapshot.Snapshot{testSnapshot(1), nil, testSnapshot(2).With(testSnapshot(3).Tree())}}
+	want := solver.CacheEntry{ID: digest.FromString("id"), Outputs: []*snapshot.Snapshot{testSnapshot(1), nil, testSnapshot(2).With(testtree.Of(testSnapshot(3)))}}
 	if err := c.Put(t.Context(), key, solver.Origin{Name: "x"}, want); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +121,7 @@ func TestRecord(t *testing.T) {
 	if err != nil || !ok {
 		t.Fatalf("found: %v, error: %v", ok, err)
 	}
-	if got.ID != want.ID || len(got.Outputs) != 3 || !got.Outputs[0].Tree().Same(want.Outputs[0].Tree()) || got.Outputs[1] != nil || !got.Outputs[2].Tree().Same(want.Outputs[2].Tree()) || len(got.Outputs[2].Layers()) != 1 {
+	if got.ID != want.ID || len(got.Outputs) != 3 || !testtree.Of(got.Outputs[0]).Same(testtree.Of(want.Outputs[0])) || got.Outputs[1] != nil || !testtree.Of(got.Outputs[2]).Same(testtree.Of(want.Outputs[2])) || len(got.Outputs[2].Layers()) != 1 {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	info, err := os.Stat(c.file(key))

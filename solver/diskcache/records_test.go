@@ -176,7 +176,7 @@ func TestRepair(t *testing.T) {
 	var none *snapshot.Snapshot
 	put(t, c, solver.Origin{Name: "intact"}, none.WithBlob(file("intact"), layer("layer")))
 	put(t, c, solver.Origin{Name: "file"}, snapshot.New(file("lost file"), nil))
-	put(t, c, solver.Origin{Name: "lower"}, snapshot.New(file("intact"), []snapshot.Layer{{Layer: tree.Layer{Lower: file("lost lower"), Upper: file("intact")}}}))
+	put(t, c, solver.Origin{Name: "lower"}, snapshot.New(file("intact"), []snapshot.Layer{{LayerRef: tree.Layer{Lower: file("lost lower"), Upper: file("intact")}.Ref()}}))
 	put(t, c, solver.Origin{Name: "blob"}, none.WithBlob(file("intact"), layer("lost blob")))
 	damaged := put(t, c, solver.Origin{Name: "damaged"}, testSnapshot(1))
 	if err := os.WriteFile(c.file(damaged), nil, 0o600); err != nil {

@@ -67,11 +67,11 @@ type verifier struct {
 // snapshots returns an error if the data of a snapshot is damaged or missing.
 func (w *verifier) snapshots(list []*snapshot.Snapshot) error {
 	for _, s := range list {
-		if err := w.tree(s.Tree()); err != nil {
+		if err := w.ref(s.Ref()); err != nil {
 			return err
 		}
 		for _, l := range s.Layers() {
-			if err := errors.Join(w.tree(l.Lower), w.tree(l.Upper)); err != nil {
+			if err := errors.Join(w.ref(l.Lower), w.ref(l.Upper)); err != nil {
 				return err
 			}
 			if l.Blob == nil {
@@ -86,6 +86,14 @@ func (w *verifier) snapshots(list []*snapshot.Snapshot) error {
 }
 
 // tree returns an error if a blob of a file in n is damaged or missing.
+func (w *verifier) ref(r *tree.Ref) error {
+	n, err := r.Node()
+	if err != nil {
+		return err
+	}
+	return w.tree(n)
+}
+
 func (w *verifier) tree(n *tree.Node) error {
 	if err, ok := w.results[n.ID()]; ok {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"slipway/internal/testtree"
 	"slipway/solver"
 	"slipway/solver/snapshot"
 	"slipway/solver/tree"
@@ -24,13 +25,7 @@ func putFile(t *testing.T, c *Cache, origin solver.Origin, base *snapshot.Snapsh
 		t.Fatal(err)
 	}
 	f := tree.NewFile(tree.Meta{Mode: 0o644}, b)
-	var root *tree.Node
-	if base != nil {
-		root = base.Tree()
-	} else {
-		root = tree.Empty()
-	}
-	e := tree.Edit(root)
+	e := tree.Edit(testtree.Of(base))
 	if err := e.Put(name, f); err != nil {
 		t.Fatal(err)
 	}

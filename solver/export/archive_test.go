@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/internal/testtree"
 	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
@@ -38,7 +39,7 @@ func (x *Exporter) root(t *testing.T, content string) *Root {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := tree.Edit(s.Tree())
+		e := tree.Edit(testtree.Of(s))
 		if err := e.Put(name, tree.NewFile(tree.Meta{Mode: 0o644}, b)); err != nil {
 			t.Fatal(err)
 		}

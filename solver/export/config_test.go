@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/internal/testtree"
 	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
@@ -133,7 +134,7 @@ func TestRewrittenLayers(t *testing.T) {
 		var s *snapshot.Snapshot
 		for _, n := range names {
 			link := tree.NewSymlink(tree.Meta{ModTime: time.Unix(5, 0)}, "x")
-			dir, err := tree.NewDir(tree.Meta{Mode: 0o755}, append(slices.Clone(s.Tree().Entries()), tree.Entry{Name: n, Node: link}))
+			dir, err := tree.NewDir(tree.Meta{Mode: 0o755}, append(slices.Clone(testtree.Of(s).Entries()), tree.Entry{Name: n, Node: link}))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -93,7 +93,10 @@ func (x *Layers) compress(ctx context.Context, l snapshot.Layer, latest *time.Ti
 	go func() {
 		z, err := x.Compression.writer(w)
 		if err == nil {
-			err = tree.WriteLayer(ctx, io.MultiWriter(z, hash, counter(x.Written)), tree.Layer{Lower: l.Lower, Upper: l.Upper}, x.Store, tree.LayerOptions{Latest: latest})
+			var trees tree.Layer
+			if trees, err = l.Load(); err == nil {
+				err = tree.WriteLayer(ctx, io.MultiWriter(z, hash, counter(x.Written)), trees, x.Store, tree.LayerOptions{Latest: latest})
+			}
 			err = errors.Join(err, z.Close())
 		}
 		w.CloseWithError(err)

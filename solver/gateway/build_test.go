@@ -12,6 +12,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 
 	"slipway/frontend"
+	"slipway/internal/testtree"
 	"slipway/solver"
 	"slipway/solver/gateway"
 	"slipway/solver/llbsource"
@@ -53,7 +54,7 @@ func (m *testSolver) build(dir string, opts map[string]string) (*tree.Node, *cli
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.Tree(), res, nil
+	return testtree.Of(s), res, nil
 }
 
 // client returns a gateway client for a build whose context is dir.

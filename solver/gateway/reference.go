@@ -62,13 +62,17 @@ func (r *Reference) find(ctx context.Context, op, name string) (*tree.Node, stri
 	if err != nil {
 		return nil, "", err
 	}
-	at, err := s.Tree().Resolve(name, true)
+	root, err := s.Tree()
+	if err != nil {
+		return nil, "", r.client.solveError(err)
+	}
+	at, err := root.Resolve(name, true)
 	if err != nil {
 		return nil, "", err
 	}
-	n := s.Tree().Get(at)
+	n := root.Get(at)
 	if n == nil {
-		return nil, "", notExistError(op, name, s.Tree(), at)
+		return nil, "", notExistError(op, name, root, at)
 	}
 	return n, at, nil
 }

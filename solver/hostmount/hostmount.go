@@ -88,7 +88,7 @@ func (h *Mounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOp
 			continue // a process uses the directory, and the sharing mode is private
 		}
 		release := func() { _ = lock.Unlock() } // if it fails, the system unlocks the file when it is closed
-		data, err := h.fill(ctx, dir, from.Tree())
+		data, err := h.fill(ctx, dir, from)
 		if err == nil {
 			err = h.recordUse(dir, id)
 		}
@@ -206,16 +206,20 @@ func tryLock(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt)
 
 // fill creates the directory data of a cache mount with the files of initial, unless it
 // exists, and returns its path.
-func (h *Mounts) fill(ctx context.Context, dir string, initial *tree.Node) (string, error) {
+func (h *Mounts) fill(ctx context.Context, dir string, initial *snapshot.Snapshot) (string, error) {
 	data := filepath.Join(dir, "data")
 	if _, err := os.Stat(data); err == nil {
 		return data, nil
+	}
+	root, err := initial.Tree()
+	if err != nil {
+		return "", err
 	}
 	tmp, err := os.MkdirTemp(dir, "new-")
 	if err != nil {
 		return "", err
 	}
-	if err := tree.WriteDir(ctx, tmp, initial, h.Store, tree.HostOptions{Owners: h.Owners}); err != nil {
+	if err := tree.WriteDir(ctx, tmp, root, h.Store, tree.HostOptions{Owners: h.Owners}); err != nil {
 		return "", errors.Join(err, tree.RemoveAll(tmp))
 	}
 	if err := os.Rename(tmp, data); err != nil {

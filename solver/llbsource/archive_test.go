@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/internal/testtree"
 	"slipway/solver"
 	"slipway/solver/snapshot"
 	"slipway/solver/tree"
@@ -120,7 +121,7 @@ func listing(t *testing.T, s *Sources, data, want string) (string, error) {
 		return "", err
 	}
 	var names []string
-	err = tree.Diff(nil, snapshot.Tree(), func(c tree.Change) error {
+	err = tree.Diff(nil, testtree.Of(snapshot), func(c tree.Change) error {
 		if c.Node.Kind() == tree.File {
 			names = append(names, c.Path)
 		}

@@ -22,6 +22,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/internal/fakegit"
+	"slipway/internal/testtree"
 	"slipway/solver"
 	"slipway/solver/tree"
 )
@@ -203,7 +204,7 @@ func FuzzLayout(f *testing.F) {
 			}
 			if img, err := s.imageIn(t.Context(), "x", l.from, ocispecs.Descriptor{Digest: i.digest}, Machine()); err == nil {
 				if snapshot, err := img.Fetch(t.Context()); err == nil {
-					validTree(t, snapshot.Tree())
+					validTree(t, testtree.Of(snapshot))
 				}
 			}
 		}

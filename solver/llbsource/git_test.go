@@ -13,6 +13,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 
 	"slipway/internal/fakegit"
+	"slipway/internal/testtree"
 	"slipway/solver/registry"
 	"slipway/solver/tree"
 )
@@ -89,7 +90,8 @@ func fetched(t *testing.T, s *Sources, op *pb.SourceOp) ([]string, *tree.Node) {
 	if err != nil {
 		t.Fatalf("%s: %v", op.Identifier, err)
 	}
-	return list(t, s, snap.Tree(), ""), snap.Tree()
+	root := testtree.Of(snap)
+	return list(t, s, root, ""), root
 }
 
 func one(data string) map[string]fakegit.File { return map[string]fakegit.File{"f": {Data: data}} }

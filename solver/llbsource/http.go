@@ -31,7 +31,7 @@ type Download struct {
 }
 
 // Digest implements [solver.Source].
-func (d *Download) Digest() digest.Digest { return d.snapshot.Tree().ID() }
+func (d *Download) Digest() digest.Digest { return d.snapshot.Ref().ID() }
 
 // Fetch implements [solver.Source].
 func (d *Download) Fetch(context.Context) (*snapshot.Snapshot, error) { return d.snapshot, nil }

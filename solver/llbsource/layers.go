@@ -189,12 +189,16 @@ func (s *Sources) layer(ctx context.Context, base *snapshot.Snapshot, b snapshot
 		return nil, err
 	}
 	defer track.Start(ctx, "extracting "+b.Descriptor.Digest.String(), 0).Done()
+	root, err := base.Tree()
+	if err != nil {
+		return nil, err
+	}
 	r, err := s.uncompressed(ctx, b.StoreBlob())
 	if err != nil {
 		return nil, err
 	}
 	hash := sha256.New()
-	n, err := tree.ReadLayer(base.Tree(), io.TeeReader(r, hash), s.Store, tree.ReadOptions{Limits: s.Limits})
+	n, err := tree.ReadLayer(root, io.TeeReader(r, hash), s.Store, tree.ReadOptions{Limits: s.Limits})
 	if err == nil {
 		_, err = io.Copy(hash, r) // trailing data after the end of the archive
 	}

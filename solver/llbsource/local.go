@@ -24,26 +24,27 @@ import (
 )
 
 // localSource is a local directory whose files have been read into the store.
-type localSource struct{ snapshot *snapshot.Snapshot }
+type localSource struct{ root *tree.Node }
 
 // Digest implements [solver.Source]. It covers all metadata that copies preserve,
 // including times and hard links. The root's modification time is excluded, because it is
 // the time of this build and would prevent every cache hit.
 func (l *localSource) Digest() digest.Digest {
-	root := l.snapshot.Tree()
-	m := root.Meta()
+	m := l.root.Meta()
 	m.ModTime = time.Unix(0, 0).UTC()
-	return root.WithMeta(m).ID()
+	return l.root.WithMeta(m).ID()
 }
 
 // Fetch implements [solver.Source].
-func (l *localSource) Fetch(context.Context) (*snapshot.Snapshot, error) { return l.snapshot, nil }
+func (l *localSource) Fetch(context.Context) (*snapshot.Snapshot, error) {
+	return snapshot.New(nil, nil).With(l.root), nil
+}
 
 // local reads the selected files of the local source with a name. The owner of all files
 // becomes root, as in BuildKit.
 func (s *Sources) local(ctx context.Context, name string, attrs map[string]string) (solver.Source, error) {
 	if n, ok := s.Trees[name]; ok {
-		return &localSource{snapshot.New(nil, nil).With(n)}, nil
+		return &localSource{n}, nil
 	}
 	dir, ok := s.Dirs[name]
 	if !ok {
@@ -67,7 +68,7 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 	if s.Now != nil {
 		m.ModTime = s.Now().UTC()
 	}
-	return &localSource{snapshot.New(nil, nil).With(r.e.Tree().WithMeta(m))}, nil
+	return &localSource{r.e.Tree().WithMeta(m)}, nil
 }
 
 // filtered returns the part of a directory that the operation's attributes for include

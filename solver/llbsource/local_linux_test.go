@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/internal/testtree"
 )
 
 // TestLocalWhiteouts checks that a local source omits character devices 0/0, which
@@ -23,7 +25,7 @@ func TestLocalWhiteouts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if list := s.Tree().Entries(); len(list) != 1 || list[0].Name != "a" {
+	if list := testtree.Of(s).Entries(); len(list) != 1 || list[0].Name != "a" {
 		t.Errorf("the source has %v, want a", list)
 	}
 }

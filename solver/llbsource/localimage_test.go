@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/internal/testtree"
 	"slipway/solver"
 	"slipway/solver/images"
 	"slipway/solver/tree"
@@ -125,7 +126,7 @@ func fetchedFiles(t *testing.T, from solver.Source) (string, error) {
 		return "", err
 	}
 	var names []string
-	for _, e := range snapshot.Tree().Entries() {
+	for _, e := range testtree.Of(snapshot).Entries() {
 		names = append(names, e.Name)
 	}
 	return strings.Join(names, " "), nil

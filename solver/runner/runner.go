@@ -137,10 +137,10 @@ const (
 // directory of the host, a tmpfs, a file or a socket.
 type Mount struct {
 	Kind     MountKind
-	Target   string       // absolute
-	Layers   []tree.Layer // lowest first
-	Tree     *tree.Node   // the file tree that results from Layers
-	Source   string       // mounted path in Tree or HostPath; "" and "/" are the root
+	Target   string          // absolute
+	Layers   []tree.LayerRef // lowest first
+	Tree     *tree.Node      // the file tree that results from Layers
+	Source   string          // mounted path in Tree or HostPath; "" and "/" are the root
 	ReadOnly bool
 	Output   bool   // return the tree of the mount when the process has ended
 	HostPath string // of MountDir

@@ -20,7 +20,7 @@ import (
 // Snapshot is an output of an operation: a file tree and its layers. It is immutable. A nil
 // *Snapshot is an empty tree without layers, and all methods accept it.
 type Snapshot struct {
-	tree   *tree.Node
+	tree   *tree.Ref // nil for an empty tree
 	layers []Layer
 	id     digest.Digest
 }
@@ -28,7 +28,7 @@ type Snapshot struct {
 // Layer represents the changes of one step, as the difference between two trees. [Merge]
 // can apply the same changes to trees other than Lower.
 type Layer struct {
-	tree.Layer
+	tree.LayerRef
 	// Blob is the layer as stored in the image or cache that it comes from. If a build on
 	// this machine produced the layer, Blob is nil.
 	Blob *LayerBlob
@@ -46,16 +46,29 @@ func (b LayerBlob) StoreBlob() tree.Blob {
 	return tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size}
 }
 
-// New returns a snapshot with the tree n, which the layers must yield, lowest first.
-func New(n *tree.Node, layers []Layer) *Snapshot { return &Snapshot{tree: n, layers: layers} }
+// New returns a snapshot with the tree n, which the layers must yield, lowest first. If n
+// is nil, the tree is empty.
+func New(n *tree.Node, layers []Layer) *Snapshot {
+	if n == nil {
+		n = tree.Empty()
+	}
+	return NewRef(tree.RefTo(n), layers)
+}
 
-// Tree returns the file tree. It is never nil.
-func (s *Snapshot) Tree() *tree.Node {
+// NewRef is like New for a tree that is loaded on first use.
+func NewRef(r *tree.Ref, layers []Layer) *Snapshot { return &Snapshot{tree: r, layers: layers} }
+
+// Ref returns a reference to the file tree.
+func (s *Snapshot) Ref() *tree.Ref {
 	if s == nil || s.tree == nil {
-		return tree.Empty()
+		return tree.RefTo(tree.Empty())
 	}
 	return s.tree
 }
+
+// Tree returns the file tree. If it cannot be loaded from the store, the error is a
+// [tree.BlobError].
+func (s *Snapshot) Tree() (*tree.Node, error) { return s.Ref().Node() }
 
 // ID returns the identity of the result, which solver.Result.Key returns. If different
 // operations produce the same files, their results have different identities. If s is nil
@@ -90,8 +103,9 @@ func (s *Snapshot) With(n *tree.Node) *Snapshot { return s.WithBlob(n, nil) }
 
 // WithBlob returns a snapshot as With does. b is the added layer as stored in an image.
 func (s *Snapshot) WithBlob(n *tree.Node, b *LayerBlob) *Snapshot {
-	l := Layer{Layer: tree.Layer{Lower: s.Tree(), Upper: n}, Blob: b}
-	return &Snapshot{tree: n, layers: append(slices.Clip(s.Layers()), l)}
+	upper := tree.RefTo(n)
+	l := Layer{LayerRef: tree.LayerRef{Lower: s.Ref(), Upper: upper}, Blob: b}
+	return &Snapshot{tree: upper, layers: append(slices.Clip(s.Layers()), l)}
 }
 
 // MaxLayers is the maximum number of layers of a snapshot. It is larger than the limits of
@@ -109,28 +123,33 @@ func CheckLayers(n int) error {
 
 // Merge returns a snapshot with the layers of all snapshots in list, applied in order to an
 // empty tree. Nil snapshots have no layers.
-func Merge(list []*Snapshot) *Snapshot {
-	out := &Snapshot{tree: tree.Empty()}
+func Merge(list []*Snapshot) (*Snapshot, error) {
+	merged := tree.Empty()
+	var layers []Layer
 	for _, s := range list {
 		for _, l := range s.Layers() {
-			out.tree = tree.Apply(out.tree, l.Lower, l.Upper)
-			out.layers = append(out.layers, l)
+			trees, err := l.Load()
+			if err != nil {
+				return nil, err
+			}
+			merged = tree.Apply(merged, trees.Lower, trees.Upper)
+			layers = append(layers, l)
 		}
 	}
-	return out
+	return New(merged, layers), nil
 }
 
 // Diff returns a snapshot that contains only the changes from lower to upper. If the layers
 // of upper start with all layers of lower, the result has the remaining ones. Otherwise, it
 // has one layer with all changes.
-func Diff(lower, upper *Snapshot) *Snapshot {
+func Diff(lower, upper *Snapshot) (*Snapshot, error) {
 	below := lower.Layers()
-	if all := upper.Layers(); len(all) >= len(below) && slices.EqualFunc(below, all[:len(below)], Layer.same) {
+	if all := upper.Layers(); len(all) >= len(below) && slices.EqualFunc(below, all[:len(below)], same) {
 		return Merge([]*Snapshot{{layers: all[len(below):]}})
 	}
-	step := Layer{Layer: tree.Layer{Lower: lower.Tree(), Upper: upper.Tree()}}
+	step := Layer{LayerRef: tree.LayerRef{Lower: lower.Ref(), Upper: upper.Ref()}}
 	return Merge([]*Snapshot{{layers: []Layer{step}}})
 }
 
 // same reports whether two layers have equal trees.
-func (l Layer) same(o Layer) bool { return l.Lower.Same(o.Lower) && l.Upper.Same(o.Upper) }
+func same(a, b Layer) bool { return a.Same(b.LayerRef) }

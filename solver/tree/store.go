@@ -229,6 +229,7 @@ func (s *Store) Load(id digest.Digest) (*Node, error) { return s.Loader().Load(i
 type Loader struct {
 	store *Store
 	nodes sync.Map // directories by ID
+	refs  sync.Map // references by ID; see [Loader.Ref]
 }
 
 // Loader returns a new loader, which has not loaded any directory.
@@ -240,19 +241,19 @@ func (l *Loader) Load(id digest.Digest) (*Node, error) {
 		return n.(*Node), nil
 	}
 	if err := id.Validate(); err != nil {
-		return nil, fmt.Errorf("directory %q: %w", id, err)
+		return nil, &BlobError{id, err}
 	}
 	name := l.store.path("dirs", id)
 	data, err := os.ReadFile(name)
 	if err != nil {
-		return nil, fmt.Errorf("directory %s: %w", id, err)
+		return nil, &BlobError{id, err}
 	}
 	n, err := decode(data, l.Load)
 	if err == nil && n.id != id {
 		err = fmt.Errorf("content has the digest %s", n.id)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("directory %s: %w", id, errors.Join(err, os.RemoveAll(name)))
+		return nil, &BlobError{id, errors.Join(err, os.RemoveAll(name))}
 	}
 	l.nodes.Store(id, n)
 	l.store.verified.Store(id, nil)

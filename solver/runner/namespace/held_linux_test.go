@@ -46,12 +46,12 @@ func TestPassedRoot(t *testing.T) {
 	if err = errors.Join(err, unix.Close(f), unix.Close(fds[0])); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Lstat(w.layerDir(tree.Layer{Lower: w.root, Upper: n})); err == nil {
+	if _, err := os.Lstat(w.layerDir(tree.Layer{Lower: w.root, Upper: n}.Ref())); err == nil {
 		t.Error("the upper directory has become a layer, although another process can change it")
 	}
 	// The upper directory of a step that passes nothing becomes a layer.
 	_, n = w.run(t, w.process("echo 3 > /f"))
-	if _, err := os.Lstat(w.layerDir(tree.Layer{Lower: w.root, Upper: n})); err != nil {
+	if _, err := os.Lstat(w.layerDir(tree.Layer{Lower: w.root, Upper: n}.Ref())); err != nil {
 		t.Errorf("layer of a step that passes nothing: error %v, want nil", err)
 	}
 }

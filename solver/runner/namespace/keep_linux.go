@@ -26,7 +26,7 @@ type upperDir struct {
 // saveLayer does nothing.
 func (r *Runner) saveLayer(w *upperDir) error {
 	want := r.overlayOf(w.base, w.out)
-	dir := r.layerDir(tree.Layer{Lower: w.base, Upper: w.out})
+	dir := r.layerDir(tree.Layer{Lower: w.base, Upper: w.out}.Ref())
 	if _, err := os.Lstat(dir); err == nil || want == nil || len(want.Entries()) == 0 || !w.fits(w.upper, want, "") {
 		return nil
 	}

@@ -51,7 +51,7 @@ func TestKeep(t *testing.T) {
 		p := w.process(tc.script)
 		p.Dir = tc.dir
 		_, n := w.run(t, p)
-		l := tree.Layer{Lower: w.root, Upper: n}
+		l := tree.Layer{Lower: w.root, Upper: n}.Ref()
 		saved := w.readLayer(t, w.layerDir(l))
 		if (saved != nil) != tc.isLayer {
 			t.Errorf("%s: layer exists %t, want %t", tc.script, saved != nil, tc.isLayer)
@@ -62,7 +62,7 @@ func TestKeep(t *testing.T) {
 		if err := os.RemoveAll(w.layerDir(l)); err != nil {
 			t.Fatal(err)
 		}
-		dir, err := w.layer(t.Context(), l, w.overlayOf(l.Lower, l.Upper))
+		dir, err := w.layer(t.Context(), l)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +186,7 @@ func TestKeepOpaque(t *testing.T) {
 	if err := w.saveLayer(c); err != nil {
 		t.Fatal(err)
 	}
-	dir := w.layerDir(tree.Layer{Lower: c.base, Upper: c.out})
+	dir := w.layerDir(tree.Layer{Lower: c.base, Upper: c.out}.Ref())
 	if n := w.readLayer(t, dir); n == nil || len(n.Child("made").Meta().Xattrs) > 0 {
 		t.Error("the layer does not exist or is still marked as opaque")
 	}
@@ -228,28 +228,42 @@ func TestKeepReplaced(t *testing.T) {
 // TestMergeLayers checks that mergeLayers returns at most maxLowers layers that result
 // in the same tree, and that another layer does not change the merged one.
 func TestMergeLayers(t *testing.T) {
-	var layers []tree.Layer
+	var layers []tree.LayerRef
 	n := tree.Empty()
 	for i := range 3*maxLowers + 10 {
 		e := tree.Edit(n)
 		if err := e.Put(fmt.Sprint(i%maxLowers), tree.NewSymlink(tree.Meta{Mode: 0o777}, fmt.Sprint(i))); err != nil {
 			t.Fatal(err)
 		}
-		layers = append(layers, tree.Layer{Lower: n, Upper: e.Tree()})
+		layers = append(layers, tree.Layer{Lower: n, Upper: e.Tree()}.Ref())
 		n = e.Tree()
-		got := mergeLayers(layers)
+		got := merged(t, layers)
 		if len(got) > maxLowers {
 			t.Fatalf("%d layers merged to %d, want at most %d", len(layers), len(got), maxLowers)
 		}
 		all := tree.Empty()
-		for _, l := range got {
+		for _, ref := range got {
+			l, err := ref.Load()
+			if err != nil {
+				t.Fatal(err)
+			}
 			all = tree.Apply(all, l.Lower, l.Upper)
 		}
 		if !all.Same(n) {
 			t.Fatalf("%d merged layers result in another tree, want the same", len(layers))
 		}
 	}
-	if got, before := mergeLayers(layers), mergeLayers(layers[:len(layers)-1]); len(got) != len(before)+1 || !got[0].Upper.Same(before[0].Upper) {
+	if got, before := merged(t, layers), merged(t, layers[:len(layers)-1]); len(got) != len(before)+1 || !got[0].Same(before[0]) {
 		t.Error("another layer changes the merged one, want it unchanged")
 	}
+}
+
+// merged returns the result of mergeLayers.
+func merged(t *testing.T, layers []tree.LayerRef) []tree.LayerRef {
+	t.Helper()
+	list, err := mergeLayers(layers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,32 +35,39 @@ const (
 // mergeLayers reduces a list of layers to at most maxLowers layers that result in the
 // same tree. It merges the first n layers into one, where n is the largest multiple of
 // maxLowers. The merged layer therefore rarely changes when a step adds another layer.
-func mergeLayers(layers []tree.Layer) []tree.Layer {
+func mergeLayers(layers []tree.LayerRef) ([]tree.LayerRef, error) {
 	n := len(layers) - len(layers)%maxLowers
 	if n == 0 {
-		return layers
+		return layers, nil
 	}
 	base := tree.Empty()
-	for _, l := range layers[:n] {
+	for _, ref := range layers[:n] {
+		l, err := ref.Load()
+		if err != nil {
+			return nil, err
+		}
 		base = tree.Apply(base, l.Lower, l.Upper)
 	}
-	return append([]tree.Layer{{Lower: tree.Empty(), Upper: base}}, layers[n:]...)
+	merged := tree.Layer{Lower: tree.Empty(), Upper: base}
+	return append([]tree.LayerRef{merged.Ref()}, layers[n:]...), nil
 }
 
 // lowerDirs returns the lower directories for a mount of a tree, the topmost first. It
 // writes the directories that do not exist yet.
 func (r *Runner) lowerDirs(ctx context.Context, m *runner.Mount) ([]string, error) {
+	layers, err := mergeLayers(m.Layers)
+	if err != nil {
+		return nil, err
+	}
 	var dirs []string
-	for _, l := range mergeLayers(m.Layers) {
-		delta := r.overlayOf(l.Lower, l.Upper)
-		if delta == nil || len(delta.Entries()) == 0 {
-			continue
-		}
-		dir, err := r.layer(ctx, l, delta)
+	for _, l := range slices.Backward(layers) {
+		dir, err := r.layer(ctx, l)
 		if err != nil {
 			return nil, err
 		}
-		dirs = append([]string{dir}, dirs...)
+		if dir != "" {
+			dirs = append(dirs, dir)
+		}
 	}
 	if len(dirs) == 0 {
 		empty := filepath.Join(r.layers, "empty")
@@ -73,16 +81,25 @@ func (r *Runner) lowerDirs(ctx context.Context, m *runner.Mount) ([]string, erro
 
 // layerDir returns the path of a layer's directory. The name is only 24 characters of a
 // digest, because the kernel limits the length of mount options.
-func (r *Runner) layerDir(l tree.Layer) string {
+func (r *Runner) layerDir(l tree.LayerRef) string {
 	return filepath.Join(r.layers, digest.FromString(string(l.Lower.ID()) + " " + string(l.Upper.ID())).Encoded()[:24])
 }
 
-// layer returns the directory of a layer. If the directory does not exist, layer writes
-// delta, the changes of the layer in the format of overlays, to it.
-func (r *Runner) layer(ctx context.Context, l tree.Layer, delta *tree.Node) (string, error) {
-	dir := r.layerDir(l)
+// layer returns the directory of a layer. If the directory does not exist, layer writes the
+// changes of the layer to it, in the format of overlays. If the layer has no changes, layer
+// returns "".
+func (r *Runner) layer(ctx context.Context, ref tree.LayerRef) (string, error) {
+	dir := r.layerDir(ref)
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
+	}
+	l, err := ref.Load()
+	if err != nil {
+		return "", err
+	}
+	delta := r.overlayOf(l.Lower, l.Upper)
+	if delta == nil || len(delta.Entries()) == 0 {
+		return "", nil
 	}
 	tmp, err := os.MkdirTemp(filepath.Join(r.dir, "run"), "layer-")
 	if err != nil {

@@ -163,7 +163,7 @@ func (w *fixture) install(t *testing.T, name, from string) {
 func (w *fixture) process(script string) *runner.Process {
 	return &runner.Process{
 		Args: []string{"/bin/sh", "-c", script}, Dir: "/", Env: []string{"PATH=/bin"},
-		Sandbox: runner.Sandbox{Mounts: []runner.Mount{{Kind: runner.MountTree, Target: "/", Tree: w.root, Layers: []tree.Layer{{Lower: tree.Empty(), Upper: w.root}}, Output: true}}},
+		Sandbox: runner.Sandbox{Mounts: []runner.Mount{{Kind: runner.MountTree, Target: "/", Tree: w.root, Layers: []tree.LayerRef{tree.Layer{Lower: tree.Empty(), Upper: w.root}.Ref()}, Output: true}}},
 	}
 }
 
@@ -268,13 +268,13 @@ func TestSystemDirs(t *testing.T) {
 func TestSockets(t *testing.T) {
 	w := newFixture(t)
 	w.probe(t, nil)
-	base, layers := w.root, []tree.Layer{{Lower: tree.Empty(), Upper: w.root}}
+	base, layers := w.root, []tree.LayerRef{tree.Layer{Lower: tree.Empty(), Upper: w.root}.Ref()}
 	run := func(question string) string {
 		t.Helper()
 		p := w.process("")
 		p.Args, p.Mounts[0].Tree, p.Mounts[0].Layers = []string{"/bin/probe", question}, base, layers
 		out, n := w.run(t, p)
-		base, layers = n, append(layers, tree.Layer{Lower: base, Upper: n})
+		base, layers = n, append(layers, tree.Layer{Lower: base, Upper: n}.Ref())
 		_, answer, _ := strings.Cut(strings.TrimSpace(out), " ")
 		return answer
 	}
@@ -356,7 +356,7 @@ func TestMounts(t *testing.T) {
 	}
 	cache := t.TempDir()
 	p := w.process("read s < /run/s; echo $s; echo x > /cache/kept; echo x > /tmp/t; echo x > /ro/b/no || echo refused; echo y > /rw/yes; cd /ro/b && echo there")
-	layers := []tree.Layer{{Lower: tree.Empty(), Upper: sub.Tree()}}
+	layers := []tree.LayerRef{tree.Layer{Lower: tree.Empty(), Upper: sub.Tree()}.Ref()}
 	p.Mounts = append(p.Mounts,
 		runner.Mount{Kind: runner.MountFile, Target: "/run/s", Data: []byte("secret\n"), Mode: 0o400},
 		runner.Mount{Kind: runner.MountDir, Target: "/cache", HostPath: cache},
@@ -434,7 +434,7 @@ func TestCopiedUp(t *testing.T) {
 	}
 	p = w.process("true >> a; ln c e")
 	p.Mounts[0].Tree = linked
-	p.Mounts[0].Layers = append(p.Mounts[0].Layers, tree.Layer{Lower: w.root, Upper: linked})
+	p.Mounts[0].Layers = append(p.Mounts[0].Layers, tree.Layer{Lower: w.root, Upper: linked}.Ref())
 	_, n := w.run(t, p)
 	inode := func(name string) string { return n.Get(name).Inode() }
 	if inode("a") == inode("b") || inode("c") != inode("e") || inode("c") == inode("d") {
@@ -480,7 +480,7 @@ func TestRootMode(t *testing.T) {
 	}
 	w.root = e.Tree()
 	p := w.process("stat -c %a / /ro /rw /dir /new")
-	layers := []tree.Layer{{Lower: tree.Empty(), Upper: w.root}}
+	layers := []tree.LayerRef{tree.Layer{Lower: tree.Empty(), Upper: w.root}.Ref()}
 	p.Mounts = append(p.Mounts,
 		runner.Mount{Kind: runner.MountTree, Target: "/ro", Tree: w.root, Layers: layers, ReadOnly: true},
 		runner.Mount{Kind: runner.MountTree, Target: "/rw", Tree: w.root, Layers: layers},
@@ -569,7 +569,7 @@ func TestWhiteouts(t *testing.T) {
 	}
 	p := w.process("cd /a/b 2>/dev/null && echo there; cd /a && echo gone")
 	p.Mounts[0].Tree = gone.Tree()
-	p.Mounts[0].Layers = []tree.Layer{{Lower: tree.Empty(), Upper: base}, {Lower: base, Upper: gone.Tree()}}
+	p.Mounts[0].Layers = []tree.LayerRef{tree.Layer{Lower: tree.Empty(), Upper: base}.Ref(), tree.Layer{Lower: base, Upper: gone.Tree()}.Ref()}
 	if out, _ := w.run(t, p); out != "gone\n" {
 		t.Errorf("output %q, want gone", out)
 	}
@@ -593,9 +593,9 @@ func TestDevicesOfImages(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.root = e.Tree()
-	for _, layers := range [][]tree.Layer{
-		{{Lower: tree.Empty(), Upper: lower}, {Lower: lower, Upper: w.root}},
-		{{Lower: tree.Empty(), Upper: w.root}},
+	for _, layers := range [][]tree.LayerRef{
+		{tree.Layer{Lower: tree.Empty(), Upper: lower}.Ref(), tree.Layer{Lower: lower, Upper: w.root}.Ref()},
+		{tree.Layer{Lower: tree.Empty(), Upper: w.root}.Ref()},
 	} {
 		p := w.process("echo /d/* /new/console; echo x > /d/f")
 		p.Mounts[0].Layers = layers

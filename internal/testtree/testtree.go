@@ -1,0 +1,16 @@
+// Package testtree gives tests the file trees of snapshots.
+package testtree
+
+import (
+	"slipway/solver/snapshot"
+	"slipway/solver/tree"
+)
+
+// Of returns the file tree of s. It panics if the tree cannot be loaded.
+func Of(s *snapshot.Snapshot) *tree.Node {
+	n, err := s.Tree()
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
