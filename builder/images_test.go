@@ -38,9 +38,9 @@ func write(t *testing.T, o Options, dockerfile string) {
 	}
 }
 
-// who builds a Dockerfile, usually on an image from appDockerfile, and returns the content
+// buildWho builds a Dockerfile, usually on an image from appDockerfile, and returns the content
 // of /who in the result.
-func (o Options) who(t *testing.T, dockerfile string) (string, error) {
+func (o Options) buildWho(t *testing.T, dockerfile string) (string, error) {
 	t.Helper()
 	write(t, o, dockerfile)
 	dir := t.TempDir()
@@ -101,19 +101,19 @@ func TestLocalImages(t *testing.T) {
 		"FROM app AS base\nFROM scratch\nCOPY --from=base /who /\n",
 		"FROM scratch\nCOPY base /\nRUN --mount=from=app:2,target=/m cat /m/who > /who\n",
 	} {
-		if who, err := o.who(t, dockerfile); err != nil || who != "one" {
+		if who, err := o.buildWho(t, dockerfile); err != nil || who != "one" {
 			t.Errorf("%s: built %q, %v", dockerfile, who, err)
 		}
 	}
 	for _, dockerfile := range []string{"FROM app:3\nRUN true\n", "FROM example/app\nRUN true\n", "FROM app@sha256:" + strings.Repeat("0", 64) + "\nRUN true\n"} {
-		if who, err := o.who(t, dockerfile); err == nil {
+		if who, err := o.buildWho(t, dockerfile); err == nil {
 			t.Errorf("%s: built %q", dockerfile, who)
 		}
 	}
 	o.BuildArgs = map[string]string{"WHO": "two"}
 	o.stored(t, appDockerfile, "app")
 	for name, want := range map[string]string{"app": "two", "app:2": "one"} {
-		if who, err := o.who(t, "FROM "+name+"\nRUN true\n"); err != nil || who != want {
+		if who, err := o.buildWho(t, "FROM "+name+"\nRUN true\n"); err != nil || who != want {
 			t.Errorf("%s: built %q, %v, want %q", name, who, err, want)
 		}
 	}
@@ -161,7 +161,7 @@ func TestStoredByDefault(t *testing.T) {
 				continue
 			}
 			o = Options{Context: o.Context, State: o.State, Runner: o.Runner, Now: o.Now}
-			who, err := o.who(t, "FROM "+name+"\nRUN true\n")
+			who, err := o.buildWho(t, "FROM "+name+"\nRUN true\n")
 			if want := map[bool]string{true: "two", false: "one"}[tc.renews || !has]; who != want || err != nil {
 				t.Errorf("%s, image stored before: %t; now it is %q, %v, want %q", tc.about, has, who, err, want)
 			}
@@ -189,16 +189,16 @@ func TestPullAsksTheRegistry(t *testing.T) {
 	o.Platforms = []string{"linux/arm64"}
 	o.stored(t, appDockerfile, name)
 	s.TakeRequests()
-	if who, err := o.who(t, "FROM "+name+"\nRUN true\n"); who != "one" || err != nil || len(s.TakeRequests()) > 0 {
+	if who, err := o.buildWho(t, "FROM "+name+"\nRUN true\n"); who != "one" || err != nil || len(s.TakeRequests()) > 0 {
 		t.Errorf("built %q, %v", who, err)
 	}
 	o.Pull = true
-	if _, err := o.who(t, "FROM "+name+"\nRUN true\n"); err == nil || !strings.Contains(err.Error(), "not found") || len(s.TakeRequests()) == 0 {
+	if _, err := o.buildWho(t, "FROM "+name+"\nRUN true\n"); err == nil || !strings.Contains(err.Error(), "not found") || len(s.TakeRequests()) == 0 {
 		t.Errorf("pull: error %v", err)
 	}
 	o.Pull, o.Platforms = false, []string{"linux/s390x"}
 	const hint = "not found (the local image of that name is for linux/arm64 only)"
-	if _, err := o.who(t, "FROM "+name+"\nRUN true\n"); err == nil || !strings.Contains(err.Error(), hint) || len(s.TakeRequests()) == 0 {
+	if _, err := o.buildWho(t, "FROM "+name+"\nRUN true\n"); err == nil || !strings.Contains(err.Error(), hint) || len(s.TakeRequests()) == 0 {
 		t.Errorf("another platform: error %v", err)
 	}
 	o.BuildArgs = map[string]string{"WHO": "two"}
@@ -208,7 +208,7 @@ func TestPullAsksTheRegistry(t *testing.T) {
 	if err := Run(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
-	if who, err := o.who(t, "FROM "+name+"\nRUN true\n"); err != nil || who != "two" {
+	if who, err := o.buildWho(t, "FROM "+name+"\nRUN true\n"); err != nil || who != "two" {
 		t.Errorf("another platform that the registry has: built %q, %v", who, err)
 	}
 }
@@ -249,7 +249,7 @@ func TestPruneKeepsImages(t *testing.T) {
 	if err := x.Remove(t.Context(), []string{"app:1"}); err != nil {
 		t.Error(err)
 	}
-	if who, err := o.who(t, "FROM app:2\nRUN true\n"); who != "one" || err != nil {
+	if who, err := o.buildWho(t, "FROM app:2\nRUN true\n"); who != "one" || err != nil {
 		t.Errorf("pruned and with one name: built %q, %v", who, err)
 	}
 	prune()
@@ -299,7 +299,7 @@ func TestRemoveKeepsCache(t *testing.T) {
 			cached = cached || v.Cached && strings.Contains(v.Name, "RUN")
 		}
 	}
-	if who, err := o.who(t, appDockerfile); who != "one" || err != nil || !cached {
+	if who, err := o.buildWho(t, appDockerfile); who != "one" || err != nil || !cached {
 		t.Errorf("the next build: %q, %v, cached %t", who, err, cached)
 	}
 }
@@ -323,7 +323,7 @@ func TestLostLayer(t *testing.T) {
 		t.Fatal(err)
 	}
 	const lost, hint = "local image docker.io/library/app:latest: blob sha256:", "(build it again, or slipway image rm docker.io/library/app:latest)"
-	_, err = o.who(t, "FROM app\nRUN true\n")
+	_, err = o.buildWho(t, "FROM app\nRUN true\n")
 	errs := map[string]error{
 		"build": err,
 		"save":  x.Save(t.Context(), []string{"app"}, filepath.Join(t.TempDir(), "app.tar"), "docker"),
@@ -335,7 +335,7 @@ func TestLostLayer(t *testing.T) {
 		}
 	}
 	o.stored(t, appDockerfile, "app")
-	if who, err := o.who(t, "FROM app\nRUN true\n"); who != "one" || err != nil {
+	if who, err := o.buildWho(t, "FROM app\nRUN true\n"); who != "one" || err != nil {
 		t.Errorf("stored again: built %q, %v", who, err)
 	}
 }
@@ -352,7 +352,7 @@ func TestDamagedName(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = "local image docker.io/library/app:latest: the file is damaged (build it again, or slipway image rm docker.io/library/app:latest)"
-	if _, err := o.who(t, "FROM app\nRUN true\n"); err == nil || !strings.Contains(err.Error(), want) {
+	if _, err := o.buildWho(t, "FROM app\nRUN true\n"); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("build: error %v, want %s", err, want)
 	}
 	x := imageStore(t, o)
@@ -363,7 +363,7 @@ func TestDamagedName(t *testing.T) {
 	if _, err := state.Prune(t.Context(), o.State, o.Now, state.PruneOptions{}); err != nil {
 		t.Error(err)
 	}
-	if who, err := o.who(t, "FROM other\nRUN true\n"); who != "one" || err != nil {
+	if who, err := o.buildWho(t, "FROM other\nRUN true\n"); who != "one" || err != nil {
 		t.Errorf("the other image: built %q, %v", who, err)
 	}
 	if err := x.Remove(t.Context(), []string{"app"}); err != nil || storedNames(t, o) != "other:latest" {

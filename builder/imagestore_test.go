@@ -40,7 +40,7 @@ func TestSave(t *testing.T) {
 		for name, want := range map[string]string{"app:latest": "one", "example.com/app:2": "two"} {
 			other := options(t, "")
 			other.Contexts = map[string]string{"saved": "docker-archive://" + file + ":" + name}
-			if who, err := other.who(t, "FROM saved\nRUN true\n"); who != want || err != nil {
+			if who, err := other.buildWho(t, "FROM saved\nRUN true\n"); who != want || err != nil {
 				t.Errorf("%s, %s: built %q, %v", format, name, who, err)
 			}
 		}
@@ -131,7 +131,7 @@ func TestTag(t *testing.T) {
 	if got := storedNames(t, o); got != "example.com/x:latest" {
 		t.Errorf("images %s", got)
 	}
-	if who, err := o.who(t, "FROM example.com/x\nRUN true\n"); who != "one" || err != nil {
+	if who, err := o.buildWho(t, "FROM example.com/x\nRUN true\n"); who != "one" || err != nil {
 		t.Errorf("built %q, %v", who, err)
 	}
 	for want, name := range map[string]string{"has a digest": "x@" + d, "image name \"X\"": "X"} {
