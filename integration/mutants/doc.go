@@ -6,6 +6,7 @@
 //	go run ./integration/mutants -run solver   only those whose title, file or text matches
 //
 // The command does not modify the working tree: the go command reads the changed file through
-// -overlay. A mutant that does not compile, or whose line does not occur exactly once, is an
-// error, because mutants.txt must follow the code.
+// -overlay. Before any test runs, the command checks the whole list. A mutant that does not
+// compile, or whose line does not occur exactly once, is an error, because mutants.txt must
+// follow the code.
 package main

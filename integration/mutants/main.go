@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -40,7 +39,7 @@ func run(ctx context.Context, pattern string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkAll(list, root); err != nil {
+	if err := checkAll(ctx, list, root); err != nil {
 		return err
 	}
 	counts := map[outcome]int{}
@@ -70,15 +69,4 @@ func run(ctx context.Context, pattern string) error {
 		return fmt.Errorf("%d mutants survived the tests of their packages", counts[survived])
 	}
 	return nil
-}
-
-// checkAll returns an error that lists the mutants whose line does not occur exactly once.
-func checkAll(list []mutant, root string) error {
-	var errs []error
-	for _, m := range list {
-		if _, err := m.changedSource(root); err != nil {
-			errs = append(errs, fmt.Errorf("mutants.txt:%d: %s: %w", m.line, m.title, err))
-		}
-	}
-	return errors.Join(errs...)
 }

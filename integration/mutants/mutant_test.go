@@ -2,12 +2,14 @@ package main
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"slipway/integration/toolbox"
 )
 
-// TestList checks that the line of each mutant occurs exactly once in its file.
+// TestList checks that the line of each mutant occurs exactly once in its file, and that
+// the package compiles with the change.
 func TestList(t *testing.T) {
 	root, err := toolbox.Root()
 	if err != nil {
@@ -17,7 +19,34 @@ func TestList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := checkAll(list, root); err != nil {
+	if err := checkAll(t.Context(), list, root); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDeadMutants checks that mutants that do not compile, or have lost their line, are
+// reported before any is tried.
+func TestDeadMutants(t *testing.T) {
+	root, err := toolbox.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const file, old = "integration/mutants/mutant.go", "type outcome string"
+	err = checkAll(t.Context(), []mutant{
+		{line: 1, file: file, old: old, new: "type outcome = string"},
+		{line: 2, file: file, old: old, new: "type outcome = int"},
+		{line: 3, file: file, old: old, new: "type result string"},
+		{line: 4, file: file, old: "type result string", new: old},
+	}, root)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"mutants.txt:2: ", "cannot use", "undefined: outcome", "0 times, want it once"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+	}
+	if strings.Contains(err.Error(), "mutants.txt:1: ") {
+		t.Errorf("got %v, want no error for a change that compiles", err)
 	}
 }
