@@ -25,11 +25,15 @@ ARGS ?=
 # Packages whose tests start programs, a builder among them.
 INTEGRATION = ./integration/contained ./integration/registries ./integration/cachekeys ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults ./integration/buildfaults ./integration/builds
 
+# Packages with tests of what the comparisons are made of. Linking them takes as long as
+# the rest of the fast lane.
+COMPARISONS = ./integration/bench ./integration/buildcase ./integration/conformance ./integration/probes
+
 # What the programs compile for, besides this machine.
 PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race fuzz golden lint fmt image size push integration differential-builds realimages probes parity mutants conformance demo demo-buildkit bench bench-gateway bench-build check
+.PHONY: help build fast test race fuzz golden lint fmt image size push integration differential-builds realimages probes parity mutants conformance demo demo-buildkit bench bench-gateway bench-build check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,9 +41,14 @@ help: ## list the targets
 build: ## compile the frontend into bin/
 	CGO_ENABLED=0 go build -tags grpcnotrace -trimpath -buildvcs=false -ldflags "-s -w" -o bin/ ./cmd/...
 
+fast: ## the tests of a few seconds: go test -short ./...
+	go test -short ./...
+
 test: ## all tests: vet, unit and golden, parity, real builder (root, Linux)
 	go vet -tags integration ./...
-	go test ./...
+	# make parity compares the corpus, too.
+	go test -skip '^TestParity$$' ./...
+	go test -tags integration $(COMPARISONS)
 	$(MAKE) --no-print-directory parity
 	$(MAKE) --no-print-directory integration
 
@@ -103,7 +112,7 @@ differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Lin
 	go test -tags integration -count=1 -timeout 24h -run TestBuilds ./integration/builds -seed $(SEED) -n $(N) $(ARGS)
 
 realimages: ## compare ordinary builds on Debian with BuildKit's (root, Debian, network; ARGS='-only go' does one)
-	go test -tags integration -count=1 -timeout 2h -v -run TestBuilds ./integration/realimages $(ARGS)
+	go test -tags integration -count=1 -timeout 2h -v -run 'TestBuilds|TestUnexcused' ./integration/realimages $(ARGS)
 
 probes: ## try in steps what they must not do, with each runner and BuildKit (root, Linux, amd64; ARGS=-v)
 	@command -v gcc >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev; }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"slipway/builder/state"
+	"slipway/internal/slowtest"
 	"slipway/solver/tree"
 )
 
@@ -77,6 +78,7 @@ func damageKinds() map[string]func(file string) error {
 // TestDamage checks that a build after damage to all files in a part of the state directory
 // produces the same image, and leaves a valid state directory.
 func TestDamage(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	o := options(t, damagedDockerfile)
 	want := buildArchive(t, o)
 	for about, damage := range damageKinds() {
@@ -112,6 +114,7 @@ func TestDamage(t *testing.T) {
 // TestDamageOfOne checks that a build after damage to any single file in the state directory
 // produces the same image.
 func TestDamageOfOne(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	o := options(t, damagedDockerfile)
 	want := buildArchive(t, o)
 	flip := damageKinds()["flipped"]

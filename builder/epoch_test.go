@@ -19,6 +19,8 @@ import (
 	"github.com/moby/go-archive/compression"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/internal/slowtest"
 )
 
 // Times for tests of SOURCE_DATE_EPOCH.
@@ -98,6 +100,7 @@ func years(t *testing.T, data []byte) map[string]int {
 // TestEpochOfImage checks that SOURCE_DATE_EPOCH sets the times in the config and the
 // descriptor of an image. With rewrite-timestamp, it also limits the times of files.
 func TestEpochOfImage(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	for _, tc := range []struct {
 		arg, attrs string
 		files      map[string]int
@@ -176,6 +179,7 @@ func descriptorOf(t *testing.T, res *Result) ocispecs.Descriptor {
 // TestEpochOfBase checks that SOURCE_DATE_EPOCH changes neither the files nor the history
 // times of a base image.
 func TestEpochOfBase(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	base := datedOptions(t, "FROM scratch\nCOPY base/bin/sh /\n")
 	dir := t.TempDir()
 	buildOutput(t, base, "type=oci,dest="+filepath.Join(dir, "base.tar"))

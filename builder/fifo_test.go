@@ -11,11 +11,13 @@ import (
 	"syscall"
 	"testing"
 
+	"slipway/internal/slowtest"
 	"slipway/internal/testcontext"
 )
 
 // TestFIFOs checks that no build blocks on a FIFO among its inputs.
 func TestFIFOs(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	for about, tc := range map[string]struct {
 		fifo string // path of the FIFO in the context
 		set  func(o *Options)

@@ -19,12 +19,14 @@ import (
 
 	"slipway/builder/remote"
 	"slipway/frontend"
+	"slipway/internal/slowtest"
 	"slipway/solver/llbsource"
 )
 
 // TestSyntax checks that a # syntax line may select Docker's frontend or ours, and that any
 // other frontend is an error at the line.
 func TestSyntax(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	for ref, followed := range map[string]bool{
 		"docker/dockerfile": false, "docker/dockerfile:1.7-labs": false, "docker.io/docker/dockerfile-upstream:master": false,
 		"mirror.example/hub/docker/dockerfile:1": false, "localhost:5000/slipway/dockerfile@sha256:" + strings.Repeat("0", 64): false,
@@ -109,6 +111,7 @@ func TestFrontend(t *testing.T) {
 // TestResultDefaults checks the platform and the image config of a result whose frontend
 // sets none.
 func TestResultDefaults(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	machine := platforms.FormatAll(llbsource.Machine())
 	const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	for _, tc := range []struct {

@@ -14,6 +14,7 @@ import (
 
 	"slipway/builder/state"
 	"slipway/internal/fakeregistry"
+	"slipway/internal/slowtest"
 )
 
 // appDockerfile builds an image whose file /who contains the build argument WHO.
@@ -85,6 +86,7 @@ func failOnRequest(t *testing.T, o *Options) {
 // TestLocalImages checks that a build finds an image that another build stored, however the
 // image is named and wherever it is used.
 func TestLocalImages(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	o := options(t, "")
 	failOnRequest(t, &o)
 	d := o.stored(t, appDockerfile, "app", "app:2").Exported["containerimage.digest"]
@@ -122,6 +124,7 @@ func TestLocalImages(t *testing.T) {
 // TestStoredByDefault checks that a build with tags stores the image if there are no
 // outputs. Pushing or loading only updates a name that exists.
 func TestStoredByDefault(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	standInEngine(t)
 	s := fakeregistry.Start(t, fakeregistry.None)
 	logIn(t, s.Host, "")
@@ -182,6 +185,7 @@ func standInEngine(t *testing.T) {
 // TestPullAsksTheRegistry checks that a build asks the registry with Pull, or if the stored
 // image is for other platforms. The error then lists these platforms.
 func TestPullAsksTheRegistry(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	s := fakeregistry.Start(t, fakeregistry.None)
 	logIn(t, s.Host, "")
 	o := options(t, "")
@@ -307,6 +311,7 @@ func TestRemoveKeepsCache(t *testing.T) {
 // TestLostLayer checks that using a stored image with a damaged layer fails with advice, and
 // that building the image again repairs it.
 func TestLostLayer(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	o := options(t, "")
 	failOnRequest(t, &o)
 	o.stored(t, appDockerfile, "app")
@@ -343,6 +348,7 @@ func TestLostLayer(t *testing.T) {
 // TestDamagedName checks that a damaged image name is an error, even if a registry has the
 // image, and that other images remain usable. The damaged name can be removed.
 func TestDamagedName(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	o := options(t, "")
 	failOnRequest(t, &o)
 	o.stored(t, appDockerfile, "app")

@@ -14,11 +14,13 @@ import (
 	"github.com/moby/buildkit/client"
 
 	"slipway/internal/fakeregistry"
+	"slipway/internal/slowtest"
 )
 
 // TestSave checks that the archive of a stored image has the same blobs as an archive from
 // the build, and that other builds can use it.
 func TestSave(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	o := options(t, "")
 	failOnRequest(t, &o)
 	o.stored(t, appDockerfile, "app")
@@ -147,6 +149,7 @@ func TestTag(t *testing.T) {
 // TestInspect checks that Inspect describes an index together with the images of its
 // platforms.
 func TestInspect(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	o := options(t, "")
 	o.Platforms = []string{"linux/amd64", "linux/arm64"}
 	d := o.stored(t, appDockerfile, "multi").Exported["containerimage.digest"]

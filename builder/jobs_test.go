@@ -6,10 +6,13 @@ import (
 	"testing"
 
 	"github.com/moby/buildkit/client"
+
+	"slipway/internal/slowtest"
 )
 
 // TestJobs checks that at most Options.Jobs steps run concurrently.
 func TestJobs(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	var stages, last strings.Builder
 	for i := range 12 {
 		fmt.Fprintf(&stages, "FROM scratch AS s%d\nCOPY base /\nRUN cat /bin/sh > /%d\n", i, i)

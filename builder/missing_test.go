@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"slipway/internal/slowtest"
 )
 
 // reportedError builds and returns the text with which the error is reported.
@@ -20,6 +22,7 @@ func reportedError(t *testing.T, o Options) string {
 // TestNotFound checks that the error about a missing path in the build context or in a stage
 // suggests a similar path.
 func TestNotFound(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	for _, tc := range []struct{ dockerfile, want string }{
 		{"COPY ../x /", `"/x": not found (.. does not lead out of the build context: build with a directory above as the context, or use --build-context NAME=DIR and --from=NAME)`},
 		{"COPY ~/x /", `"/~/x": not found (~ is not expanded: sources are relative to the build context)`},
@@ -82,6 +85,7 @@ func TestNotFound(t *testing.T) {
 // TestReportedOnce checks that the error from a step has the number of the step, and its
 // command and each path only once.
 func TestReportedOnce(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	for dockerfile, want := range map[string]string{
 		"COPY base /\nRUN exit 3":        `:3:1: error: [2/2] process "/bin/sh -c exit 3" did not complete successfully: exit code: 3` + "\n 3 | RUN exit 3\n",
 		"COPY a /f\nWORKDIR /f":          ":3:1: error: [2/2] mkdir /f: not a directory (remove it first, or use another path)\n",

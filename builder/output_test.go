@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/llbsource"
 	"slipway/solver/tree"
 )
@@ -51,6 +52,7 @@ func TestSameImage(t *testing.T) {
 // TestCompression checks that layers have the requested compression, equal contents, and
 // the same bytes in each build.
 func TestCompression(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	o := options(t, "FROM scratch\nCOPY a /\n")
 	diffIDs := map[string]bool{}
 	for attrs, kind := range map[string]string{

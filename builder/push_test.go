@@ -16,6 +16,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/internal/fakeregistry"
+	"slipway/internal/slowtest"
 )
 
 // logIn makes user's login for the registry host the only stored login.
@@ -136,6 +137,7 @@ func TestPushIndex(t *testing.T) {
 // TestStalledPush checks that a push fails after the time limit if the registry stops
 // answering any kind of request.
 func TestStalledPush(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	const limit = 700 * time.Millisecond
 	for _, silent := range []string{"POST /v2/x/blobs/uploads/", "PATCH /v2/x/", "PUT /v2/x/blobs/", "PUT /v2/x/manifests/1", "GET /v2/x/", "HEAD /v2/x/"} {
 		s := fakeregistry.Start(t, fakeregistry.None)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/moby/buildkit/client"
+
+	"slipway/internal/slowtest"
 )
 
 // cacheDockerfile copies one file from a stage into the result.
@@ -75,6 +77,7 @@ const allSteps = "base 1/1, made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"
 // TestRemoteCache checks that a build on another machine, which imports the exported cache,
 // runs no steps. It tries each type and mode of cache.
 func TestRemoteCache(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	s := httptest.NewServer(registry.New(registry.Logger(log.New(&bytes.Buffer{}, "", 0))))
 	t.Cleanup(s.Close)
 	host := strings.TrimPrefix(s.URL, "http://")
@@ -110,6 +113,7 @@ func TestRemoteCache(t *testing.T) {
 
 // TestInlineCache checks that a build imports the inline cache from an image.
 func TestInlineCache(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	s := httptest.NewServer(registry.New(registry.Logger(log.New(&bytes.Buffer{}, "", 0))))
 	t.Cleanup(s.Close)
 	name := strings.TrimPrefix(s.URL, "http://") + "/image:x"
@@ -136,6 +140,7 @@ func TestInlineCache(t *testing.T) {
 // TestRemoteCacheOfRemoteCache checks that a build exports imported records again, even ones
 // that it did not need.
 func TestRemoteCacheOfRemoteCache(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	o := options(t, cacheDockerfile)
 	first, second := t.TempDir(), t.TempDir()
 	o.CacheTo = entry(t, "type=local,mode=max,dest="+first)
@@ -183,6 +188,7 @@ func TestRemoteCacheOwnFirst(t *testing.T) {
 // TestRemoteCacheKept checks that results from a remote cache are stored in the state
 // directory.
 func TestRemoteCacheKept(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	o := options(t, cacheDockerfile)
 	dir := t.TempDir()
 	o.CacheTo = entry(t, "type=local,mode=max,dest="+dir)
@@ -218,6 +224,7 @@ func damage(t *testing.T, dir string, with func(string) []byte) {
 // TestRemoteCacheFails checks that a remote cache that cannot be read causes a warning, and
 // that the build runs the steps instead.
 func TestRemoteCacheFails(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	o := options(t, cacheDockerfile)
 	dir := t.TempDir()
 	o.CacheTo = entry(t, "type=local,mode=max,dest="+dir)

@@ -15,6 +15,7 @@ import (
 	"github.com/moby/sys/userns"
 	"golang.org/x/sys/unix"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/runner/namespace"
 )
 
@@ -54,6 +55,7 @@ func runsAsRoot(t *testing.T) bool {
 // TestCopyWarning checks that a build logs a warning if the state directory is on an
 // overlay, so that each step copies its root.
 func TestCopyWarning(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	if !runsAsRoot(t) {
 		return
 	}
@@ -108,6 +110,7 @@ func TestLimitsRefused(t *testing.T) {
 // TestNoProcessLeft checks that all processes of a build have ended when the build returns,
 // including the process that guards the steps.
 func TestNoProcessLeft(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	if !runsAsRoot(t) {
 		return
 	}

@@ -23,6 +23,7 @@ import (
 	"slipway/ignore"
 	"slipway/instructions"
 	"slipway/internal/golden"
+	"slipway/internal/slowtest"
 	"slipway/parser"
 	"slipway/plan"
 	"slipway/source"
@@ -112,6 +113,7 @@ func failure(err error) []byte {
 // configs and errors. It converts every case twice, with one and with several processors,
 // and some cases a hundred times.
 func TestDeterminism(t *testing.T) {
+	slowtest.Skip(t, "repeats every case")
 	cases, err := golden.Load("../testdata")
 	if err != nil {
 		t.Fatal(err)

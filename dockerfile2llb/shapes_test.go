@@ -44,6 +44,7 @@ var shapes = []struct {
 	text   func(int) string
 	copies bool // each stage copies its base, up to the limit
 	square bool // the result grows quadratically
+	slow   bool // a line takes so long that a quarter of the bytes is enough
 }{
 	{name: "run", text: repeatLines("RUN x\n")},
 	{name: "run-long", text: repeatLines("RUN " + strings.Repeat("x", 100) + "\n")},
@@ -81,7 +82,7 @@ var shapes = []struct {
 	{name: "stages", text: repeatLines("FROM scratch\n")},
 	{name: "stages-chain", text: func(n int) string { return countLines("FROM scratch AS s0\n", "FROM s%[1]d AS s%[2]d\n")(n) }},
 	{name: "stages-chain-run", text: func(n int) string { return countLines("FROM scratch AS s0\n", "FROM s%[1]d AS s%[2]d\nRUN x\n")(n) }},
-	{name: "stages-chain-env", copies: true, text: func(n int) string {
+	{name: "stages-chain-env", copies: true, slow: true, text: func(n int) string {
 		return countLines("FROM scratch AS s0\n", "FROM s%[1]d AS s%[2]d\nENV a%[1]d=b\n")(n)
 	}},
 	{name: "stages-copy", text: func(n int) string {
@@ -157,7 +158,7 @@ var shapes = []struct {
 	{name: "pattern-ab", text: func(n int) string {
 		return "FROM scratch\nENV v=" + strings.Repeat("a", n/2) + "\nENV w=${v//" + strings.Repeat("a", n/4) + "b/x}\n"
 	}},
-	{name: "pattern-many", text: func(n int) string {
+	{name: "pattern-many", slow: true, text: func(n int) string {
 		return "FROM scratch\nENV v=" + strings.Repeat("a", n/2) + "\n" + strings.Repeat("ENV w=${v//a/}\n", n/30)
 	}},
 	{name: "pattern-grow", text: func(n int) string {
@@ -196,8 +197,8 @@ var shapes = []struct {
 	{name: "json-open", text: func(n int) string { return "FROM scratch\nRUN [\"a\"" + strings.Repeat(",\"a\"", n/4) + "\n" }},
 	{name: "json-bad", text: func(n int) string { return "FROM scratch\nCOPY [\"a\"" + strings.Repeat(",\"a\"", n/4) + ",1]\n" }},
 	{name: "json-lines", text: repeatLines("RUN [\"a\", \"b\"]\n")},
-	{name: "expose-range", text: repeatLines("EXPOSE 0-65535\n")},
-	{name: "expose-range-one", text: fillBetween("FROM scratch\nEXPOSE", " 0-65535", "\n")},
+	{name: "expose-range", slow: true, text: repeatLines("EXPOSE 0-65535\n")},
+	{name: "expose-range-one", slow: true, text: fillBetween("FROM scratch\nEXPOSE", " 0-65535", "\n")},
 	{name: "expose-many", text: countLines("FROM scratch\n", "EXPOSE %[1]d\n")},
 	{name: "expose-colons", text: fillBetween("FROM scratch\nEXPOSE ", ":", "80\n")},
 	{name: "mount-keys", text: func(n int) string {

@@ -12,6 +12,7 @@ import (
 	"github.com/moby/buildkit/solver/errdefs"
 
 	"slipway/internal/fakegateway"
+	"slipway/internal/slowtest"
 )
 
 // render returns the result of a build as text: the metadata and the operations for each
@@ -45,6 +46,7 @@ func render(t *testing.T, c *fakegateway.Client) string {
 // runs each build a hundred times, with one and with several processors, and with the
 // options in different orders. Only the order of requests to the builder may vary.
 func TestDeterminism(t *testing.T) {
+	slowtest.Skip(t, "repeats builds a hundred times")
 	opts := map[string]string{
 		"platform": "linux/arm64,linux/amd64,windows/amd64", "no-cache": "x,y", "add-hosts": "a=1.2.3.4,b=::1",
 		"build-arg:A": "1", "build-arg:B": "2", "build-arg:HTTP_PROXY": "p", "build-arg:http_proxy": "q",

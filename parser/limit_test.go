@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/internal/slowtest"
 	"slipway/source"
 )
 
@@ -106,6 +107,7 @@ func fill(n int, start, part, end string) string {
 // TestBig parses two files of each kind, one four times the size of the other. It checks
 // that memory grows linearly with the size.
 func TestBig(t *testing.T) {
+	slowtest.Skip(t, "parses large files")
 	for _, tc := range bigFiles {
 		t.Run(tc.name, func(t *testing.T) {
 			const n = 16 << 10

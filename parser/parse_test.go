@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"slipway/internal/golden"
+	"slipway/internal/slowtest"
 )
 
 // dockerfiles are edge cases of lines, words and heredocs. The tests compare our reading
@@ -120,6 +121,7 @@ func TestParse(t *testing.T) {
 // triple of fragments that change the meaning of the text after them. FuzzParse tries
 // longer combinations.
 func TestPieces(t *testing.T) {
+	slowtest.Skip(t, "parses hundreds of files")
 	changing := []string{"#", "\\", "\n", "\\\n", " ", "\"", "'", "<<E", "\nE\n", "${"}
 	all := append([]string{
 		"FROM a", "RUN ", "COPY ", "ENV ", "ONBUILD ", "HEALTHCHECK CMD ", "\t", "\r\n",

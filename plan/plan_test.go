@@ -12,6 +12,7 @@ import (
 
 	"slipway/ignore"
 	"slipway/instructions"
+	"slipway/internal/slowtest"
 	"slipway/parser"
 	"slipway/source"
 )
@@ -196,6 +197,7 @@ func TestEnv(t *testing.T) {
 // TestLarge plans a file with 5000 stages. Quadratic algorithms would need minutes for
 // it.
 func TestLarge(t *testing.T) {
+	slowtest.Skip(t, "plans large files")
 	var b strings.Builder
 	b.WriteString("FROM a AS s0\n")
 	for i := range 5000 {

@@ -14,6 +14,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
+	"slipway/internal/slowtest"
 	"slipway/internal/testtree"
 	"slipway/solver/runner"
 	"slipway/solver/snapshot"
@@ -118,6 +119,7 @@ func solveDef(t testing.TB, def *pb.Definition) (*snapshot.Snapshot, error) {
 // TestHugeDefinitions checks that a definition with very long chains, paths or lists of
 // layers returns one short error, and that its evaluation does not exhaust the memory.
 func TestHugeDefinitions(t *testing.T) {
+	slowtest.Skip(t, "loads definitions up to the limits")
 	merges := func(i int) *pb.Op {
 		if i == 0 {
 			return mkdirs(func(int) string { return "/a" })(0)

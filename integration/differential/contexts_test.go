@@ -7,11 +7,13 @@ import (
 	"unicode/utf8"
 
 	"slipway/internal/golden"
+	"slipway/internal/slowtest"
 )
 
 // FuzzContexts checks that any main context and any named context give upstream's result. The
 // seeds are the contexts of the test cases in testdata.
 func FuzzContexts(f *testing.F) {
+	slowtest.Skip(f, "compares thousands of inputs")
 	for _, c := range golden.Cases(f) {
 		for _, key := range sortedKeys(c.Opts) {
 			if name, ok := strings.CutPrefix(key, "context:"); ok {

@@ -6,6 +6,7 @@ import (
 
 	"slipway/integration/generate"
 	"slipway/internal/golden"
+	"slipway/internal/slowtest"
 )
 
 // maxFuzzLength is the maximum length of a Dockerfile in bytes. Longer ones would only be
@@ -15,6 +16,7 @@ const maxFuzzLength = 4096
 // FuzzConversion checks that any Dockerfile gives upstream's result. The bits select the
 // platform and some options.
 func FuzzConversion(f *testing.F) {
+	slowtest.Skip(f, "compares thousands of inputs")
 	for _, c := range golden.Cases(f) {
 		if text := c.Dockerfile(); len(text) > 0 && len(text) < maxFuzzLength && len(c.Opts) == 0 {
 			f.Add(string(text), uint8(0))

@@ -10,11 +10,13 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/dfgitutil"
 
 	"slipway/gitref"
+	"slipway/internal/slowtest"
 )
 
 // TestGitRefRandom checks that random, mostly valid Git references are parsed as upstream
 // does.
 func TestGitRefRandom(t *testing.T) {
+	slowtest.Skip(t, "compares thousands of inputs")
 	r := rand.New(rand.NewPCG(5, 6))
 	git := 0
 	for range 200_000 {

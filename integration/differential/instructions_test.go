@@ -69,7 +69,7 @@ func TestInstructionsGenerated(t *testing.T) {
 
 	files := 40_000
 	if testing.Short() {
-		files = 20_000
+		files = 500
 	}
 	g := newLines(5)
 	valid := 0

@@ -15,6 +15,7 @@ import (
 	"slipway/diag"
 	"slipway/integration/generate"
 	"slipway/internal/golden"
+	"slipway/internal/slowtest"
 )
 
 // locationException is a kind of error that needs no source location, because it does not
@@ -98,6 +99,7 @@ func hasLocation(err error) bool {
 // TestErrorsHaveLocations checks that each error of our frontend has a source location or is a
 // listed exception. It builds the corpus and random builds.
 func TestErrorsHaveLocations(t *testing.T) {
+	slowtest.Skip(t, "compares thousands of inputs")
 	p := &locationCheck{kinds: locationExceptions(), used: map[string]bool{}, wrong: map[string]string{}}
 	var g errgroup.Group
 	g.SetLimit(2)

@@ -13,6 +13,7 @@ import (
 
 	"slipway/frontend/options"
 	"slipway/internal/golden"
+	"slipway/internal/slowtest"
 )
 
 // optionsClient is a gateway client that has frontend options and nothing else.
@@ -100,6 +101,7 @@ func ourOptions(opts map[string]string) (*parsedOptions, error) {
 // FuzzOptions checks that both frontends agree about any two frontend options. The seeds are
 // the options in testdata.
 func FuzzOptions(f *testing.F) {
+	slowtest.Skip(f, "compares thousands of inputs")
 	for _, c := range golden.Cases(f) {
 		last := ""
 		for _, key := range sortedKeys(c.Opts) {

@@ -103,7 +103,7 @@ func TestShellRandom(t *testing.T) {
 
 	words := 200_000
 	if testing.Short() {
-		words = 20_000
+		words = 2_000
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	envs := shellEnvs()

@@ -19,6 +19,7 @@ import (
 	distref "github.com/distribution/reference"
 
 	"slipway/internal/golden"
+	"slipway/internal/slowtest"
 )
 
 // upstreamDir returns the source directory of docker/dockerfile in the module cache.
@@ -34,6 +35,7 @@ func upstreamDir(t *testing.T) string {
 // TestUpstreamWords checks that our shell package and upstream's expand the words in
 // upstream's own test tables equally, in all modes.
 func TestUpstreamWords(t *testing.T) {
+	slowtest.Skip(t, "compares thousands of inputs")
 	dir, words := filepath.Join(upstreamDir(t), "shell"), 0
 	envs := shellEnvs()
 	envs = append(envs, newShellEnv(map[string]string{"PWD": "/home", "SHELL": "bash", "KOREAN": "한국어", "NULL": "", "hi": "hi", "space": "abc  def"}))
@@ -64,6 +66,7 @@ func TestUpstreamWords(t *testing.T) {
 // TestUpstreamDockerfiles checks that both frontends agree on the Dockerfiles in upstream's
 // own tests and manual, which cover most features.
 func TestUpstreamDockerfiles(t *testing.T) {
+	slowtest.Skip(t, "compares thousands of inputs")
 	texts := upstreamDockerfiles(t, upstreamDir(t))
 	if len(texts) < 500 {
 		t.Errorf("found %d Dockerfiles, want 500: their form has changed", len(texts))

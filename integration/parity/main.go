@@ -18,6 +18,7 @@ import (
 
 	"slipway/integration/differential"
 	"slipway/internal/golden"
+	"slipway/internal/offline"
 )
 
 func main() {
@@ -59,6 +60,7 @@ func run(ctx context.Context, args []string) (failed bool, err error) {
 	if *self {
 		build = differential.Upstream()
 	}
+	offline.DisableLookups()
 	outcomes, err := differential.Judge(ctx, differential.Upstream(), build, cases, runtime.GOMAXPROCS(0))
 	if err != nil {
 		return false, err

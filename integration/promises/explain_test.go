@@ -11,11 +11,13 @@ import (
 	"testing"
 
 	"slipway/builder/state"
+	"slipway/internal/slowtest"
 	"slipway/internal/testcontext"
 )
 
 // TestExplain checks the explanations for executed steps after one change at a time.
 func TestExplain(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	h := newHub(t)
 	h.push("base:1", 1)
 	served := "1"

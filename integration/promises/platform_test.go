@@ -15,12 +15,14 @@ import (
 
 	"slipway/builder"
 	"slipway/integration/imagetree"
+	"slipway/internal/slowtest"
 )
 
 // TestPlatforms checks multi-platform builds without an emulator. Stages that only copy are
 // built for each platform, from the base image of that platform. A stage for the builder's own
 // platform is built only once.
 func TestPlatforms(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	h := newHub(t)
 	var layers []string
 	idx := v1.ImageIndex(empty.Index)

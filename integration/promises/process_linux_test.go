@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/integration/toolbox"
+	"slipway/internal/slowtest"
 	"slipway/internal/testcontext"
 )
 
@@ -191,6 +192,7 @@ func (w *environment) leftovers() []string {
 // TestNoTrace checks that a build leaves no processes, no mounts and no files outside the
 // state directory, whether it succeeds, fails or is interrupted.
 func TestNoTrace(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	// A subreaper becomes the parent of orphaned processes, so children finds them.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
@@ -304,6 +306,7 @@ func children(t *testing.T) string {
 // TestUnreadable checks that an unreadable file in the context is an error only if an
 // instruction copies it.
 func TestUnreadable(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	list := users()
 	u := list[len(list)-1]
 	w := newEnvironment(t, u.user, u.runner)
@@ -333,6 +336,7 @@ func TestUnreadable(t *testing.T) {
 // TestReproducible checks that the same input gives the same bytes for each user, directory,
 // time and runner.
 func TestReproducible(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	const dockerfile = `FROM scratch AS made
 COPY base /
 RUN mkdir /made && cat /bin/sh > /made/file && chmod 600 /made/file && touch /made/empty

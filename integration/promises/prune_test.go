@@ -11,6 +11,7 @@ import (
 
 	"slipway/builder"
 	"slipway/builder/state"
+	"slipway/internal/slowtest"
 )
 
 func (m *machine) entries() []state.Entry {
@@ -65,6 +66,7 @@ COPY --from=made /twice /
 // TestSizesAddUp checks that the sum of the listed sizes equals the disk usage, although
 // results share most files. It also checks that removing entries frees as much as their sizes.
 func TestSizesAddUp(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	h := newHub(t)
 	h.push("base:1", 2)
 	m := newMachine(t, map[string]string{"big": strings.Repeat("x", 10000)})
@@ -101,6 +103,7 @@ func TestSizesAddUp(t *testing.T) {
 // TestSizesOfImages checks that an image counts all of its files, although results based on it
 // need them, too. An image must not be pruned while the cache is below its limit.
 func TestSizesOfImages(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	const size = 200_000
 	h := newHub(t)
 	h.push("base:1", 2)
@@ -138,6 +141,7 @@ func TestSizesOfImages(t *testing.T) {
 // it starts with the least recently used. It never removes a result before those that are
 // based on it.
 func TestPruneOrder(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	h := newHub(t)
 	h.push("base:1", 2)
 	m := newMachine(t, map[string]string{"big": strings.Repeat("x", 10000)})
@@ -243,6 +247,7 @@ func TestCacheMountStays(t *testing.T) {
 // TestSizesOfStoredImages checks images in the image store: sizes still add up, a prune
 // removes everything else, and later builds can use the images.
 func TestSizesOfStoredImages(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	m := newMachine(t, map[string]string{"big": strings.Repeat("x", 10000)})
 	for _, tags := range [][]string{{"app:1", "app:2"}, {"app:3"}} {
 		m.o.Tags = tags

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+
+	"slipway/internal/slowtest"
 )
 
 // TestUnusedStages checks that a build does not execute a stage that the target does not need,
@@ -30,6 +32,7 @@ COPY a /
 // TestOverlap checks that independent stages run concurrently and dependent steps in order,
 // even on one processor.
 func TestOverlap(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	const stages = "FROM scratch AS base\nCOPY base /\n" +
 		"FROM base AS a\nRUN sleep 0.5 && echo a > /a\n" +

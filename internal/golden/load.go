@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"slipway/internal/slowtest"
 )
 
 // Load reads all archives below root, the directory testdata of this module. It returns the
@@ -95,11 +97,18 @@ func Cases(t testing.TB) []*Case {
 	return cases
 }
 
-// Run runs f in a parallel subtest for each case in testdata.
+// inShort is the number of cases of which [Run] runs one with -short.
+const inShort = 5
+
+// Run runs f in a parallel subtest for each case in testdata. With -short, it runs a
+// sample of the cases, unless they are to be recorded.
 func Run(t *testing.T, f func(t *testing.T, c *Case)) {
 	t.Helper()
-	for _, c := range Cases(t) {
+	for i, c := range Cases(t) {
 		t.Run(c.Name, func(t *testing.T) {
+			if !updateRequested() && i%inShort != 0 {
+				slowtest.Skip(t, "is one of many cases")
+			}
 			t.Parallel()
 			f(t, c)
 		})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"slipway/internal/slowtest"
 	"slipway/internal/testtree"
 	"slipway/solver"
 	"slipway/solver/snapshot"
@@ -35,6 +36,7 @@ func newCache(t *testing.T) *Cache {
 // TestRecordsDisappear checks that Get and Records return no error while another process
 // deletes a record again and again.
 func TestRecordsDisappear(t *testing.T) {
+	slowtest.Skip(t, "repeats a race")
 	c := newCache(t)
 	key := digest.FromString("key")
 	out := solver.CacheEntry{Outputs: []*snapshot.Snapshot{snapshot.New(tree.Empty(), nil)}}

@@ -15,6 +15,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	fscopy "github.com/tonistiigi/fsutil/copy"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/tree"
 )
 
@@ -22,6 +23,7 @@ import (
 // with the library fsutil, which BuildKit uses. Owners are set only if the test runs as
 // root.
 func TestCopyAsBuildKit(t *testing.T) {
+	slowtest.Skip(t, "copies hundreds of trees")
 	const rounds = 400
 	copied := 0
 	for seed := range uint64(rounds) {

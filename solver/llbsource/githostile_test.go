@@ -19,6 +19,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 
 	"slipway/internal/fakegit"
+	"slipway/internal/slowtest"
 	"slipway/solver/tree"
 )
 
@@ -92,6 +93,7 @@ func TestHostileGitSize(t *testing.T) {
 // TestHostileSubmodules checks that a commit is fetched once even if several submodules
 // refer to it. Its files count each time, and the number of submodules is limited.
 func TestHostileSubmodules(t *testing.T) {
+	slowtest.Skip(t, "reaches the limits of submodules")
 	server := fakegit.Start(t)
 	lowest := server.Repository(t, "/0.git")
 	commit := lowest.Commit("refs/heads/main", committed, one("x"))
@@ -137,6 +139,7 @@ func TestHostileRules(t *testing.T) {
 // TestHostileObjects checks that a checkout fails if a commit, tag or directory does not
 // fit in memory. The entries of a directory count before its subdirectories are read.
 func TestHostileObjects(t *testing.T) {
+	slowtest.Skip(t, "reaches the limits of Git objects")
 	blob := plumbing.ComputeHash(plumbing.BlobObject, []byte("x"))
 	entry := string(fakegit.TreeData(object.TreeEntry{Name: "a", Mode: filemode.Regular, Hash: blob}))
 	commit := func(tree, message string) string {

@@ -15,6 +15,8 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+
+	"slipway/internal/slowtest"
 )
 
 // packBuilder builds a git pack in memory.
@@ -163,6 +165,7 @@ func checkObject(t *testing.T, p *gitPack, about, want string) {
 // TestBadDeltas checks that reading a pack with an invalid delta fails and removes the
 // temporary file.
 func TestBadDeltas(t *testing.T) {
+	slowtest.Skip(t, "tries thousands of deltas")
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	for about, tc := range map[string]struct {
@@ -206,6 +209,7 @@ func TestBadDeltas(t *testing.T) {
 // TestPackWork checks that a base that is too large for the cache is decompressed once
 // for consecutive deltas on it, and that the total work for deltas is limited.
 func TestPackWork(t *testing.T) {
+	slowtest.Skip(t, "unpacks large objects")
 	const size, deltas = packCache + 1<<20, 20
 	b := &packBuilder{t: t}
 	base := b.add(plumbing.BlobObject, "", strings.Repeat("\x00", size))
@@ -235,6 +239,7 @@ func TestPackWork(t *testing.T) {
 // TestPackMemory checks that gitPack does not hold a large object in memory, and that
 // open packs share one memory limit.
 func TestPackMemory(t *testing.T) {
+	slowtest.Skip(t, "unpacks large objects")
 	const size, most = 64 << 20, 16 << 20
 	var data bytes.Buffer
 	w := zlib.NewWriter(&data)

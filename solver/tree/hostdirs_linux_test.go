@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/internal/slowtest"
 )
 
 // makeDeep creates depth nested directories called name in a temporary directory, whose
@@ -75,6 +77,7 @@ func limitFiles(t *testing.T, n int) {
 // TestDeepTrees checks that DiskSize and RemoveAll handle trees whose paths are longer than
 // the system permits, or which are deeper than the limit of open files.
 func TestDeepTrees(t *testing.T) {
+	slowtest.Skip(t, "makes deep directories")
 	for _, tc := range []struct {
 		about, name string
 		depth       int
@@ -101,6 +104,7 @@ func TestDeepTrees(t *testing.T) {
 // TestReadDeep checks that ReadDir reads a tree with the longest permitted paths with few
 // open files, and returns a short error for longer paths.
 func TestReadDeep(t *testing.T) {
+	slowtest.Skip(t, "makes deep directories")
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -251,6 +255,7 @@ func TestRemoveErrors(t *testing.T) {
 // TestRemoveRace checks that RemoveAll neither removes files outside the directory nor
 // changes their modes while a directory in it is replaced by a link to the outside.
 func TestRemoveRace(t *testing.T) {
+	slowtest.Skip(t, "repeats a race")
 	if !runAsUser(t) {
 		return
 	}

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/runner"
 	"slipway/solver/tree"
 )
@@ -248,6 +249,7 @@ func isRootless(t *testing.T) bool {
 // Calls that Docker's profile does not contain fail, and an insecure step may use all
 // calls.
 func TestFilter(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	users := []string{"", "me"}
 	if hasOneUser() {
@@ -302,6 +304,7 @@ func TestPrivileges(t *testing.T) {
 // TestSetuid checks that setuid programs and file capabilities work in steps of root
 // and of other users, and that no program gets more than the default capabilities.
 func TestSetuid(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	w.probe(t, nil)
 	e, m := tree.Edit(w.root), w.root.Get("bin/probe").Meta()
@@ -341,6 +344,7 @@ const capNetBindService = "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\
 // TestSystem checks which files in /proc, /sys and /dev a process sees and may write,
 // and which files it has open.
 func TestSystem(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	want := map[string]string{
 		"read:/proc/keys": "0", "list:/sys/firmware": "[]", "list:/sys/fs/cgroup": "[]",
@@ -387,6 +391,7 @@ func TestSystem(t *testing.T) {
 // TestLimits checks the resource limits of a process, and the size of a tmpfs that
 // replaces /dev/shm.
 func TestLimits(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	got := w.probe(t, func(p *runner.Process) {
 		p.Ulimits = []runner.Ulimit{{Name: "nofile", Soft: 40, Hard: 60}, {Name: "core", Soft: 0, Hard: 0}}
@@ -411,6 +416,7 @@ func TestLimits(t *testing.T) {
 // canceled, even if they ignore signals. Run does not wait for them to end by
 // themselves.
 func TestEnds(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	for _, tc := range []struct{ name, last string }{{"end", "exit 0"}, {"cancel", "echo ready; while :; do :; done"}} {
 		mark := fmt.Sprintf("mark-%d-%s", os.Getpid(), tc.name)
@@ -450,6 +456,7 @@ func TestEnds(t *testing.T) {
 // container, and that these files are not part of the result, whether or not the image
 // contains them.
 func TestNames(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	_, n := w.run(t, w.process("read a < /etc/hosts; read b < /etc/resolv.conf; :"))
 	if !n.Same(w.root) {
@@ -467,6 +474,7 @@ func TestNames(t *testing.T) {
 // TestFileMounts checks that secrets and sockets have the specified owner and mode,
 // that secrets are read-only, and that Serve handles connections to a socket.
 func TestFileMounts(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	serve := func(_ context.Context, c net.Conn) {
 		data, _ := io.ReadAll(c)
@@ -514,6 +522,7 @@ func TestWorkingDirectory(t *testing.T) {
 // TestUmask checks that the modes of files that steps create do not depend on the umask
 // of the builder.
 func TestUmask(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	defer unix.Umask(unix.Umask(0o077))
 	p := w.process("echo x > f")

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/runner"
 )
 
@@ -119,6 +120,7 @@ func TestContainerClose(t *testing.T) {
 // TestTerminal checks that the first process and a later process of a container can run
 // on a terminal that can be resized, and that ^C there sends SIGINT.
 func TestTerminal(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	keep := w.process("read line")
 	in, end := io.Pipe()
@@ -174,6 +176,7 @@ func TestTerminal(t *testing.T) {
 // TestTerminalGroup checks that the terminal of a process belongs to its user and, if
 // that group exists, to the group tty.
 func TestTerminalGroup(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	users, group := map[string]string{"": "0", "me": "12"}, "5"
 	if hasOneUser() {
@@ -198,6 +201,7 @@ func (u forbiddenReader) Read([]byte) (int, error) {
 // TestStartFails checks that starting a process whose program does not exist, with or
 // without a terminal, leaks no files and does not read its input.
 func TestStartFails(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	keep := w.process("read line")
 	in, end := io.Pipe()

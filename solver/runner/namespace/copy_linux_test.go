@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/runner"
 	"slipway/solver/tree"
 )
@@ -16,6 +17,7 @@ import (
 // TestCopies checks that a process in a copy of its trees sees the same files and
 // returns the same changes as on overlays.
 func TestCopies(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	for _, name := range []string{"ls", "rm", "mkdir", "mv", "ln", "chmod", "touch", "mknod"} {
 		w.install(t, "bin/"+name, "/usr/bin/"+name)
@@ -78,6 +80,7 @@ mknod /fresh/dir/whiteout c 0 0 2>/dev/null; chmod 600 /dir/a; ln /a /a2; echo x
 // TestCopiedRootMode checks that a writable root has mode 0755 when it is copied, as on
 // an overlay.
 func TestCopiedRootMode(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	w.copies = true
 	meta := w.root.Meta()
@@ -92,6 +95,7 @@ func TestCopiedRootMode(t *testing.T) {
 // TestStateOnOverlay checks that a runner copies trees if its state directory is on an
 // overlay, as in a container without a volume, and then returns the right changes.
 func TestStateOnOverlay(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	dir := t.TempDir()
 	m := &mount{Lower: []string{dir + "/lower"}, Upper: dir + "/upper", Work: dir + "/work", Merged: dir + "/merged"}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/tree"
 )
 
@@ -83,6 +84,7 @@ func execCases() []execCase {
 // TestExecErrors checks that the error for a program that the kernel does not execute
 // explains why, including file capabilities and modes.
 func TestExecErrors(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	for _, tc := range execCases() {
 		if tc.mode != 0 {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/runner"
 	"slipway/solver/runner/cgroup"
 )
@@ -27,6 +28,7 @@ func (w *fixture) withoutGroups(t *testing.T) {
 // TestGroup checks that the control group of a step is removed however the step ends,
 // and the groups of the builder are removed when the runner is closed.
 func TestGroup(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	if isRootless(t) {
 		return
 	}
@@ -60,6 +62,7 @@ func TestGroup(t *testing.T) {
 // TestLimitOfMemory checks that the error for a process that exceeds the memory limit
 // of its step says so, for the first process of a container and for a later one.
 func TestLimitOfMemory(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	if isRootless(t) {
 		return
 	}
@@ -83,6 +86,7 @@ func TestLimitOfMemory(t *testing.T) {
 // TestGroups checks to which control groups a process belongs, depending on its
 // privileges, limits and the parent of groups.
 func TestGroups(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	if isRootless(t) || usesRuntime() {
 		return
 	}
@@ -149,6 +153,7 @@ func TestGroups(t *testing.T) {
 // TestNoLimits checks that on a machine without control groups, a step with limits
 // fails before it starts, and a step without limits runs.
 func TestNoLimits(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	if usesRuntime() {
 		if !w.userNamespace {

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/runner"
 )
 
@@ -83,6 +84,7 @@ func (w *fixture) redirectGuard(t *testing.T) (restore func()) {
 // TestEndsWithBuilder checks that steps are killed when the builder is killed by
 // SIGKILL, SIGHUP or SIGTERM.
 func TestEndsWithBuilder(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	checkEndsWithBuilder(t, func() *exec.Cmd {
 		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run", "^TestEndless$")
 		temp := t.TempDir() // killed processes do not remove their files
@@ -208,6 +210,7 @@ func (w *fixture) startEndless(t *testing.T) runner.Running {
 // TestGuardKilled checks that killing the guard kills all steps, with an error that
 // names the guard, and that no other step starts.
 func TestGuardKilled(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	const want = "guard process: signal: killed while RUN steps were running"
 	late := w.process("echo printed")
@@ -258,6 +261,7 @@ func TestCause(t *testing.T) {
 // TestUnknownToGuard checks that the program of a step does not run if the step cannot
 // be registered with the guard.
 func TestUnknownToGuard(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	p := w.process("echo printed")
 	var out bytes.Buffer
@@ -290,6 +294,7 @@ func (f writerFunc) Write(b []byte) (int, error) {
 // TestGuardCloses checks that all steps of a runner share one guard, and that Close
 // ends the guard and releases its files, however the steps ended.
 func TestGuardCloses(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	open := func() int {
 		list, err := os.ReadDir("/proc/self/fd")

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/tree"
 )
 
@@ -16,6 +17,7 @@ import (
 // the step has passed a descriptor of its root to another process, which could change
 // the layer after it was read.
 func TestPassedRoot(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	w.probe(t, nil, "user") // installs /bin/probe
 	name := fmt.Sprintf("@slipway-test-%d-%d", os.Getpid(), os.Getppid())

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/runner"
 	"slipway/solver/tree"
 )
@@ -17,6 +18,7 @@ import (
 // root of another thread of the init process, /proc/self/task/N/root. It tries the
 // first process of a container and a process that joins.
 func TestThreadRoots(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	w.probe(t, nil)
 	host := t.TempDir()
@@ -109,6 +111,7 @@ func (w *fixture) lastPID(t *testing.T, c runner.Container) (pid int) {
 //
 // Upstream: same as runc.
 func TestContainerDirectory(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	first := w.process(endlessScript)
 	first.Dir = "/first/d"

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/tree"
 )
 
@@ -36,6 +37,7 @@ func (w *fixture) addFiles(t *testing.T, files map[string]string) {
 // TestKeep checks which upper directories become layers. Such a layer must equal the
 // layer that would be written from the trees.
 func TestKeep(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	w.addFiles(t, map[string]string{"old/a": "1", "old/b": "2", "old/sub/c": "3"})
 	for _, tc := range []struct {
@@ -136,6 +138,7 @@ func diffPaths(a, b *tree.Node) string {
 // its new upper directory. Otherwise the root would seem to have a time that a step has
 // set.
 func TestRootTime(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	for range 20 {
 		c, err := w.Runner.open(t.Context(), &w.process("").Sandbox)
@@ -228,6 +231,7 @@ func TestKeepReplaced(t *testing.T) {
 // TestMergeLayers checks that mergeLayers returns at most maxLowers layers that result
 // in the same tree, and that another layer does not change the merged one.
 func TestMergeLayers(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	var layers []tree.LayerRef
 	n := tree.Empty()
 	for i := range 3*maxLowers + 10 {

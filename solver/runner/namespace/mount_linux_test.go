@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/runner"
 	"slipway/solver/tree"
 )
@@ -34,6 +35,7 @@ func (w *fixture) startError(t *testing.T, p *runner.Process) string {
 // cache mount, or in a file system mounted below it. Its control group decides. If no
 // control group filters devices, it can open none.
 func TestDevicesOfCaches(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	cache := t.TempDir()
 	inner := filepath.Join(cache, "inner")
@@ -83,6 +85,7 @@ func TestDevicesOfCaches(t *testing.T) {
 // /dev is a link or a file. System files could not be hidden there. No mount point is
 // created at the target of the link.
 func TestSystemDirectories(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	outside := t.TempDir()
 	for name, kind := range map[string]string{"proc": "proc", "sys": "sysfs", "dev": "tmpfs"} {
@@ -123,6 +126,7 @@ func TestSystemDirectories(t *testing.T) {
 // TestMountsInProc checks that a step cannot have mounts inside /proc, by name or
 // through a link, except over informational files. Mounts over /sys are allowed.
 func TestMountsInProc(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	cache := t.TempDir()
 	err := errors.Join(os.Symlink("/proc/sys", filepath.Join(cache, "sys")), os.Symlink("/proc", filepath.Join(cache, "proc")))
@@ -185,6 +189,7 @@ func TestMountOverDev(t *testing.T) {
 // while another build swaps a directory of a shared cache mount with a link to the
 // host. CVE-2024-23651 and CVE-2021-30465 were such races.
 func TestMountPointRace(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	root, outside := t.TempDir(), t.TempDir()
 	dir, link := filepath.Join(root, "d"), filepath.Join(root, "l")
 	if err := errors.Join(os.Mkdir(dir, 0o755), os.Symlink(outside, link)); err != nil {
@@ -236,6 +241,7 @@ func TestMountPointRace(t *testing.T) {
 // TestSecretsInMemory checks that no file of the host contains a secret while a process
 // uses it, so that a killed builder leaves none on disk.
 func TestSecretsInMemory(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	const content = "a-secret-of-this-test"
 	p := w.process("read line")
@@ -264,6 +270,7 @@ func TestSecretsInMemory(t *testing.T) {
 // TestStateNames checks that the path of the state directory may be long and may
 // contain characters that separate mount options of overlays.
 func TestStateNames(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	for _, name := range []string{"a,b", `a\b`, "a:b", `a"b'c d`, strings.Repeat(strings.Repeat("x", 200)+"/", 18)} {
 		r, err := New(filepath.Join(t.TempDir(), name), w.store)
@@ -307,6 +314,7 @@ func TestHide(t *testing.T) {
 // TestMasks checks that a step cannot change the mode of the files that mask system
 // files. They may be devices of the host.
 func TestMasks(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	w.install(t, "bin/chmod", "/usr/bin/chmod")
 	const script = "for f in /proc/keys /proc/timer_list /proc/interrupts; do test -e $f || continue; chmod 602 $f 2>/dev/null && echo changed $f; read x < $f && echo read $f; done; :"
@@ -318,6 +326,7 @@ func TestMasks(t *testing.T) {
 // TestFlagsOfData checks that files written by the builder, such as /etc/hosts and
 // secrets, are mounted read-only, nodev, nosuid and noexec, as with runc.
 func TestFlagsOfData(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	questions := []string{"flags:/etc/hosts", "flags:/etc/resolv.conf", "flags:/run/secrets/s"}
 	want := fmt.Sprint(unix.ST_RDONLY | unix.ST_NODEV | unix.ST_NOSUID | unix.ST_NOEXEC)
@@ -334,6 +343,7 @@ func TestFlagsOfData(t *testing.T) {
 // TestVolatile checks that the root is a volatile overlay, so that the kernel does not
 // flush it to disk when a step ends.
 func TestVolatile(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	const script = `while read -r from at kind options rest; do test "$at" = / && echo "$kind $options"; done < /proc/mounts; :`
 	got, _ := w.run(t, w.process(script))

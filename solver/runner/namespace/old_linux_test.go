@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/internal/slowtest"
 )
 
 // oldKernelVar is the environment variable that makes this program and its children
@@ -38,6 +40,7 @@ func emulateOldKernel() error {
 // TestOldKernel runs the tests of mounts a second time as on an older kernel. This
 // requires root, because other users cannot install the seccomp filter.
 func TestOldKernel(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	if isRootless(t) {
 		return
 	}

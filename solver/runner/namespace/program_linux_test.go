@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/internal/procfd"
+	"slipway/internal/slowtest"
 	"slipway/solver/runner"
 	"slipway/solver/tree"
 )
@@ -20,6 +21,7 @@ import (
 // cannot change the content or the mode of the builder's program, even if it is
 // insecure (CVE-2019-5736).
 func TestOwnProgram(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	for _, kind := range []string{"read-only", "sealed"} {
 		w := newFixture(t)
 		w.probe(t, nil) // installs the libraries of the program
@@ -153,6 +155,7 @@ func spy() (count int) {
 // TestJoiningIsHidden checks that processes of a container see neither the program nor
 // the files of an init process that is joining the container.
 func TestJoiningIsHidden(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	w.probe(t, nil)
 	var out bytes.Buffer

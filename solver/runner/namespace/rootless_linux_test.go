@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/internal/slowtest"
 )
 
 // nobodyID is the user and group ID of the user nobody. Root runs some tests a second
@@ -43,6 +45,7 @@ func becomeNobody() error {
 // user namespace that maps only root, then with subordinate IDs if newuidmap is
 // installed. If the tests already run as such a user, it does nothing.
 func TestOrdinaryUser(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	if isRootless(t) {
 		return
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/runner"
 	"slipway/solver/runner/oci"
 	"slipway/solver/tree"
@@ -230,6 +231,7 @@ func changedPaths(t *testing.T, a, b *tree.Node) string {
 // TestSystemDirs checks that every result contains /proc, /dev and /sys. A directory
 // that contains a mount point is removed with it.
 func TestSystemDirs(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	w.root = removeFiles(t, w.root, "proc", "dev", "sys")
 	shm := runner.Mount{Kind: runner.MountTmpfs, Target: "/dev/shm"}
@@ -266,6 +268,7 @@ func TestSystemDirs(t *testing.T) {
 // TestSockets checks that the next process sees a socket file that a process created,
 // and can remove it. This also holds if the layers are written again.
 func TestSockets(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	w.probe(t, nil)
 	base, layers := w.root, []tree.LayerRef{tree.Layer{Lower: tree.Empty(), Upper: w.root}.Ref()}
@@ -349,6 +352,7 @@ func TestEnvironment(t *testing.T) {
 // TestMounts checks that a process reads and writes mounts of each kind as configured,
 // and that only mounts with Output return changes.
 func TestMounts(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	sub := tree.Edit(nil)
 	if _, err := sub.MkdirAll("a/b", tree.Meta{Mode: 0o755}); err != nil {
@@ -423,6 +427,7 @@ func TestMountDirSource(t *testing.T) {
 // result, as on disk. A file that a step opens for writing is no longer a link of its
 // other names. A file that a step links is a link of the new name only.
 func TestCopiedUp(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	w.install(t, "bin/ln", "/usr/bin/ln")
 	w.write(t, "a", 0o644, []byte("a"))
@@ -580,6 +585,7 @@ func TestWhiteouts(t *testing.T) {
 // neither the devices nor the files that they replace. They remain in the result even
 // then.
 func TestDevicesOfImages(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	w.write(t, "d/replaced", 0o644, []byte("old"))
 	lower := w.root
@@ -622,6 +628,7 @@ func TestDevicesOfImages(t *testing.T) {
 // TestDevices checks that a process may open a standard device that the image contains,
 // but no other one. If no control group filters devices, it may open neither.
 func TestDevices(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	e := tree.Edit(w.root)
 	zero := tree.NewDevice(tree.CharDevice, tree.Meta{Mode: 0o666}, tree.Device{Major: 1, Minor: 5})

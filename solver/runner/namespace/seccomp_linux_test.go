@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/runner"
 )
 
@@ -276,6 +277,7 @@ func programX32(number int) []byte {
 // another ABI of the machine: 386 or x32 on amd64. It also checks that 386 programs
 // run.
 func TestForeignCalls(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	if native, err := arch.GetInfo(""); err != nil || native != arch.X86_64 {
 		return
 	}

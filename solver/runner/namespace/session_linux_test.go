@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/internal/procfd"
+	"slipway/internal/slowtest"
 	"slipway/solver/runner"
 )
 
@@ -30,6 +31,7 @@ const builderKey = "slipway-test"
 // terminal of the builder nor its session keyring, and cannot signal its process group.
 // The test covers the first process of a container and one that joins.
 func TestSession(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	if os.Getenv(terminalVar) == "" {
 		master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 		if err != nil {
@@ -138,6 +140,7 @@ func (w *fixture) probeJoined(t *testing.T, change func(*runner.Process), questi
 // builder inherited, for example as the working directory /proc/self/fd/N
 // (CVE-2024-21626).
 func TestLeakedDirectory(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
 	host := t.TempDir()
 	leaked, err := unix.Open(host, unix.O_DIRECTORY|unix.O_RDONLY, 0) // not close-on-exec
 	if err != nil {

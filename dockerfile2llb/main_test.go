@@ -1,0 +1,13 @@
+package dockerfile2llb_test
+
+import (
+	"os"
+	"testing"
+
+	"slipway/internal/offline"
+)
+
+func TestMain(m *testing.M) {
+	offline.DisableLookups()
+	os.Exit(m.Run())
+}
