@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/integration/poll"
 )
 
 // TestNoProcessLeft checks that no process outlives the command: no process of a step, and not
@@ -85,7 +87,7 @@ func wantNoChildren(t *testing.T, group int, immediate bool) {
 			}
 		}
 	}
-	if !eventually(t.Context(), 20*time.Second, none) {
+	if !poll.Until(t.Context(), 20*time.Second, none) {
 		t.Errorf("processes still exist:\n%s", processes(group))
 		_ = syscall.Kill(-group, syscall.SIGKILL)
 	}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"slipway/integration/poll"
 )
 
 var (
@@ -171,7 +173,7 @@ func TestStepDiesWithBuild(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		started := eventually(t.Context(), time.Minute, func() bool {
+		started := poll.Until(t.Context(), time.Minute, func() bool {
 			output, err := os.ReadFile(out.Name())
 			return err == nil && bytes.Contains(output, []byte(" started"))
 		})

@@ -4,7 +4,6 @@ package buildfaults
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io/fs"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/integration/poll"
 	"slipway/integration/toolbox"
 )
 
@@ -162,7 +162,7 @@ func (s *site) buildFails(args ...string) string {
 // Otherwise it kills them.
 func wantNoProcess(t testing.TB, group int) {
 	t.Helper()
-	if !eventually(t.Context(), 5*time.Second, func() bool { return syscall.Kill(-group, 0) == syscall.ESRCH }) {
+	if !poll.Until(t.Context(), 5*time.Second, func() bool { return syscall.Kill(-group, 0) == syscall.ESRCH }) {
 		t.Errorf("processes of the group %d still run:\n%s", group, processes(group))
 		_ = syscall.Kill(-group, syscall.SIGKILL)
 	}
@@ -181,21 +181,6 @@ func processes(group int) string {
 		}
 	}
 	return b.String()
-}
-
-// eventually polls condition until it is true or limit has passed. It reports whether the
-// condition became true.
-func eventually(ctx context.Context, limit time.Duration, condition func() bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	for !condition() {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-	return true
 }
 
 // walk returns the paths of all files below dir, without directories.

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"slipway/integration/poll"
 )
 
 // TestInterrupted checks that a build ends within ten seconds after SIGINT or SIGTERM. Its
@@ -68,7 +70,7 @@ func TestInterruptedTwice(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if !eventually(t.Context(), time.Minute, func() bool {
+	if !poll.Until(t.Context(), time.Minute, func() bool {
 		data, err := os.ReadFile(output.Name())
 		return err == nil && bytes.Contains(data, []byte(" started"))
 	}) {

@@ -20,6 +20,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/tonistiigi/fsutil"
 
+	"slipway/integration/poll"
 	"slipway/integration/rig"
 )
 
@@ -45,7 +46,7 @@ func TestClientGone(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			ok := eventually(t.Context(), time.Minute, func() bool {
+			ok := poll.Until(t.Context(), time.Minute, func() bool {
 				running, err := builder.Processes()
 				if err != nil {
 					t.Fatal(err)

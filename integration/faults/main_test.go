@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/integration/poll"
 	"slipway/integration/rig"
 )
 
@@ -28,7 +29,7 @@ const exitTimeout = 30 * time.Second
 func wantNoProcess(t *testing.T) {
 	t.Helper()
 	var running []string
-	if !eventually(t.Context(), exitTimeout, func() bool {
+	if !poll.Until(t.Context(), exitTimeout, func() bool {
 		var err error
 		if running, err = builder.Processes(); err != nil {
 			t.Fatal(err)
@@ -37,21 +38,6 @@ func wantNoProcess(t *testing.T) {
 	}) {
 		t.Errorf("%d processes still run: %q", len(running), running)
 	}
-}
-
-// eventually polls condition until it is true or limit has passed. It reports whether the
-// condition became true.
-func eventually(ctx context.Context, limit time.Duration, condition func() bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	for !condition() {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-	return true
 }
 
 // withTimeout returns the test's context with a timeout.

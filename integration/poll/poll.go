@@ -1,0 +1,23 @@
+// Package poll waits for conditions that nothing announces, such as the exit of a process
+// that the test did not start.
+package poll
+
+import (
+	"context"
+	"time"
+)
+
+// Until polls condition until it is true or limit has passed. It reports whether the
+// condition became true.
+func Until(ctx context.Context, limit time.Duration, condition func() bool) bool {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for !condition() {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return true
+}
