@@ -31,7 +31,7 @@ func (s *Sources) dialGitSSH(ctx context.Context, o *gitOptions, ep *transport.E
 	if err := knownHosts(o.hosts, address, config); err != nil {
 		return nil, fmt.Errorf("git over SSH: %w", err)
 	}
-	keys, err := net.Dial("unix", socket)
+	keys, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	if err != nil {
 		return nil, fmt.Errorf("git over SSH: agent %q: %w", o.agent, err)
 	}
