@@ -234,7 +234,7 @@ func solveOne(ctx context.Context, res *gateway.Result, p exptypes.Platform, exp
 	if ref != nil {
 		r, ok := ref.(*local.Reference)
 		if !ok || r == nil || r.Result == nil {
-			return out, fmt.Errorf("invalid result of the frontend: %T is no reference of this build", ref)
+			return out, fmt.Errorf("invalid result of the frontend: %T is not a reference from this build", ref)
 		}
 		if r.Result.Vertex().Op.GetSource() != nil && !exported {
 			_, err := r.Result.Key(ctx)

@@ -90,7 +90,7 @@ func TestContexts(t *testing.T) {
 		"docker-archive://" + archive + ":other": "build context x: " + archive + ": it has 0 images that are called \"other\", there are docker.io/library/saved:1, 1",
 		"docker-archive:///does/not/exist":       "build context x: /does/not/exist: ",
 		"/does/not/exist":                        "build context x: directory /does/not/exist does not exist",
-		"ftp://x":                                "build context x: ftp://x is none of a directory",
+		"ftp://x":                                "build context x: ftp://x is neither a directory",
 		"oci-layout:///no/way":                   "build context x: ",
 	} {
 		o.Contexts = map[string]string{"x": value}

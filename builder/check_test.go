@@ -101,7 +101,7 @@ func TestCheck(t *testing.T) {
 // other.
 func TestParseOutputs(t *testing.T) {
 	for value, want := range map[string]string{
-		"type=oci,dest=x,push=true":    "output oci: push=true needs type=image (or use --push besides)",
+		"type=oci,dest=x,push=true":    "output oci: push=true needs type=image (or add --push)",
 		"type=oci,dest=-,tar=false":    "output oci: a directory cannot go to standard output (use type=tar)",
 		"type=local,dest=/dev/stdout":  "output local: a directory cannot go to standard output (use type=tar)",
 		"type=registry,name=x":         "",

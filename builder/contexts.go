@@ -108,11 +108,11 @@ func (o *Options) findDockerfile() error {
 	}
 	switch {
 	case len(near) > 0:
-		return fmt.Errorf("there is no Dockerfile %s: name one with -f, such as %s", name, strings.Join(near, " or "))
+		return fmt.Errorf("Dockerfile %s does not exist (use -f, for example -f %s)", name, strings.Join(near, " or "))
 	case o.File != "" && !filepath.IsAbs(o.File) && isFile(filepath.Join(o.Context, o.File)):
-		return fmt.Errorf("there is no Dockerfile %s: -f is relative to the current directory, not to the context: -f %s", name, filepath.Join(o.Context, o.File))
+		return fmt.Errorf("Dockerfile %s does not exist (-f is relative to the current directory, not to the context: use -f %s)", name, filepath.Join(o.Context, o.File))
 	}
-	return fmt.Errorf("there is no Dockerfile %s: name one with -f", name)
+	return fmt.Errorf("Dockerfile %s does not exist (use -f)", name)
 }
 
 // checkIgnoreFiles returns an error if an ignore file is a pipe or a device. Frontends
@@ -149,7 +149,7 @@ func (p *inputs) addContext(name, value string) error {
 		p.images = append(p.images, imageContext{name, rest})
 		return nil
 	default:
-		return fmt.Errorf("%s is none of a directory, docker-image://, oci-layout://, docker-archive://, http(s):// and git", value)
+		return fmt.Errorf("%s is neither a directory nor a docker-image://, oci-layout://, docker-archive://, http(s):// or git address", value)
 	}
 	if err := isDir(value); err != nil {
 		return err

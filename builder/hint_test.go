@@ -87,15 +87,15 @@ func TestMissingDockerfile(t *testing.T) {
 		t.Errorf("in lower case: %v", err)
 	}
 	rename("DockerFile")
-	if err := Run(t.Context(), o); err == nil || !strings.HasSuffix(err.Error(), "name one with -f, such as "+at) {
+	if err := Run(t.Context(), o); err == nil || !strings.HasSuffix(err.Error(), "(use -f, for example -f "+at+")") {
 		t.Errorf("in mixed case: %v", err)
 	}
 	rename("app.Dockerfile")
-	if err := Run(t.Context(), o); err == nil || !strings.HasSuffix(err.Error(), "name one with -f, such as "+at) {
+	if err := Run(t.Context(), o); err == nil || !strings.HasSuffix(err.Error(), "(use -f, for example -f "+at+")") {
 		t.Errorf("another name: %v", err)
 	}
 	o.File = "app.Dockerfile"
-	if err := Run(t.Context(), o); err == nil || !strings.HasSuffix(err.Error(), "not to the context: -f "+at) {
+	if err := Run(t.Context(), o); err == nil || !strings.HasSuffix(err.Error(), "not to the context: use -f "+at+")") {
 		t.Errorf("relative to the context: %v", err)
 	}
 	o.File = at
@@ -128,7 +128,7 @@ func TestContainerfile(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	o.File = filepath.Join(o.Context, "Dockerfile")
-	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "there is no Dockerfile "+o.File) {
+	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "Dockerfile "+o.File+" does not exist") {
 		t.Errorf("with -f: %v", err)
 	}
 	o.File = ""

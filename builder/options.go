@@ -131,7 +131,7 @@ func (o *Options) checkLocal() error {
 	case o.Jobs < 0:
 		return fmt.Errorf("jobs: %d is negative (0 sets no limit)", o.Jobs)
 	case len(o.Attests) > 0:
-		return errors.New("attestations can only be had of a BuildKit: --builder")
+		return errors.New("attestations require a BuildKit daemon (use --builder)")
 	}
 	if err := o.checkLimits(); err != nil {
 		return err

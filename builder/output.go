@@ -103,7 +103,7 @@ func (o Output) checkDest() error {
 // check returns an error for an output that neither this process nor a daemon supports.
 func (o Output) check() error {
 	if o.Push && o.Type != "image" {
-		return fmt.Errorf("output %s: push=true needs type=image (or use --push besides)", o.Type)
+		return fmt.Errorf("output %s: push=true needs type=image (or add --push)", o.Type)
 	}
 	if o.Dest == stdin && o.isDir() {
 		return fmt.Errorf("output %s: a directory cannot go to standard output (use type=tar)", o.Type)
@@ -154,7 +154,7 @@ func (o Output) checkLocal() error {
 		if annotation && o.isImage() || v == onlyValue(k) && v != "" {
 			continue
 		}
-		return fmt.Errorf("output %s: %s=%s can only be had of a BuildKit: --builder", o.Type, k, v)
+		return fmt.Errorf("output %s: %s=%s requires a BuildKit daemon (use --builder)", o.Type, k, v)
 	}
 	return nil
 }
@@ -165,11 +165,11 @@ func (o Output) compression() (export.Compression, error) {
 	if v, ok := o.Attrs["compression-level"]; ok {
 		var err error
 		if c.Level, err = strconv.Atoi(v); err != nil {
-			return c, fmt.Errorf("compression-level=%s is no number", v)
+			return c, fmt.Errorf("compression-level=%s is not a number", v)
 		}
 	}
 	if c.Type == "estargz" {
-		return c, errors.New("compression=estargz can only be had of a BuildKit: --builder")
+		return c, errors.New("compression=estargz requires a BuildKit daemon (use --builder)")
 	}
 	if c.Type == "gzip" {
 		c.Type = ""

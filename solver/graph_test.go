@@ -76,7 +76,7 @@ func TestBadDefinitions(t *testing.T) {
 		{"missing input", definition(t, result(missing)), "input \"" + missing + "\" is not defined before it is used"},
 		{"input of itself", definition(t, &pb.Op{Inputs: []*pb.Input{{Digest: missing}}, Op: file(-1, mkdir(0, 0)).Op}, result("0")), "mkdir /a: input"},
 		{"output that does not exist", definition(t, from("local://x"), &pb.Op{Inputs: []*pb.Input{{Digest: "0", Index: 1}}}), `input "local://x" has 1 outputs, not a number 1`},
-		{"no scheme", definition(t, from("x"), result("0")), `x: "x" is no source`},
+		{"no scheme", definition(t, from("x"), result("0")), `x: source "x" has no scheme`},
 		{"no actions", definition(t, file(-1), result("0")), "there are no file actions"},
 		{"action on nothing", definition(t, file(-1, mkdir(5, 0)), result("0")), "mkdir /a: action 0 has input 5 of 0"},
 		{"empty action", definition(t, file(-1, &pb.FileAction{Input: -1, SecondaryInput: -1}), result("0")), "unknown file action"},

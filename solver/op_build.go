@@ -54,7 +54,7 @@ func (o *buildOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot
 	}
 	var def pb.Definition
 	if err := def.UnmarshalVT(data); err != nil {
-		return nil, fmt.Errorf("%s is no definition: %w", name, err)
+		return nil, fmt.Errorf("%s is not an LLB definition: %w", name, err)
 	}
 	g, err := Load(&def)
 	if err != nil {

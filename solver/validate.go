@@ -36,7 +36,7 @@ func check(v *Vertex) error {
 
 func checkSource(op *pb.SourceOp, v *Vertex) error {
 	if op == nil || !strings.Contains(op.Identifier, "://") {
-		return fmt.Errorf("%q is no source", op.GetIdentifier())
+		return fmt.Errorf("source %q has no scheme", op.GetIdentifier())
 	}
 	if len(v.Inputs) > 0 {
 		return errors.New("a source has no inputs")

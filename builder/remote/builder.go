@@ -42,20 +42,20 @@ func (b *Builder) Check() error {
 	switch u.Scheme {
 	case "unix":
 		if u.Host+u.Path == "" {
-			return fmt.Errorf("builder %s has no path: unix://PATH", b.Address)
+			return fmt.Errorf("builder %s has no path (use unix://PATH)", b.Address)
 		}
 	case "tcp":
 		if u.Port() == "" {
-			return fmt.Errorf("builder %s has no port: tcp://HOST:PORT", b.Address)
+			return fmt.Errorf("builder %s has no port (use tcp://HOST:PORT)", b.Address)
 		}
 	case "docker-container":
 		if u.Host == "" {
-			return fmt.Errorf("builder %s has no name: docker-container://NAME", b.Address)
+			return fmt.Errorf("builder %s has no name (use docker-container://NAME)", b.Address)
 		}
 	case "":
-		return fmt.Errorf("builder %s is no address, there are %s; a builder that buildx calls %[1]s is most often docker-container://buildx_buildkit_%[1]s0", b.Address, schemes)
+		return fmt.Errorf("invalid builder address %q: want %s (buildx usually runs its builder %[1]s as docker-container://buildx_buildkit_%[1]s0)", b.Address, schemes)
 	default:
-		return fmt.Errorf("builder %s: unknown scheme %s, there are %s", b.Address, u.Scheme, schemes)
+		return fmt.Errorf("builder %s: unknown scheme %s (use %s)", b.Address, u.Scheme, schemes)
 	}
 	if u.Scheme != "tcp" && (b.tls() || b.ServerName != "") {
 		return fmt.Errorf("builder %s: TLS is for tcp://HOST:PORT", b.Address)

@@ -14,7 +14,7 @@ func TestCheck(t *testing.T) {
 		"builder unix:// has no path":         {Address: "unix://"},
 		"builder tcp://x has no port":         {Address: "tcp://x"},
 		"builder docker-container:// has no":  {Address: "docker-container://"},
-		"builder mine is no address":          {Address: "mine"},
+		`invalid builder address "mine"`:      {Address: "mine"},
 		"builder ssh://x: unknown scheme ssh": {Address: "ssh://x"},
 		"builder unix:///x: TLS is for tcp":   {Address: "unix:///x", ServerName: "x"},
 		"a certificate of the client needs":   {Address: "tcp://x:1", Cert: "x"},

@@ -32,7 +32,7 @@ type Dir struct {
 func Default() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("there is no directory for the cache: %w", err)
+		return "", fmt.Errorf("default state directory: %w (use --state)", err)
 	}
 	return filepath.Join(dir, "slipway"), nil
 }

@@ -128,7 +128,7 @@ func (i *image) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
 		if h.String() == digest.FromBytes(i.config).String() {
 			return partial.ConfigLayer(i)
 		}
-		return nil, fmt.Errorf("there is no layer %s", h)
+		return nil, fmt.Errorf("layer %s does not exist", h)
 	}
 	return &compressedLayer{i.store, h, d}, nil
 }
@@ -210,12 +210,12 @@ func (x *index) IndexManifest() (*v1.IndexManifest, error) {
 func (x *index) Image(h v1.Hash) (v1.Image, error) {
 	img, ok := x.images[h]
 	if !ok {
-		return nil, fmt.Errorf("there is no image %s", h)
+		return nil, fmt.Errorf("image %s does not exist", h)
 	}
 	return img, nil
 }
 
 // ImageIndex implements [v1.ImageIndex].
 func (x *index) ImageIndex(h v1.Hash) (v1.ImageIndex, error) {
-	return nil, fmt.Errorf("there is no index %s", h)
+	return nil, fmt.Errorf("index %s does not exist", h)
 }

@@ -246,7 +246,7 @@ func TestMetadata(t *testing.T) {
 		t.Errorf("metadata of a local source: %v, %v", md, err)
 	}
 	for want, id := range map[string]string{
-		`"nothing" is no source`:          "nothing",
+		`source "nothing" has no scheme`:  "nothing",
 		`unsupported source scheme "ftp"`: "ftp://example.com",
 	} {
 		if _, err := c.ResolveSourceMetadata(t.Context(), &pb.SourceOp{Identifier: id}, sourceresolver.Opt{}); err == nil || err.Error() != want {

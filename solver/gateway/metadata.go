@@ -68,7 +68,7 @@ func platformOf(opt sourceresolver.Opt) ocispecs.Platform {
 func (c *Client) metadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	scheme, rest, ok := strings.Cut(op.GetIdentifier(), "://")
 	if !ok {
-		return nil, fmt.Errorf("%q is no source", op.GetIdentifier())
+		return nil, fmt.Errorf("source %q has no scheme", op.GetIdentifier())
 	}
 	res := &sourceresolver.MetaResponse{Op: op}
 	var err error

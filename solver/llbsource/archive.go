@@ -136,7 +136,7 @@ func (a *archive) read() error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("is no archive, or a damaged one: %w", err)
+			return fmt.Errorf("is not an archive, or is damaged: %w", err)
 		}
 		if len(a.files) == maxArchiveFiles {
 			return fmt.Errorf("has more than %d files", maxArchiveFiles)

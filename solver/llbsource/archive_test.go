@@ -157,10 +157,10 @@ func TestBadArchives(t *testing.T) {
 	}
 	const one = `[{"Config":"c","Layers":["l"]}]`
 	for _, tc := range []struct{ about, data, name, want string }{
-		{"no archive", "hello, world", "", "is no archive, or a damaged one"},
+		{"no archive", "hello, world", "", "is not an archive, or is damaged"},
 		{"nothing", "", "", "it has neither index.json nor manifest.json"},
 		{"another archive", layer, "", "it has neither index.json nor manifest.json"},
-		{"half of one", saved[:len(saved)/2], "1", "is no archive, or a damaged one: unexpected EOF"},
+		{"half of one", saved[:len(saved)/2], "1", "is not an archive, or is damaged: unexpected EOF"},
 		{"half of a compressed one", gzipped(t, saved)[:100], "1", "unexpected EOF"},
 		{"no such name", saved, "three", `it has 0 images that are called "three", there are one:1, example.com/one:latest, two:2`},
 		{"no tag latest", strings.ReplaceAll(saved, "latest", "newest"), "", "it has 2 images, there are one:1, example.com/one:newest, two:2"},

@@ -161,7 +161,7 @@ func TestGitRefs(t *testing.T) {
 		{"#" + tagged, old, "expected checksum to match " + old + ", got " + tagged},
 		{"#main", "xyz", "invalid checksum xyz for Git URL, expected hex commit hash"},
 		{"#" + old, "", "has no commit " + old},
-		{"#main:no", "", `invalid subdir no: there is no "no"`},
+		{"#main:no", "", `invalid subdir no: "no" does not exist`},
 		{"#main:f/x", "", `contains non-directory "f"`},
 	} {
 		s := newSources(t)

@@ -99,7 +99,7 @@ func (r *gitReader) files(ctx context.Context, repo *gitRepository, commit *obje
 		at = path.Join(at, part)
 		switch root = root.Child(part); {
 		case root == nil:
-			return nil, fmt.Errorf("invalid subdir %s: there is no %q", r.o.subdir, at)
+			return nil, fmt.Errorf("invalid subdir %s: %q does not exist", r.o.subdir, at)
 		case root.Kind() != tree.Dir:
 			return nil, fmt.Errorf("invalid subdir %s: git subpath %q contains non-directory %q", r.o.subdir, "/"+r.o.subdir, at)
 		}

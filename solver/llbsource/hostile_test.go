@@ -235,8 +235,8 @@ func TestHostileImages(t *testing.T) {
 		{"a negative size", good, func(h *hostile) { h.layer.Size = -5 }, "layer 0: "},
 		{"an invalid digest", good, func(h *hostile) { h.layer.Digest = "sha256:../../../etc/passwd" }, `layer 0: "sha256:../../../etc/passwd": invalid checksum digest`},
 		{"an unknown digest", good, func(h *hostile) { h.layer.Digest = "md5:d41d8cd98f00b204e9800998ecf8427e" }, "layer 0: "},
-		{"a chart as layer", good, func(h *hostile) { h.layer.MediaType = "application/vnd.cncf.helm.chart.content.v1.tar+gzip" }, `layer 0: the media type "application/vnd.cncf.helm.chart.content.v1.tar+gzip" is none of a layer`},
-		{"an encrypted layer", good, func(h *hostile) { h.layer.MediaType += "+gzip+encrypted" }, "is none of a layer"},
+		{"a chart as layer", good, func(h *hostile) { h.layer.MediaType = "application/vnd.cncf.helm.chart.content.v1.tar+gzip" }, `layer 0: media type "application/vnd.cncf.helm.chart.content.v1.tar+gzip" is not a layer type`},
+		{"an encrypted layer", good, func(h *hostile) { h.layer.MediaType += "+gzip+encrypted" }, "is not a layer type"},
 		{"a layer of elsewhere", good, func(h *hostile) {
 			h.layer.URLs = []string{"http://169.254.169.254/secrets"}
 			delete(h.blobs, string(h.layer.Digest))

@@ -86,7 +86,7 @@ func (s *Sources) authorize(req *http.Request, secret string) error {
 	if secret != "" {
 		v, ok := s.Secrets[secret]
 		if !ok {
-			return fmt.Errorf("failed to retrieve HTTP auth secret %s: there is no such secret", secret)
+			return fmt.Errorf("failed to retrieve HTTP auth secret %s: the build has no secret with this ID", secret)
 		}
 		req.Header.Set("Authorization", string(v))
 		return nil

@@ -89,7 +89,7 @@ func parseManifest(data []byte) (*manifest, error) {
 	switch m.MediaType {
 	case ocispecs.MediaTypeImageIndex, dockerList, ocispecs.MediaTypeImageManifest, dockerManifest, "":
 	default:
-		return nil, fmt.Errorf("manifest: the media type %s is none of an image", m.MediaType)
+		return nil, fmt.Errorf("manifest: media type %s is not an image type", m.MediaType)
 	}
 	if (m.Config == nil) == (m.Manifests == nil) {
 		return nil, errors.New("manifest: is neither that of an image nor an index")

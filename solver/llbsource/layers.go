@@ -179,7 +179,7 @@ func checkMediaType(kind string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the media type %q is none of a layer", kind)
+	return fmt.Errorf("media type %q is not a layer type", kind)
 }
 
 // layer unpacks a layer onto a snapshot. The blob of the layer remains in the store,

@@ -48,7 +48,7 @@ type imageEntry struct {
 func (s *Sources) ResolveLayout(ctx context.Context, ref, store string, p ocispecs.Platform) (*Image, error) {
 	file, ok := s.Layouts[store]
 	if !ok {
-		return nil, fmt.Errorf("there is no OCI layout %q for this build", store)
+		return nil, fmt.Errorf("the build has no OCI layout %q", store)
 	}
 	_, want, ok := strings.Cut(ref, "@")
 	if !ok {
@@ -211,7 +211,7 @@ type dockerArchive struct {
 func (a *dockerArchive) manifest(_ context.Context, d ocispecs.Descriptor) ([]byte, error) {
 	data, ok := a.manifests[d.Digest]
 	if !ok {
-		return nil, fmt.Errorf("there is no image %s", d.Digest)
+		return nil, fmt.Errorf("image %s does not exist", d.Digest)
 	}
 	return data, nil
 }

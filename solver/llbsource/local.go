@@ -48,7 +48,7 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 	}
 	dir, ok := s.Dirs[name]
 	if !ok {
-		return nil, fmt.Errorf("there is no directory %q for this build", name)
+		return nil, fmt.Errorf("the build has no directory %q", name)
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
