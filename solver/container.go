@@ -23,15 +23,15 @@ type Container struct {
 	err    error // valid after closed is closed
 }
 
-// OpenContainer starts a container with the mounts, the network, the hosts and the
-// platform of the exec operation op. The mounts refer to the snapshots in by index. The
-// container ends when it is closed, or when ctx or the job ends.
-func (j *Job) OpenContainer(ctx context.Context, op *pb.Op, in []*snapshot.Snapshot) (*Container, error) {
+// OpenContainer starts a container with the mounts, the network, the hosts and the platform
+// of the exec operation op. The mounts of op refer to inputs by index. The container ends
+// when it is closed, or when ctx or the job ends.
+func (j *Job) OpenContainer(ctx context.Context, op *pb.Op, inputs []*snapshot.Snapshot) (*Container, error) {
 	opener, ok := j.opt.Runner.(runner.Opener)
 	if !ok {
 		return nil, errors.New("the runner of this build does not support containers started by a frontend")
 	}
-	x := newExecRun(&execOp{opEnv: opEnv{j.env, &Vertex{Op: op}}, op: op.GetExec()}, in)
+	x := newExecRun(&execOp{opEnv: opEnv{j.env, &Vertex{Op: op}}, op: op.GetExec()}, inputs)
 	// Close cancels ctx, so that the goroutine below closes the container. The runner gets
 	// the outer context, which is still valid then: it needs it to save the mounts.
 	whole, end := context.WithCancelCause(ctx)
@@ -77,8 +77,8 @@ func (c *Container) Process(ctx context.Context, op *pb.ExecOp) (*runner.Process
 // Start starts a process in the container. It does not wait for the end of the process.
 func (c *Container) Start(p *runner.Process) (runner.Running, error) { return c.c.Start(p) }
 
-// Tree returns the current files of a mount. mount is the index of the mount in the
-// operation of OpenContainer.
+// Tree returns the current files of a mount. mount is an index into the mounts of the
+// operation that [Job.OpenContainer] was called with.
 func (c *Container) Tree(mount int) (*tree.Node, error) {
 	mounts := c.x.op.Mounts
 	if mount < 0 || mount >= len(mounts) {

@@ -79,7 +79,7 @@ func (p *progress) start() {
 	p.events.emitLocked(Event{Vertex: p.vertex, Kind: Started})
 }
 
-// end sends an event of kind Cached or Done, if the vertex is running.
+// end sends an event of kind Cached or Done, unless the vertex is not running.
 func (p *progress) end(kind EventKind, err error) {
 	p.events.mu.Lock()
 	defer p.events.mu.Unlock()
@@ -90,16 +90,16 @@ func (p *progress) end(kind EventKind, err error) {
 	p.events.emitLocked(Event{Vertex: p.vertex, Kind: kind, Err: err})
 }
 
-// skip sends the event Cached for a vertex that was not evaluated, because its dependents
-// are cache hits. It does so for the inputs of the vertex first. Vertices with earlier
-// events are left out.
+// skip sends the event Cached for a vertex that was not evaluated because its dependents
+// are cache hits, and before that for the inputs of the vertex. Vertices that already have
+// an event are skipped.
 func (p *progress) skip() {
 	p.events.mu.Lock()
 	defer p.events.mu.Unlock()
 	p.skipLocked()
 }
 
-// skipLocked sends the events of skip. The caller must hold p.events.mu.
+// skipLocked does the work of skip. The caller must hold p.events.mu.
 func (p *progress) skipLocked() {
 	if p.reported {
 		return
@@ -111,9 +111,9 @@ func (p *progress) skipLocked() {
 	p.events.emitLocked(Event{Vertex: p.vertex, Kind: Cached})
 }
 
-// hit reports a cache hit for the vertex, after it has reported inputs without events as
-// Cached. For a local directory, it reports no hit, because every build reads the
-// directory.
+// hit sends the event Cached for a vertex whose outputs are in a cache, after sending it
+// for those inputs of the vertex that have no event yet. For a local directory, it sends no
+// event, because every build reads the directory.
 func (p *progress) hit() {
 	for _, in := range p.inputs {
 		in.skip()

@@ -11,16 +11,16 @@ import (
 	"slipway/solver/track"
 )
 
-// TestEvents checks which events a job sends, and in which order. A case builds some
-// targets first, to fill the cache.
+// TestEvents checks which events a job sends, and in which order. Each test case can first
+// build other targets to fill the cache.
 func TestEvents(t *testing.T) {
 	for _, tc := range []struct {
-		about  string
-		toys   string
-		before []string // targets of earlier builds
-		forget int      // value that is deleted from the cache after these builds
-		build  []string
-		want   string
+		about    string
+		vertices string
+		before   []string // targets of earlier builds
+		forget   int      // value that is deleted from the cache after these builds
+		build    []string
+		want     string
 	}{
 		{
 			"a source is resolved and then fetched", "s = remote +1\nb = s +2", nil, 0,
@@ -65,11 +65,11 @@ func TestEvents(t *testing.T) {
 		{
 			"a key that cannot be computed", "a = +1\nb = a badmap", nil, 0,
 			[]string{"b"},
-			"b started, b done (b: the toy is broken)",
+			"b started, b done (b: the vertex is broken)",
 		},
 	} {
-		g := newPlayground(t)
-		for line := range strings.Lines(tc.toys) {
+		g := newTestbed(t)
+		for line := range strings.Lines(tc.vertices) {
 			g.define(strings.TrimSpace(line))
 		}
 		for _, target := range tc.before {
@@ -121,7 +121,7 @@ func (o trackedOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapsho
 // TestTrack checks that the progress that an operation reports is sent as events of its
 // vertex.
 func TestTrack(t *testing.T) {
-	g := newPlayground(t)
+	g := newTestbed(t)
 	g.define("a = +1")
 	var got []track.Status
 	if _, err := g.solve("a", func(o *Options) {

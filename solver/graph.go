@@ -73,8 +73,8 @@ func outputOf(m *pb.Mount) int64 {
 	return int64(pb.SkipOutput)
 }
 
-// isLocal reports whether a vertex is a local directory, such as the build context.
-// Searching the caches may read local directories, because reading them is cheap.
+// isLocal reports whether a vertex is a source operation for a local directory, such as the
+// build context. Cache lookups may read local directories, because reading them is cheap.
 func isLocal(v *Vertex) bool {
 	return strings.HasPrefix(v.Op.GetSource().GetIdentifier(), "local://")
 }

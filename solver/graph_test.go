@@ -9,8 +9,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// definition returns a definition that consists of ops. An input of an operation refers to
-// an earlier one by a digit, its index in ops, which definition replaces by its digest.
+// definition returns a definition that consists of ops. In ops, the digest of an input is
+// one digit: the index of an earlier operation. definition replaces it by the digest of
+// this operation.
 func definition(t testing.TB, ops ...*pb.Op) *pb.Definition {
 	t.Helper()
 	def := &pb.Definition{}
@@ -31,27 +32,29 @@ func definition(t testing.TB, ops ...*pb.Op) *pb.Definition {
 	return def
 }
 
-// from returns a source operation.
+// from returns a source operation for the source with the identifier id.
 func from(id string) *pb.Op {
 	return &pb.Op{Op: &pb.Op_Source{Source: &pb.SourceOp{Identifier: id}}}
 }
 
-// result returns the last entry of a definition, which makes an operation its result.
+// result returns the last entry of a definition: the operation whose digest is input
+// becomes the result of the definition.
 func result(input string) *pb.Op { return &pb.Op{Inputs: []*pb.Input{{Digest: input}}} }
 
-// file returns a file operation whose input is the operation with index in, or which has
-// no input if in is -1.
-func file(in int64, actions ...*pb.FileAction) *pb.Op {
+// file returns a file operation. Its input is the operation with the index input, or it has
+// no input if input is -1.
+func file(input int64, actions ...*pb.FileAction) *pb.Op {
 	op := &pb.Op{Op: &pb.Op_File{File: &pb.FileOp{Actions: actions}}}
-	if in >= 0 {
-		op.Inputs = []*pb.Input{{Digest: string(rune('0' + in))}}
+	if input >= 0 {
+		op.Inputs = []*pb.Input{{Digest: string(rune('0' + input))}}
 	}
 	return op
 }
 
-// mkdir returns an action that creates the directory /a in input in, as output out.
-func mkdir(in, out int64) *pb.FileAction {
-	return &pb.FileAction{Input: in, SecondaryInput: -1, Output: out, Action: &pb.FileAction_Mkdir{Mkdir: &pb.FileActionMkDir{Path: "/a"}}}
+// mkdir returns an action that creates the directory /a. input and output are the indexes
+// of the input and the output of the action.
+func mkdir(input, output int64) *pb.FileAction {
+	return &pb.FileAction{Input: input, SecondaryInput: -1, Output: output, Action: &pb.FileAction_Mkdir{Mkdir: &pb.FileActionMkDir{Path: "/a"}}}
 }
 
 // run returns an exec operation that runs the command "x" with the given mounts.

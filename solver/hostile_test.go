@@ -21,7 +21,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// chain returns a definition of n operations, which op returns by index. The input of each
+// chain returns a definition of the operations op(0) to op(n-1). Every input of an
 // operation is the operation before it.
 func chain(t testing.TB, n int, op func(i int) *pb.Op) *pb.Definition {
 	t.Helper()
@@ -47,7 +47,8 @@ func chain(t testing.TB, n int, op func(i int) *pb.Op) *pb.Definition {
 	return def
 }
 
-// mkdirs returns an argument for chain: operation i creates the directory name(i).
+// mkdirs returns the argument op for [chain]: a function whose operation i creates the
+// directory name(i).
 func mkdirs(name func(i int) string) func(i int) *pb.Op {
 	return func(i int) *pb.Op {
 		in := int64(0)
@@ -274,7 +275,7 @@ func FuzzSolve(f *testing.F) {
 }
 
 // lengths returns the length of each operation of a definition, as two bytes in big-endian
-// order. relink uses them to split the concatenated operations again.
+// order. [relink] uses the lengths to split the concatenated operations again.
 func lengths(def *pb.Definition) []byte {
 	var at []byte
 	for _, op := range def.Def {
@@ -283,15 +284,15 @@ func lengths(def *pb.Definition) []byte {
 	return at
 }
 
-// relink returns a definition of the operations in data. at contains their lengths, in the
-// format of lengths. Operations refer to their inputs by digests, which are wrong after the
-// fuzzer has changed the inputs. relink corrects them. It replaces an unknown digest by the
-// digest of the operation before.
-func relink(data, at []byte) *pb.Definition {
+// relink returns a definition of the concatenated operations in data, whose lengths are in
+// the format of [lengths]. If the fuzzer has changed an operation, its digest changes, too,
+// and relink replaces the old digest in the inputs of later operations. It replaces an
+// unknown digest by the digest of the preceding operation.
+func relink(data, lens []byte) *pb.Definition {
 	def := &pb.Definition{}
 	names := map[string]string{}
-	for ; len(at) >= 2; at = at[2:] {
-		n := min(int(at[0])<<8|int(at[1]), len(data))
+	for ; len(lens) >= 2; lens = lens[2:] {
+		n := min(int(lens[0])<<8|int(lens[1]), len(data))
 		var op pb.Op
 		if op.UnmarshalVT(data[:n]) != nil {
 			break

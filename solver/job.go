@@ -50,15 +50,15 @@ func (j *Job) Result(g *Graph) *Result {
 	return &Result{task: j.byVertex[g.Root.Vertex], index: g.Root.Index}
 }
 
-// task returns the task that evaluates the vertex v with the results in as its inputs. Equal
-// vertices of several graphs share a task.
+// task returns the task that evaluates the vertex v with the given inputs. Equal vertices
+// of several graphs share a task.
 //
 // If a vertex or one of its transitive inputs ignores the cache, its task is different
 // from the task of the same vertex that may use the cache. If the task that ignores the
 // cache exists first, both use it.
-func (j *Job) task(v *Vertex, in []*Result) *task {
+func (j *Job) task(v *Vertex, inputs []*Result) *task {
 	id := string(v.Digest)
-	for _, r := range in {
+	for _, r := range inputs {
 		if r.task.variant != string(r.task.v.Digest) {
 			id += " " + r.task.variant
 		}
@@ -73,7 +73,7 @@ func (j *Job) task(v *Vertex, in []*Result) *task {
 	if t := j.tasks[id]; t != nil {
 		return t
 	}
-	t := newTask(j.env, v, newOp(j.env, v), in)
+	t := newTask(j.env, v, newOp(j.env, v), inputs)
 	t.variant = id
 	if id != string(v.Digest) {
 		t.variant = digest.FromString(id).String()
@@ -82,8 +82,8 @@ func (j *Job) task(v *Vertex, in []*Result) *task {
 	return t
 }
 
-// Key returns the cache key of a vertex. It reports whether a cache has the outputs, and
-// whether the job has computed the key. It never evaluates the vertex.
+// Key returns the cache key of a vertex. cached reports whether a cache has the outputs of
+// the vertex, and ok whether the job has computed the key. Key never evaluates the vertex.
 func (j *Job) Key(v *Vertex) (key Key, cached, ok bool) {
 	j.mu.Lock()
 	t := j.byVertex[v]
@@ -132,8 +132,9 @@ func (j *Job) nest(v *Vertex, g *Graph) (*Result, error) {
 	return r, nil
 }
 
-// dependsOn reports whether the build operation target is one of builds or is nested in
-// one of their definitions. Operations in visited are not searched again.
+// dependsOn reports whether the build operation target is in builds, or is nested at any
+// depth in the definition of an operation in builds. visited contains the operations that
+// were already searched.
 func (j *Job) dependsOn(builds []digest.Digest, target digest.Digest, visited map[digest.Digest]bool) bool {
 	return slices.ContainsFunc(builds, func(d digest.Digest) bool {
 		if d == target {

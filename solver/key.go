@@ -40,9 +40,9 @@ func (k Key) Digest() digest.Digest {
 	return digest.NewDigest(digest.SHA256, h)
 }
 
-// identityOf returns the identity of outs if the operation ran without using the cache,
-// which may contain other outputs for the key. Unlike the digest of the key, the identity
-// also covers the files of the outputs.
+// identityOf returns the identity of outs, the outputs of an operation that ran without
+// using the cache. Because the cache may contain other outputs for the same key, the
+// identity covers the key and the files of the outputs.
 func (k Key) identityOf(outs []*snapshot.Snapshot) digest.Digest {
 	of := Key{Parts: []Part{{Name: "key", Digest: k.Digest()}}}
 	for _, s := range outs {

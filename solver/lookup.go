@@ -65,12 +65,12 @@ func (t *task) lookup(ctx context.Context) (lookup, error) {
 	})
 }
 
-// assemble returns a key that consists of the parts of m and of the parts of each input.
-// It calls parts concurrently with the index of each input.
-func (t *task) assemble(ctx context.Context, m *CacheMap, parts func(ctx context.Context, i int) ([]Part, error)) (Key, error) {
+// assemble returns a key that consists of the parts in m and of the parts for each input.
+// It calls inputParts concurrently, with the index of each input.
+func (t *task) assemble(ctx context.Context, m *CacheMap, inputParts func(ctx context.Context, i int) ([]Part, error)) (Key, error) {
 	byInput := make([][]Part, len(t.in))
 	err := concurrently(ctx, len(t.in), func(ctx context.Context, i int) (err error) {
-		byInput[i], err = parts(ctx, i)
+		byInput[i], err = inputParts(ctx, i)
 		return err
 	})
 	if err != nil {
@@ -83,9 +83,9 @@ func (t *task) assemble(ctx context.Context, m *CacheMap, parts func(ctx context
 	return key, nil
 }
 
-// find searches the local cache for outputs under key, and then under the key of the
-// definition. Results are stored under the latter if they were imported before the
-// content of their inputs was known.
+// find searches the local cache for outputs under key. If it has none, find searches under
+// the definition key, because outputs are stored under that key if they were imported
+// before the content of their inputs was known.
 func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 	l := lookup{key: key, id: key.Digest()}
 	m, err := t.describe(ctx)
@@ -112,9 +112,9 @@ func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 	return l, nil
 }
 
-// findByDefinition searches the local cache for outputs under the key of the definition,
-// which needs no content of inputs. If only an imported cache has the outputs, it returns
-// the key, under which they will be stored, without outputs. If no cache has them, it
+// findByDefinition searches the local cache for outputs under the definition key, which
+// needs no content of inputs. If only imported caches have the outputs, the lookup contains
+// no outputs, only the key under which they will be stored. If no cache has the outputs, it
 // returns the zero lookup.
 func (t *task) findByDefinition(ctx context.Context) (lookup, error) {
 	m, err := t.describe(ctx)
@@ -138,9 +138,9 @@ func (t *task) findByDefinition(ctx context.Context) (lookup, error) {
 	return l, nil
 }
 
-// definition returns the key of the definition, a cache key that contains the identity of
-// every input and never its content. If the identity of an input is unknown until the
-// input is evaluated, it returns errUnknown.
+// definition returns the definition key, a cache key that contains the identity of every
+// input and never its content. If the identity of an input is unknown until the input is
+// evaluated, it returns errUnknown.
 func (t *task) definition(ctx context.Context) (Key, error) {
 	return t.definitionKey.get(ctx, t.work, func(ctx context.Context) (Key, error) {
 		m, err := t.describe(ctx)
@@ -154,9 +154,9 @@ func (t *task) definition(ctx context.Context) (Key, error) {
 	})
 }
 
-// definitionID returns the identity of the outputs that is part of the definition keys of
-// dependents. If the operation ignores the cache, it is the identity of the outputs in
-// this build, which is errUnknown until the operation has run.
+// definitionID returns the identity of the outputs for the definition keys of dependents.
+// If the operation ignores the cache, the identity covers the outputs of this build. In
+// this case, definitionID returns errUnknown until the operation has run.
 func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
 	m, err := t.describe(ctx)
 	if err != nil {
@@ -176,8 +176,8 @@ func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
 	return key.Digest(), err
 }
 
-// identityParts returns the parts of a cache key that cover input i by its identity, and
-// the paths that are read from it.
+// identityParts returns the parts of a cache key for input i: its identity id, and the
+// paths that the operation reads from the input.
 func (m *CacheMap) identityParts(i int, id digest.Digest) []Part {
 	d := m.Deps[i]
 	parts := []Part{{Name: d.Name, Digest: id, Input: i}}
@@ -205,9 +205,10 @@ func (t *task) peekParts(ctx context.Context, m *CacheMap, i int) ([]Part, error
 	return m.Deps[i].Content(ctx, s)
 }
 
-// parts returns the parts of the cache key for input i. If they cover content, it
-// evaluates the input. Otherwise it only starts to evaluate the input if no cache has it:
-// a cache hit for this vertex is unlikely then, so the input will probably be needed.
+// parts returns the parts of the cache key for input i. If they cover the content of the
+// input, it evaluates the input. Otherwise it only starts to evaluate the input if no cache
+// has the outputs of the input. A cache hit for this vertex is unlikely then, so the input
+// will probably be needed.
 func (t *task) parts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
 	in := t.in[i]
 	if m.Deps[i].Content == nil {
@@ -241,8 +242,8 @@ func (t *task) peekID(ctx context.Context) (digest.Digest, bool) {
 	return l.id, err == nil && l.id != ""
 }
 
-// peek returns the snapshot of r if it is in the local cache or was evaluated in this
-// job, and errUnknown otherwise. A local directory is read.
+// peek returns the snapshot of r if it is in the local cache or was evaluated in this job,
+// and errUnknown otherwise. If r is a local directory, peek reads it.
 func (r *Result) peek(ctx context.Context) (*snapshot.Snapshot, error) {
 	if r == nil {
 		return nil, nil

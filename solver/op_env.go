@@ -17,10 +17,10 @@ type opEnv struct {
 	v *Vertex
 }
 
-// cacheMap returns the cache map of the vertex. content returns the parts of the cache
-// key that cover the files read from an input. It is called only if these files are all
-// that the operation uses of the input. If content is nil, every input is part of the
-// key by its identity.
+// cacheMap returns the cache map of the vertex. content returns the parts of the cache key
+// for the files that the operation reads from an input. It is called only for inputs of
+// which the operation uses nothing but these files. If content is nil, the cache key covers
+// every input by its identity.
 func (e opEnv) cacheMap(content func(input int, in *snapshot.Snapshot) ([]Part, error)) (*CacheMap, error) {
 	exported, err := cachemap.Of(e.v.Op)
 	if err != nil {

@@ -40,8 +40,7 @@ func (x *execRun) release() {
 	}
 }
 
-// base returns the input that a mount starts from. If the mount starts empty, it returns
-// nil.
+// base returns the snapshot that a mount starts from, or nil if the mount starts empty.
 func (x *execRun) base(m *pb.Mount) *snapshot.Snapshot {
 	if in := cachemap.MountInput(m); in >= 0 {
 		return x.inputs[in]
@@ -175,10 +174,10 @@ func (x *execRun) mount(ctx context.Context, m *pb.Mount) error {
 	return x.add(out, m)
 }
 
-// add appends out, the mount of the process for m. If an earlier mount has the same
-// target and no output, out replaces it, because the process could not see it. A runner
-// could not even mount a directory over a file. The source of a replaced mount must still
-// exist, as in BuildKit.
+// add appends out, the mount of the process for m. If an earlier mount without an output
+// has the same target, out replaces this mount: the process could not see it, and a runner
+// cannot mount a directory over a file. As in BuildKit, the source of the replaced mount
+// must still exist.
 func (x *execRun) add(out runner.Mount, m *pb.Mount) error {
 	hidden := slices.IndexFunc(x.p.Mounts, func(o runner.Mount) bool { return o.Target == out.Target && !o.Output })
 	if hidden < 0 {

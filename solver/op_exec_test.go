@@ -48,8 +48,8 @@ func (oneSecret) Secret(_ context.Context, id string) ([]byte, bool, error) {
 	return []byte("value"), true, nil
 }
 
-// runExec evaluates op, to which it adds a mount at "/" of a file system with the directory
-// /d. It returns the process that the runner receives.
+// runExec adds a root file system with the directory /d to op, evaluates op, and returns
+// the process that the runner receives.
 func runExec(t *testing.T, mounts Mounts, op *pb.ExecOp) (*runner.Process, error) {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
@@ -95,7 +95,7 @@ func (cacheNames) CacheName(id string, from *snapshot.Snapshot) string {
 }
 
 // oneCache implements Mounts.Cache with the directory dir for every id. It records the
-// argument from of the last call.
+// snapshot passed to the last call.
 type oneCache struct {
 	cacheNames
 	dir  string
@@ -293,7 +293,8 @@ func TestMountsOfOneTarget(t *testing.T) {
 	}
 }
 
-// dirRunner is a runner whose processes create the directory name. It calls before first.
+// dirRunner is a runner that creates the directory called name instead of running the
+// process. It calls before first.
 type dirRunner struct {
 	name   string
 	before func()

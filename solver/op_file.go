@@ -108,9 +108,9 @@ func (o *fileOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	return outs, nil
 }
 
-// failed returns the error of an action as an [ExecError]. For debuggers, it contains the
-// file system that the action should have changed. outcomes are the results of the actions
-// before it.
+// failed returns the error of an action as an [ExecError]. For debuggers, the ExecError
+// contains the file system that the action should have changed. outcomes are the results of
+// the actions before the failed one.
 func (o *fileOp) failed(in []*snapshot.Snapshot, outcomes []fileop.Outcome, err error) error {
 	var of *fileop.ActionError
 	if !errors.As(err, &of) {

@@ -36,14 +36,15 @@ func files(t *testing.T, store *tree.Store, content map[string]string) *snapshot
 	return snapshot.New(e.Tree(), nil)
 }
 
-// keyOf returns the digest of the cache key of an operation with the inputs in. The identity
-// of each input is derived from its index, so that only its content affects the key.
-func keyOf(t *testing.T, op *pb.Op, in []*snapshot.Snapshot) digest.Digest {
+// keyOf returns the digest of the cache key of an operation with the given inputs. The
+// identity of each input is derived from its index, so that only the content of an input
+// affects the key.
+func keyOf(t *testing.T, op *pb.Op, inputs []*snapshot.Snapshot) digest.Digest {
 	t.Helper()
-	for range in {
+	for range inputs {
 		op.Inputs = append(op.Inputs, &pb.Input{})
 	}
-	v := &Vertex{Op: op, Meta: &pb.OpMetadata{}, Inputs: make([]Edge, len(in))}
+	v := &Vertex{Op: op, Meta: &pb.OpMetadata{}, Inputs: make([]Edge, len(inputs))}
 	m, err := newOp(&env{}, v).CacheMap(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +53,7 @@ func keyOf(t *testing.T, op *pb.Op, in []*snapshot.Snapshot) digest.Digest {
 	for i, d := range m.Deps {
 		parts := m.identityParts(i, digest.FromString(strings.Repeat("x", i)))
 		if d.Content != nil {
-			if parts, err = d.Content(t.Context(), in[i]); err != nil {
+			if parts, err = d.Content(t.Context(), inputs[i]); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -139,8 +140,8 @@ func TestCopyWithinIsNotExported(t *testing.T) {
 	}
 }
 
-// mountOp returns an exec operation that runs "true". It mounts its first input at "/", and
-// the given mounts.
+// mountOp returns an exec operation that runs "true", with its first input mounted at "/"
+// and with the given mounts.
 func mountOp(mounts ...*pb.Mount) *pb.Op {
 	return &pb.Op{Op: &pb.Op_Exec{Exec: &pb.ExecOp{
 		Meta:   &pb.Meta{Args: []string{"true"}, Cwd: "/"},

@@ -114,7 +114,8 @@ type Imports interface {
 // imported caches, and the index of the record in it.
 type Record struct{ Cache, Index int }
 
-// Link lists records that are equivalent as an input of another record.
+// Link lists equivalent records of imported caches that match the same input of an
+// operation.
 type Link struct {
 	Selector digest.Digest // selector of the input; "" selects all of it
 	Records  []Record

@@ -32,7 +32,7 @@ type output struct {
 }
 
 // newOutput returns a writer for an output stream of a process: 1 is standard output, 2
-// standard error. The limit on the speed counts from this call.
+// standard error. The time for the rate limit starts with this call.
 func (e *env) newOutput(v *Vertex, stream int) *output {
 	limit := OutputLimit{Size: defaultOutputSize, Speed: defaultOutputSpeed}
 	if e.opt.Output != nil {
@@ -61,8 +61,8 @@ func (o *output) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// allowance returns the number of bytes that may be sent up to now, and the text of the
-// limit that it results from, such as "200KiB/s".
+// allowance returns how many bytes of the stream may be sent in total until now, and the
+// limit that this number results from, as a text such as "200KiB/s".
 func (o *output) allowance() (total int64, limit string) {
 	const unlimited = 1<<63 - 1
 	total = unlimited
@@ -76,8 +76,8 @@ func (o *output) allowance() (total int64, limit string) {
 	return total, limit
 }
 
-// appendTail appends data to the tail. The buffer of the tail is twice as large as needed,
-// so that most writes need not move the earlier bytes.
+// appendTail appends data to the tail. The buffer is twice as large as the tail, so that
+// most calls need not move the earlier bytes.
 func (o *output) appendTail(data []byte) {
 	if o.tail == nil {
 		o.tail = make([]byte, 0, 2*outputTail)

@@ -14,7 +14,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// printer is a runner that calls print for each process, which may write to its output.
+// printer is a runner that calls print for each process. print may write to the output of
+// the process.
 type printer struct {
 	recorder
 	print func(p *runner.Process) error
@@ -28,7 +29,7 @@ func (r *printer) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, err
 }
 
 // outputOfStep runs a step whose process calls print. It returns the output that the job
-// sends as events, by stream. The clock of the job returns *now.
+// sends as events, by stream number. *now is the current time for the job.
 func outputOfStep(t *testing.T, limit *OutputLimit, now *time.Time, print func(p *runner.Process) error) map[int]string {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())

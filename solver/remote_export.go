@@ -21,7 +21,7 @@ type ChainRecord struct {
 	Imported digest.Digest
 }
 
-// ChainLink refers to a record that matches an input of another record.
+// ChainLink is a link from a record to another record, which matches one of its inputs.
 type ChainLink struct {
 	Selector digest.Digest // selector of the input; "" selects all of it
 	Record   int           // index of the record in the list
@@ -92,25 +92,25 @@ func (c *chains) add(ctx context.Context, r *Result) (int, error) {
 	return c.indexes[key], nil
 }
 
-// links adds the records that match the result in as an input of the task t, and returns
-// links to them. These are the record of the result itself, and a record for the files
-// that t selects from it. input is the entry of the cache map of t for this input.
-func (c *chains) links(ctx context.Context, t *task, input cachemap.Input, in *Result) ([]ChainLink, error) {
-	i, err := c.add(ctx, in)
+// links adds the records that match an input of the task t, and returns links to them.
+// result is the input, and entry is its entry in the cache map of t. The records are the
+// record of the result itself, and a record for the files that t selects from it.
+func (c *chains) links(ctx context.Context, t *task, entry cachemap.Input, result *Result) ([]ChainLink, error) {
+	i, err := c.add(ctx, result)
 	if err != nil {
 		return nil, err
 	}
 	var links []ChainLink
 	if i >= 0 {
-		links = append(links, ChainLink{Selector: input.Selector, Record: i})
+		links = append(links, ChainLink{Selector: entry.Selector, Record: i})
 	}
-	if !input.ByContent {
+	if !entry.ByContent {
 		return links, nil
 	}
-	d, err := t.content(ctx, input, in)
+	d, err := t.content(ctx, entry, result)
 	if err != nil {
-		// The input was not evaluated, because its dependent was a cache hit. Its content
-		// is unknown, so only the record of the input itself can be linked.
+		// The entry was not evaluated, because its dependent was a cache hit. Its content
+		// is unknown, so only the record of the entry itself can be linked.
 		return links, ctx.Err()
 	}
 	name := cachemap.Output(d, cachemap.Content)
@@ -121,8 +121,9 @@ func (c *chains) links(ctx context.Context, t *task, input cachemap.Input, in *R
 	return append(links, ChainLink{Record: c.contents[name]}), nil
 }
 
-// available returns output index of the vertex if it is in the local cache or was
-// evaluated. Otherwise it returns the digest of the output in imported caches, or "".
+// available returns the output with this index if it is in the local cache or was
+// evaluated. Otherwise it returns the digest of the output in imported caches, or "" if
+// they do not have it.
 func (t *task) available(ctx context.Context, index int) (*snapshot.Snapshot, digest.Digest) {
 	if s, err := (&Result{t, index}).peek(ctx); err == nil {
 		return s, ""

@@ -37,9 +37,8 @@ func newImportLookups() *importLookups {
 }
 
 // matches returns the records of imported caches that match the vertex. It never runs an
-// operation. Inputs match by their records or, for local directories, by the content of
-// selected files. If full is true, all inputs that were evaluated already match by
-// content, too.
+// operation. Inputs match by their records. Local directories also match by the content of
+// selected files. If full is true, so do all other inputs that have been evaluated.
 func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 	f := t.imports.fast
 	if full {
@@ -67,9 +66,9 @@ func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 	})
 }
 
-// links returns the records of imported caches that match input i, whose entry in the
-// cache map is input. See matches for the meaning of full.
-func (t *task) links(ctx context.Context, input cachemap.Input, i int, full bool) ([]Link, error) {
+// links returns the records of imported caches that match input i. entry is the entry of
+// the cache map for this input. See matches for the meaning of full.
+func (t *task) links(ctx context.Context, entry cachemap.Input, i int, full bool) ([]Link, error) {
 	in := t.in[i]
 	m, err := in.task.matches(ctx, full)
 	if err != nil {
@@ -77,12 +76,12 @@ func (t *task) links(ctx context.Context, input cachemap.Input, i int, full bool
 	}
 	var links []Link
 	if in.index < len(m.records) {
-		links = append(links, Link{Selector: input.Selector, Records: m.records[in.index]})
+		links = append(links, Link{Selector: entry.Selector, Records: m.records[in.index]})
 	}
-	if !input.ByContent || !full && !isLocal(in.task.v) {
+	if !entry.ByContent || !full && !isLocal(in.task.v) {
 		return links, nil
 	}
-	d, err := t.content(ctx, input, in)
+	d, err := t.content(ctx, entry, in)
 	if errors.Is(err, errUnknown) {
 		return links, nil
 	}
@@ -92,14 +91,14 @@ func (t *task) links(ctx context.Context, input cachemap.Input, i int, full bool
 	return append(links, Link{Records: t.opt.Imports.Find(cachemap.Output(d, cachemap.Content), nil)}), nil
 }
 
-// content returns BuildKit's content digest of the files that input.Content selects from
-// the result in. If the result was not evaluated yet, it returns errUnknown.
-func (t *task) content(ctx context.Context, input cachemap.Input, in *Result) (digest.Digest, error) {
-	s, err := in.peek(ctx)
+// content returns BuildKit's content digest of the files that input.Content selects from an
+// input. result is this input. If it has not been evaluated, content returns errUnknown.
+func (t *task) content(ctx context.Context, input cachemap.Input, result *Result) (digest.Digest, error) {
+	s, err := result.peek(ctx)
 	if err != nil {
 		return "", err
 	}
-	files := contenthash.Tree{Local: isLocal(in.task.v)}
+	files := contenthash.Tree{Local: isLocal(result.task.v)}
 	if s != nil {
 		if files.Root, err = s.Tree(); err != nil {
 			return "", err
@@ -114,8 +113,8 @@ func (t *task) mayBeImported() bool {
 	return t.opt.Imports != nil && t.v.Op.GetSource() == nil
 }
 
-// importedByDefinition reports whether imported caches have all outputs, as far as that is
-// known without the content of inputs other than local directories.
+// importedByDefinition reports whether imported caches are known to have all outputs. It
+// does not use the content of inputs, except for local directories.
 func (t *task) importedByDefinition(ctx context.Context) bool {
 	if !t.mayBeImported() {
 		return false

@@ -16,12 +16,12 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// TestSchedule checks which toys run in a sequence of builds, and which events and
-// results the builds have. The caches persist between the builds of a case. Each line of
-// its script defines a toy (see [parseToy]) or is one of:
+// TestSchedule checks which vertices run in a sequence of builds, which events the builds
+// send, and which results they have. The caches persist between the builds of a test case.
+// Each line of its script defines a test vertex (see [parseVertex]) or is one of:
 //
 //	build T: a b   builds T; exactly a and b run, each once, and the value is right
-//	fails T: a b   building T fails with the error of the toy; a and b run
+//	fails T: a b   building T fails with errTest; a and b run
 //	cached: a b    the last build reported a and b as cached
 //	started: a b   the last build reported that a and b started
 //	import         later builds import the records that the last build exported
@@ -36,14 +36,14 @@ func TestSchedule(t *testing.T) {
 	for _, tc := range scheduleCases() {
 		t.Run(tc.about, func(t *testing.T) {
 			t.Parallel()
-			s := &script{g: newPlayground(t)}
+			s := &script{g: newTestbed(t)}
 			s.lines(tc.script)
 		})
 	}
 }
 
 // script runs the script of a case of [TestSchedule].
-type script struct{ g *playground }
+type script struct{ g *testbed }
 
 // lines runs a script, line by line.
 func (s *script) lines(text string) {
@@ -96,8 +96,8 @@ func (s *script) line(line string) {
 	}
 }
 
-// build builds a toy and checks its value, or its error if fails is true. want lists the
-// toys that must run.
+// build builds a test vertex and checks its value. If fails is true, it checks the error of
+// the build instead. want lists the vertices that must run.
 func (s *script) build(target, want string, fails bool) {
 	g := s.g
 	g.t.Helper()
@@ -106,8 +106,8 @@ func (s *script) build(target, want string, fails bool) {
 	}
 	got, err := g.solve(target, nil)
 	switch {
-	case fails && !errors.Is(err, errToy):
-		g.t.Errorf("building %s: error %v, want %v", target, err, errToy)
+	case fails && !errors.Is(err, errTest):
+		g.t.Errorf("building %s: error %v, want %v", target, err, errTest)
 	case !fails && err != nil:
 		g.t.Errorf("building %s: %v", target, err)
 	case !fails && got != g.want(target, 0):
@@ -116,8 +116,8 @@ func (s *script) build(target, want string, fails bool) {
 	s.equal("building "+target+" runs", g.ran, want)
 }
 
-// useExport makes later builds import the records that the last build exported. If
-// minimal is true, it removes all results but the result of the target.
+// useExport makes later builds import the records that the last build exported. If minimal
+// is true, it removes the results of all records except for the target of the build.
 func (s *script) useExport(minimal bool) {
 	records := slices.Clone(s.g.exported)
 	for i := range records[:len(records)-1] {
@@ -125,10 +125,11 @@ func (s *script) useExport(minimal bool) {
 			records[i].Result = nil
 		}
 	}
-	s.g.imports = &toyImports{records: records, broken: map[int]bool{}}
+	s.g.imports = &testImports{records: records, broken: map[int]bool{}}
 }
 
-// withEvent returns the names of the toys with an event of this kind in the last build.
+// withEvent returns the names of the vertices for which the last build sent an event of
+// this kind.
 func (s *script) withEvent(kind EventKind) []string {
 	var list []string
 	for _, e := range s.g.events {
@@ -139,7 +140,8 @@ func (s *script) withEvent(kind EventKind) []string {
 	return list
 }
 
-// equal fails the test unless got contains exactly the words of want, in any order.
+// equal fails the test unless got contains exactly the words of want, in any order. what
+// describes got in the error.
 func (s *script) equal(what string, got []string, want string) {
 	s.g.t.Helper()
 	sorted := slices.Sorted(slices.Values(got))
@@ -153,11 +155,11 @@ type scheduleCase struct{ about, script string }
 // TestShared checks that a job evaluates each vertex once, even if several graphs contain
 // it and several goroutines request it.
 func TestShared(t *testing.T) {
-	g := newPlayground(t)
+	g := newTestbed(t)
 	for _, line := range []string{"a = +1", "b = a +2", "c = a +3", "d = a* +4"} {
 		g.define(line)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), toyTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	b := g.start(ctx, "a", nil)
 	defer b.Wait()
 	defer cancel()
@@ -188,12 +190,12 @@ func TestShared(t *testing.T) {
 
 // TestIgnoredInSecondGraph checks that a vertex that ignores the cache runs even if an
 // earlier graph of the same job has evaluated it. A third graph, which may use the cache,
-// gets the outputs of this second run.
+// must get the outputs of the second run.
 func TestIgnoredInSecondGraph(t *testing.T) {
-	g := newPlayground(t)
+	g := newTestbed(t)
 	g.define("r = +1 random")
 	g.define("w = r +1")
-	ctx, cancel := context.WithTimeout(t.Context(), toyTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	b := g.start(ctx, "w", nil)
 	defer b.Wait()
 	defer cancel()
@@ -224,12 +226,12 @@ func TestIgnoredInSecondGraph(t *testing.T) {
 }
 
 // TestCancel checks that all goroutines of a job end when its context ends, and that each
-// started vertex has an event for its end. The vertices run, wait for a slot or wait for
-// their inputs.
+// started vertex has an event for its end. In the test cases, vertices run, wait for a slot
+// or wait for their inputs.
 func TestCancel(t *testing.T) {
 	for _, tc := range []struct {
 		about    string
-		toys     []string
+		vertices []string
 		target   string
 		parallel int
 	}{
@@ -242,13 +244,13 @@ func TestCancel(t *testing.T) {
 		{"prefetched input", []string{"a = hangs", "b = hangs", "c = a b*"}, "c", 4},
 	} {
 		t.Run(tc.about, func(t *testing.T) {
-			g := newPlayground(t)
-			for _, line := range tc.toys {
+			g := newTestbed(t)
+			for _, line := range tc.vertices {
 				g.define(line)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			running := make(chan struct{}, len(tc.toys))
+			running := make(chan struct{}, len(tc.vertices))
 			b := g.start(ctx, tc.target, func(o *Options) {
 				o.Parallel = tc.parallel
 				events := o.Events
@@ -277,12 +279,12 @@ func TestCancel(t *testing.T) {
 }
 
 // TestCallerCanceled checks that a vertex keeps running if the context of the caller that
-// started it ends, and that another caller gets its result.
+// started it ends, and that another caller gets the result of the vertex.
 func TestCallerCanceled(t *testing.T) {
-	g := newPlayground(t)
+	g := newTestbed(t)
 	g.define("a = meet +1")
 	g.define("b = meet +1")
-	ctx, cancel := context.WithTimeout(t.Context(), toyTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	b := g.start(ctx, "a", nil)
 	defer b.Wait()
 	defer cancel()
@@ -314,11 +316,11 @@ func TestCallerCanceled(t *testing.T) {
 	}
 }
 
-// blockingOp is a toy whose Run sends to arrived and then blocks until it receives from
-// end. The toy "sum" does not block. All operations of a test share the fields, which
-// count how many of them run at once.
+// blockingOp is a test vertex whose Run sends to arrived and then blocks until it receives
+// from end. Only the vertex "sum" does not block. All vertices of a test share the counters
+// running and peak, which measure how many of them run at once.
 type blockingOp struct {
-	*toyOp
+	*testOp
 	running      *atomic.Int32
 	peak         *atomic.Int32 // maximum of running
 	arrived, end chan struct{}
@@ -334,7 +336,7 @@ func (o blockingOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapsh
 		<-o.end
 	}
 	o.running.Add(-1)
-	return o.toyOp.Run(ctx, in)
+	return o.testOp.Run(ctx, in)
 }
 
 // TestParallel checks that as many operations run concurrently as [Options.Parallel]
@@ -342,7 +344,7 @@ func (o blockingOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapsh
 func TestParallel(t *testing.T) {
 	const all = 20
 	for parallel, want := range map[int]int{0: 1, 1: 1, 3: 3, 100: all} {
-		g := newPlayground(t)
+		g := newTestbed(t)
 		line := "sum ="
 		for i := range all {
 			g.define(fmt.Sprintf("a%d = +%d", i, i))
@@ -369,7 +371,7 @@ func TestParallel(t *testing.T) {
 			newOp := o.NewOp
 			o.NewOp = func(v *Vertex) Op {
 				op := c
-				op.toyOp = newOp(v).(*toyOp)
+				op.testOp = newOp(v).(*testOp)
 				return op
 			}
 		}); err != nil {
@@ -382,12 +384,12 @@ func TestParallel(t *testing.T) {
 }
 
 // TestSnapshotID checks that the ID of a snapshot equals the key of its result, both for
-// the result of a build and for an input of it.
+// the result of a build and for its input.
 func TestSnapshotID(t *testing.T) {
-	g := newPlayground(t)
+	g := newTestbed(t)
 	g.define("a = two +1")
 	g.define("b = a.1 +2")
-	ctx, cancel := context.WithTimeout(t.Context(), toyTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	b := g.start(ctx, "b", nil)
 	defer b.Wait()
 	defer cancel()
@@ -407,16 +409,16 @@ func TestSnapshotID(t *testing.T) {
 	}
 }
 
-// TestResultKey checks when two results have the same key. Their operation and the index
-// of the output must be the same. An input must be the same, or have the same content if
-// the key covers only its content.
+// TestResultKey checks that two results have the same key only if they are the same output
+// of equal operations with the same inputs. If the key covers only the content of an input,
+// an input with the same content yields the same key, too.
 func TestResultKey(t *testing.T) {
 	key := func(lines ...string) digest.Digest {
-		g := newPlayground(t)
+		g := newTestbed(t)
 		for _, line := range lines {
 			g.define(line)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), toyTimeout)
+		ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 		last := g.order[len(g.order)-1]
 		b := g.start(ctx, last, nil)
 		defer b.Wait()

@@ -9,15 +9,15 @@ import (
 	"testing"
 )
 
-// TestAnySchedule builds random graphs of toys. Between builds, it changes definitions,
-// deletes cached results and imports caches at random. It checks that values are right,
-// that a toy runs at most once per build and only if the target needs it, and that a
-// second build without changes runs nothing.
+// TestAnySchedule builds random graphs of test vertices. Between builds, it changes
+// definitions, deletes cached results and imports caches at random. It checks that values
+// are right, that a vertex runs at most once per build and only if the target needs it, and
+// that a second build without changes runs nothing.
 func TestAnySchedule(t *testing.T) {
 	for seed := range uint64(150) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			p := &randomBuilds{g: newPlayground(t), r: rand.New(rand.NewPCG(seed, 0))}
+			p := &randomBuilds{g: newTestbed(t), r: rand.New(rand.NewPCG(seed, 0))}
 			for i := range 3 + p.r.IntN(8) {
 				p.names = append(p.names, fmt.Sprintf("t%d", i))
 				p.lines = append(p.lines, "")
@@ -33,14 +33,14 @@ func TestAnySchedule(t *testing.T) {
 	}
 }
 
-// randomBuilds is a random sequence of builds in a playground.
+// randomBuilds is a random sequence of builds in a [testbed].
 type randomBuilds struct {
-	g     *playground
+	g     *testbed
 	r     *rand.Rand
 	names []string
-	lines []string // definitions of the toys, without the flag nocache
+	lines []string // definitions of the test vertices, without the flag nocache
 	log   []string
-	// lost is true after results were deleted. A toy may then have a result under its key
+	// lost is true after results were deleted. A test vertex may then have a result under its key
 	// and another, imported one under the key of its definition. Dependents may run once
 	// for each of them.
 	lost bool
@@ -51,8 +51,9 @@ func (p *randomBuilds) logf(format string, args ...any) {
 	p.log = append(p.log, fmt.Sprintf(format, args...))
 }
 
-// redefine gives toy i a new random definition with earlier toys as inputs. The numbers
-// that toys add are small, so that different toys often have equal values.
+// redefine gives vertex i a new random definition. Its inputs are vertices with smaller
+// indexes. The numbers that vertices add are small, so that different vertices often have
+// equal values.
 func (p *randomBuilds) redefine(i int) {
 	line := p.names[i] + " ="
 	switch n := p.r.IntN(10); {
@@ -75,8 +76,8 @@ func (p *randomBuilds) redefine(i int) {
 	p.logf("%s", line)
 }
 
-// changeAndBuild makes a random change and builds a toy twice: first with some toys that
-// ignore the cache, and then without.
+// changeAndBuild makes a random change and builds a vertex twice. In the first build, some
+// random vertices ignore the cache.
 func (p *randomBuilds) changeAndBuild() {
 	switch p.r.IntN(6) {
 	case 0:
@@ -92,8 +93,8 @@ func (p *randomBuilds) changeAndBuild() {
 	forced := map[string]bool{}
 	for i, name := range p.names {
 		p.g.define(p.lines[i])
-		if p.r.IntN(8) == 0 && p.g.toys[name].source == "" {
-			p.g.toys[name].flags["nocache"] = true
+		if p.r.IntN(8) == 0 && p.g.vertices[name].source == "" {
+			p.g.vertices[name].flags["nocache"] = true
 			forced[name] = true
 		}
 	}
@@ -104,13 +105,13 @@ func (p *randomBuilds) changeAndBuild() {
 	p.build(target, nil, true)
 }
 
-// pinned returns the toys whose definitions must not change: those with the flag random,
-// and their transitive inputs. A random toy has another value for each definition, of
-// which the cache may have several, but playground.want knows only the last. While pinned
-// toys exist, results are neither deleted nor imported, for the same reason.
+// pinned returns the vertices whose definitions must not change: those with the flag
+// random, and their transitive inputs. A vertex with this flag has another value after each
+// run, and testbed.want knows only the last one. If its definition changed back, or if
+// results were deleted or imported, a build could get an earlier value.
 func (p *randomBuilds) pinned() map[string]bool {
 	pinned := map[string]bool{}
-	for name, y := range p.g.toys {
+	for name, y := range p.g.vertices {
 		if y.flags["random"] {
 			maps.Copy(pinned, p.g.closure(name))
 		}
@@ -134,14 +135,14 @@ func (p *randomBuilds) loseResults() {
 }
 
 // changeImports makes later builds import nothing, or the records that the last build
-// exported. In the latter case, it removes some results and damages others.
+// exported without some of their results. Some of the other results are damaged.
 func (p *randomBuilds) changeImports() {
 	p.g.imports = nil
 	if len(p.pinned()) > 0 || len(p.g.exported) == 0 || p.r.IntN(3) == 0 {
 		p.logf("import nothing")
 		return
 	}
-	p.g.imports = &toyImports{records: slices.Clone(p.g.exported), broken: map[int]bool{}}
+	p.g.imports = &testImports{records: slices.Clone(p.g.exported), broken: map[int]bool{}}
 	for i, r := range p.g.imports.records {
 		switch {
 		case r.Result == nil:
@@ -154,8 +155,8 @@ func (p *randomBuilds) changeImports() {
 	p.logf("import %d records, broken: %v", len(p.g.imports.records), p.g.imports.broken)
 }
 
-// build builds a toy and checks its value and which toys ran. The toys in forced ignore
-// the cache. If again is true, nothing changed since the last build.
+// build builds a test vertex, and checks its value and which vertices ran. The vertices in
+// forced ignore the cache. If again is true, nothing changed since the last build.
 func (p *randomBuilds) build(target string, forced map[string]bool, again bool) {
 	g := p.g
 	p.logf("build %s, without the cache for %v", target, slices.Sorted(maps.Keys(forced)))

@@ -308,7 +308,7 @@ func scheduleCases() []scheduleCase {
 			build b: a
 			loaded: 3`},
 
-		// Concurrency: toys that meet must run concurrently.
+		// Concurrency: test vertices that meet must run concurrently.
 		{"two inputs", `
 			a = meet +1
 			b = meet +2

@@ -9,8 +9,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Selected returns the files that part p of the cache key of op covers, by path. It
-// returns an error if s no longer contains the file tree that they were selected from.
+// Selected returns the files that part p of the cache key of op covers, by path. It returns
+// an error if s no longer contains the file tree of these files.
 func Selected(s *tree.Store, op *pb.Op, p Part) (map[string]*tree.Node, error) {
 	n, err := s.Load(p.Tree)
 	if err != nil {

@@ -32,14 +32,14 @@ type task struct {
 	imports       *importLookups
 }
 
-// newTask returns a task that evaluates v by op, with the results in as its inputs.
-func newTask(e *env, v *Vertex, op Op, in []*Result) *task {
+// newTask returns a task that evaluates v by op with the given inputs.
+func newTask(e *env, v *Vertex, op Op, inputs []*Result) *task {
 	p := &progress{events: e.events, vertex: v}
-	for _, r := range in {
+	for _, r := range inputs {
 		p.inputs = append(p.inputs, r.task.progress)
 	}
 	return &task{
-		env: e, progress: p, v: v, op: op, in: in,
+		env: e, progress: p, v: v, op: op, in: inputs,
 		cacheMap: newFuture[*CacheMap](), probeResult: newFuture[lookup](), lookupResult: newFuture[lookup](),
 		definitionKey: newFuture[Key](), outs: newFuture[CacheEntry](), imports: newImportLookups(),
 	}
@@ -265,10 +265,10 @@ type Result struct {
 // Vertex returns the vertex that produces r. r must not be nil.
 func (r *Result) Vertex() *Vertex { return r.task.v }
 
-// id returns the identity of this output. all is the identity of all outputs of the
-// vertex, as task.id returns it.
-func (r *Result) id(all digest.Digest) digest.Digest {
-	return digest.FromString(fmt.Sprintf("%s %d", all, r.index))
+// id returns the identity of this output. It is derived from vertexID, the identity of all
+// outputs of the vertex, as returned by task.id.
+func (r *Result) id(vertexID digest.Digest) digest.Digest {
+	return digest.FromString(fmt.Sprintf("%s %d", vertexID, r.index))
 }
 
 // pick returns the snapshot of this output from outs, the outputs of its vertex.

@@ -13,7 +13,7 @@ func TestPrefetch(t *testing.T) {
 		{"in an import", "build b: s b\nimport\nfresh", "", ""},
 	} {
 		t.Run(tc.about, func(t *testing.T) {
-			s := &script{g: newPlayground(t)}
+			s := &script{g: newTestbed(t)}
 			s.lines("s = remote +1\nb = s +2\n" + tc.before)
 			b := s.g.start(t.Context(), "b", nil)
 			graph, err := Load(s.g.definition("b"))
@@ -22,7 +22,7 @@ func TestPrefetch(t *testing.T) {
 			}
 			b.Result(graph).task.prefetch(t.Context())
 			b.Wait()
-			s.equal("toys that ran", s.g.ran, tc.ran)
+			s.equal("vertices that ran", s.g.ran, tc.ran)
 			if s.g.imports != nil {
 				s.equal("values fetched", s.g.imports.loaded, tc.loaded)
 			}

@@ -21,27 +21,27 @@ import (
 	"slipway/solver/tree"
 )
 
-// toy is an operation that adds integers, so that tests of the scheduler can check results
-// without files. Its value is the sum of its inputs and of its own number. A snapshot
-// stores a value as the user id of the directory "value".
-type toy struct {
+// testVertex is a vertex that adds integers, so that tests of the scheduler can check
+// results without files. Its value is the sum of the values of its inputs and of the number
+// add. A snapshot stores a value as the user id of the directory "value".
+type testVertex struct {
 	name   string
-	inputs []toyInput
+	inputs []testInput
 	add    int
 	source string // "local" or "remote"; "" if it is not a source
 	flags  map[string]bool
 }
 
-// toyInput is an input of a toy. It refers to an output of another toy by name and index.
-type toyInput struct {
+// testInput is an input of a test vertex: an output of another vertex, by name and index.
+type testInput struct {
 	name    string
 	index   int
 	content bool // the cache key covers the value of the input instead of its identity
 }
 
-// parseToy parses the definition of a toy: "name = input input* other.1 +3 flag flag". An
-// asterisk marks an input whose content is part of the cache key. A number after a period
-// is the index of an output. These are the flags:
+// parseVertex parses the definition of a test vertex, such as "name = a b* c.1 +3 nocache",
+// which has three inputs and adds 3. An asterisk marks an input whose content is part of
+// the cache key. A number after a period is the index of an output. These are the flags:
 //
 //	local, remote  a local directory, or a remote source
 //	nocache        ignores the cache
@@ -49,11 +49,11 @@ type toyInput struct {
 //	fails, badmap  Run or CacheMap returns an error
 //	badkey         the content of inputs cannot be read
 //	two            has two outputs; the value of the second one is 1000 more
-//	meet           runs until all toys with this flag run
+//	meet           runs until all vertices with this flag run
 //	hangs          runs until the build ends
-func parseToy(line string) *toy {
+func parseVertex(line string) *testVertex {
 	name, rest, _ := strings.Cut(line, " = ")
-	t := &toy{name: name, flags: map[string]bool{}}
+	t := &testVertex{name: name, flags: map[string]bool{}}
 	for _, word := range strings.Fields(rest) {
 		if n, ok := strings.CutPrefix(word, "+"); ok {
 			t.add, _ = strconv.Atoi(n)
@@ -65,7 +65,7 @@ func parseToy(line string) *toy {
 		case "nocache", "random", "fails", "badmap", "badkey", "two", "meet", "hangs":
 			t.flags[word] = true
 		default:
-			var in toyInput
+			var in testInput
 			var index string
 			word, in.content = strings.CutSuffix(word, "*")
 			in.name, index, _ = strings.Cut(word, ".")
@@ -76,9 +76,9 @@ func parseToy(line string) *toy {
 	return t
 }
 
-// op returns the LLB operation of the toy: a source, or a process with a mount per input.
-// digests contains the digests of the inputs by name.
-func (y *toy) op(digests map[string]string) *pb.Op {
+// op returns the LLB operation of the vertex: a source, or a process with a mount per
+// input. digests contains the digests of the inputs by name.
+func (y *testVertex) op(digests map[string]string) *pb.Op {
 	if y.source != "" {
 		scheme := map[string]string{"local": "local", "remote": "https"}[y.source]
 		return &pb.Op{Op: &pb.Op_Source{Source: &pb.SourceOp{Identifier: scheme + "://" + y.name}}}
@@ -116,45 +116,46 @@ func snapshotOf(n int) *snapshot.Snapshot {
 // valueOf returns the value that a snapshot stores.
 func valueOf(s *snapshot.Snapshot) int { return int(testtree.Of(s).Get("value").Meta().UID) }
 
-// playground builds toys. Its caches persist between builds.
-type playground struct {
-	t     *testing.T
-	toys  map[string]*toy
-	order []string // names of toys in order of definition
-	cache *MemoryCache
-	store *tree.Store
+// testbed defines and builds test vertices. Its caches persist between builds.
+type testbed struct {
+	t        *testing.T
+	vertices map[string]*testVertex
+	order    []string // names of test vertices in order of definition
+	cache    *MemoryCache
+	store    *tree.Store
 
-	imports  *toyImports
+	imports  *testImports
 	exported []ChainRecord  // records that the last build exported
-	last     map[string]int // by random toy: the number that it added in its last run
+	last     map[string]int // by random test vertex: the number that it added in its last run
 
 	mu      sync.Mutex
-	ran     []string                 // toys that ran in the last build, in order
-	meeting map[string]chan struct{} // by toy with flag "meet": closed when it runs
+	ran     []string                 // test vertices that ran in the last build, in order
+	meeting map[string]chan struct{} // by test vertex with flag "meet": closed when it runs
 	events  []Event                  // of the last build
 }
 
-// newPlayground returns a playground without toys and with empty caches.
-func newPlayground(t *testing.T) *playground {
+// newTestbed returns a testbed without vertices and with empty caches.
+func newTestbed(t *testing.T) *testbed {
 	t.Helper()
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &playground{t: t, toys: map[string]*toy{}, cache: NewMemoryCache(), store: store, last: map[string]int{}}
+	return &testbed{t: t, vertices: map[string]*testVertex{}, cache: NewMemoryCache(), store: store, last: map[string]int{}}
 }
 
-// define adds the toy that line defines, or replaces the toy of the same name.
-func (g *playground) define(line string) {
-	y := parseToy(line)
-	if g.toys[y.name] == nil {
+// define adds the test vertex that line defines. If a vertex of this name exists, define
+// replaces it. See [parseVertex] for the format.
+func (g *testbed) define(line string) {
+	y := parseVertex(line)
+	if g.vertices[y.name] == nil {
 		g.order = append(g.order, y.name)
 	}
-	g.toys[y.name] = y
+	g.vertices[y.name] = y
 }
 
-// definition returns an LLB definition with a toy as its result.
-func (g *playground) definition(target string) *pb.Definition {
+// definition returns an LLB definition whose result is the vertex called target.
+func (g *testbed) definition(target string) *pb.Definition {
 	def := &pb.Definition{Metadata: map[string]*pb.OpMetadata{}}
 	digests := map[string]string{}
 	g.addTo(def, digests, target)
@@ -166,39 +167,39 @@ func (g *playground) definition(target string) *pb.Definition {
 	return def
 }
 
-// addTo adds a toy to a definition, after its transitive inputs, and its digest to
-// digests.
-func (g *playground) addTo(def *pb.Definition, digests map[string]string, name string) {
+// addTo adds the vertex called name to a definition, after its transitive inputs. It also
+// adds the digest of the vertex to digests.
+func (g *testbed) addTo(def *pb.Definition, digests map[string]string, name string) {
 	if digests[name] != "" {
 		return
 	}
-	for _, in := range g.toys[name].inputs {
+	for _, in := range g.vertices[name].inputs {
 		g.addTo(def, digests, in.name)
 	}
-	data, err := g.toys[name].op(digests).MarshalVT()
+	data, err := g.vertices[name].op(digests).MarshalVT()
 	if err != nil {
 		g.t.Fatal(err)
 	}
 	digests[name] = digest.FromBytes(data).String()
 	def.Def = append(def.Def, data)
 	def.Metadata[digests[name]] = &pb.OpMetadata{
-		IgnoreCache: g.toys[name].flags["nocache"], Description: map[string]string{"llb.customname": name},
+		IgnoreCache: g.vertices[name].flags["nocache"], Description: map[string]string{"llb.customname": name},
 	}
 }
 
-// closure returns the names of a toy and of its transitive inputs.
-func (g *playground) closure(target string) map[string]bool {
+// closure returns the names of a vertex and of its transitive inputs.
+func (g *testbed) closure(target string) map[string]bool {
 	need := map[string]bool{target: true}
-	for _, in := range g.toys[target].inputs {
+	for _, in := range g.vertices[target].inputs {
 		maps.Copy(need, g.closure(in.name))
 	}
 	return need
 }
 
-// want returns the expected value of an output of a toy. It evaluates the inputs
-// recursively, without the scheduler.
-func (g *playground) want(name string, index int) int {
-	y := g.toys[name]
+// want returns the expected value of an output of a vertex. It computes the values of the
+// inputs recursively, without the scheduler.
+func (g *testbed) want(name string, index int) int {
+	y := g.vertices[name]
 	sum := y.add + 1000*index
 	if y.flags["random"] {
 		sum += g.last[name]
@@ -209,20 +210,20 @@ func (g *playground) want(name string, index int) int {
 	return sum
 }
 
-// toyOp implements [Op] for a toy.
-type toyOp struct {
-	g *playground
-	y *toy
+// testOp implements [Op] for a [testVertex].
+type testOp struct {
+	g *testbed
+	y *testVertex
 	v *Vertex
 }
 
-// errToy is the error of toys with the flags fails, badmap and badkey.
-var errToy = errors.New("the toy is broken")
+// errTest is the error of vertices with the flags fails, badmap and badkey.
+var errTest = errors.New("the vertex is broken")
 
 // CacheMap implements [Op].
-func (o *toyOp) CacheMap(context.Context) (*CacheMap, error) {
+func (o *testOp) CacheMap(context.Context) (*CacheMap, error) {
 	if o.y.flags["badmap"] {
-		return nil, errToy
+		return nil, errTest
 	}
 	if o.y.source != "" {
 		m := &CacheMap{Parts: []Part{{Name: "content", Digest: digest.FromString(strconv.Itoa(o.y.add)), Input: -1}}}
@@ -244,15 +245,15 @@ func (o *toyOp) CacheMap(context.Context) (*CacheMap, error) {
 }
 
 // content returns the part of the cache key that covers the value of an input.
-func (o *toyOp) content(_ context.Context, s *snapshot.Snapshot) ([]Part, error) {
+func (o *testOp) content(_ context.Context, s *snapshot.Snapshot) ([]Part, error) {
 	if o.y.flags["badkey"] {
-		return nil, errToy
+		return nil, errTest
 	}
 	return []Part{{Name: "value", Digest: digest.FromString(strconv.Itoa(valueOf(s)))}}, nil
 }
 
 // Run implements [Op].
-func (o *toyOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
+func (o *testOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
 	sum := o.y.add + o.recordRun()
 	if err := o.wait(ctx); err != nil {
 		return nil, err
@@ -262,16 +263,16 @@ func (o *toyOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.S
 	}
 	switch {
 	case o.y.flags["fails"]:
-		return nil, errToy
+		return nil, errTest
 	case o.y.flags["two"]:
 		return []*snapshot.Snapshot{snapshotOf(sum), snapshotOf(sum + 1000)}, nil
 	}
 	return []*snapshot.Snapshot{snapshotOf(sum)}, nil
 }
 
-// recordRun records that the toy runs. For a random toy, it returns the number to add in
-// this run, otherwise 0.
-func (o *toyOp) recordRun() int {
+// recordRun records that the vertex runs. If the vertex has the flag random, recordRun
+// returns the number to add in this run, and otherwise 0.
+func (o *testOp) recordRun() int {
 	o.g.mu.Lock()
 	defer o.g.mu.Unlock()
 	o.g.ran = append(o.g.ran, o.y.name)
@@ -282,9 +283,10 @@ func (o *toyOp) recordRun() int {
 	return 0
 }
 
-// wait blocks a toy with the flag "meet" until all toys with this flag run, and a toy with
-// the flag "hangs" until the build ends. Other toys do not wait.
-func (o *toyOp) wait(ctx context.Context) error {
+// wait blocks a vertex with the flag "meet" until all vertices with this flag run, and a
+// vertex with the flag "hangs" until the build ends. For other vertices, it returns at
+// once.
+func (o *testOp) wait(ctx context.Context) error {
 	if o.y.flags["hangs"] {
 		<-ctx.Done()
 		return context.Cause(ctx)
@@ -303,14 +305,14 @@ func (o *toyOp) wait(ctx context.Context) error {
 	return nil
 }
 
-// toyTimeout is the time after which a test cancels a build, so that a bug in the
-// scheduler fails the test instead of blocking it.
-const toyTimeout = 20 * time.Second
+// testTimeout is the time after which a test cancels a build. A bug in the scheduler then
+// fails the test instead of blocking it.
+const testTimeout = 20 * time.Second
 
-// solve builds a toy and returns its value. If change is not nil, it may modify the
-// options of the job.
-func (g *playground) solve(target string, change func(*Options)) (int, error) {
-	ctx, cancel := context.WithTimeout(g.t.Context(), toyTimeout)
+// solve evaluates the vertex called target in a new job and returns its value. If change is
+// not nil, it may modify the job's options first.
+func (g *testbed) solve(target string, change func(*Options)) (int, error) {
+	ctx, cancel := context.WithTimeout(g.t.Context(), testTimeout)
 	b := g.start(ctx, target, change)
 	defer func() {
 		cancel()
@@ -333,19 +335,20 @@ func (g *playground) solve(target string, change func(*Options)) (int, error) {
 	return valueOf(s), nil
 }
 
-// start returns a job for a build of a toy, and clears the records of the last build. If
-// change is not nil, it may modify the options of the job.
-func (g *playground) start(ctx context.Context, target string, change func(*Options)) *Job {
+// start returns a new job for a build of the vertex called target, and clears what was
+// recorded about the last build. If change is not nil, it may modify the job's options
+// first.
+func (g *testbed) start(ctx context.Context, target string, change func(*Options)) *Job {
 	g.ran, g.events, g.meeting = nil, nil, map[string]chan struct{}{}
 	for name := range g.closure(target) {
-		if g.toys[name].flags["meet"] {
+		if g.vertices[name].flags["meet"] {
 			g.meeting[name] = make(chan struct{})
 		}
 	}
 	opt := Options{
 		Store: g.store, Cache: g.cache, Parallel: 100, Now: func() time.Time { return time.Unix(0, 0) },
 		Events: func(e Event) { g.events = append(g.events, e) },
-		NewOp:  func(v *Vertex) Op { return &toyOp{g: g, y: g.toys[v.Name()], v: v} },
+		NewOp:  func(v *Vertex) Op { return &testOp{g: g, y: g.vertices[v.Name()], v: v} },
 	}
 	if g.imports != nil {
 		opt.Imports = g.imports
@@ -357,9 +360,9 @@ func (g *playground) start(ctx context.Context, target string, change func(*Opti
 }
 
 // checkEvents checks the order of the events of the last build: each vertex that starts
-// also ends, and no vertex runs without having started. A vertex may start again only if
+// also ends, and a vertex runs only after it has started. A vertex may start again only if
 // it was resolved or skipped before.
-func (g *playground) checkEvents() {
+func (g *testbed) checkEvents() {
 	g.t.Helper()
 	state := map[string]string{}
 	for _, e := range g.events {
@@ -367,7 +370,7 @@ func (g *playground) checkEvents() {
 		switch was := state[name]; {
 		case e.Kind == Started && (was == "" || was == "resolved" || was == "skipped"):
 			state[name] = "started"
-		case e.Kind == Done && was == "started" && g.toys[name].source != "":
+		case e.Kind == Done && was == "started" && g.vertices[name].source != "":
 			state[name] = "resolved"
 		case e.Kind == Cached && was == "":
 			state[name] = "skipped"
@@ -388,7 +391,7 @@ func (g *playground) checkEvents() {
 
 // eventText returns the events of the last build as text, such as "a started, a runs, a
 // done".
-func (g *playground) eventText() string {
+func (g *testbed) eventText() string {
 	kinds := [...]string{Started: "started", Output: "output", Missed: "runs", Cached: "cached", Done: "done"}
 	var list []string
 	for _, e := range g.events {
@@ -401,15 +404,15 @@ func (g *playground) eventText() string {
 	return strings.Join(list, ", ")
 }
 
-// forget deletes the entries with this value from the local cache.
-func (g *playground) forget(value int) {
+// forget deletes the entries that contain an output with this value from the local cache.
+func (g *testbed) forget(value int) {
 	maps.DeleteFunc(g.cache.entries, func(_ digest.Digest, c CacheEntry) bool {
 		return slices.ContainsFunc(c.Outputs, func(s *snapshot.Snapshot) bool { return valueOf(s) == value })
 	})
 }
 
-// toyImports implements [Imports] with the records that an earlier build exported.
-type toyImports struct {
+// testImports implements [Imports] with the records that an earlier build exported.
+type testImports struct {
 	records []ChainRecord
 	broken  map[int]bool // values whose results cannot be fetched
 
@@ -418,7 +421,7 @@ type toyImports struct {
 }
 
 // Find implements [Imports].
-func (c *toyImports) Find(name digest.Digest, inputs [][]Link) []Record {
+func (c *testImports) Find(name digest.Digest, inputs [][]Link) []Record {
 	var list []Record
 	for i, r := range c.records {
 		if r.Name == name && len(r.Inputs) == len(inputs) && c.linked(r, inputs) {
@@ -428,8 +431,8 @@ func (c *toyImports) Find(name digest.Digest, inputs [][]Link) []Record {
 	return list
 }
 
-// linked reports whether record r has, for each input, at least one of the given links.
-func (*toyImports) linked(r ChainRecord, inputs [][]Link) bool {
+// linked reports whether record r has, for each input, at least one of the links in inputs.
+func (*testImports) linked(r ChainRecord, inputs [][]Link) bool {
 	for i, links := range inputs {
 		if !slices.ContainsFunc(r.Inputs[i], func(have ChainLink) bool {
 			return slices.ContainsFunc(links, func(l Link) bool {
@@ -443,7 +446,7 @@ func (*toyImports) linked(r ChainRecord, inputs [][]Link) bool {
 }
 
 // Result implements [Imports].
-func (c *toyImports) Result(records []Record) digest.Digest {
+func (c *testImports) Result(records []Record) digest.Digest {
 	for _, r := range slices.Backward(records) {
 		if c.records[r.Index].Result != nil {
 			return digest.Digest(strconv.Itoa(r.Index))
@@ -453,7 +456,7 @@ func (c *toyImports) Result(records []Record) digest.Digest {
 }
 
 // Load implements [Imports].
-func (c *toyImports) Load(_ context.Context, result digest.Digest) (*snapshot.Snapshot, error) {
+func (c *testImports) Load(_ context.Context, result digest.Digest) (*snapshot.Snapshot, error) {
 	i, err := strconv.Atoi(string(result))
 	if err != nil {
 		return nil, err
@@ -469,7 +472,7 @@ func (c *toyImports) Load(_ context.Context, result digest.Digest) (*snapshot.Sn
 }
 
 // Failed implements [Imports].
-func (c *toyImports) Failed(of *Vertex, _ error) {
+func (c *testImports) Failed(of *Vertex, _ error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failed = append(c.failed, of.Name())
