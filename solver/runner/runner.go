@@ -167,14 +167,14 @@ func (m *Mount) Base() *tree.Node {
 }
 
 // Resolve follows links to find the source of the mount in a tree. It returns the path
-// of the source and its node. The argument in is m.Tree or a later version of it. If
-// the source does not exist, the error is a [*SourceError].
-func (m *Mount) Resolve(in *tree.Node) (at string, n *tree.Node, err error) {
-	if at, err = in.Resolve(m.Source, true); err != nil {
+// of the source and its node. The argument root is m.Tree or a later version of that
+// tree. If the source does not exist, the error is a [*SourceError].
+func (m *Mount) Resolve(root *tree.Node) (at string, n *tree.Node, err error) {
+	if at, err = root.Resolve(m.Source, true); err != nil {
 		return "", nil, err
 	}
-	if n = in.Get(at); n == nil {
-		return "", nil, &SourceError{Source: m.Source, Root: in}
+	if n = root.Get(at); n == nil {
+		return "", nil, &SourceError{Source: m.Source, Root: root}
 	}
 	return at, n, nil
 }

@@ -45,8 +45,8 @@ func TestParse(t *testing.T) {
 }
 
 // TestBases checks in which directories groups may be created: in the builder's group
-// and, with version 2, also in its parent and at the top. If a parent is configured, it
-// is the only one.
+// and, with version 2, also in its parent group and at the top of the hierarchy. If the
+// option Parent is set, groups may be created only in that directory.
 func TestBases(t *testing.T) {
 	for _, tc := range []struct {
 		h      hierarchy
@@ -67,8 +67,9 @@ func TestBases(t *testing.T) {
 	}
 }
 
-// deviceHierarchies returns the hierarchies of this machine that can filter devices. It
-// mounts version 2 if it is not mounted. If the user is not root, it returns nil.
+// deviceHierarchies returns the hierarchies of this machine that can filter devices. If
+// version 2 is not mounted, it mounts that hierarchy until the test ends. If the test
+// does not run as root, it returns nil.
 func deviceHierarchies(t *testing.T) []hierarchy {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -142,8 +143,8 @@ func run(t *testing.T, g *Group, privileged bool, script string) string {
 }
 
 // openAll is a shell script that creates devices and opens them for reading. It prints
-// each device that it can open, and the error for each other one. Device 60:0 does not
-// exist, and 1:11 is the kernel log.
+// the name of each device that can be opened, and the error for each device that
+// cannot. Device 60:0 does not exist, and 1:11 is the kernel log.
 const openAll = `for d in c:1:3 c:1:5 c:1:7 c:1:8 c:1:9 c:1:11 b:60:0; do
 	IFS=: read kind major minor <<-EOF
 		$d
@@ -211,8 +212,8 @@ func TestNoFilter(t *testing.T) {
 	}
 }
 
-// TestStale checks that RemoveStale removes the groups of a runner that has ended, but
-// not if the state directory differs or the runner still exists.
+// TestStale checks that RemoveStale removes the groups of a runner that has ended. It
+// must keep the groups of runners that still exist or have another state directory.
 func TestStale(t *testing.T) {
 	for _, h := range deviceHierarchies(t) {
 		state := t.TempDir()
@@ -246,7 +247,8 @@ func TestStale(t *testing.T) {
 }
 
 // TestPath checks that Path and Container agree about the groups that an OCI runtime
-// creates, so that Remove removes them. With Top they are at the top of the hierarchy.
+// creates, so that Remove removes them. With the option Top, the groups are at the top
+// of the hierarchy.
 func TestPath(t *testing.T) {
 	dir := t.TempDir()
 	s := newTestSet(t, &Options{Parent: "p", Top: true}, hierarchy{mount: dir, own: filepath.Join(dir, "own"), controllers: []string{"memory"}})

@@ -112,7 +112,8 @@ func (s *Set) addGroup(g *Group, h *hierarchy, step string, limits []setting) er
 }
 
 // makeStep creates the group of a step below the first base directory that the kernel
-// accepts, and returns its path. It enables the controllers of the limits there.
+// accepts, and returns the path of the group. In version 2, it also enables the
+// controllers of the limits for the group.
 func (s *Set) makeStep(h *hierarchy, step string, limits []setting) (string, error) {
 	name := cgroupParent
 	var controllers []string
@@ -140,8 +141,9 @@ func (s *Set) makeStep(h *hierarchy, step string, limits []setting) (string, err
 	return "", &LimitError{name, fmt.Errorf("make a control group: %w (run slipway as root or by systemd-run --user --scope, or leave the limit out)", first)}
 }
 
-// enable enables controllers for the groups of steps below base, in every group on the
-// way down to them.
+// enable enables controllers for the groups of steps below the directory base. It
+// enables them in base and in the set's own group and, if the set has a parent, also in
+// all groups above base.
 func (s *Set) enable(h *hierarchy, base string, controllers []string) error {
 	chain := []string{filepath.Join(base, s.name), base}
 	if s.parent != "" { // the groups above base may have been created by mkdir

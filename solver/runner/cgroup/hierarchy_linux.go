@@ -33,12 +33,12 @@ func hierarchies() ([]hierarchy, error) {
 	return parse(mounts, groups), err
 }
 
-// parse returns the hierarchies in mounts, the content of /proc/PID/mountinfo. It finds
-// the groups of the process in groups, the content of /proc/PID/cgroup. If a hierarchy
-// is mounted several times, the first mount counts.
-func parse(mounts, groups []byte) []hierarchy {
+// parse returns the hierarchies in mountInfo, the content of /proc/PID/mountinfo. To
+// find the groups of the process, it reads cgroups, the content of /proc/PID/cgroup. If
+// a hierarchy is mounted several times, the first mount counts.
+func parse(mountInfo, cgroups []byte) []hierarchy {
 	var list []hierarchy
-	for line := range bytes.Lines(mounts) {
+	for line := range bytes.Lines(mountInfo) {
 		before, after, _ := strings.Cut(string(line), " - ")
 		fields, kind := strings.Fields(before), strings.Fields(after)
 		if len(fields) < 5 || len(kind) < 3 {
@@ -55,7 +55,7 @@ func parse(mounts, groups []byte) []hierarchy {
 		if !h.unified && len(h.controllers) == 0 || slices.ContainsFunc(list, same) {
 			continue
 		}
-		h.own = h.find(root, groups)
+		h.own = h.find(root, cgroups)
 		list = append(list, h)
 	}
 	return list
@@ -75,11 +75,11 @@ func parseControllers(options string) []string {
 	return list
 }
 
-// find returns the directory of a process's group in a hierarchy. groups is the content
-// of /proc/PID/cgroup. root is the group that the mount shows at its top. If the
-// process's group is not below root, find returns "".
-func (h *hierarchy) find(root string, groups []byte) string {
-	for line := range bytes.Lines(groups) {
+// find returns the directory of a process's group in a hierarchy. cgroups is the
+// content of /proc/PID/cgroup. root is the group that the mount shows at its top. If
+// the process's group is not below root, find returns "".
+func (h *hierarchy) find(root string, cgroups []byte) string {
+	for line := range bytes.Lines(cgroups) {
 		parts := strings.SplitN(strings.TrimSuffix(string(line), "\n"), ":", 3)
 		if len(parts) < 3 || h.unified != (parts[0] == "0" && parts[1] == "") {
 			continue
@@ -141,8 +141,8 @@ func (h *hierarchy) mkdir(dir string) error {
 	return nil
 }
 
-// inherit copies cpuset.cpus and cpuset.mems from the parent of a version 1 group. They
-// are empty in a new group, and the kernel then rejects every process.
+// inherit copies cpuset.cpus and cpuset.mems to a version 1 group from its parent. In a
+// new group these files are empty, and the kernel accepts no process in such a group.
 func inherit(dir string) error {
 	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
@@ -162,8 +162,8 @@ func inherit(dir string) error {
 	return nil
 }
 
-// enable enables controllers for the children of a version 2 group. It does not write
-// controllers that are enabled already, so it works without write permission for them.
+// enable enables controllers for the children of a version 2 group. If all of them are
+// enabled already, it writes nothing and needs no write permission.
 func enable(dir string, controllers []string) error {
 	data, err := os.ReadFile(filepath.Join(dir, subtreeControl))
 	if err != nil {

@@ -45,8 +45,8 @@ type Options struct {
 	Top bool
 }
 
-// New returns a set for a runner. It does not create groups yet. The error is about
-// reading the hierarchies of this machine, and the set can be used even then.
+// New returns a set for a runner, without creating groups. If the hierarchies of this
+// machine cannot be read, New returns an error together with a usable set.
 func New(o *Options) (*Set, error) {
 	all, err := hierarchies()
 	return newSet(o, all), err

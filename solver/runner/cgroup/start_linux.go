@@ -10,9 +10,10 @@ import (
 	"github.com/containerd/containerd/v2/pkg/kernelversion"
 )
 
-// Start starts a command in the groups. If privileged is set, it has no device filter.
-// The calling goroutine must be locked to its thread. If Start fails, the command may
-// run outside the groups: if cmd.Process is not nil, the caller must kill it.
+// Start starts a command in the groups. If privileged is set, no device filter applies
+// to the command. The calling goroutine must be locked to its thread. If Start fails,
+// the command may run outside the groups: if cmd.Process is not nil, the caller must
+// kill it.
 //
 // Moving a running process to a group takes about 10 ms, because the kernel waits for
 // all CPUs. Start avoids that by creating the process in its group. Version 2 supports

@@ -97,8 +97,9 @@ func (r *Runner) files(ctx context.Context, s *runner.Sandbox) (*Files, error) {
 	return f, nil
 }
 
-// systemDirs creates /proc, /dev and /sys in a writable root. A runner with a kernel
-// creates them as mount points, so every RUN step adds them to its result.
+// systemDirs creates /proc, /dev and /sys in a writable root. In the runners that use
+// kernel mounts, these directories are mount points, so every RUN step adds them to its
+// result.
 func (f *Files) systemDirs() error {
 	if slices.Contains(f.readOnly, "") {
 		return nil
@@ -139,8 +140,8 @@ func (f *Files) mountedNode(ctx context.Context, m *runner.Mount, at string) (*t
 }
 
 // take returns the current trees of all mounts, in the order of the sandbox's mounts.
-// It unmounts them in a copy of the file system, last mount first, so processes may
-// continue to use f. take acquires the lock.
+// It removes the mounts, last one first, from a copy of the file system, so processes
+// may continue to use f. take acquires the lock.
 func (f *Files) take() ([]*tree.Node, error) {
 	f.Lock()
 	defer f.Unlock()
@@ -171,16 +172,16 @@ func (f *Files) take() ([]*tree.Node, error) {
 	return out, nil
 }
 
-// unmount replaces the mount at a path of e with the node that before contains there.
-// If before does not contain the path, unmount removes the mount point, and also its
-// empty parents that before does not contain. If keep is set, it does not remove
-// parents.
-func unmount(e *tree.Editor, at string, before *tree.Node, keep bool) error {
-	if old := before.Get(at); old != nil {
+// unmount removes a mount from e. At the path of the mount point, it restores the node
+// from original, the tree before the mount. If original does not contain the path,
+// unmount removes the mount point and, unless keepParents is set, also its empty
+// parents that original does not contain.
+func unmount(e *tree.Editor, at string, original *tree.Node, keepParents bool) error {
+	if old := original.Get(at); old != nil {
 		return e.Put(at, old)
 	}
-	for name := at; name != "." && before.Get(name) == nil; name = path.Dir(name) {
-		if name != at && (keep || len(e.Names(name)) > 0) {
+	for name := at; name != "." && original.Get(name) == nil; name = path.Dir(name) {
+		if name != at && (keepParents || len(e.Names(name)) > 0) {
 			break
 		}
 		if err := e.Remove(name); err != nil {
@@ -190,7 +191,8 @@ func unmount(e *tree.Editor, at string, before *tree.Node, keep bool) error {
 	return nil
 }
 
-// Meta returns metadata for a new file: this mode, the current time and the owner root.
+// Meta returns the metadata for a new file with the given mode. The file belongs to
+// root and has the current time.
 func (f *Files) Meta(mode uint32) tree.Meta { return tree.Meta{Mode: mode, ModTime: f.Now().UTC()} }
 
 // recordAccess stores the error from [Runner].CheckPath, if any, for a path that a

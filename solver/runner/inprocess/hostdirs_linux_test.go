@@ -9,8 +9,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestReplaceDir checks that replaceDir never leaves a moment in which the directory
-// does not exist, and removes its temporary files.
+// TestReplaceDir checks that the directory exists at all times while replaceDir
+// replaces its content, and that no temporary files remain.
 func TestReplaceDir(t *testing.T) {
 	slowtest.Skip(t, "repeats a race")
 	store, err := tree.OpenStore(t.TempDir())

@@ -13,7 +13,7 @@ import (
 )
 
 // Runner implements [runner.Runner] and [runner.Opener] with a function that executes
-// processes. Safe for concurrent use, as long as the function is.
+// processes. Safe for concurrent use if the function is.
 type Runner struct {
 	Store *tree.Store
 	Now   func() time.Time // modification time of written files
@@ -79,7 +79,7 @@ func (r *Runner) Open(ctx context.Context, s *runner.Sandbox) (runner.Container,
 	return c, nil
 }
 
-// open returns a container for a sandbox. Its context ends with ctx.
+// open returns a container for a sandbox. The container's context ends with ctx.
 func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error) {
 	f, err := r.files(ctx, s)
 	if err != nil {

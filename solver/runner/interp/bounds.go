@@ -38,8 +38,8 @@ func (f *files) checkLimits(args []string) error {
 	return nil
 }
 
-// checkVariables returns an error if the names and values of all variables have more
-// bytes in total than limit, a decimal number.
+// checkVariables returns an error if all variables, including their names, are together
+// larger than limit, a decimal number of bytes.
 func checkVariables(env expand.Environ, limit string) error {
 	maxBytes, err := strconv.Atoi(limit)
 	if err != nil {
@@ -62,8 +62,8 @@ func checkVariables(env expand.Environ, limit string) error {
 }
 
 // heapContext is a context that ends when the heap has grown by more than maxHeap. The
-// interpreter checks its context before each command, so a script that allocates
-// without end stops.
+// interpreter checks the context before each command, so a script cannot allocate
+// memory without end.
 type heapContext struct {
 	context.Context
 	base  uint64        // size of the heap when the script started

@@ -135,8 +135,10 @@ func (c *call) each(fn func(arg string) error) error {
 	return nil
 }
 
-// eachWritable is like each, for arguments that fn is about to change. It locks the files
-// of the process while fn runs. The path at is resolved by ResolveWritable.
+// eachWritable is like each, but for arguments that fn changes. It calls fn with each
+// argument and its path, resolved by ResolveWritable. The files of the process are
+// locked while fn runs. If last is set, a symbolic link in the last component is
+// followed, too.
 func (c *call) eachWritable(last bool, fn func(arg, at string) error) error {
 	return c.each(func(arg string) error {
 		c.Lock()
@@ -155,10 +157,10 @@ func (c *call) print(format string, args ...any) error {
 	return err
 }
 
-// eachSource calls fn for each argument but the last, with its destination. If the last
-// argument is a directory and the flag -T is not set, the destination is the path in it
-// with the base name of the source. Otherwise the last argument itself is the
-// destination.
+// eachSource calls fn with each source and its destination. The sources are all
+// arguments but the last. If the last argument is a directory and the flag -T is not
+// set, the destination is the base name of the source in that directory. Otherwise the
+// last argument itself is the destination.
 func (c *call) eachSource(fn func(from, to string) error) error {
 	if len(c.args) < 2 {
 		return c.usage("missing operand")

@@ -22,7 +22,7 @@ import (
 	"slipway/solver/runner"
 )
 
-// process is an interpreted process.
+// process runs a [runner.Process] by interpreting its shell script.
 type process struct {
 	*runner.Process
 	*files

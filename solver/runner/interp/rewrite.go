@@ -184,9 +184,9 @@ func substitution(name, arg string) *syntax.CmdSubst {
 	return &syntax.CmdSubst{Stmts: []*syntax.Stmt{{Cmd: call}}}
 }
 
-// variableLimit returns the maximum total size of all variables in bytes, at most
-// maxValues. It is so small that no word of the script expands to more than maxWord
-// bytes.
+// variableLimit returns the maximum total size of all variables in bytes. The limit is
+// at most maxValues, and small enough that no word of the script expands to more than
+// maxWord bytes.
 func variableLimit(prog *syntax.File) int {
 	limit := maxValues
 	syntax.Walk(prog, func(n syntax.Node) bool {

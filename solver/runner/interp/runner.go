@@ -28,8 +28,8 @@ func New(store *tree.Store, now func() time.Time) *Runner {
 	}}
 }
 
-// checkPath returns an error for a path in /proc, /sys or /dev. A kernel would generate
-// files there, so their content is unknown. The callers support /dev/null themselves.
+// checkPath returns an error for a path in /proc, /sys or /dev, because the content of
+// files that a kernel generates is unknown. The callers support /dev/null themselves.
 func checkPath(path string) error {
 	for _, dir := range []string{"/proc/", "/sys/", "/dev/"} {
 		if strings.HasPrefix(path, dir) {

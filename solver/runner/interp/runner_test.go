@@ -57,8 +57,9 @@ func newProcess(root *tree.Node, args ...string) *runner.Process {
 	}
 }
 
-// TestScripts checks the output of scripts. If a script fails, want is !CODE and its
-// last line, or !error and the error of the runner.
+// TestScripts checks the output of scripts. If a script fails, the last line of its
+// output is preceded by !CODE in want. If the runner fails, want is !error and the
+// error.
 func TestScripts(t *testing.T) {
 	r, root := newTestRunner(t)
 	for _, tc := range []struct{ script, want string }{
@@ -117,7 +118,7 @@ func TestScripts(t *testing.T) {
 	}
 }
 
-// lastLine returns the last line of a text that is not empty.
+// lastLine returns the last line of a text, including its newline.
 func lastLine(s string) string {
 	lines := strings.SplitAfter(s, "\n")
 	for i := len(lines) - 1; i >= 0; i-- {

@@ -88,9 +88,9 @@ func touch(_ context.Context, c *call) error {
 	})
 }
 
-// change applies fn to the metadata of a file. If below is set and the file is a
-// directory, it also applies fn to all files below it.
-func (c *call) change(arg string, fn func(tree.Kind, tree.Meta) tree.Meta, below bool) error {
+// change applies fn to the metadata of a file. If recursive is set and the file is a
+// directory, change also applies fn to all files below the directory.
+func (c *call) change(arg string, fn func(tree.Kind, tree.Meta) tree.Meta, recursive bool) error {
 	c.Lock()
 	defer c.Unlock()
 	at, err := c.ResolveWritable(c.path(arg), true)
@@ -101,7 +101,7 @@ func (c *call) change(arg string, fn func(tree.Kind, tree.Meta) tree.Meta, below
 	if !exists {
 		return pathError("change", arg, fs.ErrNotExist)
 	}
-	if err := c.Editor.SetMeta(at, fn(kind, m)); err != nil || !below || kind != tree.Dir {
+	if err := c.Editor.SetMeta(at, fn(kind, m)); err != nil || !recursive || kind != tree.Dir {
 		return err
 	}
 	return c.Editor.Update(at, mapMeta(c.Editor.Get(at), fn))

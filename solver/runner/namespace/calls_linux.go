@@ -12,8 +12,9 @@ import (
 )
 
 // callTables contains the system calls of architectures that package arch does not
-// know. The first line lists the architectures. Every other line contains the name of a
-// system call and its number for each architecture, or "-" if it does not exist there.
+// support. The first line lists the architectures. Every other line contains the name
+// of a system call and its number for each architecture, or "-" for an architecture
+// that lacks the call.
 //
 //go:embed calls.txt
 var callTables string

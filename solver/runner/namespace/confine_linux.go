@@ -59,8 +59,8 @@ func newKeyring() error {
 }
 
 // switchUser switches to the user and groups of the process. In a user namespace that
-// maps only root, setting groups fails. This is no error, because no other groups exist
-// there.
+// maps only root, setting groups fails. This is not an error, because no other groups
+// exist in that namespace.
 func (c *config) switchUser() error {
 	if err := unix.Setgroups(c.Groups); err != nil && !hasOneUser() {
 		return fmt.Errorf("set groups: %w", err)
@@ -79,10 +79,10 @@ func (c *config) switchUser() error {
 }
 
 // setID sets the user or group IDs of this thread by a system call (setresuid or
-// setresgid). The function allThreads from package unix would set them for all threads.
-// It first stops every thread, which takes longer than mounting the root. That is
-// unnecessary, because the other threads end when the program is executed. On 32-bit
-// machines the system call takes 16-bit IDs, so setID calls allThreads instead.
+// setresgid). It avoids allThreads, the function of package unix that sets the IDs of
+// all threads, because stopping every thread takes longer than mounting the root. The
+// other threads end anyway when the program is executed. On 32-bit machines the system
+// call takes 16-bit IDs, so setID calls allThreads instead.
 func setID(call uintptr, allThreads func(r, e, s int) error, id int) error {
 	if strconv.IntSize == 32 {
 		return allThreads(id, id, id)
@@ -137,7 +137,8 @@ func (c *config) dropPrivileges() error {
 	return nil
 }
 
-// limits returns the kernel's numbers of resource limits (RLIMIT_*) by Docker's names.
+// limits returns the kernel's number (RLIMIT_*) of each resource limit by its Docker
+// name, such as nofile.
 func limits() map[string]int {
 	return map[string]int{
 		"core": unix.RLIMIT_CORE, "cpu": unix.RLIMIT_CPU, "data": unix.RLIMIT_DATA, "fsize": unix.RLIMIT_FSIZE,

@@ -22,9 +22,10 @@ import (
 	"slipway/solver/tree"
 )
 
-// probeMain runs this program as /bin/probe, which steps of tests execute to find out
-// what a shell cannot. Each argument is a question of the form KIND or KIND:TEXT. The
-// probe prints the question and its answer on a line.
+// probeMain is the main function of /bin/probe, a copy of this program. Test steps
+// execute it to find out what a shell cannot. Each argument is a question of the form
+// KIND or KIND:TEXT. The probe prints each question with its answer on one line. If
+// this program has another name, probeMain does nothing.
 func probeMain() {
 	if filepath.Base(os.Args[0]) != "probe" {
 		return
@@ -200,9 +201,9 @@ func answer(arg string) any {
 	return "unknown"
 }
 
-// probe runs /bin/probe in a process, to which it first applies change unless that is
-// nil. It returns the answers by question. Without questions it only installs the
-// probe.
+// probe runs /bin/probe in a new process and returns its answers by question. If change
+// is not nil, it may modify the process first. Without questions, probe only installs
+// /bin/probe in the root.
 func (w *fixture) probe(t *testing.T, change func(*runner.Process), questions ...string) map[string]string {
 	t.Helper()
 	if w.root.Get("bin/probe") == nil {
@@ -221,7 +222,7 @@ func (w *fixture) probe(t *testing.T, change func(*runner.Process), questions ..
 	return answers(out)
 }
 
-// answers parses the output of /bin/probe into answers by question.
+// answers parses the output of /bin/probe and returns its answers by question.
 func answers(out string) map[string]string {
 	list := map[string]string{}
 	for line := range strings.Lines(out) {

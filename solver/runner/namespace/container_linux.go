@@ -168,9 +168,9 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 	return out, os.Chtimes(dir, info.ModTime(), info.ModTime())
 }
 
-// trees returns the current trees of the mounts for which selected returns true. Their
-// indexes are those in the sandbox. If results is set, no process is left, and upper
-// directories may become layers.
+// trees returns the current trees of the mounts for which selected returns true, each
+// at the index of its mount in the sandbox. Set results only if no process is left: the
+// upper directories may then become layers.
 func (c *container) trees(results bool, selected func(*runner.Mount) bool) ([]*tree.Node, error) {
 	out := make([]*tree.Node, len(c.box.Mounts))
 	for i := range c.box.Mounts {
@@ -188,9 +188,9 @@ func (c *container) trees(results bool, selected func(*runner.Mount) bool) ([]*t
 // Tree implements [runner.Container].
 func (c *container) Tree(i int) (*tree.Node, error) { return c.read(i, false) }
 
-// read returns the current tree of mount i. If last is set, no process will change the
-// tree any more, and its upper directory may become a layer.
-func (c *container) read(i int, last bool) (*tree.Node, error) {
+// read returns the current tree of mount i. Set results only if no process is left: the
+// upper directory of the mount may then become a layer.
+func (c *container) read(i int, results bool) (*tree.Node, error) {
 	m := &c.box.Mounts[i]
 	switch m.Kind {
 	case runner.MountTree:
@@ -220,7 +220,7 @@ func (c *container) read(i int, last bool) (*tree.Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the changes of the process: %w", err)
 	}
-	if last && !c.r.copies && !c.inUse {
+	if results && !c.r.copies && !c.inUse {
 		c.uppers = append(c.uppers, w)
 	}
 	return w.out, nil

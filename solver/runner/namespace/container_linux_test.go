@@ -118,7 +118,7 @@ func TestContainerClose(t *testing.T) {
 }
 
 // TestTerminal checks that the first process and a later process of a container can run
-// on a terminal that can be resized, and that ^C there sends SIGINT.
+// on a terminal that can be resized, and that typing ^C sends SIGINT.
 func TestTerminal(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

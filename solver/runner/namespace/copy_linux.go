@@ -16,8 +16,8 @@ import (
 )
 
 // refusesUpper reports whether the file system of a directory cannot hold the upper
-// directory of an overlay. The kernel rejects overlays themselves (as in a container
-// without a volume), FUSE and network file systems.
+// directory of an overlay. The kernel rejects upper directories on an overlay (as in a
+// container without a volume), on FUSE and on network file systems.
 func refusesUpper(dir string) (bool, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
@@ -76,9 +76,10 @@ func changeTime(info fs.FileInfo) time.Time {
 	return time.Unix(st.Ctim.Unix())
 }
 
-// readCopy returns the tree of base after processes have run in a copy of it. Files
-// that are older than the mark file are not read again. The result does not contain
-// stubs, which are mount points that the processes did not use.
+// readCopy returns base together with the tree in dir, a copy of base in which
+// processes have run. Files that are older than the mark file are unchanged, so
+// readCopy does not read them again. The returned tree does not contain stubs, which
+// are mount points that the processes did not use.
 func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stubs map[string]bool) (*upperDir, error) {
 	mark, err := os.Stat(markFile(dir))
 	if err != nil {
@@ -119,10 +120,11 @@ type copyReader struct {
 	same map[string]*tree.Node // unchanged nodes of base by path; entries of a directory may have changed
 }
 
-// tree returns the directory now of the copy as a directory of the result. It leaves
-// out unused mount points, and devices 0/0, which no process could create in an
-// overlay. It adds the nodes of base that could not be copied.
-func (c *copyReader) tree(base, now *tree.Node, at string) *tree.Node {
+// tree converts current, a directory of the copy, to a directory of the result. It
+// leaves out unused mount points and 0/0 character devices (whiteouts), which no
+// process could create in an overlay. It adds the nodes of base that could not be
+// copied.
+func (c *copyReader) tree(base, current *tree.Node, at string) *tree.Node {
 	below := func(name string) *tree.Node {
 		if base == nil || base.Kind() != tree.Dir {
 			return nil
@@ -130,7 +132,7 @@ func (c *copyReader) tree(base, now *tree.Node, at string) *tree.Node {
 		return base.Child(name)
 	}
 	var list []tree.Entry
-	for _, e := range now.Entries() {
+	for _, e := range current.Entries() {
 		name := path.Join(at, e.Name)
 		n := e.Node
 		switch {
@@ -145,10 +147,10 @@ func (c *copyReader) tree(base, now *tree.Node, at string) *tree.Node {
 	}
 	if base != nil && base.Kind() == tree.Dir {
 		for _, e := range base.Entries() {
-			if c.r.omits(e.Node) && now.Child(e.Name) == nil {
+			if c.r.omits(e.Node) && current.Child(e.Name) == nil {
 				list = append(list, e)
 			}
 		}
 	}
-	return c.restoreTime(base, newDir(now.Meta(), list), at)
+	return c.restoreTime(base, newDir(current.Meta(), list), at)
 }

@@ -24,8 +24,8 @@ func standardDevices() []deviceNode {
 	return []deviceNode{{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}}
 }
 
-// devices creates the device files and links that programs expect in /dev. If a
-// directory of files is mounted at /dev, it stays unchanged.
+// devices creates the device files and links that programs expect in /dev. If a mount
+// other than a tmpfs replaces /dev, devices does nothing.
 //
 // Upstream: same as runc.
 func (c *config) devices() error {

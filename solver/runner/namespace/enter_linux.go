@@ -54,16 +54,16 @@ func Enter() error {
 	return nil
 }
 
-// enter starts this program again as root of a new user namespace. If others is set,
-// the namespace maps subordinate IDs, so that it has other users as well.
-func enter(others bool) (*exec.Cmd, error) {
+// enter starts this program again as root of a new user namespace. If mapOthers is set,
+// the namespace maps subordinate IDs, so that it contains other users as well.
+func enter(mapOthers bool) (*exec.Cmd, error) {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), enterVar+"="+strconv.Itoa(os.Getpid()))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	mapAfterStart := func(int) error { return nil }
-	if others {
+	if mapOthers {
 		var err error
 		if mapAfterStart, err = mapIDs(cmd); err != nil {
 			return nil, err

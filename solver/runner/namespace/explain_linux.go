@@ -202,8 +202,8 @@ func explainMachine(head string) error {
 	return fmt.Errorf("it is a program for an architecture other than %s", runtime.GOARCH)
 }
 
-// explainAccess explains EACCES for a program whose mode, and whose directories' modes,
-// allow executing it.
+// explainAccess explains why executing a program failed with EACCES although the modes
+// of its file and directories allow executing it.
 func explainAccess(file string, err error) error {
 	var st unix.Statfs_t
 	if unix.Statfs(file, &st) == nil && st.Flags&unix.ST_NOEXEC != 0 {

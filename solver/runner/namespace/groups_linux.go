@@ -9,9 +9,10 @@ import (
 	"slipway/solver/runner/cgroup"
 )
 
-// Limit sets the parent of the control groups of all steps, unless it is "". It returns
-// an error if the parent or the limits are not supported. The error starts with the
-// name of the docker build flag. Limit must be called before the first step.
+// Limit sets the parent of the control groups of all steps. If parent is "", the runner
+// chooses it. Limit returns an error if the parent or the limits are not supported. The
+// error starts with the name of the docker build flag. Limit must be called before the
+// first step.
 func (r *Runner) Limit(parent string, limits *runner.Resources) error {
 	if r.runtime != "" && r.userNamespace {
 		return cgroup.Unavailable(limits, errRuntimeLimits)

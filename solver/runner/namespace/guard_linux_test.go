@@ -60,7 +60,7 @@ func TestEndless(t *testing.T) {
 	t.Errorf("endless step: Run returned %v, want that it does not return", err)
 }
 
-// redirectGuard starts the guard and makes its messages go nowhere until restore is
+// redirectGuard starts the guard and discards all messages to it until restore is
 // called.
 func (w *fixture) redirectGuard(t *testing.T) (restore func()) {
 	t.Helper()
@@ -94,9 +94,9 @@ func TestEndsWithBuilder(t *testing.T) {
 	})
 }
 
-// checkEndsWithBuilder checks that steps are killed with the builder. command returns a
-// builder that runs TestEndless. It is started and killed once for each signal and kind
-// of step.
+// checkEndsWithBuilder checks that steps are killed with their builder. For each signal
+// and kind of step, it starts and kills a builder that runs TestEndless. command
+// returns the command that starts the builder.
 func checkEndsWithBuilder(t *testing.T, command func() *exec.Cmd) {
 	t.Helper()
 	// Handle SIGHUP, so that the builders do too even if nohup started this test.
@@ -156,8 +156,8 @@ func checkKilled(t *testing.T, cmd *exec.Cmd, kind string, sig syscall.Signal) {
 	}
 }
 
-// groups returns the directories of the control groups that a builder has created, by
-// its PID.
+// groups returns the directories of the control groups that the builder with this PID
+// has created.
 func groups(t *testing.T, pid int) []string {
 	t.Helper()
 	var list []string
@@ -171,7 +171,8 @@ func groups(t *testing.T, pid int) []string {
 	return list
 }
 
-// guards returns the PIDs of the guard processes whose parent is a process.
+// guards returns the PIDs of all guard processes that are children of the process with
+// the PID parent.
 func guards(t *testing.T, parent int) (pids []int) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -283,7 +284,8 @@ func TestUnknownToGuard(t *testing.T) {
 	}
 }
 
-// writerFunc is an [io.Writer] that calls the function on each write.
+// writerFunc is an [io.Writer] that calls a function on each write and discards the
+// data.
 type writerFunc func()
 
 func (f writerFunc) Write(b []byte) (int, error) {

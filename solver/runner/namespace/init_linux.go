@@ -50,8 +50,8 @@ const (
 )
 
 // passedFiles returns the additional descriptors that the builder passes to the init
-// process: the mount namespace to join, and the socket on which it expects the
-// terminal. For a process that needs none, the descriptor is -1.
+// process: the mount namespace to join, and the socket on which the builder expects the
+// terminal. A descriptor that the process does not need is -1.
 func (c *config) passedFiles() (space, terminal int) {
 	space, terminal = -1, -1
 	next := firstFile
@@ -128,8 +128,9 @@ func (c *config) closeInherited() error {
 }
 
 // joinMounts moves this thread to the mount namespace with descriptor space and closes
-// the descriptor. It also changes the root of the other threads, because paths in the
-// container can lead to it as /proc/self/task/N/root until the program is executed.
+// the descriptor. It also changes the root of the other threads. Otherwise paths in the
+// container could lead to the host's root as /proc/self/task/N/root until the program
+// is executed.
 //
 // A second program inside the namespace could do this as well. But the kernel and the
 // loader would open files of the container with all privileges when it starts.
@@ -157,7 +158,7 @@ func joinMounts(space int) error {
 //
 // The init process does this instead of the builder, because the kernel distributes CPU
 // time among sessions (autogroups). On a busy machine, a process in a new session takes
-// twice as long to get this far.
+// twice as long to reach this point.
 func (c *config) newSession() error {
 	if _, err := unix.Setsid(); err != nil {
 		return fmt.Errorf("new session: %w", err)
@@ -191,8 +192,8 @@ func (c *config) build() error {
 	return c.enter()
 }
 
-// enter makes the root of the container the root of this process, and unmounts the
-// host's.
+// enter makes the root of the container the root of this process, and unmounts the old
+// root.
 func (c *config) enter() error {
 	// An O_PATH descriptor is sufficient for fchdir.
 	if err := errors.Join(unix.Fchdir(int(c.root.Fd())), c.root.Close()); err != nil {

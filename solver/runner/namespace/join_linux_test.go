@@ -65,7 +65,8 @@ func throughThread(thread int, host string) string {
 }
 
 // threadAttempts returns processes that try to use a host directory, or a program in
-// it, with a path from throughThread. They succeed only if the path leads to the host.
+// the directory, with a path from throughThread. Each attempt succeeds only if the path
+// leads to the host.
 func (w *fixture) threadAttempts(host string) map[string]func(thread int) *runner.Process {
 	return map[string]func(int) *runner.Process{
 		"working directory": func(thread int) *runner.Process {

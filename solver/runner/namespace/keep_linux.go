@@ -12,7 +12,7 @@ import (
 )
 
 // upperDir is the upper directory of an overlay after the processes of the container
-// have ended, together with the trees before and after them.
+// have ended, together with the trees from before and after these processes.
 type upperDir struct {
 	dir       string          // path of the directory
 	base, out *tree.Node      // the tree before and after the processes
@@ -21,9 +21,9 @@ type upperDir struct {
 }
 
 // saveLayer renames an upper directory to the directory of the layer that it
-// represents, so that the changes of a step need not be written a second time. Its
-// content must be what [Runner.layer] would write, whatever the lower tree. Otherwise
-// saveLayer does nothing.
+// represents, so that the changes of a step need not be written a second time. If the
+// upper directory does not fit the layer that [Runner.layer] would write, saveLayer
+// does nothing.
 func (r *Runner) saveLayer(w *upperDir) error {
 	want := r.overlayOf(w.base, w.out)
 	dir := r.layerDir(tree.Layer{Lower: w.base, Upper: w.out}.Ref())
@@ -44,21 +44,21 @@ func (r *Runner) saveLayer(w *upperDir) error {
 	return err
 }
 
-// fits reports whether the upper directory have can be renamed to the layer directory
-// want. at is the path of both in their trees. have must contain everything in want,
-// and must not hide a directory of the base by being opaque. It may contain further
-// entries, such as mount points, because trim removes them.
-func (w *upperDir) fits(have, want *tree.Node, at string) bool {
-	m := have.Meta()
-	m.ModTime = want.Meta().ModTime
-	if !m.Equal(want.Meta()) {
+// fits reports whether upper, a directory in the upper directory, can become layer, the
+// same directory in the layer. at is the path of both. upper must contain everything in
+// layer, and must not be opaque if the base has a directory at this path. Further
+// entries of upper, such as mount points, are allowed, because trim removes them.
+func (w *upperDir) fits(upper, layer *tree.Node, at string) bool {
+	m := upper.Meta()
+	m.ModTime = layer.Meta().ModTime
+	if !m.Equal(layer.Meta()) {
 		return false
 	}
 	if below := w.base.Get(at); w.opaque[at] && below != nil && below.Kind() == tree.Dir {
 		return false
 	}
-	for _, e := range want.Entries() {
-		n := have.Child(e.Name)
+	for _, e := range layer.Entries() {
+		n := upper.Child(e.Name)
 		switch {
 		case n == nil || n.Kind() != e.Node.Kind():
 			return false

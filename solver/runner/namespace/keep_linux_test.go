@@ -163,8 +163,9 @@ func TestRootTime(t *testing.T) {
 }
 
 // TestKeepOpaque checks that saveLayer removes the opaque mark of a new directory,
-// because another lower tree may have entries there. In a user namespace the mark is an
-// attribute that a step can set. Elsewhere this attribute is no mark.
+// because another lower tree may have entries in that directory. In a user namespace,
+// the mark is an attribute that steps can also set. Outside of user namespaces, the
+// attribute has no effect.
 func TestKeepOpaque(t *testing.T) {
 	w := newFixture(t)
 	upper := filepath.Join(w.dir, "run", "upper")
@@ -195,9 +196,9 @@ func TestKeepOpaque(t *testing.T) {
 	}
 }
 
-// TestKeepReplaced checks that saveLayer does not follow links by which directories of
-// the upper directory have been replaced since it was read. A step can pass an open
-// directory to a process that outlives it.
+// TestKeepReplaced checks that saveLayer does not follow a link that has replaced a
+// directory since the upper directory was read. A step can cause this by passing an
+// open directory to a process that outlives the step.
 func TestKeepReplaced(t *testing.T) {
 	w := newFixture(t)
 	upper, outside := filepath.Join(w.dir, "run", "upper"), t.TempDir()
@@ -229,7 +230,7 @@ func TestKeepReplaced(t *testing.T) {
 }
 
 // TestMergeLayers checks that mergeLayers returns at most maxLowers layers that result
-// in the same tree, and that another layer does not change the merged one.
+// in the same tree, and that adding a layer does not change the merged layer.
 func TestMergeLayers(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	var layers []tree.LayerRef
@@ -262,7 +263,7 @@ func TestMergeLayers(t *testing.T) {
 	}
 }
 
-// merged returns the result of mergeLayers.
+// merged calls mergeLayers and returns the resulting layers. An error ends the test.
 func merged(t *testing.T, layers []tree.LayerRef) []tree.LayerRef {
 	t.Helper()
 	list, err := mergeLayers(layers)

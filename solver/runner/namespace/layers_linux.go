@@ -22,8 +22,8 @@ import (
 const maxLowers = 100
 
 // These attributes mark an opaque directory of an overlay, which hides the lower
-// directories. The kernel uses the user attribute in user namespaces. A removed file is
-// a device 0/0 instead.
+// directories. The kernel uses the user attribute in user namespaces. Removed files are
+// marked differently, by 0/0 character devices (whiteouts).
 //
 // See
 // https://docs.kernel.org/filesystems/overlayfs.html#whiteouts-and-opaque-directories.
@@ -119,11 +119,12 @@ func (r *Runner) layer(ctx context.Context, ref tree.LayerRef) (string, error) {
 }
 
 // overlayOf returns the difference between two trees in the format of overlays, with
-// devices 0/0 in place of removed files. If the trees are equal, it returns nil.
+// 0/0 character devices (whiteouts) in place of removed files. If the trees are equal,
+// it returns nil.
 //
 // In a user namespace, processes can neither create devices nor open devices of other
-// users. The result does not contain devices then, but still hides the lower files that
-// they replace.
+// users. The result then contains no devices of the image, but still hides the lower
+// files that these devices replace.
 func (r *Runner) overlayOf(lower, upper *tree.Node) *tree.Node {
 	switch {
 	case lower.Same(upper):
@@ -174,8 +175,8 @@ func (r *Runner) withoutDevices(n *tree.Node) *tree.Node {
 	return newDir(n.Meta(), entries)
 }
 
-// newDir returns a directory whose entries come from other directories, so that their
-// names are valid. It panics if they are not.
+// newDir returns a directory with entries from other directories, whose names are
+// valid. It panics if a name is invalid.
 func newDir(m tree.Meta, entries []tree.Entry) *tree.Node {
 	n, err := tree.NewDir(m, entries)
 	if err != nil {
@@ -270,10 +271,11 @@ func (o *upperReader) isStub(name string, n *tree.Node) bool {
 	return o.stubs[name] && (n.Kind() == tree.Dir && len(n.Entries()) == 0 || n.Kind() == tree.File && n.Blob().Size == 0)
 }
 
-// restoreTime returns base instead of n if they differ only in a time that no process
-// has set. This happens to a directory in which only mount points were created and
-// removed, and to the root, because its upper directory is always new. A time before
-// the creation of the upper directory was set by a process, so n keeps it.
+// restoreTime returns base instead of n if the two directories differ only in a time
+// that no process has set. The time of a directory changes when mount points are
+// created and removed in it. The time of the root always changes, because its upper
+// directory is new. If the time of n is before the creation of the upper directory, a
+// process has set it, so restoreTime returns n.
 func (o *upperReader) restoreTime(base, n *tree.Node, at string) *tree.Node {
 	if base != nil && base.Kind() == tree.Dir && (at == "" || hasStub(o.stubs, at)) && equalExceptTime(base, n) && !n.Meta().ModTime.Before(o.created) {
 		return base

@@ -110,9 +110,9 @@ func (c *config) show(m *mount, at string, attr uint64) error {
 }
 
 // restrictions returns the attributes (MOUNT_ATTR_*) for a mount. Device files in
-// images, and those that a process creates, refer to devices of the host. They can be
-// opened only if the control group of the process filters devices or the process is
-// insecure.
+// images, and device files that a process creates, refer to devices of the host. A
+// process can open such files only if its control group filters devices or the process
+// is insecure.
 //
 // Upstream: setuid programs work in trees and cache mounts.
 func (c *config) restrictions(m *mount) uint64 {
@@ -200,9 +200,9 @@ func openInRoot(root *os.File, name string) (*os.File, error) {
 }
 
 // bind mounts the file or directory src at a path, with attributes (MOUNT_ATTR_*) for
-// it and for the mounts below it. It sets the attributes on a mount in the private
-// directory. They could not be set at the final path, because the path of a descriptor
-// leads to the file below the new mount.
+// this mount and for the mounts below src. It sets the attributes on a mount in the
+// private directory. This is impossible at the final path, because the path of a
+// descriptor leads to the file below the new mount.
 func (c *config) bind(src, at string, attr uint64) error {
 	staged, err := c.stage(src, attr)
 	if err != nil {
@@ -248,7 +248,7 @@ func makeFile(dir *os.File, name string) (*os.File, error) {
 }
 
 // checkMountPoint returns an error if an open mount point is in a proc file system,
-// unless its path, name, is one of replaceableFiles.
+// unless the path name of the mount point is one of replaceableFiles.
 //
 // Upstream: runc allows mounts over the files that lxcfs replaces, such as
 // /proc/meminfo.

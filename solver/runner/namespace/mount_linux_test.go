@@ -31,9 +31,9 @@ func (w *fixture) startError(t *testing.T, p *runner.Process) string {
 	return err.Error()
 }
 
-// TestDevicesOfCaches checks which devices a process can open that it has created in a
-// cache mount, or in a file system mounted below it. Its control group decides. If no
-// control group filters devices, it can open none.
+// TestDevicesOfCaches checks which devices a process can open after creating them in a
+// cache mount, or in a file system mounted below a cache mount. The control group of
+// the process decides. If no control group filters devices, the process can open none.
 func TestDevicesOfCaches(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
@@ -81,9 +81,9 @@ func TestDevicesOfCaches(t *testing.T) {
 	check(true, "I/O error", "No such")
 }
 
-// TestSystemDirectories checks that no process starts in a root in which /proc, /sys or
-// /dev is a link or a file. System files could not be hidden there. No mount point is
-// created at the target of the link.
+// TestSystemDirectories checks that the runner rejects a root in which /proc, /sys or
+// /dev is a symbolic link or a file, because system files could not be hidden in such a
+// root. It also checks that no mount point is created at the target of such a link.
 func TestSystemDirectories(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
@@ -311,8 +311,8 @@ func TestHide(t *testing.T) {
 	}
 }
 
-// TestMasks checks that a step cannot change the mode of the files that mask system
-// files. They may be devices of the host.
+// TestMasks checks that a step can neither read the files that mask system files nor
+// change their mode. A mask may be a device of the host.
 func TestMasks(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

@@ -11,7 +11,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// errLinux is the error from all functions on other systems.
+// errLinux is the error from all functions on systems other than Linux.
 var errLinux = errors.New("namespaces are available on Linux only")
 
 // Runner implements [runner.Runner] and [runner.Opener] on Linux. On other systems no
@@ -38,7 +38,7 @@ func (*Runner) Limit(string, *runner.Resources) error { return errLinux }
 // Close does nothing and returns nil.
 func (*Runner) Close() error { return nil }
 
-// Copies returns false.
+// Copies returns false, because this system has no Runner.
 func (*Runner) Copies() bool { return false }
 
 // Main does nothing, because only Linux starts processes of steps by executing this

@@ -57,9 +57,9 @@ func (m machine) header() []byte {
 	return b
 }
 
-// checkPlatform returns an error if this machine cannot run steps for a platform. It
-// can run them if its CPU supports the platform, or if the kernel has an emulator for
-// it (binfmt_misc).
+// checkPlatform returns an error if this machine cannot run steps for a platform. A
+// machine can run them if its CPU supports the platform, or if the kernel has an
+// emulator for the platform (binfmt_misc).
 func (r *Runner) checkPlatform(p ocispecs.Platform) error {
 	here := platforms.Normalize(platforms.DefaultSpec())
 	if p.OS == "" {

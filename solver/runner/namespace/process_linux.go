@@ -121,8 +121,8 @@ func (x *process) configure() error {
 	return err
 }
 
-// run starts the process, sends the result of the start to started, and waits for the
-// end of the process.
+// run starts the process and waits for its end. When the process has started, run sends
+// nil to started. If the process fails to start, run sends the error.
 //
 // The kernel kills the first process, and with it all others, when the thread that
 // started it ends. run therefore locks its goroutine to the thread. A thread that has
@@ -341,8 +341,8 @@ func (c *container) closeSpaces() {
 	c.spaces = nil
 }
 
-// joinSpaces moves this thread, and thereby the processes that it starts, to
-// namespaces.
+// joinSpaces moves this thread to the given namespaces. Processes that the thread
+// starts later are in these namespaces, too.
 func joinSpaces(spaces []*os.File) error {
 	for _, f := range spaces {
 		if err := unix.Setns(int(f.Fd()), 0); err != nil {

@@ -14,9 +14,9 @@ import (
 	"slipway/internal/procfd"
 )
 
-// program provides a file with this program that init processes execute. A step can
-// reach the file as /proc/self/exe of its init process, but cannot change its content
-// or mode (CVE-2019-5736). Safe for concurrent use.
+// program provides the file that init processes execute, which contains this program. A
+// step can reach the file as /proc/self/exe of its init process, but cannot change its
+// content or mode (CVE-2019-5736). Safe for concurrent use.
 type program struct {
 	dir string // a directory outside the directory of this program, see readOnlyProgram
 

@@ -68,8 +68,8 @@ func ownProgram(t *testing.T) [4]int64 {
 	return [4]int64{int64(st.Mode), st.Size, st.Ctim.Sec, st.Ctim.Nsec}
 }
 
-// TestProgramCopies checks that both kinds of files for init processes have the content
-// of this program and cannot be changed.
+// TestProgramCopies checks that the files from readOnlyProgram and sealedProgram have
+// the content of this program and cannot be changed.
 func TestProgramCopies(t *testing.T) {
 	want, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
@@ -125,9 +125,9 @@ func TestProgramFails(t *testing.T) {
 	w.program.file = nil
 }
 
-// spy returns how often it sees, until the end of its input, a process whose program is
-// neither the shell nor /bin/probe. Such a process would be an init process that joins
-// the container.
+// spy repeatedly looks for processes whose program is neither the shell nor /bin/probe,
+// until the end of standard input. It returns how many it has seen. Such a process
+// would be an init process that joins the container.
 func spy() (count int) {
 	over := make(chan struct{})
 	go func() {

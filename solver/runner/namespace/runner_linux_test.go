@@ -100,8 +100,8 @@ func (w *fixture) write(t *testing.T, name string, mode uint32, data []byte) {
 	w.root = e.Tree()
 }
 
-// TestUser checks which IDs and home directory a process gets for each form of its
-// user, with and without user databases in the image.
+// TestUser checks which IDs and home directory a process gets for each form of
+// [runner.Process].User, with and without user databases in the image.
 func TestUser(t *testing.T) {
 	w := newFixture(t)
 	w.write(t, "etc/passwd", 0o644, []byte("root:x:0:0::/root:/bin/sh\nme:x:12:34::/home/me:/bin/sh\nother:x:12:35::/home/other:/bin/sh\n"))
@@ -140,12 +140,12 @@ func TestUser(t *testing.T) {
 	}
 }
 
-// install adds a program of the host to the root as the file name, together with its
-// libraries.
-func (w *fixture) install(t *testing.T, name, from string) {
+// install copies a program of the host, together with its libraries, to the root.
+// target is the path of the program's copy in the root.
+func (w *fixture) install(t *testing.T, target, program string) {
 	t.Helper()
-	files := map[string]string{name: from}
-	out, _ := exec.Command("ldd", from).Output() // fails for a static program
+	files := map[string]string{target: program}
+	out, _ := exec.Command("ldd", program).Output() // fails for a static program
 	for word := range strings.FieldsSeq(string(out)) {
 		if strings.HasPrefix(word, "/") {
 			files[strings.TrimPrefix(word, "/")] = word
@@ -228,8 +228,9 @@ func changedPaths(t *testing.T, a, b *tree.Node) string {
 	return strings.Join(list, " ")
 }
 
-// TestSystemDirs checks that every result contains /proc, /dev and /sys. A directory
-// that contains a mount point is removed with it.
+// TestSystemDirs checks that every result contains /proc, /dev and /sys. A missing
+// directory that is created as the parent of a mount point, even /dev, remains only
+// with KeepMountParents.
 func TestSystemDirs(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
@@ -423,9 +424,9 @@ func TestMountDirSource(t *testing.T) {
 	}
 }
 
-// TestCopiedUp checks that files that an overlay copies up lose their hard links in the
-// result, as on disk. A file that a step opens for writing is no longer a link of its
-// other names. A file that a step links is a link of the new name only.
+// TestCopiedUp checks that a step breaks the hard links between a file and its other
+// names when it opens the file for writing or links the file. The overlay then copies
+// the file up. Only the links that the step creates remain.
 func TestCopiedUp(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
@@ -452,8 +453,8 @@ func TestCopiedUp(t *testing.T) {
 }
 
 // TestMountParentTime checks the modification time of a directory in which only a mount
-// point was created and removed. It is the time before the step, or the time that the
-// step set.
+// point was created and removed. The directory must have the time from before the step
+// or, if the step set a time, that time.
 func TestMountParentTime(t *testing.T) {
 	w := newFixture(t)
 	w.install(t, "bin/touch", "/usr/bin/touch")
@@ -582,8 +583,8 @@ func TestWhiteouts(t *testing.T) {
 
 // TestDevicesOfImages checks that processes see the devices of an image, and that the
 // result contains them. In a user namespace devices cannot be created, so processes see
-// neither the devices nor the files that they replace. They remain in the result even
-// then.
+// neither the devices nor the files that the devices replace. The result contains the
+// devices even then.
 func TestDevicesOfImages(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

@@ -90,9 +90,9 @@ func (c *config) describeContainer() error {
 	return writeJSON(filepath.Join(c.OCI.Files.Bundle, "config.json"), c.OCI.Spec)
 }
 
-// runtimeSystem mounts a /proc in which the runtime sees the processes of its PID
-// namespace. In a user namespace it hides control groups from crun, which rejects some
-// kinds of them even if it uses none.
+// runtimeSystem mounts a /proc for the PID namespace of the OCI runtime. In a user
+// namespace it also hides /sys/fs/cgroup from crun, which rejects some layouts of
+// control groups even if the container uses none.
 func (c *config) runtimeSystem() error {
 	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
 		return fmt.Errorf("mount /proc for the runtime: %w", err)
@@ -109,7 +109,7 @@ func (c *config) runtimeSystem() error {
 
 // checkSystemDirs returns an error if the root has a link or a file in place of a
 // directory for a system mount, or if a mount is in /proc. Not every runtime rejects
-// them.
+// such a root or mount.
 func (c *config) checkSystemDirs() error {
 	for _, s := range c.systemMounts() {
 		if slices.ContainsFunc(c.Mounts, func(m mount) bool { return m.Target == "/"+s.name }) || strings.Contains(s.name, "/") {
@@ -156,8 +156,8 @@ func (c *config) prepare(m *mount, to *specs.Mount) error {
 	return nil
 }
 
-// describeProcess writes the configuration of a process that joins the container for
-// the runtime.
+// describeProcess writes the runtime's configuration for a process that joins the
+// container.
 func (c *config) describeProcess() error {
 	return writeJSON(c.OCI.Files.Process, c.OCI.Process)
 }
@@ -275,8 +275,9 @@ func (x *process) runtimeError(code int) error {
 	return oci.Failure(log)
 }
 
-// awaitRuntime waits until the runtime has started the process, and returns an error if
-// it fails to. The runtime then writes a PID file to the directory of the container.
+// awaitRuntime waits until the OCI runtime has started the process. The runtime reports
+// this by writing a PID file to the directory of the container. If the runtime ends
+// without writing the file, awaitRuntime returns an error.
 func (x *process) awaitRuntime() error {
 	watch, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {

@@ -206,16 +206,16 @@ func callCode(rules []*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) 
 	return append(code, def), nil
 }
 
-// condition returns code that runs matching if an argument of the system call satisfies
-// a rule, and otherwise continues after it.
-func condition(arg *specs.LinuxSeccompArg, abi *arch.Info, matching []bpf.Instruction) ([]bpf.Instruction, error) {
+// condition returns code that runs body if an argument of the system call satisfies a
+// rule, and otherwise continues after body.
+func condition(arg *specs.LinuxSeccompArg, abi *arch.Info, body []bpf.Instruction) ([]bpf.Instruction, error) {
 	low := argsOffset + 8*uint32(arg.Index)
 	high := low + 4
 	if bigEndian(abi) {
 		low, high = high, low
 	}
 	value, two := arg.Value, arg.ValueTwo
-	skip := uint8(len(matching))
+	skip := uint8(len(body))
 	switch arg.Op {
 	case specs.OpEqualTo:
 		return append([]bpf.Instruction{
@@ -223,7 +223,7 @@ func condition(arg *specs.LinuxSeccompArg, abi *arch.Info, matching []bpf.Instru
 			bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(value >> 32), SkipFalse: skip + 2},
 			load(low),
 			bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(value), SkipFalse: skip},
-		}, matching...), nil
+		}, body...), nil
 	case specs.OpMaskedEqual:
 		return append([]bpf.Instruction{
 			load(high),
@@ -232,7 +232,7 @@ func condition(arg *specs.LinuxSeccompArg, abi *arch.Info, matching []bpf.Instru
 			load(low),
 			bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: uint32(value)},
 			bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(two), SkipFalse: skip},
-		}, matching...), nil
+		}, body...), nil
 	case specs.OpLessThan:
 		return append([]bpf.Instruction{
 			load(high),
@@ -240,7 +240,7 @@ func condition(arg *specs.LinuxSeccompArg, abi *arch.Info, matching []bpf.Instru
 			bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(value >> 32), SkipFalse: skip + 2},
 			load(low),
 			bpf.JumpIf{Cond: bpf.JumpLessThan, Val: uint32(value), SkipFalse: skip},
-		}, matching...), nil
+		}, body...), nil
 	case specs.OpNotEqual, specs.OpLessEqual, specs.OpGreaterThan, specs.OpGreaterEqual:
 	}
 	return nil, fmt.Errorf("unsupported operator %s", arg.Op)

@@ -17,8 +17,8 @@ import (
 	"slipway/solver/runner"
 )
 
-// defaultProfile returns Docker's default seccomp profile for some of the default
-// capabilities.
+// defaultProfile returns Docker's default seccomp profile for a process with only some
+// of the default capabilities.
 func defaultProfile(t *testing.T) *specs.LinuxSeccomp {
 	t.Helper()
 	caps := []string{"CAP_CHOWN", "CAP_SYS_CHROOT", "CAP_MKNOD"}
@@ -229,8 +229,8 @@ func program32(number int, args ...uint32) []byte {
 		0xb8, 1, 0, 0, 0, 0xcd, 0x80) // exit
 }
 
-// elfFile returns an ELF executable with this machine code. Its class is 32 (386) or 64
-// (x86-64).
+// elfFile returns an ELF executable with this machine code. class is 32 for a 386
+// program and 64 for an x86-64 program.
 func elfFile(class int, code []byte) []byte {
 	le := binary.LittleEndian
 	const base = 0x400000

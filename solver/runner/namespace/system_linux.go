@@ -22,8 +22,8 @@ type systemMount struct {
 	protected  []string // paths to make read-only, because writing to them changes the host
 }
 
-// ttyGroup is the devpts option that assigns terminals to the group tty. It has this
-// number in all distributions.
+// ttyGroup is the devpts option that assigns terminals to the group tty, whose number
+// is 5 in all distributions.
 const ttyGroup = ",gid=5"
 
 // systemMounts returns the system mounts of the container in the order of mounting.

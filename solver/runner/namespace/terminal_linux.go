@@ -37,7 +37,7 @@ func newTerminal(cmd *exec.Cmd, p *runner.Process) (*terminal, error) {
 	return t, nil
 }
 
-// discard closes the sockets if the command did not start.
+// discard closes the sockets. Call it if the command did not start.
 func (t *terminal) discard() {
 	t.socket.Close()
 	t.childSocket.Close()

@@ -206,7 +206,8 @@ func command(p *runner.Process) string {
 	return strings.Join(p.Args, " ")
 }
 
-// findStep returns the first step that matches a command, and counts the process.
+// findStep returns the first step that matches a command and has not reached its limit
+// of matches. It counts the match and records the command.
 func (r *Runner) findStep(command string) (*Step, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

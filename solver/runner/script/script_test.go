@@ -17,7 +17,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// process returns a shell command with an empty root and additional mounts.
+// process returns a process that runs a shell command on an empty root with additional
+// mounts.
 func process(command string, more ...runner.Mount) *runner.Process {
 	root := runner.Mount{Kind: runner.MountTree, Target: "/", Tree: tree.Empty(), Output: true}
 	return &runner.Process{
@@ -26,7 +27,7 @@ func process(command string, more ...runner.Mount) *runner.Process {
 	}
 }
 
-// store returns a new store that is removed with the test.
+// store returns a new store that is removed when the test ends.
 func store(t *testing.T) *tree.Store {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
