@@ -102,12 +102,13 @@ func Of(op *pb.Op) (Map, error) {
 // solver.NamedSource.
 func OfSource(key string) Map { return Map{Digest: digest.FromString("buildkit.source.v0:" + key)} }
 
-// Output returns the digest under which caches store the output with this index of the
-// operation with digest d. If index is [Content], d is a content digest of files instead.
+// Output returns the key under which caches store an output of an operation. d is the
+// digest of the operation, and index the index of the output. If index is [Content], d is a
+// content digest of files instead.
 func Output(d digest.Digest, index int) digest.Digest {
 	return digest.FromString(fmt.Sprintf("%s@%d", d, index))
 }
 
-// Content is the output index for the content of files, whose digests package contenthash
-// computes.
+// Content is the index to pass to [Output] for a content digest of files, as package
+// contenthash computes it.
 const Content = -1

@@ -94,7 +94,7 @@ func MountInput(m *pb.Mount) int64 {
 	return int64(pb.Empty)
 }
 
-// execInputs sets m.Inputs for the mounts of an exec operation.
+// execInputs sets m.Inputs according to the mounts of an exec operation.
 func (m *Map) execInputs(op *pb.ExecOp) error {
 	paths := make([][]string, len(m.Inputs))
 	for _, mt := range op.Mounts {
@@ -125,9 +125,9 @@ func (m *Map) execInputs(op *pb.ExecOp) error {
 }
 
 // byContent reports whether BuildKit matches the input of mount m by the content of the
-// path sel. It never does so for a writable mount of a part of its input that has an
-// output. A cached output would contain the rest of another input. If the operation
-// requests it for such a mount, byContent returns an error.
+// path sel. It never does so if m is writable, has an output and mounts only a part of its
+// input, because a cached output would contain other files outside of this part. If the
+// operation requests it for such a mount, byContent returns an error.
 //
 // Upstream: getMountDeps in solver/llbsolver/ops/exec.go has the same error text.
 func byContent(m *pb.Mount, sel string) (bool, error) {

@@ -10,7 +10,7 @@ import (
 	"slipway/solver/contenthash"
 )
 
-// process returns an exec operation with input 0 as its root and with more mounts. If
+// process returns an exec operation with input 0 as its root and with the given mounts. If
 // change is not nil, it may modify the operation.
 func process(change func(*pb.Op, *pb.ExecOp), mounts ...*pb.Mount) *pb.Op {
 	exec := &pb.ExecOp{
@@ -119,8 +119,9 @@ func TestExecInputs(t *testing.T) {
 	}
 }
 
-// TestExecSelectors checks an input with several mounts. Content must select the paths that
-// are not below others, and ByContent must have the value for the last mount.
+// TestExecSelectors checks the cache map of an operation that mounts the same input several
+// times. Content must select the paths that are not below other paths, and ByContent must
+// have the value for the last mount.
 func TestExecSelectors(t *testing.T) {
 	mount := func(selector string, content pb.MountContentCache) *pb.Mount {
 		return &pb.Mount{Dest: "/m" + selector, Input: 1, Output: -1, Selector: selector, ContentCache: content}
@@ -220,8 +221,8 @@ func TestFileInputs(t *testing.T) {
 	}
 }
 
-// TestOutput checks that the outputs of an operation and content have different digests,
-// and that different sources have different digests.
+// TestOutput checks that the keys of two outputs of an operation and of content differ, and
+// that different sources have different digests.
 func TestOutput(t *testing.T) {
 	seen := map[string]bool{}
 	for _, i := range []int{Content, 0, 1} {

@@ -21,8 +21,8 @@ type fileRecord struct {
 	Indexes [][]int `json:"indexes,omitempty"`
 }
 
-// file returns the record of a file operation. It sets the selectors of the inputs that the
-// operation reads but does not change, and m.Copies.
+// file returns the record of a file operation. It also sets m.Copies, and the selectors of
+// the inputs that the operation reads but does not change.
 func (m *Map) file(op *pb.FileOp) (fileRecord, error) {
 	r := fileRecord{Type: "buildkit.file.v0"}
 	selected := make([][]contenthash.Selector, len(m.Inputs))
@@ -75,8 +75,8 @@ func (m *Map) file(op *pb.FileOp) (fileRecord, error) {
 	return r, nil
 }
 
-// action returns the part of a file action that its digest covers: the message for its kind,
-// such as *pb.FileActionMkDir.
+// action returns the message of a file action that the digest of the operation covers, such
+// as a *pb.FileActionMkDir.
 func action(a *pb.FileAction) any {
 	switch a := a.Action.(type) {
 	case *pb.FileAction_Mkdir:
@@ -93,8 +93,8 @@ func action(a *pb.FileAction) any {
 	return nil
 }
 
-// uncovered returns the copies from inputs that the operation also changes. written is
-// true at the indexes of these inputs. See [Map.Copies].
+// uncovered returns the copies for [Map.Copies]: those that read from an input that the
+// operation also changes. written[i] is true if the operation changes input i.
 func uncovered(op *pb.FileOp, written []bool) []Copy {
 	var list []Copy
 	for n, a := range op.Actions {
@@ -125,7 +125,7 @@ func Accounts(a *pb.FileAction) []Account {
 	return list
 }
 
-// Owner returns the owner that an action gives to files, or nil if it keeps their owners.
+// Owner returns the owner that an action sets, or nil if it sets none.
 func Owner(a *pb.FileAction) *pb.ChownOpt {
 	switch a := a.Action.(type) {
 	case *pb.FileAction_Mkdir:
@@ -180,7 +180,7 @@ func mergeSelectors(list []contenthash.Selector) []contenthash.Selector {
 // read from input 1. list contains the input, secondary input and output of each action.
 //
 // Upstream: in this case, the digest does not cover the indexes. Early versions of BuildKit
-// knew no others, and their caches are still valid.
+// supported only this form, and their caches are still valid.
 func plainIndexes(list [][]int) bool {
 	for i, ix := range list {
 		input, output := len(list)+i-1, -1

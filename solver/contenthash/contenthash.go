@@ -131,9 +131,9 @@ func (h *Hasher) recursive(ctx context.Context, n *tree.Node) (digest.Digest, er
 	return d, nil
 }
 
-// dir computes the digest of a directory with everything below it. It covers a row for the
-// metadata of the directory and a row for each entry. local is true for the root of a local
-// directory.
+// dir returns the digest of a directory with everything below it. It covers the metadata of
+// the directory, and the name and digest of each entry. If local is true, n is the root of
+// a local directory, whose metadata is not covered.
 func (h *Hasher) dir(ctx context.Context, n *tree.Node, local bool) (digest.Digest, error) {
 	own, err := h.header(ctx, n, local)
 	if err != nil {
@@ -151,8 +151,9 @@ func (h *Hasher) dir(ctx context.Context, n *tree.Node, local bool) (digest.Dige
 	return digest.NewDigest(digest.SHA256, sum), nil
 }
 
-// header returns the digest of a node without the entries of a directory. If localRoot is
-// true, n is the root of a local directory, whose metadata is not covered.
+// header returns the digest of a file, or of the metadata of a directory. If localRoot is
+// true, n is the root of a local directory, whose metadata no digest covers. header then
+// returns the digest of no bytes.
 func (h *Hasher) header(ctx context.Context, n *tree.Node, localRoot bool) (digest.Digest, error) {
 	if localRoot {
 		return empty, nil
@@ -160,7 +161,8 @@ func (h *Hasher) header(ctx context.Context, n *tree.Node, localRoot bool) (dige
 	return h.node(ctx, n)
 }
 
-// row writes the path and the digest of a file. In the path, NUL bytes replace slashes.
+// row writes the path and the digest of a file to w, with slashes in the path replaced by
+// NUL bytes.
 func row(w hash.Hash, name string, d digest.Digest) {
 	fmt.Fprint(w, strings.ReplaceAll(name, "/", "\x00"), string(d))
 }

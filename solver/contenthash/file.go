@@ -24,8 +24,8 @@ const (
 	flagFifo    = "6"
 )
 
-// fileKey identifies the digest of a single node in a cache. It contains everything that
-// the digest depends on.
+// fileKey is the key of a node in Hasher.files. It contains everything that the digest of
+// the node depends on.
 type fileKey struct {
 	kind     tree.Kind
 	mode     uint32
@@ -34,7 +34,7 @@ type fileKey struct {
 	xattrs   string
 }
 
-// keyOf returns the key of a node.
+// keyOf returns the key of a node. For a directory, it covers only the metadata.
 func keyOf(n *tree.Node) fileKey {
 	m := n.Meta()
 	k := fileKey{kind: n.Kind(), mode: m.Mode, uid: m.UID, gid: m.GID, text: n.Target()}

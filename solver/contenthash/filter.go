@@ -14,9 +14,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// candidate is a node that matches the path of a selector with patterns, or is below such
-// a node. If it is selected, the digest covers only its metadata for a directory, because
-// entries are selected individually.
+// candidate is a node that matches the path of a selector with patterns, or that is below
+// such a node. If it is a directory and selected, the digest covers only its metadata,
+// because the entries are candidates of their own.
 type candidate struct {
 	name     string // path; symbolic links in the path of the selector are not resolved
 	node     *tree.Node
@@ -66,8 +66,9 @@ func (h *Hasher) filtered(ctx context.Context, t Tree, s Selector) (digest.Diges
 	return digest.NewDigest(digest.SHA256, sum), nil
 }
 
-// resultDigest returns the digest of a selected node: of its metadata for a directory, of
-// its target for a followed link, and otherwise of the file.
+// resultDigest returns the digest that counts for a selected node: for a directory, the
+// digest of its metadata; for a followed symbolic link, the digest of its target; for any
+// other node, the digest of the file.
 func (h *Hasher) resultDigest(ctx context.Context, t Tree, f *candidate, s Selector) (digest.Digest, error) {
 	if f.followed(s) {
 		return h.at(ctx, t, f.name, true)
@@ -75,9 +76,9 @@ func (h *Hasher) resultDigest(ctx context.Context, t Tree, f *candidate, s Selec
 	return h.header(ctx, f.node, t.Local && f.node == t.Root)
 }
 
-// Missing returns the first path that s needs but root lacks, or "" if root has all. These
-// paths are the required paths of s, and symbolic links that are followed but have no
-// target. For a selector without patterns, Missing returns "".
+// Missing returns the first symbolic link that s follows but that has no target in root. If
+// all have one, it returns the first required path that s does not select. If nothing is
+// missing, or if s has no patterns, it returns "".
 func Missing(root *tree.Node, s Selector) (string, error) {
 	if !s.filters() {
 		return "", nil
@@ -102,15 +103,16 @@ func Missing(root *tree.Node, s Selector) (string, error) {
 	return w.missing(), nil
 }
 
-// followed reports whether c is a symbolic link for which the digest of its target is used.
+// followed reports whether c is a symbolic link whose target is digested in place of the
+// link.
 //
-// Upstream: this is the case for links without a candidate above them, even if the copy
-// copies the link itself.
+// Upstream: this is the case for links that are not below another candidate, even if the
+// copy copies the link itself.
 func (c *candidate) followed(s Selector) bool {
 	return c.outer && s.FollowLinks && c.node.Kind() == tree.Symlink
 }
 
-// search finds the nodes that s selects in root. The names of the results start with
+// search finds the nodes that s selects in root. The names of all results start with
 // prefix, which the digest does not cover.
 func search(root *tree.Node, s Selector) (w *walk, prefix string, err error) {
 	w = &walk{s: s, pattern: strings.TrimSuffix(s.Path, "/")}
@@ -118,7 +120,8 @@ func search(root *tree.Node, s Selector) (w *walk, prefix string, err error) {
 	return w, prefix, err
 }
 
-// run searches root and returns the common prefix of the names of the results.
+// run finds the selected nodes in root. It returns a prefix that the names of all results
+// have in common.
 func (w *walk) run(root *tree.Node) (prefix string, err error) {
 	if w.include, err = matcher("include", w.s.Include); err != nil {
 		return "", err
@@ -157,22 +160,23 @@ func (w *walk) missing() string {
 	return ""
 }
 
-// matcher compiles patterns. If patterns is empty, it returns nil. what is "include" or
+// matcher returns a matcher for patterns, or nil if patterns is empty. kind is "include" or
 // "exclude", for the error.
-func matcher(what string, patterns []string) (*patternmatcher.PatternMatcher, error) {
+func matcher(kind string, patterns []string) (*patternmatcher.PatternMatcher, error) {
 	if len(patterns) == 0 {
 		return nil, nil
 	}
 	m, err := patternmatcher.New(patterns)
 	if err != nil {
-		return nil, fmt.Errorf("invalid %s patterns %q: %w", what, patterns, err)
+		return nil, fmt.Errorf("invalid %s patterns %q: %w", kind, patterns, err)
 	}
 	return m, nil
 }
 
 // visit searches the node n, whose path is name, and everything below it. If matched is
-// true, base is the path that matches the path of the selector, and name is equal to base
-// or below it. above contains the candidates for the parent directories, outermost first.
+// true, name or a parent directory of name matches the path of the selector, and base is
+// the path that matches. above contains the candidates for the parent directories,
+// outermost first.
 func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*candidate) error {
 	if !matched {
 		ok, err := path.Match(w.pattern, name)
@@ -208,8 +212,8 @@ func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*can
 	return nil
 }
 
-// add adds the candidate c to the results. Before it, add adds those of its parent
-// directories that are not results yet.
+// add adds the candidate c to the results. If candidates in above, its parent directories,
+// are not results yet, add adds them before c.
 func (w *walk) add(c *candidate, above []*candidate) {
 	for _, dir := range append(above[:len(above):len(above)], c) {
 		if !dir.selected {
@@ -220,7 +224,8 @@ func (w *walk) add(c *candidate, above []*candidate) {
 }
 
 // matches reports whether the include and exclude patterns select the candidate c. rel is
-// its path relative to the path that matches the selector.
+// the path of c relative to the path that matches the selector. above contains the
+// candidates for its parent directories.
 func (w *walk) matches(c *candidate, rel string, above []*candidate) (bool, error) {
 	var parent candidate
 	if len(above) > 0 {
@@ -241,9 +246,9 @@ func (w *walk) matches(c *candidate, rel string, above []*candidate) (bool, erro
 	return true, nil
 }
 
-// fixedPart returns the part of a pattern before the first element with a wildcard: /a for
-// /a/*/b. It reports whether a symbolic link at the end of this part is followed, which is
-// the case if the pattern has a wildcard.
+// fixedPart returns the part of a pattern before the first element with a wildcard, such as
+// /a for /a/*/b. follow reports whether the pattern has a wildcard: only then is a symbolic
+// link at the end of this part followed.
 func fixedPart(pattern string) (prefix string, follow bool) {
 	parts := strings.Split(pattern, "/")
 	for i, p := range parts {

@@ -51,7 +51,7 @@ func Open(dir string, store *tree.Store, now func() time.Time) (*Cache, error) {
 // temp returns the path of the directory for files that are being written.
 func (c *Cache) temp() string { return filepath.Join(c.dir, "tmp") }
 
-// recordFile is the content of the file for a result.
+// recordFile is the content of a record file, which describes the result of one operation.
 type recordFile struct {
 	Name    string        // of the operation
 	ID      digest.Digest `json:",omitempty"` // see [solver.CacheEntry]
@@ -123,7 +123,7 @@ func readRegular(name string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// load returns the outputs of the result in record file r. It loads their trees with loader.
+// load returns the outputs that record r describes. It loads their trees with loader.
 func (c *Cache) load(loader *tree.Loader, r recordFile) ([]*snapshot.Snapshot, error) {
 	var outs []*snapshot.Snapshot
 	for _, o := range r.Outputs {

@@ -34,7 +34,7 @@ func newCache(t *testing.T) *Cache {
 }
 
 // TestRecordsDisappear checks that Get and Records return no error while another process
-// deletes a record again and again.
+// repeatedly creates and deletes a record.
 func TestRecordsDisappear(t *testing.T) {
 	slowtest.Skip(t, "repeats a race")
 	c := newCache(t)
@@ -84,8 +84,8 @@ func TestRecordsDisappear(t *testing.T) {
 	}
 }
 
-// TestNoRecord checks that a file at the path of a record that is not a record is a cache
-// miss. Get must not block if the file is a FIFO.
+// TestNoRecord checks that Get returns a cache miss if the file at the path of a record is
+// not a record. If the file is a FIFO, Get must not block.
 func TestNoRecord(t *testing.T) {
 	c := newCache(t)
 	for about, create := range map[string]func(string) error{
@@ -138,8 +138,8 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// testSnapshot returns a snapshot with a directory that belongs to user n. Different
-// numbers yield different trees.
+// testSnapshot returns a snapshot with a directory whose owner is user n. Different numbers
+// yield different trees.
 func testSnapshot(n int) *snapshot.Snapshot {
 	e := tree.Edit(tree.Empty())
 	if _, err := e.MkdirAll("d", tree.Meta{UID: uint32(n)}); err != nil {

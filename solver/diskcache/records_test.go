@@ -19,8 +19,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// put stores the output s in the cache. The key, which it returns, is the digest of the
-// name of the operation.
+// put stores a result with the output s in the cache. It returns the key of the result, the
+// digest of origin.Name.
 func put(t *testing.T, c *Cache, origin solver.Origin, s *snapshot.Snapshot) digest.Digest {
 	t.Helper()
 	key := digest.FromString(origin.Name)

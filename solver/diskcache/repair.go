@@ -64,7 +64,7 @@ type verifier struct {
 	results map[digest.Digest]error // by digest of a directory or blob; nil if it is intact
 }
 
-// snapshots returns an error if the data of a snapshot is damaged or missing.
+// snapshots returns an error if data of one of the snapshots is damaged or missing.
 func (w *verifier) snapshots(list []*snapshot.Snapshot) error {
 	for _, s := range list {
 		if err := w.ref(s.Ref()); err != nil {
@@ -85,7 +85,7 @@ func (w *verifier) snapshots(list []*snapshot.Snapshot) error {
 	return nil
 }
 
-// tree returns an error if a blob of a file in n is damaged or missing.
+// ref returns an error if data of the tree that r refers to is damaged or missing.
 func (w *verifier) ref(r *tree.Ref) error {
 	n, err := r.Node()
 	if err != nil {
@@ -94,6 +94,7 @@ func (w *verifier) ref(r *tree.Ref) error {
 	return w.tree(n)
 }
 
+// tree returns an error if data of a directory, or of anything below it, is damaged or missing.
 func (w *verifier) tree(n *tree.Node) error {
 	if err, ok := w.results[n.ID()]; ok {
 		return err

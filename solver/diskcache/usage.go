@@ -24,7 +24,7 @@ type Usage struct {
 	held  map[digest.Digest]bool // blobs passed to Hold
 }
 
-// Usage counts the references from records to the blobs and directories of the store.
+// Usage returns a [Usage] of the given records.
 func (c *Cache) Usage(ctx context.Context, records []Record) (*Usage, error) {
 	u := &Usage{trees: c.store.Loader(), blobs: map[digest.Digest]int{}, dirs: map[digest.Digest]int{}, bases: map[digest.Digest]int{}, held: map[digest.Digest]bool{}}
 	var err error
@@ -51,8 +51,8 @@ func (u *Usage) Hold(d digest.Digest) int64 {
 	return n
 }
 
-// each calls dir with each tree that a record refers to, and blob with the digest of each
-// layer blob.
+// each calls dir with each tree that record r refers to, and blob with the digest of each
+// layer blob that it refers to.
 func (u *Usage) each(r Record, dir func(*tree.Node), blob func(digest.Digest)) {
 	tree := func(id digest.Digest) {
 		if n, err := u.trees.Load(id); err == nil { // ignore trees that no longer exist
@@ -71,8 +71,8 @@ func (u *Usage) each(r Record, dir func(*tree.Node), blob func(digest.Digest)) {
 	}
 }
 
-// addDir adds a reference to a directory. With the first reference, it also adds the
-// references from the directory.
+// addDir adds a reference to a directory. If it is the first one, addDir also adds the
+// references from the directory to its entries.
 func (u *Usage) addDir(n *tree.Node) {
 	if u.dirs[n.ID()]++; u.dirs[n.ID()] > 1 {
 		return
@@ -89,9 +89,10 @@ func (u *Usage) addDir(n *tree.Node) {
 }
 
 // Own returns the size of each record in bytes, by its key. Each blob and directory counts
-// only in the size of the record that added it, so that the sum of the sizes is the disk
-// usage. Records based on that one do not include it. If several records added it, it
-// counts in a source rather than in another result, and then in the least recently used.
+// in the size of only one record, so that the sum of the sizes is the disk usage. This is
+// the record that added the data, not a record based on it. If several records added the
+// same data, a source has precedence over other results, and then the least recently used
+// record.
 func (u *Usage) Own(records []Record) map[string]int64 {
 	o := &owners{u: u, sizes: map[string]int64{}, dirs: map[digest.Digest]bool{}, blobs: map[digest.Digest]bool{}}
 	records = slices.Clone(records)
@@ -165,8 +166,8 @@ func (o *owners) assignTop(r Record) {
 	}
 }
 
-// assignChanges assigns a directory and everything below it to the record with this key,
-// except for what is the same in the directory lower. lower may be nil.
+// assignChanges assigns the directories and blobs at and below n to the record with this
+// key, except for those that the directory lower has at the same path. lower may be nil.
 func (o *owners) assignChanges(key string, lower, n *tree.Node) {
 	if lower != nil && lower.ID() == n.ID() {
 		return
@@ -192,8 +193,9 @@ func (o *owners) assignChanges(key string, lower, n *tree.Node) {
 	}
 }
 
-// assignAll assigns a directory and everything below it to the record with this key, except
-// for what is assigned already. It skips directories in visited.
+// assignAll assigns a directory and everything below it to the record with this key. Data
+// that is assigned already keeps its record. assignAll skips the directories in visited, to
+// which it adds others.
 func (o *owners) assignAll(key string, n *tree.Node, visited map[digest.Digest]bool) {
 	if visited[n.ID()] {
 		return
@@ -211,7 +213,7 @@ func (o *owners) assignAll(key string, n *tree.Node, visited map[digest.Digest]b
 	}
 }
 
-// layers returns the maximum number of layers that an output of the result has.
+// layers returns the number of layers of the output that has the most.
 func (r Record) layers() (n int) {
 	for _, o := range r.record.Outputs {
 		n = max(n, len(o.Layers))
@@ -220,7 +222,7 @@ func (r Record) layers() (n int) {
 }
 
 // Drop removes the references from a record. It returns the number of bytes that no record
-// refers to any more, which removing the record would free.
+// refers to any more. Deleting the record from the cache would free them.
 func (u *Usage) Drop(r Record) int64 {
 	freed := r.size
 	blob := func(d digest.Digest) {
@@ -263,8 +265,9 @@ func (u *Usage) Shared(r Record) bool {
 	return false
 }
 
-// bases returns the IDs of the trees that the result of r is based on, with the number of
-// references to each. These are the trees of all layers except for the top tree.
+// bases returns the IDs of the trees that the result of r is based on, which are the trees
+// of its layers except for the top tree. The values are the numbers of references from the
+// layers.
 func (r Record) bases() map[digest.Digest]int {
 	bases := map[digest.Digest]int{}
 	for _, o := range r.record.Outputs {
@@ -295,8 +298,8 @@ func (u *Usage) Live() (blobs, dirs map[digest.Digest]bool) {
 	return blobs, dirs
 }
 
-// Bytes returns the size of the records with everything that they refer to, and the size of
-// the data in the store that no record refers to. Both are in bytes, without held blobs.
+// Bytes returns two sizes in bytes: of the records with everything that they refer to, and
+// of the data in the store that no record refers to. Neither includes held blobs.
 func (u *Usage) Bytes() (used, unused int64) {
 	used = u.files
 	count := func(sizes map[digest.Digest]int64, refs map[digest.Digest]int) {

@@ -16,8 +16,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// putFile stores a result that consists of base and the file name with the content data. It
-// returns the result. base may be nil.
+// putFile stores a result and returns it. The result consists of the files of base, which
+// may be nil, and of a file with this name and the content data.
 func putFile(t *testing.T, c *Cache, origin solver.Origin, base *snapshot.Snapshot, name, data string) *snapshot.Snapshot {
 	t.Helper()
 	b, err := c.store.PutBytes([]byte(data))
@@ -36,8 +36,8 @@ func putFile(t *testing.T, c *Cache, origin solver.Origin, base *snapshot.Snapsh
 	return s
 }
 
-// TestOwn checks that a file counts in the size of the record that added it, even if that
-// record was used later than records based on it. The sum must be the disk usage.
+// TestOwn checks that a file counts in the size of the record that added it, even if other
+// records based on it were used earlier. The sum of the sizes must be the disk usage.
 func TestOwn(t *testing.T) {
 	c := newCache(t)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -160,8 +160,9 @@ func (p *copier) mkdirs(name string) error {
 	return err
 }
 
-// setParentTimes sets the modification time of the action on the parent directories that
-// were created for the last path. Copying into them has changed it.
+// setParentTimes sets the modification time that the action requests on the parent
+// directories that were created for the last copied path, because copying into them has
+// changed their times.
 //
 // Upstream: each path that a wildcard matches is a separate copy. If a later copy changes
 // the time of a directory that an earlier copy created, the time is not set again.
@@ -180,9 +181,9 @@ func (p *copier) setParentTimes() error {
 	return nil
 }
 
-// merge copies the selected part of a node to dest. If both are directories, their entries
-// are merged. If overwrite is true, the existing directory gets the metadata of the node.
-// It is false for the target itself.
+// merge copies the selected part of a node to dest. If both are directories, it merges
+// their entries. If overwrite is true, a directory that exists at dest gets the metadata of
+// the node. overwrite is false only if dest is the target of the copy action.
 func (p *copier) merge(dest string, pk *selectedNode, overwrite bool) error {
 	kind, old, exists := p.e.Stat(dest)
 	if exists && pk.included && p.c.AlwaysReplaceExistingDestPaths && !(pk.node.Kind() == tree.Dir && kind == tree.Dir) {
@@ -246,8 +247,9 @@ func (p *copier) mergeEntries(dest string, pk *selectedNode) error {
 }
 
 // adjust returns a copy of n, and of everything below it, with the owner, mode and time
-// that the action sets. Files that are hard links of each other remain so, but are not hard
-// links of the files in the source. If the copy would equal n, it returns n.
+// that the action sets. Copies of regular files that are hard links of each other are so,
+// too, but they are not hard links of the originals. If nothing would change, adjust
+// returns n itself.
 func (p *copier) adjust(n *tree.Node) *tree.Node {
 	if p.owner == nil && p.symbolic == nil && p.octal == nil && p.c.Timestamp == -1 && !n.Linked() {
 		return n
@@ -264,8 +266,9 @@ func (p *copier) adjust(n *tree.Node) *tree.Node {
 	return n.WithMeta(p.meta(n))
 }
 
-// origin identifies the path that is currently copied, for the inodes of hard links. As in
-// BuildKit, files are not hard links of each other if they were copied by different paths.
+// origin returns the origin of the inodes of copied hard links. It identifies the operation
+// and the source path being copied: as in BuildKit, files that were copied by different
+// paths are not hard links of each other.
 func (p *copier) origin() string { return fmt.Sprintf("%s %d", p.r.env.ID, p.r.copies) }
 
 // meta returns the metadata for the copy of n, with the owner, mode and time that the
@@ -292,8 +295,8 @@ func (p *copier) meta(n *tree.Node) tree.Meta {
 	return m
 }
 
-// unpack extracts a selected path into the target directory if it is an archive, and
-// reports whether it is one.
+// unpack extracts a selected file into the target directory. If the file is not an archive,
+// it does nothing and returns false.
 func (p *copier) unpack(pk pick) (bool, error) {
 	if pk.node.Kind() != tree.File {
 		return false, nil

@@ -78,7 +78,7 @@ type copyCase struct {
 	owner    *ids
 }
 
-// newCopyCase returns the copy that a seed determines.
+// newCopyCase returns a random copy action with its trees. Equal seeds yield equal actions.
 func newCopyCase(t *testing.T, seed uint64) *copyCase {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 7))
@@ -151,7 +151,7 @@ func randomTree(t *testing.T, r *rand.Rand, s *tree.Store, depth int) *tree.Node
 	return n
 }
 
-// dangling reports whether the destination is or contains a symbolic link that leads to a
+// dangling reports whether the destination path contains a symbolic link and leads to a
 // path that does not exist.
 func (c *copyCase) dangling() bool {
 	name := filepath.Clean(c.action.Dest)
@@ -159,7 +159,7 @@ func (c *copyCase) dangling() bool {
 	return err != nil || "/"+at != name && c.dst.Get(at) == nil
 }
 
-// ours performs the copy with this package and returns the changed destination tree.
+// ours performs the copy with package fileop and returns the changed destination tree.
 func (c *copyCase) ours() (*tree.Node, error) {
 	r := &run{ctx: c.t.Context(), env: Env{Store: c.store, Now: time.Now}}
 	e := tree.Edit(c.dst)
@@ -171,7 +171,7 @@ func (c *copyCase) ours() (*tree.Node, error) {
 }
 
 // library writes the trees to disk, copies with the library fsutil as BuildKit does, and
-// reads the result.
+// returns the changed destination tree.
 func (c *copyCase) library() (*tree.Node, error) {
 	src, dst := fastDir(c.t), fastDir(c.t)
 	opt := tree.HostOptions{Owners: os.Geteuid() == 0}
@@ -228,8 +228,8 @@ func (c *copyCase) library() (*tree.Node, error) {
 	return r.ReadDir(c.t.Context(), dst)
 }
 
-// show describes a tree, with one line per path. It leaves out modes of symbolic links,
-// which Linux does not have, and times that the copy took from the clock.
+// show describes a tree, with one line per path. It omits the modes of symbolic links,
+// which Linux does not have, and the modification times that the copy took from the clock.
 func show(n *tree.Node) string {
 	var b strings.Builder
 	_ = tree.Diff(nil, n, func(c tree.Change) error {

@@ -13,8 +13,8 @@ import (
 // ids holds the ids of a user and a group.
 type ids struct{ uid, gid uint32 }
 
-// owner returns the ids of the owner o of an action, or nil if o is nil. It looks names up
-// in /etc/passwd and /etc/group of the tree to which o refers.
+// owner returns the ids of o, the owner that an action sets, or nil if o is nil. It looks
+// names up in /etc/passwd and /etc/group of the tree to which o refers.
 //
 // Upstream: an unknown name has the id 0, and a numeric user without a group also sets the
 // group.
@@ -56,8 +56,8 @@ func (r *run) owner(o *pb.ChownOpt) (*ids, error) {
 	return &out, nil
 }
 
-// parse calls fn with the content of an account file, such as etc/passwd, from the tree in
-// which name is looked up. If the file does not exist, it does not call fn.
+// parse calls fn with the content of an account file, such as etc/passwd. name determines
+// the tree that contains the file. If the file does not exist, parse does not call fn.
 func (r *run) parse(name *pb.NamedUserOpt, file string, fn func(io.Reader) error) error {
 	data, err := ReadFile(r.ctx, r.env.Store, r.tree(name.Input), file)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -127,8 +127,8 @@ func (r *run) action(a *pb.FileAction) (*tree.Node, error) {
 	return e.Tree(), nil
 }
 
-// modTime returns the time for a timestamp of LLB, in nanoseconds since 1970. The timestamp
-// -1 means the current time.
+// modTime returns the time for an LLB timestamp ns, which is in nanoseconds since 1970. If
+// ns is -1, it returns the current time.
 func (r *run) modTime(ns int64) time.Time {
 	if ns == -1 {
 		return r.env.Now().UTC()
@@ -136,8 +136,8 @@ func (r *run) modTime(ns int64) time.Time {
 	return time.Unix(0, ns).UTC()
 }
 
-// meta returns the metadata of a new file. If owner is nil, the owner is root. See modTime
-// for ns.
+// meta returns the metadata of a new file. If owner is nil, the file belongs to root. ns is
+// an LLB timestamp, as for modTime.
 func (r *run) meta(mode int32, owner *ids, ns int64) tree.Meta {
 	m := tree.Meta{Mode: uint32(mode) & 0o777, ModTime: r.modTime(ns)}
 	if owner != nil {
@@ -146,9 +146,10 @@ func (r *run) meta(mode int32, owner *ids, ns int64) tree.Meta {
 	return m
 }
 
-// inherit returns the metadata m for a new directory at the path name of e. As in Linux, a
-// directory inherits the set-group-ID bit of its parent. If the parent has this bit and
-// owner is nil, it also inherits the group.
+// inherit returns the metadata for a new directory at the path name of the tree in e: m,
+// changed by what the directory inherits. As in Linux, a directory inherits the
+// set-group-ID bit of its parent. If the parent has this bit and owner is nil, the
+// directory also inherits the group.
 func inherit(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 	for at := name; at != ""; {
 		at = parentOf(at)
@@ -171,8 +172,8 @@ func inherit(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 // the group of the directory.
 const setGroupID = 0o2000
 
-// inheritGroup returns the metadata m for a new file at the path name of e. Unlike a
-// directory, it inherits only the group. See inherit.
+// inheritGroup returns the metadata for a new file at the path name of the tree in e.
+// Unlike a directory, a file inherits only the group. See inherit.
 func inheritGroup(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 	m.GID = inherit(e, name, m, owner).GID
 	return m

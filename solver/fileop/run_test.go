@@ -16,7 +16,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// now returns the time of new files in these tests.
+// now returns the modification time of new files in these tests.
 func now() time.Time { return time.Unix(100, 0) }
 
 // newStore returns a store in a temporary directory.
@@ -29,10 +29,11 @@ func newStore(t *testing.T) *tree.Store {
 	return s
 }
 
-// apply applies actions to the trees in, and returns the tree of the last action.
-func apply(t *testing.T, s *tree.Store, in []*tree.Node, actions ...*pb.FileAction) *tree.Node {
+// apply applies actions to the trees in inputs, and returns the tree that the last action
+// produces.
+func apply(t *testing.T, s *tree.Store, inputs []*tree.Node, actions ...*pb.FileAction) *tree.Node {
 	t.Helper()
-	list, err := Apply(t.Context(), &pb.FileOp{Actions: actions}, in, Env{Store: s, Now: now, ID: "op"})
+	list, err := Apply(t.Context(), &pb.FileOp{Actions: actions}, inputs, Env{Store: s, Now: now, ID: "op"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +112,8 @@ func rm(a *pb.FileActionRm) *pb.FileAction {
 // byID returns a user or group by its number.
 func byID(n uint32) *pb.UserOpt { return &pb.UserOpt{User: &pb.UserOpt_ByID{ByID: n}} }
 
-// byName returns a user or group whose name is looked up in the tree with this index.
+// byName returns a user or group whose name is looked up in the account files of the input
+// with this index.
 func byName(name string, input int64) *pb.UserOpt {
 	return &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: name, Input: input}}}
 }
@@ -167,7 +169,7 @@ func TestActions(t *testing.T) {
 }
 
 // changes returns the lines of the listing of upper that the listing of lower lacks. If
-// upper lacks a file of lower, it returns the first such path and "removed" instead.
+// upper lacks a file of lower, it returns only the first such path and "removed".
 func changes(t *testing.T, s *tree.Store, lower, upper *tree.Node) string {
 	t.Helper()
 	var b strings.Builder
@@ -190,9 +192,9 @@ func changes(t *testing.T, s *tree.Store, lower, upper *tree.Node) string {
 	return b.String()
 }
 
-// TestOutcomes checks that the index of an input of an action refers to an input of the
-// operation or to an earlier outcome, and that Base is the input that an outcome starts
-// from.
+// TestOutcomes checks that actions can refer to inputs of the operation and to outcomes of
+// earlier actions by index. The Base of an outcome must be the input that the outcome
+// starts from.
 func TestOutcomes(t *testing.T) {
 	s := newStore(t)
 	in := []*tree.Node{treeOf(t, s, map[string]string{"a": "a"}), treeOf(t, s, map[string]string{"b": "b"})}
@@ -219,8 +221,9 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// TestFailedAction checks that Apply returns an ActionError with the index of the action,
-// and the outcomes of the actions before it. If the context ends, it is no ActionError.
+// TestFailedAction checks that Apply returns an ActionError with the index of the failed
+// action, and the outcomes of the actions before it. If the context ends, the error must
+// not be an ActionError.
 func TestFailedAction(t *testing.T) {
 	s := newStore(t)
 	cause := rm(&pb.FileActionRm{Path: "/none"})

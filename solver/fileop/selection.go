@@ -18,14 +18,15 @@ import (
 // Selection is the set of files that a copy reads from its source.
 type Selection struct{ picks []pick }
 
-// pick is a path that matches the source path of a copy.
+// pick is a file whose path matches the source path of a copy, with the part of it that the
+// copy selects.
 type pick struct {
 	base string // last element of the matching path; the name of the copy in an existing directory
 	*selectedNode
 }
 
-// selectedNode is a node of the source with the part of it that the patterns of a copy
-// select.
+// selectedNode is a node of the source, together with the part of it that the patterns of a
+// copy select.
 type selectedNode struct {
 	node     *tree.Node
 	path     string          // in the source
@@ -34,7 +35,7 @@ type selectedNode struct {
 	entries  []selectedEntry // selected entries, unless complete is set
 }
 
-// selectedEntry is an entry of a directory in the source.
+// selectedEntry is an entry of a source directory from which a copy selects something.
 type selectedEntry struct {
 	name string
 	*selectedNode
@@ -91,7 +92,7 @@ func CheckRequired(src *tree.Node, c *pb.FileActionCopy) error {
 	return err
 }
 
-// notFound returns the error for the path name, which does not exist in src.
+// notFound returns the error for name, a path that does not exist in src.
 func notFound(name string, src *tree.Node) error {
 	return &NotFoundError{Path: path.Clean("/" + name), Root: src}
 }
@@ -129,8 +130,8 @@ func (s *Selection) Files() map[string]*tree.Node {
 	return files
 }
 
-// write writes a text that describes the selected nodes at and below p, of which
-// [Selection.Digest] returns the digest.
+// write writes a text that describes the selected nodes at and below p. [Selection.Digest]
+// returns the digest of this text.
 func (p *selectedNode) write(b *strings.Builder) {
 	if p.complete || p.node.Kind() != tree.Dir {
 		fmt.Fprintf(b, "%s\n", p.node.Digest())
@@ -145,7 +146,7 @@ func (p *selectedNode) write(b *strings.Builder) {
 	b.WriteString("end\n")
 }
 
-// list adds the selected nodes at and below p to the map files, by path.
+// list adds the selected nodes at and below p to files, by path.
 func (p *selectedNode) list(files map[string]*tree.Node) {
 	if p.complete {
 		AddFiles(p.path, p.node, files)
@@ -157,8 +158,8 @@ func (p *selectedNode) list(files map[string]*tree.Node) {
 	}
 }
 
-// AddFiles adds n, whose path is at, and everything below it to files, by path. If n is
-// nil, it does nothing.
+// AddFiles adds n, whose path is at, and everything below n to files, by path. If n is nil,
+// it does nothing.
 func AddFiles(at string, n *tree.Node, files map[string]*tree.Node) {
 	if n == nil {
 		return
@@ -199,8 +200,8 @@ type match struct {
 	include, exclude   patternmatcher.MatchInfo // needed to match the paths below
 }
 
-// match matches the path rel, relative to the source path of the copy. above is the match
-// of its parent directory.
+// match matches the path rel with the patterns. rel is relative to the source path of the
+// copy, and above is the match of the parent directory of rel.
 func (f filter) match(rel string, above match) (m match, err error) {
 	m.included = true
 	if f.include != nil {
@@ -218,8 +219,8 @@ func (f filter) match(rel string, above match) (m match, err error) {
 }
 
 // pick returns the part of n that the filter selects, or nil if it selects nothing. at is
-// the path of n in the source, rel its path relative to the source path of the copy, and m
-// the match of rel.
+// the path of n in the source, and rel the same path relative to the source path of the
+// copy. m is the result of matching rel.
 func (f filter) pick(n *tree.Node, at, rel string, m match) (*selectedNode, error) {
 	p := &selectedNode{node: n, path: at, included: m.included}
 	if f.include == nil && f.exclude == nil {
@@ -256,8 +257,8 @@ func (f filter) pick(n *tree.Node, at, rel string, m match) (*selectedNode, erro
 }
 
 // wildcard returns the paths in n that match a pattern such as /a/*/b, sorted. It follows
-// symbolic links in the part before the first wildcard only. If follow is false, it does
-// not follow one in the last element of this part.
+// symbolic links only in the part before the first element with a wildcard. If follow is
+// false, it does not follow a link in the last element of this part.
 func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
 	parts := strings.Split(strings.Trim(path.Clean("/"+pattern), "/"), "/")
 	fixed := 0
@@ -281,8 +282,8 @@ func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
 	return list, err
 }
 
-// glob appends the paths below n that match the elements of a pattern to list. at is the
-// path of n.
+// glob appends the paths below n that match a pattern to list. at is the path of n, and
+// parts are the elements of the pattern.
 func glob(n *tree.Node, at string, parts []string, list *[]string) error {
 	if n == nil || n.Kind() != tree.Dir {
 		return nil

@@ -30,17 +30,17 @@ func archive(t *testing.T, s *tree.Store, entries ...*tar.Header) *tree.Node {
 	return treeOf(t, s, map[string]string{"a.tar": b.String()})
 }
 
-// unpack returns an action that unpacks the archive /a.tar of one tree into the root of
-// another one. The trees are given by their indexes from and input.
+// unpack returns an action that unpacks the archive /a.tar of the tree with index from into
+// the root of the tree with index input.
 func unpack(input, from int64) *pb.FileAction {
 	return &pb.FileAction{Input: input, SecondaryInput: from, Action: &pb.FileAction_Copy{
 		Copy: &pb.FileActionCopy{Src: "/a.tar", Dest: "/", Mode: -1, Timestamp: -1, CreateDestPath: true, AttemptUnpackDockerCompatibility: true},
 	}}
 }
 
-// TestUnpackWhiteout checks that unpacking a device 0/0 onto files of an input is an error,
-// even after other actions, because BuildKit has an overlay there. On scratch, the device
-// deletes the file at its path.
+// TestUnpackWhiteout checks how an archive's 0/0 character device is unpacked. On files of
+// an input, it is an error, even after other actions, because BuildKit has an overlay
+// there. On scratch, it deletes the file at the path of the device.
 func TestUnpackWhiteout(t *testing.T) {
 	s := newStore(t)
 	in := []*tree.Node{

@@ -57,8 +57,8 @@ func (h *Mounts) Agent(_ context.Context, id string) (string, bool, error) {
 	return socket, ok, nil
 }
 
-// CacheName returns the name of the cache mount with this id whose directory starts as a
-// copy of from.
+// CacheName returns the name of a cache mount. It depends on the id of the cache mount and
+// on the snapshot that its directory starts from.
 func (h *Mounts) CacheName(id string, from *snapshot.Snapshot) string {
 	return digest.FromString(id + "\x00" + string(from.ID())).Encoded()[:32]
 }
@@ -100,8 +100,8 @@ func (h *Mounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOp
 	}
 }
 
-// exists reports whether the locked file still exists at its path. A reset may have renamed
-// it before it was locked.
+// exists reports whether the file of lock still exists at its path. A reset may have
+// renamed the directory of the cache mount before the file was locked.
 func exists(lock *flock.Flock) bool {
 	locked, err := lock.Stat()
 	if err != nil {
@@ -111,8 +111,8 @@ func exists(lock *flock.Flock) bool {
 	return err == nil && os.SameFile(locked, named)
 }
 
-// Reset discards the cache mounts with the given ids. Later processes start with new
-// directories. Processes that use one of them now keep it until they end.
+// Reset discards the cache mounts with the given ids. Processes started later get new
+// directories. Running processes keep the directories that they use until they end.
 func (h *Mounts) Reset(ids []string) error {
 	dirs, err := os.ReadDir(h.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -149,8 +149,8 @@ func (h *Mounts) discard(dir string) error {
 	return errors.Join(tree.RemoveAll(renamed), lock.Unlock())
 }
 
-// recordUse writes the id of a cache mount to the file id, and sets its modification time
-// to the current time.
+// recordUse records that a cache mount is used: it writes its id to the file id in dir, and
+// sets the modification time of this file to the current time.
 func (h *Mounts) recordUse(dir, id string) error {
 	name, now := filepath.Join(dir, "id"), h.Now()
 	if old, err := os.ReadFile(name); err != nil || string(old) != id {
@@ -191,9 +191,10 @@ func (h *Mounts) Caches(ctx context.Context) ([]CacheMount, error) {
 	return list, err
 }
 
-// tryLock locks a cache mount, and reports whether it succeeded. For the sharing mode
-// private, it returns false if a process uses the cache mount. For other modes, it waits.
-// For the mode shared, the lock only prevents removal and exclusive use.
+// tryLock locks a cache mount, and reports whether it succeeded. If another process uses
+// the cache mount, it returns false for the sharing mode private, and waits for the mode
+// locked. For the mode shared, it waits only for exclusive locks. The shared lock prevents
+// removal and exclusive use.
 func tryLock(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt) (bool, error) {
 	switch sharing {
 	case pb.CacheSharingOpt_PRIVATE:
@@ -204,8 +205,8 @@ func tryLock(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt)
 	return lock.TryRLockContext(ctx, lockRetry)
 }
 
-// fill creates the directory data of a cache mount with the files of initial, unless it
-// exists, and returns its path.
+// fill returns the path of the directory data of a cache mount. If the directory does not
+// exist, fill creates it with the files of initial.
 func (h *Mounts) fill(ctx context.Context, dir string, initial *snapshot.Snapshot) (string, error) {
 	data := filepath.Join(dir, "data")
 	if _, err := os.Stat(data); err == nil {

@@ -24,9 +24,9 @@ func TestAgents(t *testing.T) {
 	}
 }
 
-// TestCacheSharing checks whether a second process shares a cache mount, waits for it or
-// gets another directory. This depends on the sharing modes of both processes, which
-// belong to different builds.
+// TestCacheSharing checks whether a second process shares a cache mount with a first one,
+// waits for it or gets another directory. This depends on the sharing modes of both
+// processes, which belong to different builds.
 func TestCacheSharing(t *testing.T) {
 	const shared, private, locked = pb.CacheSharingOpt_SHARED, pb.CacheSharingOpt_PRIVATE, pb.CacheSharingOpt_LOCKED
 	store, err := tree.OpenStore(t.TempDir())
@@ -88,8 +88,9 @@ func TestCacheSharing(t *testing.T) {
 	}
 }
 
-// TestCacheOfResult checks a cache mount that starts as a copy of a result. Only mounts
-// with the same result share its directory, even if another result has the same files.
+// TestCacheOfResult checks cache mounts that start as a copy of a result. Mounts share a
+// directory only if they start from the same result. Another result with the same files is
+// not enough.
 func TestCacheOfResult(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -41,13 +41,14 @@ type LayerBlob struct {
 	Created    time.Time     `json:",omitzero"` // zero if the layer comes from an image
 }
 
-// StoreBlob returns the archive as a blob of a [tree.Store].
+// StoreBlob returns the digest and size of the archive as a [tree.Blob], to open it in a
+// [tree.Store].
 func (b LayerBlob) StoreBlob() tree.Blob {
 	return tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size}
 }
 
-// New returns a snapshot with the tree n, which the layers must yield, lowest first. If n
-// is nil, the tree is empty.
+// New returns a snapshot with the tree n. The layers, lowest first, must yield this tree.
+// If n is nil, the tree is empty.
 func New(n *tree.Node, layers []Layer) *Snapshot {
 	if n == nil {
 		n = tree.Empty()
@@ -55,7 +56,7 @@ func New(n *tree.Node, layers []Layer) *Snapshot {
 	return NewRef(tree.RefTo(n), layers)
 }
 
-// NewRef is like New for a tree that is loaded on first use.
+// NewRef returns a snapshot as New does, but loads the tree on first use.
 func NewRef(r *tree.Ref, layers []Layer) *Snapshot { return &Snapshot{tree: r, layers: layers} }
 
 // Ref returns a reference to the file tree.
@@ -70,9 +71,9 @@ func (s *Snapshot) Ref() *tree.Ref {
 // [tree.BlobError].
 func (s *Snapshot) Tree() (*tree.Node, error) { return s.Ref().Node() }
 
-// ID returns the identity of the result, which solver.Result.Key returns. If different
-// operations produce the same files, their results have different identities. If s is nil
-// or not the result of a job, ID returns "".
+// ID returns the identity of the result, as solver.Result.Key does. If different operations
+// produce the same files, their results have different identities. If s is nil or not the
+// result of a job, ID returns "".
 func (s *Snapshot) ID() digest.Digest {
 	if s == nil {
 		return ""
@@ -101,7 +102,8 @@ func (s *Snapshot) Layers() []Layer {
 // of the image has an entry for it.
 func (s *Snapshot) With(n *tree.Node) *Snapshot { return s.WithBlob(n, nil) }
 
-// WithBlob returns a snapshot as With does. b is the added layer as stored in an image.
+// WithBlob returns a snapshot as With does. b is the archive of the added layer in an
+// image.
 func (s *Snapshot) WithBlob(n *tree.Node, b *LayerBlob) *Snapshot {
 	upper := tree.RefTo(n)
 	l := Layer{LayerRef: tree.LayerRef{Lower: s.Ref(), Upper: upper}, Blob: b}
@@ -113,7 +115,7 @@ func (s *Snapshot) WithBlob(n *tree.Node, b *LayerBlob) *Snapshot {
 // exhaust the memory.
 const MaxLayers = 1024
 
-// CheckLayers returns an error if n, a number of layers, is more than [MaxLayers].
+// CheckLayers returns an error if the number of layers n is larger than [MaxLayers].
 func CheckLayers(n int) error {
 	if n > MaxLayers {
 		return fmt.Errorf("has more than %d layers", MaxLayers)
@@ -139,9 +141,9 @@ func Merge(list []*Snapshot) (*Snapshot, error) {
 	return New(merged, layers), nil
 }
 
-// Diff returns a snapshot that contains only the changes from lower to upper. If the layers
-// of upper start with all layers of lower, the result has the remaining ones. Otherwise, it
-// has one layer with all changes.
+// Diff returns a snapshot that contains only the changes from lower to upper. If the first
+// layers of upper are the layers of lower, the result has the other layers of upper.
+// Otherwise, it has one layer with all changes.
 func Diff(lower, upper *Snapshot) (*Snapshot, error) {
 	below := lower.Layers()
 	if all := upper.Layers(); len(all) >= len(below) && slices.EqualFunc(below, all[:len(below)], same) {

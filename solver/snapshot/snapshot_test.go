@@ -119,8 +119,8 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestDiff checks that the difference has the added layers if the upper snapshot is based on
-// the lower one, and otherwise one layer with all changes.
+// TestDiff checks that the difference contains the added layers if the upper snapshot is
+// based on the lower one. Otherwise, it must have one layer with all changes.
 func TestDiff(t *testing.T) {
 	var none *Snapshot
 	lower := none.With(dir(t, "a"))
@@ -144,7 +144,8 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// TestStoreBlob checks that StoreBlob returns the compressed archive of a layer.
+// TestStoreBlob checks that StoreBlob returns the digest and size of the compressed
+// archive.
 func TestStoreBlob(t *testing.T) {
 	b := LayerBlob{Descriptor: ocispecs.Descriptor{Digest: "sha256:c", Size: 3}, DiffID: "sha256:u"}
 	if got, want := b.StoreBlob(), (tree.Blob{Digest: "sha256:c", Size: 3}); got != want {
