@@ -52,8 +52,8 @@ func unusualTrees(busybox v1.Layer) ([]Image, error) {
 	return set, nil
 }
 
-// linkEntries returns the entries of base/links. Like every layer in this file, it has an
-// entry for each directory that it writes to. Without the entry, a directory would get the
+// linkEntries returns the tar entries of the image base/links. They include an entry for each
+// parent directory, as in every layer of this file. A directory without an entry would get the
 // time at which the builder unpacked the layer.
 func linkEntries() []tar.Header {
 	return []tar.Header{
@@ -115,8 +115,8 @@ func removalEntries() []tar.Header {
 	}
 }
 
-// entryLayer returns a layer with the given entries. Files contain as many bytes as their
-// entries specify.
+// entryLayer returns a layer with the given entries. The content of each file is the letter o,
+// repeated up to the size in the file's entry.
 func entryLayer(entries []tar.Header) (v1.Layer, error) {
 	var buf bytes.Buffer
 	w := &layerWriter{tw: tar.NewWriter(&buf)}

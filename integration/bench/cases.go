@@ -13,7 +13,8 @@ import (
 	"slipway/internal/golden"
 )
 
-// benchCase is a set of Dockerfiles that are measured together: one row of the table.
+// benchCase is a set of Dockerfiles that are measured together. It is one row of the printed
+// table.
 type benchCase struct {
 	name  string
 	files []file // converted one after another; reported times are per file
@@ -93,8 +94,8 @@ func allCases() ([]*benchCase, error) {
 	return cases, nil
 }
 
-// limitSize is the size in bytes above which a Dockerfile in testdata tests a size limit.
-// These few files would dominate the result, so they are a case of their own.
+// limitSize is the maximum size in bytes of an ordinary Dockerfile in testdata. Larger ones
+// test size limits. They are a separate benchmark case, because they would dominate the result.
 const limitSize = 64 << 10
 
 // corpusCases returns all Dockerfiles in testdata. The platform is linux/amd64 unless the test

@@ -108,7 +108,8 @@ func (o ours) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Res
 	return &plan.Resolved{Ref: ref, Digest: img.Digest, Config: img.Config}, nil
 }
 
-// Context implements our resolver. The benchmark uses no named contexts.
+// Context implements our resolver. It returns nil, because the benchmark uses no named
+// contexts.
 func (ours) Context(context.Context, string, *ocispecs.Platform) (plan.NamedContext, error) {
 	return nil, nil
 }
@@ -119,7 +120,8 @@ func (ours) Ignore(context.Context) (*ignore.Matcher, error) { return nil, nil }
 // Time implements our resolver. It returns no time for SOURCE_DATE_EPOCH.
 func (ours) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }
 
-// State returns the main context as a local source. Upstream does the same without a client.
+// State returns the main context as a local source. Upstream's converter also uses a local
+// source if it has no gateway client.
 func (ours) State(_ context.Context, _ *plan.Input, used *plan.Paths) (llb.State, error) {
 	var opts []llb.LocalOption
 	if paths := used.Filter(); len(paths) > 0 {

@@ -77,9 +77,9 @@ func run(ctx context.Context, w io.Writer, args []string) error {
 	return writeAllocs(*mem)
 }
 
-// load returns the cases whose name matches the regular expression only.
-func load(only string) ([]*benchCase, error) {
-	re, err := regexp.Compile(only)
+// load returns the cases whose names match the regular expression pattern.
+func load(pattern string) ([]*benchCase, error) {
+	re, err := regexp.Compile(pattern)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func load(only string) ([]*benchCase, error) {
 	}
 	cases = slices.DeleteFunc(cases, func(c *benchCase) bool { return !re.MatchString(c.name) })
 	if len(cases) == 0 {
-		return nil, fmt.Errorf("no cases match %q", only)
+		return nil, fmt.Errorf("no cases match %q", pattern)
 	}
 	return cases, nil
 }

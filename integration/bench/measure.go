@@ -12,7 +12,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// turn is what converting a Dockerfile costs on average in one turn of a case.
+// turn is the average cost of converting one Dockerfile of a case, measured in one turn.
 type turn struct {
 	time  time.Duration
 	bytes float64 // bytes allocated

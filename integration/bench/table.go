@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// table prints the results of the benchmark, a row after each measured case.
+// table prints the results of the benchmark as a table. It prints a row as soon as a case has
+// been measured.
 type table struct {
 	w          io.Writer
 	converters []converter
@@ -62,8 +63,8 @@ func (t *table) row(c *benchCase, m measurement) {
 	}
 }
 
-// growth prints how the conversion time grows with the size of a Dockerfile: for each family,
-// the time for 4000 parts divided by the time for 1000 parts.
+// growth prints how the conversion time grows with the size of a Dockerfile. For each generator
+// in chains, it prints the time for 4000 parts divided by the time for 1000 parts.
 func (t *table) growth() {
 	const small, large = 1000, 4000
 	header := false

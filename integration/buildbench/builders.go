@@ -89,7 +89,7 @@ func (s *slipway) build(ctx context.Context, dir string) (usage, error) {
 	return measureProgram(ctx, dir, nil, append(args, ".")...)
 }
 
-// buildkitd is the builder that runs buildctl with the rig's daemon.
+// buildkitd is the builder that runs buildctl with the BuildKit daemon of package rig.
 type buildkitd struct {
 	rig     *rig.Rig
 	archive string
@@ -166,7 +166,8 @@ func (b *buildah) about(ctx context.Context) string {
 
 func (b *buildah) state() string { return b.dir }
 
-// empty removes buildah's files directly, because buildah rmi takes seconds per layer.
+// empty removes buildah's images and containers by removing their files. The command buildah
+// rmi would take seconds per layer.
 func (b *buildah) empty(context.Context) error {
 	err := unix.Unmount(filepath.Join(b.dir, "root/overlay"), unix.MNT_DETACH)
 	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {

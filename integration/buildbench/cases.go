@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// benchCase is a build context, with the change before each measured build.
+// benchCase is a build context, with the change that is made to it before each measured build.
 type benchCase struct {
 	name       string
 	dockerfile string

@@ -104,8 +104,8 @@ type result struct {
 	disk    int64 // size of the state in bytes
 }
 
-// measure runs the builders of a case in turns, runs times each. Before the first turn, each
-// builder of a case that is not cold fills its cache with an uncounted build.
+// measure runs the builders in turns, so that each builds the case runs times. Unless the case
+// is cold, each builder first fills its cache with an uncounted build.
 func measure(ctx context.Context, r *rig.Rig, c *benchCase, builders []builder, runs int) ([]*result, error) {
 	dir, err := r.TempDir("bench")
 	if err != nil {
@@ -148,7 +148,8 @@ func measure(ctx context.Context, r *rig.Rig, c *benchCase, builders []builder, 
 	return results, nil
 }
 
-// build runs one build and adds its time and memory to res, unless turn is negative.
+// build runs one build and adds its time and memory to res. If turn is negative, the build only
+// fills the cache and adds nothing.
 func (res *result) build(ctx context.Context, b builder, c *benchCase, dir string, turn int) error {
 	if c.cold {
 		if err := b.empty(ctx); err != nil {

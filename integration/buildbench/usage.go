@@ -18,15 +18,16 @@ type usage struct {
 	memory int64 // bytes, of the process that used most
 }
 
-// measuredName is the argv[0] with which this program starts itself to measure another
-// program.
+// measuredName is the argv[0] of the intermediate process of measureProgram, which is this
+// program again.
 const measuredName = "buildbench-measured"
 
-// measureProgram runs a program in dir and returns its resource usage. The program gets its
-// own mount namespace, so its mounts disappear with it.
+// measureProgram runs a program in dir and returns its resource usage. The program gets its own
+// mount namespace, so its mounts disappear when it exits.
 //
-// An intermediate process starts the program. The kernel attributes the peak memory of the
-// starting process to the program, and this process contains a registry.
+// An intermediate process starts the program, because the kernel counts the peak memory of the
+// starting process as the program's. The calling process would distort the result: it contains
+// a registry.
 func measureProgram(ctx context.Context, dir string, env []string, args ...string) (usage, error) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -48,7 +48,7 @@ func (l *Layout) Next() (bool, error) {
 	return true, l.apply(l.c.builds[l.n])
 }
 
-// Dir returns the directory of the layout.
+// Dir returns the directory that contains the files of the current build.
 func (l *Layout) Dir() string { return l.dir }
 
 // Request returns the request for the current build. Its Dockerfile has no # syntax line.
@@ -83,8 +83,8 @@ func (l *Layout) apply(b step) error {
 	return setDefaultTimes(l.dir, l.start)
 }
 
-// write writes a file. It removes an existing file, also one in the place of a parent
-// directory.
+// write writes a file of the case to disk. It first removes an existing file of this path, and
+// any file whose path is needed for a parent directory.
 func (l *Layout) write(f txtar.File) error {
 	for at := f.Name; at != "."; at = filepath.Dir(at) {
 		path := filepath.Join(l.dir, at)
@@ -103,8 +103,9 @@ func (l *Layout) write(f txtar.File) error {
 	return os.WriteFile(path, f.Data, 0o644)
 }
 
-// setDefaultTimes sets the modification time of each file below dir that changed after began.
-// Files whose time a header set are older and stay unchanged.
+// setDefaultTimes sets the default modification time of each file below dir that changed after
+// began. It leaves older files unchanged, because a header or an earlier build has set their
+// times.
 func setDefaultTimes(dir string, began time.Time) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

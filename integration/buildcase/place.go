@@ -133,7 +133,7 @@ func setTime(path string, at time.Time) error {
 }
 
 // PackArchive creates a tar archive. It compresses the archive if name ends in .gz or .zst.
-// Each of lines describes an entry:
+// Each line of lines describes an entry:
 //
 //	dir 0755 0:0 etc
 //	file 0644 7:8 etc/x the content\nof two lines

@@ -70,8 +70,9 @@ func TestConcurrentBuilds(t *testing.T) {
 	sites[0].checkNoTemp()
 }
 
-// TestConcurrentCacheMounts checks that cache mounts keep their sharing mode between concurrent
-// builds: locked ones are used in turn, private ones by one step each, shared ones by all.
+// TestConcurrentCacheMounts checks the sharing modes of cache mounts in concurrent builds.
+// Steps use a locked mount one after another, each step gets its own private mount, and all
+// steps use a shared mount concurrently.
 func TestConcurrentCacheMounts(t *testing.T) {
 	const builds = 6
 	for _, tc := range []struct{ runner, sharing, script string }{

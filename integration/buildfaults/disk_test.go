@@ -52,9 +52,9 @@ func resizeTmpfs(t *testing.T, dir string, size int) {
 	}
 }
 
-// TestFullState checks that a build whose state directory is full fails with a clear error,
-// and that its state stays valid. Each of ten disk sizes lets another write be the first to
-// fail. With enough space the next build succeeds.
+// TestFullState checks that a build whose state directory is full fails with a clear error, and
+// that its state stays valid. The test tries ten disk sizes, so that a different write fails
+// first in each build. With enough space the next build succeeds.
 func TestFullState(t *testing.T) {
 	s := newFullSite(t)
 	want := s.build()

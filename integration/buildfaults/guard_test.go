@@ -18,9 +18,9 @@ import (
 	"slipway/integration/poll"
 )
 
-// TestNoProcessLeft checks that no process outlives the command: no process of a step, and not
-// the guard that ends the steps. If a signal terminates the command itself (SIGHUP, SIGKILL),
-// processes may exit a little later than the command.
+// TestNoProcessLeft checks that no process outlives the command: neither the processes of a
+// step, nor the guard process that kills them. If a signal terminates the command itself
+// (SIGHUP, SIGKILL), processes may exit a little later than the command.
 func TestNoProcessLeft(t *testing.T) {
 	// A subreaper becomes the parent of orphaned processes, so wantNoChildren finds them.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {

@@ -18,8 +18,8 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// program is the path of slipway, base the directory of a base image. Only TestMain sets them,
-// because compiling them takes seconds.
+// program is the path of the compiled slipway, and base is the directory of a base image. Only
+// TestMain sets the two variables. Creating both takes seconds, so all tests share them.
 var program, base string
 
 func TestMain(m *testing.M) {
@@ -94,8 +94,8 @@ func (s *site) write(name, data string) {
 	}
 }
 
-// archivePath returns the path of the OCI archive that builds write if they have the flags
-// from outputs.
+// archivePath returns the path of the OCI archive that builds with the flags of method outputs
+// write.
 func (s *site) archivePath() string { return filepath.Join(s.dir, "out", "image.tar") }
 
 // command returns a build command whose result depends only on the build context and args.
@@ -113,7 +113,7 @@ func (s *site) outputs() []string {
 }
 
 // start returns a slipway command that runs as the user of s. The command gets its own process
-// group, so that wantNoProcess can find the processes that it leaves.
+// group, so that wantNoProcess can find processes that the command leaves running.
 func (s *site) start(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(s.t.Context(), program, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -124,7 +124,8 @@ func (s *site) start(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// build runs a build with the flags from outputs and returns the content of the OCI archive.
+// build runs a build with the flags of method outputs and returns the content of the OCI
+// archive.
 func (s *site) build(args ...string) []byte {
 	s.t.Helper()
 	if out, err := s.command(append(s.outputs(), args...)...).CombinedOutput(); err != nil {

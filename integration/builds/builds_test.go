@@ -140,8 +140,9 @@ func (f *findings) try(n int) {
 	f.t.Errorf("build %d of seed %d differs: %s\n%s\n%s", n, *seed, kind, diff, c.Text())
 }
 
-// compare returns the difference between the builders' outcomes for a case, or "". Equal cases
-// with different suffixes share no cache.
+// compare returns the difference between the builders' outcomes for a case, or "" if the
+// outcomes agree. If suffix is not "", the build shares no cache with builds of the same case
+// and another suffix.
 func (f *findings) compare(c *Case, suffix string) string {
 	text := c.Text()
 	if suffix != "" {
@@ -162,7 +163,8 @@ func (f *findings) compare(c *Case, suffix string) string {
 	return Unexcused(text, diff)
 }
 
-// kindOf returns a short name for the kind of a difference. Findings are counted by kind.
+// kindOf returns the names of the properties that differ in diff, by which findings are
+// counted.
 func kindOf(diff string) string {
 	var kinds []string
 	for line := range strings.Lines(diff) {

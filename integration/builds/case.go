@@ -123,8 +123,8 @@ func section(b *strings.Builder, name, text string) {
 	}
 }
 
-// headers returns the header lines that create f. The lines in last must follow the headers
-// for all files, because they need or modify other files.
+// headers returns the header lines that create f. The lines in last set the time of f, and must
+// follow the header lines of all files, because creating other files could change the time.
 func (f *File) headers() (headers, last []string) {
 	path := quotePath("context/" + f.Path)
 	switch f.Kind {

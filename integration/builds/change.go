@@ -68,8 +68,9 @@ func (g *generator) change() {
 	}
 }
 
-// unmodified returns a random context path of one of the kinds that no earlier change
-// modified, or "". kinds is separated by blanks.
+// unmodified returns the path of a random context file that has one of kinds, a list separated
+// by blanks. It returns "" if no such file exists, or if an earlier change already modifies
+// files of the context.
 func (g *generator) unmodified(kinds string) string {
 	var list []string
 	for _, f := range g.c.Files {

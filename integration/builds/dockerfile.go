@@ -80,7 +80,7 @@ func (g *generator) setUp() []*Instruction {
 		g.pick("ln /w/a /w/d/e/h", "ln -s a /w/l", "chmod 750 /w/d", "chown 7:8 /w/b", "ln -s /w/d /w/l; touch /w/d/e/f", "touch -d '2001-02-03 04:05:06' /w/d/e /w/a"), "|| true"))
 }
 
-// recordPaths records that the current stage contains paths.
+// recordPaths records that paths exist in the current stage.
 func (g *generator) recordPaths(paths ...string) {
 	g.stagePaths[len(g.stagePaths)-1] = append(g.stagePaths[len(g.stagePaths)-1], paths...)
 }
@@ -204,7 +204,8 @@ func (g *generator) copy() *Instruction {
 	return i
 }
 
-// setSources sets the sources of i, and adds flags that the sources require.
+// setSources sets the sources of i. If the sources require it, it selects the JSON form and
+// adds a slash to the destination.
 func (g *generator) setSources(i *Instruction, sources []string) {
 	for _, s := range sources {
 		i.JSON = i.JSON || strings.Contains(s, " ")

@@ -76,8 +76,8 @@ func excuses() []excuse {
 	}
 }
 
-// Unexcused returns the lines of diff that no excuse covers, with their headings. It returns
-// "" if every line is excused. text is the case in the format of package buildcase.
+// Unexcused returns diff without the lines that an excuse covers. It returns "" if excuses
+// cover all lines that differ. text is the case in the format of package buildcase.
 func Unexcused(text []byte, diff string) string {
 	var lines []string
 	for line := range strings.Lines(diff) {
@@ -94,7 +94,7 @@ func Unexcused(text []byte, diff string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// drop removes the lines that e excuses from the lines of a difference.
+// drop returns the lines of a difference without those that e excuses.
 func (e excuse) drop(lines []string) []string {
 	if e.pair == nil {
 		return slices.DeleteFunc(lines, func(line string) bool { return e.line == nil || e.line.MatchString(line) })

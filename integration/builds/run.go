@@ -110,7 +110,7 @@ func (r *Runner) CompareBuild(ctx context.Context, req rig.Request, solvers ...S
 	return diffs, err
 }
 
-// compareBuild is CompareBuild that also reports whether the build failed with BuildKit.
+// compareBuild implements CompareBuild. It also reports whether the build failed with BuildKit.
 func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...Solver) (diffs []string, failed bool, err error) {
 	dir, err := os.MkdirTemp(r.Dir, "build-")
 	if err != nil {
@@ -147,7 +147,7 @@ func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...S
 	return diffs, want.err != nil, nil
 }
 
-// failAlike reports whether at least one of the truncated dockerfiles fails in the same step
+// failAlike reports whether at least one of the truncated Dockerfiles fails in the same step
 // with both builders. If so, the builders agree: when several steps of a build fail, it is
 // random which error ends the build.
 func (r *Runner) failAlike(ctx context.Context, dir string, req rig.Request, s Solver, dockerfiles []string) (bool, error) {
@@ -305,8 +305,8 @@ func (r *Runner) buildWithSolver(ctx context.Context, dir string, req rig.Reques
 	return o, nil
 }
 
-// steps adds to o which RUN steps were executed, which steps failed, and the output of the
-// failed steps.
+// steps adds to o the names of the executed RUN steps and of the failed steps, and the output
+// of the failed ones.
 func (o *outcome) steps(res *rig.Result) {
 	for _, v := range res.Vertices {
 		switch {

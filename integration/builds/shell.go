@@ -59,8 +59,8 @@ func (g *generator) command() string {
 	)
 }
 
-// otherDir returns dir, or a directory in its place that does not contain other. A command
-// that reads a directory while it writes into it would have a random result.
+// otherDir returns dir, or /bin if dir contains other. A command that reads a directory while
+// it writes into it would have a random result.
 func otherDir(dir, other string) string {
 	if dir == "." || strings.HasPrefix(other+"/", dir+"/") {
 		return "/bin"

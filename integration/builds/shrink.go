@@ -130,10 +130,10 @@ func (f *File) cuts() []cut {
 }
 
 // removals returns one cut for each element of s, which removes the element. It returns nil if
-// s has at most least elements.
-func removals[T any](s *[]T, least int) []cut {
+// s has at most minimum elements.
+func removals[T any](s *[]T, minimum int) []cut {
 	var list []cut
-	if len(*s) <= least {
+	if len(*s) <= minimum {
 		return nil
 	}
 	for n := range *s {

@@ -10,8 +10,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestCall checks that the calls other than build print the same with our frontend as with
-// upstream's, as text and as JSON.
+// TestCall checks that docker buildx build --call=check, outline and targets print the same
+// with our frontend as with upstream's, as text and as JSON.
 func TestCall(t *testing.T) {
 	t.Parallel()
 	b := newBuildx(t, builder.Daemon)
@@ -50,7 +50,8 @@ CMD run $undefined
 	}
 }
 
-// TestCallError checks that a call for a Dockerfile that cannot be read is an error.
+// TestCallError checks that docker buildx build --call with an invalid Dockerfile fails with
+// the parser's error.
 func TestCallError(t *testing.T) {
 	t.Parallel()
 	b := newBuildx(t, builder.Daemon)
@@ -74,8 +75,8 @@ func (b *buildx) call(t *testing.T, frontend, dockerfile, call string) (string, 
 }
 
 // withoutDefinitions removes the LLB definition of the Dockerfile's source from a JSON
-// response. The definition contains random names that the client chose. Other text is
-// unchanged.
+// response. The definition contains random names that the client chose. If text is not such a
+// response, it returns text unchanged.
 func withoutDefinitions(text string) string {
 	var answer struct {
 		Sources []map[string]any `json:"sources"`

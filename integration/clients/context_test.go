@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// contextDockerfile copies a file from the named context other.
+// contextDockerfile is an archive whose Dockerfile copies a file from the named context
+// "other".
 const contextDockerfile = `
 -- Dockerfile --
 # syntax=FRONTEND

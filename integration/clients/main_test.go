@@ -15,8 +15,8 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// builder is the rig that all tests share, because starting one takes seconds.
-// Only TestMain sets it.
+// builder is the BuildKit daemon and registry that all tests share, because starting them takes
+// seconds. Only TestMain sets it.
 var builder *rig.Rig
 
 func TestMain(m *testing.M) {
@@ -29,8 +29,8 @@ type buildx struct {
 	env  []string
 }
 
-// newBuildx creates a buildx builder for d, with driver remote. It uses a new configuration
-// directory, so that it does not modify the user's.
+// newBuildx returns a buildx that builds with daemon d through driver remote. It uses a new
+// configuration directory, so that it does not modify the user's.
 func newBuildx(t *testing.T, d *rig.Daemon) *buildx {
 	t.Helper()
 	path, err := toolbox.Path(t.Context(), t.Output(), "buildx")
@@ -84,7 +84,7 @@ func writeArchive(t *testing.T, archive string) string {
 	return dir
 }
 
-// wantFile checks the content of an exported file. The elements of path are joined.
+// wantFile checks that the exported file has content want. It joins the elements of path.
 func wantFile(t *testing.T, want string, path ...string) {
 	t.Helper()
 	got, err := os.ReadFile(filepath.Join(path...))

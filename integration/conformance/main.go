@@ -99,8 +99,8 @@ func run(ctx context.Context, set settings) (ok bool, err error) {
 	return ok, nil
 }
 
-// compareOn compares the two frontend images on one kind of BuildKit worker, or records
-// upstream's outcomes. ok is false if a test passes with upstream's image only.
+// compareOn compares the two frontend images on one kind of BuildKit worker. With -record it
+// only records upstream's outcomes. ok is false if a test passes with upstream's image only.
 func (set settings) compareOn(ctx context.Context, s *suite, root, worker string) (ok bool, err error) {
 	var want outcomes
 	if set.recorded {

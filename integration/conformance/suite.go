@@ -22,7 +22,7 @@ const (
 	timeout       = "45m"            // -test.timeout of the whole suite
 )
 
-// A suite is BuildKit's compiled test program and what it needs to run.
+// A suite is BuildKit's compiled test program and the directories that it needs to run.
 type suite struct {
 	binary    string // path of the test program
 	sourceDir string // source directory of the tested package, from which tests read files

@@ -21,7 +21,7 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Wait waits until the program exits and returns its error, as [exec.Cmd.Wait] does. If ctx is
-// done first, it stops the program with the given grace period.
+// done first, Wait stops the program like [Process.Stop], with grace as the grace period.
 func (p *Process) Wait(ctx context.Context, grace time.Duration) error {
 	select {
 	case <-p.done:

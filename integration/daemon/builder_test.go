@@ -138,8 +138,8 @@ func TestBuilderImage(t *testing.T) {
 	}
 }
 
-// TestBuilderOutputs checks that each kind of output of a build with a daemon has the same
-// digests as BuildKit's own client writes.
+// TestBuilderOutputs checks that a build with a daemon writes every kind of output and the
+// exported cache, and returns the config digest of the pushed image.
 func TestBuilderOutputs(t *testing.T) {
 	o := builderOptions(t)
 	dir := t.TempDir()

@@ -57,8 +57,8 @@ func connect(conn net.Conn) {
 	_, _ = io.Copy(conn, daemon)
 }
 
-// installFakeDocker puts a fake docker command on PATH. Its only container is named rig, and
-// buildctl dial-stdio in this container connects to the builder.
+// installFakeDocker puts a fake docker command on PATH. The command only accepts docker exec of
+// buildctl dial-stdio in a container named rig, and then connects to the builder's socket.
 func installFakeDocker(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()

@@ -71,8 +71,8 @@ func TestContextFilter(t *testing.T) {
 	}
 }
 
-// copyContext copies a context to a new directory. The builder caches the files of a directory
-// and requests only changes, so a known directory would hide transfers.
+// copyContext copies a context to a new directory. From a directory that the builder already
+// knows, it would request only changed files, and the test would miss transfers.
 func copyContext(t *testing.T, dir string) string {
 	t.Helper()
 	to := t.TempDir()

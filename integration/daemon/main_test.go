@@ -15,8 +15,8 @@ const (
 	upstream = rig.Upstream
 )
 
-// shared is the rig that all tests share, because starting one takes seconds.
-// Only TestMain sets it.
+// shared is the BuildKit daemon and registry that all tests share, because starting them takes
+// seconds. Only TestMain sets it.
 var shared *rig.Rig
 
 func TestMain(m *testing.M) {

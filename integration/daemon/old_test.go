@@ -43,7 +43,8 @@ func TestBuildKit2023(t *testing.T) {
 	})
 }
 
-// TestEngine20 does the same as TestBuildKit2023 with docker build and Docker Engine 20.10.
+// TestEngine20 checks that our frontend and upstream's create the same images with docker build
+// and Docker Engine 20.10, or return the same error. It also checks slipway build --load.
 func TestEngine20(t *testing.T) {
 	t.Parallel()
 	engine, err := shared.StartEngine(t.Context())

@@ -213,7 +213,8 @@ func buildOut(t *testing.T, o builder.Options, from, to []client.CacheOptionsEnt
 	return string(data), ran
 }
 
-// entries returns a copy of cache options without the named attributes.
+// entries returns a copy of cache options without the attributes named in without. It also
+// removes attribute src of registry caches.
 func entries(list []client.CacheOptionsEntry, without ...string) []client.CacheOptionsEntry {
 	var out []client.CacheOptionsEntry
 	for _, e := range list {

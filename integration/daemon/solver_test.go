@@ -115,7 +115,8 @@ func (c *testCase) build(t *testing.T, f buildFunc) string {
 	return b.String()
 }
 
-// matchError returns the lines of c.Errors that err contains.
+// matchError returns the expected error lines of c, or a text that describes the problem if err
+// does not contain all of them. If c expects no error, it returns the text of err.
 func (c *testCase) matchError(err error) string {
 	if c.Errors == nil {
 		return "error: " + err.Error()

@@ -104,7 +104,7 @@ func readSpecs(t *testing.T, dir string) (list []specs.Spec) {
 }
 
 // normalizeSpec removes intended differences between BuildKit and our runner from a container
-// configuration. It checks the last elements of paths before it removes them.
+// configuration.
 func normalizeSpec(s *specs.Spec) {
 	s.Version = ""   // ours is older, because crun does not support the newest one
 	s.Root.Path = "" // each container has its own directory

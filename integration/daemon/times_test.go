@@ -71,8 +71,8 @@ func TestOutputTimes(t *testing.T) {
 	}
 }
 
-// outputTimes runs a build with each kind of output. It returns a text with the properties of
-// the outputs that do not depend on the program that wrote them.
+// outputTimes runs a build with each kind of output. It returns the times and other properties
+// of the outputs as text. It omits properties that may differ between builders.
 func outputTimes(t *testing.T, o builder.Options, attrs map[string]string) string {
 	t.Helper()
 	var b strings.Builder

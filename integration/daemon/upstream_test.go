@@ -56,8 +56,8 @@ func TestUpstream(t *testing.T) {
 	}
 }
 
-// upstreamTests returns the test functions of the Dockerfile suite. It maps their names to
-// their files.
+// upstreamTests returns the test functions of BuildKit's Dockerfile suite, as a map from names
+// to file names.
 func upstreamTests(t *testing.T) map[string]string {
 	t.Helper()
 	dir, err := exec.CommandContext(t.Context(), "go", "list", "-f", "{{.Dir}}", "github.com/moby/buildkit/frontend/dockerfile/parser").Output()

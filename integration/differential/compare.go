@@ -38,12 +38,12 @@ func Kinds() []Kind {
 	return []Kind{Operations, OpMetadata, Locations, ResultMetadata, Warnings, ErrorText, ErrorLocations, Requests}
 }
 
-// Differences maps each kind that differs to a diff. Lines with - come from the first record,
-// lines with + from the second.
+// Differences maps each kind in which two records differ to a diff. Its lines that start with -
+// come from the first record, those that start with + from the second.
 type Differences map[Kind]string
 
-// Compare returns the differences between two records of the same case. It ignores what our
-// error texts add to upstream's, and what depends on the timing of concurrent platforms.
+// Compare returns the differences between two records of the same case. It ignores text that
+// only our errors contain, and differences that result from the timing of concurrent platforms.
 func Compare(a, b *Record) Differences {
 	d := Differences{}
 	set := func(kind Kind, text string) {
@@ -129,7 +129,7 @@ func definitionsDiff(a, b *Record, parts llbtext.Parts) string {
 	return ""
 }
 
-// strayMetadata returns a text if two definitions have metadata for different numbers of
+// strayMetadata returns an error text if two definitions have metadata for different numbers of
 // digests, otherwise "".
 func strayMetadata(a, b *pb.Definition) string {
 	n, m := len(a.GetMetadata()), len(b.GetMetadata())

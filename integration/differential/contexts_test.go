@@ -46,8 +46,9 @@ func FuzzContexts(f *testing.F) {
 	})
 }
 
-// contextCase returns a test case whose Dockerfile uses the main context and a named context.
-// The case has a Dockerfile for each source that main can select.
+// contextCase returns a test case with a main context and a named context. main, value and
+// subdir are values of frontend options, and name is the name of the named context. Every
+// source that main can select contains the same Dockerfile, which uses both contexts.
 func contextCase(main, name, value, subdir string) string {
 	const dockerfile = "FROM src AS one\nFROM alpine\nCOPY --from=one a b\nCOPY c d\n"
 	var b strings.Builder

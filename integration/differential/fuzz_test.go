@@ -13,8 +13,8 @@ import (
 // slower.
 const maxFuzzLength = 4096
 
-// FuzzConversion checks that any Dockerfile gives upstream's result. The bits select the
-// platform and some options.
+// FuzzConversion checks that any Dockerfile gives the same result with both frontends. Each
+// input also contains bits that select the platform and some options.
 func FuzzConversion(f *testing.F) {
 	slowtest.Skip(f, "compares thousands of inputs")
 	for _, c := range golden.Cases(f) {

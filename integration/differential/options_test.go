@@ -128,8 +128,8 @@ func FuzzOptions(f *testing.F) {
 	})
 }
 
-// optionError returns the text of an error without Go types, and without what only our
-// frontend adds.
+// optionError returns the text of an error without the parts that may differ between frontends:
+// Go types, and the lists of valid values, which only our frontend adds.
 func optionError(err error) string {
 	text, _, _ := strings.Cut(validValues.ReplaceAllString(textOfError(err), ""), ": json: cannot unmarshal")
 	return text

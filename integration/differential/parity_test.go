@@ -125,8 +125,8 @@ const goodCase = "opts: filename=Dockerfile\n-- Dockerfile --\nFROM alpine\nARG 
 
 const badCase = "-- Dockerfile --\nFROM alpine\nCOPY a\n"
 
-// TestEveryKindIsSeen checks that the comparison detects a modification of upstream's results
-// in each kind.
+// TestEveryKindIsSeen checks that the comparison finds a difference of each kind after
+// upstream's requests or results were modified, and finds none without a modification.
 func TestEveryKindIsSeen(t *testing.T) {
 	tests := []struct {
 		name, archive string

@@ -25,7 +25,8 @@ var shellModes = func() []shell.Mode {
 	return all
 }()
 
-// shellEnv is a set of variables, in the form that our shell package takes and in upstream's.
+// shellEnv is a set of variables, in the two types that our shell package and upstream's
+// require.
 type shellEnv struct {
 	ours   shell.Map
 	theirs upstream.EnvGetter
@@ -219,8 +220,8 @@ func setText(set map[string]struct{}) string {
 	return fmt.Sprintf("%q", slices.Sorted(maps.Keys(set)))
 }
 
-// listText formats a list in the format of setText. A duplicate name is therefore a
-// difference.
+// listText formats a list in the format of setText, which formats sets. Texts therefore differ
+// if the list contains a name twice.
 func listText(list []string) string {
 	return fmt.Sprintf("%q", slices.Sorted(slices.Values(list)))
 }

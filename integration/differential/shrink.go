@@ -52,8 +52,8 @@ func (s *shrinker) size() int {
 	return n + len(b.Files)
 }
 
-// try replaces the finding's build with b if b also differs in the finding's first kind. It
-// reports whether it did.
+// try replaces the finding's build with b if the frontends also differ for b, in the finding's
+// first kind. It reports whether it replaced the build.
 func (s *shrinker) try(b *generate.Build) bool {
 	if s.trials++; s.trials > maxTrials || s.ctx.Err() != nil {
 		return false
@@ -102,8 +102,8 @@ func (s *shrinker) options() {
 	}
 }
 
-// pieces tries to remove parts of the Dockerfile, large ones first. split returns the parts
-// that can be removed.
+// pieces tries to remove parts of the Dockerfile, large parts first. split splits a Dockerfile
+// into its smallest removable parts.
 func (s *shrinker) pieces(split func(string) []string) {
 	for n := len(split(s.found.Small.Text)) / 2; n > 0; n /= 2 {
 		for i := 0; ; {

@@ -173,8 +173,8 @@ func stringsOfGo(name string, data []byte) ([]string, error) {
 	return texts, nil
 }
 
-// upstreamArchive returns a test case with the Dockerfile text. It contains an image config
-// for each base image that does not exist by default.
+// upstreamArchive returns the archive of a test case whose Dockerfile is text. The archive
+// contains an image config for each base image that is not one of the default images.
 func upstreamArchive(text string) []byte {
 	var images strings.Builder
 	seen := map[string]bool{}

@@ -110,7 +110,8 @@ func buildWith(ctx context.Context, t *testing.T, files fsutil.FS) error {
 	return err
 }
 
-// changingDir is a build context of 200 files that changes or fails during its transfer.
+// changingDir is a build context of 200 files that the test can remove or make fail during its
+// transfer.
 type changingDir struct {
 	fsutil.FS
 	dir     string

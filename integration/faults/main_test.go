@@ -13,8 +13,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// builder is the rig that all tests share, because starting one takes seconds.
-// Only TestMain sets it.
+// builder is the BuildKit daemon and registry that all tests share, because starting them takes
+// seconds. Only TestMain sets it.
 var builder *rig.Rig
 
 func TestMain(m *testing.M) {

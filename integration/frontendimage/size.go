@@ -13,12 +13,13 @@ import (
 	"text/tabwriter"
 )
 
-// shownGroups is the maximum number of groups that WriteSizes prints individually.
+// shownGroups is the maximum number of modules and standard library directories that WriteSizes
+// prints individually.
 const shownGroups = 30
 
-// WriteSizes prints how the size of a program is composed: its sections, and the code and data
-// of each module and each top-level directory of Go's standard library. The program needs a
-// symbol table.
+// WriteSizes prints the size of a program by section, and the size of the code and data of each
+// module and each top-level directory of Go's standard library. The program needs a symbol
+// table.
 func WriteSizes(w io.Writer, program []byte) error {
 	f, err := elf.NewFile(bytes.NewReader(program))
 	if err != nil {
@@ -51,7 +52,8 @@ func WriteSizes(w io.Writer, program []byte) error {
 	return tw.Flush()
 }
 
-// sections maps the names of the sections that a stripped program contains to descriptions.
+// sections returns a description for each section that a program has without symbols, by the
+// name of the section.
 func sections() map[string]string {
 	return map[string]string{
 		".text":      "machine code",
@@ -62,7 +64,7 @@ func sections() map[string]string {
 	}
 }
 
-// groupSizes returns the total size in bytes of the symbols in each group.
+// groupSizes returns the total size in bytes of the symbols in each group. See groupOf.
 func groupSizes(f *elf.File) (map[string]uint64, error) {
 	symbols, err := f.Symbols()
 	if err != nil {
@@ -79,8 +81,9 @@ func groupSizes(f *elf.File) (map[string]uint64, error) {
 	return sizes, nil
 }
 
-// groupOf returns the group of a symbol: its module, or "std DIRECTORY" for Go's standard
-// library. The group of a symbol that the linker creates is the symbol's kind.
+// groupOf returns the group to which WriteSizes adds the size of a symbol: the symbol's module,
+// "std DIRECTORY" for Go's standard library, or "linker: KIND" for a symbol that the linker
+// creates.
 func groupOf(symbol string) string {
 	if rest, ok := strings.CutPrefix(symbol, "go:"); ok {
 		kind, _, _ := strings.Cut(rest, ".")

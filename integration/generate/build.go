@@ -56,7 +56,8 @@ func (b *Build) Clone() *Build {
 	return &c
 }
 
-// Archive returns the build as a test case in the format of testdata. title is its first line.
+// Archive returns the build as a test case in the format of testdata. title is the first line
+// of the case.
 func (b *Build) Archive(title string) []byte {
 	var s strings.Builder
 	fmt.Fprintf(&s, "# %s\n", title)
@@ -82,7 +83,7 @@ func (b *Build) Archive(title string) []byte {
 	return []byte(s.String() + body.String())
 }
 
-// quoteOption returns v, quoted if the header syntax requires quotes.
+// quoteOption returns v, quoted if the syntax of header lines requires quotes.
 func quoteOption(v string) string {
 	if v == "" || strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r == '"' || r == '`' || r == '\'' || r > '~' }) {
 		return strconv.Quote(v)
@@ -90,8 +91,9 @@ func quoteOption(v string) string {
 	return v
 }
 
-// writeFile adds a file to a test case. It writes text as Go string literals if an archive or
-// an editor would change it.
+// writeFile adds the file name to body, the files of a test case. If an archive or an editor
+// would change text, it writes text as Go string literals and adds a line to header that says
+// so.
 func writeFile(header, body *strings.Builder, name, text string) {
 	fmt.Fprintf(body, "-- %s --\n", name)
 	if isPlain(text) {
@@ -122,7 +124,7 @@ func isPlain(text string) bool {
 	return true
 }
 
-// Case returns the build as a test case. name has the form category/words.
+// Case returns the build as a test case named name, which has the form category/words.
 func (b *Build) Case(name string) (*golden.Case, error) {
 	return golden.Parse(name, b.Archive("A generated build"))
 }
@@ -142,16 +144,16 @@ type generator struct {
 // chance returns true with a probability of 1/n.
 func (g *generator) chance(n int) bool { return g.IntN(n) == 0 }
 
-// chanceOfError returns true with a probability of 1/n. It returns false if the build may not
-// contain errors.
+// chanceOfError returns true with a probability of 1/n. If the build must not contain errors,
+// it always returns false.
 func (g *generator) chanceOfError(n int) bool { return g.allowErrors && g.IntN(n) == 0 }
 
 func (g *generator) pick(list ...string) string { return list[g.IntN(len(list))] }
 
-// sample returns between one and most different elements of list.
-func (g *generator) sample(list []string, most int) []string {
+// sample returns random elements of list: at least one and at most limit, without duplicates.
+func (g *generator) sample(list []string, limit int) []string {
 	var out []string
-	for range 1 + g.IntN(most) {
+	for range 1 + g.IntN(limit) {
 		if s := g.pick(list...); !slices.Contains(out, s) {
 			out = append(out, s)
 		}

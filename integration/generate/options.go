@@ -78,7 +78,8 @@ func (g *generator) buildArg() {
 	}
 }
 
-// context adds a named context. It replaces a stage or an image, or has a new name.
+// context adds a named context to the build. The context replaces a stage or an image, or has a
+// name of its own.
 func (g *generator) context() {
 	name := g.pick("ctx", "files", "base", "alpine", "busybox", "tools", "build", "golang:latest", "alpine:3", "example.com/rich", "nginx")
 	name += g.optionalText(5, "::%s", g.pick("linux/amd64", "linux/arm64", "windows/amd64"))

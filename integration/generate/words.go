@@ -114,7 +114,7 @@ func (g *generator) simpleValue(list ...string) string {
 	return g.pick(list...)
 }
 
-// path generates a source or a destination.
+// path generates a source or a destination path.
 func (g *generator) path() string {
 	if g.windows && g.chance(2) {
 		return g.windowsPath()

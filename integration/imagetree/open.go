@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 )
 
-// Open unpacks an OCI archive into dir and returns its top-level index. The index reads from
-// dir, which must exist and outlive it.
+// Open unpacks an OCI archive below dir and returns its top-level index. dir must exist. The
+// index reads its content from dir, so the caller must not remove dir earlier.
 func Open(archive, dir string) (v1.ImageIndex, error) {
 	f, err := os.Open(archive)
 	if err != nil {

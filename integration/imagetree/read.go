@@ -16,7 +16,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// Options configures Read. The zero value omits file times.
+// Options configures Read. With the zero value, Read omits file times.
 type Options struct {
 	Times bool // include modification times of files
 	// Start is a time before the first of the compared builds. Later file times are shown as
@@ -24,7 +24,7 @@ type Options struct {
 	Start time.Time
 }
 
-// An Image describes an image in comparable form.
+// An Image describes the content of an image so that two images can be compared.
 type Image struct {
 	Config string  // config as indented JSON with sorted keys, without creation times
 	Layers []Layer // layers in the order of the manifest, lowest first
@@ -94,8 +94,9 @@ func Read(index v1.ImageIndex, opt Options) ([]Image, error) {
 	return out, nil
 }
 
-// normalConfig formats a config without what depends on when the build ran: creation times,
-// and diffIDs, which depend on file times. The number of diffIDs remains.
+// normalConfig formats an image config without the values that depend on when the build ran:
+// creation times, and diffIDs, which depend on file times. It replaces the list of diffIDs with
+// their number.
 func normalConfig(raw []byte) (string, error) {
 	var config map[string]any
 	if err := json.Unmarshal(raw, &config); err != nil {

@@ -105,7 +105,7 @@ func run(ctx context.Context, runs int) (err error) {
 	return report(os.Stdout, images)
 }
 
-// builder runs builds of one directory in the rig.
+// builder runs builds of one directory with the BuildKit daemon of package rig.
 type builder struct {
 	rig *rig.Rig
 	dir fsutil.FS

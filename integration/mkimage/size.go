@@ -13,8 +13,8 @@ import (
 	"slipway/integration/frontendimage"
 )
 
-// printSize prints the sizes of our frontend image and of upstream's, and how the size of our
-// program is composed. The platform is that of this machine.
+// printSize prints the sizes of our frontend image and upstream's for the platform of this
+// machine. It also prints the sizes of the parts of our program.
 func printSize(ctx context.Context, w io.Writer, root string) error {
 	platforms := []v1.Platform{{OS: "linux", Architecture: runtime.GOARCH}}
 	ours, err := frontendimage.Compile(ctx, root, platforms)

@@ -61,8 +61,8 @@ func parseList(name string) ([]mutant, error) {
 	return list, nil
 }
 
-// try runs the tests of the mutant's package with the change. text names the first test that
-// fails.
+// try runs the tests of the mutant's package with the mutant's change. text names the first
+// failed test, or is "" if no test fails.
 func (m mutant) try(ctx context.Context, root string) (got outcome, text string, err error) {
 	dir, err := os.MkdirTemp("", "slipway-mutant-")
 	if err != nil {
@@ -95,7 +95,7 @@ func (m mutant) test(ctx context.Context, root string, flags ...string) (string,
 	return goCommand(ctx, root, append(flags, "./"+filepath.Dir(m.file))...)
 }
 
-// changedSource returns the content of the file with the change.
+// changedSource returns the content of the mutant's file with the mutant's change.
 func (m mutant) changedSource(root string) (string, error) {
 	data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.file)))
 	if err != nil {
@@ -108,8 +108,8 @@ func (m mutant) changedSource(root string) (string, error) {
 	return strings.Replace(text, "\n"+m.old+"\n", "\n"+m.new+"\n", 1)[1:], nil
 }
 
-// overlay writes the changed file and a JSON file for the -overlay flag of the go command to
-// dir. It returns the path of the JSON file.
+// overlay writes two files to dir: the changed source file, and a JSON file for the -overlay
+// flag of the go command. It returns the path of the JSON file.
 func (m mutant) overlay(root, dir string) (string, error) {
 	name := filepath.Join(root, filepath.FromSlash(m.file))
 	text, err := m.changedSource(root)

@@ -9,7 +9,7 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// TestList checks that the line of each mutant occurs exactly once in its file, and that
+// TestList checks every mutant in mutants.txt: its line occurs exactly once in its file, and
 // the package compiles with the change.
 func TestList(t *testing.T) {
 	slowtest.Skip(t, "checks the types of whole packages")
@@ -26,8 +26,8 @@ func TestList(t *testing.T) {
 	}
 }
 
-// TestDeadMutants checks that mutants that do not compile, or have lost their line, are
-// reported before any is tried.
+// TestDeadMutants checks that checkAll reports mutants that do not compile and mutants whose
+// line does not exist.
 func TestDeadMutants(t *testing.T) {
 	root, err := toolbox.Root()
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 	"strings"
 )
 
-// checkAll returns an error that lists the mutants that cannot be tried: their line
-// does not exist exactly once, or their package does not compile with the change.
+// checkAll returns an error that lists the unusable mutants: the line does not occur exactly
+// once in the file, or the package does not compile with the change.
 func checkAll(ctx context.Context, list []mutant, root string) error {
 	c, err := newTypechecker(ctx, list, root)
 	if err != nil {
@@ -39,8 +39,8 @@ func checkAll(ctx context.Context, list []mutant, root string) error {
 	return errors.Join(errs...)
 }
 
-// A typechecker checks packages in which one file has another text. This takes
-// milliseconds, compiling them seconds.
+// A typechecker checks the types of packages in which the content of one file is replaced. This
+// takes milliseconds, while compiling the packages would take seconds.
 type typechecker struct {
 	fset     *token.FileSet
 	packages map[string]*listedPackage // by directory
@@ -85,8 +85,8 @@ func newTypechecker(ctx context.Context, list []mutant, root string) (*typecheck
 	return c, nil
 }
 
-// check returns the errors of the type checker for the package of a file, if the file
-// has the given text.
+// check type-checks the package of file name with text as the content of this file. It returns
+// the errors of the type checker.
 func (c *typechecker) check(name, text string) error {
 	p := c.packages[filepath.Dir(name)]
 	if p == nil || !slices.Contains(p.GoFiles, filepath.Base(name)) {

@@ -1,6 +1,6 @@
 // Command parity runs docker/dockerfile's frontend and ours on every case of testdata, without
-// a builder, and prints a comparison. It fails if a kind that must be equal, such as
-// operations, differs for any case. It also fails if an excuse is no longer needed.
+// a builder, and prints a comparison. It fails if results that must be equal, such as
+// operations, differ in any case. It also fails if a listed known difference no longer occurs.
 package main
 
 import (

@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// column is a builder that runs the probes: one column of the table.
+// column is a builder configuration that runs the probes. It is one column of the printed
+// table.
 type column struct {
 	name       string
 	runner     string // runner of slipway build; "" for buildkitd
@@ -29,7 +30,7 @@ const (
 	singleIDUser      // an ordinary user with a single ID
 )
 
-// referenceColumn returns the builder that the others are compared with.
+// referenceColumn returns the configuration for buildkitd, with which all others are compared.
 func referenceColumn() column { return column{name: "buildkitd", skippedJob: "race"} }
 
 // columns returns the configurations of slipway build. A new runner needs only a line in this
@@ -55,7 +56,7 @@ const nobody = 65534
 const asNobody = `mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && ` +
 	`exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"`
 
-// site contains the resources on the host that belong to one column.
+// site contains the resources on the host that belong to one builder configuration.
 type site struct {
 	*machine
 	column
@@ -92,14 +93,14 @@ func (s *site) command(ctx context.Context, dir string) *exec.Cmd {
 	return cmd
 }
 
-// slug returns the column's name in a form for file names and image tags.
+// slug returns the column's name, sanitized for file names and image tags.
 func (c column) slug() string { return strings.NewReplacer(" ", "-", ",", "").Replace(c.name) }
 
 // home returns the home directory of the user that runs the builder.
 func (s *site) home() string { return filepath.Join(s.dir, s.slug()) }
 
-// program returns the path of slipway. Each column has its own copy, because probes try to
-// change it.
+// program returns the path of the slipway program of s. Each site has its own copy, because
+// probes try to change the program.
 func (s *site) program() string { return filepath.Join(s.home(), "slipway") }
 
 // state returns the state directory of the builder.
@@ -110,7 +111,7 @@ func (s *site) state() string {
 	return filepath.Join(s.home(), "state")
 }
 
-// newSite creates the resources of a column and pushes its images.
+// newSite creates the resources of a builder configuration and pushes the base images for it.
 func (m *machine) newSite(ctx context.Context, c column) (*site, error) {
 	s := &site{machine: m, column: c, host: filepath.Join(m.dir, "host-"+c.slug())}
 	owner := 0
@@ -137,11 +138,12 @@ func (m *machine) newSite(ctx context.Context, c column) (*site, error) {
 	return s, s.pushImages(ctx)
 }
 
-// canary is the content of the file canary in the host directory.
+// canary is the initial content of the file canary in a site's host directory, which probes try
+// to change.
 const canary = "canary\n"
 
-// restoreHost undoes the changes of a job in the host directory. It returns the names of the
-// changed files.
+// restoreHost undoes the changes that probes made in the host directory, which no build may
+// change. It returns the names of the changed files.
 func (s *site) restoreHost() ([]string, error) {
 	var changed []string
 	list, err := os.ReadDir(s.host)
@@ -165,8 +167,8 @@ func (s *site) restoreHost() ([]string, error) {
 	return changed, nil
 }
 
-// restoreProgram undoes a change of the mode of the builder's program. It reports whether a
-// job changed the mode.
+// restoreProgram resets the mode of the site's slipway program. It reports whether a probe had
+// changed the mode.
 func (s *site) restoreProgram() (bool, error) {
 	info, err := os.Stat(s.program())
 	if err != nil || info.Mode() == 0o755 {

@@ -35,6 +35,6 @@ func exceptions() []exception {
 	}
 }
 
-// newSyscalls returns the numbers of the system calls that Linux 6.8 to 6.13 added, which are
-// the same in both ABIs.
+// newSyscalls returns the numbers of the system calls that Linux 6.8 to 6.13 added. The x86-64
+// and the i386 ABI use the same numbers.
 func newSyscalls() []string { return []string{"457", "458", "462", "463", "464", "465", "466"} }

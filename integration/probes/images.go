@@ -20,7 +20,8 @@ import (
 	"slipway/integration/baseimage"
 )
 
-// image is a base image of jobs. Its name in the registry is library/probe:COLUMN-NAME.
+// image is a base image for builds that run probes. Its name in the registry is
+// library/probe:COLUMN-NAME.
 type image struct {
 	name    string
 	without string  // directory that the first layer omits
@@ -61,7 +62,7 @@ func opaqueDir(name, attribute string) entry {
 // systemDirs returns the directories at which runners mount system filesystems.
 func systemDirs() []string { return []string{"proc", "sys", "dev"} }
 
-// images returns the base images for the jobs of a column.
+// images returns the base images for builds with the builder of s.
 func (s *site) images() ([]image, error) {
 	minor, err := strconv.ParseInt(s.loop, 10, 64)
 	if err != nil {
@@ -95,7 +96,7 @@ func (s *site) images() ([]image, error) {
 	return list, nil
 }
 
-// pushImages creates the base images and pushes them to the registry.
+// pushImages creates the images that method images describes and pushes them to the registry.
 func (s *site) pushImages(ctx context.Context) error {
 	list, err := s.images()
 	if err != nil {
@@ -119,7 +120,8 @@ func (s *site) pushImages(ctx context.Context) error {
 	return nil
 }
 
-// programs returns the layer with busybox and the probe, which all images share.
+// programs returns a layer with busybox and the probe program. All base images share this
+// layer.
 func programs(probe []byte) (v1.Layer, error) {
 	busybox, err := os.ReadFile(baseimage.Busybox)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// job is a build whose steps make attempts. The steps print outcomes with names of the form
-// LABEL/ID.
+// job is a build whose steps attempt forbidden operations. The steps print the outcome of each
+// attempt with a name of the form LABEL/ID.
 type job struct {
 	name       string
 	dockerfile string
@@ -22,7 +22,7 @@ type job struct {
 	race bool
 }
 
-// jobs returns all jobs in the order in which they run.
+// jobs returns all builds that make attempts, in the order in which they run.
 func jobs() []job {
 	unknownUser := regexp.MustCompile(`(?i)user .*(daemon|canary)|no users? |unknown user|unable to find|passwd`)
 	list := []job{
@@ -108,8 +108,9 @@ RUN ["/probe","user","climb","{host}/canary"]
 RUN ["/setuid-probe","user","euid"]
 `
 
-// exeSteps makes the builder execute its own program through /proc/self/exe. That program then
-// runs docker, which is the probe in this image, and the probe finds it as /proc/1/exe.
+// exeSteps is a Dockerfile that makes the builder execute its own program through
+// /proc/self/exe. That program then runs docker, which in this image is a link to the probe.
+// The probe finds the builder's program as /proc/1/exe.
 const exeSteps = `FROM probe:{column}-exe
 RUN ["/proc/self/exe","--version"]
 RUN ["/probe","exe","run"]

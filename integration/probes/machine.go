@@ -138,7 +138,7 @@ func (m *machine) attachLoop(ctx context.Context) error {
 	return nil
 }
 
-// compile compiles slipway and the probe into the directory of m.
+// compile compiles slipway and the probe program into the directory m.dir.
 func (m *machine) compile(ctx context.Context) error {
 	top, err := toolbox.Root()
 	if err != nil {
@@ -166,8 +166,8 @@ func (m *machine) compile(ctx context.Context) error {
 	return err
 }
 
-// replacer returns a replacer for the placeholders in the Dockerfiles of jobs, such as
-// {column}.
+// replacer returns a replacer for placeholders in the Dockerfiles of jobs, such as {column},
+// with the values for the builder of s.
 func (s *site) replacer() (*strings.Replacer, error) {
 	var null unix.Stat_t
 	if err := unix.Stat("/dev/null", &null); err != nil {

@@ -96,7 +96,8 @@ type settings struct {
 	verbose bool
 }
 
-// selected returns the jobs and columns that the command-line flags select.
+// selected returns the jobs whose names match -run and the builder configurations that -on
+// selects.
 func (set settings) selected() ([]job, []column, error) {
 	pattern, err := regexp.Compile(set.run)
 	if err != nil {
@@ -111,8 +112,8 @@ func (set settings) selected() ([]job, []column, error) {
 	return list, cols, nil
 }
 
-// run runs the selected jobs and prints the table. It reports whether no column has more
-// privileges than the reference.
+// run runs the selected jobs with the selected builders and prints the table. ok is true if no
+// builder gives a step more privileges than buildkitd, apart from exceptions.
 func run(ctx context.Context, set settings) (ok bool, err error) {
 	if runtime.GOARCH != "amd64" || os.Geteuid() != 0 {
 		return false, errors.New("the probes need root on linux/amd64")

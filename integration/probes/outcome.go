@@ -15,8 +15,8 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// outcomes contains the results of a column's jobs: the granted privileges, and the reasons of
-// refusals. Both are keyed by the names that steps print.
+// outcomes contains the outcomes of all attempts with one builder: the granted privileges, and
+// the reasons of refusals. Both are keyed by the names of privileges that steps print.
 type outcomes struct {
 	granted map[string]bool
 	refused map[string]string
@@ -24,8 +24,8 @@ type outcomes struct {
 
 func newOutcomes() *outcomes { return &outcomes{map[string]bool{}, map[string]string{}} }
 
-// parse adds the outcomes in the output of a step to o. "+ ID" is a granted privilege, "- ID
-// ERROR" a refused one. Other lines are ignored.
+// parse adds the outcomes in the output of a step to o. The line "+ ID" reports a granted
+// privilege, and the line "- ID REASON" a refused one. Other lines are ignored.
 func (o *outcomes) parse(text string) {
 	for line := range strings.Lines(text) {
 		sign, rest, _ := strings.Cut(strings.TrimSpace(line), " ")

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// row is a kind of privilege: one row of the table.
+// row is a kind of privilege. It is one row of the printed table.
 type row struct {
 	text  string
 	names []string // names of privileges, as for outcomes.matching
@@ -20,12 +20,12 @@ type row struct {
 	strict       bool   // set if no runner may give the privilege, even if the reference does
 }
 
-// rows returns all rows in the order of the table.
+// rows returns all rows of the printed table, in order.
 func rows() []row {
 	return slices.Concat(processRows(), callRows(), fileRows(), imageRows(), hostRows())
 }
 
-// namesFor formats one name for each label.
+// namesFor returns one privilege name for each label: format with the label as its argument.
 func namesFor(format string, labels ...string) []string {
 	var out []string
 	for _, l := range labels {
@@ -34,10 +34,10 @@ func namesFor(format string, labels ...string) []string {
 	return out
 }
 
-// rootAndUser returns the names of a privilege for root and for another user.
+// rootAndUser returns the two names of privilege id: as root and as another user.
 func rootAndUser(id string) []string { return namesFor("%s/"+id, "root", "user") }
 
-// processRows returns the rows about the initial state of a process.
+// processRows returns the table rows for the initial privileges of a process.
 func processRows() []row {
 	return []row{
 		{text: "capabilities of root", names: []string{"root/capabilities/"}},
@@ -53,7 +53,7 @@ func processRows() []row {
 	}
 }
 
-// callRows returns the rows about system calls.
+// callRows returns the table rows for privileges to use system calls.
 func callRows() []row {
 	return []row{
 		{text: "new namespaces: `unshare`, `clone`, `clone3`, in both ABIs", names: rootAndUser("namespaces/")},
@@ -75,7 +75,7 @@ func callRows() []row {
 	}
 }
 
-// fileRows returns the rows about files and devices.
+// fileRows returns the table rows for access to files and devices.
 func fileRows() []row {
 	return []row{
 		{text: "reading of `/proc`, `/sys/firmware`, powercap", names: rootAndUser("readable/")},
@@ -93,7 +93,8 @@ func fileRows() []row {
 	}
 }
 
-// imageRows returns the rows about hostile images, links and mounts.
+// imageRows returns the table rows for privileges gained through hostile images, links and
+// mounts.
 func imageRows() []row {
 	return []row{
 		{text: "files of the host by `chroot`, `..`, `/proc/1/root`, `/dev/shm`", names: append(rootAndUser("climb/"), "root/exists/")},
@@ -111,7 +112,7 @@ func imageRows() []row {
 	}
 }
 
-// hostRows returns the rows about resources of the builder and its caller.
+// hostRows returns the table rows for access to resources of the builder and its caller.
 func hostRows() []row {
 	return []row{
 		{text: "the builder's program executed as `/proc/self/exe`", names: []string{"exe/run", "exe/chmod"}},
@@ -126,8 +127,8 @@ func hostRows() []row {
 	}
 }
 
-// agentTypes returns the outcomes for all types of messages to an SSH agent, except for
-// listing keys (11) and signing (13).
+// agentTypes returns the privilege names for sending each type of message to an SSH agent,
+// except the types for listing keys (11) and signing (13).
 func agentTypes() []string {
 	var out []string
 	for n := range 256 {
@@ -138,7 +139,8 @@ func agentTypes() []string {
 	return out
 }
 
-// privileges returns the privileges in o that belong to the row.
+// privileges returns the granted privileges in o that table row r covers. If r.excludePlain is
+// set, it omits those that the reference builder gives to an ordinary step.
 func (r row) privileges(o, reference *outcomes) []string {
 	list := o.matching(r.names)
 	if !r.excludePlain {
@@ -147,7 +149,8 @@ func (r row) privileges(o, reference *outcomes) []string {
 	return slices.DeleteFunc(list, func(id string) bool { return inPlainStep(id, reference) })
 }
 
-// inPlainStep reports whether the reference gives the privilege id to a plain step.
+// inPlainStep reports whether the reference builder gives the privilege id to an ordinary step,
+// one without hostile images, links or mounts.
 func inPlainStep(id string, reference *outcomes) bool {
 	for _, kind := range []string{
 		"readable/", "writable/", "control-groups/", "capabilities/", "environment/", "nodes/", "host-namespaces/", "mount-flags/", "groups/", "run",

@@ -19,7 +19,8 @@ import (
 	"github.com/containerd/console"
 )
 
-// runJobs runs those jobs that the column can run, and returns their outcomes.
+// runJobs runs those jobs of list that the builder supports. It returns the outcomes of their
+// attempts.
 func (s *site) runJobs(ctx context.Context, list []job, verbose bool) (*outcomes, error) {
 	out := newOutcomes()
 	for _, j := range list {
@@ -37,7 +38,7 @@ func (s *site) runJobs(ctx context.Context, list []job, verbose bool) (*outcomes
 	return out, nil
 }
 
-// runJob runs a job and adds its outcomes to out.
+// runJob runs job j and adds the outcomes of its attempts to out.
 func (s *site) runJob(ctx context.Context, j job, out *outcomes) error {
 	s.agent.takeTypes()
 	b, err := s.start(ctx, j)
@@ -70,13 +71,13 @@ func (s *site) runJob(ctx context.Context, j job, out *outcomes) error {
 // endMarker matches the last line that the probe prints.
 var endMarker = regexp.MustCompile(`(?m)^! `)
 
-// markers returns the number of steps of a job that print endMarker. Steps that execute the
-// builder's program do not.
+// markers returns the number of steps of a job that print endMarker. These are all steps except
+// those that execute the builder's program, which does not print the marker.
 func (j job) markers() int {
 	return strings.Count(j.dockerfile, "RUN ") - strings.Count(j.dockerfile, `["/proc/self/exe"`)
 }
 
-// inspect adds the effects that a job had on the host to out, and undoes them.
+// inspect adds the effects of job j on the host to out as granted privileges, and undoes them.
 func (s *site) inspect(j job, out *outcomes) error {
 	for _, t := range s.agent.takeTypes() {
 		out.granted[fmt.Sprintf("agent/arrived/%d", t)] = true
@@ -96,14 +97,14 @@ func (s *site) inspect(j job, out *outcomes) error {
 	return err
 }
 
-// running is a build in progress.
+// running is a running build of a job.
 type running struct {
 	ready chan struct{} // closed when a step prints that it is ready
 	kill  func() error
 	wait  func() (logs, message string, err error)
 }
 
-// start starts the build of a job, with a terminal of its own.
+// start starts the build of job j in its own terminal.
 func (s *site) start(ctx context.Context, j job) (*running, error) {
 	dir, err := os.MkdirTemp(s.dir, "job-")
 	if err != nil {
@@ -201,7 +202,7 @@ func containsText(dir, text string) (bool, error) {
 	return found, err
 }
 
-// raceMounts runs builds that mount filesystems below a cache directory. Meanwhile, the step
+// raceMounts runs builds that mount filesystems below a cache directory, while the running step
 // of b replaces this directory with a link to the host directory. The last build ends that
 // step.
 func (s *site) raceMounts(ctx context.Context, b *running) error {

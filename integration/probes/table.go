@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// comparison contains the privileges of each column in each row.
+// comparison is the table of privileges: one row for each kind of privilege, one column for
+// each builder.
 type comparison struct {
 	header []string
 	cells  [][]string // texts by row and column; column 0 is the text of the row
@@ -16,8 +17,8 @@ type comparison struct {
 	errors []string   // privileges without an exception, and exceptions that are not needed
 }
 
-// compare compares the outcomes of each column in list with the reference. found[i] are the
-// outcomes of list[i].
+// compare compares the outcomes of each builder in list with reference, the outcomes of
+// buildkitd. found[i] contains the outcomes of builder list[i].
 func compare(reference *outcomes, list []column, found []*outcomes) comparison {
 	c := comparison{header: []string{"privilege", "buildkitd"}}
 	for _, col := range list {
@@ -59,9 +60,9 @@ func compare(reference *outcomes, list []column, found []*outcomes) comparison {
 // unneededText is the end of the error for an exception that is not needed.
 const unneededText = " is no longer needed"
 
-// applyExceptions splits the privileges that a column has beyond the reference. rest are those
-// without an exception, and notes are the footnotes for the others. It records the exceptions
-// in used.
+// applyExceptions applies the exceptions for a column to more, the privileges that its builder
+// gives beyond the reference. rest are the privileges without an exception, and notes are the
+// footnotes for the others. The exceptions that apply are recorded in used.
 func applyExceptions(more []string, column string, used map[string]bool) (rest, notes []string) {
 	for _, id := range more {
 		excused := false
@@ -89,8 +90,9 @@ func mark(granted bool) string {
 	return "–"
 }
 
-// cell returns the text of a cell from numbers of privileges: want in the reference, got in
-// the column, more beyond the reference, unexcused without an exception.
+// cell returns the text of a table cell. want and got are the numbers of privileges that the
+// reference and the column's builder give, more counts those beyond the reference, and
+// unexcused those without an exception.
 func cell(want, got, more, unexcused int) string {
 	switch {
 	case unexcused > 0:

@@ -33,7 +33,8 @@ func TestMatching(t *testing.T) {
 	}
 }
 
-// TestCompare checks the cells and errors that result from outcomes of two columns.
+// TestCompare checks the cells and errors that compare returns for the outcomes of three
+// builders.
 func TestCompare(t *testing.T) {
 	reference, same, other := newOutcomes(), newOutcomes(), newOutcomes()
 	reference.parse("+ root/groups/0\n+ root/groups/1\n+ host-directory/dev-host\n+ root/readable/proc/stat\n")
@@ -71,7 +72,8 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestRows checks that row texts are unique and contain no character that separates cells.
+// TestRows checks that the texts of table rows are unique and contain no |, which separates
+// cells.
 func TestRows(t *testing.T) {
 	seen := map[string]bool{}
 	for _, r := range rows() {
@@ -82,8 +84,8 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// TestJobs checks that jobs have unique names, and that their steps execute only busybox and
-// the probe.
+// TestJobs checks that the names of jobs are unique, and that each Dockerfile starts with a
+// base image of this package.
 func TestJobs(t *testing.T) {
 	seen := map[string]bool{}
 	for _, j := range jobs() {

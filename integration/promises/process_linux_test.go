@@ -24,8 +24,8 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// programs compiles slipway and the base image once. It returns the path of slipway and the
-// directory of the image.
+// programs compiles slipway and creates a base image, once per test process. It returns the
+// path of slipway and the directory of the image.
 var programs = sync.OnceValues(func() ([2]string, error) {
 	root, err := toolbox.Root()
 	if err != nil {
@@ -47,8 +47,8 @@ var programs = sync.OnceValues(func() ([2]string, error) {
 	return [2]string{slipway, base}, nil
 })
 
-// environment contains the directories of a user who runs slipway: program, context, state and
-// outputs.
+// environment is a user who runs slipway, with a directory that contains the program, the
+// context, the state and the outputs.
 type environment struct {
 	t      *testing.T
 	dir    string
@@ -252,8 +252,8 @@ type user struct {
 	runner string
 }
 
-// users returns the users and runners for the tests. Only root can run commands as another
-// user.
+// users returns the combinations of user and runner with which tests run slipway. Unless the
+// test process belongs to root, they contain only its own user.
 func users() []user {
 	self := uint32(os.Geteuid())
 	list := []user{{"portable runner", self, "portable"}, {"namespaces", self, "namespace"}}
@@ -274,8 +274,9 @@ func await(t *testing.T, output *lockedBuffer, text string) {
 	}
 }
 
-// children waits until this process has no running descendants. After a while it gives up and
-// returns them. Killed processes take a moment to exit.
+// children waits up to five seconds until this process has no running child processes, because
+// killed processes take a moment to exit. It returns the command lines of those that still run,
+// or "".
 func children(t *testing.T) string {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); ; {

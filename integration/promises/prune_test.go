@@ -30,8 +30,8 @@ func sum(list []state.Entry) (n int64) {
 	return n
 }
 
-// diskUsage returns the disk usage in bytes of the data that cache entries describe. It omits
-// the small rest: locks, and records about files and steps.
+// diskUsage returns the size in bytes of the files that belong to cache entries. It omits other
+// small files of the state: locks, and records about files and steps.
 func (m *machine) diskUsage() (n int64) {
 	m.t.Helper()
 	for _, dir := range []string{"store", "cache", "layers", "namespace", "mounts"} {
@@ -100,8 +100,9 @@ func TestSizesAddUp(t *testing.T) {
 	m.mustBuild(strings.ReplaceAll(manyKinds, "HUB", h.host))
 }
 
-// TestSizesOfImages checks that an image counts all of its files, although results based on it
-// need them, too. An image must not be pruned while the cache is below its limit.
+// TestSizesOfImages checks that the size of an image includes all of its files, even those that
+// cached results based on the image need. It also checks that a prune removes no image while
+// the cache is below its limit.
 func TestSizesOfImages(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	const size = 200_000
@@ -244,8 +245,9 @@ func TestCacheMountStays(t *testing.T) {
 	}
 }
 
-// TestSizesOfStoredImages checks images in the image store: sizes still add up, a prune
-// removes everything else, and later builds can use the images.
+// TestSizesOfStoredImages checks the cache with images in the image store: the sum of the
+// listed sizes equals the disk usage, a prune removes everything but the images, and later
+// builds can use the images.
 func TestSizesOfStoredImages(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	m := newMachine(t, map[string]string{"big": strings.Repeat("x", 10000)})

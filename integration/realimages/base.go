@@ -30,9 +30,9 @@ type mirror struct {
 	settings   string // text for apt.conf: proxies and accepted dates of indexes
 }
 
-// Base returns a minimal Debian image. Suite and mirror are those that apt on this machine is
-// configured with. The first call runs debootstrap, which needs root, and stores the layer for
-// later calls.
+// Base returns a minimal Debian image, with the suite and the mirror that apt on this machine
+// is configured with. The first call runs debootstrap, which needs root, and stores the layer
+// for later calls.
 func Base(ctx context.Context, log io.Writer) (v1.Image, error) {
 	if err := rig.EnsurePackages(ctx, log, "debootstrap"); err != nil {
 		return nil, err

@@ -47,8 +47,9 @@ func unexcused(diff string) (rest string, files []string) {
 	return b.String(), files
 }
 
-// excusedKey returns the common part of both lines of an excused file: all but sign, size and
-// digest. ok is false if no excuse covers the line.
+// excusedKey returns the part of a difference's line that is equal in both images if an excuse
+// covers the file: everything but sign, size and digest. ok is false if no excuse covers the
+// file.
 func excusedKey(line string) (key string, ok bool) {
 	m := file.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
 	if m == nil {

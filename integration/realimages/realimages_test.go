@@ -90,8 +90,8 @@ func TestBuilds(t *testing.T) {
 	}
 }
 
-// withContext returns attrs with an option for the named context golang, which is a directory
-// in the request.
+// withContext returns attrs with an additional option, which defines the named context golang
+// as the request's directory of this name.
 func withContext(attrs map[string]string) map[string]string {
 	attrs = maps.Clone(attrs)
 	attrs["context:golang"] = "local:golang"

@@ -130,7 +130,8 @@ func (u *User) prepare(ctx context.Context, dir string, opt builder.Options) ([]
 	return append(args, "context"), err
 }
 
-// linkSuffix returns the suffix that makes cp copy the target of a link to a directory.
+// linkSuffix returns the suffix that source needs so that cp copies a directory instead of a
+// symbolic link to it: "/." for directories, otherwise "".
 func linkSuffix(source string) string {
 	if info, err := os.Stat(source); err == nil && info.IsDir() {
 		return "/."

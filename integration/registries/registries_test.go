@@ -139,7 +139,8 @@ func cache(ref string) []client.CacheOptionsEntry {
 	return []client.CacheOptionsEntry{{Type: "registry", Attrs: map[string]string{"ref": ref}}}
 }
 
-// pull adds an output that contains the base image, so the build must pull its layers.
+// pull adds an output to o that contains the files of the base image, so that the build must
+// pull the image's layers.
 func pull(o *builder.Options) {
 	o.Outputs = []builder.Output{{Type: "tar", Dest: filepath.Join(o.State, "out.tar")}}
 }

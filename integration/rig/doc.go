@@ -1,9 +1,9 @@
 // Package rig runs a real builder for tests, the demo and the conformance run.
 //
-// Start installs missing tools (those of package toolbox, and two Debian
-// packages) and creates a temporary directory. In it, it starts a registry on a
-// free port of the loopback interface, with the images of package baseimage,
-// and buildkitd with a unix socket. Close stops both.
+// Start installs missing tools (those of package toolbox, and two Debian packages) and creates
+// a temporary directory. In this directory it starts a registry on a free port of the loopback
+// interface, with the images of package baseimage, and buildkitd with a unix socket. Close
+// stops both.
 //
 //	r, err := rig.Start(ctx, rig.Options{Log: os.Stderr})
 //	if err != nil { ... }
@@ -11,11 +11,9 @@
 //	err = r.PushImage(ctx, "slipway/dockerfile:1", index)
 //	out, err := r.Build(ctx, rig.Request{Dockerfile: "# syntax=" + rig.Registry + "/slipway/dockerfile:1\nFROM busybox\n"})
 //
-// Inside the builder, the registry has three names, regardless of its port:
-// docker.io, so that an ordinary FROM finds the base images; Registry, so that
-// a Dockerfile can name our frontend in a fixed first line; and its own
-// address.
+// Inside the builder, the registry has three names, regardless of its port: docker.io, so that
+// an ordinary FROM finds the base images; Registry, so that a Dockerfile can name our frontend
+// in a fixed first line; and its own address.
 //
-// It needs Linux and root. Only Start and Build take long; both respect their
-// context.
+// The package needs Linux and root. Only Start and Build take long; both respect their context.
 package rig

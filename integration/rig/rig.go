@@ -90,8 +90,8 @@ func (r *Rig) Close() error {
 	return r.closeErr
 }
 
-// TempDir creates a directory below d.Dir, whose name starts with prefix, and returns its
-// path.
+// TempDir creates a new directory in the directory of d and returns its path. The name starts
+// with prefix.
 func (d *Daemon) TempDir(prefix string) (string, error) {
 	return os.MkdirTemp(d.Dir, filepath.Base(prefix)+"-")
 }

@@ -98,7 +98,7 @@ func Path(ctx context.Context, log io.Writer, name string) (string, error) {
 }
 
 // ModuleDir returns the source directory of package pkg in the module cache, at the version
-// that the BuildKit tools have.
+// that integration/tools/buildkit pins.
 func ModuleDir(ctx context.Context, pkg string) (string, error) {
 	root, err := Root()
 	if err != nil {
@@ -169,7 +169,8 @@ func (t tool) stamp(ctx context.Context, module string) (string, error) {
 	return fmt.Sprintf("%x\n", h.Sum(nil)), nil
 }
 
-// lock locks the file path, so that only one process at a time builds a tool.
+// lock takes an exclusive lock on the file at path, so that only one process at a time builds a
+// tool.
 func lock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

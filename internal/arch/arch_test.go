@@ -93,8 +93,8 @@ func table(t *testing.T) map[string]entry {
 	return entries
 }
 
-// relativeName returns the path of a package relative to the module. ok is false if the
-// package is not product code.
+// relativeName returns the import path of a package relative to the module. It returns false
+// for packages that are not product code.
 func relativeName(path string) (string, bool) {
 	name, ok := strings.CutPrefix(path, module+"/")
 	return name, ok && !strings.HasPrefix(name, "integration") && name != "internal/arch"

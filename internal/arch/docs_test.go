@@ -13,11 +13,12 @@ import (
 // slash, such as `plan/eval.go`.
 var docPath = regexp.MustCompile("`((?:builder|cmd|diag|dockerfile2llb|examples|frontend|gitref|ignore|instructions|integration|internal|linter|parser|plan|shell|solver|source|testdata)/[A-Za-z0-9_./-]*)`")
 
-// docName matches a file without a directory. It is next to a path in the same line, such
-// as `names.go` after `plan/eval.go`.
+// docName matches a Go file without a directory, such as `names.go`, in backquotes. A path in
+// the same line determines the directory, such as `plan/eval.go`.
 var docName = regexp.MustCompile("`([a-z0-9_]+\\.go)`")
 
-// TestDocumentPaths checks that files and directories that the documents name exist.
+// TestDocumentPaths checks that the files and directories exist whose names occur in the
+// documents.
 func TestDocumentPaths(t *testing.T) {
 	const root = "../.."
 	docs, err := filepath.Glob(filepath.Join(root, "*.md"))

@@ -94,9 +94,9 @@ func nameOf(d ast.Decl) string {
 	return ""
 }
 
-// unlocatedErrors returns the positions at which d creates an error without a source range.
-// Two kinds count: errors of the standard library, unless an enclosing call adds a range, and
-// diagnostics whose range is empty.
+// unlocatedErrors returns the positions at which declaration d creates an error without a
+// source range: with errors.New or fmt.Errorf, unless an enclosing call adds a range, or as a
+// diagnostic whose range is empty.
 func unlocatedErrors(d ast.Decl) []token.Pos {
 	var list []token.Pos
 	ast.Inspect(d, func(n ast.Node) bool {

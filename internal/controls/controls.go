@@ -41,9 +41,9 @@ type Filter struct {
 	colorsOn bool   // set if the terminal currently shows the colors
 }
 
-// Filter returns the filtered form of the next part of the stream. It resets colors at the end
-// of each line and each part, because they would affect other text on the terminal. It sets
-// them again before the next visible text.
+// Filter returns the filtered form of data, the next part of the stream. At the end of each
+// line and each part, it resets the colors, because they would affect other text on the
+// terminal. It sets the colors again before the next visible text.
 func (f *Filter) Filter(data []byte) []byte {
 	data = append(f.partial, data...)
 	f.partial = nil
@@ -63,8 +63,8 @@ func (f *Filter) Filter(data []byte) []byte {
 	return f.resetColors(out)
 }
 
-// next filters a character and appends the result to out. raw is the encoding of r. If raw is
-// not valid UTF-8, r is its byte.
+// next filters one character and appends the result to out. raw is the encoding of r. If raw is
+// a byte that is not valid UTF-8, r is the value of this byte.
 func (f *Filter) next(out []byte, r rune, raw []byte) []byte {
 	switch f.state {
 	case afterEscape:
@@ -109,7 +109,8 @@ func (f *Filter) continueEscape(r rune) bool {
 	return true
 }
 
-// endSequence appends the sequence in f.seq if it may pass. final is its last byte.
+// endSequence ends the sequence in f.seq, whose last byte is final. It appends the sequence to
+// out if the filter passes sequences of this kind.
 func (f *Filter) endSequence(out []byte, final byte) []byte {
 	if len(f.seq) == maxSequence || len(bytes.Trim(f.seq, "0123456789;:")) > 0 {
 		return out
@@ -134,7 +135,7 @@ func (f *Filter) endSequence(out []byte, final byte) []byte {
 	return out
 }
 
-// text filters a character outside of sequences and appends the result to out.
+// text filters one character outside of escape sequences and appends the result to out.
 func (f *Filter) text(out []byte, r rune, raw []byte) []byte {
 	switch {
 	case r == escape:
@@ -151,7 +152,8 @@ func (f *Filter) text(out []byte, r rune, raw []byte) []byte {
 	return f.appendVisible(out, raw)
 }
 
-// appendVisible appends raw. It first sets the colors if the terminal does not show them.
+// appendVisible appends raw, which is visible text. If the terminal does not show the current
+// colors, it first appends the sequences that set them.
 func (f *Filter) appendVisible(out, raw []byte) []byte {
 	if len(f.colors) > 0 && !f.colorsOn {
 		out, f.colorsOn = append(out, f.colors...), true

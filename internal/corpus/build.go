@@ -21,7 +21,7 @@ import (
 	"slipway/source"
 )
 
-// Build is a case for one target platform, ready to be planned.
+// Build contains the parsed inputs for planning the build of a case for one target platform.
 type Build struct {
 	Platform   string // target platform, for example linux/arm64; "" if the build does not set one
 	Dockerfile *instructions.Dockerfile
@@ -35,7 +35,7 @@ type Build struct {
 // IsBuild reports whether b builds an image, that is, has no subrequest.
 func (b *Build) IsBuild() bool { return b.Request == "" }
 
-// plannedRequests returns the subrequests that the frontend answers from a plan.
+// plannedRequests returns the names of the subrequests for which the frontend plans the build.
 func plannedRequests() []string {
 	return []string{lint.RequestLint, outline.RequestSubrequestsOutline, convertllb.RequestConvertLLB}
 }
@@ -43,8 +43,8 @@ func plannedRequests() []string {
 // Open reads the Dockerfile of a case as the frontend does. It returns one Build for each
 // target platform. platform is the frontend option platform.
 //
-// Open returns no Build if the frontend needs no plan. That is so if another frontend image
-// runs the build, or if a subrequest needs only the text of the Dockerfile.
+// Open returns no Build if the frontend makes no plan: because another frontend image runs the
+// build, or because a subrequest needs only the text of the Dockerfile.
 func Open(ctx context.Context, c *golden.Case, platform string) ([]Build, error) {
 	client, err := NewClient(c, platform)
 	if err != nil {

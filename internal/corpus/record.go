@@ -36,7 +36,7 @@ type Warning struct {
 	Opts   gateway.WarnOpts
 }
 
-// solve is a call of Solve.
+// solve is a recorded solve request.
 type solve struct {
 	req      gateway.SolveRequest
 	isResult bool // set if the solved definition is a result of the build
@@ -62,8 +62,8 @@ func (r *Record) addWarning(w Warning) {
 	r.Warnings = append(r.Warnings, w)
 }
 
-// finish records the result or the error of the build. It adds every solve that is not part of
-// the result to Requests.
+// finish records the result or the error of the build. It adds each solve request to Requests,
+// unless the request produced the result.
 func (r *Record) finish(res *gateway.Result, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

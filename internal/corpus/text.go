@@ -18,7 +18,7 @@ import (
 	"slipway/source"
 )
 
-// Limits for the size of a recorded section.
+// Limits for the size of a section that contains a recorded result.
 const (
 	maxLines   = 200  // maximum number of lines in a section
 	shownLines = 20   // number of lines that remain from a longer section
@@ -27,13 +27,15 @@ const (
 
 var fullDigest = regexp.MustCompile(`(sha256:[0-9a-f]{12})[0-9a-f]{52}`)
 
-// Compact shortens a text like [Limit], and each digest in it to 12 hex digits.
+// Compact shortens a text as [Limit] does. It also shortens each digest in the text to 12 hex
+// digits.
 func Compact(text string) string {
 	return Limit(fullDigest.ReplaceAllString(text, "$1…"))
 }
 
-// Limit shortens a text for a section. It replaces a line that is too long, or a text with too
-// many lines, by its start and a digest of the whole.
+// Limit shortens a text to the limits of a section. It replaces each line that is too long with
+// the start and a digest of the line, and a text of too many lines with the first lines and a
+// digest of the text.
 func Limit(text string) string {
 	lines := strings.SplitAfter(text, "\n")
 	for i, line := range lines {
@@ -50,9 +52,9 @@ func Limit(text string) string {
 // Short returns the first 12 hex digits of the digest of a text.
 func Short(text string) string { return digest.FromString(text).Encoded()[:12] }
 
-// Image returns an image config as text, one field per line. It prints only the number of
-// layers and history entries that the image inherits from base. If base is nil, it inherits
-// none.
+// Image returns an image config as text, one field per line. For layers and history entries
+// that the image inherits from base, it prints only their number. If base is nil, the image
+// inherits nothing.
 func Image(img, base *dockerspec.DockerOCIImage) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "platform %s\n", platforms.FormatAll(img.Platform))

@@ -17,11 +17,11 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// tree maps paths, without leading slash, to the content of files.
+// tree contains the content of files. The keys are paths without a leading slash.
 type tree map[string][]byte
 
-// evaluate returns the files in the result of a definition. It supports the operations from
-// which frontends read files: sources, and copies that unpack or move them.
+// evaluate returns the files in the result of an LLB definition. It supports the operations
+// from which frontends read files: sources, and copies that unpack or move files.
 func (c *Client) evaluate(def *pb.Definition) (tree, error) {
 	ops := map[string]*pb.Op{}
 	var last *pb.Op
@@ -164,7 +164,7 @@ func (c *Client) source(op *pb.SourceOp) (tree, error) {
 	return nil, fmt.Errorf("cannot read %s without a builder", op.Identifier)
 }
 
-// local returns the files of a local directory that the attributes of its source select.
+// local returns the files of the local directory name that the source attributes attrs select.
 func (c *Client) local(name string, attrs map[string]string) (tree, error) {
 	files, ok := c.c.Local(name)
 	if !ok {
@@ -195,8 +195,8 @@ func (c *Client) local(name string, attrs map[string]string) (tree, error) {
 	return out, nil
 }
 
-// matchesFollow reports whether a file is selected by follow: as one of its paths, below one
-// of them, or by a pattern.
+// matchesFollow reports whether an element of follow selects the file: the element is the
+// file's path, a parent directory, or a pattern that matches one of these.
 func matchesFollow(file string, follow []string) bool {
 	for _, f := range follow {
 		f = clean(f)

@@ -91,7 +91,7 @@ func (r *Repository) store(e encoder) plumbing.Hash {
 
 type blob string
 
-// Encode implements [encoder].
+// Encode writes the content of the blob to o, as [encoder] requires.
 func (b blob) Encode(o plumbing.EncodedObject) error {
 	o.SetType(plumbing.BlobObject)
 	w, err := o.Writer()

@@ -138,9 +138,9 @@ func (c *Case) DockerfileName() string {
 	return "Dockerfile"
 }
 
-// Dockerfile returns the content of the Dockerfile. It returns nil if the archive does not
-// contain one at its usual path: the Dockerfile may be in a git repository, on a server or in
-// a frontend input, or missing on purpose.
+// Dockerfile returns the content of the file DockerfileName in the archive, or nil if the
+// archive does not contain it. The Dockerfile may be in a git repository, on a server or in a
+// frontend input, or missing on purpose.
 func (c *Case) Dockerfile() []byte {
 	data, _ := c.File(c.DockerfileName())
 	return data
@@ -167,9 +167,9 @@ func (c *Case) Tree(dir string) map[string][]byte {
 // Context returns the content of the files in the main context, by path.
 func (c *Case) Context() map[string][]byte { return c.Tree("context") }
 
-// Local returns the files of a local directory. name is its name in the build: context,
-// dockerfile, NAME for context.NAME, or input.NAME. A directory without files does not exist,
-// except context and dockerfile.
+// Local returns the files of a local directory of the build. name is context, dockerfile, NAME
+// for the named context NAME, or input.NAME. It returns false if the directory does not exist:
+// it has no files, and is not context or dockerfile.
 func (c *Case) Local(name string) (map[string][]byte, bool) {
 	dir := "context." + name
 	switch {

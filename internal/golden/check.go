@@ -24,8 +24,8 @@ func (c *Case) Out(section string) (string, bool) {
 	return s, ok
 }
 
-// sections maps each section to the package that owns it. The tests of this package check and
-// rewrite the section.
+// sections maps each section to the package that owns the section. The tests of this package
+// check and rewrite the section.
 func sections() map[string]string {
 	return map[string]string{
 		"parse": "parser", "instructions": "instructions", "plan": "plan", "image": "plan",
@@ -46,9 +46,9 @@ func (c *Case) Check(t testing.TB, section string, got []byte) {
 	}
 }
 
-// Record is like [Case.Check], but for a section that each case with such a result must have.
-// It reports an error if the section is missing, or exists although got is empty. With
-// UPDATE=1 it adds, rewrites or removes the section.
+// Record is like [Case.Check], but requires that the case has the section if got is not empty.
+// It reports an error if the section is missing, or if the section exists although got is
+// empty. With UPDATE=1 it adds, rewrites or removes the section.
 func (c *Case) Record(t testing.TB, section, got string) {
 	t.Helper()
 	switch _, ok := c.out[section]; {
@@ -65,8 +65,8 @@ func (c *Case) Record(t testing.TB, section, got string) {
 	}
 }
 
-// Compare compares got with a section that another package owns. With UPDATE=1 it does
-// nothing.
+// Compare checks that got equals a section that another package owns. With UPDATE=1 it does
+// nothing, because the tests of that package rewrite the section.
 func (c *Case) Compare(t testing.TB, section, got string) {
 	t.Helper()
 	if !updateRequested() {

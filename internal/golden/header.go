@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// header contains values from the header of a case that the parser needs and [Case] lacks.
+// header contains those values from the header of a case that [Case] does not store.
 type header struct{ quoted map[string]bool }
 
 func parseHeader(c *Case, comment string) (*header, error) {

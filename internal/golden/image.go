@@ -28,8 +28,8 @@ type Images struct {
 	entries map[string]imageEntry // images by familiar name, with or without a tag: alpine, alpine:3
 }
 
-// imageEntry returns the image config for a platform, or nil if the image does not exist for
-// it.
+// imageEntry is a function that returns the image config for a platform, or nil if the image
+// does not exist for this platform.
 type imageEntry func(p ocispecs.Platform) []byte
 
 // Resolve returns the image that ref refers to, in any form of reference. If p is nil, the

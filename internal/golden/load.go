@@ -97,16 +97,16 @@ func Cases(t testing.TB) []*Case {
 	return cases
 }
 
-// inShort is the number of cases of which [Run] runs one with -short.
-const inShort = 5
+// sampleInterval is the interval at which [Run] selects cases with -short: every fifth case.
+const sampleInterval = 5
 
-// Run runs f in a parallel subtest for each case in testdata. With -short, it runs a
-// sample of the cases, unless they are to be recorded.
+// Run runs f in a parallel subtest for each case in testdata. With -short, it runs only a
+// sample of the cases, unless UPDATE=1 is set.
 func Run(t *testing.T, f func(t *testing.T, c *Case)) {
 	t.Helper()
 	for i, c := range Cases(t) {
 		t.Run(c.Name, func(t *testing.T) {
-			if !updateRequested() && i%inShort != 0 {
+			if !updateRequested() && i%sampleInterval != 0 {
 				slowtest.Skip(t, "is one of many cases")
 			}
 			t.Parallel()

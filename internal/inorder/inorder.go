@@ -41,7 +41,7 @@ func Do(ctx context.Context, n, limit int, f func(ctx context.Context, i int) er
 	return r.err
 }
 
-// run is the shared state of concurrent calls.
+// run is the shared state of the concurrent calls of one Do.
 type run struct {
 	mu          sync.Mutex
 	firstFailed int // smallest index that failed; the number of calls if none did

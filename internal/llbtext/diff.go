@@ -8,12 +8,12 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// Diff returns the first operation, in canonical order, in which two definitions differ. It
-// marks lines that only a contains with -, and lines that only b contains with +. Diff returns
-// "" if the selected parts are equal.
+// Diff returns a diff of the first operation, in canonical order, in which two definitions
+// differ. It marks lines that only a contains with -, and lines that only b contains with +.
+// Diff returns "" if the selected parts are equal.
 //
-// An operation follows its inputs, so the first difference is the cause of later ones. For
-// Ops, Diff also compares the encoded bytes.
+// An operation follows its inputs, so the first difference is the cause of later ones. For Ops,
+// Diff also compares the encoded bytes.
 func Diff(a, b *pb.Definition, parts Parts) (string, error) {
 	ga, err := load(a)
 	if err != nil {
@@ -47,8 +47,8 @@ func Diff(a, b *pb.Definition, parts Parts) (string, error) {
 	return "", nil
 }
 
-// context returns the name of operation i, to identify the operation in a difference. It
-// returns "" if the compared parts include the name.
+// context returns a line with the name of operation i in both graphs, which is shown before a
+// difference. It returns "" if parts includes the name anyway.
 func context(a, b *graph, i int, parts Parts) string {
 	if parts&Ops != 0 && parts&Metadata != 0 {
 		return ""
@@ -72,7 +72,7 @@ func infoDiff(a, b *graph) string {
 	return ""
 }
 
-// textFrom returns the text of all operations from index i on.
+// textFrom returns the text of operation i and all operations after it.
 func (g *graph) textFrom(i int, parts Parts) string {
 	var b strings.Builder
 	for ; i < len(g.nodes); i++ {

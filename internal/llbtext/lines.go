@@ -59,7 +59,8 @@ func (g *graph) operations() string {
 	return l.b.String()
 }
 
-// digest returns the first 12 hex digits of a digest of the definition.
+// digest returns the first 12 hex digits of a digest of the definition, in which numbers
+// replace the random ids of progress groups.
 func (g *graph) digest() (string, error) {
 	def := proto.CloneOf(g.def)
 	for _, m := range def.GetMetadata() {
@@ -188,11 +189,11 @@ func (l *linePrinter) capabilities(i int, meta *pb.OpMetadata) string {
 	return ", needs " + l.abbreviate(i, "needs", strings.Join(list, " "))
 }
 
-// abbreviate returns value. If value is long and an earlier operation has the same value in
-// field name, it returns a reference to that operation instead.
-func (l *linePrinter) abbreviate(i int, name, value string) string {
+// abbreviate returns value, the value of a field of operation i. If value is long and an earlier
+// operation has the same value in the same field, it returns a reference to that operation.
+func (l *linePrinter) abbreviate(i int, field, value string) string {
 	const long = 40
-	key := name + " " + value
+	key := field + " " + value
 	if first, ok := l.seen[key]; ok && len(value) > long {
 		return fmt.Sprintf("(as in %d)", first)
 	}

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// printer formats one operation as lines.
+// printer formats an operation, one line per field.
 type printer struct {
 	g         *graph
 	lines     []string
@@ -127,8 +127,8 @@ func fields(m protoreflect.Message) []protoreflect.FieldDescriptor {
 	return out
 }
 
-// zeroIsSet reports whether the zero value of a field has a meaning, as it has for an index or
-// a mode.
+// zeroIsSet reports whether zero is an ordinary value of a field, such as an index or a mode,
+// and does not mean that the field is unset.
 func zeroIsSet(fd protoreflect.FieldDescriptor) bool {
 	switch fd.Name() {
 	case "input", "secondaryInput", "output", "index", "mode":
@@ -137,7 +137,8 @@ func zeroIsSet(fd protoreflect.FieldDescriptor) bool {
 	return false
 }
 
-// multiLine reports whether each field of the message in fd is printed on a line of its own.
+// multiLine reports whether each field of the message that fd contains is printed on a line of
+// its own.
 func multiLine(fd protoreflect.FieldDescriptor) bool {
 	switch fd.FullName() {
 	case "pb.Op.exec", "pb.Op.source", "pb.Op.file", "pb.Op.build", "pb.Op.merge", "pb.Op.diff",

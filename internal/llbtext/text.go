@@ -60,7 +60,7 @@ func (g *graph) text(i int, parts Parts) string {
 	return b.String()
 }
 
-// resultText formats the final operation, which references the result.
+// resultText formats the last operation of a definition, which references the result.
 func (g *graph) resultText(parts Parts) string {
 	if g.result == nil {
 		return "no result\n"

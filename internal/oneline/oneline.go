@@ -4,15 +4,15 @@ package oneline
 
 import "strings"
 
-// Excerpt returns the beginning of a server's response on one line. It returns "" for HTML,
-// because an HTML error page adds nothing to the HTTP status.
+// Excerpt returns the beginning of a server's response on one line, at most 200 bytes. It
+// returns "" for HTML, because an HTML error page adds nothing to the HTTP status.
 func Excerpt(text string) string {
 	const most = 200
 	return Limit(text, most)
 }
 
-// Limit is [Excerpt] with a limit of most bytes.
-func Limit(text string, most int) string {
+// Limit is like [Excerpt], but returns at most limit bytes.
+func Limit(text string, limit int) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	fields := strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f })
 	if len(fields) > 0 && strings.HasPrefix(fields[0], "<") {
@@ -20,7 +20,7 @@ func Limit(text string, most int) string {
 	}
 	line := strings.Join(fields, " ")
 	for i := range line {
-		if i >= most {
+		if i >= limit {
 			return strings.TrimRight(line[:i], " ") + "…"
 		}
 	}

@@ -55,7 +55,8 @@ func Check(name string) error {
 	return nil
 }
 
-// Dir is a file system like [os.DirFS] that contains only the regular files below a directory.
+// Dir is a file system that contains the regular files below a directory. It is like [os.DirFS]
+// without other kinds of files.
 type Dir string
 
 // Open implements [fs.FS].

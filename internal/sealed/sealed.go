@@ -1,4 +1,4 @@
-// Package sealed stores values as JSON after a digest of the JSON. Reading therefore detects
+// Package sealed stores values as JSON with a digest before it. Reading therefore detects
 // damage to a file whose name does not contain its digest.
 package sealed
 
@@ -10,7 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Marshal returns the digest and the JSON encoding of v.
+// Marshal returns the JSON encoding of v, after a line with its digest.
 func Marshal(v any) ([]byte, error) {
 	data, err := json.Marshal(v)
 	return append([]byte(digest.FromBytes(data)+"\n"), data...), err

@@ -15,9 +15,11 @@ const maxDistance = 2
 const maxLength = 1000
 
 // Search returns the option nearest to word, or the first of several equally near ones. ok is
-// false if no option is near. It is also false if an option equals word, because then the
-// spelling is not the problem. If caseSensitive is false, the result is in upper case if word
-// is, otherwise in lower case.
+// false if no option is near, or if an option equals word, because then the spelling is not the
+// problem.
+//
+// If caseSensitive is false, case is ignored, and the result is in upper case if word is,
+// otherwise in lower case.
 func Search(word string, options []string, caseSensitive bool) (string, bool) {
 	folded := word
 	if !caseSensitive {
@@ -41,8 +43,8 @@ func Search(word string, options []string, caseSensitive bool) (string, bool) {
 	return match, match != ""
 }
 
-// Near is like Search, but for names for which upstream has no suggestions. A shorter word
-// needs a nearer option, and a word of one character gets no suggestion.
+// Near is like Search with case, but stricter for short words: the distance must be at most
+// half the length of word. It serves names for which upstream has no suggestions.
 func Near(word string, options []string) (string, bool) {
 	match, ok := Search(word, options, true)
 	if !ok || distance(word, match) > utf8.RuneCountInString(word)/2 {
@@ -62,8 +64,8 @@ func distance(a, b string) int {
 	return levenshtein.Distance(a, b, nil)
 }
 
-// Hint returns the text " (did you mean X?)" for the result of Search, or "". Append it to an
-// error text.
+// Hint returns the text " (did you mean X?)" if Search finds option X, otherwise "". Callers
+// append the text to an error.
 func Hint(word string, options []string, caseSensitive bool) string {
 	match, ok := Search(word, options, caseSensitive)
 	if !ok {

@@ -69,7 +69,7 @@ func TestNear(t *testing.T) {
 	}
 }
 
-// TestEmpty checks short words, whose distance to many options is small.
+// TestEmpty checks the suggestions for short and empty words, which are near to many options.
 func TestEmpty(t *testing.T) {
 	for _, tc := range []struct {
 		word    string
@@ -100,7 +100,7 @@ func TestLong(t *testing.T) {
 	}
 }
 
-// FuzzSearch checks that no option is nearer than the suggestion.
+// FuzzSearch checks that Search returns the nearest option, or none if no option is near.
 func FuzzSearch(f *testing.F) {
 	f.Add("dokcer", "docker", "decker")
 	f.Add("ab", "ba", "")

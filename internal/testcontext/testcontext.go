@@ -1,5 +1,5 @@
-// Package testcontext creates build contexts for tests. Their base image comes from the
-// context, so a test needs no registry. The commands in it are empty files: the portable
+// Package testcontext creates build contexts for tests. The base image is a directory of the
+// context, so a test needs no registry. The commands in the image are empty files: the portable
 // runner interprets steps, so a test needs no kernel features.
 package testcontext
 

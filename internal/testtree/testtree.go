@@ -1,4 +1,4 @@
-// Package testtree gives tests the file trees of snapshots.
+// Package testtree loads the file trees of snapshots for tests.
 package testtree
 
 import (

@@ -1,6 +1,6 @@
 // Command known is a frontend that returns the result of the measured build without reading a
-// Dockerfile. The difference to the duration of an empty frontend is the builder's work for
-// the result.
+// Dockerfile. A build with it, compared with a build with command scratch, shows how long the
+// builder itself works on the result.
 package main
 
 import (

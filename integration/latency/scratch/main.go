@@ -1,5 +1,5 @@
-// Command scratch is a frontend that returns an empty result. The duration of its build is the
-// minimum for any frontend image.
+// Command scratch is a frontend that returns an empty result. The duration of a build with it
+// is the minimum for any frontend image.
 package main
 
 import (
