@@ -23,7 +23,7 @@ type Root struct {
 	Names      []string // full image names in archives, such as docker.io/library/app:1
 }
 
-// WithNames returns a copy of r that has the given full names in archives.
+// WithNames returns a copy of r that archives list under the given full image names.
 func (r *Root) WithNames(names []string) *Root {
 	named := *r
 	named.Names = names
@@ -141,8 +141,8 @@ func (a *archive) layout(roots []*Root) error {
 	return a.file(ocispecs.ImageLayoutFile, []byte(`{"imageLayoutVersion":"1.0.0"}`))
 }
 
-// indexEntries returns the entries for r in index.json: one for each name, or one without
-// a name.
+// indexEntries returns the entries for r in index.json: one for each name, or a single
+// entry without a name if r has no names.
 func (r *Root) indexEntries() []v1.Descriptor {
 	if len(r.Names) == 0 {
 		return []v1.Descriptor{r.Descriptor}

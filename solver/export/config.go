@@ -169,8 +169,9 @@ func (r PlatformResult) base() (ocispecs.Image, error) {
 	return img, nil
 }
 
-// newLayerTime returns the time of the first layer whose history entry has no time. If all
-// entries have one, it returns the last of them. If history is empty, it returns x.Now.
+// newLayerTime returns the creation time of the first layer whose history entry has no
+// time. If there is no such layer, it returns the last time in the history. If the history
+// has no times, it returns x.Now.
 func (x *Exporter) newLayerTime(history []ocispecs.History, blobs []*snapshot.LayerBlob) *time.Time {
 	now := x.Now.UTC()
 	fill := &now

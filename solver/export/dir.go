@@ -50,66 +50,66 @@ func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tre
 	return errors.Join(err, tree.RemoveAll(temp))
 }
 
-// Merge moves the entries of the directory from into the existing directory to.
+// Merge moves the entries of the directory src into the existing directory dst.
 // Directories with the same name are merged. Other entries replace existing ones.
-func Merge(from, to string) error {
-	list, err := os.ReadDir(from)
+func Merge(src, dst string) error {
+	list, err := os.ReadDir(src)
 	if err != nil {
 		return err
 	}
 	for _, d := range list {
-		if err := move(filepath.Join(from, d.Name()), filepath.Join(to, d.Name())); err != nil {
+		if err := move(filepath.Join(src, d.Name()), filepath.Join(dst, d.Name())); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// move renames from to to. If both are directories, it merges from into to.
-func move(from, to string) error {
-	info, err := os.Lstat(from)
+// move renames src to dst. If both are directories, it merges src into dst.
+func move(src, dst string) error {
+	info, err := os.Lstat(src)
 	if err != nil {
 		return err
 	}
-	old, err := os.Lstat(to)
+	old, err := os.Lstat(dst)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && !info.IsDir() && !old.IsDir():
-		return rename(from, to, info)
+		return rename(src, dst, info)
 	case err != nil:
 		return err
 	case !info.IsDir() || !old.IsDir():
 		// Upstream: the new entry replaces the existing one, even a directory with its
 		// content.
-		return errors.Join(os.RemoveAll(to), rename(from, to, info))
+		return errors.Join(os.RemoveAll(dst), rename(src, dst, info))
 	}
 	// Moving entries changes both directories, so both need write permission, whatever
 	// their final modes.
-	if err := os.Chmod(from, 0o700); err != nil {
+	if err := os.Chmod(src, 0o700); err != nil {
 		return err
 	}
 	if old.Mode().Perm()&0o700 != 0o700 {
-		if err := os.Chmod(to, old.Mode().Perm()|0o700); err != nil {
+		if err := os.Chmod(dst, old.Mode().Perm()|0o700); err != nil {
 			return err
 		}
 	}
-	if err := Merge(from, to); err != nil {
+	if err := Merge(src, dst); err != nil {
 		return err
 	}
-	return errors.Join(os.Chmod(to, info.Mode()), os.Chtimes(to, info.ModTime(), info.ModTime()))
+	return errors.Join(os.Chmod(dst, info.Mode()), os.Chtimes(dst, info.ModTime(), info.ModTime()))
 }
 
-// rename renames a file or directory with the mode of info. A user other than root cannot
-// move a read-only directory, so it is made writable for the move.
-func rename(from, to string, info fs.FileInfo) error {
-	err := os.Rename(from, to)
+// rename renames src, a file or directory with the mode of info, to dst. A user other than
+// root cannot move a read-only directory, so rename makes it writable for the move.
+func rename(src, dst string, info fs.FileInfo) error {
+	err := os.Rename(src, dst)
 	if !errors.Is(err, fs.ErrPermission) || !info.IsDir() {
 		return err
 	}
-	if err := os.Chmod(from, 0o700); err != nil {
+	if err := os.Chmod(src, 0o700); err != nil {
 		return err
 	}
-	if err := os.Rename(from, to); err != nil {
+	if err := os.Rename(src, dst); err != nil {
 		return err
 	}
-	return os.Chmod(to, info.Mode())
+	return os.Chmod(dst, info.Mode())
 }

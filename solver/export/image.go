@@ -20,7 +20,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// PlatformResult is the result of a build for one platform, as it enters an image.
+// PlatformResult is the result of a build for one platform, from which an image is
+// created.
 type PlatformResult struct {
 	Snapshot *snapshot.Snapshot // nil if the result has no files
 	Config   []byte             // the frontend's image config as JSON, without layers; nil means a default

@@ -112,8 +112,8 @@ func (x *Layers) compress(ctx context.Context, l snapshot.Layer, latest *time.Ti
 	}, nil
 }
 
-// counter is a function that is called with the number of bytes of each write, as an
-// [io.Writer]. It may be nil.
+// counter is an [io.Writer] that calls the function with the number of bytes of each
+// write. If counter is nil, it discards the data.
 type counter func(n int64)
 
 // Write implements [io.Writer].

@@ -15,7 +15,7 @@ import (
 // maxLinks is the maximum number of symbolic links to follow from a path, as in Linux.
 const maxLinks = 40
 
-// Target is the file to which the path of an output leads.
+// Target is the file to which an output path refers after resolving symbolic links.
 type Target struct {
 	Path string // path without symbolic links
 	// InPlace is set for devices, pipes and files such as /dev/stdout. An output is
@@ -92,7 +92,7 @@ func (t Target) Open(ctx context.Context) (io.WriteCloser, error) {
 	}
 }
 
-// write opens a target in place and calls write with the open file.
+// write opens t for writing in place and calls the function write with the open file.
 func (t Target) write(ctx context.Context, write func(io.Writer) error) error {
 	f, err := t.Open(ctx)
 	if err != nil {
@@ -101,7 +101,7 @@ func (t Target) write(ctx context.Context, write func(io.Writer) error) error {
 	return errors.Join(write(Writer(ctx, f)), f.Close())
 }
 
-// Write writes data to the output file with a name. It follows symbolic links. A regular
+// Write writes data to the output file called name. It follows symbolic links. A regular
 // file is written atomically, other files are written in place.
 func Write(ctx context.Context, name string, data []byte) error {
 	t, err := FindTarget(name)

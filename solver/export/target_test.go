@@ -96,7 +96,7 @@ func TestPipe(t *testing.T) {
 	}
 }
 
-// TestAppended checks that writing in place appends to what an open file contains.
+// TestAppended checks that writing to an open file in place appends to its content.
 func TestAppended(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
 	if err != nil {

@@ -57,14 +57,15 @@ func (m *testSolver) build(dir string, opts map[string]string) (*tree.Node, *cli
 	return testtree.Of(s), res, nil
 }
 
-// client returns a gateway client for a build whose context is dir.
+// client returns a gateway client for a build whose build context and Dockerfile are in
+// dir.
 func (m *testSolver) client(dir string, opts map[string]string) *gateway.Client {
 	m.ran = nil
 	src := &llbsource.Sources{Store: m.store, Cache: m.cache, Dirs: map[string]string{"context": dir, "dockerfile": dir}}
 	return gateway.New(gateway.Options{Build: m.solver(src), Store: m.store, Sources: src, Opts: opts})
 }
 
-// solver returns a new job for a build with the given sources.
+// solver returns a new solver job for a build with the given sources.
 func (m *testSolver) solver(src *llbsource.Sources) *solver.Job {
 	return solver.New(m.t.Context(), solver.Options{
 		Store: m.store, Cache: m.cache, Sources: src, Runner: m.run, Mounts: m.mounts, Parallel: 4,

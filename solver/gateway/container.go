@@ -176,8 +176,8 @@ func (o *output) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// end waits for the process and records its error, with the types that BuildKit uses. err
-// is the error from starting the process, or nil.
+// end waits for the process, if it was started, and records its error with BuildKit's
+// error types. err is the error from starting the process, or nil.
 func (p *containerProcess) end(err error) {
 	defer close(p.done)
 	if p.run != nil {

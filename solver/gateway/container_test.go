@@ -23,7 +23,7 @@ import (
 	"slipway/solver/runner/script"
 )
 
-// solve solves the definition of a state and returns the reference.
+// solve solves the LLB state st and returns a reference to the result.
 func solve(t *testing.T, c *gateway.Client, st llb.State) client.Reference {
 	t.Helper()
 	def, err := st.Marshal(t.Context())
@@ -37,7 +37,7 @@ func solve(t *testing.T, c *gateway.Client, st llb.State) client.Reference {
 	return res.Ref
 }
 
-// root starts a container whose root file system is the result of a state.
+// root starts a container whose root file system is the result of the LLB state st.
 func root(t *testing.T, c *gateway.Client, st llb.State, more ...client.Mount) client.Container {
 	t.Helper()
 	mounts := append([]client.Mount{{Dest: "/", MountType: pb.MountType_BIND, Ref: solve(t, c, st)}}, more...)

@@ -54,7 +54,7 @@ type errorWithoutName struct{ of *solver.Error }
 
 func (e errorWithoutName) Error() string { return e.of.Err.Error() }
 
-// Unwrap returns the error whose text has the name.
+// Unwrap returns the original error, whose text contains the name of the operation.
 func (e errorWithoutName) Unwrap() error { return e.of }
 
 // registerResults assigns IDs to snapshots, by which requests for containers can refer to

@@ -82,8 +82,8 @@ type manifestSource interface {
 	partial.WithRawManifest
 }
 
-// saveRoot stores the manifest of an image or an index, and makes it the root of out. It
-// is called last for the index of a multi-platform image.
+// saveRoot stores the manifest of an image or an index, and makes it the root of out. For
+// a multi-platform image, the last call stores the index.
 func (n *Names) saveRoot(out *Image, of manifestSource) error {
 	data, err := of.RawManifest()
 	if err != nil {

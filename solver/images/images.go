@@ -45,7 +45,7 @@ type Names struct {
 	Store *tree.Store // contains the blobs
 }
 
-// suffix ends the name of each file in the directory of names.
+// suffix is the extension of the files in the directory of image names.
 const suffix = ".json"
 
 // file returns the path of the file for a full image name.
@@ -53,8 +53,8 @@ func (n *Names) file(name string) string {
 	return filepath.Join(n.Dir, digest.FromString(name).Encoded()+suffix)
 }
 
-// Put stores an image under full names with tags. The layers must be in the store
-// already. A name that another image had refers to the new image from then on.
+// Put stores an image under full names with tags. The layers must be in the store already.
+// If another image has one of the names, the name moves to the new image.
 func (n *Names) Put(root *export.Root, names []string) error {
 	img, err := n.save(root)
 	if err != nil {
@@ -68,8 +68,8 @@ func (n *Names) Put(root *export.Root, names []string) error {
 	return nil
 }
 
-// Tag makes a full name with a tag refer to a stored image, in addition to its names so
-// far.
+// Tag adds a full name with a tag to a stored image. If another image has the name, the
+// name moves to img.
 func (n *Names) Tag(img *Image, name string) error {
 	named := *img
 	named.Name = name

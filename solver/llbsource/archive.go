@@ -64,8 +64,8 @@ func (s *Sources) openArchive(ctx context.Context, file string) (*archive, error
 	return a, a.read()
 }
 
-// decompressed stores the decompressed content of the archive f, unless a previous build
-// did, and returns a function that opens it. file is the name of f.
+// decompressed decompresses the archive f into the store, unless a previous build did, and
+// returns a function that opens the result. file is the name of f.
 func (s *Sources) decompressed(ctx context.Context, f *os.File, file string) (func() (readerAt, error), error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -93,8 +93,8 @@ func (s *Sources) decompressed(ctx context.Context, f *os.File, file string) (fu
 	return func() (readerAt, error) { return s.Store.Open(b) }, nil
 }
 
-// position reads sequentially from a ReaderAt. It can also skip data that is not
-// needed.
+// position is a position in an [io.ReaderAt], from which Read reads. Seek skips data that
+// is not needed.
 type position struct {
 	r io.ReaderAt
 	n int64
@@ -155,7 +155,7 @@ func (a *archive) read() error {
 	}
 }
 
-// find returns the file with a name. It follows symbolic and hard links.
+// find returns the file called name, after following symbolic and hard links.
 func (a *archive) find(name string) (archiveEntry, error) {
 	at := name
 	for range maxArchiveLinks {

@@ -98,8 +98,8 @@ func ociArchive(t testing.TB) string {
 		ociBlob(layer), ociBlob(conf), ociBlob(m), tarEntry{name: "index.json", data: index}, tarEntry{name: "manifest.json", data: "not looked at"})
 }
 
-// listing returns the names of the files in an image. data is an archive with the image,
-// want the image's name.
+// listing returns the names of the files in the image called want. data is the content of
+// an archive with the image.
 func listing(t *testing.T, s *Sources, data, want string) (string, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "archive")

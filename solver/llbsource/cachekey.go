@@ -13,8 +13,8 @@ import (
 	"slipway/solver"
 )
 
-// These sources have a cache key that BuildKit's caches contain, too. A local directory
-// has none, because only its content identifies it.
+// Image, Download and Git have cache keys that also appear in BuildKit's caches. A local
+// directory has no such key, because only its content identifies it.
 var (
 	_ solver.NamedSource = (*Image)(nil)
 	_ solver.NamedSource = (*Download)(nil)

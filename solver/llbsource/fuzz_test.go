@@ -62,7 +62,8 @@ func putObject(t *testing.T, to *memory.Storage, kind plumbing.ObjectType, data 
 	return o.Hash()
 }
 
-// validNames fails the test unless all names in a tree are valid file names.
+// validNames fails the test unless all file names in the tree are valid and none of them
+// is .git.
 func validNames(t *testing.T, n *tree.Node) {
 	t.Helper()
 	for _, e := range n.Entries() {

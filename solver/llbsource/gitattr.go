@@ -59,15 +59,15 @@ func parseRules(text string) []gitRule {
 	return rules
 }
 
-// checkRules returns an error if git would convert the file f, whose path is at, at
-// checkout. Conversions are not implemented.
-func (m *gitModule) checkRules(at string, f *gitFile) error {
-	for dir := at; dir != ""; {
+// checkRules returns an error if git would convert the file f at checkout, because
+// conversions are not implemented. file is the path of f.
+func (m *gitModule) checkRules(file string, f *gitFile) error {
+	for dir := file; dir != ""; {
 		if dir = path.Dir(dir); dir == "." {
 			dir = ""
 		}
 		for _, r := range m.rules[dir] {
-			name := path.Base(at)
+			name := path.Base(file)
 			if err := m.r.left.spend(gitBudget{steps: int64(len(name) * len(r.pattern))}); err != nil {
 				return err
 			}
@@ -79,15 +79,16 @@ func (m *gitModule) checkRules(at string, f *gitFile) error {
 				return err
 			}
 			if converted {
-				return fmt.Errorf("file %q: converting it as the attribute %s of .gitattributes says needs BuildKit", at, r.attribute)
+				return fmt.Errorf("file %q: converting it as the attribute %s of .gitattributes says needs BuildKit", file, r.attribute)
 			}
 		}
 	}
 	return nil
 }
 
-// converted reports whether a matching rule changes the content of a file: the line
-// endings of a text, $Id$, or the encoding.
+// converted reports whether a .gitattributes rule makes git change the content of a file
+// at checkout: its line endings (text, eol), $Id$ (ident) or its encoding
+// (working-tree-encoding).
 func (m *gitModule) converted(r gitRule, f *gitFile) (bool, error) {
 	if f.text == nil {
 		content, err := m.r.s.Store.Open(f.blob)

@@ -72,8 +72,8 @@ type gitSession struct {
 // redact hides the password in a remote's URL for messages.
 func redact(remote string) string { return urlutil.RedactCredentials(remote) }
 
-// gitSession connects to a remote and lists its refs. The remote is o.remote or the URL
-// of a submodule. The caller must close the session.
+// gitSession connects to a remote and lists its refs. remote is the URL of the source
+// (o.remote) or of a submodule. The caller must close the session.
 func (s *Sources) gitSession(ctx context.Context, o *gitOptions, remote string) (*gitSession, error) {
 	ep, err := transport.NewEndpoint(remote)
 	if err != nil {
@@ -115,8 +115,8 @@ func gitError(err error) error {
 	return err
 }
 
-// withoutErrorPages returns a copy of c that drops the bodies of error responses. go-git
-// would read the whole body and include it in its error.
+// withoutErrorPages returns a copy of the HTTP client c that drops the bodies of error
+// responses. go-git would read the whole body and include it in its error.
 func withoutErrorPages(c *http.Client) *http.Client {
 	plain := *c
 	plain.Transport = errorPages{cmp.Or(c.Transport, http.DefaultTransport)}
@@ -153,9 +153,10 @@ func parseRefs(adv *packp.AdvRefs) gitRefs {
 	return refs
 }
 
-// fetch fetches the commit or tag with a hash and all its files. It omits the history if
-// the remote supports shallow fetches. Some remotes serve only commits to which a ref
-// points. If hash is another commit there, fetch requests all refs with their history.
+// fetch fetches the commit or tag with the given hash, and all its files. It omits the
+// history if the remote supports shallow fetches. Some remotes serve only commits to which
+// a ref points. For other hashes, fetch requests all refs of such a remote with their
+// history.
 func (g *gitSession) fetch(ctx context.Context, hash plumbing.Hash, to packTarget) (*gitPack, error) {
 	caps := g.adv.Capabilities
 	served := caps.Supports(capability.AllowReachableSHA1InWant) || caps.Supports("allow-any-sha1-in-want")

@@ -25,7 +25,8 @@ const (
 	maxRuleLine     = 2047    // bytes of a line of .gitattributes; git ignores longer ones
 )
 
-// gitBudget counts what a checkout may still contain, or what a part of it contains.
+// gitBudget counts what a checkout contains: the remaining allowance of a checkout, or the
+// cost of a part of it.
 type gitBudget struct {
 	files      int64
 	names      int64 // bytes of file names and link targets

@@ -27,7 +27,8 @@ func (p *gitPack) atOffset(offset int64) (uint32, bool) {
 	return uint32(i), i < p.objects.n && p.objects.at(uint32(i)).offset == offset
 }
 
-// sort fills p.byHash, the order in which find searches.
+// sort fills p.byHash with the numbers of all objects, sorted by hash, for the binary
+// search in find.
 func (p *gitPack) sort() {
 	p.byHash = make([]uint32, p.objects.n)
 	for i := range p.byHash {
@@ -38,8 +39,8 @@ func (p *gitPack) sort() {
 	})
 }
 
-// find returns the number of the object with a hash, or false if the pack does not have
-// it.
+// find returns the number of the object with the given hash, or false if the pack does not
+// contain it.
 func (p *gitPack) find(hash plumbing.Hash) (uint32, bool) {
 	i, ok := slices.BinarySearchFunc(p.byHash, hash, func(i uint32, hash plumbing.Hash) int {
 		return bytes.Compare(p.objects.at(i).hash[:], hash[:])
@@ -91,8 +92,8 @@ func (p *gitPack) resolve(ctx context.Context, d *packDeltas) error {
 	return nil
 }
 
-// isReady reports whether the base of delta i has a hash already. If not, it queues the
-// delta until the base is resolved. known has the numbers of objects by hash.
+// isReady reports whether the hash of the base of delta i is known. If not, it queues the
+// delta until the base is resolved. known maps hashes to object numbers.
 func (p *gitPack) isReady(i uint32, d *packDeltas, known map[plumbing.Hash]uint32) bool {
 	o := p.objects.at(i)
 	if o.base == pendingBase {
@@ -110,7 +111,8 @@ func (p *gitPack) isReady(i uint32, d *packDeltas, known map[plumbing.Hash]uint3
 	return true
 }
 
-// hashDelta applies a delta, and stores and returns the hash of the resulting object.
+// hashDelta applies delta i of the pack, and records and returns the hash of the resulting
+// object.
 func (p *gitPack) hashDelta(i uint32) (plumbing.Hash, error) {
 	kind, data, err := p.content(i)
 	if err != nil {
@@ -121,8 +123,9 @@ func (p *gitPack) hashDelta(i uint32) (plumbing.Hash, error) {
 	return hash, nil
 }
 
-// content returns the type and the content of an object after applying its deltas. The
-// caller must not modify the content. checkMemory bounds its size.
+// content returns the type and the content of object i of the pack, after applying its
+// deltas. The caller must not modify the content. checkMemory limits the size of the
+// content.
 func (p *gitPack) content(i uint32) (plumbing.ObjectType, []byte, error) {
 	chain := []uint32{i} // a delta, its base, the base of the base, …
 	o := p.objects.at(i)
@@ -162,9 +165,10 @@ type packedBase struct {
 	data   []byte
 }
 
-// cached returns the content of the first object in a chain that is in memory, and the
-// index of the preceding object, to which the next delta leads. A large base stays in
-// memory only if the next delta needs it, so a pack never holds two large bases.
+// cached returns the content of the first object in a delta chain that is in memory, and
+// the index in the chain of the next delta to apply to it. If no object is in memory, data
+// is nil and next is the last index. cached drops a large base from memory unless the
+// chain contains the base, so a pack never holds two large bases.
 func (p *gitPack) cached(chain []uint32) (data []byte, next int) {
 	large := p.base
 	p.base = packedBase{}
@@ -181,8 +185,8 @@ func (p *gitPack) cached(chain []uint32) (data []byte, next int) {
 	return nil, len(chain) - 1
 }
 
-// inflate decompresses the object or delta at an offset of the file, and charges its size
-// to p.work.
+// inflate decompresses the object or delta at an offset of the pack, and deducts its size
+// from p.work, the remaining work.
 func (p *gitPack) inflate(offset int64) ([]byte, error) {
 	h, err := p.scanner.SeekObjectHeader(offset)
 	if err != nil {
@@ -225,8 +229,8 @@ func (p *gitPack) EncodedObject(kind plumbing.ObjectType, hash plumbing.Hash) (p
 	return object, nil
 }
 
-// maxSize returns the maximum size in bytes of an object of a kind. Only blobs may be
-// large: go-git holds all other objects in memory.
+// maxSize returns the maximum size in bytes of a git object of the given kind. Only blobs
+// may be large: go-git holds all other objects in memory.
 func maxSize(kind plumbing.ObjectType) int64 {
 	switch kind {
 	case plumbing.CommitObject, plumbing.TagObject:

@@ -42,12 +42,12 @@ type packObject struct {
 	base   uint32        // number of a delta's base, or wholeObject plus the object type
 }
 
-// wholeObject, plus the type of the object, is the base field of a packObject that is
-// not a delta.
+// wholeObject marks objects that are not deltas: the field base of their packObject is
+// wholeObject plus the object type.
 const wholeObject = 0xffff_fff0
 
-// pendingBase is the base field of a packObject whose base has been given by hash and not
-// been found yet.
+// pendingBase is the field base of a packObject for a delta whose base is known only by
+// hash and has not been found yet.
 const pendingBase = wholeObject - 1
 
 // packObjects is a list of objects in chunks. Unlike a slice, it grows without copying,
@@ -249,7 +249,8 @@ func (p *gitPack) memory() int64 {
 	return int64(p.objects.n) * packObjectSize
 }
 
-// limitedReader reads the list of refs from a server. It fails after left bytes.
+// limitedReader reads the list of refs from a server. It fails after reading more than
+// left bytes.
 type limitedReader struct {
 	io.ReadCloser
 	left int64

@@ -27,8 +27,8 @@ type packBuilder struct {
 	w       *zlib.Writer
 }
 
-// add adds an object or a delta and returns its offset. reference is written after the
-// header of a delta.
+// add adds an object or a delta and returns its offset. For a delta, reference identifies
+// the base and is written after the header.
 func (b *packBuilder) add(kind plumbing.ObjectType, reference, data string) int64 {
 	const headerSize = 12
 	at := int64(b.body.Len() + headerSize)

@@ -55,7 +55,8 @@ func (s *Sources) dialGit(ctx context.Context, ep *transport.Endpoint) (*gitStre
 	return g, nil
 }
 
-// dial connects to a host. The connection is closed when the context of p ends.
+// dial connects to a TCP port of a host. The connection is closed when the context of the
+// timer p ends.
 func dial(p *stallTimer, host string, port int) (net.Conn, error) {
 	p.wait()
 	conn, err := (&net.Dialer{}).DialContext(p.ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))

@@ -29,7 +29,7 @@ type gitCheckout struct {
 	commitObject, tagObject []byte
 }
 
-// checkout fetches the commit of g and reads its files, once per build.
+// checkout fetches g's commit and reads the files in it, once per build.
 func (g *Git) checkout(ctx context.Context) (*gitCheckout, error) {
 	key := fmt.Sprintf("%s %s %s", g.o.remote, g.object, g.Digest())
 	return g.s.checkouts.Do(ctx, key, g.fetchOnce)
@@ -85,7 +85,7 @@ type gitFile struct {
 	text *gitText // nil until a line of .gitattributes needs it
 }
 
-// files reads the directory of a commit that the source selects with subdir.
+// files reads the files of a commit in the subdirectory that the source selects.
 func (r *gitReader) files(ctx context.Context, repo *gitRepository, commit *object.Commit) (*tree.Node, error) {
 	root, err := r.module(ctx, &gitModule{gitRepository: repo}, commit, r.o.subdir)
 	if err != nil {
@@ -107,9 +107,9 @@ func (r *gitReader) files(ctx context.Context, repo *gitRepository, commit *obje
 	return root, nil
 }
 
-// module reads the files of a commit in m. If only is not "", it reads only the
-// directory with this path and its parents.
-func (r *gitReader) module(ctx context.Context, m *gitModule, commit *object.Commit, only string) (*tree.Node, error) {
+// module reads the files of a commit in the repository m. If subdir is not "", it reads
+// only the directory with this path and its parents.
+func (r *gitReader) module(ctx context.Context, m *gitModule, commit *object.Commit, subdir string) (*tree.Node, error) {
 	m.r, m.rules = r, map[string][]gitRule{}
 	top, err := object.GetTree(m, commit.TreeHash)
 	if err != nil {
@@ -120,10 +120,10 @@ func (r *gitReader) module(ctx context.Context, m *gitModule, commit *object.Com
 			m.list = &e.Hash
 		}
 	}
-	return m.directory(ctx, top, "", only)
+	return m.directory(ctx, top, "", subdir)
 }
 
-func (m *gitModule) directory(ctx context.Context, t *object.Tree, at, only string) (*tree.Node, error) {
+func (m *gitModule) directory(ctx context.Context, t *object.Tree, at, subdir string) (*tree.Node, error) {
 	if strings.Count(at, "/") > maxGitDepth {
 		return nil, fmt.Errorf("directories are more than %d deep", maxGitDepth)
 	}
@@ -133,7 +133,7 @@ func (m *gitModule) directory(ctx context.Context, t *object.Tree, at, only stri
 	if err := m.readRules(t, at); err != nil {
 		return nil, err
 	}
-	first, rest, _ := strings.Cut(only, "/")
+	first, rest, _ := strings.Cut(subdir, "/")
 	var entries []tree.Entry
 	for _, e := range t.Entries {
 		if !tree.ValidName(e.Name) || strings.EqualFold(e.Name, ".git") {
@@ -170,14 +170,14 @@ func entriesCost(t *object.Tree) gitBudget {
 
 func (r *gitReader) meta(mode uint32) tree.Meta { return tree.Meta{Mode: mode, ModTime: r.time} }
 
-func (m *gitModule) entry(ctx context.Context, e object.TreeEntry, at, only string) (*tree.Node, error) {
+func (m *gitModule) entry(ctx context.Context, e object.TreeEntry, at, subdir string) (*tree.Node, error) {
 	switch e.Mode {
 	case filemode.Dir:
 		sub, err := object.GetTree(m, e.Hash)
 		if err != nil {
 			return nil, fmt.Errorf("directory %q: %w", at, err)
 		}
-		return m.directory(ctx, sub, at, only)
+		return m.directory(ctx, sub, at, subdir)
 	case filemode.Regular, filemode.Deprecated:
 		return m.file(e.Hash, at, 0o644)
 	case filemode.Executable:
@@ -192,7 +192,7 @@ func (m *gitModule) entry(ctx context.Context, e object.TreeEntry, at, only stri
 		if m.r.o.skipSubmodules {
 			return tree.NewDir(m.r.meta(0o755), nil)
 		}
-		n, err := m.submodule(ctx, e.Hash, at, only)
+		n, err := m.submodule(ctx, e.Hash, at, subdir)
 		if err != nil {
 			return nil, fmt.Errorf("submodule %q: %w", at, err)
 		}
@@ -238,8 +238,8 @@ func (m *gitModule) content(hash plumbing.Hash) (*gitFile, error) {
 	return f, nil
 }
 
-// readModule is a submodule that has been read: its files, and their cost, which counts
-// each time the submodule appears.
+// readModule holds the files of a submodule and their cost, which is charged again for
+// each path at which the submodule appears.
 type readModule struct {
 	root *tree.Node
 	cost gitBudget
@@ -247,7 +247,7 @@ type readModule struct {
 
 // submodule returns the files of the submodule at a path, at the given commit. A commit
 // is fetched once, even if it appears at several paths.
-func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, only string) (*tree.Node, error) {
+func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, subdir string) (*tree.Node, error) {
 	if m.depth == maxModuleDepth {
 		return nil, fmt.Errorf("submodules are nested more than %d deep", maxModuleDepth)
 	}
@@ -255,7 +255,7 @@ func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, onl
 	if err != nil {
 		return nil, err
 	}
-	key := fmt.Sprintf("%s %s %s", remote, commit, only)
+	key := fmt.Sprintf("%s %s %s", remote, commit, subdir)
 	if done, ok := m.r.modules[key]; ok {
 		return done.root, m.r.left.spend(done.cost)
 	}
@@ -263,7 +263,7 @@ func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, onl
 	if err := m.r.left.spend(gitBudget{submodules: 1}); err != nil {
 		return nil, err
 	}
-	root, err := m.fetchModule(ctx, remote, commit, only)
+	root, err := m.fetchModule(ctx, remote, commit, subdir)
 	if err == nil {
 		m.r.modules[key] = readModule{root, before.minus(m.r.left)}
 	}
@@ -272,7 +272,7 @@ func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, onl
 
 // fetchModule fetches a commit of a submodule and reads its files. Unlike git, it does
 // not create a .git file in the submodule, which would contain a path of this machine.
-func (m *gitModule) fetchModule(ctx context.Context, remote string, commit plumbing.Hash, only string) (*tree.Node, error) {
+func (m *gitModule) fetchModule(ctx context.Context, remote string, commit plumbing.Hash, subdir string) (*tree.Node, error) {
 	if p, ok := m.EncodedObjectStorer.(*gitPack); ok {
 		p.cache.Clear()
 		p.base = packedBase{}
@@ -286,7 +286,7 @@ func (m *gitModule) fetchModule(ctx context.Context, remote string, commit plumb
 	if err != nil {
 		return nil, err
 	}
-	return m.r.module(ctx, &gitModule{gitRepository: repo, depth: m.depth + 1}, c, only)
+	return m.r.module(ctx, &gitModule{gitRepository: repo, depth: m.depth + 1}, c, subdir)
 }
 
 func (m *gitModule) submoduleURL(at string) (string, error) {

@@ -38,7 +38,8 @@ type hostile struct {
 	diff  digest.Digest
 }
 
-// newHostile returns an image with one layer, after change has modified it.
+// newHostile returns an image with one layer. If change is not nil, it can modify the
+// image before the missing parts are added.
 func newHostile(layer string, change func(*hostile)) *hostile {
 	h := &hostile{blobs: map[string]string{}, diff: digest.FromString(layer)}
 	h.layer = h.add(ocispecs.MediaTypeImageLayer, layer)
@@ -72,7 +73,7 @@ func (h *hostile) addJSON(kind string, v any) ocispecs.Descriptor {
 	return h.add(kind, string(data))
 }
 
-// store returns the image as a layout.
+// store returns the image as an OCI image layout.
 func (h *hostile) store() *layout {
 	files := fstest.MapFS{}
 	for d, data := range h.blobs {
@@ -161,8 +162,8 @@ func zstded(t *testing.T, data string) string {
 	return string(e.EncodeAll([]byte(data), nil))
 }
 
-// compressed returns a change for newHostile that replaces the layer with compressed
-// data.
+// compressed returns a function for newHostile that replaces the image's layer with data.
+// kind is the media type of data.
 func compressed(kind, data string) func(*hostile) {
 	return func(h *hostile) { h.layer = h.add(kind, data) }
 }

@@ -47,7 +47,8 @@ func newFileServer(t *testing.T) *fileServer {
 	return f
 }
 
-// fetch downloads the file in a new build that has the store and index of s.
+// fetch downloads the server's file in a new build, which uses the store and the index of
+// s.
 func (f *fileServer) fetch(t *testing.T, s *Sources, attrs map[string]string) (name, data string, err error) {
 	t.Helper()
 	index := filepath.Join(s.Temp, "index")

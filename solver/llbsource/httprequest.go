@@ -100,7 +100,7 @@ func (s *Sources) authorize(req *http.Request, secret string) error {
 	return nil
 }
 
-// isUnchanged reports whether a response says that the file still has this ETag. Some
+// isUnchanged reports whether a response says that the file still has the given ETag. Some
 // servers send the whole file with the same ETag instead of status 304. Weak ETags are
 // compared like strong ones, as in BuildKit.
 func isUnchanged(resp *http.Response, etag string) bool {

@@ -72,8 +72,8 @@ func platformOf(p *pb.Platform) ocispecs.Platform {
 	return platforms.Normalize(ocispecs.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion, OSFeatures: p.OSFeatures})
 }
 
-// manifest has the fields that image manifests and indexes need here. An index has
-// Manifests, a manifest has Config and Layers.
+// manifest has those fields of image manifests and indexes that this package uses. An
+// index has Manifests, a manifest has Config and Layers.
 type manifest struct {
 	MediaType string                `json:"mediaType"`
 	Config    *ocispecs.Descriptor  `json:"config"`

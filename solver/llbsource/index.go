@@ -53,7 +53,8 @@ type indexedFile struct {
 }
 
 // OpenIndex opens the index that [Index.Save] wrote to a file. A missing or damaged file
-// means an empty index. now is the clock to which the times of files are compared.
+// means an empty index. now returns the current time, which the index compares with file
+// times.
 func OpenIndex(file string, now func() time.Time) *Index { return &Index{file: file, now: now} }
 
 // lock loads the index on first use and locks it. The caller must call unlock. x must
@@ -75,8 +76,8 @@ func (x *Index) lock() (unlock func()) {
 	return x.mu.Unlock
 }
 
-// Keep removes the files from the index whose content does not exist, and saves the
-// index. x must not be nil.
+// Keep removes files from the index if exists returns false for their content, and saves
+// the index. x must not be nil.
 func (x *Index) Keep(exists func(tree.Blob) bool) error {
 	unlock := x.lock()
 	for name, f := range x.content.Files {

@@ -68,10 +68,10 @@ type RemoteLayer struct {
 	Open func(context.Context) (io.ReadCloser, error)
 }
 
-// Unpack fetches layers and returns a snapshot in which they lie on top of each other,
-// the lowest layer first. It skips a layer if the cache has it unpacked on the same base.
-// of describes the layers in the cache.
-func (s *Sources) Unpack(ctx context.Context, of solver.Origin, layers []RemoteLayer) (*snapshot.Snapshot, error) {
+// Unpack fetches layers and applies them in order, the lowest layer first. It returns a
+// snapshot of the result. It skips a layer if the cache has it unpacked on the same base.
+// origin describes new layers in the cache.
+func (s *Sources) Unpack(ctx context.Context, origin solver.Origin, layers []RemoteLayer) (*snapshot.Snapshot, error) {
 	if len(layers) > snapshot.MaxLayers {
 		return nil, fmt.Errorf("has %d layers, more than %d", len(layers), snapshot.MaxLayers)
 	}
@@ -99,15 +99,15 @@ func (s *Sources) Unpack(ctx context.Context, of solver.Origin, layers []RemoteL
 			return nil, fmt.Errorf("layer %d: %w", n, err)
 		}
 		chain = next(layers[n])
-		if err := s.Cache.Put(ctx, chain, of, solver.CacheEntry{Outputs: []*snapshot.Snapshot{out}}); err != nil {
+		if err := s.Cache.Put(ctx, chain, origin, solver.CacheEntry{Outputs: []*snapshot.Snapshot{out}}); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// fetchBlobs stores the compressed layers concurrently. Errors count layers from first,
-// which is the index of layers[0] in the image.
+// fetchBlobs fetches compressed layers into the store, concurrently. first is the index of
+// layers[0] in the image, so that errors can include the index of a layer.
 func (s *Sources) fetchBlobs(ctx context.Context, layers []RemoteLayer, first int) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelLayers)
@@ -167,8 +167,8 @@ func (s *Sources) transfer(ctx context.Context, l RemoteLayer) (tree.Blob, error
 	return got, errors.Join(err, r.Close())
 }
 
-// checkMediaType returns an error unless kind is a layer's media type with no
-// compression, gzip or zstd. Encrypted layers have another suffix and are errors.
+// checkMediaType returns an error unless kind is the media type of a layer that is
+// uncompressed or compressed with gzip or zstd. Encrypted layers have other media types.
 func checkMediaType(kind string) error {
 	for _, layer := range []string{
 		"application/vnd.oci.image.layer.v1.tar", "application/vnd.oci.image.layer.nondistributable.v1.tar",

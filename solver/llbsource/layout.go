@@ -11,7 +11,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// layout is an OCI image layout: a directory, or an archive of one.
+// layout is an OCI image layout, which is a directory or a tar archive of the directory.
 //
 // See https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md.
 type layout struct{ files fs.FS }

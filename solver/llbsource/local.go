@@ -40,7 +40,7 @@ func (l *localSource) Fetch(context.Context) (*snapshot.Snapshot, error) {
 	return snapshot.New(nil, nil).With(l.root), nil
 }
 
-// local reads the selected files of the local source with a name. The owner of all files
+// local reads the selected files of the local source called name. The owner of all files
 // becomes root, as in BuildKit.
 func (s *Sources) local(ctx context.Context, name string, attrs map[string]string) (solver.Source, error) {
 	if n, ok := s.Trees[name]; ok {
@@ -71,8 +71,8 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 	return &localSource{r.e.Tree().WithMeta(m)}, nil
 }
 
-// filtered returns the part of a directory that the operation's attributes for include
-// patterns, exclude patterns and followed paths select.
+// filtered returns the files of a directory that match the operation's attributes: include
+// patterns, exclude patterns and followed paths.
 func filtered(dir string, attrs map[string]string) (fsutil.FS, error) {
 	files, err := fsutil.NewFS(dir)
 	if err != nil {
@@ -183,8 +183,8 @@ func (r *localReader) link(name, first string) error {
 	return r.e.Put(name, n)
 }
 
-// blob stores the content of a file. It reads the file only if the index does not have
-// it or the file has changed since.
+// blob stores the content of a file. It reads the file only if the file is missing from
+// the index or has changed.
 func (r *localReader) blob(name string) (tree.Blob, error) {
 	file := filepath.Join(r.dir, filepath.FromSlash(name))
 	info, err := os.Lstat(file)

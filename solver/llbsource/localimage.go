@@ -81,8 +81,8 @@ func (s *Sources) findLocal(ref string) (*images.Image, error) {
 	return found, err
 }
 
-// withStoredPlatforms adds to a registry's error that the image is stored for other
-// platforms only. others lists them.
+// withStoredPlatforms adds to a registry's error that the image is stored locally, but
+// only for other platforms. others lists these platforms.
 func withStoredPlatforms(err error, others []string) error {
 	if err == nil || len(others) == 0 {
 		return err

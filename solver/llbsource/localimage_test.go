@@ -49,8 +49,8 @@ func putImage(t *testing.T, s *Sources, file string) (manifest, layer string) {
 	return manifest, layer
 }
 
-// stored returns an image as the image store has it: root is the content of its manifest
-// or index, list has its platforms.
+// stored returns an image for the given platforms, as the image store returns it. root is
+// the content of its manifest or index.
 func stored(root string, list ...string) *images.Image {
 	img := &images.Image{Name: "docker.io/library/app:1", Root: ocispecs.Descriptor{Digest: digest.FromString(root), Size: int64(len(root))}}
 	for _, p := range list {

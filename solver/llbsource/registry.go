@@ -24,8 +24,9 @@ func (r repository) blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadClo
 	return r.Blob(ctx, d)
 }
 
-// Resolve finds the image with a reference among the stored images or in its registry. If
-// pull is set, it ignores stored images. If p is nil, it is the platform of this machine.
+// Resolve finds the image for a reference, among the stored images or in the image's
+// registry. If pull is set, it ignores stored images. If p is nil, the platform is this
+// machine's.
 func (s *Sources) Resolve(ctx context.Context, ref string, p *ocispecs.Platform, pull bool) (*Image, error) {
 	if p == nil {
 		d := platforms.DefaultSpec()

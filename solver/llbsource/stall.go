@@ -98,7 +98,7 @@ func (p *stallTimer) wait() {
 	}
 }
 
-// stop stops the timer after the operation.
+// stop stops the timer. It is called after an operation that waits for the server.
 func (p *stallTimer) stop() { p.timer.Stop() }
 
 // end stops the timer and cancels the context.

@@ -124,8 +124,8 @@ func (c *Client) repositoryHosts(ctx context.Context, spec refspec.Spec, insecur
 	return hosts, nil
 }
 
-// authorize sets the authorizer of a host. It uses the credentials for the first of names
-// for which the user has any.
+// authorize sets the authorizer of the registry host h. It tries names in order and uses
+// the first credentials that the user has for one of them.
 func (c *Client) authorize(h *docker.RegistryHost, names []string) error {
 	var login Login
 	for _, name := range names {

@@ -174,8 +174,8 @@ func (c *Client) hostDir(host string) (string, error) {
 }
 
 // completeClient adds the limits and checks of this package to containerd's HTTP client
-// for a host. clear lists the hosts that may get credentials over HTTP.
-func (c *Client) completeClient(client *http.Client, clear *clearTextGuard) error {
+// for a host. guard lists the hosts that may get credentials over HTTP.
+func (c *Client) completeClient(client *http.Client, guard *clearTextGuard) error {
 	transport, ok := client.Transport.(*http.Transport)
 	if !ok {
 		return nil // the client is a copy of a completed one
@@ -186,15 +186,16 @@ func (c *Client) completeClient(client *http.Client, clear *clearTextGuard) erro
 	if c.opt.Transport != nil {
 		rt = c.opt.Transport(rt)
 	}
-	client.Transport = &clearTextGuard{RoundTripper: rt, hosts: clear.hosts}
+	client.Transport = &clearTextGuard{RoundTripper: rt, hosts: guard.hosts}
 	return nil
 }
 
 // parallelRequests is the maximum number of idle connections to a host that stay open.
 const parallelRequests = 8
 
-// withoutLogs returns a context in which containerd's log messages are discarded, because
-// its errors contain all relevant information. hooks still receive the messages.
+// withoutLogs returns a context that discards containerd's log messages, because the
+// errors of containerd contain all relevant information. The given hooks still receive all
+// messages.
 func withoutLogs(ctx context.Context, hooks ...logrus.Hook) context.Context {
 	l := logrus.New()
 	l.SetOutput(io.Discard)

@@ -25,8 +25,8 @@ func decodeConfig(data []byte) (*cacheconfig.CacheConfig, error) {
 	return &c, nil
 }
 
-// checkConfig returns an error if a layer or record of a config refers to one that does not
-// exist, or to itself directly or through others.
+// checkConfig returns an error if a layer or record in a cache config refers to a missing
+// layer or record, or refers to itself, directly or through others.
 func checkConfig(c *cacheconfig.CacheConfig) error {
 	for i, l := range c.Layers {
 		if err := l.Blob.Validate(); err != nil {

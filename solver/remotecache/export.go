@@ -33,8 +33,8 @@ type Exporter struct {
 }
 
 // Write exports records as a cache in a registry or directory. main are the snapshots of
-// the build result. In the mode [Min], the cache contains only results whose layers are all
-// layers of main. If no result has a layer, Write writes nothing.
+// the build result. In mode [Min], the cache contains only results whose layers all belong
+// to main. If no result has a layer, Write writes nothing.
 func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecord, main []*snapshot.Snapshot) error {
 	s, err := to.storage(ctx, x.Registry)
 	if err != nil {

@@ -94,7 +94,7 @@ func Open(ctx context.Context, f From, c *registry.Client) ([]*Cache, error) {
 }
 
 // newCache returns a cache for [Imports] from its config and from the layers that its
-// manifest lists. from names the cache in messages.
+// manifest lists. from is the name of the cache in messages.
 func newCache(s storage, from string, config *cacheconfig.CacheConfig, layers map[digest.Digest]ocispecs.Descriptor) *Cache {
 	c := &Cache{from: from, storage: s, config: config, layers: layers, records: map[digest.Digest][]int{}}
 	for i, r := range config.Records {
@@ -117,8 +117,9 @@ func (m *Imports) Find(name digest.Digest, inputs [][]solver.Link) []solver.Reco
 	return records
 }
 
-// linked reports whether a record of cache n, whose inputs are have, is linked for each
-// input to a record of one of the links in want.
+// linked reports whether one of the wanted links matches for each input of a record in the
+// cache with number n. have and want contain the links of the record and the wanted links,
+// by input.
 func linked(n int, have [][]cacheconfig.CacheInput, want [][]solver.Link) bool {
 	return slices.EqualFunc(have, want, func(have []cacheconfig.CacheInput, want []solver.Link) bool {
 		return slices.ContainsFunc(have, func(h cacheconfig.CacheInput) bool {
@@ -202,12 +203,12 @@ func (c *Cache) has(layers []int) bool {
 	return len(layers) > 0
 }
 
-// older reports whether r is not set yet, or was created before the given time.
-func (r layerChain) older(than time.Time) bool { return r.cache == nil || than.After(r.created) }
+// older reports whether r is unset or was created before t.
+func (r layerChain) older(t time.Time) bool { return r.cache == nil || t.After(r.created) }
 
-// resolve sets r.layers from layers, which are indexes in the config. If r is chained, they
-// are all layers of the result. Otherwise, layers contains only the top layer, and resolve
-// adds its parents.
+// resolve sets r.layers. layers contains indexes of layers in the config: all layers of
+// the result if r.chained is set. Otherwise, it contains only the top layer, and resolve
+// adds the layers below.
 func (r *layerChain) resolve(layers []int) {
 	all := r.cache.config.Layers
 	if !r.chained {
@@ -250,7 +251,7 @@ func (r layerChain) blobs() ([]llbsource.RemoteLayer, error) {
 	return list, nil
 }
 
-// find returns the result with this id, which Result has returned.
+// find returns the layers for an id that Result has returned.
 func (m *Imports) find(id digest.Digest) (layerChain, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -126,9 +126,9 @@ func inlineConfig(data []byte, layers []ocispecs.Descriptor) (*cacheconfig.Cache
 	return &c, byDigest, nil
 }
 
-// Inline returns the inline cache for the config of an image whose layers are the layers of
-// main. The cache contains only results whose layers the image has. If no result is left,
-// Inline returns nil.
+// Inline returns the inline cache for an image config. The image has the layers of main.
+// The cache contains only results whose layers the image has. If no result is left, Inline
+// returns nil.
 func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot) ([]byte, error) {
 	var layers []string
 	for _, l := range main.Layers() {
@@ -179,7 +179,7 @@ func (x *Exporter) layerIDs(r solver.ChainRecord) ([]string, error) {
 	return ids, err
 }
 
-// positions returns the index in list of each of layers. If list lacks one of them, it
+// positions returns the index in list of each layer. If list lacks one of the layers, it
 // returns nil.
 func positions(layers, list []string) []int {
 	var at []int

@@ -27,7 +27,7 @@ type localStorage struct {
 	digest   digest.Digest
 }
 
-// blob returns the path of a blob.
+// blob returns the path of the blob with digest d in the layout.
 func (l *localStorage) blob(d digest.Digest) string {
 	return filepath.Join(l.dir, "blobs", d.Algorithm().String(), d.Encoded())
 }

@@ -118,18 +118,19 @@ func NewTo(kind string, attrs map[string]string) (To, error) {
 	return t, nil
 }
 
-// text returns a function that sets *to to the value of an attribute.
+// text returns a function that stores the value of an attribute in *to.
 func text(to *string) func(string) error {
 	return func(v string) error { *to = v; return nil }
 }
 
-// boolean returns a function that sets *to to the value of an attribute, such as "true".
+// boolean returns a function that parses the value of an attribute, such as "true", and
+// stores it in *to.
 func boolean(to *bool) func(string) error {
 	return func(v string) (err error) { *to, err = strconv.ParseBool(v); return err }
 }
 
-// parse calls the function in fields for each attribute with its value. It returns an error
-// for an attribute without a function.
+// parse calls a function for each attribute with the attribute's value. fields maps
+// attribute names to functions. An attribute without a function is an error.
 func parse(attrs map[string]string, fields map[string]func(string) error) error {
 	for _, k := range slices.Sorted(maps.Keys(attrs)) {
 		set, ok := fields[k]

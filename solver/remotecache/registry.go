@@ -41,7 +41,7 @@ func (r *registryStorage) tag(ctx context.Context, d ocispecs.Descriptor, manife
 	return r.repo.Tag(ctx, d, manifest)
 }
 
-// reader returns a function that returns a reader of data, for storage.put.
+// reader returns a function for storage.put that opens a reader of data.
 func reader(data []byte) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 }

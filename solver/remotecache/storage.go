@@ -65,7 +65,7 @@ type manifest struct {
 }
 
 // parseManifest returns the descriptors of the config and of the layers, by digest, in the
-// manifest of a cache. For other manifests, config has no digest.
+// manifest of a cache. If the manifest has no cache config, config is empty.
 func parseManifest(data []byte) (config ocispecs.Descriptor, layers map[digest.Digest]ocispecs.Descriptor, err error) {
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {

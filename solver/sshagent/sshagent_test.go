@@ -76,8 +76,8 @@ func TestAgent(t *testing.T) {
 	}
 }
 
-// TestAgentRequests checks that every type of request except listing and signing gets a
-// failure, whatever follows the type.
+// TestAgentRequests checks that requests of all types except listing and signing get a
+// failure as the reply, whatever their payload.
 func TestAgentRequests(t *testing.T) {
 	conn, _ := dial(t.Context(), t, filepath.Join(t.TempDir(), "agent"))
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {

@@ -1,7 +1,7 @@
 // Package track reports the progress of parts of a vertex, such as downloads.
 //
-// Whoever shows progress adds a reporter to a context with [WithReporter]. Code that takes
-// long calls [Start] with this context, and does not know the reporter.
+// Code that shows progress adds a reporter to a context with [WithReporter]. Code that
+// takes long calls [Start] with this context, and does not know the reporter.
 package track
 
 import (
@@ -46,10 +46,10 @@ func Start(ctx context.Context, id string, total int64) *Tracker {
 	return t
 }
 
-// Add reports n more bytes.
+// Add reports progress by n more bytes.
 func (t *Tracker) Add(n int64) { t.update(func(s *Status) { s.Current += n }) }
 
-// Done reports that the part ended, with or without success.
+// Done reports that the part of the vertex has ended, with or without success.
 func (t *Tracker) Done() { t.update(func(s *Status) { s.Done = true }) }
 
 func (t *Tracker) update(change func(*Status)) {
@@ -65,8 +65,8 @@ func (t *Tracker) update(change func(*Status)) {
 // Reader returns a reader that reads from r and reports each byte read as progress.
 func (t *Tracker) Reader(r io.Reader) io.Reader { return &trackedReader{r, t} }
 
-// ReadCloser returns a reader as Reader does, which closes r when it is closed. If r is
-// nil, it returns nil.
+// ReadCloser is like Reader, but closing the returned reader also closes r. If r is nil,
+// ReadCloser returns nil.
 func (t *Tracker) ReadCloser(r io.ReadCloser) io.ReadCloser {
 	if r == nil {
 		return nil
