@@ -162,7 +162,7 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs) (_ 
 	if err := caches.addInline(ctx, b, res, results); err != nil {
 		return nil, err
 	}
-	exported, err := s.write(ctx, o, progress, product{results, len(res.Refs) > 0})
+	exported, err := s.write(ctx, o, progress, buildResult{results, len(res.Refs) > 0})
 	if err == nil {
 		err = caches.export(ctx, b, roots(res))
 	}
@@ -201,7 +201,8 @@ func solve(ctx context.Context, res *gateway.Result, exported bool) ([]export.Pl
 }
 
 // platformsOf returns the platforms for which a frontend returned results. If the frontend
-// lists no platforms, it is the platform in the image config, or else this machine's.
+// lists no platforms, platformsOf returns the platform in the image config, or else this
+// machine's.
 func platformsOf(res *gateway.Result) ([]exptypes.Platform, error) {
 	_, listed := res.Metadata[exptypes.ExporterPlatformsKey]
 	_, configured := res.Metadata[exptypes.ExporterImageConfigKey]

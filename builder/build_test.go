@@ -12,8 +12,8 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// options returns options to build a Dockerfile with the portable runner. The context has a
-// file named base, a base with a shell for the interpreter.
+// options returns options to build a Dockerfile with the portable runner. The context
+// contains a file named base, which is a base image for the interpreter.
 func options(t *testing.T, dockerfile string) Options {
 	t.Helper()
 	return Options{Context: testcontext.New(t, dockerfile), State: t.TempDir(), Runner: "portable", Now: time.Now}

@@ -84,7 +84,8 @@ func filesHint(err error) string {
 	return ""
 }
 
-// relativeTo returns the path of a program whose name is relative to dir or absolute.
+// relativeTo returns the path of the program called name. If name is not absolute, it is
+// relative to dir.
 func relativeTo(dir, name string) string {
 	if path.IsAbs(name) {
 		return name

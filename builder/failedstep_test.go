@@ -16,8 +16,8 @@ import (
 	"slipway/source"
 )
 
-// TestFailedStep checks that the error from a RUN step has a hint with the reason that its
-// instruction or its files show.
+// TestFailedStep checks that the error from a RUN step has a hint if the instruction or
+// the files of the step show the reason for the failure.
 func TestFailedStep(t *testing.T) {
 	for dockerfile, want := range map[string]string{
 		"RUN true": "(the image has no /bin/sh to run the command with: copy a shell into it, or write a program of the image as a JSON array)\n 2 | RUN true\n",

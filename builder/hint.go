@@ -25,8 +25,8 @@ func missingFile(text string) (string, bool) {
 	return m[1] + m[2] + m[3], true
 }
 
-// hint returns err with the range of the word in the Dockerfile that caused it, and with a
-// hint how to fix it. If it finds neither, it returns err unchanged.
+// hint adds two things to err: the range of the word in the Dockerfile that caused the
+// error, and a hint on how to fix it. If hint finds neither, it returns err unchanged.
 func (p *inputs) hint(o *Options, err error) error {
 	var found *diag.Diagnostic
 	if err == nil || errors.As(err, &found) {
@@ -67,8 +67,9 @@ func (p *inputs) point(o *Options, d *diag.Diagnostic, err error) bool {
 	return false
 }
 
-// ignoredBy returns a hint if the ignore file excludes a file: the line that does. dir is
-// the context directory, name the path in it with a leading slash.
+// ignoredBy returns a hint if the ignore file excludes a file, or "" if it does not. The
+// hint has the line that excludes the file. dir is the context directory, name the path in
+// it with a leading slash.
 func ignoredBy(o *Options, dir, name string) string {
 	files := []string{o.file() + ignoreSuffix, filepath.Join(dir, ignoreSuffix)}
 	i := slices.IndexFunc(files, isFile)

@@ -27,7 +27,7 @@ type ImageOfPlatform struct {
 	Config   json.RawMessage
 }
 
-// Inspect returns the manifests and configs of the stored image with a name.
+// Inspect returns the manifests and configs of the stored image called name.
 func (x *ImageStore) Inspect(ctx context.Context, name string) (*ImageDetails, error) {
 	release, err := x.s.Hold(ctx)
 	if err != nil {

@@ -182,8 +182,9 @@ func standInEngine(t *testing.T) {
 	t.Setenv("PATH", dir)
 }
 
-// TestPullAsksTheRegistry checks that a build asks the registry with Pull, or if the stored
-// image is for other platforms. The error then lists these platforms.
+// TestPullAsksTheRegistry checks that a build asks the registry with Pull, or if the
+// stored image is for other platforms. In the second case, the error lists these
+// platforms.
 func TestPullAsksTheRegistry(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	s := fakeregistry.Start(t, fakeregistry.None)
@@ -377,8 +378,8 @@ func TestDamagedName(t *testing.T) {
 	}
 }
 
-// TestStoreCancelled checks that a canceled build does not change the image of a name, and
-// that a build without names stores no image.
+// TestStoreCancelled checks that a canceled build does not change which image a name
+// refers to, and that a build without names stores no image.
 func TestStoreCancelled(t *testing.T) {
 	o := options(t, appDockerfile)
 	s, err := openLocal(&o)

@@ -108,8 +108,8 @@ func (x *ImageStore) unknownImage(name string) error {
 	return fmt.Errorf("image %q: no such image%s", name, hint)
 }
 
-// Tag makes the name other refer to the stored image with a name.
-func (x *ImageStore) Tag(ctx context.Context, name, other string) error {
+// Tag makes newName refer to the stored image called name.
+func (x *ImageStore) Tag(ctx context.Context, name, newName string) error {
 	release, err := x.s.Hold(ctx)
 	if err != nil {
 		return err
@@ -119,11 +119,11 @@ func (x *ImageStore) Tag(ctx context.Context, name, other string) error {
 	if err != nil {
 		return err
 	}
-	o := Options{Tags: []string{other}}
+	o := Options{Tags: []string{newName}}
 	if err := o.checkOutput(Output{Type: "image"}); err != nil {
 		return err
 	}
-	full, err := fullName(other)
+	full, err := fullName(newName)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,8 @@ func LimitOptions() map[string]string {
 	return options
 }
 
-// limitGiven returns the first flag in o that limits the resources of steps, or "".
+// limitGiven returns the name of a flag set in o that limits the resources of steps, or ""
+// if none is set.
 func (o *Options) limitGiven() string {
 	for _, l := range limitFlags() {
 		if o.Resources[l.option] != "" {
@@ -116,8 +117,8 @@ func (o *Options) limitSteps(r *namespace.Runner) error {
 	return err
 }
 
-// limit chooses the runner now if there are resource limits. An unsupported limit then
-// fails the build before any step runs.
+// limit chooses the runner immediately if there are resource limits, so that an
+// unsupported limit fails the build before any step runs.
 func (c *autoRunner) limit(ctx context.Context) error {
 	if c.o.limitGiven() == "" || c.o.Call != "" {
 		return nil

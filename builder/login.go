@@ -6,8 +6,8 @@ import (
 	"slipway/solver/registry"
 )
 
-// RegistryHost returns the host of a registry, which name gives as a host or a URL. A name
-// of "" means Docker Hub.
+// RegistryHost returns the host of a registry. name is a host or a URL. If name is "", the
+// registry is Docker Hub.
 func RegistryHost(name string) string { return registry.Host(name) }
 
 // Login checks a user name and password with a registry, and stores them as docker login

@@ -17,8 +17,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// fileLister is a file system in which a path was not found. It is searched for similar
-// paths. Paths are absolute.
+// fileLister is the file system in which a path was not found. It lists files to suggest
+// similar paths. Paths are absolute.
 type fileLister interface {
 	// list returns the names in a directory. isDir is false if name is not a directory.
 	list(name string) (names []string, isDir bool)
@@ -48,8 +48,9 @@ func (p *inputs) pathHint(o *Options, err error, w *pathWord, name string) strin
 	return ignoredBy(o, string(dir), name)
 }
 
-// searchedFiles returns the file system in which err reports a missing path, or nil if it
-// is unknown. from names the stage, context or image, "" the build context.
+// searchedFiles returns the file system in which err reports a missing path, or nil if the
+// file system is unknown. from is the name of a stage, context or image, or "" for the
+// build context.
 func (p *inputs) searchedFiles(err error, from string) fileLister {
 	key := cmp.Or(from, "context")
 	if dir, ok := p.dirs[key]; ok {
@@ -199,8 +200,8 @@ func danglingHint(files fileLister, link, to string) string {
 	return fmt.Sprintf(" (%s is a link to %s, which does not exist)", link[1:], to)
 }
 
-// similarName returns the one of names that differs from name in case only, or else the
-// most similar one. It returns false if none is similar.
+// similarName returns the element of names that equals name except for case, or else the
+// most similar element. It returns false if no element is similar.
 func similarName(name string, names []string) (string, bool) {
 	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 {
 		return names[i], true

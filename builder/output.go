@@ -159,7 +159,7 @@ func (o Output) checkLocal() error {
 	return nil
 }
 
-// compression returns the compression that the attributes of the output select for layers.
+// compression returns the compression of layers that is set in the output's attributes.
 func (o Output) compression() (export.Compression, error) {
 	c := export.Compression{Type: o.Attrs["compression"]}
 	if v, ok := o.Attrs["compression-level"]; ok {
@@ -183,9 +183,9 @@ const (
 	rewriteAttr = "rewrite-timestamp"
 )
 
-// withTimes returns copies of results with the attributes of the output for times. A
-// source-date-epoch attribute, even an empty one, takes precedence over the build argument
-// SOURCE_DATE_EPOCH.
+// withTimes returns copies of results in which the time settings come from the output's
+// attributes. A source-date-epoch attribute, even an empty one, takes precedence over the
+// build argument SOURCE_DATE_EPOCH.
 func (o Output) withTimes(results []export.PlatformResult) ([]export.PlatformResult, error) {
 	own, given := o.Attrs[epochAttr]
 	at, err := parseEpoch(own)

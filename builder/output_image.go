@@ -17,9 +17,9 @@ import (
 	"slipway/solver/track"
 )
 
-// makeImage creates the image of a product, or an index for several platforms, and records
-// the digests in out.exported.
-func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, b product) (*export.Root, error) {
+// makeImage creates the image of a build result, or an index if the result has several
+// platforms. It records the digests in out.exported.
+func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, b buildResult) (*export.Root, error) {
 	notes, err := imageAnnotations(o, out.Output)
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOut
 //
 // Upstream: without SOURCE_DATE_EPOCH, BuildKit uses the time of the export. We use the
 // creation time of the image, so that a cached build gives the same archive.
-func (out imageOutput) descriptorAnnotations(given map[string]string, b product, entries []export.IndexEntry) (map[string]string, error) {
+func (out imageOutput) descriptorAnnotations(given map[string]string, b buildResult, entries []export.IndexEntry) (map[string]string, error) {
 	if out.Type == "image" || given[ocispecs.AnnotationCreated] != "" {
 		return given, nil
 	}
@@ -131,8 +131,8 @@ func imageAnnotations(o *Options, out Output) (annotations, error) {
 	return notes, nil
 }
 
-// forKind returns the annotations of a kind, such as manifest, for a platform. Annotations
-// for one platform take precedence over annotations for all platforms.
+// forKind returns the annotations of the given kind, such as manifest, for a platform.
+// Annotations for one platform take precedence over annotations for all platforms.
 func (a annotations) forKind(kind string, p *ocispecs.Platform) map[string]string {
 	general, exact := map[string]string{}, map[string]string{}
 	for key, v := range a {

@@ -17,17 +17,17 @@ import (
 	"slipway/solver/tree"
 )
 
-// product is the result of a build for all its platforms.
-type product struct {
+// buildResult is the result of a build for all its platforms.
+type buildResult struct {
 	results []export.PlatformResult // one for each platform
 	// isMap is set if the frontend returned a map of platforms, which may have one
 	// element. Images become an index, and files get a directory for each platform.
 	isMap bool
 }
 
-// write writes the product to all outputs. It returns digests and names of images, with the
-// keys of BuildKit's exporters.
-func (s *localBuilder) write(ctx context.Context, o *Options, p *progress, b product) (map[string]string, error) {
+// write writes a build result to all outputs. It returns digests and names of images, with
+// the keys of BuildKit's exporters.
+func (s *localBuilder) write(ctx context.Context, o *Options, p *progress, b buildResult) (map[string]string, error) {
 	exported := map[string]string{}
 	x := s.exporter(o)
 	described := false
@@ -42,9 +42,9 @@ func (s *localBuilder) write(ctx context.Context, o *Options, p *progress, b pro
 			case err != nil:
 				return err
 			case out.isImage():
-				return s.writeImage(ctx, x, o, imageOutput{out, exported}, product{results, b.isMap})
+				return s.writeImage(ctx, x, o, imageOutput{out, exported}, buildResult{results, b.isMap})
 			}
-			return s.writeFiles(ctx, o, out, product{results, b.isMap})
+			return s.writeFiles(ctx, o, out, buildResult{results, b.isMap})
 		})
 		if err != nil {
 			return nil, fmt.Errorf("output %s: %w", out.Type, err)
@@ -81,7 +81,7 @@ type imageOutput struct {
 
 // writeImage creates an image or an index, and writes it to its destination: a file, an
 // engine, a registry or the state directory.
-func (s *localBuilder) writeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, b product) error {
+func (s *localBuilder) writeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, b buildResult) error {
 	names, err := imageNames(o, out.Output)
 	if err != nil {
 		return err
@@ -141,9 +141,9 @@ func (s *localBuilder) toFile(ctx context.Context, dest string, write func(io.Wr
 	return s.Outputs().WriteFile(ctx, dest, tracked)
 }
 
-// writeFiles writes the files of the product to a directory or a tar archive. As in
+// writeFiles writes the files of a build result to a directory or a tar archive. As in
 // BuildKit, each of several platforms gets its own directory, such as linux_amd64.
-func (s *localBuilder) writeFiles(ctx context.Context, o *Options, out Output, b product) error {
+func (s *localBuilder) writeFiles(ctx context.Context, o *Options, out Output, b buildResult) error {
 	var entries []tree.Entry
 	for _, r := range b.results {
 		n, err := r.Snapshot.Tree()

@@ -25,7 +25,7 @@ func TestWriteSockets(t *testing.T) {
 	if err := e.Put("sock", tree.NewDevice(tree.Socket, tree.Meta{Mode: 0o700}, tree.Device{})); err != nil {
 		t.Fatal(err)
 	}
-	results := product{results: []export.PlatformResult{{Snapshot: snapshot.New(nil, nil).With(e.Tree())}}}
+	results := buildResult{results: []export.PlatformResult{{Snapshot: snapshot.New(nil, nil).With(e.Tree())}}}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "files.tar")
 	err = errors.Join(

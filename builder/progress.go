@@ -74,7 +74,8 @@ func (p *progress) vertex(v *solver.Vertex) *vertexState {
 	return s
 }
 
-// report returns a copy of the vertex for a status message. The receiver keeps the copy.
+// report returns a copy of the vertex for a status message. The recipient of the message
+// may keep the copy.
 func (v *vertexState) report() *client.Vertex {
 	c := v.Vertex
 	return &c
@@ -108,9 +109,9 @@ func (p *progress) start(v *vertexState, now time.Time) {
 	p.send(&client.SolveStatus{Vertexes: []*client.Vertex{v.report()}})
 }
 
-// end reports that a vertex ends, after as many calls as there were starts. A vertex that
-// was executed once stays so, even if a later evaluation finds it in the cache. The caller
-// must hold p.mu.
+// end reports that a vertex has ended, once it has been called as often as start. A vertex
+// that was executed is never reported as cached, even if a later evaluation finds it in
+// the cache. The caller must hold p.mu.
 func (p *progress) end(v *vertexState, now time.Time, cached bool, err error) {
 	if v.running == 0 {
 		if v.Completed != nil {
@@ -129,7 +130,8 @@ func (p *progress) end(v *vertexState, now time.Time, cached bool, err error) {
 }
 
 // status reports the progress of a part of a vertex, such as the download of a layer. It
-// drops reports that follow each other within statusInterval. The caller must hold p.mu.
+// drops a report within statusInterval of the previous one, unless the part has ended. The
+// caller must hold p.mu.
 func (p *progress) status(v *vertexState, s track.Status, now time.Time) {
 	old := v.statuses[s.ID]
 	if old != nil && !s.Done && now.Sub(old.Timestamp) < statusInterval {
@@ -158,9 +160,9 @@ func (p *progress) warn(w gateway.Warning) {
 	}}})
 }
 
-// step calls work and reports it as a vertex with a name, although it is no LLB operation.
-// Calls with the same id report the same vertex. Trackers in the context that work receives
-// report to this vertex.
+// step calls work and reports it as a vertex called name, although it is not an LLB
+// operation. Calls with the same id report the same vertex. Trackers in the context that
+// work receives report to this vertex.
 func (p *progress) step(ctx context.Context, id, name string, work func(context.Context) error) error {
 	v := p.stepVertex(digest.FromString(id), name)
 	locked := func(report func(now time.Time)) {
@@ -176,8 +178,8 @@ func (p *progress) step(ctx context.Context, id, name string, work func(context.
 	return err
 }
 
-// stepVertex returns the state of a vertex for [progress.step], and creates it for a new
-// one.
+// stepVertex returns the state of the vertex d for [progress.step], and creates the state
+// on the first call.
 func (p *progress) stepVertex(d digest.Digest, name string) *vertexState {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -68,7 +68,8 @@ func (l *statusLog) text() string {
 	return regexp.MustCompile(`sha256:[0-9a-f]{64}`).ReplaceAllString(strings.Join(l.lines, "\n"), "DIGEST")
 }
 
-// buildLog builds and returns the status messages of the build.
+// buildLog runs a build and returns its status messages. It fails the test if a vertex
+// does not end.
 func buildLog(t *testing.T, o Options) *statusLog {
 	t.Helper()
 	l := &statusLog{}

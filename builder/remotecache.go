@@ -179,7 +179,7 @@ func (c *caches) addInline(ctx context.Context, b *solver.Job, res *gateway.Resu
 	return nil
 }
 
-// roots returns the solver's results to which a frontend's result refers, in the order of
+// roots returns the solver's results to which the references in res lead, in the order of
 // platform IDs.
 func roots(res *gateway.Result) []*solver.Result {
 	refs := []gateway.Reference{res.Ref}

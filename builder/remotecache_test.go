@@ -165,8 +165,8 @@ func TestRemoteCacheOfRemoteCache(t *testing.T) {
 	}
 }
 
-// TestRemoteCacheOwnFirst checks that a build does not fetch results from a remote cache that
-// the state directory has.
+// TestRemoteCacheOwnFirst checks that a build fetches no results from a remote cache if
+// the state directory has them.
 func TestRemoteCacheOwnFirst(t *testing.T) {
 	o := options(t, cacheDockerfile)
 	dir := t.TempDir()

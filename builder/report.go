@@ -81,9 +81,9 @@ func (o *Options) ReportWarnings(w io.Writer, warnings []client.VertexWarning, c
 	return diag.Text(w, list.Rename(o.paths()), diag.TextOptions{Color: color})
 }
 
-// diagnostic converts an error from a build to a diagnostic. Its range comes from our
-// frontend, from the instruction of the failed operation, or from another frontend. If
-// there is no range, it is zero.
+// diagnostic converts an error from a build to a diagnostic. The range of the diagnostic
+// comes from our frontend, from the instruction of the failed operation, or from another
+// frontend. Without any of these, the range is zero.
 func diagnostic(err error) *diag.Diagnostic {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) {
@@ -105,9 +105,9 @@ func diagnostic(err error) *diag.Diagnostic {
 	return diag.Errorf(source.Range{}, "%w", err)
 }
 
-// withoutInstruction returns the error from an operation with a shorter text: of the
-// operation's name, only the step number in brackets remains. The text of the instruction
-// would be repeated, because it is shown with the error.
+// withoutInstruction shortens the text of an error from an operation: the step number in
+// brackets replaces the name of the operation. The name contains the text of the
+// instruction, which is shown with the error anyway.
 func withoutInstruction(op *solver.Error) error {
 	isOwn := len(op.Vertex.Locations) > 0
 	if !isOwn || op.Vertex.Op.GetExec() == nil && op.Vertex.Op.GetFile() == nil {

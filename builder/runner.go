@@ -70,7 +70,8 @@ func (c *autoRunner) runChosen(ctx context.Context, p *runner.Process) ([]*tree.
 	return run.Run(ctx, p)
 }
 
-// runInNamespaces runs a process in namespaces, whether or not that is known to work.
+// runInNamespaces runs a process in namespaces without checking first that this works. If
+// the process starts, it calls markWorking.
 func (c *autoRunner) runInNamespaces(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
 	run, err := c.inNamespaces(ctx)
 	if err != nil {
@@ -84,8 +85,8 @@ func (c *autoRunner) runInNamespaces(ctx context.Context, p *runner.Process) ([]
 	return trees, err
 }
 
-// markWorking remembers that processes can run in namespaces. The first call warns if each
-// step must copy its root file system.
+// markWorking records that processes can run in namespaces. On the first call, it warns if
+// each step must copy its root file system.
 func (c *autoRunner) markWorking(run *namespace.Runner) {
 	if c.works.CompareAndSwap(false, true) && run.Copies() {
 		c.o.warn("each RUN step copies its whole root, as the file system of %s cannot hold an overlay (use --state DIR on another one)", c.s.Path)

@@ -16,8 +16,9 @@ import (
 	"slipway/source"
 )
 
-// recorder is a gateway client that records the definitions that a frontend solves. Unlike
-// the Dockerfile, their paths have variables expanded. Safe for concurrent use.
+// recorder is a gateway client that records the definitions that a frontend solves. The
+// paths in definitions have variables expanded, unlike the paths in the Dockerfile. Safe
+// for concurrent use.
 type recorder struct {
 	gateway.Client
 	mu   sync.Mutex
@@ -34,7 +35,8 @@ func (r *recorder) Solve(ctx context.Context, req gateway.SolveRequest) (*gatewa
 	return r.Client.Solve(ctx, req)
 }
 
-// recordSolves returns a build function like build that records its definitions in p.solved.
+// recordSolves returns a build function that calls build and records the definitions that
+// build solves in p.solved.
 func (p *inputs) recordSolves(build gateway.BuildFunc) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		p.solved = &recorder{Client: c}
@@ -111,8 +113,8 @@ type pathWord struct {
 	index   int
 }
 
-// wordOf returns the word of the instruction at r from which the path name in the build
-// context, a stage or an image results. It returns false if it finds none.
+// wordOf returns the word of the instruction at r that specifies the path name. The path
+// is in the build context, a stage or an image. It returns false if it finds no word.
 func (p *inputs) wordOf(r source.Range, name string) (w pathWord, ok bool) {
 	in := instructionAt(r)
 	if in == nil {
@@ -136,8 +138,9 @@ func (p *inputs) wordOf(r source.Range, name string) (w pathWord, ok bool) {
 	return w, false
 }
 
-// sourceNamed returns the index of the first source of the COPY or ADD at a line whose path
-// matches, or -1. It tries the paths with expanded variables, then the paths as written.
+// sourceNamed returns the index of the first source of c whose path matches, or -1. c is
+// the COPY or ADD that begins at line. sourceNamed tries the paths with expanded
+// variables, then the paths as written.
 func (p *inputs) sourceNamed(line int, c *instructions.Copy, match func(name string) bool) int {
 	i := p.solved.copyOf(line, func(a *pb.FileActionCopy) bool {
 		return match(a.Src) || slices.ContainsFunc(a.RequiredPaths, match)
@@ -205,7 +208,8 @@ func (p *inputs) badPattern(f *source.File) (word parser.Word, in source.Range, 
 }
 
 // mountOf returns the source field of the RUN mount whose source is the path name. If no
-// source is equal to name but exactly one contains a variable, it returns that one.
+// mount has this source but the source of exactly one contains a variable, it returns the
+// field of that mount.
 func mountOf(c *instructions.Run, name string) (w pathWord, ok bool) {
 	expanded := 0
 	for _, m := range c.Mounts {

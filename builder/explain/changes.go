@@ -30,22 +30,23 @@ func (c *changes) add(format string, args ...any) {
 	}
 }
 
-// addChange adds that a value changed from was to now, unless they are equal. what names the
-// value.
-func (c *changes) addChange(what, was, now string) {
+// addChange adds that a value changed from before to after, unless they are equal. name is
+// the name of the value in messages.
+func (c *changes) addChange(name, before, after string) {
 	switch {
-	case was == now:
-	case was == "":
-		c.add("%s is now %s", what, excerpt(now))
-	case now == "":
-		c.add("%s is not %s any more", what, excerpt(was))
+	case before == after:
+	case before == "":
+		c.add("%s is now %s", name, excerpt(after))
+	case after == "":
+		c.add("%s is not %s any more", name, excerpt(before))
 	default:
-		c.add("%s is now %s, it was %s", what, excerpt(now), excerpt(was))
+		c.add("%s is now %s, it was %s", name, excerpt(after), excerpt(before))
 	}
 }
 
-// compare adds the differences between the parts of both cache keys. For an edited
-// instruction, whose old text is in the list already, it omits changes of the operation.
+// compare adds the differences between the cache keys of the step in the last build and in
+// this build. If the instruction was edited, its old text is in the list already, so
+// compare omits changes of the operation.
 func (c *changes) compare(edited bool) {
 	other := false
 	for _, p := range c.now.Parts {
@@ -78,8 +79,8 @@ func (c *changes) compare(edited bool) {
 	}
 }
 
-// input returns the name of the input to which a part of a cache key belongs, or else the
-// name of the part.
+// input returns the name of the input that the part p of a cache key covers. If p covers
+// no input, it returns the name of p.
 func (*changes) input(r *record, p solver.Part) string {
 	if p.Input < 0 || p.Input >= len(r.Inputs) {
 		return p.Name
@@ -122,8 +123,8 @@ func shortDigest(digest string) string { return digest[:min(len(digest), len("sh
 // maxFiles is the maximum number of changed files to list.
 const maxFiles = 5
 
-// files adds the changed files of an input of which only some files are part of the cache
-// key.
+// files adds the changed files for a part of the cache key that covers only some files of
+// an input.
 func (c *changes) files(old, now solver.Part, edited bool) {
 	start := len(c.list)
 	prefix, where := c.origin(c.input(c.old, old), c.input(c.now, now))
@@ -153,45 +154,46 @@ func (c *changes) files(old, now solver.Part, edited bool) {
 	}
 }
 
-// origin adds that files come from another input than in the last build, if they do. It also
+// origin adds a change if files come from another input than in the last build. It also
 // returns a prefix and a suffix for file names in messages.
-func (c *changes) origin(was, is string) (prefix, where string) {
-	wasImage, a := strings.CutPrefix(was, imagePrefix)
-	isImage, b := strings.CutPrefix(is, imagePrefix)
+func (c *changes) origin(before, after string) (prefix, where string) {
+	wasImage, a := strings.CutPrefix(before, imagePrefix)
+	isImage, b := strings.CutPrefix(after, imagePrefix)
 	switch {
-	case was == is || parseStep(was).Text == parseStep(is).Text:
+	case before == after || parseStep(before).Text == parseStep(after).Text:
 	case a && b:
 		c.add("the %s", imageChange(wasImage, isImage))
 	default:
-		c.add("the files are now of %s, they were of %s", excerpt(is), excerpt(was))
+		c.add("the files are now of %s, they were of %s", excerpt(after), excerpt(before))
 	}
 	switch {
-	case is == contextName:
+	case after == contextName:
 		return "", ""
-	case is == heredocName:
+	case after == heredocName:
 		return "the heredoc ", ""
 	case b:
-		is, _, _ = strings.Cut(is, "@")
+		after, _, _ = strings.Cut(after, "@")
 	}
-	return "", " of " + excerpt(is)
+	return "", " of " + excerpt(after)
 }
 
-// fileChange describes how a file changed from was to is, one of which may be nil. It
-// returns "" if nothing changed that is part of the cache key, which times are not.
-func fileChange(was, is *tree.Node) string {
+// fileChange describes how a file changed from before to after, one of which may be nil.
+// It returns "" if nothing changed that is part of the cache key. Times are not part of
+// it.
+func fileChange(before, after *tree.Node) string {
 	switch {
-	case was == nil:
+	case before == nil:
 		return "is new"
-	case is == nil:
+	case after == nil:
 		return "is gone"
-	case was.Kind() != is.Kind():
-		return fmt.Sprintf("is now a %v, it was a %v", is.Kind(), was.Kind())
-	case was.Blob().Digest != is.Blob().Digest:
+	case before.Kind() != after.Kind():
+		return fmt.Sprintf("is now a %v, it was a %v", after.Kind(), before.Kind())
+	case before.Blob().Digest != after.Blob().Digest:
 		return "changed"
-	case was.Target() != is.Target():
-		return fmt.Sprintf("now links to %s, it was to %s", is.Target(), was.Target())
+	case before.Target() != after.Target():
+		return fmt.Sprintf("now links to %s, it was to %s", after.Target(), before.Target())
 	}
-	a, b := was.Meta(), is.Meta()
+	a, b := before.Meta(), after.Meta()
 	switch {
 	case a.Mode != b.Mode:
 		return fmt.Sprintf("has now the mode %04o, it was %04o", b.Mode, a.Mode)

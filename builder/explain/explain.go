@@ -164,11 +164,12 @@ func (x *Explainer) save(now []record) error {
 	return export.WriteFile(x.file, func(w io.Writer) error { _, err := w.Write(data); return err })
 }
 
-// previous returns the old record with which to compare step i of now. This is the nearest
-// old step with the same text. If none exists, the text was edited, and it is the old step
-// with the same number, provided that its text no longer occurs. Otherwise it returns nil.
-func (x *Explainer) previous(now []record, i int) (old *record, edited bool) {
-	step := now[i].Step
+// previous returns the record of the last build with which to compare steps[i]. This is
+// the nearest old step with the same text. If there is no such step, edited is set, and
+// previous returns the old step with the same number, unless the text of that step still
+// occurs. Otherwise it returns nil.
+func (x *Explainer) previous(steps []record, i int) (old *record, edited bool) {
+	step := steps[i].Step
 	for n := range x.old {
 		r := &x.old[n]
 		if r.Step.Text != step.Text {
@@ -186,7 +187,7 @@ func (x *Explainer) previous(now []record, i int) (old *record, edited bool) {
 		if r.Step.Stage != step.Stage || r.Step.Index != step.Index || step.Index == 0 {
 			continue
 		}
-		still := slices.ContainsFunc(now, func(n record) bool { return n.Step.Stage == r.Step.Stage && n.Step.Text == r.Step.Text })
+		still := slices.ContainsFunc(steps, func(n record) bool { return n.Step.Stage == r.Step.Stage && n.Step.Text == r.Step.Text })
 		if !still {
 			return r, true
 		}
@@ -204,9 +205,10 @@ func distance(a, b stepName) int {
 	return d
 }
 
-// reason explains in a sentence why step i of now was not cached. v is its vertex.
-func (x *Explainer) reason(v *solver.Vertex, now []record, i int) string {
-	old, edited := x.previous(now, i)
+// reason returns a sentence that explains why a step was not cached. v is the vertex of
+// the step steps[i].
+func (x *Explainer) reason(v *solver.Vertex, steps []record, i int) string {
+	old, edited := x.previous(steps, i)
 	switch {
 	case v.Meta.IgnoreCache:
 		return "the cache is not to be used for it"
@@ -219,7 +221,7 @@ func (x *Explainer) reason(v *solver.Vertex, now []record, i int) string {
 	if err := was.UnmarshalVT(old.Op); err != nil {
 		return "what it was before cannot be read any more"
 	}
-	c := &changes{x: x, v: v, old: old, was: &was, now: &now[i]}
+	c := &changes{x: x, v: v, old: old, was: &was, now: &steps[i]}
 	if edited {
 		c.add("the instruction was %s before", excerpt(old.Step.Text))
 	}

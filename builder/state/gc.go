@@ -58,7 +58,7 @@ func ParseGC(value string) (GC, error) {
 	return GC{Keep: &DiskSpace{Bytes: n}}, nil
 }
 
-// bytes returns the amount in bytes on a disk of total bytes.
+// bytes converts the amount to bytes. total is the size of the disk in bytes.
 func (d DiskSpace) bytes(total int64) int64 {
 	if d.Percent > 0 {
 		return total / 100 * d.Percent

@@ -7,9 +7,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// holdImages excludes the blobs of stored images from u, so that pruning cannot remove
-// them. It returns an entry for each image. A blob that several images share counts for
-// the first of them.
+// holdImages excludes the blobs of stored images from the usage u, so that pruning cannot
+// remove them. It returns an entry for each image. A blob that several images share counts
+// for the first of them.
 func (d *Dir) holdImages(u *diskcache.Usage) ([]Entry, error) {
 	list, _, err := d.Images.List()
 	if err != nil {

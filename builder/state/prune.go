@@ -76,7 +76,8 @@ func (opt *PruneOptions) matches(e *Entry, now time.Time) bool {
 		strings.HasPrefix(e.Key, opt.Key) && strings.Contains(e.Name, opt.Description)
 }
 
-// unlimited reports whether every selected entry is removed, because there are no limits.
+// unlimited reports whether the options set no limit, so that a prune removes every
+// selected entry.
 func (opt *PruneOptions) unlimited() bool {
 	return opt.KeepBytes == 0 && opt.MaxUsedBytes == 0 && opt.MinFreeBytes == 0
 }
@@ -176,8 +177,8 @@ func (d *Dir) contents(ctx context.Context) (*contents, error) {
 	return c, nil
 }
 
-// internal returns the entry for layers that derive from other entries, and for data to
-// which nothing refers.
+// internal returns the entry for all data outside of other entries: layers derived from
+// results, and blobs to which nothing refers.
 func (d *Dir) internal(ctx context.Context, u *diskcache.Usage) *Entry {
 	e := &Entry{Record: diskcache.Record{
 		Key: KindInternal, Kind: KindInternal, Name: "layers for runners and outputs, manifests",
@@ -192,16 +193,17 @@ func (d *Dir) internal(ctx context.Context, u *diskcache.Usage) *Entry {
 	return e
 }
 
-// derived returns the directories with layers that were prepared for outputs and runners.
+// derived returns the state directories with data that can be created again from other
+// entries: records of exported layers, and layers that were unpacked for runners.
 func (d *Dir) derived() []string {
 	return []string{d.join("layers"), d.Namespace()}
 }
 
-// next removes the entry from the list that a prune removes next, and returns it. This is
-// the first entry selected by want on which no other result depends, because removing a
-// shared result frees nothing. If all are shared, it is the first one, or nil if leaves is
-// set.
-func (c *contents) next(leaves bool, want func(*Entry) bool) *Entry {
+// next removes the next entry of a prune from the list and returns it. This is the first
+// entry that want accepts and on which no other result depends, because removing a shared
+// result frees no space. If all these entries are shared, it is the first of them, or nil
+// if unsharedOnly is set.
+func (c *contents) next(unsharedOnly bool, want func(*Entry) bool) *Entry {
 	best := -1
 	for i, e := range c.entries {
 		if !want(e) {
@@ -211,7 +213,7 @@ func (c *contents) next(leaves bool, want func(*Entry) bool) *Entry {
 			best = i
 			break
 		}
-		if best < 0 && !leaves {
+		if best < 0 && !unsharedOnly {
 			best = i
 		}
 	}
@@ -254,9 +256,9 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 	return removed, errors.Join(left, err)
 }
 
-// prune removes entries by one rule after the other. It returns the removed entries and the
-// remaining usage, or a nil usage if that is unknown after an error. If a cache mount cannot
-// be removed, prune continues with other entries. The caller must hold the exclusive lock.
+// prune applies the rules in order. It returns the removed entries and the remaining
+// usage, or a nil usage if that is unknown after an error. If a cache mount cannot be
+// removed, prune continues with other entries. The caller must hold the exclusive lock.
 func (d *Dir) prune(ctx context.Context, rules ...PruneOptions) (removed []Entry, usage *diskcache.Usage, err error) {
 	c, err := d.contents(ctx)
 	if err != nil {

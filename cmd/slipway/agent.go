@@ -39,7 +39,7 @@ func parseAgents(list []string) ([]sshAgent, error) {
 	return agents, nil
 }
 
-// load checks the socket of the agent, or reads the keys.
+// load checks the socket of the agent, or reads the key files.
 func (a *sshAgent) load(ctx context.Context) error {
 	for _, path := range a.paths {
 		info, err := os.Stat(path)

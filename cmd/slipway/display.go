@@ -13,8 +13,9 @@ import (
 )
 
 // sanitizer replaces control characters in status messages of a build, so that they cannot
-// manipulate a terminal. Names and errors get no control characters at all. The output of
-// steps keeps the ones that [controls.Filter] passes, and all of them outside a terminal.
+// manipulate a terminal. It replaces all of them in names and errors. In the output of
+// steps, it lets through what [controls.Filter] passes, or everything if the output is not
+// a terminal.
 type sanitizer struct {
 	terminal bool
 	streams  map[stream]*controls.Filter

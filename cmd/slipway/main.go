@@ -78,8 +78,9 @@ const (
 	exitGrace = 10 * time.Second
 )
 
-// waitToExit waits for a second signal, at most for the time grace. The caller then exits,
-// so that a signal ends the command even if it is blocked.
+// waitToExit waits for a second signal, but no longer than grace. It ignores signals
+// within the duration echo, which repeat the first one. The caller then exits, so that a
+// signal ends the command even if it is blocked.
 func waitToExit(signals <-chan os.Signal, echo, grace time.Duration) {
 	latest := time.After(grace)
 	for same := time.After(echo); same != nil; {
@@ -163,8 +164,8 @@ func (w *watchedWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// onlySubcommands makes a command that has subcommands, and all of these, return an error
-// for an unknown subcommand.
+// onlySubcommands makes cmd return an error for an unknown subcommand. It does the same
+// for all subcommands that have subcommands themselves.
 func onlySubcommands(cmd *cobra.Command) {
 	if !cmd.HasSubCommands() {
 		return
@@ -183,8 +184,8 @@ func onlySubcommands(cmd *cobra.Command) {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
 
-// plainUsage removes backquotes from the usage texts of flags. They mark the names of values
-// for pflag, but shells would show them in completions.
+// plainUsage removes backquotes from the usage texts of flags. Backquotes mark the names
+// of values for pflag, but shells would show them in completions.
 func plainUsage(cmd *cobra.Command) {
 	for _, c := range cmd.Commands() {
 		plainUsage(c)

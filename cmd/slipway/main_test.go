@@ -43,8 +43,8 @@ func slipwayOut(t *testing.T, args ...string) (code int, out, told string) {
 	return code, <-outText, <-errText
 }
 
-// capture replaces *file, such as os.Stderr, until end is called, and then sends what was
-// written to it.
+// capture replaces *file, such as os.Stderr, until end is called. After that, text
+// delivers everything that was written to the replacement.
 func capture(t *testing.T, file **os.File) (text <-chan string, end func()) {
 	t.Helper()
 	r, w, err := os.Pipe()

@@ -79,8 +79,8 @@ func parseGC(flag string) (state.GC, error) {
 	return gc, err
 }
 
-// tlsFiles finds the files in the directory of --tlsdir. They have the same names as for
-// buildctl.
+// tlsFiles finds the TLS files in the directory of --tlsdir. The files have the same names
+// as for buildctl.
 func (f *buildFlags) tlsFiles() error {
 	if f.tlsDir == "" {
 		return nil

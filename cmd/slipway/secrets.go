@@ -47,8 +47,8 @@ func parseSecrets(list []string) ([]secretSource, error) {
 	return sources, nil
 }
 
-// read returns the secret. Without src and env, it is the environment variable or else the
-// file with the name id.
+// read returns the secret. If neither src nor env is set, id is the name of an environment
+// variable or, if the variable does not exist, of a file.
 func (s *secretSource) read(ctx context.Context) ([]byte, error) {
 	if s.src == "" {
 		name := cmp.Or(s.env, s.id)

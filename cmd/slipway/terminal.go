@@ -43,8 +43,8 @@ func (f *buildFlags) showsProgress() bool {
 	return mode != progressui.QuietMode && mode != progressui.RawJSONMode
 }
 
-// redraws reports whether the progress display redraws its lines. It would overwrite other
-// text on the terminal.
+// redraws reports whether the progress display redraws its lines. Redrawing would
+// overwrite other text on the terminal.
 func (f *buildFlags) redraws() bool {
 	mode := progressui.DisplayMode(f.progress)
 	return mode == progressui.TtyMode || mode == progressui.AutoMode && isTerminal(os.Stderr)
