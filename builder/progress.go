@@ -109,9 +109,9 @@ func (p *progress) start(v *vertexState, now time.Time) {
 	p.send(&client.SolveStatus{Vertexes: []*client.Vertex{v.report()}})
 }
 
-// end reports that a vertex has ended, once it has been called as often as start. A vertex
-// that was executed is never reported as cached, even if a later evaluation finds it in
-// the cache. The caller must hold p.mu.
+// end reports that a vertex has ended, once it has been called as often as start. If the
+// vertex has ended already and is not running, end does nothing: a later evaluation may
+// find an executed vertex in the cache. The caller must hold p.mu.
 func (p *progress) end(v *vertexState, now time.Time, cached bool, err error) {
 	if v.running == 0 {
 		if v.Completed != nil {
