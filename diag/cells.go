@@ -14,7 +14,7 @@ import (
 // tabStop is the distance between tab stops in an excerpt, in columns.
 const tabStop = 8
 
-// cell is one character of a line in the form in which a terminal shows it.
+// cell is one character of a line in printable form.
 type cell struct {
 	text       string
 	width      int // in columns; 0 for combining marks
@@ -65,7 +65,7 @@ func printableRune(r rune, raw string) (string, int) {
 	return raw, 1
 }
 
-// Line returns a line in the form of an excerpt. Tabs become spaces, and unprintable
+// Line returns a line of text in printable form. Tabs become spaces, and unprintable
 // characters are spelled out, so that the line cannot control a terminal.
 func Line(line string) string {
 	var b strings.Builder

@@ -7,7 +7,7 @@ import (
 	"slipway/source"
 )
 
-// Severity is the severity of a [Diagnostic].
+// Severity is the severity of a [Diagnostic]: Error, Warning or Note.
 type Severity int
 
 // The severities. The zero value is Error, so that a missing severity does not go
@@ -53,7 +53,8 @@ type Related struct {
 	Message string
 }
 
-// Shown returns the range that is sent to clients.
+// Shown returns the range that is sent to clients: the context or, if it is zero, the
+// range.
 func (r *Related) Shown() source.Range {
 	if r.Context.IsZero() {
 		return r.Range
@@ -102,15 +103,15 @@ func (d *Diagnostic) Hinted(format string, args ...any) *Diagnostic {
 	return d
 }
 
-// KeepLocal marks the diagnostic as one whose location clients do not get, and returns
-// it.
+// KeepLocal marks the diagnostic so that its location is not sent to clients. It returns
+// the diagnostic.
 func (d *Diagnostic) KeepLocal() *Diagnostic {
 	d.Local = true
 	return d
 }
 
-// Note adds a related range with a message to the diagnostic, which it returns. It
-// ignores a zero range.
+// Note adds a related range with a message, unless the range is zero. It returns the
+// diagnostic.
 func (d *Diagnostic) Note(r source.Range, format string, args ...any) *Diagnostic {
 	if !r.IsZero() {
 		d.Related = append(d.Related, Related{Range: r, Message: fmt.Sprintf(format, args...)})

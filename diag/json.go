@@ -7,8 +7,8 @@ import (
 	"slipway/source"
 )
 
-// The types of the JSON form. Lines and columns count from 1. Columns and offsets are in
-// bytes. The end of a range is exclusive.
+// The types of the JSON form of diagnostics. Lines and columns count from 1. Columns and
+// offsets are in bytes. The end of a range is exclusive.
 type (
 	jsonDiagnostic struct {
 		File     string        `json:"file,omitempty"`
@@ -50,7 +50,8 @@ type (
 )
 
 // JSON writes the list as a JSON array with one object per diagnostic, in order. An empty
-// list is written as []. Invalid UTF-8 becomes U+FFFD. It returns the first error of w.
+// list is written as []. Invalid UTF-8 becomes U+FFFD. JSON returns the first error from
+// w.
 func JSON(w io.Writer, l List) error {
 	docs := make([]jsonDiagnostic, len(l))
 	for i, d := range l {

@@ -8,8 +8,8 @@ import (
 	"slipway/source"
 )
 
-// TestJSON checks the JSON form of diagnostics and that errors of the writer are
-// returned.
+// TestJSON checks the JSON form of diagnostics, and that JSON returns errors from the
+// writer.
 func TestJSON(t *testing.T) {
 	f := source.NewFile("Dockerfile", []byte(sample))
 	list := List{

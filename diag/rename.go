@@ -7,7 +7,7 @@ import (
 )
 
 // Rename returns a copy of the list with other file names. names maps old names to new
-// ones. Files that it does not contain keep their names.
+// names. Files that are not in names keep their names.
 func (l List) Rename(names map[string]string) List {
 	r := renamer{names: names, files: map[*source.File]*source.File{}}
 	list := make(List, len(l))
@@ -31,7 +31,7 @@ func (l List) Rename(names map[string]string) List {
 	return list
 }
 
-// renamer renames files. It creates each renamed file only once.
+// renamer renames source files. It creates each renamed file only once.
 type renamer struct {
 	names map[string]string
 	files map[*source.File]*source.File

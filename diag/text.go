@@ -68,7 +68,7 @@ const (
 	cyan    style = "1;36"
 )
 
-// print writes printable text in the given style.
+// print writes text in the given style. The text must be printable.
 func (p *textPrinter) print(s style, text string) {
 	if !p.opt.Color || s == noStyle || text == "" {
 		p.buf.WriteString(text)
@@ -153,7 +153,8 @@ func (p *textPrinter) excerpt(r, context source.Range, s style) {
 	}
 }
 
-// lastLine returns the number of the last line that is not empty.
+// lastLine returns the number of the last line. It does not count the empty text after a
+// final line end.
 func lastLine(f *source.File) int {
 	n := f.Lines()
 	if n > 1 && f.LineStart(n) == len(f.Bytes) {
@@ -162,9 +163,9 @@ func lastLine(f *source.File) int {
 	return n
 }
 
-// chooseLines returns the lines to show between first and last. These are all lines if
-// they fit, else the lines of the range and their neighbors. For a range with too many
-// lines, it returns the first and the last ones.
+// chooseLines returns the numbers of the lines to show from first to last. These are all
+// lines if they fit, else the lines of the range r and their neighbors. If the range
+// itself has too many lines, those in its middle are left out.
 func (p *textPrinter) chooseLines(first, last int, r source.Range) []int {
 	from, to := first, last
 	if last-first+1 > p.opt.Lines {

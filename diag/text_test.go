@@ -150,7 +150,7 @@ func TestTextWidth(t *testing.T) {
 	}
 }
 
-// TestTextError checks that Text returns the error of the writer.
+// TestTextError checks that Text returns errors from the writer.
 func TestTextError(t *testing.T) {
 	if err := Text(failingWriter{}, List{{Message: "x"}}, TextOptions{}); !errors.Is(err, errFull) {
 		t.Errorf("error %v", err)

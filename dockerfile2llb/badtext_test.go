@@ -18,8 +18,8 @@ import (
 	"slipway/source"
 )
 
-// TestBadText checks the error for text that is not UTF-8. It points at the invalid bytes
-// or, if they come from a variable, at the instruction.
+// TestBadText checks that the error for text that is not UTF-8 points at the invalid
+// bytes or, if they come from a variable, at the instruction.
 func TestBadText(t *testing.T) {
 	const message = "string field contains invalid UTF-8"
 	for _, tt := range []struct{ text, at, message, hint string }{
@@ -60,8 +60,8 @@ func (namedContext) Load(context.Context) (*plan.Resolved, error) {
 	return &plan.Resolved{Input: &plan.Input{Name: "box"}}, nil
 }
 
-// TestClosedContext checks that the error for a context points at the instruction that
-// needs the context.
+// TestClosedContext checks that the error for a context that cannot be opened points at
+// the instruction that needs the context.
 func TestClosedContext(t *testing.T) {
 	for text, want := range map[string]string{
 		"FROM alpine\nCOPY a b\n": "COPY a b\n",

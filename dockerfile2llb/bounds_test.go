@@ -20,8 +20,9 @@ import (
 )
 
 const (
-	// maxHeld and maxAllocated limit the memory of a conversion per byte of input and
-	// output: the bytes that are reachable at its end, and the bytes allocated in total.
+	// maxHeld limits the bytes that are still reachable after a conversion, and
+	// maxAllocated the bytes that it allocates in total. Both count per byte of input and
+	// output.
 	maxHeld      = 200
 	maxAllocated = 1500
 	// maxBeforeLimit is the maximum number of bytes allocated by a conversion that fails

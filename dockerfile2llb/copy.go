@@ -26,7 +26,7 @@ func (e *emitter) copy(out llb.Output, s *plan.Copy) (llb.Output, error) {
 	return e.link(f, s), nil
 }
 
-// copyAction fills an action of the file operation, which copies one source.
+// copyAction fills in a, the action of a file operation that copies the source src.
 func (e *emitter) copyAction(a *action, s *plan.Copy, src plan.CopySource) error {
 	c := &pb.FileActionCopy{
 		Dest: cleanDest(s.Dest), Mode: -1, Timestamp: -1, CreateDestPath: true,

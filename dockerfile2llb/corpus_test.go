@@ -18,8 +18,9 @@ import (
 	"slipway/plan"
 )
 
-// TestCorpus compares the operations of each case with its section out/llb. The last line
-// of the section is a digest of the operations for the other platforms of the case.
+// TestCorpus compares the operations of each test case with the section out/llb of the
+// case. The last line of the section is a digest of the operations for the other
+// platforms of the case.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		own := c.Opts["platform"]
@@ -49,8 +50,8 @@ func TestCorpus(t *testing.T) {
 // emitError is the error for a plan that cannot be lowered to LLB.
 type emitError struct{ error }
 
-// operations prints the operations of a case, with platform as the value of the frontend
-// option. It returns "" if the case is a subrequest.
+// operations returns the operations of a test case as text. platform is the value of the
+// frontend option platform. If the case is a subrequest, it returns "".
 func operations(ctx context.Context, c *golden.Case, platform string) (string, error) {
 	builds, err := corpus.Open(ctx, c, platform)
 	if err != nil {
@@ -83,8 +84,7 @@ func operations(ctx context.Context, c *golden.Case, platform string) (string, e
 	return b.String(), nil
 }
 
-// describe prints a definition. If an SBOM generator scans another state, it prints that,
-// too.
+// describe writes def to b, followed by the other states that an SBOM generator scans.
 func describe(ctx context.Context, b *strings.Builder, res *dockerfile2llb.Conversion, def *pb.Definition) error {
 	text, err := llbtext.Lines(def)
 	if err != nil {

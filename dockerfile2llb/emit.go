@@ -130,8 +130,8 @@ func withRange(r source.Range, err error) error {
 	return diag.Errorf(r, "%w", err)
 }
 
-// tree returns the output of a stage, or the output of the main context if the tree has
-// no stage.
+// tree returns the output of the stage of t or, if t has no stage, the output of the main
+// context.
 func (e *emitter) tree(t plan.Tree) (llb.Output, error) {
 	if t.Stage != nil {
 		return e.results[t.Stage], nil

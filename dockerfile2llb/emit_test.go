@@ -29,7 +29,7 @@ import (
 	"slipway/source"
 )
 
-// inputs is an Inputs with the images of a case and a local main context.
+// inputs is an Inputs with the images of a test case and a local main context.
 type inputs struct{ images *golden.Images }
 
 func (w inputs) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
@@ -51,7 +51,7 @@ func (inputs) State(_ context.Context, _ *plan.Input, used *plan.Paths) (llb.Sta
 	return llb.Local("context", llb.FollowPaths(used.Filter())), nil
 }
 
-// marshal converts a case to LLB and returns the operations, metadata and configs as
+// marshal converts a test case to LLB and returns the operations, metadata and configs as
 // bytes. If the conversion fails, it returns the text of the error.
 func marshal(t *testing.T, c *golden.Case, caps *apicaps.CapSet) (out []byte, converted bool) {
 	t.Helper()

@@ -17,7 +17,7 @@ import (
 	"slipway/plan"
 )
 
-// exec is the operation for a RUN.
+// exec is the operation of a RUN instruction.
 type exec struct {
 	msg          pb.ExecOp
 	meta         pb.Meta
@@ -28,7 +28,7 @@ type exec struct {
 	kind         pb.Op_Exec
 }
 
-// mount is the mount of a file tree.
+// mount is a file tree that is mounted for a RUN instruction.
 type mount struct {
 	msg      *pb.Mount
 	source   llb.Output // nil is scratch
@@ -104,8 +104,7 @@ func platformMessage(p *ocispecs.Platform) *pb.Platform {
 	}
 }
 
-// scriptMount returns a mount of an executable file, which is a heredoc that starts with
-// #!.
+// scriptMount returns a mount of a heredoc that starts with #!, as an executable file.
 func scriptMount(s *plan.Script) mount {
 	file := llb.Scratch().File(
 		llb.Mkfile(s.Name, 0o755, []byte(s.Data)),

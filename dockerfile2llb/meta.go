@@ -30,7 +30,7 @@ const (
 	commandKey = "com.docker.dockerfile.v1.command" // the instruction as written
 )
 
-// describe sets the instruction as written in the description of an operation.
+// describe stores the instruction as written, code, in the description of an operation.
 func describe(code string) llb.ConstraintsOpt {
 	return llb.WithDescription(map[string]string{commandKey: code})
 }
@@ -41,7 +41,8 @@ func internalName(name string) llb.ConstraintsOpt {
 	return llb.WithCustomName("[internal] " + name)
 }
 
-// sourceLocations returns the lines of an instruction. Clients expect one range per line.
+// sourceLocations returns the location of an instruction with one range per line, as
+// clients expect.
 func (e *emitter) sourceLocations(r source.Range) []*llb.SourceLocation {
 	if e.opt.SourceMap == nil {
 		return nil

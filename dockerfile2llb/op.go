@@ -38,7 +38,7 @@ type op struct {
 	meta        *pb.OpMetadata
 }
 
-// body is the part of an operation that depends on its kind.
+// body is the part of an operation that depends on its type, such as exec or file.
 type body interface {
 	// Inputs returns the inputs of the operation in the order in which the definition
 	// lists them.
@@ -50,7 +50,7 @@ type body interface {
 	write(ctx context.Context, c *llb.Constraints, to *message) error
 }
 
-// message is an operation during its encoding.
+// message is an operation while it is encoded.
 type message struct {
 	pb.Op
 	location source.Range // the instruction, for errors
@@ -65,8 +65,8 @@ func (m *message) require(ids ...apicaps.CapID) {
 	}
 }
 
-// input adds out to the inputs of the operation, unless it is one already, and returns
-// its index. If out is nil, it returns pb.Empty.
+// input adds out to the inputs of the operation, unless out is already an input, and
+// returns the index of out. If out is nil, it returns pb.Empty.
 func (m *message) input(ctx context.Context, out llb.Output, c *llb.Constraints) (int64, error) {
 	if out == nil {
 		return int64(pb.Empty), nil
@@ -84,8 +84,8 @@ func (m *message) input(ctx context.Context, out llb.Output, c *llb.Constraints)
 	return int64(len(m.Inputs) - 1), nil
 }
 
-// newOp returns the operation of a step. Its body is the part that depends on the kind of
-// the operation.
+// newOp returns an operation with the body b and with the name, cache policy and source
+// location of the step s.
 func (e *emitter) newOp(b body, s *plan.StepInfo) *op {
 	return &op{
 		body:        b,
@@ -106,7 +106,7 @@ func (o *op) Platform() *ocispecs.Platform { return o.platform }
 // Vertex implements llb.Output.
 func (o *op) Vertex(context.Context, *llb.Constraints) llb.Vertex { return o }
 
-// Validate implements llb.Vertex. Marshal reports all errors.
+// Validate implements llb.Vertex. It checks nothing, because Marshal reports all errors.
 func (*op) Validate(context.Context, *llb.Constraints) error { return nil }
 
 // ToInput implements llb.Output.
@@ -151,8 +151,8 @@ func (o *op) Marshal(ctx context.Context, c *llb.Constraints) (digest.Digest, []
 }
 
 // encodingError returns an error for an operation that cannot be encoded because a string
-// is not UTF-8. It points at the first invalid bytes in the instruction, if there are
-// any.
+// is not UTF-8. It points at the first invalid bytes in the instruction or, if all bytes
+// are valid, at the instruction.
 func (o *op) encodingError(err error) error {
 	d := diag.Errorf(o.location, "%w", err)
 	start, end := invalidUTF8(o.location.String())

@@ -52,11 +52,12 @@ func Following(follow func(ref string) (bool, error)) client.BuildFunc {
 	return Checking(follow, nil)
 }
 
-// Checking returns a [Following] whose check (the subrequest frontend.lint) collects all
-// problems in the Dockerfile: errors in file order, then warnings, then notes. Unlike
-// upstream's check, it continues after an error, and an image that cannot be resolved
-// causes only a note. Checking calls found with the list, which has exact ranges. The
-// result for the client, in upstream's format, contains the first error.
+// Checking returns a build function like [Following] whose check (the subrequest
+// frontend.lint) collects all problems in the Dockerfile: errors in file order, then
+// warnings, then notes. Unlike upstream's check, this check continues after an error, and
+// an image that cannot be resolved causes only a note. The check calls found with the
+// problems and their exact ranges. The result for the client, in upstream's format,
+// contains only the first error. If found is nil, the check is like upstream's.
 func Checking(follow func(ref string) (bool, error), found func(diag.List)) client.BuildFunc {
 	return func(ctx context.Context, c client.Client) (*client.Result, error) {
 		b := &build{client: c, opts: c.BuildOpts(), follow: follow, findings: found}
@@ -124,7 +125,7 @@ func (b *build) run(ctx context.Context) (*client.Result, error) {
 }
 
 // parseBuild is like parse, but also configures the build checks. All requests that
-// convert the Dockerfile use it.
+// convert the Dockerfile call parseBuild.
 func (b *build) parseBuild(ctx context.Context) error {
 	if len(b.file.Source.Bytes) == 0 {
 		return diag.Errorf(source.Range{File: b.file.Source}, "the Dockerfile cannot be empty").KeepLocal()

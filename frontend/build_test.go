@@ -204,8 +204,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestRedirect checks that # syntax forwards all options, and that the other frontend
-// does not forward them again.
+// TestRedirect checks that # syntax redirects a build with all its options to another
+// frontend, and that a redirected build is not redirected again.
 func TestRedirect(t *testing.T) {
 	text := "# syntax=other/image:1 arg\nFROM a\n"
 	b := fakegateway.New(text, map[string]string{"target": "t"})

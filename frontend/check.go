@@ -109,7 +109,7 @@ func (b *build) checkPlan(ctx context.Context, r plan.Resolver) (*plan.Plan, err
 }
 
 // nearJSON returns notes about arguments that look like JSON arrays but are invalid. It
-// skips the instructions about which errs has an error.
+// skips the instructions for which errs contains an error.
 func nearJSON(file *parser.File, errs diag.List) diag.List {
 	var notes diag.List
 	for _, in := range file.Instructions() {
@@ -198,8 +198,8 @@ func (g *lenientResolver) withoutUnknown(warnings diag.List, p *plan.Plan) diag.
 	return slices.DeleteFunc(warnings, unknown)
 }
 
-// baseStage returns the first stage in the chain of base stages of st, which has the base
-// image.
+// baseStage follows the base stages from st and returns the first stage that is not based
+// on another stage.
 func baseStage(st *plan.Stage) *plan.Stage {
 	for {
 		f, ok := st.Base.(*plan.FromStage)

@@ -14,8 +14,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// runCheck returns the findings of a check in the form that users see, without excerpts,
-// and the answer to the client.
+// runCheck runs a check for the client c. It returns the first line of each finding as
+// users see it, and the answer to the client.
 func runCheck(t *testing.T, c *fakegateway.Client) (string, lint.LintResults) {
 	t.Helper()
 	c.Opts["requestid"] = lint.RequestLint

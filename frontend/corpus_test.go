@@ -20,10 +20,11 @@ import (
 	"slipway/plan"
 )
 
-// TestCorpus builds each case and compares the results with its sections. out/error has
-// the error, or all findings of a check. out/warnings has the warnings. out/answer has
-// answers to requests, builds by other frontends, attestations and metadata. The image
-// config is compared with out/image, which the tests of package plan write.
+// TestCorpus builds each test case and compares the results with the sections of the
+// case. out/error has the error, or all findings of a check. out/warnings has the
+// warnings. out/answer has answers to requests, builds by other frontends, attestations
+// and metadata. The image config is compared with out/image, which the tests of package
+// plan write.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		var findings diag.List
@@ -91,7 +92,7 @@ func image(t *testing.T, config, base []byte) string {
 	return text
 }
 
-// warnings prints warnings in the form in which a client shows them.
+// warnings prints the warnings in r as a client shows them.
 func warnings(r *corpus.Record) string {
 	var b strings.Builder
 	for _, w := range r.Warnings {
@@ -107,8 +108,8 @@ func warnings(r *corpus.Record) string {
 	return b.String()
 }
 
-// answer prints the results of a build other than operations and config: the text of an
-// answer, the request to another frontend, attestations and other metadata.
+// answer prints the results of a build other than operations and config: the answer to a
+// subrequest, the request to another frontend, attestations and other metadata.
 func answer(t *testing.T, r *corpus.Record) string {
 	t.Helper()
 	var b strings.Builder

@@ -52,8 +52,8 @@ func (b *build) isLocal(err error) bool {
 	return errors.As(err, &m) || errors.As(firstError(err), &d) && (d.Local || d.Shown().File != b.file.Source)
 }
 
-// withLocations returns firstError(err) with its locations in the Dockerfile, in the form
-// from which clients print the lines.
+// withLocations returns firstError(err) with its locations in the Dockerfile attached, so
+// that clients can print the lines.
 func (b *build) withLocations(err error) error {
 	err = firstError(err)
 	var d *diag.Diagnostic
@@ -71,9 +71,9 @@ func (b *build) withLocations(err error) error {
 	return err
 }
 
-// withFullText returns err in a form in which clients receive its full text. Errors from
-// the builder are gRPC statuses. If an error wraps a status, gRPC sends only the status
-// and drops the text around it, such as the name of the image or option.
+// withFullText converts err so that clients receive its full text. Errors from the
+// builder are gRPC statuses. If an error wraps a status, gRPC sends only the status and
+// drops the text around it, such as the name of the image or option.
 func withFullText(ctx context.Context, err error) error {
 	var answer interface {
 		error
@@ -95,8 +95,8 @@ func withFullText(ctx context.Context, err error) error {
 	return &clientError{grpcerrors.FromGRPC(status.ErrorProto(st)), err}
 }
 
-// clientError is an error in the form in which clients receive it. Inside this process,
-// errors.As also finds the diagnostic with the exact range.
+// clientError is an error whose full text reaches clients. Inside this process, errors.As
+// also finds the diagnostic with the exact range.
 type clientError struct {
 	error
 	cause error
@@ -105,7 +105,7 @@ type clientError struct {
 // Unwrap returns the error that clients receive.
 func (e *clientError) Unwrap() error { return e.error }
 
-// As implements the interface of errors.As for the diagnostic.
+// As implements errors.As for targets of the type **diag.Diagnostic.
 func (e *clientError) As(target any) bool {
 	d, ok := target.(**diag.Diagnostic)
 	return ok && errors.As(e.cause, d)
@@ -121,14 +121,13 @@ func (b *build) withSource(err error, r source.Range) error {
 	return errdefs.WithSource(err, &errdefs.Source{Info: info, Ranges: lineRanges(r)})
 }
 
-// sourceInfo returns the Dockerfile in the form in which clients receive it.
+// sourceInfo returns the Dockerfile as the message that clients receive.
 func (b *build) sourceInfo() *pb.SourceInfo {
 	sm := b.file.Map
 	return &pb.SourceInfo{Data: sm.Data, Filename: sm.Filename, Language: sm.Language, Definition: sm.Definition.ToPB()}
 }
 
-// lineRanges returns one range for each line that r touches, the form that clients
-// expect.
+// lineRanges returns one range for each line that r touches, as clients expect.
 func lineRanges(r source.Range) []*pb.Range {
 	if r.IsZero() {
 		return nil

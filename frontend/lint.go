@@ -55,7 +55,7 @@ func lintError(err error) *lint.BuildError {
 	return &lint.BuildError{Message: text, Location: pb.Location{Ranges: mergedRanges(err)}}
 }
 
-// lintPlan parses and plans the build, which reports the warnings.
+// lintPlan parses and plans the build and reports the warnings.
 func (b *build) lintPlan(ctx context.Context) error {
 	if err := b.parseBuild(ctx); err != nil {
 		return err

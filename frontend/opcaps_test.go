@@ -42,8 +42,8 @@ func TestOldBuilder(t *testing.T) {
 	}
 }
 
-// TestErrorText checks that clients receive the builder's error with the text around it,
-// without repetition, and with its code and location.
+// TestErrorText checks that clients receive the text that the frontend adds to an error
+// from the builder, without repetition, and the code and location of the error.
 func TestErrorText(t *testing.T) {
 	for answer, want := range map[string]string{
 		"too large": "ResourceExhausted: alpin: failed to resolve source metadata for docker.io/library/alpin:latest: too large (did you mean alpine?)",

@@ -16,8 +16,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// platformBarrier is a barrier in which requests for images of different platforms count
-// separately.
+// platformBarrier is a barrier that treats requests for an image on different platforms
+// as different requests.
 type platformBarrier struct{ *barrier }
 
 func (b platformBarrier) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {

@@ -43,7 +43,8 @@ func newBarrier(b *fakegateway.Client, lists ...[]string) *barrier {
 	return m
 }
 
-// arrive counts the request name and waits for the other requests in its group.
+// arrive records that the given request has arrived and waits for the other requests in
+// its group. It does not wait for a request without a group.
 func (m *barrier) arrive(ctx context.Context, name string) error {
 	m.mu.Lock()
 	m.requests[name]++

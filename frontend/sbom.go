@@ -138,7 +138,8 @@ func (s *scanner) scan(id string, of *dockerfile2llb.SBOM) llb.State {
 }
 
 // env returns the environment of the scanner: the variables of its image, the directories
-// and the parameters. extras is set if there are other stages to scan.
+// and the parameters. extras reports whether the scanner also scans states other than the
+// target.
 func (s *scanner) env(extras bool) []string {
 	env := append(slices.Clone(s.config.Env), "BUILDKIT_SCAN_DESTINATION="+scanOut, "BUILDKIT_SCAN_SOURCE="+scanCore)
 	if extras {

@@ -33,7 +33,7 @@ func allSubrequests() []subrequest {
 	}
 }
 
-// subrequest answers the subrequest with the name id. The result consists of metadata
+// subrequest answers the subrequest whose name is id. The result consists of metadata
 // only.
 //
 // Upstream: errors of subrequests have no location in the Dockerfile.
@@ -47,5 +47,5 @@ func (b *build) subrequest(ctx context.Context, id string) (*client.Result, erro
 	return nil, errdefs.NewUnsupportedSubrequestError(id)
 }
 
-// location converts a range to the format of answers.
+// location converts a range to the format of the answers to subrequests.
 func location(r source.Range) *pb.Location { return &pb.Location{Ranges: lineRanges(r)} }

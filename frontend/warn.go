@@ -53,8 +53,8 @@ func valueRange(f *source.File, line int, value string) source.Range {
 	return source.Range{File: f, Start: start, End: start + len(value)}
 }
 
-// violation returns an error if warnings fail the build. It points at the directive that
-// configures this.
+// violation returns an error if the configuration of build checks makes warnings fail the
+// build. The error points at the directive that contains the configuration, if any.
 func (b *build) violation(warnings diag.List) error {
 	err := b.checks.Violation(warnings)
 	if err == nil || b.checksRange.IsZero() {
@@ -64,7 +64,8 @@ func (b *build) violation(warnings diag.List) error {
 }
 
 // warn sends warnings to the client, which shows them below the step that reads the
-// Dockerfile. It ignores errors, because a lost warning must not fail the build.
+// Dockerfile. It ignores errors from the client, because a lost warning must not fail the
+// build.
 func (b *build) warn(ctx context.Context, list diag.List) {
 	if len(list) == 0 {
 		return

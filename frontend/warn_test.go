@@ -26,8 +26,8 @@ func TestLostWarnings(t *testing.T) {
 	}
 }
 
-// TestWarningsOncePerBuild checks that only the first of several platforms causes
-// warnings and their error.
+// TestWarningsOncePerBuild checks that a build for several platforms sends each warning
+// once, and fails because of the warnings.
 func TestWarningsOncePerBuild(t *testing.T) {
 	b := fakegateway.New("# check=error=true\nFROM x\nCMD y\n", map[string]string{"platform": "linux/amd64,linux/arm64"})
 	const want = "lint violation found for rules: JSONArgsRecommended"

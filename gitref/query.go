@@ -101,13 +101,13 @@ func (r *Ref) setSwitch(key string, on bool) {
 	}
 }
 
-// setConsistent sets an option to value. It returns an error if the option already has a
-// different value. what is the option's name in the error.
-func setConsistent(what string, at *string, value string) error {
-	if *at != "" && *at != value {
-		return fmt.Errorf("%s conflicts: %q vs %q", what, *at, value)
+// setConsistent sets *field to value. It returns an error if *field already has a
+// different value. option is the name of the option in the error.
+func setConsistent(option string, field *string, value string) error {
+	if *field != "" && *field != value {
+		return fmt.Errorf("%s conflicts: %q vs %q", option, *field, value)
 	}
-	*at = value
+	*field = value
 	return nil
 }
 

@@ -20,7 +20,7 @@ func on() *bool {
 // off returns a pointer to false.
 func off() *bool { return new(bool) }
 
-// repo is the Remote in tests of the other fields of a Ref.
+// repo is the value of Ref.Remote in the tests of other fields.
 const repo = "https://example.com/a/b.git"
 
 // TestRemote checks the remote and its short name for each form of a source.

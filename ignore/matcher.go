@@ -96,7 +96,8 @@ func hasPattern(line int, text []byte) bool {
 	return !bytes.HasPrefix(text, []byte("#")) && len(bytes.TrimSpace(text)) > 0
 }
 
-// failingLine returns the number of the first line that is too long or exceeds maxLines.
+// failingLine returns the number of the first line that is too long, or of the first line
+// after the first maxLines lines.
 func failingLine(content []byte) int {
 	n := 1
 	for text := range bytes.SplitSeq(content, []byte("\n")) {

@@ -88,7 +88,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestRules checks the rules of a file.
+// TestRules checks the pattern of each parsed rule, and whether the rule includes or
+// excludes paths.
 func TestRules(t *testing.T) {
 	rules := parse(t, "\n/a/\n!b\n").rules
 	if len(rules) != 2 || rules[0].Pattern != "a" || rules[0].Include || rules[1].Pattern != "b" || !rules[1].Include {

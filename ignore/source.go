@@ -38,7 +38,7 @@ func (m *Matcher) ExcludesSource(src string) (name string, excluded bool) {
 func (m *Matcher) hasWildcard(pattern string) bool { return m.wildcards[pattern] != nil }
 
 // Steps returns an upper bound for the number of steps that ExcludesSource takes for src,
-// in addition to one step per byte.
+// in addition to one step per byte of src.
 func (m *Matcher) Steps(src string) int {
 	if m == nil || m.hasInclude {
 		return 0

@@ -93,7 +93,8 @@ func optionHint(option string) string {
 	return "want skip=NAMES, experimental=NAMES or error=BOOL, separated by ;"
 }
 
-// setNames parses the value of the option skip or experimental into all and names.
+// setNames parses the value of the option skip or experimental. It sets *all for the
+// value "all", and *names for a list of names.
 //
 // Upstream: a list of names does not override an earlier "all".
 func setNames(value string, all *bool, names *map[string]bool) {

@@ -22,27 +22,27 @@ type Pass struct {
 	list        diag.List
 }
 
-// Report adds a warning about the range at, which should be in the current element. If
-// the range is in another file, such as the text of a trigger, the warning is about the
-// whole element.
-func (p *Pass) Report(at source.Range, format string, args ...any) {
-	p.ReportIn(p.lines, at, format, args...)
+// Report adds a warning about the range rng, which should be in the current element. If
+// rng is in another file, such as the text of a trigger, the warning is about the whole
+// element.
+func (p *Pass) Report(rng source.Range, format string, args ...any) {
+	p.ReportIn(p.lines, rng, format, args...)
 }
 
-// ReportIn adds a warning about the range at. Clients show the given lines instead of the
-// lines of the current element.
-func (p *Pass) ReportIn(lines, at source.Range, format string, args ...any) {
+// ReportIn adds a warning about the range rng. Clients show the given lines instead of
+// the lines of the current element.
+func (p *Pass) ReportIn(lines, rng source.Range, format string, args ...any) {
 	if !p.config.Runs(p.rule) {
 		return
 	}
-	if at.File != lines.File {
-		at = lines
+	if rng.File != lines.File {
+		rng = lines
 	}
 	p.list = append(p.list, &diag.Diagnostic{
 		Severity: diag.Warning,
 		Code:     p.rule.Name,
 		Message:  fmt.Sprintf(format, args...),
-		Range:    at,
+		Range:    rng,
 		Context:  lines,
 		URL:      p.rule.URL,
 		Detail:   p.rule.Description,
@@ -62,16 +62,17 @@ func (p *Pass) FirstOf(name string) *instructions.Stage {
 	return p.firstStages[name]
 }
 
-// setElement sets the lines of the current element and its configuration, which includes
-// the comment above in. If in is nil, the configuration is the file's.
+// setElement sets the lines and the configuration of the current element. A check comment
+// above instr extends the configuration of the file. If instr is nil, the configuration
+// is the file's.
 //
 // Upstream: an invalid configuration above an instruction is ignored.
-func (p *Pass) setElement(lines source.Range, in *parser.Instruction) {
+func (p *Pass) setElement(lines source.Range, instr *parser.Instruction) {
 	p.lines, p.config = lines, p.fileConfig
-	if in == nil {
+	if instr == nil {
 		return
 	}
-	if value, ok := in.Check(); ok {
+	if value, ok := instr.Check(); ok {
 		if c, err := ParseConfig(value); err == nil {
 			p.config = p.fileConfig.Merge(c)
 		}

@@ -16,10 +16,10 @@ type Rule struct {
 	Checks
 }
 
-// Checks contains the callbacks of a rule. Most rules have only one. The order of the
-// fields is the order of the calls. For the same element, rules are called in the order
-// of [Run]'s argument. If an input does not exist because of an error, its callbacks are
-// not called.
+// Checks contains the callbacks of a rule. Most rules have only one callback. The order
+// of the fields is the order of the calls. For the same element, rules are called in the
+// order of [Run]'s argument. Run does not call callbacks for an input that does not exist
+// because of an error.
 type Checks struct {
 	// File is called first. The file is valid in BuildKit's grammar.
 	File func(*Pass, *parser.File)

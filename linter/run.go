@@ -8,8 +8,8 @@ import (
 	"slipway/source"
 )
 
-// Input is the input of a run. Fields that could not be computed because of an error are
-// nil.
+// Input is the Dockerfile that [Run] checks, and its parsed and planned forms. Fields
+// that could not be computed because of an error are nil.
 type Input struct {
 	File       *parser.File
 	Dockerfile *instructions.Dockerfile // nil if an instruction is invalid
@@ -68,7 +68,7 @@ func (w walker) file() {
 	}
 }
 
-// dockerfile calls the callbacks for stages.
+// dockerfile calls the callbacks for each stage, and then those for the whole Dockerfile.
 func (w walker) dockerfile() {
 	for _, st := range w.Dockerfile.Stages {
 		w.setElement(st.From.In.Rng, nil)
@@ -86,7 +86,8 @@ func (w walker) dockerfile() {
 	})
 }
 
-// plan calls the callbacks for the plan and its parts.
+// plan calls the callbacks for the plan: its global arguments, its expanded FROMs, its
+// base images and its evaluated instructions.
 func (w walker) plan() {
 	w.each(func(c *Checks) {
 		if c.Globals != nil {
@@ -129,7 +130,8 @@ func (w walker) from(f *plan.From) {
 	}
 }
 
-// visit calls the callbacks for an evaluated instruction and its facts.
+// visit calls the callbacks for each fact about an evaluated instruction (see
+// [plan.Fact]), and then those for the instruction.
 func (w walker) visit(st *plan.Stage, i int) {
 	v := st.Visits[i]
 	w.setElement(v.Range, v.Command.Syntax())

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Validate returns an error unless all rules are complete. Each rule needs texts, a
-// callback, a page <Name>.md in docs and a fixture <Name>.txtar. It also reports
-// duplicate rules, and files that do not belong to a rule.
+// Validate returns an error unless all rules are complete. Each rule needs a name, a
+// description, a callback, a page <Name>.md in docs and a fixture <Name>.txtar. Validate
+// also reports duplicate rules, and files that do not belong to a rule.
 func Validate(rules []*Rule, docs, fixtures fs.FS) error {
 	var errs []error
 	names := map[string]bool{}
@@ -28,7 +28,7 @@ func Validate(rules []*Rule, docs, fixtures fs.FS) error {
 	return errors.Join(errs...)
 }
 
-// validate returns an error if the rule has no texts or no callback.
+// validate returns an error if the rule has no name, no description or no callback.
 func (r *Rule) validate() error {
 	c := &r.Checks
 	switch {
@@ -41,7 +41,8 @@ func (r *Rule) validate() error {
 	return nil
 }
 
-// checkFiles returns an error unless each name has a file and each file has a name.
+// checkFiles returns an error unless files contains one file for each name, called name
+// plus suffix, and no other files.
 func checkFiles(names map[string]bool, files fs.FS, suffix string) error {
 	var errs []error
 	entries, err := fs.ReadDir(files, ".")

@@ -2,8 +2,8 @@ package source
 
 import "sort"
 
-// Text is a string in which each byte has an offset in a file. A Text is a value. Its
-// slices share its memory.
+// Text is a string in which each byte has an offset in a file. Slices of a Text share its
+// memory.
 type Text struct {
 	s      string
 	origin *origin
@@ -90,9 +90,9 @@ func (t Text) Slice(i, j int) Text {
 	return Text{s: t.s[i:j], origin: t.origin, start: t.start + i}
 }
 
-// Offset returns the file offset of byte i. If i is Len, it returns the offset after the
-// last byte. For an empty slice, that is the offset after the preceding byte of the
-// sliced text.
+// Offset returns the file offset of byte i. If i equals Len, it returns the offset after
+// the last byte. If t is an empty slice, this is the offset after the byte that precedes
+// the slice.
 func (t Text) Offset(i int) int {
 	if t.origin == nil {
 		return 0
@@ -104,16 +104,16 @@ func (t Text) Offset(i int) int {
 	return t.offsetInFile(at)
 }
 
-// offsetInFile returns the file offset of the byte at index at in the string that origin
-// maps.
-func (t Text) offsetInFile(at int) int {
+// offsetInFile returns the file offset of the byte at the given index of the string that
+// t.origin maps.
+func (t Text) offsetInFile(index int) int {
 	segs := t.origin.segs
 	if len(segs) == 0 {
-		return at
+		return index
 	}
-	k := sort.Search(len(segs), func(k int) bool { return segs[k].index > at }) - 1
+	k := sort.Search(len(segs), func(k int) bool { return segs[k].index > index }) - 1
 	k = max(k, 0)
-	return segs[k].offset + at - segs[k].index
+	return segs[k].offset + index - segs[k].index
 }
 
 // File returns the file of the text, or nil if the text is zero.

@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// fakeBuilder is a builder with a Dockerfile. The function solve determines its answer to
-// Solve.
+// fakeBuilder is a gateway server whose build context contains a Dockerfile. It answers
+// Solve requests with the function solve.
 type fakeBuilder struct {
 	pb.UnimplementedLLBBridgeServer
 	dockerfile string
@@ -76,7 +76,8 @@ type process struct {
 	stderr bytes.Buffer
 }
 
-// start runs the program with its standard input and output connected to b.
+// start runs the program with its standard input and output connected to the fakeBuilder
+// b.
 func start(t *testing.T, b *fakeBuilder) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(os.Args[0]), server: grpc.NewServer()}
@@ -118,12 +119,12 @@ func (p *process) exit(t *testing.T) int {
 	return 0
 }
 
-// newFakeBuilder returns a fakeBuilder that calls solve.
+// newFakeBuilder returns a fakeBuilder that answers Solve requests with solve.
 func newFakeBuilder(solve func(context.Context) error) *fakeBuilder {
 	return &fakeBuilder{dockerfile: "FROM scratch\nCOPY a b\n", solve: solve, returned: make(chan *pb.ReturnRequest, 1)}
 }
 
-// succeed is a solve function that returns no error.
+// succeed is a function for newFakeBuilder that makes every Solve request succeed.
 func succeed(context.Context) error { return nil }
 
 // TestSuccess checks that a successful build returns a result and exits with 0.
@@ -170,8 +171,8 @@ func startWaiting(t *testing.T) *process {
 	return p
 }
 
-// TestLostBuilder checks that the program ends if the connection to the builder is lost,
-// and if there is no builder.
+// TestLostBuilder checks that the program ends with an error if the connection to the
+// builder is lost, and if standard input does not come from a builder.
 func TestLostBuilder(t *testing.T) {
 	p := startWaiting(t)
 	p.server.Stop()

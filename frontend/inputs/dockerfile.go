@@ -27,13 +27,14 @@ const (
 	containerfile = "Containerfile" // the default file name in Podman and Buildah
 )
 
-// Dockerfile is the Dockerfile of a build.
+// Dockerfile contains the text of a Dockerfile and its source map.
 type Dockerfile struct {
 	Source *source.File
 	Map    *llb.SourceMap // for the source locations of operations and errors
 }
 
-// ignoreFile is an ignore file. The zero value excludes nothing.
+// ignoreFile is a parsed ignore file, such as .dockerignore. The zero value excludes
+// nothing.
 type ignoreFile struct {
 	name     string
 	content  []byte
@@ -136,7 +137,7 @@ func (in *Inputs) readIgnore(ctx context.Context) (*ignoreFile, error) {
 }
 
 // namedIgnore returns the patterns in the ignore file of a named local context. name is
-// its local source, and key is its name for progress output.
+// the name of the local source, and key is the name of the context in progress output.
 func (in *Inputs) namedIgnore(ctx context.Context, name, key string) ([]string, error) {
 	st := in.local(name, "[context "+key+"] load "+ignoreName, "context:"+key+"-"+ignoreName,
 		llb.FollowPaths([]string{ignoreName}), llb.Differ(llb.DiffNone, false))
@@ -170,7 +171,7 @@ func readRoot(ctx context.Context, ref client.Reference) (*ignoreFile, error) {
 	return (&ignoreFile{name: ignoreName, content: content}).parse()
 }
 
-// parse parses the patterns and returns f.
+// parse parses the content of f, stores the patterns in f and returns f.
 func (f *ignoreFile) parse() (*ignoreFile, error) {
 	if len(f.content) == 0 {
 		return f, nil
@@ -206,8 +207,9 @@ func (f *ignoreFile) withLine(err error) error {
 // excludes nothing.
 func (in *Inputs) Ignore(ctx context.Context) (*ignore.Matcher, error) { return in.matcher(ctx) }
 
-// parseIgnore returns a matcher for the patterns. Some malformed patterns only cause an
-// error when a path is matched. The client reports these, like upstream's.
+// parseIgnore returns a matcher for the patterns. Some malformed patterns cause an error
+// only when a path is matched. As with upstream's frontend, the client reports these
+// errors.
 func (in *Inputs) parseIgnore(ctx context.Context) (*ignore.Matcher, error) {
 	f, err := in.ignore(ctx)
 	if err != nil || len(f.patterns) == 0 {

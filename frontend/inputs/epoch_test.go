@@ -103,8 +103,8 @@ func TestTimeCancelled(t *testing.T) {
 	}
 }
 
-// FuzzNewest checks that newestTime handles any download, and that compression does not
-// change the result.
+// FuzzNewest checks that newestTime does not panic for any content, and that compressing
+// the content does not change the result.
 func FuzzNewest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		plain := newestTime(bytes.NewReader(content))

@@ -7,8 +7,8 @@ import (
 )
 
 // git returns the source for a git reference. isGit reports whether ref is a git
-// reference. If it is one, an error is about its options. Options in the reference
-// override opts.
+// reference. If isGit is true, err is about the options in ref. Options in ref override
+// opts.
 func (in *Inputs) git(ref string, opts ...llb.GitOption) (st *llb.State, isGit bool, err error) {
 	g, isGit, err := gitref.Parse(ref)
 	if err != nil {

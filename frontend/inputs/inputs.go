@@ -35,7 +35,8 @@ type Inputs struct {
 	times     singleflight.Group[string, *time.Time] // by source operation
 }
 
-// New returns the inputs of a build that c requests.
+// New returns the inputs of the build that the client c requests. opts are the frontend
+// options of the build.
 func New(c client.Client, opts *options.Options) *Inputs {
 	in := &Inputs{client: c, build: c.BuildOpts(), options: opts}
 	in.images.KeepErrors, in.times.KeepErrors = true, true
@@ -52,9 +53,9 @@ func memoize[T any](f func(context.Context) (T, error)) func(context.Context) (T
 	return func(ctx context.Context) (T, error) { return g.Do(ctx, struct{}{}, f) }
 }
 
-// local returns a local source with the options that all local sources need. title is its
-// name in progress output. The builder reuses files from earlier transfers with the same
-// hint.
+// local returns a local source with the options that all local sources need, and with
+// opts. title is the name of the source in progress output. The builder reuses files from
+// earlier transfers with the same hint.
 func (in *Inputs) local(name, title, hint string, opts ...llb.LocalOption) llb.State {
 	session := in.build.SessionID
 	if s, ok := in.options.Sessions[name]; ok {
@@ -91,7 +92,7 @@ func (e *tooLargeError) Error() string {
 }
 
 // ReadAhead starts to read the ignore file, which every build needs, while images are
-// resolved. stop ends this and must be called.
+// resolved. The caller must call stop, which cancels the reading and waits for its end.
 func (in *Inputs) ReadAhead(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -133,13 +134,13 @@ func isTooLarge(err error) bool {
 	return errors.As(err, &e)
 }
 
-// State returns the main context, or the named context of. For local sources, the client
-// sends only the paths in used.
-func (in *Inputs) State(ctx context.Context, of *plan.Input, used *plan.Paths) (llb.State, error) {
-	if of != nil {
-		open, ok := of.Handle.(opener)
+// State returns the named context input or, if input is nil, the main context. For local
+// sources, the client sends only the paths in used.
+func (in *Inputs) State(ctx context.Context, input *plan.Input, used *plan.Paths) (llb.State, error) {
+	if input != nil {
+		open, ok := input.Handle.(opener)
 		if !ok {
-			return llb.State{}, fmt.Errorf("context %s is not one of this build", of.Name)
+			return llb.State{}, fmt.Errorf("context %s is not one of this build", input.Name)
 		}
 		return open(used), nil
 	}

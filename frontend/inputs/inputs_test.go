@@ -64,7 +64,7 @@ func checkSource(t *testing.T, def *pb.Definition, name, identifier string, attr
 	}
 }
 
-// marshal encodes st.
+// marshal encodes the state st as a definition.
 func marshal(t *testing.T, st llb.State) *pb.Definition {
 	t.Helper()
 	def, err := st.Marshal(t.Context())
@@ -289,8 +289,7 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-// TestSSHHint checks that the error for a git context without an SSH key suggests the
-// flag.
+// TestSSHHint checks that the error for a git context without an SSH key suggests --ssh.
 func TestSSHHint(t *testing.T) {
 	b := &fakegateway.Client{Before: func(_ context.Context, call string) error {
 		if call == "ReadFile" || call == "StatFile" {

@@ -19,7 +19,7 @@ const (
 	sniffSize      = 1024         // the number of bytes that identify an archive
 )
 
-// mainContext is the main context of a build.
+// mainContext contains the states of the main context and of the Dockerfile.
 type mainContext struct {
 	state      *llb.State // nil for a local context
 	dockerfile *llb.State // the source of the Dockerfile; nil for a local source

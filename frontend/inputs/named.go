@@ -21,7 +21,7 @@ import (
 // context.
 const maxRewrites = 10
 
-// namedContext is a named context from an option.
+// namedContext is a named context that a frontend option sets.
 type namedContext struct {
 	in       *Inputs
 	name     string // an image name in its familiar form, without :latest
@@ -29,12 +29,12 @@ type namedContext struct {
 	platform *ocispecs.Platform
 }
 
-// opener returns the state of an input. used lists the paths that the build reads from
-// it.
+// opener returns the state of a named context. used lists the paths that the build reads
+// from the context.
 type opener func(used *plan.Paths) llb.State
 
-// Context returns the named context, preferably the one for the platform p. It returns
-// nil if no option sets it.
+// Context returns the context with the given name. A context for the platform p takes
+// precedence over one for all platforms. If no option sets the context, it returns nil.
 func (in *Inputs) Context(_ context.Context, name string, p *ocispecs.Platform) (plan.NamedContext, error) {
 	ref, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
@@ -113,13 +113,14 @@ func (n *namedContext) fixedState(st llb.State) *plan.Resolved {
 	return n.resolved(func(*plan.Paths) llb.State { return st })
 }
 
-// resolved returns a context whose state open returns.
+// resolved returns a context that calls open to get its state when the used paths are
+// known.
 func (n *namedContext) resolved(open opener) *plan.Resolved {
 	return &plan.Resolved{Input: &plan.Input{Name: n.name, Platform: n.platform, Handle: open}}
 }
 
-// url opens a context at a URL: a git repository, or a file, which is downloaded but not
-// unpacked.
+// url opens a context at a URL. The context is a git repository, or a file that is
+// downloaded but not unpacked.
 func (n *namedContext) url(value string) (*plan.Resolved, error) {
 	st, isGit, err := n.in.git(value)
 	if isGit && err != nil {
@@ -131,8 +132,8 @@ func (n *namedContext) url(value string) (*plan.Resolved, error) {
 	return n.fixedState(llb.HTTP(value, llb.Filename(downloadName), llb.WithCustomName("[context "+n.key+"] "+value))), nil
 }
 
-// local opens a directory of the client. It is limited to the used paths, without the
-// files that its ignore file excludes.
+// local opens a directory of the client as a context. The client sends only the used
+// paths, without the files that the directory's ignore file excludes.
 func (n *namedContext) local(ctx context.Context, name string) (*plan.Resolved, error) {
 	patterns, err := n.in.namedIgnore(ctx, name, n.key)
 	if err != nil {

@@ -41,7 +41,7 @@ func (n *namedContext) image(ctx context.Context, ref string) (*plan.Resolved, e
 
 // withoutCreated returns an image config without its creation time.
 //
-// Upstream: exporters receive no creation time for this kind of base only.
+// Upstream: exporters receive no creation time if the base image is a named context.
 func withoutCreated(config []byte) ([]byte, error) {
 	var img plan.Image
 	if err := json.Unmarshal(config, &img); err != nil {

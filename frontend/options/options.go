@@ -106,7 +106,7 @@ func (row *option) apply(o *Options, opts map[string]string, keys []string) erro
 	return nil
 }
 
-// prefix returns the common prefix in a family of keys.
+// prefix returns the part of the key before its variable part, for a family of keys.
 func (row *option) prefix() string { return row.key[:strings.IndexByte(row.key, '<')] }
 
 // check adds the key and its valid values to an error about a value.
@@ -122,7 +122,8 @@ func errRemoved(what string) error {
 	return fmt.Errorf("support for %s was removed in BuildKit 0.11", what)
 }
 
-// refuseCopyImage rejects any value.
+// refuseCopyImage returns an error if the removed option override-copy-image is not
+// empty.
 func refuseCopyImage(_ *Options, _, v string) error {
 	if v != "" {
 		return errRemoved(`"override-copy-image"`)
@@ -130,7 +131,8 @@ func refuseCopyImage(_ *Options, _, v string) error {
 	return nil
 }
 
-// refuseFileOp rejects a true value.
+// refuseFileOp returns an error if the removed build argument BUILDKIT_DISABLE_FILEOP is
+// true.
 func refuseFileOp(_ *Options, _, v string) error {
 	if off, _ := strconv.ParseBool(v); off {
 		return errRemoved(`"BUILDKIT_DISABLE_FILEOP" build-arg`)
@@ -154,8 +156,8 @@ func setPlatforms(o *Options, _, v string) error {
 	return nil
 }
 
-// setMultiPlatform sets whether the result is an index. By default, it is one for several
-// platforms.
+// setMultiPlatform sets whether a build for one platform returns an index, too. A build
+// for several platforms always returns an index.
 func setMultiPlatform(o *Options, _, v string) error {
 	if v == "" {
 		return nil

@@ -140,7 +140,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// rowOf returns the most specific row in the table for a key.
+// rowOf returns the most specific row of the option table for a key, or nil.
 func rowOf(key string) *option {
 	var found *option
 	for i := range table {
@@ -157,7 +157,8 @@ func rowOf(key string) *option {
 	return found
 }
 
-// TestTable checks that every row has its texts and that each key has one row.
+// TestTable checks that every row of the option table has a key of its own, texts for the
+// valid values and the effect, and a setter.
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, row := range table {

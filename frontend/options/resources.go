@@ -107,8 +107,8 @@ func (o *Options) resources() *plan.Resources {
 	return o.Plan.Resources
 }
 
-// setLimit returns a setter for a number of bytes or microseconds. least is -1 if the
-// value -1 means no limit, else 1.
+// setLimit returns a setter for a limit in bytes or microseconds. least is -1 if the
+// value -1 (unlimited) is valid, else 1.
 func setLimit(key string, field func(*plan.Resources) *int64, least int64) setter {
 	return func(o *Options, _, v string) error {
 		if v == "" {

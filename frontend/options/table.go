@@ -6,7 +6,7 @@ import "slipway/plan"
 // if the key is a family of keys.
 type setter func(o *Options, name, value string) error
 
-// option is a key, or a family of keys, that a client may set.
+// option describes a frontend option: a key, or a family of keys, that a client may set.
 type option struct {
 	key         string // a family of keys has its variable part in <>
 	value       string // describes the valid values
@@ -79,12 +79,12 @@ func setFilename(o *Options, _, v string) error {
 	return nil
 }
 
-// setText returns a setter for a string that may have any value.
+// setText returns a setter for an option whose value may be any text.
 func setText(field func(*Options) *string) setter {
 	return func(o *Options, _, v string) error { *field(o) = v; return nil }
 }
 
-// setEntry returns a setter for a family of keys whose strings may have any value.
+// setEntry returns a setter for a family of keys whose values may be any text.
 func setEntry(field func(*Options) map[string]string) setter {
 	return func(o *Options, name, v string) error { field(o)[name] = v; return nil }
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // consistentInstructionCasing reports keywords whose case differs from the majority of
-// the file. Keywords in mixed case do not count. If lower and upper case are equally
-// frequent, it wants upper case.
+// the file. Keywords in mixed case do not count towards the majority. If lower and upper
+// case are equally frequent, the rule expects upper case.
 //
 // Upstream: it ignores ARGs before the first FROM, and # check=skip comments above
 // instructions.

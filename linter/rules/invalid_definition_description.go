@@ -8,8 +8,9 @@ import (
 	"slipway/parser"
 )
 
-// invalidDefinitionDescription reports a comment above ARG, or above FROM with a name,
-// that is not a description: its last line does not start with the name.
+// invalidDefinitionDescription reports a comment above an ARG or a named FROM if the last
+// line of the comment does not start with the defined name. Such a comment is not a
+// description.
 func invalidDefinitionDescription() *linter.Rule {
 	r := catalogueInvalidDefinitionDescription
 	return r.rule(linter.Checks{Instruction: func(p *linter.Pass, in *parser.Instruction) {

@@ -96,15 +96,15 @@ func warningsOf(t *testing.T, r *linter.Rule, dockerfile, ignored string) string
 	return b.String()
 }
 
-// TestFixtures checks the Dockerfiles in testdata/<Name>.txtar. The warnings for bad*/
-// must equal bad*/out, and good*/ must cause none.
+// TestFixtures checks the Dockerfiles in testdata/<Name>.txtar. The warnings for a
+// Dockerfile in bad*/ must equal bad*/out. A Dockerfile in good*/ must cause no warnings.
 func TestFixtures(t *testing.T) {
 	for _, r := range All() {
 		t.Run(r.Name, func(t *testing.T) { fixture(t, r) })
 	}
 }
 
-// fixture checks the examples in the fixture of a rule.
+// fixture checks the Dockerfiles in testdata/<Name>.txtar with the rule r.
 func fixture(t *testing.T, r *linter.Rule) {
 	name := "testdata/" + r.Name + ".txtar"
 	ar, err := txtar.ParseFile(name)

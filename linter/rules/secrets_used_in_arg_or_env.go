@@ -10,7 +10,8 @@ import (
 	"slipway/source"
 )
 
-// secretsUsedInArgOrEnv reports ARGs and ENVs in stages whose names suggest a secret.
+// secretsUsedInArgOrEnv reports an ARG or ENV in a stage if the name of the variable
+// suggests a secret.
 //
 // Upstream: it ignores ARGs before the first FROM.
 func secretsUsedInArgOrEnv() *linter.Rule {
@@ -47,7 +48,8 @@ func isSecret(key string) bool {
 	return secret
 }
 
-// keyRange returns the range of the name without its value.
+// keyRange returns the range of the name in an assignment. If quotes or escapes hide the
+// name, it returns the range of the whole word.
 func keyRange(a *plan.Assigned) source.Range {
 	t := a.Word.Text
 	if strings.HasPrefix(t.String(), a.Key) {

@@ -31,8 +31,8 @@ func undefinedArgInFrom() *linter.Rule {
 	}})
 }
 
-// useRange returns the range of a variable in a word. It returns the range of the whole
-// word if quotes or escapes hide the position.
+// useRange returns the range of a variable in a word. If quotes or escapes hide the
+// variable's position, it returns the range of the whole word.
 func useRange(w parser.Word, u shell.Use) source.Range {
 	if w.Value != w.Text.String() || u.End > w.Text.Len() {
 		return w.Text.Range()
