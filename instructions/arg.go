@@ -5,7 +5,7 @@ import (
 	"slipway/parser"
 )
 
-// buildArg parses an ARG.
+// buildArg parses an ARG instruction.
 //
 //	arg = "ARG" declaration { declaration } .
 //	declaration = name [ "=" [ default ] ] .

@@ -46,14 +46,14 @@ func errBlankName(r source.Range, name string) *diag.Diagnostic {
 	return diag.Errorf(r, "%s names can not be blank", name)
 }
 
-// cutWord splits a word at its first =. ok is false if it has none.
+// cutWord splits a word at its first =. ok is false if the word contains no =.
 func cutWord(w parser.Word) (key, value parser.Word, ok bool) {
 	key.Value, value.Value, ok = strings.Cut(w.Value, "=")
 	key.Text, value.Text = cutText(w.Text)
 	return key, value, ok
 }
 
-// cutText splits a text at its first =. If t has none, value is the empty text at the end
+// cutText splits t at its first =. If t contains no =, value is the empty text at the end
 // of t.
 func cutText(t source.Text) (key, value source.Text) {
 	s := t.String()
@@ -63,7 +63,7 @@ func cutText(t source.Text) (key, value source.Text) {
 	return t, t.Slice(len(s), len(s))
 }
 
-// isInside reports whether the range r is within the range in.
-func isInside(r, in source.Range) bool {
-	return r.File == in.File && in.Start <= r.Start && r.Start <= r.End && r.End <= in.End
+// isInside reports whether the range r is within the range outer.
+func isInside(r, outer source.Range) bool {
+	return r.File == outer.File && outer.Start <= r.Start && r.Start <= r.End && r.End <= outer.End
 }

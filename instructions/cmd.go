@@ -7,8 +7,8 @@ import (
 	"slipway/parser"
 )
 
-// commandLine returns the command line of RUN, CMD or ENTRYPOINT. Without arguments, its
-// Args is empty but not nil.
+// commandLine returns the command line of RUN, CMD or ENTRYPOINT. Without arguments, Args
+// is empty but not nil.
 //
 //	command = exec | text | .
 //	exec = "[" [ string { "," string } ] "]" .
@@ -26,7 +26,7 @@ func isJSON(a parser.Args) bool {
 	return ok
 }
 
-// buildCmd parses a CMD.
+// buildCmd parses a CMD instruction.
 //
 //	cmd = "CMD" command .
 func buildCmd(in *parser.Instruction) (Command, *diag.Diagnostic) {
@@ -36,11 +36,12 @@ func buildCmd(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Cmd{Node: Node{in}, CommandLine: commandLine(in)}, nil
 }
 
-// buildEntrypoint parses an ENTRYPOINT.
+// buildEntrypoint parses an ENTRYPOINT instruction.
 //
 //	entrypoint = "ENTRYPOINT" command .
 //
-// Upstream: unlike for CMD, an empty list is nil, so that image configs show null.
+// Upstream: unlike for CMD, an empty argument list becomes nil, which is null in the
+// image config.
 func buildEntrypoint(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if _, d := parseFlags(in, nil); d != nil {
 		return nil, d
@@ -52,7 +53,7 @@ func buildEntrypoint(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Entrypoint{Node: Node{in}, CommandLine: line}, nil
 }
 
-// buildShell parses a SHELL.
+// buildShell parses a SHELL instruction.
 //
 //	shell = "SHELL" exec .
 func buildShell(in *parser.Instruction) (Command, *diag.Diagnostic) {

@@ -29,21 +29,22 @@ var copyFlags = []flagSpec{
 	{"parents", boolFlag},
 }
 
-// buildAdd parses an ADD.
+// buildAdd parses an ADD instruction.
 //
 //	add = "ADD" { flag } files .
 func buildAdd(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return buildFiles(in, &Copy{Node: Node{in}, Add: true}, "ADD", addFlags)
 }
 
-// buildCopy parses a COPY.
+// buildCopy parses a COPY instruction.
 //
 //	copy = "COPY" { flag } files .
 func buildCopy(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return buildFiles(in, &Copy{Node: Node{in}}, "COPY", copyFlags)
 }
 
-// buildFiles parses a COPY or an ADD into c.
+// buildFiles parses a COPY or ADD instruction into c. name is the keyword in error
+// messages.
 //
 //	files = list | "[" string "," string { "," string } "]" .
 //	list = source { source } destination .
@@ -104,7 +105,7 @@ func bodies(in *parser.Instruction) map[string]body {
 	return docs
 }
 
-// inline returns the file for the heredoc redirection w.
+// inline returns the file that the heredoc redirection w creates.
 //
 // Upstream: a word in a JSON array that only looks like a heredoc redirection is an empty
 // file.

@@ -71,7 +71,8 @@ func dumpFields(b *strings.Builder, indent string, v reflect.Value) {
 	}
 }
 
-// dumpField prints the field name with the value v, or nothing for a zero value.
+// dumpField prints a field of a struct with its name and its value v. It prints nothing
+// for a zero value.
 func dumpField(b *strings.Builder, indent, name string, v reflect.Value) {
 	if v.Kind() == reflect.Slice && !v.IsNil() {
 		for i := range v.Len() {

@@ -32,7 +32,7 @@ func parseDevice(f *parser.Flag) (Device, *diag.Diagnostic) {
 	return dev, nil
 }
 
-// set parses one field of the flag into dev.
+// set parses one field of a --device flag into dev.
 func (dev *Device) set(f field) *diag.Diagnostic {
 	key, value, ok := strings.Cut(f.text, "=")
 	start := len(key) + 1

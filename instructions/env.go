@@ -5,7 +5,7 @@ import (
 	"slipway/parser"
 )
 
-// buildEnv parses an ENV.
+// buildEnv parses an ENV instruction.
 //
 //	env = "ENV" ( pair { pair } | key value ) .
 //	pair = key "=" [ value ] .
@@ -17,7 +17,7 @@ func buildEnv(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Env{Node: Node{in}, Pairs: p.Pairs, Legacy: p.Legacy}, nil
 }
 
-// buildLabel parses a LABEL.
+// buildLabel parses a LABEL instruction.
 //
 //	label = "LABEL" ( pair { pair } | key value ) .
 func buildLabel(in *parser.Instruction) (Command, *diag.Diagnostic) {
@@ -28,7 +28,8 @@ func buildLabel(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Label{Node: Node{in}, Pairs: p.Pairs, Legacy: p.Legacy}, nil
 }
 
-// pairs returns the key-value pairs of ENV or LABEL. name is the keyword for errors.
+// pairs returns the key-value pairs of ENV or LABEL. name is the keyword in error
+// messages.
 func pairs(in *parser.Instruction, name string) (*parser.Pairs, *diag.Diagnostic) {
 	if _, d := parseFlags(in, nil); d != nil {
 		return nil, d

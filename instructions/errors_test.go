@@ -125,7 +125,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// checkError checks the message and the source text of the first error in line.
+// checkError checks that the instruction line causes one error, with the given message
+// and source text. If message is "", line must be valid.
 func checkError(t *testing.T, line, message, at string) {
 	t.Helper()
 	_, diags := parse(t, "FROM scratch\n"+line+"\nUSER u\n")

@@ -102,8 +102,9 @@ type valueMap struct {
 	offsets []int // for each byte of the value, its index in the flag's text; nil if unknown
 }
 
-// newValueMap derives the map from the text and the value of a flag. It does not know the
-// escape character of the file and tries both, because only one of them yields the value.
+// newValueMap derives a valueMap from the text and the value of a flag. Because the
+// escape character of the file is unknown, it tries \ and `, and uses the one that yields
+// the value.
 func newValueMap(f *parser.Flag) valueMap {
 	for _, escape := range []byte{'\\', '`'} {
 		if raw, from := unquote(f.Text.String(), escape); raw == f.Raw {

@@ -9,8 +9,8 @@ import (
 	"slipway/source"
 )
 
-// flagKind is the kind of a flag. It determines the valid values and whether the flag may
-// be repeated.
+// flagKind is the type of a flag's value: a string, a list or a bool. It determines the
+// valid values and whether the flag may be repeated.
 type flagKind int
 
 const (
@@ -19,7 +19,7 @@ const (
 	boolFlag                   // --name, --name=true or --name=false, at most once
 )
 
-// flagSpec is the name and the kind of a flag that an instruction accepts.
+// flagSpec describes a flag that an instruction accepts.
 type flagSpec struct {
 	name string
 	kind flagKind
@@ -55,7 +55,8 @@ func parseFlags(in *parser.Instruction, specs []flagSpec) (flagSet, *diag.Diagno
 	return set, nil
 }
 
-// checkFlag returns an error if the value of a flag does not match its kind.
+// checkFlag returns an error if the value of the flag f is not valid for the given
+// flagKind.
 func checkFlag(f *parser.Flag, kind flagKind) *diag.Diagnostic {
 	missing := !f.HasValue
 	if kind == boolFlag {
@@ -149,7 +150,7 @@ func (s flagSet) isSet(name string) bool {
 	return v != nil && *v
 }
 
-// flagWord returns the value of a flag with its source text.
+// flagWord returns the value of a flag, with the source text of the value.
 func flagWord(f *parser.Flag) parser.Word {
 	_, value := cutText(f.Text)
 	return parser.Word{Value: f.Value, Text: value}

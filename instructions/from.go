@@ -11,7 +11,8 @@ import (
 // fromFlags lists the flags of FROM.
 var fromFlags = []flagSpec{{"platform", stringFlag}}
 
-// buildFrom parses a FROM. Like upstream, it validates the stage name before the flags.
+// buildFrom parses a FROM instruction. Like upstream, it validates the stage name before
+// the flags.
 //
 //	from = "FROM" [ "--platform=" platform ] base [ "AS" name ] .
 //	name = letter { letter | digit | "-" | "_" | "." } .

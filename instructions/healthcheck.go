@@ -23,7 +23,7 @@ var healthcheckFlags = []flagSpec{
 // valid, and selects the default.
 const minInterval = time.Millisecond
 
-// buildHealthcheck parses a HEALTHCHECK.
+// buildHealthcheck parses a HEALTHCHECK instruction.
 //
 //	healthcheck = "HEALTHCHECK" ( "NONE" | { flag } "CMD" command ) .
 //
@@ -88,8 +88,8 @@ func healthTest(in *parser.Instruction, t *parser.Typed) ([]string, *diag.Diagno
 	return append([]string{kind}, values(args)...), nil
 }
 
-// parseInterval parses the duration in w, the value of the flag name. An empty value is
-// 0.
+// parseInterval parses w, the duration in a flag. name is the flag in error messages. An
+// empty value is 0.
 func parseInterval(w parser.Word, name string) (time.Duration, *diag.Diagnostic) {
 	if w.Value == "" {
 		return 0, nil

@@ -43,12 +43,13 @@ func parseMount(f *parser.Flag) (Mount, *diag.Diagnostic) {
 	return m, nil
 }
 
-// separateField matches a word that a space separates from a --mount flag although it
-// looks like a field of the mount, or like the "=value" of one.
+// separateField matches a word that probably belongs to the --mount flag before it,
+// although a space separates the two. Such a word looks like a field of the mount, or
+// like "=value".
 var separateField = regexp.MustCompile(`^(=.|(type|from|source|src|target|dst|destination|readonly|ro|readwrite|rw|id|sharing|required|size|mode|uid|gid|env)=)`)
 
-// HintMount adds a hint to d, an error about the last mount, if a space inside the flag
-// separates one field from the others. It returns d.
+// HintMount adds a hint to d, an error about the last --mount flag of r, if a space
+// splits the flag between two fields. It returns d.
 func (r *Run) HintMount(d *diag.Diagnostic) *diag.Diagnostic {
 	if len(r.In.Flags) == 0 || d.Hint != "" {
 		return d

@@ -7,8 +7,8 @@ import (
 	"slipway/parser"
 )
 
-// buildOnbuild parses an ONBUILD. It checks only the keyword of the trigger. The build
-// that executes the trigger checks the rest.
+// buildOnbuild parses an ONBUILD instruction. It checks only the keyword of the trigger.
+// The build that executes the trigger checks the rest.
 //
 //	onbuild = "ONBUILD" instruction .
 func buildOnbuild(in *parser.Instruction) (Command, *diag.Diagnostic) {

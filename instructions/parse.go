@@ -109,7 +109,7 @@ func findBuilder(in *parser.Instruction) builder {
 	return nil
 }
 
-// withLine prepends the line number of in to the message of d.
+// withLine prepends the line number of the instruction to the message of d.
 func withLine(d *diag.Diagnostic, in *parser.Instruction) *diag.Diagnostic {
 	d.Message = fmt.Sprintf("dockerfile parse error on line %d: %s", in.Rng.Position().Line, d.Message)
 	return d
@@ -124,7 +124,8 @@ type assembly struct {
 	reported bool   // whether the error about an instruction before FROM is in list
 }
 
-// add adds c to the current stage. c is the command for in, or nil if in is invalid.
+// add adds the command c to the file: to the current stage, or to a new stage if c is a
+// FROM. If the instruction in is invalid, c is nil.
 func (a *assembly) add(in *parser.Instruction, c Command) {
 	from, ok := c.(*From)
 	switch {

@@ -20,7 +20,7 @@ var (
 	securities = []string{"sandbox", "insecure"}
 )
 
-// buildRun parses a RUN.
+// buildRun parses a RUN instruction.
 //
 //	run = "RUN" { flag } command { body } .
 //

@@ -31,7 +31,7 @@ func atLeastOneArgument(in *parser.Instruction, name string) ([]parser.Word, *di
 	return args, d
 }
 
-// buildMaintainer parses a MAINTAINER.
+// buildMaintainer parses a MAINTAINER instruction.
 //
 //	maintainer = "MAINTAINER" text .
 func buildMaintainer(in *parser.Instruction) (Command, *diag.Diagnostic) {
@@ -42,7 +42,7 @@ func buildMaintainer(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Maintainer{Node: Node{in}, Author: w}, nil
 }
 
-// buildWorkdir parses a WORKDIR.
+// buildWorkdir parses a WORKDIR instruction.
 //
 //	workdir = "WORKDIR" text .
 func buildWorkdir(in *parser.Instruction) (Command, *diag.Diagnostic) {
@@ -53,7 +53,7 @@ func buildWorkdir(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Workdir{Node: Node{in}, Path: w}, nil
 }
 
-// buildUser parses a USER.
+// buildUser parses a USER instruction.
 //
 //	user = "USER" text .
 func buildUser(in *parser.Instruction) (Command, *diag.Diagnostic) {
@@ -64,7 +64,7 @@ func buildUser(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &User{Node: Node{in}, User: w}, nil
 }
 
-// buildStopSignal parses a STOPSIGNAL.
+// buildStopSignal parses a STOPSIGNAL instruction.
 //
 //	stopsignal = "STOPSIGNAL" text .
 //
@@ -77,7 +77,7 @@ func buildStopSignal(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &StopSignal{Node: Node{in}, Signal: args[0]}, nil
 }
 
-// buildExpose parses an EXPOSE.
+// buildExpose parses an EXPOSE instruction.
 //
 //	expose = "EXPOSE" port { port } .
 //
@@ -92,7 +92,7 @@ func buildExpose(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Expose{Node: Node{in}, Ports: ports}, nil
 }
 
-// buildVolume parses a VOLUME.
+// buildVolume parses a VOLUME instruction.
 //
 //	volume = "VOLUME" ( path { path } | "[" string { "," string } "]" ) .
 func buildVolume(in *parser.Instruction) (Command, *diag.Diagnostic) {

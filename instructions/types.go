@@ -15,7 +15,7 @@ type Dockerfile struct {
 	Stages []*Stage
 }
 
-// Stage is a FROM together with the instructions up to the next FROM.
+// Stage is a FROM instruction and the instructions after it, up to the next FROM.
 type Stage struct {
 	From     *From
 	Name     string // the name after AS, in lower case; "" if unnamed
@@ -23,7 +23,8 @@ type Stage struct {
 	Commands []Command
 }
 
-// Command is an instruction. Its type is one of the types below that embed Node.
+// Command is a parsed instruction: a pointer to one of the types in this file that embed
+// Node.
 //
 //sumtype:decl
 type Command interface {
@@ -32,13 +33,14 @@ type Command interface {
 	command()
 }
 
-// Node links a command to its syntax tree.
+// Node links a command to its instruction in the syntax tree.
 type Node struct{ In *parser.Instruction }
 
 // Syntax returns the instruction as written.
 func (n Node) Syntax() *parser.Instruction { return n.In }
 
-// From is FROM, which starts a stage: FROM [--platform=P] BASE [AS NAME].
+// From represents a FROM instruction, which starts a stage: FROM [--platform=P] BASE [AS
+// NAME].
 type From struct {
 	Node
 	Base     parser.Word
@@ -47,13 +49,13 @@ type From struct {
 	Name     parser.Word // as written; Value is "" if absent
 }
 
-// Arg is ARG, which declares build arguments: ARG NAME[=DEFAULT]…
+// Arg represents an ARG instruction, which declares build arguments: ARG NAME[=DEFAULT]…
 type Arg struct {
 	Node
 	Args []ArgDecl
 }
 
-// ArgDecl is the declaration of one build argument in an ARG.
+// ArgDecl is the declaration of one build argument in an ARG instruction.
 type ArgDecl struct {
 	Key     string
 	Default *parser.Word // nil if there is no =
@@ -61,21 +63,24 @@ type ArgDecl struct {
 	Word    parser.Word  // NAME or NAME=DEFAULT
 }
 
-// Env is ENV, which sets environment variables: ENV KEY=VALUE… or ENV KEY VALUE.
+// Env represents an ENV instruction, which sets environment variables: ENV KEY=VALUE… or
+// ENV KEY VALUE.
 type Env struct {
 	Node
 	Pairs  []parser.Pair
 	Legacy bool // the form without =
 }
 
-// Label is LABEL, which sets labels of the image: LABEL KEY=VALUE… or LABEL KEY VALUE.
+// Label represents a LABEL instruction, which sets labels of the image: LABEL KEY=VALUE…
+// or LABEL KEY VALUE.
 type Label struct {
 	Node
 	Pairs  []parser.Pair
 	Legacy bool
 }
 
-// Maintainer is MAINTAINER, which sets the author of the image: MAINTAINER TEXT.
+// Maintainer represents a MAINTAINER instruction, which sets the author of the image:
+// MAINTAINER TEXT.
 type Maintainer struct {
 	Node
 	Author parser.Word
@@ -88,8 +93,8 @@ type CommandLine struct {
 	Shell bool          // whether the shell runs the command line
 }
 
-// Run is RUN, which executes a command: RUN [--mount= --network= --security= --device=]
-// COMMAND.
+// Run represents a RUN instruction, which executes a command: RUN [--mount= --network=
+// --security= --device=] COMMAND.
 type Run struct {
 	Node
 	CommandLine
@@ -100,8 +105,8 @@ type Run struct {
 	Devices  []Device
 }
 
-// Mount is a --mount flag. Only From is evaluated. Package plan expands and evaluates the
-// other fields in order.
+// Mount represents a --mount flag. Only From is evaluated. Package plan expands and
+// evaluates the other fields in order.
 type Mount struct {
 	Flag   *parser.Flag
 	From   string       // "" if absent
@@ -118,13 +123,14 @@ type MountField struct {
 	Range    source.Range // of the field, or of the whole flag value if CSV quotes make the position ambiguous
 }
 
-// Device is a --device flag, which requests a CDI device.
+// Device represents a --device flag, which requests a CDI device.
 type Device struct {
 	Name     string
 	Required bool
 }
 
-// Copy is COPY or ADD, which copy files into the image: COPY [flags] SOURCE… DEST.
+// Copy represents a COPY or ADD instruction, which copies files into the image: COPY
+// [flags] SOURCE… DEST.
 type Copy struct {
 	Node
 	Add      bool          // whether the instruction is ADD
@@ -150,60 +156,63 @@ type Inline struct {
 	Range  source.Range
 }
 
-// Workdir is WORKDIR, which sets the working directory: WORKDIR PATH.
+// Workdir represents a WORKDIR instruction, which sets the working directory: WORKDIR
+// PATH.
 type Workdir struct {
 	Node
 	Path parser.Word
 }
 
-// User is USER, which sets the user: USER NAME[:GROUP].
+// User represents a USER instruction, which sets the user of processes: USER
+// NAME[:GROUP].
 type User struct {
 	Node
 	User parser.Word
 }
 
-// Volume is VOLUME, which declares mount points: VOLUME PATH… The values have no
-// surrounding white space.
+// Volume represents a VOLUME instruction, which declares mount points: VOLUME PATH… The
+// values of Paths have no surrounding white space.
 type Volume struct {
 	Node
 	Paths []parser.Word
 }
 
-// Expose is EXPOSE, which declares ports: EXPOSE PORT…
+// Expose represents an EXPOSE instruction, which declares ports: EXPOSE PORT…
 type Expose struct {
 	Node
 	Ports []parser.Word // sorted by value. Upstream: before variables are expanded
 }
 
-// StopSignal is STOPSIGNAL, which sets the signal that stops a container: STOPSIGNAL
-// SIGNAL.
+// StopSignal represents a STOPSIGNAL instruction, which sets the signal that stops a
+// container: STOPSIGNAL SIGNAL.
 type StopSignal struct {
 	Node
 	Signal parser.Word
 }
 
-// Shell is SHELL, which sets the shell for shell forms: SHELL ["executable",
-// "parameter"…].
+// Shell represents a SHELL instruction, which sets the shell that runs command lines:
+// SHELL ["executable", "parameter"…].
 type Shell struct {
 	Node
 	Shell []string
 }
 
-// Cmd is CMD, which sets the default command of a container: CMD COMMAND.
+// Cmd represents a CMD instruction, which sets the default command of a container: CMD
+// COMMAND.
 type Cmd struct {
 	Node
 	CommandLine
 }
 
-// Entrypoint is ENTRYPOINT, which sets the entry point of a container: ENTRYPOINT
-// COMMAND.
+// Entrypoint represents an ENTRYPOINT instruction, which sets the entry point of a
+// container: ENTRYPOINT COMMAND.
 type Entrypoint struct {
 	Node
 	CommandLine
 }
 
-// Healthcheck is HEALTHCHECK, which configures the health check of a container:
-// HEALTHCHECK [flags] CMD COMMAND or HEALTHCHECK NONE.
+// Healthcheck represents a HEALTHCHECK instruction, which configures the health check of
+// a container: HEALTHCHECK [flags] CMD COMMAND or HEALTHCHECK NONE.
 type Healthcheck struct {
 	Node
 	Test          []string // as in the image config; the first element is NONE, CMD or CMD-SHELL
@@ -214,8 +223,8 @@ type Healthcheck struct {
 	Retries       int
 }
 
-// Onbuild is ONBUILD, which stores an instruction as a trigger for builds based on the
-// image: ONBUILD INSTRUCTION.
+// Onbuild represents an ONBUILD instruction, which stores an instruction as a trigger for
+// builds based on the image: ONBUILD INSTRUCTION.
 type Onbuild struct {
 	Node
 	Expression string // the trigger in the image config, including heredoc bodies

@@ -8,7 +8,8 @@ import (
 	"slipway/parser"
 )
 
-// command parses line as the only instruction of a stage and checks that its type is C.
+// command parses line as the only instruction of a stage and returns it as a C. The test
+// fails if the instruction has another type.
 func command[C Command](t *testing.T, line string) C {
 	t.Helper()
 	d, diags := parse(t, "FROM scratch\n"+line+"\n")
@@ -22,12 +23,11 @@ func command[C Command](t *testing.T, line string) C {
 	return c
 }
 
-// checkEqual checks that a value equals the wanted one. what describes the value in the
-// error.
-func checkEqual(t *testing.T, what string, want, got any) {
+// checkEqual checks that got equals want. The error starts with label.
+func checkEqual(t *testing.T, label string, want, got any) {
 	t.Helper()
 	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("%s (-want +got):\n%s", what, d)
+		t.Errorf("%s (-want +got):\n%s", label, d)
 	}
 }
 
@@ -148,7 +148,7 @@ func TestInline(t *testing.T) {
 	}
 }
 
-// TestOnbuild checks the triggers in the format of image configs.
+// TestOnbuild checks the text of ONBUILD triggers in image configs.
 func TestOnbuild(t *testing.T) {
 	for line, want := range map[string]string{
 		"ONBUILD RUN a":                       "RUN a",
@@ -169,7 +169,7 @@ func TestIgnoredFlags(t *testing.T) {
 	checkEqual(t, "HEALTHCHECK", []string{"NONE"}, command[*Healthcheck](t, "HEALTHCHECK --x none").Test)
 }
 
-// TestArg checks the declarations and descriptions in an ARG.
+// TestArg checks the declarations and descriptions in an ARG instruction.
 func TestArg(t *testing.T) {
 	c := command[*Arg](t, "# b is b\n# a x is a\nARG a=\"b=c\" b c=")
 	var got []string
@@ -183,7 +183,7 @@ func TestArg(t *testing.T) {
 	checkEqual(t, "ARG", []string{`a|a="b=c"|x is a|"b=c"@"b=c"`, "b|b|is b", "c|c=||@"}, got)
 }
 
-// TestStages checks the names, descriptions and FROM words of stages.
+// TestStages checks the names and descriptions of stages, and the words of FROM.
 func TestStages(t *testing.T) {
 	d, diags := parse(t, "ARG x\n# Base is it\n# base is that\nFROM --platform=p a as Base\nUSER u\nFROM b\nARG y\n")
 	if diags.Err() != nil {

@@ -28,8 +28,8 @@ const (
 	formSub          // an instruction
 )
 
-// formOf returns the form of the arguments of keyword, in any case. It returns formNone
-// if the keyword is unknown.
+// formOf returns the form of an instruction's arguments, or formNone if the keyword is
+// unknown. The keyword may be in any case.
 func formOf(keyword string) form {
 	switch strings.ToLower(keyword) {
 	case "maintainer", "stopsignal", "user", "workdir":

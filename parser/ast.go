@@ -61,8 +61,8 @@ type Flag struct {
 	ValueRange source.Range // of the value after =; empty at the end of the word if it has no =
 }
 
-// Args is the arguments of an instruction, without its flags. Its type depends on the
-// instruction: *Raw, *Words, *JSON, *Pairs, *Typed or *Sub.
+// Args represents the arguments of an instruction, without the flags. The type depends on
+// the instruction: *Raw, *Words, *JSON, *Pairs, *Typed or *Sub.
 type Args interface{ args() }
 
 // Word is a word of an instruction: its value according to BuildKit's grammar, and its
@@ -75,24 +75,24 @@ type Word struct {
 	Text  source.Text
 }
 
-// Raw is arguments in the form of one string, the rest of the line. MAINTAINER,
+// Raw represents arguments that are one string, the rest of the line. MAINTAINER,
 // STOPSIGNAL, USER and WORKDIR always have this form. CMD, ENTRYPOINT, RUN and SHELL have
-// it unless their arguments are JSON.
+// this form unless their arguments are JSON.
 type Raw struct{ Word Word }
 
-// Words is arguments in the form of words separated by white space. FROM and EXPOSE
-// always have this form. ADD, COPY and VOLUME have it unless their arguments are JSON.
-// The words of ARG may contain quoted white space.
+// Words represents arguments that are words separated by white space. FROM and EXPOSE
+// always have this form. ADD, COPY and VOLUME have this form unless their arguments are
+// JSON. The words of ARG may contain quoted white space.
 type Words struct{ Words []Word }
 
-// JSON is arguments in the exec form, a JSON array of strings. The text of an element
-// includes its quotes.
+// JSON represents arguments in the exec form, a JSON array of strings. The text of an
+// element includes its quotes.
 type JSON struct {
 	Text  source.Text // from [ to ]
 	Words []Word
 }
 
-// Pairs is the arguments of ENV and LABEL.
+// Pairs represents the arguments of ENV and LABEL.
 type Pairs struct {
 	Pairs  []Pair
 	Legacy bool // whether the form is KEY VALUE, with the rest of the line as the value
@@ -101,15 +101,15 @@ type Pairs struct {
 // Pair is a key and its value, with quotes and variables as written.
 type Pair struct{ Key, Value Word }
 
-// Typed is the arguments of HEALTHCHECK: the type (CMD or NONE) and the command as *Raw,
-// *JSON or nil.
+// Typed represents the arguments of HEALTHCHECK: the type (CMD or NONE) and the command
+// as *Raw, *JSON or nil.
 type Typed struct {
 	Type Word
 	Args Args
 }
 
-// Sub is the instruction after ONBUILD. It has the Rng and the Heredocs of the whole
-// ONBUILD, and its Line is the Rest of the ONBUILD.
+// Sub represents the arguments of ONBUILD, which are an instruction. This instruction has
+// the same Rng and Heredocs as the ONBUILD. Its Line is the Rest of the ONBUILD.
 type Sub struct{ Instruction *Instruction }
 
 // Heredoc is a document in the Dockerfile between <<NAME and a line NAME.

@@ -210,7 +210,7 @@ func wantValues(n *parser.Node, form form) []string {
 	return list
 }
 
-// gotValues returns the words of parsed arguments in the form of wantValues.
+// gotValues returns the words of the arguments a in the same format as wantValues.
 func gotValues(a Args) []string {
 	if p, ok := a.(*Pairs); ok {
 		var list []string

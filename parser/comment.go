@@ -53,7 +53,7 @@ func (p *layout) newCondensedReader() *condensedReader {
 }
 
 // heredocLine returns the first line that may contain a heredoc, or the line after the
-// last one. Before that line, every line that looks like a comment is one.
+// end of the file. Before that line, every line that looks like a comment is a comment.
 func (p *layout) heredocLine() int {
 	b := p.file.Bytes
 	for at := 0; ; {

@@ -28,7 +28,7 @@ type dumper struct{ w *bufio.Writer }
 
 func (d dumper) printf(format string, args ...any) { fmt.Fprintf(d.w, format, args...) }
 
-// node writes the lines for one node.
+// node writes the dump of one node.
 func (d dumper) node(n Node) {
 	if n, ok := n.(*Comment); ok {
 		d.comments(n)
@@ -97,7 +97,7 @@ func heredocKind(h Heredoc) string {
 	return s
 }
 
-// formName returns the name in dumps for the form of arguments.
+// formName returns the name of the arguments' form in dumps, such as "words" or "json".
 func formName(a Args) string {
 	switch a := a.(type) {
 	case *Raw:

@@ -15,8 +15,8 @@ import (
 // parser accepts.
 const maxLine = 65535
 
-// The texts of errors from BuildKit's parser, which has no error types to tell them
-// apart. Some are prefixes.
+// The texts of errors from BuildKit's parser, which has no error types. Texts that end
+// with a space are only the start of the message.
 const (
 	msgNoInstructions = "file with no instructions"
 	msgLineTooLong    = "dockerfile line greater than max allowed size of "
@@ -55,8 +55,9 @@ func (p *layout) diagnose(err error) *diag.Diagnostic {
 	return diag.Errorf(p.narrowRange(l.text, msg, 0), "%s", msg).In(context)
 }
 
-// lineError returns the error msg about the line after the given line, which is too long,
-// or about the end of the file.
+// lineError returns an error with the message msg. If the given line or the next one is
+// too long, the error points at the excess bytes. Otherwise the error points at the end
+// of the given line.
 func (p *layout) lineError(msg string, line int) *diag.Diagnostic {
 	for n := line; n <= line+1; n++ {
 		context := p.file.LineRange(n, n)
@@ -126,8 +127,8 @@ func (p *layout) wordWithoutEquals(t source.Text) source.Text {
 	return t
 }
 
-// badHeredocWord returns the first word with the form of a heredoc that BuildKit's parser
-// rejects.
+// badHeredocWord returns the first word that looks like a heredoc redirection, but is
+// rejected by BuildKit's parser.
 func badHeredocWord(line source.Text) (source.Text, bool) {
 	fields, _ := shell.Split(line.String())
 	for _, f := range fields {

@@ -97,7 +97,7 @@ func (p *layout) heredocs(docs []parser.Heredoc, l logicalLine) []Heredoc {
 }
 
 // unterminated returns the first heredoc in a logical line that has no terminator, and
-// the first line of its body. ok is false if every heredoc has one.
+// the first line of its body. ok is false if every heredoc has a terminator.
 func (p *layout) unterminated(l logicalLine) (h Heredoc, first int, ok bool) {
 	line := p.file.Position(l.end).Line
 	for _, h := range heredocWords(l.text) {

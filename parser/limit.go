@@ -36,7 +36,7 @@ func (p *layout) checkNesting() *diag.Diagnostic {
 }
 
 // indexDeepBrace returns the index of the first ${ that is nested in more than limit
-// others, or -1. It only checks lines that contain <<.
+// other ${. It returns -1 if no ${ is nested so deeply, or if s does not contain <<.
 func indexDeepBrace(s string, limit int) int {
 	if !strings.Contains(s, "<<") {
 		return -1

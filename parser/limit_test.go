@@ -77,7 +77,8 @@ func TestOnbuildChain(t *testing.T) {
 	}
 }
 
-// bigFiles generates files of about n bytes that the parser must parse in linear time.
+// bigFiles lists kinds of files that the parser must parse in linear time. make returns a
+// file of about n bytes.
 var bigFiles = []struct {
 	name string
 	make func(n int) string
@@ -104,8 +105,8 @@ func fill(n int, start, part, end string) string {
 	return start + strings.Repeat(part, (n-len(start)-len(end))/len(part)) + end
 }
 
-// TestBig parses two files of each kind, one four times the size of the other. It checks
-// that memory grows linearly with the size.
+// TestBig parses two files of each kind in bigFiles, the second four times as large as
+// the first. It checks that the allocated memory grows linearly with the size.
 func TestBig(t *testing.T) {
 	slowtest.Skip(t, "parses large files")
 	for _, tc := range bigFiles {
@@ -144,7 +145,7 @@ func TestLongLine(t *testing.T) {
 	}
 }
 
-// BenchmarkParse parses files of each kind with the maximum size.
+// BenchmarkParse parses a file of the maximum size for each kind in bigFiles.
 func BenchmarkParse(b *testing.B) {
 	for _, tc := range bigFiles {
 		b.Run(tc.name, func(b *testing.B) {

@@ -11,18 +11,18 @@ import (
 // bom is the UTF-8 byte order mark. It is not part of the first line of a file.
 const bom = "\xEF\xBB\xBF"
 
-// logicalLine is the text of an instruction without line continuations, and the lines
-// that it consists of.
+// logicalLine is an instruction with its continued lines joined. It also records which of
+// the lines are empty, and where the last one ends.
 type logicalLine struct {
 	text source.Text
 	gaps []source.Range // runs of empty lines inside
 	end  int            // the offset after the last line
 }
 
-// logicalLine joins continued lines, starting at the line first, in the same way as
-// BuildKit. It drops continuation characters, comments, empty lines, and the white space
-// at the start of the first line. If all lines are continued, it stops after the line
-// last, which must not exceed the end of the file.
+// logicalLine joins the lines of the instruction that starts in line number first, in the
+// same way as BuildKit. It drops continuation characters, comments, empty lines, and the
+// white space at the start of the first line. It stops after line number last, even if
+// that line is continued. last must not exceed the number of lines in the file.
 func (p *layout) logicalLine(first, last int) logicalLine {
 	b := source.NewBuilder(p.file)
 	var l logicalLine
@@ -51,7 +51,8 @@ func (p *layout) logicalLine(first, last int) logicalLine {
 	return l
 }
 
-// gap adds an empty line to the gaps. It extends the last gap if the two are adjacent.
+// gap adds an empty line to l.gaps, the runs of empty lines inside the instruction. It
+// extends the last run if the line directly follows that run.
 func (l *logicalLine) gap(line source.Range) {
 	if n := len(l.gaps); n > 0 && l.gaps[n-1].End == line.Start {
 		l.gaps[n-1].End = line.End

@@ -140,9 +140,9 @@ func afterArray(s string, i int) (start, end int, reason string) {
 	return 0, 0, ""
 }
 
-// jsonStringEnd returns the offset after the string that starts at s[i]. If the string is
-// invalid, it also returns the reason and the start of the mistake, and end is the end of
-// the mistake.
+// jsonStringEnd returns the offset after the JSON string that starts at s[i]. If the
+// string is invalid, it returns the reason and the range [start, end) of the invalid
+// part.
 func jsonStringEnd(s string, i int) (end, start int, reason string) {
 	open := i
 	for i++; i < len(s); i++ {

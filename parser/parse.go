@@ -35,7 +35,7 @@ func Parse(f *source.File) (*File, diag.List) {
 	return &File{Source: f, Escape: p.escape, Nodes: p.nodes}, nil
 }
 
-// layout holds the state of adding source ranges to BuildKit's nodes.
+// layout builds the nodes of a File by adding source ranges to BuildKit's nodes.
 type layout struct {
 	file         *source.File
 	escape       byte

@@ -150,12 +150,13 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// dumpLimit is the size in bytes above which the case of a Dockerfile has no dump.
+// dumpLimit is the size in bytes above which a Dockerfile of the corpus has no section
+// out/parse.
 const dumpLimit = 4096
 
 // TestCorpus parses every case of the corpus. It compares the tree, or the error of an
-// invalid file, with the section out/parse if the case has one. All small cases in lex/
-// must have one.
+// invalid file, with the section out/parse if the case has one. Cases in lex/ must have
+// this section unless they exceed dumpLimit.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		content := c.Dockerfile()

@@ -80,7 +80,7 @@ func TestWriters(t *testing.T) {
 
 var errFull = errors.New("full")
 
-// limitedWriter is a writer that fails after room calls of Write.
+// limitedWriter is a writer that returns errFull after a limited number of calls.
 type limitedWriter struct{ room int }
 
 func (w *limitedWriter) Write(p []byte) (int, error) {
