@@ -46,8 +46,9 @@ func bindEdges(_ context.Context, b *builder) error {
 }
 
 // bind finds the stages from which the instruction c reads, and adds edges to them from
-// the stage st. If --from names an image, bind adds an implicit stage with the given
-// location. Errors about this image point at the range instruction.
+// the stage st. If --from or a mount names an image, bind adds an implicit stage. The
+// location of an image in --from is location. instruction is the source range for errors
+// about the image.
 func (b *builder) bind(st *Stage, c instructions.Command, location, instruction source.Range) (boundCommand, *diag.Diagnostic) {
 	bound := boundCommand{Command: c}
 	var names []source.Range
@@ -176,13 +177,13 @@ func (b *builder) findCycle() *diag.Diagnostic {
 	return nil
 }
 
-// lastUse returns the last edge from the stage st to the stage of.
+// lastUse returns the last edge from the stage st to the stage src.
 //
 // Upstream: if several instructions use a stage, the error about a cycle points at the
 // last one.
-func lastUse(st, of *Stage) Edge {
+func lastUse(st, src *Stage) Edge {
 	i := len(st.Deps) - 1
-	for st.Deps[i].To != of {
+	for st.Deps[i].To != src {
 		i--
 	}
 	return st.Deps[i]

@@ -54,8 +54,9 @@ func (b *builder) setEpoch(ctx context.Context) error {
 	return nil
 }
 
-// epochError adds the range of the global ARG that sets SOURCE_DATE_EPOCH to an error
-// about its value. The error has no range if a build argument sets it.
+// epochError returns an error about the value of SOURCE_DATE_EPOCH with a range: the
+// default of the global ARG that sets the value. If a build argument sets the value, the
+// error has no range. Errors that have a range are returned unchanged.
 func (b *builder) epochError(err error, given bool) error {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) && !d.Shown().IsZero() {
@@ -133,7 +134,8 @@ type epochStage struct {
 	location source.Range // the range of the ADD
 }
 
-// read evaluates the instructions of the stage and finds the source of the time.
+// read evaluates the stage st and stores the source of its ADD, which determines the
+// time, in s.
 func (s *epochStage) read(st *instructions.Stage) *diag.Diagnostic {
 	base, err := s.b.expand.Expand(st.From.Base.Value, s.env)
 	at := st.From.Base.Text.Range()
@@ -171,13 +173,13 @@ func (s *epochStage) read(st *instructions.Stage) *diag.Diagnostic {
 	return nil
 }
 
-// unsupported returns the error for an instruction that the stage must not contain. Only
-// ARG and ADD are allowed.
+// unsupported returns the error for an instruction other than ARG and ADD in the stage
+// that SOURCE_DATE_EPOCH refers to.
 func (s *epochStage) unsupported(in *parser.Instruction) *diag.Diagnostic {
 	return diag.Errorf(in.Keyword.Range(), "%s stage does not meet source-only requirements: unsupported %s instruction", epochKey, in.Keyword)
 }
 
-// args adds the variables of an ARG instruction to the environment of the stage.
+// args adds the variables of an ARG instruction to s.env.
 func (s *epochStage) args(c *instructions.Arg) *diag.Diagnostic {
 	for i := range c.Args {
 		decl := &c.Args[i]
@@ -194,10 +196,11 @@ func (s *epochStage) args(c *instructions.Arg) *diag.Diagnostic {
 	return nil
 }
 
-// add takes the source of the time from an ADD. It accepts more than an ADD in a build.
+// add stores the source of an ADD, which determines the time, in s. It validates the ADD
+// less strictly than a build.
 //
-// Upstream: the flag and the query of the URL may disagree about .git and the checksum,
-// and fetch-by-commit is ignored.
+// Upstream: --keep-git-dir and --checksum may contradict the query of the URL, and
+// fetch-by-commit is ignored.
 func (s *epochStage) add(c *instructions.Copy) *diag.Diagnostic {
 	if len(c.Inline) > 0 || len(c.Sources) != 1 {
 		return diag.Errorf(c.In.Rng, "%s stage must contain exactly one remote ADD source", epochKey)

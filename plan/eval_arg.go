@@ -20,8 +20,8 @@ const (
 func NotExported(key string) bool { return key == scanContext || key == scanStage }
 
 // scanEnabled reports whether the ARG with this name enables the SBOM scan for the stage.
-// Its value is a boolean or a comma-separated list of stages. The last ARG of the stage
-// that has a value takes precedence over the global ARG.
+// The value of the ARG is a boolean or a comma-separated list of stages. If ARGs of the
+// stage have a value, the last one takes precedence over the global ARG.
 func (e *evaluator) scanEnabled(name string) bool {
 	value, ok := e.b.Globals.Lookup(name)
 	for _, a := range e.state.Args {
@@ -62,8 +62,8 @@ func (e *evaluator) arg(c *instructions.Arg) *diag.Diagnostic {
 	return nil
 }
 
-// declare appends an ARG to the state. Earlier states share the array of the list. This
-// is safe, because their lists end before the new entry.
+// declare appends an ARG to the list in the state. Lists in earlier states may share the
+// same array. Appending does not modify them, because they end before the new entry.
 func (e *evaluator) declare(a ArgValue) {
 	if len(e.state.Args) > 2*len(e.args)+64 {
 		e.state.Args = lastValues(e.state.Args)
@@ -89,7 +89,7 @@ func lastValues(args []ArgValue) []ArgValue {
 	return list
 }
 
-// argValue returns the name and the value that a declaration gives an ARG.
+// argValue returns the name and the value of the ARG that decl declares.
 func (e *evaluator) argValue(decl *instructions.ArgDecl) (ArgValue, *diag.Diagnostic) {
 	a := ArgValue{Key: decl.Key}
 	e.recordFact(&Assigned{Key: decl.Key, Word: decl.Word})

@@ -112,7 +112,8 @@ func parsePort(raw string) (PortSpec, error) {
 	return s, nil
 }
 
-// check parses and validates the address and the port numbers.
+// check validates the address and the port numbers of an EXPOSE argument, and stores the
+// parsed port numbers in s.
 func (s *PortSpec) check() error {
 	ip := s.IP
 	if strings.HasPrefix(ip, "[") {

@@ -79,8 +79,9 @@ func (s maskedEnv) Lookup(name string) (string, bool) {
 	return s.base.Lookup(name)
 }
 
-// runArgs returns the argument list of the process, and for a heredoc a suffix of the
-// step's name. It sets x.Script if a heredoc runs as a program.
+// runArgs returns the argument list of the process. If the command is a single heredoc,
+// suffix is a summary of the heredoc for the name of the step. If this heredoc runs as a
+// program, runArgs sets x.Script.
 func (e *evaluator) runArgs(c *instructions.Run, x *Exec) (args []string, suffix string, d *diag.Diagnostic) {
 	args = make([]string, 0, len(c.Args))
 	for _, w := range c.Args {
@@ -104,8 +105,8 @@ func (e *evaluator) runArgs(c *instructions.Run, x *Exec) (args []string, suffix
 }
 
 // script plans a command that consists of one heredoc, and returns the command line. A
-// heredoc that starts with #! becomes x.Script and runs as a program. Any other heredoc
-// is itself the command line of the shell.
+// heredoc that starts with #! is stored in x.Script and runs as a program, except in
+// Windows images. Any other heredoc is itself the command line of the shell.
 func (e *evaluator) script(h parser.Heredoc, x *Exec) string {
 	data := chompHeredoc(h)
 	if e.st.Image.OS == "windows" || !strings.HasPrefix(data, "#!") {
@@ -126,8 +127,8 @@ func chompHeredoc(h parser.Heredoc) string {
 // isHeredoc reports whether a command consists of a single heredoc word, such as <<EOF.
 func isHeredoc(s string) bool { return parser.IsHeredoc(s) }
 
-// withBodies appends the texts of heredocs to a command line, because the shell expects
-// them there.
+// withBodies returns a command line followed by the texts of its heredocs, as the shell
+// expects.
 func withBodies(line string, docs []parser.Heredoc) string {
 	var b strings.Builder
 	b.WriteString(line)

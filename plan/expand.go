@@ -19,9 +19,9 @@ func expandWord(x shell.Expander, w parser.Word, env shell.Env) (shell.Expansion
 	return res, nil
 }
 
-// errorRange returns the range of a shell error in the word w, which extends to the end
-// of the word. It is the range of the whole word if the error has no offset, or if quotes
-// or escapes make the offset unusable.
+// errorRange returns the source range of a shell error in the word w: from the offset of
+// the error to the end of the word. If the error has no offset, or if quotes or escapes
+// make the offset unusable, it returns the range of the whole word.
 func errorRange(w parser.Word, err error) source.Range {
 	r := w.Text.Range()
 	var se *shell.Error

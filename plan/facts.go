@@ -12,34 +12,36 @@ import (
 //sumtype:decl
 type Fact interface{ fact() }
 
-// Unset is a word with variables that are not set and that no ARG of the stage declares.
+// Unset records a word with variables that are not set and that no ARG of the stage
+// declares.
 type Unset struct {
 	Word parser.Word
 	Uses []shell.Use
 	Env  Env // the variables that are set, for suggestions
 }
 
-// Assigned is the name of a variable or label that ARG, ENV or LABEL sets.
+// Assigned records the name of a variable or label that ARG, ENV or LABEL sets.
 type Assigned struct {
 	Key  string // with variables expanded, except in ARG
 	Word parser.Word
 }
 
-// Directory is the argument of WORKDIR.
+// Directory records the argument of WORKDIR.
 type Directory struct {
 	Path     string // with variables expanded
 	Absolute bool   // by the rules of the stage's operating system
 	Word     parser.Word
 }
 
-// Exposed is an argument of EXPOSE with valid syntax. Its port numbers may be invalid.
+// Exposed records an argument of EXPOSE with valid syntax, but possibly invalid port
+// numbers.
 type Exposed struct {
 	Port PortSpec
 	Word parser.Word // before expansion; may yield several ports
 }
 
-// Excluded is a path in the main context that a COPY or ADD reads although the ignore
-// file excludes it.
+// Excluded records a path in the main context that a COPY or ADD reads although the
+// ignore file excludes it.
 type Excluded struct {
 	Path string // relative to the context, cleaned
 	Word parser.Word

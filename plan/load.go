@@ -16,7 +16,7 @@ import (
 
 // loadBases looks up the bases of all reachable stages in parallel, and then adds the
 // ONBUILD triggers of these bases. Because triggers may need further stages and images,
-// this is repeated until a round finds no new stage.
+// loadBases repeats this until a round finds no new stage.
 //
 // Upstream: with Options.AllStages, stages that the target does not need have no
 // triggers.
@@ -112,13 +112,13 @@ func (st *Stage) baseKey() baseKey {
 	return key
 }
 
-// copyBase copies the base of one stage to another. Both stages have the same baseKey,
-// and the first has not been evaluated.
-func (b *builder) copyBase(st, of *Stage) {
+// copyBase sets the base of the stage st to the base of the stage src, which has the same
+// baseKey. src must not have been evaluated.
+func (b *builder) copyBase(st, src *Stage) {
 	b.draft(st).done = st.Syntax == nil
-	st.BaseName, st.Base, st.BaseImage = of.BaseName, of.Base, of.BaseImage
-	st.Image = cloneImage(&of.Image)
-	st.Platform, st.Final.Platform = of.Platform, of.Final.Platform
+	st.BaseName, st.Base, st.BaseImage = src.BaseName, src.Base, src.BaseImage
+	st.Image = cloneImage(&src.Image)
+	st.Platform, st.Final.Platform = src.Platform, src.Final.Platform
 }
 
 // unresolvedBases parses the base names of the stages in list that have not been looked
@@ -155,12 +155,12 @@ func (b *builder) baseError(st *Stage, err error) error {
 	return b.HintBase(st, diag.Errorf(b.draft(st).baseName, "%w", err))
 }
 
-// countIdleRounds sets the number of rounds in which no stage needed the stage st. For a
-// stage that is needed now, these are all earlier rounds. For an implicit stage that is
-// not needed now, it is one round.
+// countIdleRounds sets the number of rounds of loadBases in which no stage needed the
+// stage st. If st is a stage of the file and is reachable now, it was idle in all earlier
+// rounds. If st is an implicit stage and not reachable, the number is 1.
 //
-// Upstream: for each such round, the pull of the base counts as one more step. An image
-// in --from that is not needed in its first round is never looked up.
+// Upstream: each such round increases the step numbers in the progress names of the stage
+// by one. An image in --from that is not needed in its first round is never looked up.
 func (b *builder) countIdleRounds(st *Stage) {
 	d := b.draft(st)
 	switch {
@@ -316,8 +316,9 @@ func (b *builder) withSuggestion(err error) error {
 }
 
 // detectPlatform returns the platform of the base image for a build without an explicit
-// target platform. It is target or one of builders, whichever the image config matches
-// first. If neither matches, it is target.
+// target platform. It returns the first of target and builders that has the operating
+// system and the architecture of the image config. If no platform matches, it returns
+// target.
 func detectPlatform(img *Image, target *ocispecs.Platform, builders []ocispecs.Platform) *ocispecs.Platform {
 	if target.OS == img.OS && target.Architecture == img.Architecture {
 		return target

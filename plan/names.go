@@ -55,7 +55,8 @@ func (n *namer) pull() {
 	n.st.BaseStep = s
 }
 
-// visit sets the progress name of an instruction's step, if the instruction has one.
+// visit sets the progress name of an instruction's step. It does nothing if the
+// instruction has no step.
 func (n *namer) visit(v *Visit) {
 	if v.Step == nil {
 		return
@@ -96,8 +97,9 @@ func (n *namer) prefix(p *ocispecs.Platform, env Env, onbuild bool) string {
 	return b.String()
 }
 
-// targetArrow returns "->" and the target platform, or "" if it equals p, the platform on
-// which the step runs.
+// targetArrow returns "->" and the target platform according to the TARGET variables in
+// env. It returns "" if env has no such variables, or if the target platform equals p,
+// the platform on which the step runs.
 func targetArrow(p ocispecs.Platform, env Env) string {
 	t, ok := targetPlatform(env)
 	if !ok {
@@ -122,7 +124,7 @@ func targetArrow(p ocispecs.Platform, env Env) string {
 }
 
 // targetPlatform returns the target platform according to the TARGET variables in env. ok
-// is false if env has none of these.
+// is false if env has no such variables.
 func targetPlatform(env Env) (p ocispecs.Platform, ok bool) {
 	if v, set := env.Lookup("TARGETPLATFORM"); set {
 		if p, err := platforms.Parse(v); err == nil {
@@ -164,8 +166,8 @@ func upperFirst(s string) string {
 	return strings.ToUpper(first) + " " + rest
 }
 
-// info returns the StepInfo for the step of an instruction. text is its progress name
-// without the brackets.
+// info returns the StepInfo for the step of an instruction. text is the progress name of
+// the step without the bracketed part.
 func (e *evaluator) info(c instructions.Command, text string) StepInfo {
 	e.b.charge(len(e.st.Name) + len(e.state.Dir) + len(text))
 	return StepInfo{Description: instructions.Code(c), Range: e.visit.Range, text: text}

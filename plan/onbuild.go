@@ -110,8 +110,8 @@ func firstError(l diag.List) *diag.Diagnostic {
 	return nil
 }
 
-// inDockerfile returns a copy of a diagnostic about the text of a trigger. Its range is
-// r, which is in the Dockerfile.
+// inDockerfile returns a copy of a diagnostic about the text of a trigger. The range of
+// the copy is r, which is in the Dockerfile.
 func inDockerfile(d *diag.Diagnostic, r source.Range) *diag.Diagnostic {
 	c := *d
 	c.Range, c.Context, c.Related = r, r, nil

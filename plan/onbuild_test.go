@@ -9,8 +9,8 @@ import (
 	"slipway/diag"
 )
 
-// cyclicImages is a Resolver with two images a and b. The trigger of each one copies from
-// the other.
+// cyclicImages is a Resolver with two images a and b. The trigger of each image copies
+// from the other image.
 type cyclicImages struct{ imageResolver }
 
 func (cyclicImages) Image(_ context.Context, ref string, _ ImageQuery) (*Resolved, error) {

@@ -88,8 +88,8 @@ type Stage struct {
 	Location source.Range
 }
 
-// Scan selects what an SBOM lists in addition to the target. Two ARGs set it. In a stage,
-// their value is a boolean. Before the first FROM, it may also be a list of stages.
+// Scan selects what an SBOM lists in addition to the target. An ARG sets each field. Its
+// value is a boolean or a comma-separated list of the stages for which the field is true.
 type Scan struct {
 	Stage   bool // BUILDKIT_SBOM_SCAN_STAGE: list the stage
 	Context bool // BUILDKIT_SBOM_SCAN_CONTEXT: list the main context, if the stage is the target

@@ -55,8 +55,8 @@ func collectStages(ctx context.Context, b *builder) error {
 }
 
 // add appends the stage st to the plan. If its base is an earlier stage, add links the
-// two stages. It compares the name of the base exactly, but stage names are stored in
-// lower case.
+// two stages. A base name with upper-case letters does not match a stage, because stage
+// names are stored in lower case.
 func (b *builder) add(st *Stage, d *draft) {
 	st.Index = len(b.Stages)
 	b.Stages, b.drafts = append(b.Stages, st), append(b.drafts, d)
@@ -136,7 +136,7 @@ func (b *builder) namedContext(ctx context.Context, name string, st *Stage) (Nam
 	return b.opt.Resolver.Context(ctx, name, p)
 }
 
-// names returns the names of all stages that have one.
+// names returns the names of all stages that have a name.
 func (b *builder) names() []string {
 	var names []string
 	for _, st := range b.Stages {

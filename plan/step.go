@@ -58,7 +58,7 @@ type Device struct {
 	Optional bool
 }
 
-// MountType is the type in a --mount flag of RUN.
+// MountType is the value of type= in a --mount flag of RUN.
 type MountType string
 
 // The types of mounts.
@@ -86,7 +86,7 @@ type Mount struct {
 	Mode     *uint64
 }
 
-// HasOwner reports whether the flag sets the owner or the mode of the mounted file.
+// HasOwner reports whether the mount sets the owner or the mode of the mounted file.
 func (m *Mount) HasOwner() bool { return m.UID != nil || m.GID != nil || m.Mode != nil }
 
 // Tree is a file tree that a step reads. If Stage is nil, it is the main context.

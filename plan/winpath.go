@@ -52,13 +52,13 @@ func ensureAbs(p, os string) string {
 	return path.Join("/", p)
 }
 
-// keepEnd returns the cleaned path p with the trailing / or /. that the path had as
-// written.
-func keepEnd(p, written string) string {
+// keepEnd appends the trailing / or /. of original to p, which is the same path after
+// cleaning.
+func keepEnd(p, original string) string {
 	switch {
-	case strings.HasSuffix(written, "/") && !strings.HasSuffix(p, "/"):
+	case strings.HasSuffix(original, "/") && !strings.HasSuffix(p, "/"):
 		return p + "/"
-	case strings.HasSuffix(written, "/."):
+	case strings.HasSuffix(original, "/."):
 		if p != "/" {
 			p += "/"
 		}

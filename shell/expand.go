@@ -20,8 +20,7 @@ const (
 	// KeepUnset leaves references to unset variables in the result, with their operands
 	// expanded. ${v?m} is then not an error.
 	KeepUnset
-	// NoQuotes gives quotes no special meaning, which is right for the bodies of
-	// heredocs.
+	// NoQuotes treats quotes as ordinary characters, as in the bodies of heredocs.
 	NoQuotes
 )
 
@@ -56,7 +55,7 @@ type Use struct {
 	End    int
 }
 
-// Error is an error about a word.
+// Error is an error in a word that is being expanded.
 type Error struct {
 	Word   string // the whole word
 	Offset int    // the offset in Word of an unclosed quote or brace, the modifier, or the pattern
@@ -180,9 +179,9 @@ type scanner struct {
 }
 
 // text expands the word up to the character stop, which it consumes, or up to the end. If
-// stop is missing, it returns an error that the caller may reword. If the text is a
-// pattern, it doubles the escape characters inside quotes, so that the pattern matches
-// them literally.
+// the word ends before stop, it returns an error that the caller may reword. If the text
+// is a pattern, it doubles the escape characters inside quotes, so that the pattern
+// matches them literally.
 func (s *scanner) text(stop int, pattern bool) *Error {
 	for s.pos < len(s.word) {
 		s.putText(s.ordinaryText(stop))
@@ -228,8 +227,8 @@ func (s *scanner) ordinaryText(stop int) string {
 	return s.word[start:s.pos]
 }
 
-// put appends v to the output unchanged. It sets overflow instead if the result exceeds
-// its limit.
+// put appends v to the output unchanged. If the result would exceed its maximum length,
+// it sets s.overflow instead.
 func (s *scanner) put(v string) {
 	if len(s.out)+len(v) > limit(s.word) {
 		if s.overflow == nil {

@@ -223,7 +223,7 @@ func TestLength(t *testing.T) {
 	}
 }
 
-// second returns the error of a call with two results.
+// second returns the second result of a call, an error.
 func second[T any](_ T, err error) error { return err }
 
 // TestLinear checks that a word of four times the length allocates about four times as

@@ -109,7 +109,8 @@ func (f *splitter) lessThan() {
 	}
 }
 
-// addValue adds the output for the expression that begins at start, split at white space.
+// addValue splits the output for the expression that begins at start at white space, and
+// adds it to the fields.
 func (f *splitter) addValue(start int) {
 	value, end := f.out, f.pos
 	same := string(value) == f.word[start:end]
@@ -153,8 +154,8 @@ func (f *splitter) addRune(r rune, start, end int) {
 	f.add(utf8.AppendRune(buf[:0], r), start, end)
 }
 
-// add adds text to the current field without splitting it. start and end are its source
-// range.
+// add adds text to the current field without splitting it. start and end are the source
+// range of the text.
 func (f *splitter) add(text []byte, start, end int) {
 	if len(text) == 0 {
 		return

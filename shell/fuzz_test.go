@@ -59,7 +59,7 @@ func checkUses(t *testing.T, word string, res shell.Expansion) {
 	}
 }
 
-// checkFields checks that fields are not empty and in the order of the word.
+// checkFields checks that fields are not empty and have the same order as in the word.
 func checkFields(t *testing.T, word string, fields []shell.Field) {
 	t.Helper()
 	for i, f := range fields {

@@ -33,7 +33,8 @@ func (s *scanner) alternative(p *param) *Error {
 	return nil
 }
 
-// required returns the error for ${v?message}. The message is the operand in the output.
+// required returns the error for ${v?message}. The message is the expanded operand, or a
+// default message if the operand is empty.
 func (s *scanner) required(p *param) *Error {
 	msg := string(s.out[p.mark:])
 	switch {

@@ -14,7 +14,7 @@ const (
 	msgBadName = "syntax error: bad substitution"
 )
 
-// dollar expands the expression that starts with the dollar sign at pos.
+// dollar expands the expression that starts with the dollar sign at s.pos.
 func (s *scanner) dollar() *Error {
 	start := s.pos
 	s.pos++
@@ -83,7 +83,8 @@ type param struct {
 	mark           int  // the length of the output before the operand
 }
 
-// present reports whether the variable counts as set.
+// present reports whether the variable counts as set. If the modifier has a colon, an
+// empty variable counts as unset.
 func (p *param) present() bool {
 	return p.set && (!p.colon || p.value != "")
 }
@@ -144,8 +145,9 @@ func (s *scanner) braces(start int) *Error {
 	return s.alternative(&p)
 }
 
-// begin records the length of the output before an operand. If the expression remains in
-// the result, it writes the part before the operand first.
+// begin prepares for expanding an operand of p: it records the length of the output in
+// p.mark. If the result contains the expression itself, begin first writes the part of
+// the expression before the operand.
 func (s *scanner) begin(p *param, modifier string) {
 	if p.verbatim {
 		s.put("${" + p.name + modifier)
@@ -153,18 +155,18 @@ func (s *scanner) begin(p *param, modifier string) {
 	p.mark = len(s.out)
 }
 
-// take removes the output after mark and returns it.
+// take removes the output after the first mark bytes and returns it.
 func (s *scanner) take(mark int) string {
 	t := string(s.out[mark:])
 	s.out = s.out[:mark]
 	return t
 }
 
-// operand expands an operand up to the character stop, which it consumes. missing is the
-// text of the error if the word ends inside the operand.
+// operand expands an operand up to the character stop, which it consumes. If the word
+// ends inside the operand, it returns an error with the text unclosed.
 //
-// Upstream: any error at the end of the word has the text missing.
-func (s *scanner) operand(p *param, stop byte, keepEscapes, pattern bool, missing string) *Error {
+// Upstream: any other error at the end of the word is replaced with this error.
+func (s *scanner) operand(p *param, stop byte, keepEscapes, pattern bool, unclosed string) *Error {
 	if s.depth == maxDepth {
 		return s.errorAt(p.start, fmt.Sprintf("substitutions are nested more than %d deep", maxDepth))
 	}
@@ -176,7 +178,7 @@ func (s *scanner) operand(p *param, stop byte, keepEscapes, pattern bool, missin
 	s.keepEscapes = before
 	s.depth--
 	if err != nil && s.pos == len(s.word) {
-		return s.errorAt(p.start, missing)
+		return s.errorAt(p.start, unclosed)
 	}
 	return err
 }
@@ -186,7 +188,7 @@ func (s *scanner) unsupported(p *param) *Error {
 	return s.errorAt(p.modifierOffset, fmt.Sprintf("unsupported modifier (%s) in substitution", p.modifierText()))
 }
 
-// use records the use of the variable in p.
+// use records that the expression p uses its variable.
 func (s *scanner) use(p *param) {
 	s.record(Use{Name: p.name, Offset: p.start, End: s.pos}, p.set)
 }

@@ -31,12 +31,13 @@ type piece struct {
 // errSteps is the error for a pattern that takes too many steps. Upstream has no limit.
 var errSteps = errors.New("pattern takes too long to match")
 
-// limitSteps sets the limit for matching a value, if value and pattern have the given
-// total length in bytes. Patterns without "?" and line ends need far fewer steps. With
-// these, the time may be proportional to the product of both lengths.
+// limitSteps sets the maximum number of steps for matching a value. bytes is the total
+// length of the value and the pattern. Patterns without "?" and line ends need far fewer
+// steps. For other patterns, the time without a limit could be proportional to the
+// product of both lengths.
 func (p *pattern) limitSteps(bytes int) { p.steps = 64*bytes + 1<<16 }
 
-// anyRune stands for "?" in the runes of a piece.
+// anyRune represents "?" in the runes of a piece.
 const anyRune rune = -1
 
 // compile parses a pattern. * and ? are special, \*, \? and \\ are literal, and \} and \/
@@ -121,11 +122,11 @@ func (p *pattern) firstMatch(k int, v string, from, to int) (start, end int, ok 
 	return 0, 0, false
 }
 
-// examined returns the number of bytes that a search in part examined until it found a
-// match at i. If i is negative, the search examined all bytes.
-func examined(i int, part string) int {
+// examined returns the number of bytes that a search in s examined until it found a match
+// at s[i]. If i is negative, the search found no match and examined all bytes.
+func examined(i int, s string) int {
 	if i < 0 {
-		return len(part)
+		return len(s)
 	}
 	return i + 1
 }
@@ -152,11 +153,11 @@ func (p *pattern) lastMatch(k int, v string, from, to int) (int, bool) {
 }
 
 // lineEnd returns the end of the line that contains v[i]: the index of its line feed, or
-// len(v). line is an earlier result or -1. If i is still on that line, lineEnd returns
-// line without a search.
-func lineEnd(v string, i, line int) int {
-	if i <= line {
-		return line
+// len(v). earlier is the result of an earlier call for v, or -1. If i does not exceed
+// earlier, lineEnd returns earlier without a search.
+func lineEnd(v string, i, earlier int) int {
+	if i <= earlier {
+		return earlier
 	}
 	if n := strings.IndexByte(v[i:], '\n'); n >= 0 {
 		return i + n
@@ -164,17 +165,17 @@ func lineEnd(v string, i, line int) int {
 	return len(v)
 }
 
-// match returns the end of the shortest or longest match that begins at v[start]. line is
-// the end of the line that contains v[start], or -1. Only the last piece can make the
-// match longer.
-func (p *pattern) match(v string, start, line int, longest bool) (int, bool) {
+// match returns the end of the shortest or longest match that begins at v[start]. eol is
+// the end of the line that contains v[start], or -1 if unknown. The shortest and the
+// longest match differ only in the position of the last piece.
+func (p *pattern) match(v string, start, eol int, longest bool) (int, bool) {
 	end, ok := p.matchPiece(0, v, start)
 	for k := 1; ok && k < len(p.pieces); k++ {
-		line = lineEnd(v, end, line)
+		eol = lineEnd(v, end, eol)
 		if longest && k == len(p.pieces)-1 {
-			return p.lastMatch(k, v, end, line)
+			return p.lastMatch(k, v, end, eol)
 		}
-		_, end, ok = p.firstMatch(k, v, end, line)
+		_, end, ok = p.firstMatch(k, v, end, eol)
 	}
 	return end, ok
 }
@@ -186,10 +187,11 @@ type search struct {
 	line int // the end of the current line; initially -1
 }
 
-// next returns the leftmost match that begins at from or later, and of these the longest
-// one. from must not decrease between calls. If an attempt on a line fails, next skips
-// the rest of the line, because the pieces would have to match further right on the same
-// line.
+// next returns the first match that begins at v[from] or later. Of several matches with
+// the same start, it returns the longest. from must not decrease between calls. If the
+// first match of the first piece on a line does not lead to a match of the pattern, next
+// skips the rest of the line. A later start would leave even less room for the other
+// pieces.
 func (s *search) next(from int) (start, end int, ok bool) {
 	for from <= len(s.v) && s.p.steps >= 0 {
 		s.line = lineEnd(s.v, from, s.line)

@@ -73,7 +73,7 @@ func (s *scanner) specialInQuotes(c byte) bool {
 }
 
 // escapedInQuotes consumes an escape character in double quotes, and the next character
-// if it is special there.
+// if that character has a special meaning in double quotes.
 func (s *scanner) escapedInQuotes(pattern bool) {
 	s.pos++
 	if s.pos == len(s.word) {

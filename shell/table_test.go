@@ -19,7 +19,7 @@ var (
 	toSymbols = strings.NewReplacer("\n", "⏎", "\t", "⇥")
 )
 
-// tableCase is a line of the table.
+// tableCase is a test case: a line of tableFile.
 type tableCase struct {
 	word, env string // as written
 	expander  shell.Expander
@@ -85,7 +85,8 @@ func parseMode(text string) (shell.Expander, error) {
 	return x, nil
 }
 
-// parseCase parses a line of the table. ok is false if the line is a comment.
+// parseCase parses a line of tableFile. ok is false if the line is not a case, for
+// example a comment.
 func parseCase(line string, x shell.Expander) (c tableCase, ok bool) {
 	if strings.HasPrefix(line, "# ") {
 		return c, false
@@ -113,7 +114,7 @@ func cutResult(rest string) (env, result string) {
 	return rest, ""
 }
 
-// run returns the line of the table with the actual result.
+// run expands the word of c, and returns the line of the table with the actual result.
 func (c tableCase) run() string {
 	word := toChars.Replace(c.word)
 	vars := shell.Map{}

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// record adds a use to the set or unset variables.
+// record adds u to the uses of set variables if set is true, else to the uses of unset
+// variables.
 func (s *scanner) record(u Use, set bool) {
 	if set {
 		s.matched.add(u)
@@ -23,7 +24,8 @@ type uses struct {
 // maxLinear is the number of names up to which find searches the list linearly.
 const maxLinear = 16
 
-// add adds a use unless the list has an earlier use of the same name.
+// add adds a use to the list. Of several uses of the same name, the list has only the one
+// with the smallest offset.
 func (u *uses) add(use Use) {
 	i := u.find(use.Name)
 	if i < 0 {
