@@ -104,8 +104,8 @@ type Process struct {
 // Host is an entry of /etc/hosts: a host name and its IP address.
 type Host struct{ Name, IP string }
 
-// Ulimit is a resource limit of a process (setrlimit). Name is Docker's, such as
-// nofile.
+// Ulimit is a resource limit of a process (setrlimit). Name is the name that Docker
+// uses, such as nofile.
 type Ulimit struct {
 	Name       string
 	Soft, Hard int64

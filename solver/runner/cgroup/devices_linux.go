@@ -88,8 +88,8 @@ func filterInstructions() asm.Instructions {
 		asm.Mov.Imm(asm.R0, 1).WithSymbol("allow"), asm.Return())
 }
 
-// attach attaches the device filter to a version 2 group. Filters of its parents stay
-// in effect.
+// attach attaches the device filter to a version 2 group. Filters of the parent groups
+// stay in effect.
 func attach(program *ebpf.Program, dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -32,11 +32,11 @@ type membership struct {
 	dir string // directory of the group
 }
 
-// Step creates the groups for a step with these limits. The argument step becomes their
-// directory name. If [Set.Filter] has succeeded, processes in the groups have a device
-// filter. In a hierarchy without any of the limits, the step shares the group of the
-// set, unless the set has a parent. If a limit is not supported, the error is a
-// [*LimitError].
+// Step creates the groups for a step with these limits. The argument step becomes the
+// directory name of the groups. If [Set.Filter] has succeeded, processes in the groups
+// have a device filter. In a hierarchy without any of the limits, the step shares the
+// group of the set, unless the set has a parent. If a limit is not supported, the error
+// is a [*LimitError].
 func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +73,8 @@ func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) 
 // cgroupParent is the docker build flag that specifies the parent of all groups.
 const cgroupParent = "cgroup-parent"
 
-// split splits settings into those whose controller this hierarchy has and all others.
+// split returns the settings whose controller this hierarchy has, and separately all
+// other settings.
 func (h *hierarchy) split(all []setting) (own, others []setting) {
 	for _, s := range all {
 		if h.has(s.controller) {
@@ -197,12 +198,12 @@ func hasOOMKills(file string) bool {
 	return false
 }
 
-// Remove removes the groups that were created for the step. They must not contain
+// Remove removes the groups that were created for the step. The groups must not contain
 // processes.
 func (g *Group) Remove() error { return Remove(g.own) }
 
-// Remove removes the groups with these directories, and their children. They must not
-// contain processes. A group that does not exist is not an error.
+// Remove removes the groups with these directories, and their children. The groups must
+// not contain processes. A group that does not exist is not an error.
 func Remove(dirs []string) error {
 	var err error
 	for _, dir := range dirs {

@@ -20,7 +20,7 @@ type hierarchy struct {
 }
 
 // hierarchies returns the control group hierarchies mounted in this process's mount
-// namespace. It returns none if the kernel does not support control groups.
+// namespace. If the kernel does not support control groups, the list is empty.
 func hierarchies() ([]hierarchy, error) {
 	groups, err := os.ReadFile("/proc/self/cgroup")
 	if errors.Is(err, fs.ErrNotExist) {

@@ -72,7 +72,7 @@ func (s *Set) bases(h *hierarchy) []string {
 }
 
 // Dirs returns the directories that may contain groups of the set: at most one for each
-// base in each hierarchy. They need not exist.
+// base in each hierarchy. The directories need not exist.
 func (s *Set) Dirs() []string {
 	var list []string
 	for i := range s.all {
@@ -165,8 +165,8 @@ func (s *Set) deviceHierarchy() (*hierarchy, error) {
 	return &s.all[i], nil
 }
 
-// Close removes all groups of the set. They must not contain processes. The set remains
-// usable: Filter and Step create groups again.
+// Close removes all groups of the set. The groups must not contain processes. The set
+// remains usable: Filter and Step create groups again.
 func (s *Set) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

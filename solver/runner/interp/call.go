@@ -44,8 +44,8 @@ func (c *call) run(ctx context.Context, t tool) error {
 }
 
 // fail handles an error for one argument. It prints an error about a path and records
-// an exit code, so that the tool can continue with the next argument. It returns every
-// other error.
+// an exit code, so that the tool can continue with the next argument. Any other error
+// is returned.
 func (c *call) fail(err error) error {
 	var p *fs.PathError
 	switch {

@@ -53,7 +53,7 @@ func rootID() expand.Variable {
 }
 
 // users returns the users in the image's /etc/passwd for which match returns true. If
-// the file does not exist, it returns none.
+// the file does not exist, the list is empty.
 func (p *process) users(match func(user.User) bool) ([]user.User, error) {
 	data, err := p.Read("/etc/passwd")
 	var missing *fs.PathError

@@ -114,8 +114,8 @@ func (f *files) open(name string, flag int) (io.ReadWriteCloser, error) {
 	return h, f.Write(name, h.out.Bytes())
 }
 
-// takeSource returns and deletes the rewritten text of a sourced script. The
-// interpreter opens it only once.
+// takeSource returns and deletes the rewritten text of a sourced script, because the
+// interpreter opens the script only once.
 func (f *files) takeSource(name string) (string, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

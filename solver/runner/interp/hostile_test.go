@@ -116,8 +116,8 @@ func TestOtherGoroutines(t *testing.T) {
 	}
 }
 
-// TestFileBounds checks that writing too large a file, and reading too much from
-// standard input, are errors of the runner.
+// TestFileBounds checks that the runner fails if a script writes too large a file or
+// reads too much from standard input.
 func TestFileBounds(t *testing.T) {
 	f := &files{}
 	h := &handle{f: f, write: true}

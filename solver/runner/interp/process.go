@@ -28,8 +28,8 @@ type process struct {
 	*files
 }
 
-// run interprets the process and returns its exit code. If the process uses an
-// unsupported operation, the error is about the first one.
+// run interprets the process and returns its exit code. If the process uses unsupported
+// operations, run returns the error about the first one.
 func (p *process) run(ctx context.Context) (int, error) {
 	// Like mkdir -p, create the directories before ".." as well: /x for /x/../y.
 	dir := "/"
@@ -68,8 +68,8 @@ func (p *process) run(ctx context.Context) (int, error) {
 	return code, cmp.Or(p.recordedError(), err)
 }
 
-// interpreter returns a shell with the positional parameters params. It accesses files,
-// commands and directories only through p, never on the host.
+// interpreter returns a shell with the positional parameters params. The shell accesses
+// files, commands and directories only through p, never on the host.
 func (p *process) interpreter(env *environ, in io.Reader, out, errs io.Writer, params ...string) (*interp.Runner, error) {
 	r, err := interp.New(
 		interp.Env(env),
@@ -189,8 +189,8 @@ func rewriteText(text string) (string, error) {
 const sourcedPrefix = "/\x01sourced/"
 
 // rewriteSourced rewrites a script that is about to be sourced (by "." or source) and
-// returns a new name for it. If the script cannot be read, it returns its path, so that
-// the interpreter reports the error.
+// returns a new name for the script. If the script cannot be read, rewriteSourced
+// returns the path of the script, so that the interpreter reports the error.
 func (p *process) rewriteSourced(hc interp.HandlerContext, name string) (string, error) {
 	file := absolute(hc.Dir, name)
 	if !strings.Contains(name, "/") {
@@ -359,7 +359,7 @@ func (p *process) shell(ctx context.Context, hc interp.HandlerContext, args []st
 
 // parse parses and rewrites a script. If bash is false, syntax that POSIX does not
 // define is an error. The result is a tree of bash's dialect in both cases, because the
-// interpreter supports no other.
+// interpreter supports no other dialect.
 func parse(text, name string, bash bool) (*syntax.File, error) {
 	if !bash {
 		if _, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(text), name); err != nil {

@@ -8,7 +8,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// These commands occur in rewritten scripts. No program has such names.
+// These commands are inserted into scripts by rewrite. No program has such names.
 const (
 	homeCommand  = "\x01home"  // prints the home directory of a user
 	pidCommand   = "\x01pid"   // fails, because there are no process IDs
@@ -22,8 +22,8 @@ const (
 	// maxWord is the maximum size of an expanded word in bytes.
 	maxWord = 1 << 30
 	// maxSquare is the maximum total size of all variables in a script that contains a
-	// replacement such as ${x//?/$y}. The size of its result is up to the product of
-	// the sizes of two variables: 32 KiB × 32 KiB = maxWord.
+	// replacement such as ${x//?/$y}. The replaced text can be as large as the product
+	// of the sizes of two variables: 32 KiB × 32 KiB = maxWord.
 	maxSquare = 32 << 10
 	// maxBraces is the maximum number of words from one brace expansion, such as {1..9}.
 	maxBraces = 1 << 20
@@ -101,7 +101,7 @@ func (w *rewriter) visit(n syntax.Node) bool {
 // isID reports whether a parameter is a process ID: $$ or $PPID.
 func isID(param string) bool { return param == "$" || param == "PPID" }
 
-// replaceIDs replaces $$ and $PPID with a command that fails only if it is reached. A
+// replaceIDs replaces $$ and $PPID with a command that fails when it is executed. A
 // script may mention process IDs in code that never runs.
 func (w *rewriter) replaceIDs(parts []syntax.WordPart) {
 	for i, part := range parts {
@@ -135,8 +135,8 @@ func (w *rewriter) replaceHome(word *syntax.Word) {
 	word.Parts = append(parts, word.Parts[1:]...)
 }
 
-// checkBraces sets w.err and returns false if a brace expansion is not supported: it
-// would result in too many words, or in words that begin with ~user.
+// checkBraces sets w.err and returns false if a brace expansion is not supported,
+// because it would result in too many words or in words that begin with ~user.
 func (w *rewriter) checkBraces(word *syntax.Word) bool {
 	if n := countBraces(word); n > maxBraces {
 		w.err = unsupportedf("expands braces to at most %d words", maxBraces)
@@ -162,8 +162,8 @@ func beginsWithTilde(word *syntax.Word) bool {
 	return false
 }
 
-// insertCheck inserts a command substitution at the beginning of an assigned value. It
-// checks the size of all variables before the value is expanded.
+// insertCheck inserts a command substitution at the beginning of an assigned value. The
+// substitution checks the size of all variables before the value is expanded.
 func (w *rewriter) insertCheck(value *syntax.Word) {
 	if value == nil || len(value.Parts) == 0 || value.Lit() != "" {
 		return

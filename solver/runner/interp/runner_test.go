@@ -402,8 +402,8 @@ func TestContainer(t *testing.T) {
 	}
 }
 
-// TestLostContent checks that a file whose content is missing in the store is an error
-// of the runner. If only the command failed, the script could ignore it.
+// TestLostContent checks that a file whose content is missing in the store makes the
+// runner fail. A script could ignore a failure of the command that reads the file.
 func TestLostContent(t *testing.T) {
 	r, root := newTestRunner(t)
 	lost := tree.Blob{Digest: "sha256:" + digest.Digest(strings.Repeat("0", 64)), Size: 1}

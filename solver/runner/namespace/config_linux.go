@@ -80,8 +80,8 @@ type mount struct {
 	Size  int64 // of a tmpfs in bytes; 0 is no limit
 }
 
-// network writes /etc/hosts and /etc/resolv.conf of the container and adds their
-// mounts. The container has the name servers of the host.
+// network writes /etc/hosts and /etc/resolv.conf of the container and adds the mounts
+// of these files. The container has the name servers of the host.
 func (c *container) network() error {
 	hosts := "127.0.0.1\tlocalhost " + c.conf.Hostname + "\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 	for _, h := range c.box.Hosts {

@@ -60,8 +60,8 @@ const maxInterpreters = 5
 // does not find a reason, it returns err.
 func explainExec(file string, err error) error { return explain(file, err, maxInterpreters) }
 
-// explain implements [explainExec]. depth is the number of interpreters that it still
-// follows.
+// explain implements [explainExec]. depth is the maximum number of script interpreters
+// to follow.
 func explain(file string, err error, depth int) error {
 	head, ok := headOf(file)
 	if !ok || depth == 0 {

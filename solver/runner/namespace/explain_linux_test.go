@@ -37,7 +37,7 @@ func dynamicProgram(loader string) string {
 	panic("unknown architecture " + runtime.GOARCH)
 }
 
-// execCase is a program that the kernel does not execute, and the error for it.
+// execCase is a program that the kernel does not execute, and the expected error.
 type execCase struct {
 	name string // name of a file in /bin with this mode and data; or a path, if mode is 0
 	mode uint32

@@ -11,7 +11,7 @@ import (
 )
 
 // reportMark starts each report about an overlay that the init process writes to its
-// error file. The texts of errors, which it also writes there, do not contain NUL.
+// error file. An error text in this file cannot contain the mark, which is NUL.
 const reportMark = "\x00"
 
 // reportOverlay sends the device number of the overlay mounted at merged to the

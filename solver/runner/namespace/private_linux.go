@@ -88,7 +88,8 @@ func stageOne(src, at string, attr uint64) error {
 	return restrict(at, attr)
 }
 
-// restrict adds attributes to the mount at a path, but not to the mounts below it.
+// restrict adds mount attributes to the mount at a path, but not to the mounts below
+// it.
 func restrict(at string, attr uint64) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(at, &st); err != nil {

@@ -296,7 +296,7 @@ func orDiscard(w io.Writer) io.Writer {
 // copyInput starts copying Stdin to the process in the background. It must be called
 // after the process has started, so that a process that fails to start reads no input.
 // The copy ends at the end of Stdin, or at the first read after the process has ended.
-// Nothing waits for that, because a read may block forever.
+// Nothing waits for the end of the copy, because a read may block forever.
 func (x *process) copyInput() {
 	to := x.input
 	if x.term != nil {

@@ -80,7 +80,7 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 	return r, err
 }
 
-// NewOCI returns a runner like [New] whose processes an OCI runtime starts.
+// NewOCI returns a runner like [New], but an OCI runtime starts the processes.
 func NewOCI(dir string, store *tree.Store, runtime oci.Runtime) (*Runner, error) {
 	r, err := New(dir, store)
 	if err != nil {

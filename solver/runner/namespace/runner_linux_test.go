@@ -266,8 +266,9 @@ func TestSystemDirs(t *testing.T) {
 	}
 }
 
-// TestSockets checks that the next process sees a socket file that a process created,
-// and can remove it. This also holds if the layers are written again.
+// TestSockets checks that a socket file that a process has created is visible to the
+// next process, which can remove the file. The test also deletes the layer of the first
+// process, so that it is written again.
 func TestSockets(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

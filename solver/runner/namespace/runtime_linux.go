@@ -130,7 +130,7 @@ func (c *config) checkSystemDirs() error {
 }
 
 // prepare stages a mount in the private directory, from where the runtime bind-mounts
-// it. It adds the flags of the staged mount to the options in the spec, because a
+// it. prepare adds the flags of the staged mount to the options in the spec, because a
 // runtime that gets only some flags clears the others.
 func (c *config) prepare(m *mount, to *specs.Mount) error {
 	src, err := c.source(m)
@@ -246,7 +246,7 @@ func (x *process) runtimeConfig() (*runtimeConfig, error) {
 }
 
 // runtimeSpec returns the spec of the container and its first process. The sources of
-// its mounts are numbers, which the init process replaces by paths.
+// its mounts are numbers, which the init process replaces with paths.
 func (c *container) runtimeSpec(p *oci.Process) (*specs.Spec, error) {
 	desc := &oci.Container{
 		Root: c.conf.Root, ReadOnly: c.conf.ReadOnly, Hostname: c.conf.Hostname, OwnNetwork: c.conf.Loopback,

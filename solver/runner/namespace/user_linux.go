@@ -43,9 +43,9 @@ func (r *Runner) user(root *tree.Node, name string) (ids, error) {
 	return id, err
 }
 
-// parseIDs parses a user of the form UID:GID, where root stands for 0. It returns false
-// if the user or the group is something else. Numeric IDs need not exist in a user
-// database, and such a process has no supplementary groups.
+// parseIDs parses a user of the form UID:GID. Both IDs are decimal numbers or root,
+// which is 0. For any other text, it returns false. Numeric IDs need not exist in a
+// user database, and such a process has no supplementary groups.
 func parseIDs(name string) (ids, bool) {
 	first, second, _ := strings.Cut(name, ":")
 	uid, ok := parseID(first)

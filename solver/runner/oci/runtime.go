@@ -76,7 +76,7 @@ func Failure(log []byte) error {
 }
 
 // trimPrefixes removes prefixes such as "runc run failed: " from an error message of a
-// runtime, in any order. They only report that something failed, not what.
+// runtime, in any order. Such prefixes only report that something failed, not what.
 func trimPrefixes(message string) string {
 	message = strings.TrimSpace(message)
 	for again := true; again; {

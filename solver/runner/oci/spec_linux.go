@@ -54,7 +54,8 @@ type Process struct {
 	Insecure  bool // all privileges of the builder (RUN --security=insecure)
 }
 
-// Limit is a resource limit of a process (setrlimit). Name is Docker's, such as nofile.
+// Limit is a resource limit of a process (setrlimit). Name is the name that Docker
+// uses, such as nofile.
 type Limit struct {
 	Name       string
 	Soft, Hard int64
