@@ -27,8 +27,8 @@ func devices() []device {
 }
 
 // filterV1 restricts the processes in a version 1 group to the devices that steps may
-// open. If a parent group denies one of these devices, the kernel refuses to allow it
-// here (EPERM). That is not an error, because the device stays denied.
+// open. If a parent group denies one of these devices, the kernel refuses to allow the
+// device (EPERM). filterV1 ignores that error, because the device stays denied.
 func filterV1(dir string) error {
 	if err := write(dir, "devices.deny", "a"); err != nil {
 		return err

@@ -78,7 +78,7 @@ func controlFiles(t *testing.T, dir string, want ...string) func() {
 }
 
 // TestLimitsV2 checks that Step writes version 2 limits to the group of the step and
-// enables their controllers in all groups above it.
+// enables the controllers of these limits in all groups above it.
 func TestLimitsV2(t *testing.T) {
 	for _, parent := range []string{"", "/a/b"} {
 		mount := t.TempDir()

@@ -109,8 +109,8 @@ func (s *Set) RemoveStale() error {
 	return err
 }
 
-// Filter creates a group with a device filter, which steps without limits share. The
-// error is the reason why devices cannot be filtered. Later calls return the same
+// Filter creates a group with a device filter, which steps without limits share. If
+// devices cannot be filtered, the error is the reason. Later calls return the same
 // result.
 func (s *Set) Filter() error {
 	s.mu.Lock()

@@ -46,7 +46,8 @@ var (
 	errIsDir    = errors.New("is a directory")
 )
 
-// pathError returns err with the operation that failed and the path of the file.
+// pathError returns err as an [*fs.PathError] with the failed operation and the path of
+// the file.
 func pathError(op, name string, err error) error { return &fs.PathError{Op: op, Path: name, Err: err} }
 
 // files returns the file system for a sandbox, with all mounts and system directories.

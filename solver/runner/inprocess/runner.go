@@ -90,7 +90,8 @@ func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error
 	return c, nil
 }
 
-// container implements [runner.Container]: a file system and the processes that use it.
+// container implements [runner.Container]. It consists of a file system and the
+// processes that use this file system.
 type container struct {
 	r      *Runner
 	f      *Files

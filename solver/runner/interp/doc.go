@@ -11,6 +11,6 @@
 // any machine. The tool uname prints the platform of the step.
 //
 // On the host, the runner reads and writes only the directories of cache mounts. ~user
-// is a user of the image, and there are no process IDs. Scripts share the memory of the
-// builder, so the size of their variables, files and functions is limited.
+// refers to a user of the image, and there are no process IDs. Scripts share the memory
+// of the builder, so the size of their variables, files and functions is limited.
 package interp

@@ -60,7 +60,8 @@ func (f *files) recordedError() error {
 // umask is the file mode creation mask of commands.
 const umask = 0o022
 
-// pathError returns err with the operation that failed and the path of the file.
+// pathError returns err as an [*fs.PathError] with the failed operation and the path of
+// the file.
 func pathError(op, name string, err error) error { return &fs.PathError{Op: op, Path: name, Err: err} }
 
 var (

@@ -66,8 +66,8 @@ func TestHostHidden(t *testing.T) {
 	}
 }
 
-// TestBounds checks that a script fails with an error of the runner before it exhausts
-// the memory or the stack of the builder.
+// TestBounds checks that the runner ends a script with an error before the script
+// exhausts the memory or the stack of the builder.
 func TestBounds(t *testing.T) {
 	r, root := newTestRunner(t)
 	loop := func(body string) string { return "i=x; while [ ${#i} -lt 64 ]; do i=x$i; " + body + "; done" }

@@ -105,7 +105,8 @@ func (p *process) interpreter(env *environ, in io.Reader, out, errs io.Writer, p
 	return r, nil
 }
 
-// exitCode splits an error from the interpreter into an exit code and any other error.
+// exitCode returns the exit code that an error from the interpreter contains. If err
+// contains no exit code, exitCode returns err.
 func exitCode(err error) (int, error) {
 	var status interp.ExitStatus
 	if errors.As(err, &status) {

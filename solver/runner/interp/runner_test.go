@@ -57,8 +57,8 @@ func newProcess(root *tree.Node, args ...string) *runner.Process {
 	}
 }
 
-// TestScripts checks the output of scripts. If a script fails, the last line of its
-// output is preceded by !CODE in want. If the runner fails, want is !error and the
+// TestScripts checks the output of scripts. If a script fails, want contains !CODE
+// before the last line of the output. If the runner fails, want is !error and the
 // error.
 func TestScripts(t *testing.T) {
 	r, root := newTestRunner(t)
@@ -130,7 +130,7 @@ func lastLine(s string) string {
 }
 
 // TestResult checks that the returned tree contains the changes of a script and no
-// others, and that a root without a shell is an error.
+// other changes, and that a root without a shell is an error.
 func TestResult(t *testing.T) {
 	r, root := newTestRunner(t)
 	out, err := r.Run(t.Context(), newProcess(root, "/bin/sh", "-c", "mkdir -m 700 d; echo x > d/f; chmod 640 d/f; chown 5:6 d/f; rm bin/ls"))

@@ -41,8 +41,8 @@ type config struct {
 }
 
 // send writes the configuration for [config.receive]. The configuration of the OCI
-// runtime is a separate JSON value. Otherwise package json would inspect its many types
-// in every init process.
+// runtime is a separate JSON value. Otherwise package json would inspect the many types
+// of that configuration in every init process.
 func (c *config) send(w io.Writer) error {
 	e := json.NewEncoder(w)
 	return errors.Join(e.Encode(c), e.Encode(c.OCI))

@@ -47,9 +47,9 @@ func (c *config) confine() error {
 // read keys of the user who started the builder. It does nothing if programs cannot use
 // keyrings at all.
 //
-// Only insecure processes need the keyring, because the seccomp filter of all others
-// rejects keyctl. For the others, the caller may ignore an error such as an exhausted
-// quota.
+// Only insecure processes need the keyring, because the seccomp filter of all other
+// processes rejects keyctl. For those other processes, the caller may ignore an error
+// such as an exhausted quota.
 func newKeyring() error {
 	_, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {

@@ -276,7 +276,7 @@ func TestFilter(t *testing.T) {
 }
 
 // TestPrivileges checks that a step has exactly the capabilities and the seccomp mode
-// of an ordinary container, and that an insecure step has more.
+// of an ordinary container, and that an insecure step has more privileges.
 func TestPrivileges(t *testing.T) {
 	w := newFixture(t)
 	status := "while read key value rest; do case $key in CapEff:|CapPrm:|CapInh:|CapAmb:|CapBnd:|NoNewPrivs:|Seccomp:) echo $key $value;; esac; done < /proc/self/status"

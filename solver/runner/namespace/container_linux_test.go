@@ -42,7 +42,7 @@ func start(t *testing.T, c runner.Container, p *runner.Process) runner.Running {
 }
 
 // TestContainer checks that the processes of a container share files, PIDs, host name
-// and network, and that all are killed when the first one ends.
+// and network, and that all processes are killed when the first one ends.
 func TestContainer(t *testing.T) {
 	w := newFixture(t)
 	p := w.process("read line; exit 3")
@@ -173,8 +173,8 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-// TestTerminalGroup checks that the terminal of a process belongs to its user and, if
-// that group exists, to the group tty.
+// TestTerminalGroup checks that the terminal of a process belongs to the user of the
+// process and, if that group exists, to the group tty.
 func TestTerminalGroup(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

@@ -25,11 +25,11 @@ const (
 )
 
 // Enter makes an ordinary user root of a user namespace: it runs this program again in
-// the namespace and exits with its exit code. It returns nil if this process already
-// runs as root, and an error if the namespace cannot be created.
+// the namespace and then exits with the exit code of that run. It returns nil if this
+// process already runs as root, and an error if the namespace cannot be created.
 //
 // With newuidmap and ranges in /etc/subuid, files may belong to any user of an image.
-// Otherwise they belong to root only.
+// Otherwise all files belong to root.
 func Enter() error {
 	if os.Geteuid() == 0 {
 		return nil

@@ -18,7 +18,7 @@ import (
 	"slipway/internal/regularfile"
 )
 
-// findProgram returns the path of a program, which it looks up in PATH. If the file
+// findProgram looks up a program in PATH and returns the path of its file. If the file
 // exists but cannot be executed, the error explains why.
 func findProgram(program string) (string, error) {
 	file, err := exec.LookPath(program)

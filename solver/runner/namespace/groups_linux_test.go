@@ -60,7 +60,8 @@ func TestGroup(t *testing.T) {
 }
 
 // TestLimitOfMemory checks that the error for a process that exceeds the memory limit
-// of its step says so, for the first process of a container and for a later one.
+// of its step mentions the limit. It tests the first process of a container and a later
+// one.
 func TestLimitOfMemory(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	if isRootless(t) {

@@ -100,8 +100,8 @@ func (g *guard) watch(p *os.Process) error {
 	return err
 }
 
-// Close kills the guard and waits for its end. No step may be running. The guard can be
-// started again.
+// Close kills the guard and waits for its end. Call it only if no step is running. The
+// guard can be started again.
 func (g *guard) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -73,7 +73,7 @@ func (w *upperDir) fits(upper, layer *tree.Node, at string) bool {
 
 // trim removes entries that are not part of the layer, and sets the times of
 // directories to those in the layer. It also removes opaque marks, which the kernel
-// sets on new directories. With another lower tree they could hide entries.
+// sets on new directories, because the marks could hide entries of another lower tree.
 //
 // The step has ended, but it may have passed an open directory to a process of another
 // step, which can replace directories with links. trim therefore uses [os.Root] instead

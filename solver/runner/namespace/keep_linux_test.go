@@ -105,8 +105,8 @@ func TestWritten(t *testing.T) {
 	}
 }
 
-// readLayer returns the content of a layer's directory, or nil if it does not exist. A
-// directory that is marked as opaque has the attribute in its metadata.
+// readLayer returns the content of a layer's directory, or nil if it does not exist.
+// The metadata of a directory that is marked as opaque contains the opaque attribute.
 func (w *fixture) readLayer(t *testing.T, dir string) *tree.Node {
 	t.Helper()
 	if _, err := os.Stat(dir); err != nil {

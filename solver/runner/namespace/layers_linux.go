@@ -79,8 +79,8 @@ func (r *Runner) lowerDirs(ctx context.Context, m *runner.Mount) ([]string, erro
 	return dirs, nil
 }
 
-// layerDir returns the path of a layer's directory. The name is only 24 characters of a
-// digest, because the kernel limits the length of mount options.
+// layerDir returns the path of a layer's directory. The name consists of only 24
+// characters of a digest, because the kernel limits the length of mount options.
 func (r *Runner) layerDir(l tree.LayerRef) string {
 	return filepath.Join(r.layers, digest.FromString(string(l.Lower.ID()) + " " + string(l.Upper.ID())).Encoded()[:24])
 }
@@ -228,8 +228,8 @@ type upperReader struct {
 	created time.Time       // creation time of the upper directory
 }
 
-// apply returns the directory base, whose path is at, with the changes in the directory
-// upper.
+// apply applies the changes in the directory upper to the directory base and returns
+// the resulting directory. at is the path of both.
 func (o *upperReader) apply(base, upper *tree.Node, at string) *tree.Node {
 	entries := map[string]*tree.Node{}
 	if base != nil && base.Kind() == tree.Dir && !o.opaque[at] {
@@ -266,7 +266,7 @@ func (o *upperReader) apply(base, upper *tree.Node, at string) *tree.Node {
 }
 
 // isStub reports whether a node is an unused mount point: it is empty, and its path
-// exists only because something was mounted there.
+// exists only because it was a mount point.
 func (o *upperReader) isStub(name string, n *tree.Node) bool {
 	return o.stubs[name] && (n.Kind() == tree.Dir && len(n.Entries()) == 0 || n.Kind() == tree.File && n.Blob().Size == 0)
 }

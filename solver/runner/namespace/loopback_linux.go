@@ -4,8 +4,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loopbackUp activates the loopback device of this process's network namespace. It is
-// down in a new namespace.
+// loopbackUp activates the loopback device of this process's network namespace. In a
+// new namespace the device is down.
 func loopbackUp() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -313,12 +313,13 @@ func overlay(m *mount) error {
 // overlayAttributes returns alternative options for overlays, in the order in which to
 // try them.
 //
-// A volatile overlay is not flushed to disk. Without that option, the kernel writes all
-// dirty pages of the file system whenever a step ends. It requires Linux 5.10.
+// A volatile overlay, which requires Linux 5.10, is not flushed to disk. Without the
+// option volatile, the kernel writes all dirty pages of the file system whenever a step
+// ends.
 //
-// In a user namespace, overlays store their marks in user attributes (userxattr).
-// There, options with userxattr come first, because the kernel waits for all CPUs
-// before it rejects an overlay.
+// In a user namespace, overlays store their marks in user attributes (userxattr). The
+// options with userxattr then come first, because the kernel waits for all CPUs before
+// it rejects an overlay.
 func overlayAttributes() []string {
 	const plain = ",redirect_dir=off,index=off,metacopy=off"
 	if userns.RunningInUserNS() {

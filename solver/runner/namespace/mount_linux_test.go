@@ -20,7 +20,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// startError returns the error of a process that must fail to start.
+// startError returns the text of the error from starting a process. If the process
+// starts, the test ends.
 func (w *fixture) startError(t *testing.T, p *runner.Process) string {
 	t.Helper()
 	_, err := w.Run(t.Context(), p)
@@ -239,7 +240,7 @@ func TestMountPointRace(t *testing.T) {
 }
 
 // TestSecretsInMemory checks that no file of the host contains a secret while a process
-// uses it, so that a killed builder leaves none on disk.
+// uses the secret, so that a killed builder leaves no secret on disk.
 func TestSecretsInMemory(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

@@ -41,8 +41,8 @@ func (*Runner) Close() error { return nil }
 // Copies returns false, because this system has no Runner.
 func (*Runner) Copies() bool { return false }
 
-// Main does nothing, because only Linux starts processes of steps by executing this
-// program.
+// Main does nothing, because only the runner on Linux starts processes of steps by
+// executing this program.
 func Main() {}
 
 // Enter returns an error, because user namespaces are available on Linux only.

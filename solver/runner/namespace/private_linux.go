@@ -13,7 +13,7 @@ import (
 
 // makePrivate mounts the private directory, a tmpfs in the mount namespace of the
 // container. Its files are in memory and visible only to the init process, which mounts
-// some of them in the root. They disappear with the container.
+// some of them in the root. All of these files disappear with the container.
 func (c *config) makePrivate() error {
 	return unix.Mount("tmpfs", c.Private, "tmpfs", unix.MS_NOSUID, "mode=700")
 }

@@ -126,8 +126,8 @@ func TestProgramFails(t *testing.T) {
 }
 
 // spy repeatedly looks for processes whose program is neither the shell nor /bin/probe,
-// until the end of standard input. It returns how many it has seen. Such a process
-// would be an init process that joins the container.
+// until the end of standard input. It returns how often it has seen such a process,
+// which would be an init process that joins the container.
 func spy() (count int) {
 	over := make(chan struct{})
 	go func() {

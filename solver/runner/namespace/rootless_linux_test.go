@@ -43,7 +43,8 @@ func becomeNobody() error {
 
 // TestOrdinaryUser runs tests of this package again as an ordinary user: first in a
 // user namespace that maps only root, then with subordinate IDs if newuidmap is
-// installed. If the tests already run as such a user, it does nothing.
+// installed. If the tests already run as an ordinary user, TestOrdinaryUser does
+// nothing.
 func TestOrdinaryUser(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	if isRootless(t) {

@@ -168,8 +168,8 @@ func (w *fixture) process(script string) *runner.Process {
 	}
 }
 
-// run runs a process and returns its output and the root after it. If the process
-// fails, the test ends.
+// run runs a process and returns its output and the root after the process has ended.
+// If the process fails, the test ends.
 func (w *fixture) run(t *testing.T, p *runner.Process) (string, *tree.Node) {
 	t.Helper()
 	var out bytes.Buffer
@@ -628,7 +628,8 @@ func TestDevicesOfImages(t *testing.T) {
 }
 
 // TestDevices checks that a process may open a standard device that the image contains,
-// but no other one. If no control group filters devices, it may open neither.
+// but no other device. If no control group filters devices, the process may open
+// neither.
 func TestDevices(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
@@ -659,7 +660,7 @@ func TestDevices(t *testing.T) {
 }
 
 // TestHostDevices checks that a process that changes the mode and owner of a standard
-// device never changes those on the host.
+// device never changes the device of the host.
 func TestHostDevices(t *testing.T) {
 	w := newFixture(t)
 	before, err := os.Stat("/dev/full")

@@ -172,7 +172,7 @@ func writeJSON(file string, v any) error {
 }
 
 // makeRootDir creates the missing parts of the working directory in the root, for the
-// user of the process. It does not see directories in other mounts, because the runtime
+// user of the process. It ignores directories in other mounts, because the runtime
 // mounts them later. BuildKit does the same.
 func (c *config) makeRootDir() error {
 	root, err := os.OpenFile(c.Root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -341,8 +341,8 @@ func parent(file string) int {
 }
 
 // exit returns the error for the exit code of the process, or nil if the code means
-// success. If the kernel killed a process because of the memory limit, the error says
-// so.
+// success. If the kernel killed a process because of the memory limit, the error also
+// reports the limit.
 func (x *process) exit(code int) error {
 	err := x.p.Exit(code)
 	if err != nil && x.c.groups.OutOfMemory() {

@@ -138,7 +138,8 @@ const (
 	argsOffset   = 16
 )
 
-// load returns the instruction that loads a word of struct seccomp_data.
+// load returns the instruction that loads the 32-bit word at an offset in struct
+// seccomp_data.
 func load(offset uint32) bpf.Instruction { return bpf.LoadAbsolute{Off: offset, Size: 4} }
 
 // spansOf returns the spans of all system calls of an ABI, by number. def handles calls

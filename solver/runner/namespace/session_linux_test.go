@@ -195,7 +195,7 @@ func TestOutsideRoot(t *testing.T) {
 }
 
 // TestMadeOutside checks that makeDir creates no directory outside the root, even if a
-// magic link in the path leads there.
+// magic link in the path leads out of the root.
 func TestMadeOutside(t *testing.T) {
 	root, outside := t.TempDir(), t.TempDir()
 	open, err := os.Open(outside)

@@ -106,8 +106,9 @@ func (c *config) mountKind(s *systemMount, at *os.File) error {
 // a part of the path is a link or a file, it fails with ENOTDIR. A link could otherwise
 // move system mounts to another path, and prevent paths from being hidden.
 //
-// pathrs.MkdirAllHandle also mounts a private /proc. The kernel unmounts it when the
-// program of the process is executed, and then waits for all CPUs.
+// mkdirAll does not use pathrs.MkdirAllHandle, which also mounts a private /proc. The
+// kernel would unmount this /proc when the program of the process is executed, and
+// would then wait for all CPUs.
 func (c *config) mkdirAll(name string) (*os.File, error) {
 	at, err := c.root, error(nil)
 	for part := range strings.SplitSeq(strings.Trim(name, "/"), "/") {

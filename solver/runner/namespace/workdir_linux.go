@@ -48,7 +48,7 @@ func (c *config) makeDir() error {
 //
 // Other processes of the container may concurrently replace directories with links.
 // makeDirs therefore creates each directory in its own working directory, and only
-// while that is inside the root.
+// while the working directory is inside the root.
 func (c *config) makeDirs(name string, uid, gid int) error {
 	if err := os.Chdir("/"); err != nil {
 		return err

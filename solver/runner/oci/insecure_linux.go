@@ -59,7 +59,7 @@ func capabilities() ([]string, error) {
 }
 
 // insecureDevices returns the additional device files of a step with all privileges,
-// such as /dev/fuse, /dev/kvm and loop devices. BuildKit creates the same.
+// such as /dev/fuse, /dev/kvm and loop devices. BuildKit creates the same devices.
 func insecureDevices() []specs.LinuxDevice {
 	list := []specs.LinuxDevice{
 		{Path: "/dev/kmsg", Type: "c", Major: 1, Minor: 11},

@@ -157,7 +157,7 @@ func TestInsecure(t *testing.T) {
 }
 
 // TestUserNamespace checks that a spec for a user namespace contains nothing that
-// requires root outside of it: no control groups, no limits, and no group tty.
+// requires root outside the namespace: no control groups, no limits, and no group tty.
 func TestUserNamespace(t *testing.T) {
 	s := spec(t, &Container{Cgroup: "/x", UserNamespace: true, OneUser: true}, &Process{Groups: []int{0}})
 	if s.Linux.CgroupsPath != "" || s.Linux.Resources != nil || s.Process.User.AdditionalGids != nil {

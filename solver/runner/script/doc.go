@@ -3,5 +3,5 @@
 //
 // The package is intended for tests of frontends and of other code that handles steps
 // but does not depend on the programs in them. If the test does not expect a step, the
-// step fails with an error that lists the expected ones.
+// step fails with an error that lists the expected steps.
 package script
