@@ -52,8 +52,8 @@ func diff(at string, lower, upper *Node, fn func(Change) error) error {
 	})
 }
 
-// sameInLayers reports whether a layer stores the same data for two nodes that are not
-// directories. It returns false if one is nil or b is a directory.
+// sameInLayers reports whether a layer stores the same data for a and b. It returns false
+// if one of them is nil or a directory.
 func sameInLayers(a, b *Node) bool {
 	if a == nil || b == nil || b.kind == Dir {
 		return false
@@ -65,8 +65,8 @@ func sameInLayers(a, b *Node) bool {
 	return c.Same(b)
 }
 
-// sameButTime reports whether a layer stores the same metadata for m and o, if times are
-// ignored.
+// sameButTime reports whether m and o are equal, except for times and for extended
+// attributes that layers do not store.
 func (m Meta) sameButTime(o Meta) bool {
 	o.ModTime = m.ModTime
 	if m.capability() == o.capability() {
@@ -75,8 +75,8 @@ func (m Meta) sameButTime(o Meta) bool {
 	return m.Equal(o)
 }
 
-// capability returns the value of the attribute [Capability], the only one that layers
-// store. If it is not set, it returns "".
+// capability returns the value of [Capability] in m, the only extended attribute that
+// layers store. If it is not set, capability returns "".
 func (m Meta) capability() string {
 	for _, x := range m.Xattrs {
 		if x.Name == Capability {
@@ -94,8 +94,8 @@ func unchanged(lower, upper *Node) bool {
 	return Diff(lower, upper, func(Change) error { return errChanged }) == nil
 }
 
-// eachName calls fn once for each name that one of two sorted lists of entries contains,
-// with the nodes of that name. If a list lacks the name, its node is nil.
+// eachName calls fn once for each name in the sorted lists a and b, with the nodes that
+// have this name. If a list lacks the name, its node is nil.
 func eachName(a, b []Entry, fn func(name string, a, b *Node) error) error {
 	for len(a) > 0 || len(b) > 0 {
 		var e, f Entry

@@ -23,13 +23,13 @@ type Editor struct {
 	linkSteps *int64           // remaining lookups after symbolic links, see resolve; nil is no limit
 }
 
-// Touch makes the editor set the modification time of a directory to now() when an entry
-// is added, replaced or removed, as a kernel does. Without it, directories keep their
-// times.
+// Touch makes the editor behave like a kernel: when an entry is added, replaced or removed,
+// the modification time of the directory becomes now(). Unless Touch is called, directories
+// keep their times.
 func (e *Editor) Touch(now func() time.Time) { e.now = now }
 
-// set changes the entry name of folder f to the state c. It also updates the modification
-// time of the folder if Touch was called.
+// set changes the state of the entry called name in folder f to c. If Touch was called, it
+// also updates the modification time of the folder.
 func (e *Editor) set(f *folder, name string, c change) {
 	f.changes[name] = c
 	if e.now != nil {
@@ -44,8 +44,8 @@ type folder struct {
 	changes map[string]change // by name of the entry
 }
 
-// change is the state of an entry in an editor: a node, a folder, or neither if the entry
-// does not exist.
+// change is the state of an entry in an editor. If both fields are nil, the entry does not
+// exist.
 type change struct {
 	node   *Node
 	folder *folder
@@ -59,13 +59,14 @@ func Edit(base *Node) *Editor {
 	return &Editor{root: open(base)}
 }
 
-// open returns the folder of a directory, without changes.
+// open returns a folder for the directory n, without changes.
 func open(n *Node) *folder { return &folder{meta: n.meta, base: n, changes: map[string]change{}} }
 
 // Tree returns the current tree. Later changes of the editor do not affect it.
 func (e *Editor) Tree() *Node { return e.root.freeze() }
 
-// freeze returns the directory as an immutable node, with all changes in it and below it.
+// freeze returns an immutable node for the folder. It contains all changes in the folder
+// and below it.
 func (f *folder) freeze() *Node {
 	if len(f.changes) == 0 {
 		return f.base.WithMeta(f.meta)
@@ -201,8 +202,8 @@ func (e *Editor) Update(name string, n *Node) error {
 	return e.put(name, n, func(f *folder, name string, c change) { f.changes[name] = c })
 }
 
-// put replaces the node at a path. It records the change in the parent directory by
-// calling set.
+// put replaces the node at a path. It calls set to record the change in the folder of the
+// parent directory.
 func (e *Editor) put(name string, n *Node, set func(*folder, string, change)) error {
 	name = clean(name)
 	if name == "" {

@@ -18,8 +18,8 @@ import (
 // each of its parent directories.
 
 // encode returns the encoding of a directory. If times is false, it leaves out times and
-// hard links. This form is only hashed, for cache keys: rebuilding or checking out the
-// same files must not change them.
+// hard links. That form serves only for digests in cache keys, which must not change if the
+// same files are rebuilt or checked out again.
 func (n *Node) encode(times bool) []byte {
 	buf := make([]byte, 0, 64+96*len(n.entries))
 	buf = appendMeta(buf, n.meta, times)
@@ -30,7 +30,8 @@ func (n *Node) encode(times bool) []byte {
 	return buf
 }
 
-// appendRow appends the row of an entry, without its name. See encode for times.
+// appendRow appends the encoding of an entry, without its name. If times is false, it
+// leaves out times and hard links.
 func (n *Node) appendRow(buf []byte, times bool) []byte {
 	linked := times && n.inode != "" && n.kind != File
 	kind := byte(n.kind)
@@ -65,9 +66,9 @@ func (n *Node) appendRow(buf []byte, times bool) []byte {
 	return buf
 }
 
-// linkedFlag is set in the kind byte of hard links that are not regular files. It means
-// that the row ends with the inode. Rows of regular files always contain an inode, so they
-// need no flag.
+// linkedFlag is set in the kind byte of a hard link that is not a regular file. It means
+// that the encoding of the entry ends with the inode. For regular files, the encoding
+// always contains the inode, so they need no flag.
 const linkedFlag = 0x80
 
 // appendMeta appends metadata. If times is false, it leaves out the modification time.
@@ -105,7 +106,7 @@ func (n *Node) Digest() digest.Digest {
 }
 
 // ID returns the digest that identifies a directory in a [Store]. Unlike [Node.Digest], it
-// also covers times and hard links. For other kinds, it is "".
+// also covers times and hard links. For a node that is not a directory, it is "".
 func (n *Node) ID() digest.Digest { return n.id }
 
 // errTruncated is the error for an encoding that ends too early.
@@ -119,7 +120,7 @@ type decoder struct {
 }
 
 // decode returns the directory with the encoding data. It calls sub with the ID of each
-// subdirectory to load it. Data that encode would not write is an error.
+// subdirectory to load it. It returns an error for data that encode would not write.
 func decode(data []byte, sub func(digest.Digest) (*Node, error)) (*Node, error) {
 	d := &decoder{buf: data}
 	meta := d.meta()
@@ -151,7 +152,8 @@ func checkDigest(d digest.Digest) error {
 	return d.Validate()
 }
 
-// node reads the row of an entry. See decode for sub.
+// node reads the encoding of an entry after its name. It calls sub with the ID of a
+// subdirectory to load it.
 func (d *decoder) node(sub func(digest.Digest) (*Node, error)) *Node {
 	first := d.byte()
 	kind := Kind(first &^ linkedFlag)
@@ -213,8 +215,8 @@ func (d *decoder) fail(err error) {
 	d.buf = nil
 }
 
-// skip drops the next n bytes. It fails if n is not positive, which is how functions of
-// encoding/binary report an error, or if fewer bytes remain.
+// skip drops the next n bytes. It fails if fewer bytes remain, or if n is not positive,
+// which is how functions of encoding/binary report an error.
 func (d *decoder) skip(n int) {
 	if n <= 0 || n > len(d.buf) {
 		d.fail(errTruncated)
@@ -247,7 +249,7 @@ func (d *decoder) uint(limit uint64) uint64 {
 	return v
 }
 
-// string reads a string and the length before it.
+// string reads a string, which follows its length.
 func (d *decoder) string() string {
 	n := d.uint(uint64(len(d.buf)))
 	if n > uint64(len(d.buf)) {

@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// seedLayers returns layers in the format of [archive].
+// seedLayers returns the layers that fuzzing starts with, in the format of [archive].
 func seedLayers() [][]string {
 	return [][]string{
 		{"a/b x", "a/.wh..wh..opq ", "c = a/b", "d -> ../..", "d/e y", ".wh.c "},
@@ -56,13 +56,14 @@ func FuzzLayerEntries(f *testing.F) {
 	})
 }
 
-// layerChecker applies layers to an empty tree and to the tree lower.
+// layerChecker checks layers by applying them to an empty tree and to the tree lower.
 type layerChecker struct {
 	store *Store
 	lower *Node
 }
 
-// newLayerChecker returns a checker whose lower tree contains files, links and directories.
+// newLayerChecker returns a layerChecker whose tree lower contains files, links and
+// directories.
 func newLayerChecker(f *testing.F) *layerChecker {
 	f.Helper()
 	s := testStore(f)
@@ -74,8 +75,8 @@ func newLayerChecker(f *testing.F) *layerChecker {
 }
 
 // check reads data as a layer. If the layer is valid, check fails the test if a name leads
-// out of the tree, or if writing the tree as a layer, reading it and writing it again does
-// not yield the same bytes.
+// out of the resulting tree. If the tree is written as a layer, reading this layer and
+// writing it again must yield the same bytes.
 func (c *layerChecker) check(t *testing.T, data []byte) {
 	for _, base := range []*Node{nil, c.lower} {
 		n, err := ReadLayer(base, bytes.NewReader(data), c.store, ReadOptions{Limits: Limits{Bytes: 1 << 20, Files: 1000, Names: 1 << 16}})

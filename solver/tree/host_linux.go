@@ -16,28 +16,27 @@ import (
 	"slipway/internal/procfd"
 )
 
-// inDir calls fn with a file descriptor of the directory at, for system calls that [os.Root]
-// lacks.
-func inDir(at *os.Root, fn func(fd int) error) error {
-	d, err := at.Open(".")
+// inDir calls fn with a file descriptor of dir, for system calls that [os.Root] lacks.
+func inDir(dir *os.Root, fn func(fd int) error) error {
+	d, err := dir.Open(".")
 	if err != nil {
 		return err
 	}
 	return errors.Join(fn(int(d.Fd())), d.Close())
 }
 
-// mknod creates the device, pipe or socket n in the directory at.
-func mknod(at *os.Root, name string, n *Node) error {
+// mknod creates the device, pipe or socket n as a file called name in parent.
+func mknod(parent *os.Root, name string, n *Node) error {
 	kind := map[Kind]uint32{CharDevice: unix.S_IFCHR, BlockDevice: unix.S_IFBLK, Fifo: unix.S_IFIFO, Socket: unix.S_IFSOCK}[n.kind]
-	return inDir(at, func(fd int) error {
+	return inDir(parent, func(fd int) error {
 		return unix.Mknodat(fd, name, kind|0o600, int(unix.Mkdev(n.device.Major, n.device.Minor)))
 	})
 }
 
 // setLinkTime sets the modification time of a symbolic link itself.
-func setLinkTime(at *os.Root, name string, t time.Time) error {
+func setLinkTime(parent *os.Root, name string, t time.Time) error {
 	ts := unix.NsecToTimespec(t.UnixNano())
-	return inDir(at, func(fd int) error {
+	return inDir(parent, func(fd int) error {
 		return unix.UtimesNanoAt(fd, name, []unix.Timespec{ts, ts}, unix.AT_SYMLINK_NOFOLLOW)
 	})
 }
@@ -45,11 +44,11 @@ func setLinkTime(at *os.Root, name string, t time.Time) error {
 // setXattrs sets extended attributes of a file. It leaves out attributes that control
 // overlays, and attributes that the system refuses, such as labels of SELinux. Only for
 // [Capability] it returns the error, because a program may need its capabilities.
-func setXattrs(at *os.Root, name string, xattrs []Xattr) error {
+func setXattrs(parent *os.Root, name string, xattrs []Xattr) error {
 	if len(xattrs) == 0 {
 		return nil
 	}
-	return inDir(at, func(fd int) error {
+	return inDir(parent, func(fd int) error {
 		for _, x := range xattrs {
 			if isOverlayXattr(x.Name) {
 				continue
@@ -124,7 +123,7 @@ type system struct {
 	version  string // changes with the content of the file; "" if it has only one name
 }
 
-// systemOf returns the data of a file that the system provides.
+// systemOf returns the data from stat(2) that info contains.
 func systemOf(info fs.FileInfo) system {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -146,8 +145,9 @@ func sizeOnDisk(info fs.FileInfo) int64 {
 	return info.Size()
 }
 
-// dataIn returns the offsets of the next data in a file at or after from, and of the hole
-// that follows it. If there is no more data, both are size, the size of the file.
+// dataIn returns the offset of the first data in a file at or after the offset from, and
+// the offset of the next hole after this data. If no data follows, both are size, the size
+// of the file.
 func dataIn(f *os.File, from, size int64) (data, hole int64, err error) {
 	data, err = f.Seek(from, unix.SEEK_DATA)
 	if errors.Is(err, unix.ENXIO) {

@@ -58,8 +58,8 @@ type hostReading struct {
 	blobs  map[string]Blob   // content of files with several names, by [system.version]
 }
 
-// entry reads the file called base in the last directory of the descent. name is its path
-// in the tree. If the file is left out, entry returns nil.
+// entry reads the file called base in the current directory of the descent. name is the
+// path of the file in the tree. If the file is left out, entry returns nil.
 func (r *hostReading) entry(base, name string) (*Node, error) {
 	if r.ctx.Err() != nil {
 		return nil, context.Cause(r.ctx)
@@ -84,8 +84,9 @@ func (r *hostReading) entry(base, name string) (*Node, error) {
 	return n, r.dirs.up()
 }
 
-// file returns the node for an open file, and its metadata. If the file is a directory, it
-// only enters it, and the node has no entries. If it is left out, the node is nil.
+// file returns the node for an open file, and the metadata for this node. If the file is a
+// directory, it becomes the current directory of the descent, and the node has neither
+// entries nor metadata. If the file is left out, the node is nil.
 func (r *hostReading) file(file hostFile, name string) (n *Node, meta Meta, err error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -132,8 +133,8 @@ func (r *hostReading) file(file hostFile, name string) (n *Node, meta Meta, err 
 	return n, meta, nil
 }
 
-// newSpecial returns a node for a device, pipe or socket. If mode has another file type, it
-// returns nil.
+// newSpecial returns a node for a device, pipe or socket. If mode describes another type of
+// file, it returns nil.
 func newSpecial(mode fs.FileMode, m Meta, d Device) *Node {
 	switch {
 	case mode&fs.ModeCharDevice != 0:
@@ -148,8 +149,9 @@ func newSpecial(mode fs.FileMode, m Meta, d Device) *Node {
 	return nil
 }
 
-// inode returns the inode of the node for a file with several names. It is derived from
-// name if this is the first of the names. host is the [system.inode] of the file.
+// inode returns the inode of the nodes for a file with several names, whose [system.inode]
+// is host. It is derived from the first of these names that ReadDir finds: if this is the
+// first call for the file, from name.
 func (r *hostReading) inode(host, name string) string {
 	inode, ok := r.inodes[host]
 	if !ok {
@@ -159,7 +161,8 @@ func (r *hostReading) inode(host, name string) string {
 	return inode
 }
 
-// dir reads the entries of the last directory of the descent. name is its path in the tree.
+// dir returns the current directory of the descent with its entries, which it reads. name
+// is the path of the directory in the tree.
 func (r *hostReading) dir(name string, meta Meta) (*Node, error) {
 	list, err := r.dirs.names(-1)
 	if err != nil {
@@ -179,8 +182,8 @@ func (r *hostReading) dir(name string, meta Meta) (*Node, error) {
 	return NewDir(meta, entries)
 }
 
-// blob returns the content of a regular file, and stores it. It reads a file with several
-// names only once.
+// blob stores the content of a regular file and returns its blob, unless [HostReader.Blob]
+// knows the blob. It reads a file with several names only once.
 func (r *hostReading) blob(file hostFile, f HostFile, sys system) (Blob, error) {
 	if r.Blob != nil {
 		if b, ok := r.Blob(f); ok {

@@ -45,21 +45,23 @@ type hostWriter struct {
 	inodes map[string]string // path of the first file with each inode
 }
 
-// dir writes the directory n, which exists at at, and everything below it. name is its path
-// in the tree. The metadata comes last, because creating entries changes the time.
-func (w *hostWriter) dir(at *os.Root, name string, n *Node) error {
+// dir writes the directory n, which already exists as target, and everything below it. name
+// is the path of n in the tree. It sets the metadata last, because creating entries changes
+// the modification time.
+func (w *hostWriter) dir(target *os.Root, name string, n *Node) error {
 	for _, e := range n.entries {
 		if w.ctx.Err() != nil {
 			return context.Cause(w.ctx)
 		}
-		if err := w.node(at, join(name, e.Name), e); err != nil {
+		if err := w.node(target, join(name, e.Name), e); err != nil {
 			return err
 		}
 	}
-	return w.setMeta(at, ".", n)
+	return w.setMeta(target, ".", n)
 }
 
-// join joins the path of a directory in a tree, which may be "", and a name.
+// join returns the path of the file called name in the directory dir of a tree. For the
+// root, dir is "".
 func join(dir, name string) string {
 	if dir == "" {
 		return name
@@ -67,33 +69,33 @@ func join(dir, name string) string {
 	return dir + "/" + name
 }
 
-// node writes the entry e, a file or a directory with everything below it, into the
-// directory at of the host. name is the path of the entry in the tree.
-func (w *hostWriter) node(at *os.Root, name string, e Entry) error {
+// node writes the entry e, a file or a directory with everything below it, into parent.
+// name is the path of the entry in the tree.
+func (w *hostWriter) node(parent *os.Root, name string, e Entry) error {
 	n := e.Node
 	if first, ok := w.inodes[n.inode]; ok && n.inode != "" {
 		return w.top.Link(first, name)
 	}
 	switch n.kind {
 	case Dir:
-		if err := at.Mkdir(e.Name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := parent.Mkdir(e.Name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		sub, err := at.OpenRoot(e.Name)
+		sub, err := parent.OpenRoot(e.Name)
 		if err != nil {
 			return err
 		}
 		return errors.Join(w.dir(sub, name, n), sub.Close())
 	case File:
-		if err := w.file(at, e.Name, n); err != nil {
+		if err := w.file(parent, e.Name, n); err != nil {
 			return fmt.Errorf("/%s: %w", name, err)
 		}
 	case Symlink:
-		if err := at.Symlink(n.target, e.Name); err != nil {
+		if err := parent.Symlink(n.target, e.Name); err != nil {
 			return err
 		}
 	default:
-		created, err := w.special(at, name, e)
+		created, err := w.special(parent, name, e)
 		if err != nil || !created {
 			return err
 		}
@@ -101,16 +103,16 @@ func (w *hostWriter) node(at *os.Root, name string, e Entry) error {
 	if n.inode != "" {
 		w.inodes[n.inode] = name
 	}
-	return w.setMeta(at, e.Name, n)
+	return w.setMeta(parent, e.Name, n)
 }
 
-// special creates a device, pipe or socket, and reports whether it was created. See
-// [HostOptions] for when it is left out.
-func (w *hostWriter) special(at *os.Root, name string, e Entry) (created bool, err error) {
+// special creates a device, pipe or socket in parent, and reports whether it was created.
+// [HostOptions] describes when it is left out.
+func (w *hostWriter) special(parent *os.Root, name string, e Entry) (created bool, err error) {
 	if !w.opt.Owners && w.opt.Refused == nil {
 		return false, nil
 	}
-	err = mknod(at, e.Name, e.Node)
+	err = mknod(parent, e.Name, e.Node)
 	switch {
 	case err == nil:
 		return true, nil
@@ -123,14 +125,14 @@ func (w *hostWriter) special(at *os.Root, name string, e Entry) (created bool, e
 	return false, fmt.Errorf("make /%s: %w", name, err)
 }
 
-// file creates the regular file name in the directory at, with the content of n.
-func (w *hostWriter) file(at *os.Root, name string, n *Node) error {
+// file creates a regular file called name in parent, with the content of n.
+func (w *hostWriter) file(parent *os.Root, name string, n *Node) error {
 	src, err := w.store.OpenContext(w.ctx, n.blob)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	dst, err := at.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	dst, err := parent.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
@@ -141,37 +143,37 @@ func (w *hostWriter) file(at *os.Root, name string, n *Node) error {
 	return err
 }
 
-// setMeta sets the metadata of a file: owner, mode, extended attributes and time, in this
-// order. Changing the owner clears the set-user-ID bit and capabilities, and all changes
-// but the last affect times.
-func (w *hostWriter) setMeta(at *os.Root, name string, n *Node) error {
+// setMeta sets the metadata of the file called name in parent: owner, mode, extended
+// attributes and time, in this order. Changing the owner clears the set-user-ID bit and
+// capabilities, and all changes but the last affect times.
+func (w *hostWriter) setMeta(parent *os.Root, name string, n *Node) error {
 	m := n.meta
 	if w.opt.Owners {
 		uid, gid := int(m.UID), int(m.GID)
 		if w.opt.OneOwner {
 			uid, gid = 0, 0
 		}
-		if err := at.Lchown(name, uid, gid); err != nil {
+		if err := parent.Lchown(name, uid, gid); err != nil {
 			return err
 		}
 	}
 	if n.kind != Symlink {
-		if err := at.Chmod(name, FileMode(m.Mode)); err != nil {
+		if err := parent.Chmod(name, FileMode(m.Mode)); err != nil {
 			return err
 		}
 	}
 	if w.opt.Owners {
-		if err := setXattrs(at, name, m.Xattrs); err != nil {
+		if err := setXattrs(parent, name, m.Xattrs); err != nil {
 			return err
 		}
 	}
 	if n.kind == Symlink {
-		return setLinkTime(at, name, m.ModTime)
+		return setLinkTime(parent, name, m.ModTime)
 	}
-	return at.Chtimes(name, m.ModTime, m.ModTime)
+	return parent.Chtimes(name, m.ModTime, m.ModTime)
 }
 
-// FileMode converts Unix mode bits, such as 04755, to the representation of Go.
+// FileMode returns the [fs.FileMode] for Unix mode bits, such as 04755.
 func FileMode(mode uint32) fs.FileMode {
 	m := fs.FileMode(mode & 0o777)
 	for _, b := range modeBits() {
@@ -182,8 +184,7 @@ func FileMode(mode uint32) fs.FileMode {
 	return m
 }
 
-// UnixMode converts the mode bits of m to Unix mode bits, such as 04755. It ignores the
-// file type.
+// UnixMode returns the Unix mode bits of m, such as 04755. It ignores the file type.
 func UnixMode(m fs.FileMode) uint32 {
 	mode := uint32(m.Perm())
 	for _, b := range modeBits() {

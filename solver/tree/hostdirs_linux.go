@@ -14,11 +14,10 @@ import (
 // be deeper than the limit of open files.
 const maxOpenDirs = 64
 
-// descent is a path from a directory of the host down to a directory below it, called the
-// last directory. Other processes may rename and replace directories meanwhile. A descent
-// is safe from that: it does not follow links, and it returns an error if ".." is not the
-// directory that it came from. It never leaves the directories that these processes can
-// write to.
+// descent is a path from a directory of the host down to a directory below it, the current
+// directory. Other processes may rename and replace directories meanwhile, but a descent
+// never leaves the directories that these processes can write to: it does not follow links,
+// and it returns an error if ".." is not the directory that it came from.
 type descent struct {
 	dirs   []openDir
 	closed int // dirs[:closed] are closed
@@ -30,16 +29,16 @@ type openDir struct {
 	dev, ino uint64
 }
 
-// descend returns a descent whose first and last directory is name.
+// descend starts a descent. The current directory is the directory name.
 func descend(name string) (*descent, error) {
 	d := &descent{}
 	return d, d.open(unix.AT_FDCWD, name, unix.O_RDONLY|unix.O_DIRECTORY)
 }
 
-// open opens a directory and makes it the last directory. name is relative to the open
-// directory at.
-func (d *descent) open(at int, name string, flags int) error {
-	dir, err := openDirAt(at, name, flags)
+// open opens a directory and makes it the current directory. name is relative to the
+// directory with the file descriptor dirfd.
+func (d *descent) open(dirfd int, name string, flags int) error {
+	dir, err := openDirAt(dirfd, name, flags)
 	if err != nil {
 		return err
 	}
@@ -50,10 +49,10 @@ func (d *descent) open(at int, name string, flags int) error {
 	return nil
 }
 
-// openDirAt opens a directory and reads its inode. name is relative to the open directory
-// at.
-func openDirAt(at int, name string, flags int) (openDir, error) {
-	f, err := openAt(at, name, flags)
+// openDirAt opens a directory and reads its inode. name is relative to the directory with
+// the file descriptor dirfd.
+func openDirAt(dirfd int, name string, flags int) (openDir, error) {
+	f, err := openAt(dirfd, name, flags)
 	if err != nil {
 		return openDir{}, err
 	}
@@ -64,11 +63,11 @@ func openDirAt(at int, name string, flags int) (openDir, error) {
 	return openDir{f, st.Dev, st.Ino}, nil
 }
 
-// openAt opens a file. name is relative to the open directory at. It repeats calls that a
-// signal interrupts.
-func openAt(at int, name string, flags int) (*os.File, error) {
+// openAt opens a file. name is relative to the directory with the file descriptor dirfd. It
+// repeats calls that a signal interrupts.
+func openAt(dirfd int, name string, flags int) (*os.File, error) {
 	for {
-		fd, err := unix.Openat(at, name, flags|unix.O_CLOEXEC, 0)
+		fd, err := unix.Openat(dirfd, name, flags|unix.O_CLOEXEC, 0)
 		if err == nil {
 			return os.NewFile(uintptr(fd), name), nil
 		}
@@ -78,17 +77,17 @@ func openAt(at int, name string, flags int) (*os.File, error) {
 	}
 }
 
-// current returns the file descriptor of the last directory.
+// current returns the file descriptor of the current directory.
 func (d *descent) current() int { return int(d.dirs[len(d.dirs)-1].Fd()) }
 
-// names returns the next n names in the last directory, and [io.EOF] after the last name.
-// If n is negative, it returns all names. It must not be called after the descent has
+// names returns the next n names in the current directory, and [io.EOF] after the last
+// name. If n is negative, it returns all names. It must not be called after the descent has
 // entered a subdirectory and returned.
 func (d *descent) names(n int) ([]string, error) {
 	return d.dirs[len(d.dirs)-1].Readdirnames(n)
 }
 
-// down enters a subdirectory of the last directory.
+// down makes a subdirectory of the current directory the current directory.
 func (d *descent) down(name string) error {
 	f, err := d.file(name)
 	if err != nil {
@@ -97,7 +96,7 @@ func (d *descent) down(name string) error {
 	return errors.Join(f.enter(d), f.Close())
 }
 
-// usage returns the disk space that a file in the last directory occupies.
+// usage returns the disk space that a file in the current directory occupies.
 func (d *descent) usage(name string) (diskUse, error) {
 	var st unix.Stat_t
 	if err := unix.Fstatat(d.current(), name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -113,7 +112,7 @@ func (d *descent) usage(name string) (diskUse, error) {
 	return use, nil
 }
 
-// up leaves the last directory: its parent becomes the last directory.
+// up leaves the current directory: its parent becomes the current directory.
 func (d *descent) up() error {
 	n := len(d.dirs) - 1
 	last := d.dirs[n]
@@ -125,8 +124,9 @@ func (d *descent) up() error {
 	return errors.Join(err, last.Close())
 }
 
-// reopen opens the last directory again, which was closed because of maxOpenDirs. It opens
-// the parent of from, a directory in it, and returns an error if from was moved elsewhere.
+// reopen opens the current directory again, which was closed because of maxOpenDirs. It
+// opens the parent of from, the subdirectory that the descent has just left. If this is
+// another directory, because from was moved, it returns an error.
 func (d *descent) reopen(from openDir) error {
 	d.closed--
 	was := &d.dirs[d.closed]
@@ -157,14 +157,14 @@ func (d *descent) close() error {
 // another process replaces the file at its path.
 type hostFile struct{ *os.File }
 
-// file returns the file called name in the last directory. It does not open the file for
+// file returns the file called name in the current directory. It does not open the file for
 // reading, because opening can trigger actions of a device, and blocks for a pipe.
 func (d *descent) file(name string) (hostFile, error) {
 	f, err := openAt(d.current(), name, unix.O_PATH|unix.O_NOFOLLOW)
 	return hostFile{f}, err
 }
 
-// enter makes the directory f the last directory of d.
+// enter makes the directory f the current directory of d.
 func (f hostFile) enter(d *descent) error {
 	return d.open(int(f.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY)
 }

@@ -128,8 +128,8 @@ func TestReadDeep(t *testing.T) {
 	}
 }
 
-// TestMovedAway checks that a descent returns an error if another process moved a directory
-// of its path elsewhere, instead of continuing in the new parent directory.
+// TestMovedAway checks that a descent returns an error if another process moved one of its
+// directories elsewhere. It must not continue in the new parent directory.
 func TestMovedAway(t *testing.T) {
 	top := makeDeep(t, "a", maxOpenDirs+2)
 	elsewhere := t.TempDir()

@@ -8,8 +8,8 @@ import (
 	"os"
 )
 
-// descent is a path from a directory of the host down to a directory below it, called the
-// last directory.
+// descent is a path from a directory of the host down to a directory below it, the current
+// directory.
 type descent struct{ dirs []openDir }
 
 // openDir is one directory of a descent.
@@ -18,7 +18,7 @@ type openDir struct {
 	*os.File
 }
 
-// descend returns a descent whose first and last directory is name.
+// descend starts a descent. The current directory is the directory name.
 func descend(name string) (*descent, error) {
 	d := &descent{}
 	root, err := os.OpenRoot(name)
@@ -28,7 +28,8 @@ func descend(name string) (*descent, error) {
 	return d, d.open(root)
 }
 
-// open makes root the last directory.
+// open makes the directory root the current directory, at the end of the path. The descent
+// closes root later.
 func (d *descent) open(root *os.Root) error {
 	f, err := root.Open(".")
 	if err != nil {
@@ -38,19 +39,19 @@ func (d *descent) open(root *os.Root) error {
 	return nil
 }
 
-// last returns the last directory.
-func (d *descent) last() openDir { return d.dirs[len(d.dirs)-1] }
+// current returns the current directory.
+func (d *descent) current() openDir { return d.dirs[len(d.dirs)-1] }
 
-// names returns the next n names in the last directory, and [io.EOF] after the last name.
-// If n is negative, it returns all names.
-func (d *descent) names(n int) ([]string, error) { return d.last().Readdirnames(n) }
+// names returns the next n names in the current directory, and [io.EOF] after the last
+// name. If n is negative, it returns all names.
+func (d *descent) names(n int) ([]string, error) { return d.current().Readdirnames(n) }
 
-// down enters a subdirectory of the last directory.
-func (d *descent) down(name string) error { return hostFile{d.last().root, name}.enter(d) }
+// down makes a subdirectory of the current directory the current directory.
+func (d *descent) down(name string) error { return hostFile{d.current().root, name}.enter(d) }
 
-// up leaves the last directory: its parent becomes the last directory.
+// up leaves the current directory: its parent becomes the current directory.
 func (d *descent) up() error {
-	last := d.last()
+	last := d.current()
 	d.dirs = d.dirs[:len(d.dirs)-1]
 	return errors.Join(last.Close(), last.root.Close())
 }
@@ -64,9 +65,9 @@ func (d *descent) close() error {
 	return errors.Join(errs...)
 }
 
-// usage returns the size of a file in the last directory.
+// usage returns the size of a file in the current directory.
 func (d *descent) usage(name string) (diskUse, error) {
-	info, err := d.last().root.Lstat(name)
+	info, err := d.current().root.Lstat(name)
 	if err != nil {
 		return diskUse{}, err
 	}
@@ -83,9 +84,9 @@ type hostFile struct {
 	name string
 }
 
-// file returns the file called name in the last directory. It does not check that the file
-// exists.
-func (d *descent) file(name string) (hostFile, error) { return hostFile{d.last().root, name}, nil }
+// file returns the file called name in the current directory. It does not check that the
+// file exists.
+func (d *descent) file(name string) (hostFile, error) { return hostFile{d.current().root, name}, nil }
 
 // Stat returns information about the file, without following links.
 func (f hostFile) Stat() (fs.FileInfo, error) { return f.dir.Lstat(f.name) }
@@ -93,7 +94,7 @@ func (f hostFile) Stat() (fs.FileInfo, error) { return f.dir.Lstat(f.name) }
 // Close does nothing, because a hostFile holds no open file on this system.
 func (f hostFile) Close() error { return nil }
 
-// enter makes the directory f the last directory of d.
+// enter makes the directory f the current directory of d.
 func (f hostFile) enter(d *descent) error {
 	root, err := f.dir.OpenRoot(f.name)
 	if err != nil {

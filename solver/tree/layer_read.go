@@ -16,9 +16,9 @@ import (
 	"time"
 )
 
-// whiteout is the prefix of a file name that records in a layer that a file was deleted. A
-// file named opaque records that all files of its directory were deleted. xattrPAX is the
-// prefix of PAX records with extended attributes.
+// whiteout is the prefix of the name of a whiteout: a file in a layer that records that
+// another file was deleted. A file called opaque records that all files of its directory
+// were deleted. xattrPAX is the prefix of PAX records with extended attributes.
 //
 // See https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts.
 const (
@@ -53,8 +53,8 @@ type ReadOptions struct {
 }
 
 // ReadLayer applies an uncompressed layer to base and returns the resulting tree. base may
-// be nil. It stores the content of files in store, but no directories. It returns an error
-// if a name leaves the tree, or if the layer exceeds a limit.
+// be nil. It stores the content of files in store, but not the directories. It returns an
+// error if a name leads out of the tree, or if the layer exceeds a limit.
 func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Node, error) {
 	opt.Limits, opt.linkSteps = opt.Limits.OrDefault(), cmp.Or(opt.linkSteps, maxLinkSteps)
 	r := &layerReader{e: Edit(base), store: store, opt: opt, created: map[string]bool{}, createdParents: map[string]bool{}, links: map[string][]string{}}
@@ -107,11 +107,11 @@ type dirTime struct {
 	at   time.Time
 }
 
-// setTimes sets the modification times of the listed directories. It is called after the
-// last entry, because adding entries changes these times.
+// setTimes sets the modification times of the directories that the archive lists. It is
+// called after the last entry, because adding entries to a directory changes its time.
 //
 // Upstream: a directory is looked up by its name again. If a file has replaced it, the file
-// gets the time of the directory. If the name no longer exists, the archive is an error.
+// gets the time of the directory. If the name no longer exists, reading the archive fails.
 func (r *layerReader) setTimes() error {
 	for _, d := range r.times {
 		at, err := r.e.Resolve(d.name, true)
@@ -173,8 +173,8 @@ func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
 // directory returns the path that dir, the parent directory of an entry, leads to through
 // symbolic links.
 //
-// Upstream: if a link in this path is dangling, it is an error for an archive. For a layer
-// of an image, the missing directories are created.
+// Upstream: if a link in this path is dangling, reading an archive fails. For a layer of an
+// image, the missing directories are created.
 func (r *layerReader) directory(dir string) (string, error) {
 	dir = clean(dir)
 	at, err := r.e.Resolve(dir, true)
@@ -251,9 +251,9 @@ func (r *layerReader) recordCreated(name string) {
 	}
 }
 
-// whiteout applies the whiteout base in the directory dir. name is base without the prefix
-// .wh. It removes only files from lower layers, whether or not they come before the files
-// of this layer in the archive.
+// whiteout applies a whiteout file in the directory dir. base is the name of the whiteout
+// file, and name is base without the prefix ".wh.". Only files from lower layers are
+// removed, even if the archive lists the whiteout after files of this layer.
 func (r *layerReader) whiteout(dir, base, name string) error {
 	if _, err := r.deepestDir(dir); err != nil {
 		return err
@@ -320,12 +320,13 @@ func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node
 	return nil, fmt.Errorf("unknown type %q", h.Typeflag)
 }
 
-// charDevice returns n, a character device to put at the path name. If n is a device 0/0,
-// it removes the file at name and returns nil.
+// charDevice returns the node to put at the path name for the character device n. If n is a
+// 0/0 device, charDevice instead removes the file at the path and returns nil, or returns
+// an error if the tree is on an overlay.
 //
-// Upstream: layers are unpacked into the directories of overlays, in which a device 0/0
-// hides the file in a lower layer. Archives are unpacked onto mounted overlays, on which
-// no device 0/0 can be created. An archive that contains one is an error there.
+// Upstream: layers are unpacked into the directories of overlays, in which a 0/0 device
+// hides the file in a lower layer. Archives are unpacked onto mounted overlays, on which no
+// 0/0 device can be created.
 func (r *layerReader) charDevice(name string, n *Node) (*Node, error) {
 	switch {
 	case !n.IsWhiteout():
@@ -336,8 +337,9 @@ func (r *layerReader) charDevice(name string, n *Node) (*Node, error) {
 	return nil, r.e.Remove(name)
 }
 
-// link returns a hard link called name to the file target. The metadata m of the entry
-// applies to all names of the file in this layer, because they share one inode.
+// link returns the node for a hard link called name to the file target. m is the metadata
+// of the entry. It applies to all names of the file in this layer, because they share one
+// inode.
 func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 	dir, base := path.Split(clean(target))
 	dir, err := r.e.Resolve(dir, true)

@@ -224,8 +224,9 @@ func TestPlainArchive(t *testing.T) {
 	}
 }
 
-// TestWhiteoutDevices checks that a device 0/0 in an archive is an error on an overlay, and
-// that it deletes the file at its path elsewhere.
+// TestWhiteoutDevices checks how an archive's 0/0 character device is applied. On an
+// overlay, it is an error. On other file systems, it deletes the file at the path of the
+// device.
 func TestWhiteoutDevices(t *testing.T) {
 	for _, opt := range []ReadOptions{{Plain: true}, {Plain: true, OnOverlay: true}} {
 		n, err := ReadLayer(nil, archive(t, "a x", "null char", "d/b whiteout", "a whiteout"), testStore(t), opt)
@@ -238,9 +239,9 @@ func TestWhiteoutDevices(t *testing.T) {
 	}
 }
 
-// TestReplacedDirs checks archives that list a directory and later replace it. The target
-// of a link in its place gets the time of the directory. If the name no longer exists, the
-// archive is an error.
+// TestReplacedDirs checks archives that list a directory and later replace it. If a link
+// replaces the directory, the target of the link gets the time of the directory. If the
+// path of the directory no longer exists, ReadLayer must return an error.
 func TestReplacedDirs(t *testing.T) {
 	s := testStore(t)
 	at := time.Unix(99, 0)
@@ -329,8 +330,8 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// TestArchiveInSetGroupID checks that parent directories that an archive does not list
-// inherit the set-group-ID bit of the destination. Their group is root, as in BuildKit.
+// TestArchiveInSetGroupID checks that directories that an archive does not list inherit the
+// set-group-ID bit of the destination. As in BuildKit, their group is root.
 func TestArchiveInSetGroupID(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {

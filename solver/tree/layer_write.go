@@ -25,9 +25,9 @@ type LayerOptions struct {
 const Capability = "security.capability"
 
 // WriteLayer writes a layer to w as an uncompressed tar archive. Equal layers yield equal
-// bytes. The archive also lists the parent directories of changes, as other tools do.
-// Sockets are left out, because archives cannot contain them, but removing one yields a
-// whiteout. If ctx ends, WriteLayer returns an error.
+// bytes. The archive also lists the parent directories of changes, as other tools do. It
+// contains no sockets, because archives cannot, but a whiteout for each removed socket. If
+// ctx ends, WriteLayer returns an error.
 func WriteLayer(ctx context.Context, w io.Writer, layer Layer, store *Store, opt LayerOptions) error {
 	l := &layerWriter{ctx: ctx, tar: tar.NewWriter(w), upper: layer.Upper, store: store, opt: opt, inodes: map[string]string{}, dirs: map[string]bool{"": true}}
 	if err := Diff(layer.Lower, layer.Upper, l.change); err != nil {
@@ -120,7 +120,8 @@ func (l *layerWriter) node(name string, n *Node) error {
 	return l.tar.WriteHeader(h)
 }
 
-// file writes the entry for a regular file, with its content. h has its name and metadata.
+// file writes the entry for a regular file, with its content. h contains the name and the
+// metadata of the file.
 func (l *layerWriter) file(h *tar.Header, n *Node) error {
 	h.Typeflag, h.Size = tar.TypeReg, n.blob.Size
 	if err := l.tar.WriteHeader(h); err != nil {

@@ -241,8 +241,8 @@ func (n *Node) WithMeta(m Meta) *Node {
 	return &c
 }
 
-// MapEntries returns a copy of the directory with the metadata m, in which the result of
-// fn replaces each entry.
+// MapEntries returns a copy of the directory with the metadata m. The node of each entry is
+// replaced by the result of fn for this node.
 func (n *Node) MapEntries(m Meta, fn func(*Node) *Node) *Node {
 	entries := make([]Entry, len(n.entries))
 	for i, e := range n.entries {
@@ -261,16 +261,16 @@ func (n *Node) WithModTime(t time.Time) *Node {
 	return n.WithMeta(m)
 }
 
-// NewInode returns an inode that is derived from the origin of a file, for example the
-// digest of the operation that creates it, and its path. Files that are not hard links of
-// each other must have different origins, because they may become part of one tree.
+// NewInode returns an inode that is derived from the origin of a file, such as the digest
+// of an operation and a path. Files that are not hard links of each other must have
+// different origins, because they may become part of one tree.
 func NewInode(origin ...string) string {
 	return digest.FromString(strings.Join(origin, "\x00")).Encoded()[:16]
 }
 
-// Separate returns a copy of n with new inodes, which are derived from origin. Files that
-// are hard links of each other remain so. They are no longer hard links of the files of
-// n, so that a tree can contain both n and the copy.
+// Separate returns a copy of n with new inodes, which are derived from origin. Hard links
+// in the copy are hard links of each other, but not of the files of n, so that a tree can
+// contain both n and the copy.
 func (n *Node) Separate(origin string) *Node {
 	switch {
 	case !n.Linked():

@@ -22,7 +22,7 @@ type Ref struct {
 func RefTo(n *Node) *Ref { return &Ref{id: n.id, node: n} }
 
 // Ref returns a reference to a saved tree. If the store does not contain the tree, the
-// error is a [BlobError]. Its subdirectories are not checked before it is loaded.
+// error is a [BlobError]. Ref does not check whether the store contains the subdirectories.
 func (l *Loader) Ref(id digest.Digest) (*Ref, error) {
 	if r, ok := l.refs.Load(id); ok {
 		return r.(*Ref), nil
@@ -44,8 +44,8 @@ func (l *Loader) Ref(id digest.Digest) (*Ref, error) {
 // ID returns the ID of the tree.
 func (r *Ref) ID() digest.Digest { return r.id }
 
-// Node returns the tree. If the store lost a part of it, or a part is damaged, the error
-// is a [BlobError].
+// Node returns the tree. If the store lacks a part of the tree, or a part is damaged, the
+// error is a [BlobError].
 func (r *Ref) Node() (*Node, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -64,7 +64,7 @@ func (r *Ref) Node() (*Node, error) {
 // LayerRef is a [Layer] whose trees are loaded on first use.
 type LayerRef struct{ Lower, Upper *Ref }
 
-// Ref returns a reference to a layer.
+// Ref returns a [LayerRef] for the layer.
 func (l Layer) Ref() LayerRef { return LayerRef{RefTo(l.Lower), RefTo(l.Upper)} }
 
 // Same reports whether two layers have equal trees.

@@ -57,8 +57,9 @@ func (r *remover) remove() (err error) {
 	return errors.Join(r.err, r.close())
 }
 
-// unlink removes a file in the last directory of the descent. If the file is a directory,
-// it only makes it writable if necessary, and returns true.
+// unlink removes a file in the current directory of the descent. If the file is a
+// directory, unlink does not remove it, but makes it writable if r.chmod is true, and
+// returns true.
 func (r *remover) unlink(name string) (isDir bool) {
 	err := unix.Unlinkat(r.current(), name, 0)
 	if !errors.Is(err, unix.EISDIR) {
@@ -80,8 +81,8 @@ func (r *remover) makeWritable(name string) error {
 	return errors.Join(os.Chmod(procfd.Path(f.Fd()), 0o700), f.Close())
 }
 
-// rmdir removes an empty directory. err is the error of listing it, which matters only if
-// it cannot be removed.
+// rmdir removes an empty directory. err is the error of listing the directory before, or
+// nil. rmdir records err only if the removal fails.
 func (r *remover) rmdir(name string, err error) {
 	if rmErr := unix.Unlinkat(r.current(), name, unix.AT_REMOVEDIR); rmErr != nil {
 		r.recordError(name, err)
@@ -89,7 +90,7 @@ func (r *remover) rmdir(name string, err error) {
 	}
 }
 
-// recordError stores err, an error for a file in the last directory, unless an earlier
+// recordError stores err, an error for a file in the current directory, unless an earlier
 // error is stored. It ignores errors for files that do not exist.
 func (r *remover) recordError(name string, err error) {
 	if err == nil || r.err != nil || errors.Is(err, fs.ErrNotExist) {
@@ -102,8 +103,9 @@ func (r *remover) recordError(name string, err error) {
 	r.err = &fs.PathError{Op: "remove", Path: r.path(name), Err: err}
 }
 
-// path returns the path of a file in the last directory for an error message. It replaces
-// the middle of the path by an ellipsis, because a full path may have millions of bytes.
+// path returns the path of a file in the current directory for an error message. It
+// replaces the middle of the path by an ellipsis, because a full path may have millions of
+// bytes.
 func (r *remover) path(base string) string {
 	switch len(r.dirs) {
 	case 1:

@@ -91,9 +91,9 @@ func (r *resolver) up() {
 	}
 }
 
-// down goes to the entry name of the current directory and returns its state. If the
-// current node is not a directory, the entry does not exist. It returns an error if the
-// path becomes longer than Linux permits.
+// down goes to the entry called name in the current directory and returns the state of the
+// entry. If the current node is not a directory, the entry does not exist. down returns an
+// error if the path becomes longer than Linux permits.
 func (r *resolver) down(name string) (change, error) {
 	var c change
 	switch dir := r.at[len(r.at)-1]; {
@@ -110,7 +110,7 @@ func (r *resolver) down(name string) (change, error) {
 }
 
 // clean returns the shortest equivalent of a path, without leading and trailing slashes.
-// The root is "", and so is the parent of the root.
+// For the root and for its parent directory, this is "".
 func clean(name string) string {
 	return strings.TrimPrefix(path.Clean("/"+name), "/")
 }

@@ -24,8 +24,8 @@ type Store struct {
 	verified sync.Map // digests of blobs and directories that this process wrote or verified
 }
 
-// BlobError is the error of opening a blob that does not exist, or that was damaged and is
-// now removed. The caller must create the blob again.
+// BlobError is the error of opening a blob that does not exist, or that was damaged and
+// therefore removed. The caller must create the blob again.
 type BlobError struct {
 	Digest digest.Digest
 	Err    error
@@ -101,13 +101,14 @@ func (s *Store) Open(b Blob) (*os.File, error) {
 	return s.open(b, func(r io.Reader) io.Reader { return r })
 }
 
-// OpenContext opens a blob as [Store.Open] does. Verifying a large blob takes long. If ctx
-// ends meanwhile, OpenContext returns an error, and the blob stays.
+// OpenContext opens a blob as [Store.Open] does. If ctx ends while the blob is verified,
+// which may take long, OpenContext returns an error and does not remove the blob.
 func (s *Store) OpenContext(ctx context.Context, b Blob) (*os.File, error) {
 	return s.open(b, func(r io.Reader) io.Reader { return Reader(ctx, r) })
 }
 
-// open opens and verifies a blob. reader wraps the file while it is verified.
+// open opens and verifies a blob. It reads the file through the result of reader to verify
+// it.
 func (s *Store) open(b Blob, reader func(io.Reader) io.Reader) (*os.File, error) {
 	if err := b.Digest.Validate(); err != nil {
 		return nil, &BlobError{b.Digest, err}
@@ -142,7 +143,8 @@ func (s *Store) Find(d digest.Digest, maxSize int64) ([]byte, error) {
 }
 
 // check verifies that the open file f has the size and the digest of b. If not, it removes
-// the file and returns an error. It reads the file only once per process.
+// the file and returns an error. It reads a file through the result of reader, and only
+// once per process.
 func (s *Store) check(f *os.File, b Blob, reader func(io.Reader) io.Reader) error {
 	info, err := f.Stat()
 	if err != nil {
@@ -170,8 +172,8 @@ func (s *Store) check(f *os.File, b Blob, reader func(io.Reader) io.Reader) erro
 	return err
 }
 
-// removeOpen removes the open file f. If another process has put another file at its path,
-// removeOpen leaves that file alone.
+// removeOpen removes the open file f. If another process has replaced the file at its path,
+// removeOpen does not remove the new file.
 func removeOpen(f *os.File) error {
 	opened, err := f.Stat()
 	if err != nil {
