@@ -39,7 +39,8 @@ func TestSame(t *testing.T) {
 	}
 }
 
-// otherConverter is a converter that ignores its input and converts another Dockerfile.
+// otherConverter is a converter that ignores its input and always converts the Dockerfile of
+// the field as.
 type otherConverter struct {
 	ours
 	as *file

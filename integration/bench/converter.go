@@ -99,7 +99,7 @@ func (ours) convert(ctx context.Context, f *file) ([]*pb.Definition, error) {
 	})
 }
 
-// Image implements our resolver. It returns an image config from memory.
+// Image implements plan.Resolver. It returns an image config from memory.
 func (o ours) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
 	img, err := o.resolve(ref, q.Platform)
 	if err != nil {
@@ -108,16 +108,17 @@ func (o ours) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Res
 	return &plan.Resolved{Ref: ref, Digest: img.Digest, Config: img.Config}, nil
 }
 
-// Context implements our resolver. It returns nil, because the benchmark uses no named
+// Context implements plan.Resolver. It returns nil, because the benchmark uses no named
 // contexts.
 func (ours) Context(context.Context, string, *ocispecs.Platform) (plan.NamedContext, error) {
 	return nil, nil
 }
 
-// Ignore returns no patterns, because there is no .dockerignore file.
+// Ignore returns nil, because the context has no .dockerignore file.
 func (ours) Ignore(context.Context) (*ignore.Matcher, error) { return nil, nil }
 
-// Time implements our resolver. It returns no time for SOURCE_DATE_EPOCH.
+// Time implements plan.Resolver. It returns nil, because the benchmark does not set
+// SOURCE_DATE_EPOCH.
 func (ours) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }
 
 // State returns the main context as a local source. Upstream's converter also uses a local

@@ -22,5 +22,5 @@
 // creating files shortly after others were removed takes several times as long.
 // TMPDIR=/dev/shm puts everything in memory.
 //
-// It needs Linux and root.
+// The command needs Linux and root.
 package main

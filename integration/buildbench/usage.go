@@ -18,8 +18,8 @@ type usage struct {
 	memory int64 // bytes, of the process that used most
 }
 
-// measuredName is the argv[0] of the intermediate process of measureProgram, which is this
-// program again.
+// measuredName is the argv[0] with which this program starts itself as the intermediate process
+// of measureProgram.
 const measuredName = "buildbench-measured"
 
 // measureProgram runs a program in dir and returns its resource usage. The program gets its own

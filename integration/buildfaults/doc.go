@@ -2,5 +2,5 @@
 // interrupts, full disks, concurrent builds with one state directory, and a
 // state directory of another user.
 //
-// Its tests need Linux and root.
+// The tests need Linux and root.
 package buildfaults

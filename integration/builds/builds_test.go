@@ -163,8 +163,8 @@ func (f *findings) compare(c *Case, suffix string) string {
 	return Unexcused(text, diff)
 }
 
-// kindOf returns the names of the properties that differ in diff, by which findings are
-// counted.
+// kindOf returns the kind of a difference: the names of the properties that differ. Findings
+// are counted by kind.
 func kindOf(diff string) string {
 	var kinds []string
 	for line := range strings.Lines(diff) {

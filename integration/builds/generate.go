@@ -40,7 +40,7 @@ func Generate(seed uint64, number int) *Case {
 	return g.c
 }
 
-// chance returns true with a probability in percent.
+// chance returns true with a probability of the given percent.
 func (g *generator) chance(percent int) bool { return g.r.IntN(100) < percent }
 
 // pick returns a random element of list, or "" if list is empty. A repeated element is more
@@ -55,7 +55,7 @@ func (g *generator) pick(list ...string) string {
 // words returns a random word of a text whose words are separated by blanks.
 func (g *generator) words(text string) string { return g.pick(strings.Fields(text)...) }
 
-// optional returns s with a probability in percent, otherwise "".
+// optional returns s with a probability of the given percent, otherwise "".
 func (g *generator) optional(percent int, s string) string {
 	if g.chance(percent) {
 		return s

@@ -41,8 +41,8 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-// TestShrink checks that a case shrinks to a minimum. The test declares that any case with one
-// particular line fails.
+// TestShrink checks that Shrink reduces a case to a minimum. In this test, a case fails if it
+// contains a particular word.
 func TestShrink(t *testing.T) {
 	for n := range 20 {
 		c := Generate(3, n)

@@ -129,8 +129,8 @@ func (f *File) cuts() []cut {
 	return list
 }
 
-// removals returns one cut for each element of s, which removes the element. It returns nil if
-// s has at most minimum elements.
+// removals returns one cut per element of s. Each cut removes its element. If s has at most
+// minimum elements, removals returns nil.
 func removals[T any](s *[]T, minimum int) []cut {
 	var list []cut
 	if len(*s) <= minimum {

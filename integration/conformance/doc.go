@@ -21,5 +21,5 @@
 // images from its own registry. suite.go runs the tests, outcomes.go counts the
 // outcomes, and compare.go defines a difference.
 //
-// It needs Linux, amd64 and root.
+// The command needs Linux, amd64 and root.
 package main

@@ -107,7 +107,7 @@ func (o outcomes) write(w io.Writer) error {
 	return nil
 }
 
-// parseOutcomes parses the text that write writes.
+// parseOutcomes parses the text that [outcomes.write] writes.
 func parseOutcomes(text string) (outcomes, error) {
 	o := outcomes{}
 	for line := range strings.Lines(text) {

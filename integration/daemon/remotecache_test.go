@@ -151,7 +151,8 @@ func (c cacheCase) exchange(t *testing.T, from, to cacheBuilder) {
 	}
 }
 
-// TestInlineCache checks that each builder can import an inline cache from the other's image.
+// TestInlineCache checks that each builder can import the inline cache of an image that the
+// other builder exported.
 func TestInlineCache(t *testing.T) {
 	for _, i := range []int{0, 1} {
 		from, to := sides[i], sides[1-i]

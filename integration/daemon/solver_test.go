@@ -174,8 +174,8 @@ func readArchive(t *testing.T, archive string) []imagetree.Image {
 	return images
 }
 
-// setState returns a function that configures a build with our solver: its state directory and
-// its runner.
+// setState returns a function that sets the state directory and the runner of a build with our
+// solver.
 func setState(dir, run string) func(*builder.Options) {
 	return func(o *builder.Options) {
 		o.State, o.Runner = dir, run

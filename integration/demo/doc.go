@@ -4,5 +4,5 @@
 //
 //	go run ./integration/demo
 //
-// It needs Linux and root, and stops everything that it started.
+// The command needs Linux and root, and stops everything that it started.
 package main

@@ -33,7 +33,8 @@ const (
 	Requests       Kind = "requests" // solves and metadata requests of a build that succeeds: the second frontend may make fewer, but no others
 )
 
-// Kinds returns all kinds. Each case must be equal or excused in each of them.
+// Kinds returns all kinds of differences. The results for a case must be equal, or have an
+// excuse, in every kind.
 func Kinds() []Kind {
 	return []Kind{Operations, OpMetadata, Locations, ResultMetadata, Warnings, ErrorText, ErrorLocations, Requests}
 }

@@ -10,9 +10,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Class is a kind of acceptable difference between our error and upstream's. Classes apply to
-// generated builds only, because cases of the corpus have headers for excuses. Either our
-// error has a better text or location, or upstream chooses randomly between several errors.
+// Class is a kind of acceptable difference between our error and upstream's: either our error
+// has a better text or location, or upstream chooses randomly between several errors. Classes
+// apply to generated builds only, because cases of the corpus have headers for excuses.
 type Class struct {
 	Name  string
 	Why   string

@@ -61,7 +61,8 @@ func (g lineGenerator) splitLine(line string) string {
 	return strings.Join(words, "")
 }
 
-// line generates an instruction on one line, and the heredocs that the line starts.
+// line generates an instruction on one line, and the bodies of the heredocs that begin in the
+// line.
 func (g lineGenerator) line() (line, bodies string) {
 	keyword := g.pick(
 		"ADD", "ARG", "CMD", "COPY", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "HEALTHCHECK",
@@ -99,7 +100,8 @@ func (g lineGenerator) misspell(keyword string) string {
 	return keyword
 }
 
-// heredocs generates the heredocs that args starts. Most have a terminator.
+// heredocs generates a body for each heredoc that begins in args. Most bodies have a
+// terminator.
 func (g lineGenerator) heredocs(args string) string {
 	var b strings.Builder
 	for _, f := range strings.Fields(args) {

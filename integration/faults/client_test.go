@@ -91,7 +91,8 @@ func TestContextGone(t *testing.T) {
 	}
 }
 
-// buildWith builds a Dockerfile that copies the whole context files, with a new client.
+// buildWith builds a Dockerfile that copies the whole build context, which contains files. It
+// uses a new client.
 func buildWith(ctx context.Context, t *testing.T, files fsutil.FS) error {
 	t.Helper()
 	c, err := client.New(ctx, builder.Socket)

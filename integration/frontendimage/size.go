@@ -52,8 +52,8 @@ func WriteSizes(w io.Writer, program []byte) error {
 	return tw.Flush()
 }
 
-// sections returns a description for each section that a program has without symbols, by the
-// name of the section.
+// sections returns a description of each ELF section that WriteSizes prints, by section name.
+// These are the sections that a program without a symbol table contains.
 func sections() map[string]string {
 	return map[string]string{
 		".text":      "machine code",

@@ -13,7 +13,8 @@ import (
 )
 
 // Open unpacks an OCI archive below dir and returns its top-level index. dir must exist. The
-// index reads its content from dir, so the caller must not remove dir earlier.
+// index reads its content from dir, so the caller must not remove dir before the last use of
+// the index.
 func Open(archive, dir string) (v1.ImageIndex, error) {
 	f, err := os.Open(archive)
 	if err != nil {

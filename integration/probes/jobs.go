@@ -122,8 +122,8 @@ WORKDIR /link/dir
 RUN --mount=type=tmpfs,target=/link/tmpfs --mount=type=cache,target=/link/cache --mount=type=secret,id=s,target=/link/secret ["/probe","links","exists","/link/canary"]
 `
 
-// scriptSteps is a Dockerfile whose steps need only a shell, so that the portable runner can
-// interpret them.
+// scriptSteps is a Dockerfile whose steps consist of shell commands only, so that the portable
+// runner can interpret them.
 const scriptSteps = `FROM probe:{column}-base
 RUN <<EOF
 test -e {host}/canary && echo "+ script/see"

@@ -112,8 +112,9 @@ func (set settings) selected() ([]job, []column, error) {
 	return list, cols, nil
 }
 
-// run runs the selected jobs with the selected builders and prints the table. ok is true if no
-// builder gives a step more privileges than buildkitd, apart from exceptions.
+// run runs the selected jobs with the selected builders, prints the table and checks it. ok is
+// false if a builder gives a step more privileges than buildkitd without an exception, if an
+// exception is no longer needed, or if the table in SECURITY.md differs.
 func run(ctx context.Context, set settings) (ok bool, err error) {
 	if runtime.GOARCH != "amd64" || os.Geteuid() != 0 {
 		return false, errors.New("the probes need root on linux/amd64")

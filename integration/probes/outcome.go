@@ -39,8 +39,8 @@ func (o *outcomes) parse(text string) {
 	}
 }
 
-// matching returns the granted privileges that match a name, sorted. A name that ends with a
-// slash or a dash matches as a prefix.
+// matching returns the granted privileges that match at least one of names, sorted. A name that
+// ends with a slash or a dash matches as a prefix.
 func (o *outcomes) matching(names []string) []string {
 	var out []string
 	for _, id := range slices.Sorted(maps.Keys(o.granted)) {
@@ -76,7 +76,7 @@ func progress(r io.Reader, logged func(string)) (logs, message string, err error
 	return all.String(), rest.String(), s.Err()
 }
 
-// print prints all outcomes, one per line.
+// print prints all outcomes, one per line, with the name of the builder.
 func (o *outcomes) print(column string) {
 	for _, id := range slices.Sorted(maps.Keys(o.granted)) {
 		fmt.Printf("%s: + %s\n", column, id)

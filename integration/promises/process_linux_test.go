@@ -58,7 +58,8 @@ type environment struct {
 	umask  int
 }
 
-// newEnvironment creates the directories for the user with the id user.
+// newEnvironment creates an environment in a temporary directory that belongs to user, which is
+// a user id.
 func newEnvironment(t *testing.T, user uint32, runner string) *environment {
 	t.Helper()
 	ps, err := programs()

@@ -138,9 +138,9 @@ func TestSizesOfImages(t *testing.T) {
 	}
 }
 
-// TestPruneOrder checks that a prune removes first what is cheapest to recreate. Among results
-// it starts with the least recently used. It never removes a result before those that are
-// based on it.
+// TestPruneOrder checks the order in which a prune removes cached data: first the data that is
+// cheapest to recreate, and among results first the least recently used ones. A result must not
+// be removed before the results that are based on it.
 func TestPruneOrder(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	h := newHub(t)

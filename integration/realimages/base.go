@@ -75,7 +75,8 @@ func Base(ctx context.Context, log io.Writer) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// settings matches the lines of apt's configuration that the base image needs.
+// settings matches the lines of this machine's apt configuration that the base image also
+// needs.
 var settings = regexp.MustCompile(`(?im)^Acquire::(https?::(.*::)?Proxy|Check-Date|Check-Valid-Until|Retries|ForceIPv[46]) .*\n`)
 
 // configuredMirror returns the first repository in apt's sources that has binary packages and

@@ -47,9 +47,9 @@ func unexcused(diff string) (rest string, files []string) {
 	return b.String(), files
 }
 
-// excusedKey returns the part of a difference's line that is equal in both images if an excuse
-// covers the file: everything but sign, size and digest. ok is false if no excuse covers the
-// file.
+// excusedKey parses a line of a difference between two images. If an excuse covers the line's
+// file, it returns the part of the line that must be equal in both images: everything but sign,
+// size and digest. Otherwise ok is false.
 func excusedKey(line string) (key string, ok bool) {
 	m := file.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
 	if m == nil {

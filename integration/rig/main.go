@@ -8,12 +8,12 @@ import (
 	"syscall"
 )
 
-// Main implements TestMain. It starts a rig, pushes both frontend images, passes the rig to
-// use, runs the tests and closes the rig. A signal closes the rig, too. Main exits the process
+// Main implements TestMain. It starts a rig, pushes both frontend images, calls setUp with the
+// rig, runs the tests and closes the rig. A signal closes the rig, too. Main exits the process
 // and does not return.
-func Main(m interface{ Run() int }, use func(*Rig)) {
+func Main(m interface{ Run() int }, setUp func(*Rig)) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code, err := runTests(ctx, m, use)
+	code, err := runTests(ctx, m, setUp)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "rig:", err)
@@ -22,7 +22,7 @@ func Main(m interface{ Run() int }, use func(*Rig)) {
 	os.Exit(code)
 }
 
-func runTests(ctx context.Context, m interface{ Run() int }, use func(*Rig)) (code int, err error) {
+func runTests(ctx context.Context, m interface{ Run() int }, setUp func(*Rig)) (code int, err error) {
 	r, err := Start(ctx, Options{Log: os.Stderr})
 	if err != nil {
 		return 1, err
@@ -40,6 +40,6 @@ func runTests(ctx context.Context, m interface{ Run() int }, use func(*Rig)) (co
 	if err := r.PushFrontends(ctx); err != nil {
 		return 1, err
 	}
-	use(r)
+	setUp(r)
 	return m.Run(), nil
 }

@@ -22,8 +22,8 @@ func programs() []program {
 	}
 }
 
-// extraPrograms returns the programs that only some tests need. Paths are absolute where
-// another docker could precede the distribution's in PATH.
+// extraPrograms returns the programs that only some tests need. The path of docker is absolute,
+// because another docker may precede Debian's in PATH.
 func extraPrograms() []program {
 	return []program{
 		{"containerd", "containerd"},
@@ -40,8 +40,8 @@ func extraPrograms() []program {
 const Docker = "/usr/bin/docker"
 
 // EnsurePackages installs missing Debian packages: those that a builder and its base images
-// need, and extra. Installing requires apt-get and root. Otherwise, the error names the
-// packages to install.
+// need, and those of the programs extra. Installing requires apt-get and root. Without these,
+// the error names the packages to install.
 func EnsurePackages(ctx context.Context, log io.Writer, extra ...string) error {
 	missing := missingPackages(extra)
 	if len(missing) == 0 {

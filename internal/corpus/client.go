@@ -116,8 +116,8 @@ func (c *Client) ResolveImageConfig(ctx context.Context, ref string, opt sourcer
 	return sourceresolver.NewImageMetaResolver(c).ResolveImageConfig(ctx, ref, opt)
 }
 
-// ResolveSourceMetadata records the request and answers it: for images from the table of
-// images, for git and HTTP sources from the files of the case.
+// ResolveSourceMetadata records the request and answers it. Image metadata comes from the table
+// of images, and metadata of git and HTTP sources from the files of the case.
 func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

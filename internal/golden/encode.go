@@ -38,9 +38,9 @@ func decodeQuoted(data []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// encodeSection returns the form of a result in which an archive stores it. It quotes lines
-// that an archive or an editor would change. It adds a final newline if the result has none, so
-// decoding cannot restore whether the result had one.
+// encodeSection encodes a result for storing it in an archive. It quotes lines that an archive
+// or an editor would change. It adds a final newline if the result has none, so decoding cannot
+// restore whether the result had one.
 func encodeSection(got []byte) string {
 	if len(got) == 0 {
 		return ""

@@ -1,4 +1,5 @@
-// Package procfd names open files of this process, for system calls that take a path.
+// Package procfd returns paths of open files of this process, for system calls that take a
+// path.
 package procfd
 
 import "strconv"
