@@ -64,8 +64,8 @@ func Parse(data []byte) (*Case, error) {
 
 var againName = regexp.MustCompile(`^again([2-9]?)$`)
 
-// build returns the build that a prefix such as again2 refers to, or nil if the prefix is
-// invalid.
+// build returns the build that the header prefix name selects, such as again2. It adds missing
+// builds to the case. If the prefix is invalid, it returns nil.
 func (c *Case) build(name string) *step {
 	m := againName.FindStringSubmatch(name)
 	if m == nil {

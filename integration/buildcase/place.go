@@ -90,7 +90,7 @@ func splitPath(value string) (path, arg string, err error) {
 	return path, strings.TrimPrefix(value[len(quoted):], " "), err
 }
 
-// placeMode applies a header whose argument is an octal mode.
+// placeMode applies a header of the form "KEY: PATH MODE", whose mode is octal.
 func placeMode(key, path, arg string) error {
 	mode, err := strconv.ParseUint(arg, 8, 12)
 	if err != nil {

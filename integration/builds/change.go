@@ -17,8 +17,8 @@ func (g *generator) options() {
 	g.c.Headers = append(g.c.Headers, g.attrs(1)...)
 }
 
-// attrs returns random header lines for frontend options. A greater factor makes them more
-// frequent.
+// attrs returns random header lines that set frontend options. The greater the factor, the more
+// lines it returns.
 func (g *generator) attrs(factor int) []string {
 	var list []string
 	stage := g.pick(g.stageNames()...)

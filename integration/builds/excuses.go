@@ -17,8 +17,8 @@ type excuse struct {
 	pair *regexp.Regexp
 }
 
-// excuses returns the accepted differences. BuildKit does not specify what happens in these
-// cases.
+// excuses returns the accepted differences. They occur in cases for which BuildKit does not
+// specify the result.
 func excuses() []excuse {
 	return []excuse{
 		{

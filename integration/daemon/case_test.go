@@ -71,7 +71,8 @@ func (c *testCase) currentRequest(l *buildcase.Layout) rig.Request {
 	return req
 }
 
-// withSyntax returns the request with a # syntax line that selects frontend.
+// withSyntax returns the request with an additional # syntax line that selects the frontend
+// image.
 func (c *testCase) withSyntax(frontend string) rig.Request {
 	req := c.request
 	req.Dockerfile = "# syntax=" + frontend + "\n" + req.Dockerfile

@@ -111,7 +111,7 @@ func solveState(t *testing.T, st llb.State, state string) ([]imagetree.Image, er
 	return readArchive(t, archive), nil
 }
 
-// layersOf returns a description of the layers. It omits the configs, which this test's
+// layersOf returns a description of the images' layers. It omits the configs, which this test's
 // frontend does not set.
 func layersOf(images []imagetree.Image) string {
 	var b strings.Builder

@@ -89,8 +89,8 @@ func withoutDirTimes(text string) string {
 // A buildFunc runs a build with one of the compared builders and returns the images.
 type buildFunc func(*testing.T, rig.Request) ([]imagetree.Image, error)
 
-// build runs all builds of a case. It returns a description of the images, or the expected
-// error.
+// build runs all builds of a case. It returns a description of the images, or the result of
+// matchError if a build fails.
 func (c *testCase) build(t *testing.T, f buildFunc) string {
 	t.Helper()
 	layout, err := c.Lay(t.TempDir())

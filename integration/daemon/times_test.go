@@ -107,7 +107,7 @@ func timeText(at time.Time) string {
 	return at.UTC().Format(time.RFC3339)
 }
 
-// imageTimes returns a text with the times and the metadata of an image archive.
+// imageTimes returns the descriptors, annotations, times and files of an image archive as text.
 func imageTimes(t *testing.T, file string, res *builder.Result) string {
 	t.Helper()
 	var b strings.Builder

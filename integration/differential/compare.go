@@ -86,7 +86,7 @@ func Compare(a, b *Record) Differences {
 	return d
 }
 
-// moreRequests returns the requests that b makes more often than a.
+// moreRequests returns the requests that record b contains more often than record a.
 func moreRequests(a, b []string) string {
 	left := map[string]int{}
 	for _, r := range a {

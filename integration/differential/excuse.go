@@ -38,11 +38,12 @@ func (f locatedError) hasPrefix(prefixes ...string) bool {
 	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(f.text, p) })
 }
 
-// Classes returns all classes. The first one that matches a difference excuses it.
+// Classes returns all classes of acceptable differences. The first class that matches a
+// difference accepts it.
 func Classes() []Class { return slices.Concat(locationClasses(), textClasses()) }
 
-// locationClasses returns the classes of differences in which only our error has a location,
-// or has a more exact one.
+// locationClasses returns the classes of differences in which only our error has a source
+// location, or our location is more exact.
 func locationClasses() []Class {
 	return []Class{
 		{
@@ -153,7 +154,8 @@ func (f locatedError) atImage() bool {
 	return slices.Contains([]string{"FROM", "COPY", "RUN", "ADD"}, strings.ToUpper(keyword))
 }
 
-// classOf returns the first class that excuses the differences d between two records, or nil.
+// classOf returns the first class that accepts d, the differences between two records, or nil
+// if none does.
 func classOf(d Differences, theirs, ours *Record) *Class {
 	if theirs.Err == nil || ours.Err == nil {
 		return nil
@@ -168,7 +170,8 @@ func classOf(d Differences, theirs, ours *Record) *Class {
 	return &classes[i]
 }
 
-// covers reports whether d contains at least one kind, and only kinds of c.
+// covers reports whether d contains at least one difference, and only differences in the kinds
+// of class c.
 func (c Class) covers(d Differences) bool {
 	for k := range d {
 		if !slices.Contains(c.kinds, k) {

@@ -15,13 +15,13 @@ import (
 	"slipway/integration/generate"
 )
 
-// Span selects a range of generated builds by number.
+// Span selects consecutive generated builds by their numbers.
 type Span struct {
 	Seed, First, Count uint64
 	Findings           int // number of differing builds after which the run ends early
 }
 
-// Tally is the result of comparing a span.
+// Tally is the result of comparing the frontends on a span of generated builds.
 type Tally struct {
 	Span     Span
 	Fails    int            // number of builds that fail with upstream
@@ -107,7 +107,8 @@ func judgeBuild(ctx context.Context, reference, build gateway.BuildFunc, b *gene
 	return o, o.judge(ctx, reference, build)
 }
 
-// differing returns the kinds in which the outcome has an unexcused difference.
+// differing returns the kinds in which the frontends differ. It returns nil if a class in
+// excuse.go accepts the difference.
 func (o *Outcome) differing() []Kind {
 	if o.Class != nil {
 		return nil
@@ -120,7 +121,8 @@ func (o *Outcome) differing() []Kind {
 
 var particulars = regexp.MustCompile(`"[^"]*"|'[^']*'|[0-9]+|[^ ]*[/:$][^ ]*`)
 
-// template returns an error text without the names and numbers that are specific to one build.
+// template returns the first line of an error text, without the names and numbers that are
+// specific to one build.
 func template(text string) string {
 	first, _, _ := strings.Cut(text, "\n")
 	return particulars.ReplaceAllString(first, "…")
@@ -156,5 +158,5 @@ func (t *Tally) Write(w io.Writer) error {
 	return err
 }
 
-// diffLines is the maximum number of lines that Write prints of a diff.
+// diffLines is the maximum number of lines of each diff that Write prints.
 const diffLines = 16

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// lineGenerator generates Dockerfiles of few instructions. Most choices are valid, others
-// slightly wrong.
+// lineGenerator generates short Dockerfiles to test the parsers. Most of its choices are valid,
+// others slightly wrong.
 type lineGenerator struct{ *rand.Rand }
 
 func newLines(seed uint64) lineGenerator { return lineGenerator{rand.New(rand.NewPCG(seed, 1))} }

@@ -18,10 +18,10 @@ import (
 // entries, Go starts at the second one in only one of eight iterations.
 const upstreamRuns = 200
 
-// MaxExcused is the maximum number of cases that may have an excuse.
+// MaxExcused is the maximum number of cases that may declare intended differences.
 const MaxExcused = 10
 
-// Outcome is the result of comparing the frontends on one case for one value of the frontend
+// Outcome is the result of comparing the frontends on one case, with one value of the frontend
 // option platform.
 type Outcome struct {
 	Case     *golden.Case
@@ -97,8 +97,9 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 	return nil
 }
 
-// classify sets o.Class for a generated build. The excuses for a case of the corpus are in its
-// headers instead.
+// classify sets o.Class, the class of acceptable differences to which d belongs. It does so
+// only for generated builds, because cases of the corpus list acceptable differences in their
+// headers.
 func (o *Outcome) classify(d Differences, theirs, ours *Record) {
 	if o.random {
 		o.Class = classOf(d, theirs, ours)
@@ -113,7 +114,7 @@ func (o *Outcome) compare(a, b *Record) Differences {
 	return d
 }
 
-// Count contains the results for one kind over all cases.
+// Count contains the numbers of runs and cases that are equal, and that differ, in one kind.
 type Count struct {
 	Kind              Kind
 	Runs, EqualRuns   int
@@ -130,7 +131,8 @@ type Summary struct {
 	Failures []string // reasons why the comparison fails; empty if it succeeds
 }
 
-// Summarize counts the outcomes by kind and applies the excuses in the headers of the cases.
+// Summarize counts the equal and the different outcomes by kind. A difference that the case's
+// headers declare as intended is no failure.
 func Summarize(outcomes []Outcome) Summary {
 	var s Summary
 	for _, kind := range Kinds() {
@@ -148,7 +150,8 @@ func Summarize(outcomes []Outcome) Summary {
 	return s
 }
 
-// excusedCases returns the number of cases with at least one excuse.
+// excusedCases returns the number of cases whose headers declare at least one intended
+// difference.
 func excusedCases(outcomes []Outcome) int {
 	names := map[string]bool{}
 	for _, o := range outcomes {
@@ -183,8 +186,8 @@ func count(kind Kind, outcomes []Outcome) Count {
 	return c
 }
 
-// excuseFailures returns one text for each excuse that names an unknown kind or that no
-// outcome of its case needs.
+// excuseFailures returns one error text for each intended difference in the header of a case
+// whose kind is unknown, or that did not occur in any outcome of the case.
 func excuseFailures(outcomes []Outcome, counts []Count) []string {
 	var failures []string
 	seen := map[string]bool{}

@@ -64,13 +64,14 @@ func writeDifferences(b *strings.Builder, c Count, opt ReportOptions) {
 	}
 }
 
-// difference is a diff that several platforms of one case share.
+// difference is a diff that is the same for several platforms of one case.
 type difference struct {
 	name, diff string
 	platforms  []string
 }
 
-// group merges the outcomes of a case that have the same diff.
+// group merges those outcomes of a case that have the same diff, with the list of their
+// platforms.
 func group(c Count) []difference {
 	var groups []difference
 	for _, o := range c.Unexcused {
@@ -89,7 +90,7 @@ func group(c Count) []difference {
 	return groups
 }
 
-// excerpt returns at most n lines, starting shortly before the first difference.
+// excerpt returns at most n lines of a diff, starting shortly before its first difference.
 func excerpt(lines []string, n int) []string {
 	for i, line := range lines {
 		if strings.HasPrefix(line, "-") || strings.HasPrefix(line, "+") {

@@ -10,14 +10,14 @@ import (
 	"slipway/integration/generate"
 )
 
-// maxTrials is the maximum number of builds to shrink one finding.
+// maxTrials is the maximum number of smaller builds that are tried to shrink one finding.
 const maxTrials = 500
 
-// trialRuns is the number of times that upstream runs per trial. With as many runs as in a
-// comparison, shrinking would be too slow.
+// trialRuns is the number of times that upstream's frontend runs when a smaller build is tried.
+// With upstreamRuns runs, shrinking would be too slow.
 const trialRuns = 3
 
-// shrinker removes parts of a finding's build that the difference does not need.
+// shrinker removes parts of a finding's build as long as the frontends still differ.
 type shrinker struct {
 	ctx              context.Context
 	reference, build gateway.BuildFunc

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// ownership generates the flags that COPY and ADD share, for example --chown.
+// ownership generates the flags that COPY and ADD share, for example --chown and --chmod.
 func (g *generator) ownership() string {
 	var b strings.Builder
 	b.WriteString(g.optionalText(5, "--chown=%s ", g.simpleValue("1000", "1000:1000", "app", "app:staff", "root", "0:0", ":5", "a:b:c", "${A}")))

@@ -129,7 +129,7 @@ func (g *generator) limit() {
 	}
 }
 
-// recase sometimes changes the case of the keyword at the start of s.
+// recase returns s, sometimes with a different case of its first word, which is a keyword.
 func (g *generator) recase(s string) string {
 	if !g.chance(12) {
 		return s

@@ -102,8 +102,8 @@ func (g *generator) key() string {
 	return g.variable()
 }
 
-// simpleValue returns an element of list, or a variable reference in its place. The value is
-// usually valid wherever words are expanded.
+// simpleValue returns a random element of list, or rarely a variable reference or another word.
+// The result is usually valid wherever words are expanded.
 func (g *generator) simpleValue(list ...string) string {
 	if g.chance(8) {
 		return g.pick("${A:-"+list[0]+"}", "${UNSET-"+list[0]+"}", "$A", "${B}")

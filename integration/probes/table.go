@@ -57,7 +57,8 @@ func compare(reference *outcomes, list []column, found []*outcomes) comparison {
 	return c
 }
 
-// unneededText is the end of the error for an exception that is not needed.
+// unneededText is the end of the error text for an exception whose privilege the runner does
+// not give any longer.
 const unneededText = " is no longer needed"
 
 // applyExceptions applies the exceptions for a column to more, the privileges that its builder

@@ -11,8 +11,8 @@ type excuse struct {
 	reason string
 }
 
-// excuses returns the files whose content and size may differ. Their mode, owner, time and
-// xattrs must be equal.
+// excuses returns excuses for all files whose content and size may differ. The files' mode,
+// owner, time and xattrs must be equal.
 func excuses() []excuse {
 	return []excuse{
 		{regexp.MustCompile(`^var/log/(apt/(history|term)|dpkg|alternatives)\.log$`), "each line has the time of day"},
@@ -21,12 +21,13 @@ func excuses() []excuse {
 	}
 }
 
-// file matches the line of a file in a difference, for example "-layer 1: file 0644 0:0 12
-// etc/x sha256:… new".
+// file matches a line about a regular file in the difference between two images, for example
+// "-layer 1: file 0644 0:0 12 etc/x sha256:… new".
 var file = regexp.MustCompile(`^[-+](layer \d+: file +\d{4} \d+:\d+) +\d+ (.+?) sha256:[0-9a-f]{16}( .*)?$`)
 
-// unexcused splits a difference into the lines without an excuse and the names of the excused
-// files. A file is excused only if its metadata is equal in both images.
+// unexcused removes from a difference the lines of files for which an excuse exists. It returns
+// the other lines and the removed files. It removes a file only if its metadata is equal in
+// both images.
 func unexcused(diff string) (rest string, files []string) {
 	count := map[string]int{} // key of a line → number of + lines minus number of - lines
 	for line := range strings.Lines(diff) {

@@ -17,15 +17,15 @@ import (
 // updateRequested reports whether tests rewrite recorded results instead of comparing them.
 func updateRequested() bool { return os.Getenv("UPDATE") != "" }
 
-// Out returns the recorded result of a section as stored in the archive. ok is false if the
-// case lacks the section.
+// Out returns the recorded result in a section of the case's archive, as stored. ok is false if
+// the case does not have the section.
 func (c *Case) Out(section string) (string, bool) {
 	s, ok := c.out[section]
 	return s, ok
 }
 
-// sections maps each section to the package that owns the section. The tests of this package
-// check and rewrite the section.
+// sections maps the name of each section of recorded results to the package that owns the
+// section. The tests of this package check and rewrite the section.
 func sections() map[string]string {
 	return map[string]string{
 		"parse": "parser", "instructions": "instructions", "plan": "plan", "image": "plan",
@@ -119,8 +119,8 @@ func rewrite(file, section string, text *string) error {
 	return replaceFile(file, txtar.Format(a))
 }
 
-// sortRecorded moves recorded sections to the end and sorts them by name. Otherwise their
-// order would depend on which test ran first.
+// sortRecorded moves the sections of recorded results to the end of an archive and sorts them
+// by name. Otherwise their order would depend on which test ran first.
 func sortRecorded(files []txtar.File) {
 	isOut := func(f txtar.File) bool { return len(f.Name) > 4 && f.Name[:4] == "out/" }
 	slices.SortStableFunc(files, func(a, b txtar.File) int {
