@@ -20,7 +20,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Result is what a build returns in addition to the outputs it writes.
+// Result holds the information that a build returns, in addition to the outputs that it
+// writes.
 type Result struct {
 	// Exported describes the outputs, with the keys of BuildKit's exporters:
 	// containerimage.digest, containerimage.config.digest, image.name.

@@ -132,8 +132,8 @@ func TestDamageOfOne(t *testing.T) {
 	}
 }
 
-// soundState checks the content of each blob in a state directory against its digest, and
-// each record.
+// soundState checks that all records in a state directory are valid, and that each blob
+// matches its digest.
 func soundState(t *testing.T, dir string) {
 	t.Helper()
 	s, err := openLocal(&Options{State: dir, Now: time.Now})

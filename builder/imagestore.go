@@ -56,8 +56,8 @@ func FamiliarName(full string) string {
 	return reference.FamiliarString(named)
 }
 
-// fullName returns the full name with a tag for a name as users write it. It is the inverse
-// of [FamiliarName].
+// fullName returns the full form of an image name, with a tag. name is a name as users
+// write it. fullName is the inverse of [FamiliarName].
 func fullName(name string) (string, error) {
 	names, err := imageNames(&Options{Tags: []string{name}}, Output{})
 	if err != nil {
@@ -66,8 +66,8 @@ func fullName(name string) (string, error) {
 	return names[0], nil
 }
 
-// find returns the stored image with a name as users write it. For an unknown name, the
-// error suggests similar names.
+// find returns the stored image called name. name is a name as users write it. For an
+// unknown name, the error suggests similar names.
 func (x *ImageStore) find(name string) (*Image, error) {
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
@@ -80,7 +80,7 @@ func (x *ImageStore) find(name string) (*Image, error) {
 	return img, err
 }
 
-// open returns the stored image with a name, and its manifests and configs for an export.
+// open returns the stored image called name, and its manifests and configs for an export.
 // A missing or damaged blob is an error.
 func (x *ImageStore) open(name string) (*Image, *export.Root, error) {
 	img, err := x.find(name)
@@ -94,7 +94,7 @@ func (x *ImageStore) open(name string) (*Image, *export.Root, error) {
 	return img, root, err
 }
 
-// unknownImage returns the error for a name that no stored image has.
+// unknownImage returns the error for a name that belongs to no stored image.
 func (x *ImageStore) unknownImage(name string) error {
 	list, _, err := x.s.Images.List()
 	if err != nil {
@@ -130,9 +130,9 @@ func (x *ImageStore) Tag(ctx context.Context, name, newName string) error {
 	return x.s.Images.Tag(img, full)
 }
 
-// Remove removes image names, even damaged ones. If one of them is unknown, it removes
-// none. It also removes blobs that are no longer referenced. While a build is running, it
-// leaves that to a later prune.
+// Remove removes image names, even damaged ones. If one of the names is unknown, it
+// removes none. It also removes blobs that are no longer referenced, except while a build
+// is running: a later prune removes them then.
 func (x *ImageStore) Remove(ctx context.Context, names []string) error {
 	release, alone, err := x.s.TryExclusive()
 	if err != nil {

@@ -150,8 +150,8 @@ func hasPath(files fileLister, name string) bool {
 	return name == "/" || slices.Contains(names, path.Base(name))
 }
 
-// missingHint returns a hint about the first element of a path that does not exist. It
-// reports that the parent is a file or a dangling link, or suggests a similar name.
+// missingHint returns a hint about the first element of a path that does not exist. The
+// hint says that the parent is a file or a dangling link, or suggests a similar name.
 func missingHint(files fileLister, name string) string {
 	parts := strings.Split(strings.TrimPrefix(name, "/"), "/")
 	at := "/"
@@ -186,18 +186,18 @@ func missingHint(files fileLister, name string) string {
 	return ""
 }
 
-// danglingHint returns a hint if the link with target to is dangling or leads out of the
-// build context. Otherwise it returns "".
-func danglingHint(files fileLister, link, to string) string {
+// danglingHint returns a hint if a symbolic link is dangling or leads out of the build
+// context. target is the target of the link. For other links it returns "".
+func danglingHint(files fileLister, link, target string) string {
 	_, isLocal := files.(directory)
-	outside := path.IsAbs(to) || strings.HasPrefix(path.Join(strings.TrimPrefix(path.Dir(link), "/"), to)+"/", "../")
+	outside := path.IsAbs(target) || strings.HasPrefix(path.Join(strings.TrimPrefix(path.Dir(link), "/"), target)+"/", "../")
 	switch {
 	case isLocal && outside:
-		return fmt.Sprintf(" (%s is a link to %s, outside of the build context: copy the file into it, or use --build-context NAME=DIR and --from=NAME)", link[1:], to)
-	case path.IsAbs(to) && hasPath(files, to), !path.IsAbs(to) && hasPath(files, path.Join(path.Dir(link), to)):
+		return fmt.Sprintf(" (%s is a link to %s, outside of the build context: copy the file into it, or use --build-context NAME=DIR and --from=NAME)", link[1:], target)
+	case path.IsAbs(target) && hasPath(files, target), !path.IsAbs(target) && hasPath(files, path.Join(path.Dir(link), target)):
 		return ""
 	}
-	return fmt.Sprintf(" (%s is a link to %s, which does not exist)", link[1:], to)
+	return fmt.Sprintf(" (%s is a link to %s, which does not exist)", link[1:], target)
 }
 
 // similarName returns the element of names that equals name except for case, or else the

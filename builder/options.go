@@ -221,7 +221,7 @@ func (o *Options) forwardsTo(ref string) (bool, error) {
 }
 
 // file returns the path of the Dockerfile. If o.File is "" and the context has no
-// Dockerfile, it is the Containerfile.
+// Dockerfile, file returns the path of the Containerfile.
 func (o *Options) file() string {
 	if o.File != "" {
 		return o.File

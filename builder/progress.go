@@ -29,7 +29,7 @@ type progress struct {
 	vertices map[digest.Digest]*vertexState
 }
 
-// vertexState is what has been reported about a vertex so far.
+// vertexState is the last reported state of a vertex.
 type vertexState struct {
 	client.Vertex
 	running  int // number of starts without an end: a source may be resolved while it is evaluated

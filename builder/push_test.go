@@ -88,8 +88,8 @@ func TestFailingCacheIsNoError(t *testing.T) {
 	}
 }
 
-// TestPushIndex checks that the images of an index are pushed before it and without a tag,
-// and that shared layers are sent once.
+// TestPushIndex checks that the images of an index are pushed before the index and without
+// a tag, and that shared layers are sent once.
 func TestPushIndex(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	logIn(t, s.Host, "")

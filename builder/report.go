@@ -26,8 +26,8 @@ func Report(w io.Writer, err error, color bool) error {
 	return diag.Text(w, list, diag.TextOptions{Color: color})
 }
 
-// fileError adds the paths of files to an error from a build. Without them, the error has
-// the names that the frontend uses, such as Dockerfile.
+// fileError adds the paths of files to an error from a build. Without these paths, the
+// error has the names that the frontend uses, such as Dockerfile.
 type fileError struct {
 	error
 	paths map[string]string

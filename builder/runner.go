@@ -19,8 +19,8 @@ import (
 // passes all processes to it.
 //
 // For root, it runs the first process in namespaces without checking that this works: the
-// check would take a quarter of the time of a small build. Only if the process does not
-// start, autoRunner performs the check and may choose another runner.
+// check would take a quarter of the time of a small build. If this process does not start,
+// autoRunner performs the check and may choose another runner.
 type autoRunner struct {
 	s *localBuilder
 	o *Options

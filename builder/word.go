@@ -44,8 +44,8 @@ func (p *inputs) recordSolves(build gateway.BuildFunc) gateway.BuildFunc {
 	}
 }
 
-// copyOf searches the COPY or ADD that begins at a line of the Dockerfile. It returns the
-// index of the first source for whose copy action match returns true, or -1. Each source
+// copyOf returns the index of the first source of a COPY or ADD whose copy action match
+// accepts, or -1. The instruction begins at the given line of the Dockerfile. Each source
 // has one copy action, in which variables are expanded. Downloads are ignored.
 func (r *recorder) copyOf(line int, match func(*pb.FileActionCopy) bool) int {
 	if r == nil {

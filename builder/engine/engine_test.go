@@ -13,7 +13,8 @@ import (
 	"slipway/builder/engine"
 )
 
-// TestLoad runs a fake docker, with which loading succeeds, fails and is abandoned.
+// TestLoad checks loading that succeeds, fails and is abandoned, with a fake docker
+// program.
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir)

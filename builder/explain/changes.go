@@ -30,8 +30,8 @@ func (c *changes) add(format string, args ...any) {
 	}
 }
 
-// addChange adds that a value changed from before to after, unless they are equal. name is
-// the name of the value in messages.
+// addChange adds that a value changed, unless before and after are equal. name is the name
+// of the value in messages.
 func (c *changes) addChange(name, before, after string) {
 	switch {
 	case before == after:
@@ -177,9 +177,9 @@ func (c *changes) origin(before, after string) (prefix, where string) {
 	return "", " of " + excerpt(after)
 }
 
-// fileChange describes how a file changed from before to after, one of which may be nil.
-// It returns "" if nothing changed that is part of the cache key. Times are not part of
-// it.
+// fileChange describes the difference between two versions of a file. If before or after
+// is nil, the file did not exist. It returns "" if nothing changed that is part of the
+// cache key. Times are not part of it.
 func fileChange(before, after *tree.Node) string {
 	switch {
 	case before == nil:

@@ -57,7 +57,8 @@ type Request struct {
 	Log    io.Writer // receives messages that belong to no step
 }
 
-// Response is what a build returns in addition to the outputs it writes.
+// Response holds the information that a build returns, in addition to the outputs that it
+// writes.
 type Response struct {
 	Exported map[string]string // responses from the exporters
 	Metadata map[string][]byte // metadata of the frontend's result
@@ -198,7 +199,8 @@ func (r *Request) attachables() ([]session.Attachable, error) {
 	return append(list, provider), nil
 }
 
-// cacheEntries returns copies of entries, because the client writes digests into them.
+// cacheEntries returns a deep copy of list, because the client writes digests into the
+// entries.
 func cacheEntries(list []client.CacheOptionsEntry) []client.CacheOptionsEntry {
 	var entries []client.CacheOptionsEntry
 	for _, e := range list {

@@ -8,8 +8,8 @@ import (
 )
 
 // holdImages excludes the blobs of stored images from the usage u, so that pruning cannot
-// remove them. It returns an entry for each image. A blob that several images share counts
-// for the first of them.
+// remove them. It returns an entry for each image. A blob that several images share is
+// part of the size of the first image only.
 func (d *Dir) holdImages(u *diskcache.Usage) ([]Entry, error) {
 	list, _, err := d.Images.List()
 	if err != nil {
@@ -28,8 +28,8 @@ func (d *Dir) holdImages(u *diskcache.Usage) ([]Entry, error) {
 	return entries, nil
 }
 
-// Free removes those blobs from the list that neither the cache nor a stored image refers
-// to. The caller must hold the exclusive lock.
+// Free removes the given blobs from the store, except blobs to which the cache or a stored
+// image refers. The caller must hold the exclusive lock.
 func (d *Dir) Free(ctx context.Context, blobs []tree.Blob) error {
 	records, err := d.Cache.Records(ctx)
 	if err != nil {

@@ -68,8 +68,8 @@ func ParseKind(name string) (string, error) {
 	return name, nil
 }
 
-// matches reports whether the options select an entry for removal. now is the time with
-// which Unused is compared.
+// matches reports whether the options select an entry for removal. now is the current
+// time, to which the option Unused applies.
 func (opt *PruneOptions) matches(e *Entry, now time.Time) bool {
 	named := slices.Contains(opt.Kinds, e.Kind)
 	return (named || len(opt.Kinds) == 0 && !(opt.KeepMounts && e.Kind == KindMount)) && (opt.Unused == 0 || now.Sub(e.Used) >= opt.Unused) &&

@@ -32,7 +32,8 @@ const (
 	exitTerminated  = 143 // as shells report SIGTERM
 )
 
-// Limits for garbage in memory. Most builds end before they reach one of them.
+// Limits for the garbage that Go leaves in memory before collecting it. Most builds end
+// before they reach a limit.
 const (
 	garbagePercent = 400       // for debug.SetGCPercent
 	memoryGoal     = 192 << 20 // bytes; above, Go collects garbage more often

@@ -133,8 +133,8 @@ func TestResultsInPlace(t *testing.T) {
 	}
 }
 
-// TestFullStdout checks that every command fails with one error if standard output cannot be
-// written.
+// TestFullStdout checks that every command fails and reports a single error if standard
+// output cannot be written.
 func TestFullStdout(t *testing.T) {
 	t.Setenv("DOCKER_CONFIG", t.TempDir())
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)

@@ -59,8 +59,9 @@ func WriteOCI(w io.Writer, roots ...*Root) error {
 	return a.tar.Close()
 }
 
-// WriteDocker writes images to w as a tar archive for docker load. Like BuildKit's, it is
-// an OCI layout with a manifest.json, which only old engines read. An index is an error.
+// WriteDocker writes images to w as a tar archive for docker load. As in BuildKit, the
+// archive is an OCI layout with a manifest.json, which only old engines read. An index is
+// an error.
 func WriteDocker(w io.Writer, roots ...*Root) error {
 	var entries []dockerEntry
 	for _, r := range roots {

@@ -29,8 +29,8 @@ func WriteFile(name string, write func(io.Writer) error) error {
 	return finish(tmp, name, write)
 }
 
-// finish calls write with a temporary file, closes the file and renames it to name. If
-// one of these fails, it removes the temporary file.
+// finish calls write with a temporary file, closes the file and renames it to name. If one
+// of these steps fails, it removes the temporary file.
 func finish(tmp *os.File, name string, write func(io.Writer) error) error {
 	err := errors.Join(write(tmp), tmp.Chmod(0o644), tmp.Close())
 	if err == nil {

@@ -115,8 +115,8 @@ func Write(ctx context.Context, name string, data []byte) error {
 	return WriteFile(t.Path, write)
 }
 
-// Remove removes the output file with a name, if it exists. It follows symbolic links, and
-// does not remove files that are written in place.
+// Remove removes the output file called name, if the file exists. It follows symbolic
+// links, and does not remove files that are written in place.
 func Remove(name string) error {
 	t, err := FindTarget(name)
 	if err != nil || t.InPlace {

@@ -63,8 +63,8 @@ func (c *Client) NewContainer(ctx context.Context, req client.NewContainerReques
 	return &container{box: box, op: op, store: c.opt.Store}, nil
 }
 
-// mountSnapshot returns the snapshot to which a mount refers, or nil for a mount without
-// one, such as a cache mount.
+// mountSnapshot returns the snapshot to which a mount refers, or nil for a mount without a
+// snapshot, such as a cache mount.
 func (c *Client) mountSnapshot(ctx context.Context, m client.Mount) (*snapshot.Snapshot, error) {
 	switch {
 	case m.Ref != nil:

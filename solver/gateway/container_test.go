@@ -250,7 +250,8 @@ func TestContainerEnv(t *testing.T) {
 }
 
 // TestExecError checks that the error from a failed step has the operation and the IDs of
-// the step's mounts before and after the failure, and that a container can mount them.
+// the file systems in the step's mounts before and after the failure. It also checks that
+// a container can mount these file systems.
 func TestExecError(t *testing.T) {
 	m := newTestSolver(t,
 		script.Step{Run: "fail", Files: map[string]string{"/root": "written", "/rw/f": "written", "/forgotten/f": "written"}, Exit: 4},

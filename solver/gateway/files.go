@@ -29,10 +29,10 @@ var errNotRegular = errors.New("not a regular file")
 var errEscapes = errors.New("path escapes from parent")
 
 // notExistError returns the error for a path that does not exist. name is the requested
-// path, at is the path after resolving links.
-func notExistError(op, name string, root *tree.Node, at string) error {
+// path, resolved is the path after resolving links.
+func notExistError(op, name string, root *tree.Node, resolved string) error {
 	err := syscall.ENOENT
-	for dir := path.Dir("/" + at); dir != "/"; dir = path.Dir(dir) {
+	for dir := path.Dir("/" + resolved); dir != "/"; dir = path.Dir(dir) {
 		if n := root.Get(dir); n != nil && n.Kind() != tree.Dir {
 			op, err = "lstat", syscall.ENOTDIR // detected while the path is resolved
 		}

@@ -153,6 +153,7 @@ func (n *Names) List() (list []Image, damaged []string, err error) {
 	return list, damaged, nil
 }
 
-// Remove removes a full name, even if its file is damaged. The blobs of the image remain
-// in the store until it is pruned. If the name is unknown, the error is [fs.ErrNotExist].
+// Remove removes a full name, even if the file of the name is damaged. The blobs of the
+// image remain in the store until a prune. If the name is unknown, the error is
+// [fs.ErrNotExist].
 func (n *Names) Remove(name string) error { return os.Remove(n.file(name)) }

@@ -74,8 +74,8 @@ func descriptor(kind, data string) string {
 	return fmt.Sprintf(`{"mediaType":"application/vnd.oci.image.%s","digest":"%s","size":%d}`, kind, sum(data), len(data))
 }
 
-// dockerSave creates an archive in the old format of docker save. Its two images share
-// the second layer, to which the second image refers with a link.
+// dockerSave creates an archive in the old format of docker save. The two images in the
+// archive share the second layer, to which the second image refers with a link.
 func dockerSave(t testing.TB) string {
 	low, top := makeTar(t, tarEntry{name: "low", data: "low"}), makeTar(t, tarEntry{name: "top", data: "top"})
 	a, b := imageConfig(sum(low), sum(top)), imageConfig(sum(top))

@@ -36,7 +36,7 @@ func refusedGit(t *testing.T, about string, s *Sources, op *pb.SourceOp, want st
 	}
 }
 
-// TestHostileGitNames checks that a checkout with an invalid file name fails with one
+// TestHostileGitNames checks that a checkout with an invalid file name returns a one-line
 // error, even if a .gitattributes file applies to the directory.
 func TestHostileGitNames(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
@@ -49,8 +49,9 @@ func TestHostileGitNames(t *testing.T) {
 	}
 }
 
-// TestHostileGitSize checks that a checkout that exceeds the limits fails. A repository
-// with few objects can contain each of them as many files.
+// TestHostileGitSize checks that a checkout that exceeds the limits fails. Even a
+// repository with few objects can exceed them, because many files can have the same object
+// as their content.
 func TestHostileGitSize(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	file := r.Object(plumbing.BlobObject, []byte("0123456789"))
@@ -91,7 +92,8 @@ func TestHostileGitSize(t *testing.T) {
 }
 
 // TestHostileSubmodules checks that a commit is fetched once even if several submodules
-// refer to it. Its files count each time, and the number of submodules is limited.
+// refer to it. It also checks that the files of the commit count for each submodule, and
+// that the number of submodules is limited.
 func TestHostileSubmodules(t *testing.T) {
 	slowtest.Skip(t, "reaches the limits of submodules")
 	server := fakegit.Start(t)
@@ -279,7 +281,8 @@ func zlibbed(t testing.TB, data string) string {
 	return b.String()
 }
 
-// TestHostilePacks checks that fetching a malformed pack fails with one error.
+// TestHostilePacks checks that fetching each of the malformed packs returns a one-line
+// error that names the problem.
 func TestHostilePacks(t *testing.T) {
 	pack := func(objects uint32, rest string) string {
 		return string(binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), objects)) + rest

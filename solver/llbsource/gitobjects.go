@@ -158,8 +158,8 @@ func (p *gitPack) content(i uint32) (plumbing.ObjectType, []byte, error) {
 	return kind, data, nil
 }
 
-// packedBase is the decompressed content of the object at an offset, on which deltas
-// depend.
+// packedBase is the decompressed content of an object on which deltas depend, with the
+// offset of the object in the pack.
 type packedBase struct {
 	offset int64
 	data   []byte
@@ -261,7 +261,7 @@ func (p *gitPack) object(i uint32) (plumbing.EncodedObject, error) {
 }
 
 // packedObject is an object that is stored whole in a pack. Its content is read from the
-// file on demand. It is read-only.
+// pack file on demand and cannot be changed.
 type packedObject struct {
 	pack   *gitPack
 	hash   plumbing.Hash

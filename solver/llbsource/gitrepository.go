@@ -44,8 +44,8 @@ func (r *gitReader) repository(ctx context.Context, remote string, hash plumbing
 	}}, nil
 }
 
-// peel follows annotated tags from the object with a hash to a commit. It also returns
-// the raw object of the first tag, or nil if hash is a commit.
+// peel follows annotated tags from the object with the given hash to a commit. It also
+// returns the raw object of the first tag, or nil if the object is a commit.
 func (r *gitRepository) peel(hash plumbing.Hash) (*object.Commit, []byte, error) {
 	var first []byte
 	for range maxLinksOfTags {
@@ -72,8 +72,8 @@ func (r *gitRepository) peel(hash plumbing.Hash) (*object.Commit, []byte, error)
 // may point to tags.
 const maxLinksOfTags = 10
 
-// raw returns the bytes of an object in git's format, without the header. An object of
-// more than 1 MiB is an error.
+// raw returns the bytes of a git object without the header. An object of more than 1 MiB
+// is an error.
 func (r *gitRepository) raw(kind plumbing.ObjectType, hash plumbing.Hash) ([]byte, error) {
 	o, err := r.EncodedObject(kind, hash)
 	if err != nil {

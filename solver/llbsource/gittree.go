@@ -215,7 +215,7 @@ func (m *gitModule) file(hash plumbing.Hash, at string, mode uint32) (*tree.Node
 	return tree.NewFile(m.r.meta(mode), f.blob), nil
 }
 
-// content stores the content of the blob object with a hash. An object that many files
+// content stores the content of the git blob with the given hash. A blob that many files
 // refer to is read once.
 func (m *gitModule) content(hash plumbing.Hash) (*gitFile, error) {
 	if f, ok := m.contents[hash]; ok {
@@ -245,8 +245,8 @@ type readModule struct {
 	cost gitBudget
 }
 
-// submodule returns the files of the submodule at a path, at the given commit. A commit
-// is fetched once, even if it appears at several paths.
+// submodule returns the files that a commit of a submodule contains. at is the path of the
+// submodule. A commit is fetched once, even if it appears at several paths.
 func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, subdir string) (*tree.Node, error) {
 	if m.depth == maxModuleDepth {
 		return nil, fmt.Errorf("submodules are nested more than %d deep", maxModuleDepth)

@@ -177,8 +177,8 @@ func many(n int) []tarEntry {
 }
 
 // TestHostileImages checks that fetching an inconsistent image from a registry or layout
-// fails with one error, which includes the image and the inconsistent part. No file is
-// written outside the store.
+// returns an error with the name of the image and the inconsistent part. It also checks
+// that no file is written outside the store.
 func TestHostileImages(t *testing.T) {
 	slowtest.Skip(t, "reaches the limits of images")
 	good := makeTar(t, tarEntry{name: "a", data: "x"})

@@ -142,8 +142,8 @@ func choose(list []ocispecs.Descriptor, p ocispecs.Platform) (ocispecs.Descripto
 	return *best, nil
 }
 
-// manifest returns the parsed manifest or index with the digest of d. It is fetched only
-// if the local store does not have it.
+// manifest returns the parsed manifest or index with the digest of d. It fetches the
+// manifest only if the local store does not have it.
 func (i *Image) manifest(ctx context.Context, d ocispecs.Descriptor) (*manifest, error) {
 	data, err := i.smallBlob(d.Digest, func() (io.ReadCloser, error) {
 		data, err := i.from.manifest(ctx, d)

@@ -13,9 +13,9 @@ import (
 )
 
 // Index maps host files and downloads to their content in the store, so that unchanged
-// files are not read again. Its users do not check that a blob exists. Whoever removes
-// blobs from the store must therefore call [Index.Keep]. A nil Index is empty and ignores
-// additions. Safe for concurrent use.
+// files are not read again. Users of an Index do not check that a blob exists. Code that
+// removes blobs from the store must therefore call [Index.Keep]. A nil Index is empty and
+// ignores additions. Safe for concurrent use.
 type Index struct {
 	file string
 	now  func() time.Time
@@ -26,7 +26,7 @@ type Index struct {
 	changed bool
 }
 
-// indexContent is what an index file contains.
+// indexContent is the content of an index file.
 type indexContent struct {
 	Files     map[string]indexedFile  // by path
 	Downloads map[string]pastDownload // by [downloadKey]
@@ -36,8 +36,8 @@ func newIndexContent() indexContent {
 	return indexContent{Files: map[string]indexedFile{}, Downloads: map[string]pastDownload{}}
 }
 
-// pastDownload is a download of an earlier build, with the response headers that
-// revalidate and name the file.
+// pastDownload is a download of an earlier build, with the response headers that are used
+// to revalidate the file and to determine its name.
 type pastDownload struct {
 	Blob   tree.Blob
 	Header map[string]string
@@ -124,8 +124,9 @@ func (x *Index) lookup(file string, info fs.FileInfo) (tree.Blob, bool) {
 // clock that ticks at least 100 times a second.
 const clockTick = 20 * time.Millisecond
 
-// isStable reports whether every later write to the file is certain to change its times.
-// A write in the same clock tick as the previous one may leave them unchanged.
+// isStable reports whether every later write to the file is certain to change the times of
+// the file. A write in the same clock tick as the previous one may leave the times
+// unchanged.
 func (x *Index) isStable(info fs.FileInfo) bool {
 	if x == nil {
 		return false

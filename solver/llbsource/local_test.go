@@ -14,7 +14,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// openLocal opens a directory as the local source of a build that runs at the time now.
+// openLocal opens the directory dir as the local source of a build that runs at the given
+// time.
 func openLocal(t *testing.T, dir string, now time.Time) solver.Source {
 	t.Helper()
 	store, err := tree.OpenStore(t.TempDir())

@@ -43,7 +43,7 @@ func DefaultDirs(configDir, home string) []string {
 }
 
 // registryHosts returns the hosts that serve the images of a registry: its mirrors, then
-// the registry itself. They have no authorizers yet. The caller must hold c.mu.
+// the registry itself. The hosts have no authorizers yet. The caller must hold c.mu.
 func (c *Client) registryHosts(ctx context.Context, host string, insecure bool) ([]docker.RegistryHost, error) {
 	key := hostKey{host, insecure}
 	if hosts, ok := c.hosts[key]; ok {

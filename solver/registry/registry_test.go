@@ -50,7 +50,7 @@ func write(t *testing.T, r *Repository) error {
 	return err
 }
 
-// read pulls the layer and the manifest that write pushed, and checks them.
+// read pulls the layer and the manifest that write pushed, and checks their content.
 func read(t *testing.T, r *Repository) error {
 	t.Helper()
 	d, err := r.Resolve(t.Context())

@@ -156,8 +156,8 @@ func (w *writer) imported(id digest.Digest) ([]llbsource.RemoteLayer, error) {
 	return layers, err
 }
 
-// chain adds the layers of a result to the config and returns the index of the last one.
-// The parent of each layer is the layer before it.
+// chain adds the layers of a result to the config and returns the index of the last layer.
+// The parent of each layer is the preceding layer.
 func (w *writer) chain(layers []llbsource.RemoteLayer) int {
 	parent := -1
 	for _, l := range layers {

@@ -15,7 +15,7 @@ import (
 )
 
 // TestFIFOs checks that reading a cache from a directory returns an error if a file is a
-// FIFO. Opening a FIFO without care blocks forever.
+// FIFO. Opening a FIFO like a regular file would block forever.
 func TestFIFOs(t *testing.T) {
 	l := &localStorage{dir: t.TempDir(), ref: "latest"}
 	blob := ocispecs.Descriptor{Digest: digest.FromString("x")}

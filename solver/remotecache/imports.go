@@ -51,7 +51,8 @@ type Cache struct {
 	complete []bool // by layer: whether the manifest lists it and all of its parents
 }
 
-// layerChain is a result in a cache: a list of layers, lowest first.
+// layerChain is the result of a record in an imported cache: a list of layers, lowest
+// first.
 type layerChain struct {
 	cache   *Cache
 	layers  []ocispecs.Descriptor
@@ -192,8 +193,8 @@ func (c *Cache) completeLayers() []bool {
 	return complete
 }
 
-// has reports whether the manifest lists all given layers. layers are their indexes in the
-// config. It returns false if layers is empty.
+// has reports whether the manifest lists all given layers. layers contains the indexes of
+// the layers in the config. If layers is empty, has returns false.
 func (c *Cache) has(layers []int) bool {
 	for _, i := range layers {
 		if _, ok := c.layers[c.config.Layers[i].Blob]; !ok {
@@ -206,9 +207,9 @@ func (c *Cache) has(layers []int) bool {
 // older reports whether r is unset or was created before t.
 func (r layerChain) older(t time.Time) bool { return r.cache == nil || t.After(r.created) }
 
-// resolve sets r.layers. layers contains indexes of layers in the config: all layers of
-// the result if r.chained is set. Otherwise, it contains only the top layer, and resolve
-// adds the layers below.
+// resolve sets r.layers. layers contains indexes of layers in the config: of all layers of
+// the result if r.chained is set, otherwise of the top layer only. In the second case,
+// resolve adds the layers below.
 func (r *layerChain) resolve(layers []int) {
 	all := r.cache.config.Layers
 	if !r.chained {

@@ -97,8 +97,8 @@ func inlineCache(ctx context.Context, s storage, from string, m manifest) (*Cach
 }
 
 // inlineConfig returns the inline cache in an image config as the config of a cache. data
-// is the image config, layers are the layers in the manifest, which it also returns by
-// digest. If the image has no inline cache, it returns nil.
+// is the image config, layers are the layers in the manifest. inlineConfig also returns
+// these layers by digest. If the image has no inline cache, it returns nil.
 func inlineConfig(data []byte, layers []ocispecs.Descriptor) (*cacheconfig.CacheConfig, map[digest.Digest]ocispecs.Descriptor, error) {
 	var img imageConfig
 	if err := json.Unmarshal(data, &img); err != nil {
@@ -159,7 +159,7 @@ func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot)
 	return json.Marshal(list)
 }
 
-// layerIDs returns the ids of the layers in the result of a record, as layerID defines them.
+// layerIDs returns the ids of the layers in the result of a record. See layerID.
 func (x *Exporter) layerIDs(r solver.ChainRecord) ([]string, error) {
 	var ids []string
 	if r.Imported == "" {

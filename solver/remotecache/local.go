@@ -21,7 +21,8 @@ import (
 )
 
 // localStorage is the storage of a cache in an OCI layout, a directory that can contain
-// several caches. The digest of the manifest or, if it is "", the tag identifies the cache.
+// several caches. The cache is identified by the digest of its manifest or, if the digest
+// is "", by its tag.
 type localStorage struct {
 	dir, ref string // directory and tag
 	digest   digest.Digest

@@ -54,8 +54,8 @@ func (f From) String() string { return f.Ref + f.Src }
 // String returns the name or the directory of the cache.
 func (t To) String() string { return t.Ref + t.Dest }
 
-// NewFrom parses the attributes of a cache import of type kind. They are the same as in
-// BuildKit. Unknown attributes are errors.
+// NewFrom parses the attributes of a cache import of type kind. The attributes are the
+// same as in BuildKit. Unknown attributes are errors.
 func NewFrom(kind string, attrs map[string]string) (From, error) {
 	f := From{Type: kind}
 	err := parse(attrs, map[string]func(string) error{
@@ -80,8 +80,8 @@ func NewFrom(kind string, attrs map[string]string) (From, error) {
 	return f, nil
 }
 
-// NewTo parses the attributes of a cache export of type kind. They are the same as in
-// BuildKit. Unknown attributes, and values that are not supported, are errors.
+// NewTo parses the attributes of a cache export of type kind. The attributes are the same
+// as in BuildKit. Unknown attributes and unsupported values are errors.
 func NewTo(kind string, attrs map[string]string) (To, error) {
 	t := To{Type: kind, Mode: Min}
 	oci, image, compression, force := true, true, "gzip", false
@@ -118,15 +118,15 @@ func NewTo(kind string, attrs map[string]string) (To, error) {
 	return t, nil
 }
 
-// text returns a function that stores the value of an attribute in *to.
-func text(to *string) func(string) error {
-	return func(v string) error { *to = v; return nil }
+// text returns a function that stores the value of an attribute in *dst.
+func text(dst *string) func(string) error {
+	return func(v string) error { *dst = v; return nil }
 }
 
 // boolean returns a function that parses the value of an attribute, such as "true", and
-// stores it in *to.
-func boolean(to *bool) func(string) error {
-	return func(v string) (err error) { *to, err = strconv.ParseBool(v); return err }
+// stores it in *dst.
+func boolean(dst *bool) func(string) error {
+	return func(v string) (err error) { *dst, err = strconv.ParseBool(v); return err }
 }
 
 // parse calls a function for each attribute with the attribute's value. fields maps
