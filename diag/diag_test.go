@@ -53,7 +53,8 @@ func TestDiagnosticLines(t *testing.T) {
 	}
 }
 
-// TestErrorf checks the fields and methods of diagnostics.
+// TestErrorf checks the diagnostics from Errorf, and the methods Error, Unwrap, In and
+// Shown.
 func TestErrorf(t *testing.T) {
 	r := source.Range{File: source.NewFile("f", []byte("abc")), Start: 1, End: 2}
 	d := Errorf(r, "reading %q: %w", "x", io.ErrUnexpectedEOF)

@@ -37,7 +37,7 @@ func (o TextOptions) withDefaults() TextOptions {
 // The column counts characters. A wide character counts as one, and so does a character
 // with combining marks. The excerpt shows the lines of the context. Related locations
 // follow with their own excerpts. Unprintable characters are spelled out, so that a file
-// cannot send commands to the terminal. Text returns the first error of w.
+// cannot send commands to the terminal. Text returns the first error from w.
 func Text(w io.Writer, l List, opt TextOptions) error {
 	p := &textPrinter{opt: opt.withDefaults()}
 	for _, d := range l {

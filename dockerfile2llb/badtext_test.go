@@ -80,7 +80,7 @@ func TestClosedContext(t *testing.T) {
 	}
 }
 
-// encodeText converts and encodes a Dockerfile, and returns the error of the encoding.
+// encodeText converts and encodes a Dockerfile. It returns the error from encoding.
 func encodeText(t *testing.T, text string) error {
 	t.Helper()
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))

@@ -77,7 +77,8 @@ func describeError(text []byte) string {
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
-// convertText converts and encodes a Dockerfile. It returns the error.
+// convertText converts a Dockerfile and encodes the result. It returns the error from
+// either step.
 func convertText(text []byte) error {
 	f, diags := parser.Parse(source.NewFile("Dockerfile", text))
 	if err := diags.Err(); err != nil {

@@ -213,8 +213,8 @@ func (x *exec) write(ctx context.Context, c *llb.Constraints, to *message) error
 	return nil
 }
 
-// withDefaultPath returns the process with a PATH, unless the daemon sets a default PATH
-// itself.
+// withDefaultPath returns the process with the default PATH variable, unless the process
+// has a PATH or the daemon sets the default itself.
 func (x *exec) withDefaultPath(c *llb.Constraints, to *message) *pb.Meta {
 	if c.Caps == nil {
 		return &x.meta

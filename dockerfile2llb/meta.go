@@ -30,7 +30,7 @@ const (
 	commandKey = "com.docker.dockerfile.v1.command" // the instruction as written
 )
 
-// describe stores the instruction as written, code, in the description of an operation.
+// describe stores code, the instruction as written, in the description of an operation.
 func describe(code string) llb.ConstraintsOpt {
 	return llb.WithDescription(map[string]string{commandKey: code})
 }
@@ -90,8 +90,8 @@ func (e *emitter) supports(id apicaps.CapID) bool {
 }
 
 // proxyEnv returns the proxy settings in the build arguments. Their names are
-// case-insensitive. If a name occurs in several spellings, the last one in byte order
-// takes precedence. It returns nil without any proxy.
+// case-insensitive. If a name occurs in several spellings, the last spelling in byte
+// order takes precedence. If no proxy is set, it returns nil.
 func proxyEnv(args map[string]string) *pb.ProxyEnv {
 	p := &pb.ProxyEnv{}
 	found := false

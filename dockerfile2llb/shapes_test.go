@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// repeatLines generates one stage that repeats unit.
+// repeatLines generates a Dockerfile with one stage that consists of repetitions of unit.
 func repeatLines(unit string) func(int) string {
 	return func(n int) string { return "FROM scratch\n" + strings.Repeat(unit, n/len(unit)) }
 }

@@ -207,9 +207,9 @@ func (b *build) solve(ctx context.Context, r *dockerfile2llb.Conversion) (client
 	return res.SingleRef()
 }
 
-// redirect hands the build to the frontend in BUILDKIT_SYNTAX or # syntax, unless this
-// frontend runs because of one of them. The second result reports whether another
-// frontend ran the build.
+// redirect hands the build to the frontend in BUILDKIT_SYNTAX or # syntax, unless another
+// frontend has already redirected the build to this one. The second result reports
+// whether another frontend ran the build.
 func (b *build) redirect(ctx context.Context) (*client.Result, bool, error) {
 	if b.options.Redirected {
 		return nil, false, nil

@@ -124,7 +124,7 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// lastRequest returns the last request that b received to solve a definition.
+// lastRequest returns the last Solve request that b received.
 func lastRequest(b *fakegateway.Client) client.SolveRequest {
 	solved := b.SolveRequests()
 	return solved[len(solved)-1]

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// hasCap reports whether this frontend has the capability name. The label
+// hasCap reports whether this frontend has the named capability. The label
 // moby.buildkit.frontend.caps on the frontend image lists the same capabilities.
 func hasCap(name string) bool {
 	switch name {

@@ -39,7 +39,7 @@ type marshalError struct{ err error }
 // Error implements error with upstream's text.
 func (e *marshalError) Error() string { return "failed to marshal LLB definition: " + e.err.Error() }
 
-// Unwrap returns the error of the operation.
+// Unwrap returns the error from encoding the operation.
 func (e *marshalError) Unwrap() error { return e.err }
 
 // isLocal reports whether firstError(err) has a location that clients must not receive.

@@ -95,7 +95,7 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-// TestFailingCall checks that the error of each call is reported once, with its gRPC
+// TestFailingCall checks that an error from any call is reported once, with its gRPC
 // code.
 func TestFailingCall(t *testing.T) {
 	complete := manyCalls()

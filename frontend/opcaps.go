@@ -12,8 +12,8 @@ import (
 )
 
 // checkOps returns an error for the first operation that needs a capability that the
-// builder lacks. The builder would reject the operation, too, but its error lacks the
-// instruction and its location.
+// builder lacks. The builder would reject the operation, too, but its error would not
+// contain the instruction and the location of the instruction.
 func checkOps(caps *apicaps.CapSet, def *pb.Definition) error {
 	for _, op := range def.Def {
 		dgst := digest.FromBytes(op)

@@ -109,7 +109,7 @@ func (b *build) assemble(results []platformResult) (*client.Result, error) {
 }
 
 // addMeta adds the metadata for one platform to the result, such as the image config.
-// suffix distinguishes the platforms in the keys.
+// suffix is appended to each metadata key to distinguish the platforms.
 func addMeta(res *client.Result, suffix string, r *dockerfile2llb.Conversion) error {
 	config, err := json.Marshal(r.Image)
 	if err != nil {

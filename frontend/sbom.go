@@ -28,7 +28,7 @@ const (
 	scanOut    = "/run/out/"
 )
 
-// coreSBOM is the name of the SBOM for the target, among the files that a scanner writes.
+// coreSBOM is the name that a scanner gives to the SBOM of the target.
 const coreSBOM = "sbom"
 
 // predicateSPDX is the in-toto predicate type of an SPDX SBOM. If an SBOM of this type

@@ -15,8 +15,9 @@ import (
 	"slipway/source"
 )
 
-// subrequest is a request about a Dockerfile other than a build. Request contains the
-// name, version and options that describe it to clients.
+// subrequest is a request for information about a Dockerfile, such as a list of its
+// stages. Request contains the name, version and options that describe the subrequest to
+// clients.
 type subrequest struct {
 	subrequests.Request
 	answer func(*build, context.Context) (*client.Result, error)

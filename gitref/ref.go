@@ -42,7 +42,8 @@ type Ref struct {
 	UnencryptedTCP bool
 }
 
-// ErrNotGit is wrapped by the errors of Parse about strings that are not git sources.
+// ErrNotGit is wrapped by the errors that Parse returns for strings that are not git
+// sources.
 var ErrNotGit = errors.New("not a git source")
 
 // remote is a git source, split into its parts.

@@ -179,8 +179,9 @@ func TestDeterministicError(t *testing.T) {
 	}
 }
 
-// FuzzParse checks the invariants of Parse for any string: no panic, one of three
-// outcomes, and a remote that is itself a git source without options.
+// FuzzParse checks the result of Parse for any string. It must be a Ref, an error about
+// the options, or ErrNotGit. The remote of the Ref must itself be a git source without
+// options.
 func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		ref, isGit, err := gitref.Parse(s)

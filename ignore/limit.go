@@ -11,8 +11,8 @@ const (
 	// maxLines is the maximum number of lines in an ignore file. The frontend sends all
 	// patterns to the client in one message of at most 16 MiB.
 	maxLines = 1_000_000
-	// maxWildcards is the maximum number of distinct patterns with wildcards. Each one is
-	// compiled to a regular expression.
+	// maxWildcards is the maximum number of distinct patterns with wildcards. Each of
+	// these patterns is compiled to a regular expression.
 	maxWildcards = 10_000
 	// maxWildcardBytes is the maximum total length of patterns with wildcards in bytes.
 	maxWildcardBytes = 512 << 10

@@ -33,7 +33,7 @@ type Matcher struct {
 }
 
 // compiledRule is a rule with a matcher of its own. The library could match all patterns
-// at once, but would not return the decisive one.
+// at once, but would not return the decisive pattern.
 type compiledRule struct {
 	Rule
 	match *patternmatcher.PatternMatcher // nil if the pattern has no wildcards

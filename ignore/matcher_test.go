@@ -108,7 +108,7 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 }
 
-// FuzzIgnores compares Ignores with BuildKit's library.
+// FuzzIgnores checks that Ignores and BuildKit's library exclude the same paths.
 func FuzzIgnores(f *testing.F) {
 	for _, s := range [][3]string{
 		{"a\n!a/b\n", "a", "b"},

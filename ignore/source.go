@@ -6,8 +6,7 @@ import (
 )
 
 // ExcludesSource reports whether the ignore file certainly excludes src, a source of COPY
-// or ADD as written. It also returns the path that it matched. A nil Matcher excludes
-// nothing.
+// or ADD as written. It also returns src as a clean path. A nil Matcher excludes nothing.
 //
 // Upstream: if any rule starts with !, no source is reported, even if it is certainly
 // excluded. Wildcards and leading slashes in src are matched literally. Only a pattern

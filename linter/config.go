@@ -108,8 +108,8 @@ func setNames(value string, all *bool, names *map[string]bool) {
 	}
 }
 
-// Merge returns c with the additional rules that o skips or enables. It does not change
-// Error.
+// Merge returns c with the additional rules that o skips or enables. The result has the
+// Error of c.
 func (c Config) Merge(o Config) Config {
 	c.SkipAll = c.SkipAll || o.SkipAll
 	c.ExperimentalAll = c.ExperimentalAll || o.ExperimentalAll

@@ -23,7 +23,8 @@ func nameSet(names ...string) map[string]bool {
 	return m
 }
 
-// TestParseConfig checks the configurations and errors for texts.
+// TestParseConfig checks the configuration or the error that ParseConfig returns for a
+// text.
 func TestParseConfig(t *testing.T) {
 	for _, tc := range []struct {
 		text string

@@ -49,7 +49,8 @@ func (p *Pass) ReportIn(lines, rng source.Range, format string, args ...any) {
 	})
 }
 
-// FirstOf returns the first stage with the given name in lower case, or nil.
+// FirstOf returns the first stage with the given name, which must be in lower case. If no
+// stage has the name, it returns nil.
 func (p *Pass) FirstOf(name string) *instructions.Stage {
 	if p.firstStages == nil {
 		p.firstStages = map[string]*instructions.Stage{}

@@ -8,8 +8,8 @@ import (
 	"slipway/source"
 )
 
-// Input is the Dockerfile that [Run] checks, and its parsed and planned forms. Fields
-// that could not be computed because of an error are nil.
+// Input contains the forms of a Dockerfile that [Run] checks. Fields that could not be
+// computed because of an error are nil.
 type Input struct {
 	File       *parser.File
 	Dockerfile *instructions.Dockerfile // nil if an instruction is invalid

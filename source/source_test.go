@@ -234,7 +234,8 @@ func FuzzText(f *testing.F) {
 	})
 }
 
-// checkSlice checks that s equals want and that its positions are ascending.
+// checkSlice checks that s equals want, and that the offsets of the bytes of s are
+// ascending.
 func checkSlice(t *testing.T, s Text, want string) {
 	t.Helper()
 	if s.String() != want {

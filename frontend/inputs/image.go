@@ -34,7 +34,7 @@ func newImageKey(ref string, opt sourceresolver.Opt) imageKey {
 	return key
 }
 
-// Image resolves the config of an image, once per platform and mode.
+// Image resolves the config of an image, once per platform and resolve mode.
 func (in *Inputs) Image(ctx context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
 	mode := q.Mode
 	if mode == "" {

@@ -107,7 +107,8 @@ func (in *Inputs) ReadAhead(ctx context.Context) (stop func()) {
 }
 
 // fetchFile reads a file of at most maxFile bytes. A larger file exceeds the size of a
-// gateway message. In this case, fetchFile queries the size to return a tooLargeError.
+// gateway message. In this case, fetchFile queries the file size to return a
+// tooLargeError.
 func fetchFile(ctx context.Context, ref client.Reference, name string) ([]byte, error) {
 	b, err := ref.ReadFile(ctx, client.ReadRequest{
 		Filename: name,
@@ -134,8 +135,8 @@ func isTooLarge(err error) bool {
 	return errors.As(err, &e)
 }
 
-// State returns the named context input or, if input is nil, the main context. For local
-// sources, the client sends only the paths in used.
+// State returns the state of the named context input or, if input is nil, of the main
+// context. For local sources, the client sends only the paths in used.
 func (in *Inputs) State(ctx context.Context, input *plan.Input, used *plan.Paths) (llb.State, error) {
 	if input != nil {
 		open, ok := input.Handle.(opener)

@@ -21,7 +21,8 @@ import (
 	"slipway/plan"
 )
 
-// newInputs returns the Inputs of the builder b with the given frontend options.
+// newInputs returns the Inputs of a build by the builder b with the given frontend
+// options.
 func newInputs(t *testing.T, b client.Client, opts map[string]string) *Inputs {
 	t.Helper()
 	o, err := options.Parse(opts)
@@ -185,7 +186,7 @@ func TestRemoteContext(t *testing.T) {
 	}
 }
 
-// TestImageOnce checks that an image is resolved once per platform and mode.
+// TestImageOnce checks that an image is resolved once per platform and resolve mode.
 func TestImageOnce(t *testing.T) {
 	b := &fakegateway.Client{}
 	in := newInputs(t, b, nil)

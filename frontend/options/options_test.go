@@ -11,7 +11,7 @@ import (
 	"slipway/plan"
 )
 
-// TestParse checks the values of options.
+// TestParse checks the Options that Parse returns for valid values.
 func TestParse(t *testing.T) {
 	for _, tc := range []struct {
 		name string
@@ -91,7 +91,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestPlatforms checks when the result has several platforms.
+// TestPlatforms checks which options lead to a result for several platforms.
 func TestPlatforms(t *testing.T) {
 	for _, tc := range []struct {
 		platform, multi string

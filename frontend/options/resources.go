@@ -46,8 +46,8 @@ func setUlimits(o *Options, _, v string) error {
 	return nil
 }
 
-// setHosts parses comma-separated host=ip pairs. It converts them to lower case, because
-// host names are case-insensitive.
+// setHosts parses comma-separated host=ip pairs. It converts host names to lower case,
+// because they are case-insensitive.
 func setHosts(o *Options, _, v string) error {
 	if v == "" {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"slipway/plan"
 )
 
-// fromPlatformFlagConstDisallowed reports a --platform without variables. It accepts
-// stages whose name contains the operating system or the architecture.
+// fromPlatformFlagConstDisallowed reports a FROM --platform without variables. It accepts
+// a stage whose name contains the operating system or the architecture of the platform.
 func fromPlatformFlagConstDisallowed() *linter.Rule {
 	r := catalogueFromPlatformFlagConstDisallowed
 	return r.rule(linter.Checks{From: func(p *linter.Pass, f *plan.From, x *plan.Expansion) {

@@ -31,8 +31,8 @@ func multipleInstructionsDisallowed() *linter.Rule {
 	}})
 }
 
-// overridingKind returns the kind of an instruction that overrides earlier instructions
-// of its kind, or "" for other instructions.
+// overridingKind returns the keyword of an instruction that overrides earlier
+// instructions with the same keyword. It returns "" for other instructions.
 func overridingKind(c instructions.Command) string {
 	switch c.(type) {
 	case *instructions.Cmd:

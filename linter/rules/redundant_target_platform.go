@@ -5,7 +5,8 @@ import (
 	"slipway/plan"
 )
 
-// redundantTargetPlatform reports --platform=$TARGETPLATFORM.
+// redundantTargetPlatform reports FROM --platform=$TARGETPLATFORM, because the target
+// platform is the default.
 func redundantTargetPlatform() *linter.Rule {
 	const key = "TARGETPLATFORM"
 	r := catalogueRedundantTargetPlatform

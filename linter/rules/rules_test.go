@@ -39,7 +39,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// resolver is a plan.Resolver with the images of the corpus, an image for amd64 only, and
+// resolver is a plan.Resolver with the default test images, an image for amd64 only, and
 // an ignore file.
 type resolver struct{ ignored string }
 
@@ -66,8 +66,8 @@ func (w resolver) Ignore(context.Context) (*ignore.Matcher, error) {
 
 func (resolver) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }
 
-// warningsOf returns the warnings from a rule as text for a Dockerfile that is built for
-// linux/arm64.
+// warningsOf plans a Dockerfile for linux/arm64 and returns the warnings from rule r as
+// text. ignored is the content of the ignore file.
 func warningsOf(t *testing.T, r *linter.Rule, dockerfile, ignored string) string {
 	t.Helper()
 	content := []byte(dockerfile)
