@@ -26,7 +26,7 @@ func (w *fixture) withoutGroups(t *testing.T) {
 }
 
 // TestGroup checks that the control group of a step is removed however the step ends,
-// and the groups of the builder are removed when the runner is closed.
+// and that the groups of the builder are removed when the runner is closed.
 func TestGroup(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	if isRootless(t) {

@@ -278,12 +278,12 @@ func search(spans []span) []bpf.Instruction {
 	return branch(bpf.JumpGreaterOrEqual, spans[middle].first, search(spans[middle:]), search(spans[:middle]))
 }
 
-// branch returns code that compares the loaded word with a value and runs either yes or
-// no. Both must end with a return.
-func branch(cond bpf.JumpTest, value uint32, yes, no []bpf.Instruction) []bpf.Instruction {
-	jump := []bpf.Instruction{bpf.JumpIf{Cond: cond, Val: value, SkipTrue: uint8(len(no))}}
-	if len(no) > 255 { // too far for a conditional jump
-		jump = []bpf.Instruction{bpf.JumpIf{Cond: cond, Val: value, SkipFalse: 1}, bpf.Jump{Skip: uint32(len(no))}}
+// branch returns code that compares the loaded word with a value. If cond holds, the
+// code runs onTrue, otherwise onFalse. Both must end with a return instruction.
+func branch(cond bpf.JumpTest, value uint32, onTrue, onFalse []bpf.Instruction) []bpf.Instruction {
+	jump := []bpf.Instruction{bpf.JumpIf{Cond: cond, Val: value, SkipTrue: uint8(len(onFalse))}}
+	if len(onFalse) > 255 { // too far for a conditional jump
+		jump = []bpf.Instruction{bpf.JumpIf{Cond: cond, Val: value, SkipFalse: 1}, bpf.Jump{Skip: uint32(len(onFalse))}}
 	}
-	return slices.Concat(jump, no, yes)
+	return slices.Concat(jump, onFalse, onTrue)
 }
