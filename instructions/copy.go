@@ -107,8 +107,8 @@ func bodies(in *parser.Instruction) map[string]body {
 
 // inline returns the file that the heredoc redirection w creates.
 //
-// Upstream: a word in a JSON array that only looks like a heredoc redirection is an empty
-// file.
+// Upstream: a word in a JSON array that only looks like a heredoc redirection creates an
+// empty file.
 func inline(docs map[string]body, w parser.Word, h parser.Heredoc) Inline {
 	file := Inline{Name: h.Name, Expand: h.Expand, Range: w.Text.Range()}
 	if doc, ok := docs[h.Name]; ok {

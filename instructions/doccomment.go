@@ -7,8 +7,8 @@ import (
 )
 
 // describe returns the description of a stage or an ARG from the comment above it. The
-// description is the text after the name in the first line that starts with the name. It
-// is "" if no line does.
+// description is the text after the name in the first line that starts with the name. If
+// no line starts with the name, the description is "".
 //
 //	description = "#" name " " text .
 func describe(in *parser.Instruction, name string) string {

@@ -19,7 +19,7 @@ type field struct {
 	start int // index of text in the flag's value; -1 if CSV quotes hide it
 }
 
-// fieldsError is the error for a value that is not a CSV record.
+// fieldsError is the error for a flag whose value is not a CSV record.
 type fieldsError struct {
 	cause    error
 	location source.Range

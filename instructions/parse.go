@@ -9,11 +9,11 @@ import (
 )
 
 // builder converts an instruction to its type. Because only the first error in an
-// instruction is reported, builders check in upstream's order.
+// instruction is reported, builders perform their checks in the same order as upstream.
 type builder func(*parser.Instruction) (Command, *diag.Diagnostic)
 
 // keywords lists all instructions. If several keywords are equally similar to a misspelt
-// one, errors suggest the first of them.
+// keyword, errors suggest the first of them.
 var keywords = []struct {
 	name  string
 	build builder
@@ -73,7 +73,7 @@ func Parse(f *parser.File) (*Dockerfile, diag.List) {
 func Code(c Command) string { return strings.TrimSpace(c.Syntax().Line.String()) }
 
 // ParseOne converts one instruction to its type. Its errors lack the line number that
-// Parse prepends. Upstream omits it in errors about ONBUILD triggers, too.
+// Parse prepends. Upstream also omits the line number in errors about ONBUILD triggers.
 func ParseOne(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	c, d := build(in)
 	if d == nil {

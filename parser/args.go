@@ -29,7 +29,7 @@ const (
 )
 
 // formOf returns the form of an instruction's arguments, or formNone if the keyword is
-// unknown. The keyword may be in any case.
+// unknown. It ignores the case of the keyword.
 func formOf(keyword string) form {
 	switch strings.ToLower(keyword) {
 	case "maintainer", "stopsignal", "user", "workdir":
@@ -113,7 +113,8 @@ func typedArgs(n *parser.Node, t source.Text) Args {
 	return out
 }
 
-// cutType splits t after its first word and the following space.
+// cutType splits the arguments of HEALTHCHECK after the type, which is the first word,
+// and the following space.
 func cutType(t source.Text) (word, rest source.Text) {
 	s := t.String()
 	end := 0

@@ -113,8 +113,8 @@ func newFlags(raw []string, words []flagWord) []Flag {
 	return flags
 }
 
-// newFlag returns the flag raw, whose quotes BuildKit has removed, with the source text
-// w.
+// newFlag returns a Flag. raw is the text of the flag from BuildKit, without quotes, and
+// w is the source text.
 func newFlag(raw string, w flagWord) Flag {
 	f := Flag{Text: w.text, Raw: raw}
 	f.Name, f.Value, f.HasValue = strings.Cut(strings.TrimPrefix(raw, "--"), "=")

@@ -19,7 +19,7 @@ const longComment = 1 << 15
 // and empty lines with a single "#" line.
 //
 // BuildKit's parser copies every comment and scans all of them again for each
-// instruction. Without the condensing, parsing a file with many comments takes quadratic
+// instruction. Without condensing, parsing a file with many comments takes quadratic
 // time. The copies are not needed, because the layout reads comments from the file
 // itself.
 type condensedReader struct {
@@ -124,7 +124,8 @@ func (s *condensedReader) ignorable(line int) bool {
 }
 
 // fileLine returns the line number in the file for a line number in the condensed output.
-// If the output line replaces several lines, it returns the number of the last one.
+// If the output line replaces several lines, it returns the number of the last of these
+// lines.
 func (s *condensedReader) fileLine(line int) int {
 	i := sort.Search(len(s.runs), func(i int) bool { return s.runs[i].line > line })
 	if i == 0 {

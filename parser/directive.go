@@ -42,7 +42,8 @@ func Check(content []byte) (value string, line int, ok bool) {
 	return value, loc[0].Start.Line, true
 }
 
-// Directive returns the parser directive with the given name in any case, or nil.
+// Directive returns the parser directive with the given name, or nil. It ignores the case
+// of the name.
 func (f *File) Directive(name string) *Directive {
 	for _, n := range f.Nodes {
 		d, ok := n.(*Directive)

@@ -54,7 +54,7 @@ func TestCheckDirective(t *testing.T) {
 	}
 }
 
-// TestDirective checks that File.Directive finds directives in any case.
+// TestDirective checks that File.Directive ignores the case of names.
 func TestDirective(t *testing.T) {
 	f, diags := Parse(source.NewFile("f", []byte(bom+"#  Syntax\t= a  b \r\n# ESCAPE=`\n# check\nFROM x\n")))
 	if len(diags) > 0 {

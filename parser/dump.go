@@ -97,7 +97,7 @@ func heredocKind(h Heredoc) string {
 	return s
 }
 
-// formName returns the name of the arguments' form in dumps, such as "words" or "json".
+// formName returns the name that dumps use for the type of a, such as "words" or "json".
 func formName(a Args) string {
 	switch a := a.(type) {
 	case *Raw:

@@ -105,8 +105,8 @@ func (p *layout) narrowRange(line source.Text, msg string, depth int) source.Ran
 	return rest.Range()
 }
 
-// firstNonString returns the first element of a JSON array that is not a string, or the
-// whole array.
+// firstNonString returns the first element of a JSON array that is not a string. If all
+// elements are strings, it returns the whole array.
 func firstNonString(t source.Text) source.Text {
 	for _, e := range jsonElements(t) {
 		if e.String()[0] != '"' {
@@ -116,8 +116,8 @@ func firstNonString(t source.Text) source.Text {
 	return t
 }
 
-// wordWithoutEquals returns the first word without = in the arguments of ENV or LABEL, or
-// all arguments.
+// wordWithoutEquals returns the first word without = in the arguments of ENV or LABEL. If
+// every word contains =, it returns all arguments.
 func (p *layout) wordWithoutEquals(t source.Text) source.Text {
 	for _, w := range p.splitQuoted(t) {
 		if !strings.Contains(w.String(), "=") {

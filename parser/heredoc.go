@@ -115,7 +115,7 @@ func (p *layout) unterminated(l logicalLine) (h Heredoc, first int, ok bool) {
 
 // hintTerminator adds a hint to d, the error for a heredoc without a terminator. The hint
 // points at the first line of the body that the author probably meant as the terminator,
-// such as one with trailing spaces.
+// such as a terminator with trailing spaces.
 func (p *layout) hintTerminator(d *diag.Diagnostic, h Heredoc, first int) *diag.Diagnostic {
 	for n := first; n <= p.file.Lines(); n++ {
 		t := contentText(p.file.LineRange(n, n))
@@ -129,8 +129,8 @@ func (p *layout) hintTerminator(d *diag.Diagnostic, h Heredoc, first int) *diag.
 	return d.Hinted("no line is %q alone", h.Name)
 }
 
-// maxPadding is the maximum number of bytes by which a line may exceed the name of the
-// heredoc for hintTerminator to consider it.
+// maxPadding limits the lines that hintTerminator considers: a line may be at most this
+// many bytes longer than the name of the heredoc.
 const maxPadding = 80
 
 // endsAt reports whether line is the terminator of the heredoc.

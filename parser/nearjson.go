@@ -77,9 +77,9 @@ func looksLikeJSON(s string, list bool) bool {
 	return list || len(inner) == len(body) || commaInArray.MatchString(s)
 }
 
-// jsonMistake finds the first mistake in s as a JSON array of strings. s must start with
-// [. It returns the range of the mistake in s and the reason, or "" as the reason if s is
-// valid.
+// jsonMistake finds the first mistake in s, which should be a JSON array of strings and
+// must start with [. It returns the range of the mistake in s and the reason, or "" as
+// the reason if s is valid.
 func jsonMistake(s string) (start, end int, reason string) {
 	i := skipSpace(s, 1)
 	if i < len(s) && s[i] == ']' {
@@ -169,8 +169,8 @@ func isHex(s string) bool {
 	return len(s) == 4 && strings.Trim(s, "0123456789abcdefABCDEF") == ""
 }
 
-// skipSpace returns the index of the first byte from s[i] on that is not white space in
-// JSON.
+// skipSpace returns the index of the first byte at or after s[i] that is not JSON white
+// space.
 func skipSpace(s string, i int) int {
 	for i < len(s) && isJSONSpace(s[i]) {
 		i++

@@ -21,7 +21,7 @@ RUN g
 `
 
 // TestWords checks the roles and the order of the words of each instruction, and that the
-// iteration stops early.
+// iteration can be stopped early.
 func TestWords(t *testing.T) {
 	f, diags := Parse(source.NewFile("f", []byte(wordsFile)))
 	if len(diags) > 0 {

@@ -6,7 +6,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// platformFor returns an arm64 platform. The operating system is Windows for the name
+// platformFor returns an arm64 platform. The operating system is Windows if os is
 // "windows", else Linux.
 func platformFor(os string) *ocispecs.Platform {
 	if os != "windows" {

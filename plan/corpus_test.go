@@ -41,8 +41,8 @@ func TestCorpus(t *testing.T) {
 
 // planTexts returns the texts of the plan and of the image config of a case, built with
 // the given value of the frontend option platform. Both are empty if the case has no
-// plan. The image config is empty if the case is a subrequest. It returns an error only
-// if the Dockerfile parses and the build fails.
+// plan. The image config is empty if the case is a subrequest. planTexts returns an error
+// only if the Dockerfile is valid and the build fails.
 func planTexts(ctx context.Context, c *golden.Case, platform string) (steps, image string, err error) {
 	builds, err := corpus.Open(ctx, c, platform)
 	if err != nil {

@@ -4,8 +4,8 @@ import "slipway/shell"
 
 // DefaultBases returns the base image names of the file's stages, expanded with the
 // defaults of the global ARGs instead of the build arguments. The list ends before the
-// first name that cannot be expanded. It is empty if the default of a global ARG cannot
-// be expanded.
+// first name that cannot be expanded. If the default of a global ARG cannot be expanded,
+// the list is empty.
 func (p *Plan) DefaultBases() []string {
 	b := &builder{Plan: p, expand: shell.Expander{Escape: p.Dockerfile.File.Escape}}
 	env := p.Predefined

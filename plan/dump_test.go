@@ -97,7 +97,7 @@ func dumpStage(w io.Writer, p *plan.Plan, st *plan.Stage) {
 	dumpVisits(w, st)
 }
 
-// base describes the base of a stage.
+// base formats the base of a stage for a dump.
 func base(st *plan.Stage) string {
 	switch b := st.Base.(type) {
 	case *plan.FromStage:
@@ -198,7 +198,7 @@ func dumpState(w io.Writer, st *plan.Stage, s, before plan.State) {
 	}
 }
 
-// fact describes a fact in a few words.
+// fact formats a fact for a dump.
 func fact(f plan.Fact) string {
 	switch f := f.(type) {
 	case *plan.Unset:

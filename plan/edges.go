@@ -22,7 +22,7 @@ type boundCommand struct {
 
 // bindEdges resolves --from and the sources of mounts to stages. A name that does not
 // match a stage refers to an image. Such an image becomes an implicit stage at the end of
-// the list.
+// Plan.Stages.
 func bindEdges(_ context.Context, b *builder) error {
 	for _, st := range b.Stages[:len(b.Dockerfile.Stages)] {
 		own := b.draft(st)
@@ -46,9 +46,9 @@ func bindEdges(_ context.Context, b *builder) error {
 }
 
 // bind finds the stages from which the instruction c reads, and adds edges to them from
-// the stage st. If --from or a mount names an image, bind adds an implicit stage. The
-// location of an image in --from is location. instruction is the source range for errors
-// about the image.
+// the stage st. If --from or a mount names an image, bind adds an implicit stage. For an
+// image in --from, this stage gets the given location. instruction is the source range of
+// c, for errors about images.
 func (b *builder) bind(st *Stage, c instructions.Command, location, instruction source.Range) (boundCommand, *diag.Diagnostic) {
 	bound := boundCommand{Command: c}
 	var names []source.Range
@@ -134,7 +134,8 @@ func variableRange(w parser.Word, res shell.Expansion) source.Range {
 	return w.Text.Range()
 }
 
-// stageNamed returns the last stage with the given name in any case, or nil.
+// stageNamed returns the last stage with the given name, or nil. It ignores the case of
+// the name.
 func (b *builder) stageNamed(name string) *Stage { return b.byName[strings.ToLower(name)] }
 
 // findCycle returns an error if stages copy from or mount each other in a cycle. It

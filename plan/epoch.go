@@ -21,8 +21,8 @@ const epochKey = "SOURCE_DATE_EPOCH"
 
 // setEpoch sets Plan.Epoch from SOURCE_DATE_EPOCH. A build argument, even an empty one,
 // takes precedence over the default of a global ARG. An ARG instruction then sees the
-// time in seconds since 1970 instead of the original value. The variable is unset if the
-// value yields no time.
+// time in seconds since 1970 instead of the original value. If epochOf returns no time,
+// the variable is unset.
 func (b *builder) setEpoch(ctx context.Context) error {
 	v, given := b.opt.BuildArgs[epochKey]
 	if !given {
@@ -134,8 +134,7 @@ type epochStage struct {
 	location source.Range // the range of the ADD
 }
 
-// read evaluates the stage st and stores the source of its ADD, which determines the
-// time, in s.
+// read evaluates the stage st and sets s.source to the source of the only ADD.
 func (s *epochStage) read(st *instructions.Stage) *diag.Diagnostic {
 	base, err := s.b.expand.Expand(st.From.Base.Value, s.env)
 	at := st.From.Base.Text.Range()
@@ -196,8 +195,8 @@ func (s *epochStage) args(c *instructions.Arg) *diag.Diagnostic {
 	return nil
 }
 
-// add stores the source of an ADD, which determines the time, in s. It validates the ADD
-// less strictly than a build.
+// add sets s.source to the source of an ADD. It validates the ADD less strictly than a
+// build does.
 //
 // Upstream: --keep-git-dir and --checksum may contradict the query of the URL, and
 // fetch-by-commit is ignored.

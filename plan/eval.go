@@ -42,8 +42,8 @@ type evaluator struct {
 	hasCmd   bool            // whether the stage has a CMD so far
 }
 
-// stage evaluates all instructions of the stage. If one fails, its Visit remains in the
-// plan.
+// stage evaluates all instructions of the stage. If an instruction fails, its Visit
+// remains in the plan.
 func (e *evaluator) stage() error {
 	e.inherit()
 	if err := e.begin(); err != nil {

@@ -29,7 +29,7 @@ type copier struct {
 	sourceTree             Tree
 }
 
-// copy plans a COPY or an ADD.
+// copy plans the step of a COPY or ADD instruction.
 func (e *evaluator) copy(c *instructions.Copy) *diag.Diagnostic {
 	p := &copier{evaluator: e, c: c, keepGit: c.KeepGit}
 	bodies, d := p.expandAll()
@@ -239,7 +239,7 @@ func (p *copier) git(ref *gitref.Ref, i int) *diag.Diagnostic {
 }
 
 // urlFilename returns the file name for a download: the last element of the URL's path,
-// or __unnamed__ if the path has none.
+// or __unnamed__ if the path is empty or /.
 func urlFilename(src string) string {
 	if u, err := url.Parse(src); err == nil {
 		if base := path.Base(u.Path); base != "." && base != "/" {

@@ -74,8 +74,8 @@ type portError struct {
 // Error implements error.
 func (e *portError) Error() string { return e.text }
 
-// portPart returns the part of w that err is about. It returns the range of w if
-// variables or quotes make w differ from raw, the expanded argument.
+// portPart returns the part of w that err is about. It returns the range of the whole
+// word if variables or quotes make w differ from raw, the expanded argument.
 func portPart(w parser.Word, raw string, err error) source.Range {
 	var e *portError
 	if errors.As(err, &e) && w.Text.String() == raw && e.from < e.to {

@@ -10,8 +10,8 @@ import (
 	"slipway/shell"
 )
 
-// run plans a RUN. It expands variables only in the flags. In the command, the shell of
-// the RUN step expands them.
+// run plans the step of a RUN instruction. It expands variables only in the flags,
+// because the shell of the RUN step expands variables in the command.
 func (e *evaluator) run(c *instructions.Run) *diag.Diagnostic {
 	mounts, d := e.mounts(c)
 	if d != nil {

@@ -7,7 +7,8 @@ import (
 	"slipway/instructions"
 )
 
-// workdir sets the working directory, and plans a step that creates it unless it is /.
+// workdir sets the working directory, and plans a step that creates this directory unless
+// it is /.
 func (e *evaluator) workdir(c *instructions.Workdir) *diag.Diagnostic {
 	p, d := e.word(c.Path)
 	if d != nil {

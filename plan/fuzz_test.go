@@ -7,7 +7,7 @@ import (
 	"slipway/diag"
 )
 
-// diagnosticOf returns the diagnostic in err, or nil if err has none.
+// diagnosticOf returns the diagnostic that err wraps, or nil if err wraps no diagnostic.
 func diagnosticOf(err error) *diag.Diagnostic {
 	var d *diag.Diagnostic
 	if !errors.As(err, &d) {

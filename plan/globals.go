@@ -63,7 +63,8 @@ func (b *builder) choosePlatforms() {
 }
 
 // predefined returns the ARGs that every Dockerfile has, such as TARGETPLATFORM. A build
-// argument with the same name replaces the value of one ARG without changing the others.
+// argument with the same name replaces the value of this ARG, but does not change the
+// other predefined ARGs.
 func predefined(b *builder) Env {
 	stage := b.opt.Target
 	if stages := b.Dockerfile.Stages; stage == "" && len(stages) > 0 {

@@ -146,7 +146,7 @@ func (b *builder) unresolvedBases(list []*Stage) (todo []*Stage, err error) {
 }
 
 // baseError returns an error about the base of the stage st as a diagnostic, with the
-// range of the base's name and a hint. A diagnostic is returned unchanged.
+// range of the base's name and a hint. If err is a diagnostic, it is returned unchanged.
 func (b *builder) baseError(st *Stage, err error) error {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) {
@@ -173,7 +173,7 @@ func (b *builder) countIdleRounds(st *Stage) {
 	}
 }
 
-// loadBase looks up the base of the stage st, which is a named context or an image.
+// loadBase looks up the base of the stage st: a named context or an image.
 func (b *builder) loadBase(ctx context.Context, st *Stage) error {
 	b.draft(st).done = st.Syntax == nil // implicit stages have no instructions
 	if st.Replaced != nil {
@@ -298,7 +298,8 @@ func (b *builder) loadImage(ctx context.Context, st *Stage, platform *ocispecs.P
 	return nil
 }
 
-// imageError is the error of an image lookup. It contains the image name for suggestions.
+// imageError is an error from the lookup of an image. It contains the image name for
+// suggestions.
 type imageError struct {
 	name string // the image name in the Dockerfile, with variables expanded
 	err  error
@@ -307,7 +308,8 @@ type imageError struct {
 func (e *imageError) Error() string { return e.name + ": " + e.err.Error() }
 func (e *imageError) Unwrap() error { return e.err }
 
-// withSuggestion adds a similar stage or image name to the error of an image lookup.
+// withSuggestion appends a suggestion to an error from the lookup of an image: a stage or
+// a well-known image with a similar name.
 func (b *builder) withSuggestion(err error) error {
 	if image, ok := err.(*imageError); ok { //nolint:errorlint // loadBase returns it unwrapped
 		return fmt.Errorf("%w%s", err, didYouMean(image.name, append(b.names(), commonImages()...)))

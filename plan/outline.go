@@ -174,8 +174,8 @@ func (*outliner) ownArgs(st *Stage) map[string]OutlineArg {
 	return own
 }
 
-// arg adds an ARG that a stage uses. For a global ARG, it also adds the ARGs that the
-// default uses.
+// arg adds an ARG that a stage uses. For a global ARG, it also adds the ARGs to which the
+// default value refers.
 func (o *outliner) arg(name string, own map[string]OutlineArg, visited map[string]bool) {
 	if visited[name] {
 		return

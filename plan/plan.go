@@ -88,8 +88,9 @@ type Stage struct {
 	Location source.Range
 }
 
-// Scan selects what an SBOM lists in addition to the target. An ARG sets each field. Its
-// value is a boolean or a comma-separated list of the stages for which the field is true.
+// Scan selects what an SBOM lists in addition to the target. Each field is set by an ARG.
+// The value of the ARG is a boolean, or a comma-separated list of the stages for which
+// the field is true.
 type Scan struct {
 	Stage   bool // BUILDKIT_SBOM_SCAN_STAGE: list the stage
 	Context bool // BUILDKIT_SBOM_SCAN_CONTEXT: list the main context, if the stage is the target
@@ -102,7 +103,7 @@ type BaseStep struct {
 	Range       source.Range
 }
 
-// Edge is a reference from a stage to another one, in --from or in a mount.
+// Edge is a reference from a stage to another stage, in --from or in a mount.
 type Edge struct {
 	To *Stage
 	By instructions.Command // the COPY or RUN

@@ -13,10 +13,11 @@ const (
 	// limit, a small file could expand to any size. BuildKit accepts messages of at most
 	// 16 MiB.
 	maxSize = 64 << 20
-	// perEntry is the size charged for each list or map entry that a stage copies from
-	// its base.
+	// perEntry is added to the size of the plan for each list or map entry that a stage
+	// copies from its base.
 	perEntry = 64
-	// perTrigger is the size charged for each ONBUILD trigger, in addition to its text.
+	// perTrigger is added to the size of the plan for each ONBUILD trigger, in addition to
+	// the length of its text.
 	perTrigger = 4096
 )
 
@@ -31,8 +32,9 @@ func (b *builder) tooLarge(r source.Range) *diag.Diagnostic {
 	return diag.Errorf(r, "the build plan exceeds %d MiB, which BuildKit does not accept", maxSize>>20)
 }
 
-// word expands a word. It charges the growth of the word and the size of every value that
-// the expansion reads, even if a pattern such as ${x%%*} removes most of the value.
+// word expands a word. It adds the growth of the word, and the length of every value that
+// the expansion reads, to the size of the plan, even if a pattern such as ${x%%*} removes
+// most of the value.
 func (b *builder) word(x shell.Expander, w parser.Word, env shell.Env) (shell.Expansion, *diag.Diagnostic) {
 	res, d := expandWord(x, w, b.countReads(env))
 	if d != nil {
@@ -42,14 +44,15 @@ func (b *builder) word(x shell.Expander, w parser.Word, env shell.Env) (shell.Ex
 	return res, b.tooLarge(w.Text.Range())
 }
 
-// countReads returns an environment that charges each value read from env. The next call
-// of countReads invalidates it.
+// countReads returns an environment that adds the length of each value read from env to
+// the size of the plan. The next call of countReads invalidates this environment.
 func (b *builder) countReads(env shell.Env) shell.Env {
 	b.readCounter = readCounter{env: env, size: &b.size}
 	return &b.readCounter
 }
 
-// readCounter is an environment that adds the length of each value it returns to size.
+// readCounter is an environment that increases *size by the length of each value that
+// Lookup returns.
 type readCounter struct {
 	env  shell.Env
 	size *int
@@ -62,8 +65,8 @@ func (c *readCounter) Lookup(name string) (string, bool) {
 	return v, set
 }
 
-// inheritedSize returns the size charged for the config that a stage copies from its base
-// stage.
+// inheritedSize returns the size to add to the plan for the config that a stage copies
+// from its base stage.
 func inheritedSize(base *Stage) int {
 	c := &base.Image.Config
 	return perEntry * (len(c.Env) + len(c.Labels) + len(c.Volumes) + len(c.ExposedPorts) + len(c.OnBuild) + len(base.Final.Args))

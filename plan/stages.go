@@ -122,9 +122,9 @@ func (b *builder) expandPlatform(st *Stage, w parser.Word) *diag.Diagnostic {
 	return nil
 }
 
-// namedContext looks up the named context with the given name. Its platform is the
-// platform of the stage st, or else the target platform. It returns nil if the context
-// does not exist. The names scratch and context are reserved.
+// namedContext looks up the named context with the given name. The platform of the
+// context is the platform of the stage st, or else the target platform. It returns nil if
+// the context does not exist. The names scratch and context are reserved.
 func (b *builder) namedContext(ctx context.Context, name string, st *Stage) (NamedContext, error) {
 	if strings.EqualFold(name, scratch) || strings.EqualFold(name, "context") {
 		return nil, nil
@@ -148,7 +148,7 @@ func (b *builder) names() []string {
 }
 
 // didYouMean returns " (did you mean X?)" for the option most similar to name, or "" if
-// none is similar.
+// no option is similar.
 func didYouMean(name string, options []string) string {
 	return suggest.Hint(name, options, true)
 }

@@ -52,8 +52,8 @@ func ensureAbs(p, os string) string {
 	return path.Join("/", p)
 }
 
-// keepEnd appends the trailing / or /. of original to p, which is the same path after
-// cleaning.
+// keepEnd appends the trailing / or /. of original, if any, to p, the cleaned form of
+// original.
 func keepEnd(p, original string) string {
 	switch {
 	case strings.HasSuffix(original, "/") && !strings.HasSuffix(p, "/"):
@@ -83,8 +83,8 @@ func fromSlash(p, os string) string {
 	return strings.ReplaceAll(p, "/", `\`)
 }
 
-// isAbs reports whether the path p is absolute. A Windows path needs no drive letter for
-// that.
+// isAbs reports whether the path p is absolute. A Windows path can be absolute without a
+// drive letter.
 func isAbs(p, os string) bool {
 	p, err := dropDrive(p, os, false)
 	return err == nil && path.IsAbs(toSlash(p, os))

@@ -10,7 +10,7 @@ type Env interface {
 	Lookup(name string) (value string, set bool)
 }
 
-// Map is an Env with a map of values. A nil Map has no variables.
+// Map is an Env that maps variable names to values. A nil Map has no variables.
 type Map map[string]string
 
 // Lookup implements Env.

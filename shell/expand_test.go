@@ -140,7 +140,7 @@ func TestEnv(t *testing.T) {
 	}
 }
 
-// TestSplit checks the fields of lines, and that quotes and escapes remain in them.
+// TestSplit checks the fields of lines. Quotes and escapes must remain in the fields.
 func TestSplit(t *testing.T) {
 	for _, tc := range []struct {
 		line string

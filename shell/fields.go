@@ -109,8 +109,8 @@ func (f *splitter) lessThan() {
 	}
 }
 
-// addValue splits the output for the expression that begins at start at white space, and
-// adds it to the fields.
+// addValue splits the output for an expression at white space and adds the parts to the
+// fields. start is the offset of the expression in the word.
 func (f *splitter) addValue(start int) {
 	value, end := f.out, f.pos
 	same := string(value) == f.word[start:end]
@@ -131,7 +131,8 @@ func (f *splitter) addValue(start int) {
 	}
 }
 
-// unsplitLen returns the number of bytes before the first white space or invalid UTF-8.
+// unsplitLen returns the number of bytes in text before the first white space or invalid
+// UTF-8 byte.
 func unsplitLen(text []byte) int {
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRune(text[i:])

@@ -40,7 +40,7 @@ func FuzzExpand(f *testing.F) {
 	})
 }
 
-// checkUses checks the offsets and names of the variables in a result.
+// checkUses checks the offsets and names of the variables in the result of an expansion.
 func checkUses(t *testing.T, word string, res shell.Expansion) {
 	t.Helper()
 	seen := map[string]bool{}

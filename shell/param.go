@@ -59,7 +59,7 @@ func inName(r rune) bool {
 	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
-// skip consumes the characters for which class returns true.
+// skip consumes characters until class returns false.
 func (s *scanner) skip(class func(rune) bool) {
 	for s.pos < len(s.word) {
 		r, n := utf8.DecodeRuneInString(s.word[s.pos:])
@@ -146,8 +146,8 @@ func (s *scanner) braces(start int) *Error {
 }
 
 // begin prepares for expanding an operand of p: it records the length of the output in
-// p.mark. If the result contains the expression itself, begin first writes the part of
-// the expression before the operand.
+// p.mark. If the result contains the expression itself, begin first appends the part
+// before the operand to the output.
 func (s *scanner) begin(p *param, modifier string) {
 	if p.verbatim {
 		s.put("${" + p.name + modifier)
@@ -163,10 +163,10 @@ func (s *scanner) take(mark int) string {
 }
 
 // operand expands an operand up to the character stop, which it consumes. If the word
-// ends inside the operand, it returns an error with the text unclosed.
+// ends inside the operand, it returns an error with the text unclosedMsg.
 //
 // Upstream: any other error at the end of the word is replaced with this error.
-func (s *scanner) operand(p *param, stop byte, keepEscapes, pattern bool, unclosed string) *Error {
+func (s *scanner) operand(p *param, stop byte, keepEscapes, pattern bool, unclosedMsg string) *Error {
 	if s.depth == maxDepth {
 		return s.errorAt(p.start, fmt.Sprintf("substitutions are nested more than %d deep", maxDepth))
 	}
@@ -178,7 +178,7 @@ func (s *scanner) operand(p *param, stop byte, keepEscapes, pattern bool, unclos
 	s.keepEscapes = before
 	s.depth--
 	if err != nil && s.pos == len(s.word) {
-		return s.errorAt(p.start, unclosed)
+		return s.errorAt(p.start, unclosedMsg)
 	}
 	return err
 }

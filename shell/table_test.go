@@ -10,8 +10,8 @@ import (
 	"slipway/shell"
 )
 
-// tableFile is a table of words and their expansions. A comment at its start documents
-// the format.
+// tableFile is a table of words and their expansions. The comment at the start of the
+// file documents the format.
 const tableFile = "testdata/expand.txt"
 
 var (
@@ -26,8 +26,8 @@ type tableCase struct {
 	fields    bool // whether the result is a list of fields
 }
 
-// TestTable expands each word in the table and compares the result. UPDATE=1 rewrites the
-// results.
+// TestTable expands each word in tableFile and compares the result with the file.
+// UPDATE=1 rewrites the results.
 func TestTable(t *testing.T) {
 	data, err := os.ReadFile(tableFile)
 	if err != nil {
