@@ -79,7 +79,7 @@ func (p *progress) start() {
 	p.events.emitLocked(Event{Vertex: p.vertex, Kind: Started})
 }
 
-// end sends an event of kind Cached or Done, unless the vertex is not running.
+// end sends an event of kind Cached or Done if the vertex is running.
 func (p *progress) end(kind EventKind, err error) {
 	p.events.mu.Lock()
 	defer p.events.mu.Unlock()
@@ -90,9 +90,9 @@ func (p *progress) end(kind EventKind, err error) {
 	p.events.emitLocked(Event{Vertex: p.vertex, Kind: kind, Err: err})
 }
 
-// skip sends the event Cached for a vertex that was not evaluated because its dependents
-// are cache hits, and before that for the inputs of the vertex. Vertices that already have
-// an event are skipped.
+// skip reports that neither the vertex nor its inputs were evaluated, because dependents
+// are cache hits. It sends the event Cached for the inputs and then for the vertex, except
+// for vertices that already have an event.
 func (p *progress) skip() {
 	p.events.mu.Lock()
 	defer p.events.mu.Unlock()
@@ -111,9 +111,9 @@ func (p *progress) skipLocked() {
 	p.events.emitLocked(Event{Vertex: p.vertex, Kind: Cached})
 }
 
-// hit sends the event Cached for a vertex whose outputs are in a cache, after sending it
-// for those inputs of the vertex that have no event yet. For a local directory, it sends no
-// event, because every build reads the directory.
+// hit reports that a cache has the outputs of the vertex. It sends the event Cached for the
+// inputs that have no event yet, and then for the vertex. For a local directory, it sends
+// no event, because every build reads the directory.
 func (p *progress) hit() {
 	for _, in := range p.inputs {
 		in.skip()

@@ -47,8 +47,8 @@ func chain(t testing.TB, n int, op func(i int) *pb.Op) *pb.Definition {
 	return def
 }
 
-// mkdirs returns the argument op for [chain]: a function whose operation i creates the
-// directory name(i).
+// mkdirs returns the argument op for [chain]. The operation op(i) creates the directory
+// name(i).
 func mkdirs(name func(i int) string) func(i int) *pb.Op {
 	return func(i int) *pb.Op {
 		in := int64(0)

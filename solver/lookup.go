@@ -23,8 +23,8 @@ type lookup struct {
 var errUnknown = errors.New("not known before inputs have run")
 
 // probe searches the caches for the outputs without running any operation. It resolves
-// sources and reads local directories. If it cannot compute the key, the lookup that it
-// returns has a key without parts.
+// sources and reads local directories. If it cannot compute the key, the key of the
+// returned lookup has no parts.
 func (t *task) probe(ctx context.Context) (lookup, error) {
 	return t.probeResult.get(ctx, t.work, func(ctx context.Context) (lookup, error) {
 		m, err := t.describe(ctx)

@@ -19,8 +19,8 @@ type opEnv struct {
 
 // cacheMap returns the cache map of the vertex. content returns the parts of the cache key
 // for the files that the operation reads from an input. It is called only for inputs of
-// which the operation uses nothing but these files. If content is nil, the cache key covers
-// every input by its identity.
+// which the operation uses no other files. If content is nil, the cache key covers every
+// input by its identity.
 func (e opEnv) cacheMap(content func(input int, in *snapshot.Snapshot) ([]Part, error)) (*CacheMap, error) {
 	exported, err := cachemap.Of(e.v.Op)
 	if err != nil {

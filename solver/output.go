@@ -61,8 +61,8 @@ func (o *output) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// allowance returns how many bytes of the stream may be sent in total until now, and the
-// limit that this number results from, as a text such as "200KiB/s".
+// allowance returns the number of bytes of the stream that may have been sent by now, and
+// the limit that determines this number, as a text such as "200KiB/s".
 func (o *output) allowance() (total int64, limit string) {
 	const unlimited = 1<<63 - 1
 	total = unlimited

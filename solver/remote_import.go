@@ -38,7 +38,8 @@ func newImportLookups() *importLookups {
 
 // matches returns the records of imported caches that match the vertex. It never runs an
 // operation. Inputs match by their records. Local directories also match by the content of
-// selected files. If full is true, so do all other inputs that have been evaluated.
+// selected files. If full is true, other inputs that have been evaluated match by content,
+// too.
 func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 	f := t.imports.fast
 	if full {

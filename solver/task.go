@@ -96,9 +96,9 @@ func (t *task) mustRun(m *CacheMap) bool {
 	return false
 }
 
-// id returns the identity of the outputs, which is part of the cache keys of dependents.
-// It runs the operation only if the identity covers the outputs, because the operation
-// ignores the cache. It never fetches a source, because the key of a source covers the
+// id returns the identity of the outputs, which is part of the cache keys of dependents. If
+// the operation runs without using the cache, the identity covers the outputs, so id runs
+// the operation first. It never fetches a source, because the key of a source covers the
 // content.
 func (t *task) id(ctx context.Context) (digest.Digest, error) {
 	l, err := t.lookup(ctx)

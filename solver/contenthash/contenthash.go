@@ -152,7 +152,7 @@ func (h *Hasher) dir(ctx context.Context, n *tree.Node, local bool) (digest.Dige
 }
 
 // header returns the digest of a file, or of the metadata of a directory. If localRoot is
-// true, n is the root of a local directory, whose metadata no digest covers. header then
+// true, n is the root of a local directory: digests do not cover its metadata, so header
 // returns the digest of no bytes.
 func (h *Hasher) header(ctx context.Context, n *tree.Node, localRoot bool) (digest.Digest, error) {
 	if localRoot {

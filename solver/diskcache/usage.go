@@ -24,7 +24,7 @@ type Usage struct {
 	held  map[digest.Digest]bool // blobs passed to Hold
 }
 
-// Usage returns a [Usage] of the given records.
+// Usage returns a [Usage] that counts the references from the given records.
 func (c *Cache) Usage(ctx context.Context, records []Record) (*Usage, error) {
 	u := &Usage{trees: c.store.Loader(), blobs: map[digest.Digest]int{}, dirs: map[digest.Digest]int{}, bases: map[digest.Digest]int{}, held: map[digest.Digest]bool{}}
 	var err error
@@ -51,8 +51,8 @@ func (u *Usage) Hold(d digest.Digest) int64 {
 	return n
 }
 
-// each calls dir with each tree that record r refers to, and blob with the digest of each
-// layer blob that it refers to.
+// each calls dir with each tree, and blob with the digest of each layer blob, that the
+// record r refers to.
 func (u *Usage) each(r Record, dir func(*tree.Node), blob func(digest.Digest)) {
 	tree := func(id digest.Digest) {
 		if n, err := u.trees.Load(id); err == nil { // ignore trees that no longer exist
@@ -213,7 +213,7 @@ func (o *owners) assignAll(key string, n *tree.Node, visited map[digest.Digest]b
 	}
 }
 
-// layers returns the number of layers of the output that has the most.
+// layers returns the largest number of layers among the outputs of the record.
 func (r Record) layers() (n int) {
 	for _, o := range r.record.Outputs {
 		n = max(n, len(o.Layers))

@@ -247,8 +247,8 @@ func (p *copier) mergeEntries(dest string, pk *selectedNode) error {
 }
 
 // adjust returns a copy of n, and of everything below it, with the owner, mode and time
-// that the action sets. Copies of regular files that are hard links of each other are so,
-// too, but they are not hard links of the originals. If nothing would change, adjust
+// that the action sets. Copies of regular files are hard links of each other if the
+// originals are, but never hard links of the originals. If nothing would change, adjust
 // returns n itself.
 func (p *copier) adjust(n *tree.Node) *tree.Node {
 	if p.owner == nil && p.symbolic == nil && p.octal == nil && p.c.Timestamp == -1 && !n.Linked() {

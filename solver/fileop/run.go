@@ -146,9 +146,9 @@ func (r *run) meta(mode int32, owner *ids, ns int64) tree.Meta {
 	return m
 }
 
-// inherit returns the metadata for a new directory at the path name of the tree in e: m,
-// changed by what the directory inherits. As in Linux, a directory inherits the
-// set-group-ID bit of its parent. If the parent has this bit and owner is nil, the
+// inherit returns m, the metadata for a new directory, with changes for what the directory
+// inherits from its parent. name is the path of the new directory in e. As in Linux, a
+// directory inherits the set-group-ID bit. If the parent has this bit and owner is nil, the
 // directory also inherits the group.
 func inherit(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 	for at := name; at != ""; {
@@ -172,8 +172,8 @@ func inherit(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 // the group of the directory.
 const setGroupID = 0o2000
 
-// inheritGroup returns the metadata for a new file at the path name of the tree in e.
-// Unlike a directory, a file inherits only the group. See inherit.
+// inheritGroup returns m, the metadata for a new file, with the group that the file
+// inherits from its parent directory. name is the path of the new file in e. See inherit.
 func inheritGroup(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 	m.GID = inherit(e, name, m, owner).GID
 	return m

@@ -149,8 +149,8 @@ func (h *Mounts) discard(dir string) error {
 	return errors.Join(tree.RemoveAll(renamed), lock.Unlock())
 }
 
-// recordUse records that a cache mount is used: it writes its id to the file id in dir, and
-// sets the modification time of this file to the current time.
+// recordUse records the use of the cache mount in dir: it writes id to the file called id
+// in dir, and sets the modification time of this file to the current time.
 func (h *Mounts) recordUse(dir, id string) error {
 	name, now := filepath.Join(dir, "id"), h.Now()
 	if old, err := os.ReadFile(name); err != nil || string(old) != id {
@@ -191,10 +191,10 @@ func (h *Mounts) Caches(ctx context.Context) ([]CacheMount, error) {
 	return list, err
 }
 
-// tryLock locks a cache mount, and reports whether it succeeded. If another process uses
-// the cache mount, it returns false for the sharing mode private, and waits for the mode
-// locked. For the mode shared, it waits only for exclusive locks. The shared lock prevents
-// removal and exclusive use.
+// tryLock locks a cache mount, and reports whether it succeeded. For the sharing modes
+// private and locked, the lock is exclusive. If the cache mount is in use, private returns
+// false, and locked waits. For the mode shared, tryLock waits until no process has an
+// exclusive lock. A shared lock only prevents removal and exclusive use.
 func tryLock(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt) (bool, error) {
 	switch sharing {
 	case pb.CacheSharingOpt_PRIVATE:
@@ -205,8 +205,8 @@ func tryLock(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt)
 	return lock.TryRLockContext(ctx, lockRetry)
 }
 
-// fill returns the path of the directory data of a cache mount. If the directory does not
-// exist, fill creates it with the files of initial.
+// fill returns the path of the directory called data in the cache mount directory dir. If
+// it does not exist, fill creates it with the files of initial.
 func (h *Mounts) fill(ctx context.Context, dir string, initial *snapshot.Snapshot) (string, error) {
 	data := filepath.Join(dir, "data")
 	if _, err := os.Stat(data); err == nil {

@@ -32,7 +32,7 @@ type system struct {
 	version  string
 }
 
-// systemOf returns no data.
+// systemOf returns an empty system.
 func systemOf(fs.FileInfo) system { return system{} }
 
 // sizeOnDisk returns the size of a file. It does not detect holes.

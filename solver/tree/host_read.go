@@ -149,9 +149,9 @@ func newSpecial(mode fs.FileMode, m Meta, d Device) *Node {
 	return nil
 }
 
-// inode returns the inode of the nodes for a file with several names, whose [system.inode]
-// is host. It is derived from the first of these names that ReadDir finds: if this is the
-// first call for the file, from name.
+// inode returns the inode of the nodes for a file with several names. host is the
+// [system.inode] of the file, and name is one of its names. The inode is derived from the
+// name that the first call for the file passes.
 func (r *hostReading) inode(host, name string) string {
 	inode, ok := r.inodes[host]
 	if !ok {

@@ -24,10 +24,10 @@ func withoutHoles(size, blocks int64) int64 { return min(size, 512*blocks) }
 // namesAtOnce is the number of names that walk reads from a directory in one call.
 const namesAtOnce = 1024
 
-// walk visits everything below a directory, whose name in the current directory of d is
-// name. It calls enter for each file of a directory, and then descends into those for which
-// enter returned true. After visiting a directory, walk returns to its parent and calls
-// leave with its name. err is nil if the directory was listed completely.
+// walk visits everything below the directory called name in the current directory of d. It
+// calls enter for each file of a directory, and then descends into those for which enter
+// returned true. After visiting a directory, walk returns to its parent and calls leave
+// with its name. err is nil if the directory was listed completely.
 //
 // walk is not recursive, because a deep tree would exhaust the stack.
 func walk(d *descent, name string, enter func(name string) (isDir bool), leave func(name string, err error)) error {

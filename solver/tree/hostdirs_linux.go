@@ -29,7 +29,7 @@ type openDir struct {
 	dev, ino uint64
 }
 
-// descend starts a descent. The current directory is the directory name.
+// descend returns a descent that starts in the directory called name.
 func descend(name string) (*descent, error) {
 	d := &descent{}
 	return d, d.open(unix.AT_FDCWD, name, unix.O_RDONLY|unix.O_DIRECTORY)

@@ -18,7 +18,7 @@ type openDir struct {
 	*os.File
 }
 
-// descend starts a descent. The current directory is the directory name.
+// descend returns a descent that starts in the directory called name.
 func descend(name string) (*descent, error) {
 	d := &descent{}
 	root, err := os.OpenRoot(name)

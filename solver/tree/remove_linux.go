@@ -81,7 +81,7 @@ func (r *remover) makeWritable(name string) error {
 	return errors.Join(os.Chmod(procfd.Path(f.Fd()), 0o700), f.Close())
 }
 
-// rmdir removes an empty directory. err is the error of listing the directory before, or
+// rmdir removes an empty directory. err is the earlier error of listing the directory, or
 // nil. rmdir records err only if the removal fails.
 func (r *remover) rmdir(name string, err error) {
 	if rmErr := unix.Unlinkat(r.current(), name, unix.AT_REMOVEDIR); rmErr != nil {
