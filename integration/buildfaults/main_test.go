@@ -94,8 +94,8 @@ func (s *site) write(name, data string) {
 	}
 }
 
-// archivePath returns the path of the OCI archive that builds with the flags of method outputs
-// write.
+// archivePath returns the path of the OCI archive that a build writes if it gets the flags that
+// outputs returns.
 func (s *site) archivePath() string { return filepath.Join(s.dir, "out", "image.tar") }
 
 // command returns a build command whose result depends only on the build context and args.
@@ -124,8 +124,8 @@ func (s *site) start(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// build runs a build with the flags of method outputs and returns the content of the OCI
-// archive.
+// build runs a build with args and the flags that outputs returns. It returns the content of
+// the OCI archive.
 func (s *site) build(args ...string) []byte {
 	s.t.Helper()
 	if out, err := s.command(append(s.outputs(), args...)...).CombinedOutput(); err != nil {

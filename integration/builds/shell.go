@@ -72,7 +72,7 @@ func (g *generator) shellTime() string {
 	return g.pick("2001-02-03 04:05:06", "1999-12-31 23:59:59", "2015-06-07 08:09:10", "1970-01-01 00:00:00")
 }
 
-// mounts adds random mounts to i. It returns commands that use them.
+// mounts adds random mounts to instruction i. It returns commands that use these mounts.
 func (g *generator) mounts(i *Instruction) (commands []string) {
 	for n := range 1 + g.r.IntN(5)/4 {
 		at := g.pick(fmt.Sprintf("/m%d", n), fmt.Sprintf("/m%d", n), "/w/m", "/x/m/n", "/etc/m", "/w/d", "m")

@@ -1,9 +1,9 @@
 // Package clients tests the frontend with the clients that users run: docker buildx build and
 // bake with BuildKit (driver remote), and docker build with Docker Engine 20.10. A # syntax
-// line selects the frontend, as users do.
+// line selects the frontend, as in the Dockerfiles of users.
 //
 // Each test covers a feature of a client that involves the frontend: contexts, secrets, SSH
-// agents, several platforms, calls other than build, and moving caches between builders.
+// agents, several platforms, values of --call, and moving caches between builders.
 //
 // The tests have build tag integration: they need Linux and root.
 package clients

@@ -56,7 +56,8 @@ func TestFrontendImage(t *testing.T) {
 	}
 }
 
-// withoutHistory returns the lines of an image's description without its history.
+// withoutHistory returns the lines of an image description except the history field of the
+// config.
 func withoutHistory(image string) []string {
 	var kept []string
 	inside := false

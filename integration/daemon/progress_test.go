@@ -67,8 +67,8 @@ func (l *shownVertices) add(s *client.SolveStatus) {
 	}
 }
 
-// list returns the vertex names. It marks cached vertices, except metadata requests. These come
-// first, sorted by name, because they run concurrently.
+// list returns the vertex names. Metadata requests come first, sorted by name, because they run
+// concurrently. Cached vertices have a mark, except metadata requests.
 func (l *shownVertices) list() []string {
 	var lookups, steps []string
 	for _, d := range l.order {

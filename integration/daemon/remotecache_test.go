@@ -231,8 +231,8 @@ func entries(list []client.CacheOptionsEntry, without ...string) []client.CacheO
 	return out
 }
 
-// options returns the options for building the Dockerfile of a case. They are the same for
-// both builders.
+// options returns the options for building the Dockerfile of a case. Both builders get the same
+// options.
 func (c cacheCase) options(t *testing.T) builder.Options {
 	t.Helper()
 	files := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

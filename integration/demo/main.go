@@ -35,7 +35,7 @@ func main() {
 	}
 }
 
-// run runs the demonstration and prints each stage of it to w.
+// run runs the demonstration. It writes a description of each stage to w.
 func run(ctx context.Context, w io.Writer) (err error) {
 	root, err := toolbox.Root()
 	if err != nil {

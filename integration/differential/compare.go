@@ -33,8 +33,8 @@ const (
 	Requests       Kind = "requests" // solves and metadata requests of a build that succeeds: the second frontend may make fewer, but no others
 )
 
-// Kinds returns all kinds of differences. The results for a case must be equal, or have an
-// excuse, in every kind.
+// Kinds returns all kinds of differences. The results for a case must be equal in every kind,
+// unless the case's headers declare an intended difference of this kind.
 func Kinds() []Kind {
 	return []Kind{Operations, OpMetadata, Locations, ResultMetadata, Warnings, ErrorText, ErrorLocations, Requests}
 }

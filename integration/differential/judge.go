@@ -39,7 +39,7 @@ type Outcome struct {
 
 // Judge compares frontend build with frontend reference on all cases. It returns the outcomes
 // in the order of the cases and their platforms. At most concurrency builds run at the same
-// time. It returns an error only if a case is malformed or ctx is done.
+// time. Judge returns an error only if a case is malformed or ctx is done.
 func Judge(ctx context.Context, reference, build gateway.BuildFunc, cases []*golden.Case, concurrency int) ([]Outcome, error) {
 	var outcomes []Outcome
 	for _, c := range cases {

@@ -15,8 +15,8 @@ type ReportOptions struct {
 	Lines    int    // maximum number of lines per difference; 0 for no limit
 }
 
-// Report prints a summary: the differences, a table of the kinds, and the reasons why the
-// comparison fails. It returns only errors of w.
+// Report prints a summary to w: the differences, a table of the kinds, and the reasons why the
+// comparison fails. It returns an error only if writing fails.
 func Report(w io.Writer, s Summary, opt ReportOptions) error {
 	kinds := opt.Kinds
 	if len(kinds) == 0 {

@@ -31,8 +31,8 @@ func (g *generator) dockerfile() string {
 	return g.changeEnds(text)
 }
 
-// changeEnds makes random changes to the whole text: other line ends, a byte order mark, a
-// missing final line end.
+// changeEnds returns text with random changes: other line ends, a byte order mark at the start,
+// additional text at the end, or no final line end.
 func (g *generator) changeEnds(text string) string {
 	if g.chance(25) {
 		text = strings.ReplaceAll(text, "\n", "\r\n")

@@ -145,7 +145,8 @@ func (g *generator) shell() string {
 	return g.jsonArray(g.sample([]string{"/bin/bash", "-o", "pipefail", "-c", "powershell", "-Command", "cmd", "/S", "/C", "$A"}, 3)...)
 }
 
-// heredocs appends heredocs with the given names to a line. Some lack a terminator.
+// heredocs appends a heredoc for each of the given names to a line. Some of the heredocs lack a
+// terminator.
 func (g *generator) heredocs(line string, names ...string) string {
 	var b strings.Builder
 	b.WriteString(line)

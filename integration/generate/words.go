@@ -138,8 +138,8 @@ func (g *generator) windowsPath() string {
 		g.invalidText(20, `D:\x`, "C:", `\\server\share`, `\\?\C:\x`, "d:/", "CC:/x", "C::/", `//server/share`)
 }
 
-// invalidText returns an element of list with a probability of 1/n, otherwise "". It returns
-// "" if the build may not contain errors.
+// invalidText returns an element of list with a probability of 1/n, otherwise "". If the build
+// must not contain errors, it always returns "".
 func (g *generator) invalidText(n int, list ...string) string {
 	if g.chanceOfError(n) {
 		return g.pick(list...)
@@ -147,8 +147,8 @@ func (g *generator) invalidText(n int, list ...string) string {
 	return ""
 }
 
-// jsonArray returns words as a JSON array, which may be invalid if the build may contain
-// errors.
+// jsonArray returns words as a JSON array. If the build may contain errors, the array may be
+// invalid.
 func (g *generator) jsonArray(words ...string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {

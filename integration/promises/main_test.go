@@ -89,8 +89,8 @@ func (m *machine) mustBuild(dockerfile string) string {
 	return dest
 }
 
-// step returns the record of the step whose name contains text. It fails the test unless there
-// is exactly one.
+// step returns the record of the step whose name contains text. It fails the test if no step or
+// several steps match.
 func (m *machine) step(text string) step {
 	m.t.Helper()
 	var found []string

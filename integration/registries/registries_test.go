@@ -190,8 +190,8 @@ func TestPrivate(t *testing.T) {
 	fails("(log in with: slipway login private.example)", run(t, used, pull))
 }
 
-// TestPlain checks that a registry without TLS works as a mirror configured in hosts.toml, and
-// as an output with an attribute for plain HTTP.
+// TestPlain checks builds with a registry that does not use TLS: as a mirror configured in
+// hosts.toml, and as the destination of an image output with registry.insecure=true.
 func TestPlain(t *testing.T) {
 	configs := setHome(t)
 	addr := startRegistry(t, t.TempDir(), "http: {addr: ADDR, secret: x}\n")

@@ -58,9 +58,9 @@ type Daemon struct {
 	process *contained.Process
 }
 
-// StartDaemon starts an additional builder. tool is the name of its program in package
-// toolbox: buildkitd, or an older version. It shares only the registry with other builders.
-// Rig.Close stops it.
+// StartDaemon starts an additional builder. tool is the name of the builder's program in
+// package toolbox: buildkitd, or an older version. The builder shares only the registry with
+// other builders. Rig.Close stops it.
 func (r *Rig) StartDaemon(ctx context.Context, tool string) (*Daemon, error) {
 	buildkitd, err := toolbox.Path(ctx, r.log, tool)
 	if err != nil {

@@ -40,7 +40,7 @@ func extraPrograms() []program {
 const Docker = "/usr/bin/docker"
 
 // EnsurePackages installs missing Debian packages: those that a builder and its base images
-// need, and the packages of the programs extra. Installing requires apt-get and root. Without
+// need, and the packages in extra. Installing requires apt-get and root. Without
 // these, the error names the packages to install.
 func EnsurePackages(ctx context.Context, log io.Writer, extra ...string) error {
 	missing := missingPackages(extra)

@@ -120,7 +120,8 @@ func (r *Repository) commit(ref string, at time.Time, tree plumbing.Hash) string
 	return hash
 }
 
-// Ref sets a ref to the object with the given hash.
+// Ref sets the reference with the name ref, such as refs/heads/main, to the object with the
+// given hash.
 func (r *Repository) Ref(ref, hash string) {
 	r.t.Helper()
 	r.must(r.sto.SetReference(plumbing.NewHashReference(plumbing.ReferenceName(ref), plumbing.NewHash(hash))))

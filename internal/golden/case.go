@@ -185,7 +185,7 @@ func (c *Case) Local(name string) (map[string][]byte, bool) {
 // Platforms returns the values of the frontend option platform that the case is run with. A
 // value may be a comma-separated list, and "" means without the option.
 //
-// By default, these are "", linux/amd64, linux/arm64, windows/amd64, a list of two platforms,
+// By default, the values are "", linux/amd64, linux/arm64, windows/amd64, a list of two platforms,
 // and the case's own value of the option. The header platforms replaces them.
 func (c *Case) Platforms() []string {
 	if len(c.platforms) > 0 {

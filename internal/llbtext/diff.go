@@ -48,7 +48,7 @@ func Diff(a, b *pb.Definition, parts Parts) (string, error) {
 }
 
 // context returns a line with the name of operation i in both graphs, which is shown before a
-// difference. It returns "" if parts includes the name anyway.
+// difference. It returns "" if the compared parts include the name.
 func context(a, b *graph, i int, parts Parts) string {
 	if parts&Ops != 0 && parts&Metadata != 0 {
 		return ""
