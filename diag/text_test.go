@@ -24,17 +24,17 @@ const sample = "FROM alpine AS build\n" +
 	"COPY --form=build /a /b\r\n" +
 	"\tWORKDIR\tx\n"
 
-// at returns the range of the nth occurrence of what, counted from 0.
-func at(f *source.File, what string, nth int) source.Range {
+// at returns the range of the nth occurrence of text in f, counted from 0.
+func at(f *source.File, text string, nth int) source.Range {
 	pos := 0
 	for {
-		i := bytes.Index(f.Bytes[pos:], []byte(what))
+		i := bytes.Index(f.Bytes[pos:], []byte(text))
 		if i < 0 {
-			panic(fmt.Sprintf("no %q in %s", what, f.Name))
+			panic(fmt.Sprintf("no %q in %s", text, f.Name))
 		}
 		pos += i
 		if nth == 0 {
-			return source.Range{File: f, Start: pos, End: pos + len(what)}
+			return source.Range{File: f, Start: pos, End: pos + len(text)}
 		}
 		nth--
 		pos++

@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Marshal encodes the result as a definition. The definition equals that of
+// Marshal encodes r.State as a definition. The definition equals that of
 // llb.State.Marshal, but Marshal does not copy the metadata of every operation several
 // times.
 func (r *Conversion) Marshal(ctx context.Context, opts ...llb.ConstraintsOpt) (*pb.Definition, error) {

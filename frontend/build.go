@@ -44,10 +44,11 @@ func Build(ctx context.Context, c client.Client) (*client.Result, error) {
 	return Following(nil)(ctx, c)
 }
 
-// Following returns a [Build] that decides which frontend runs a build. It calls follow
-// with the frontend in # syntax or BUILDKIT_SYNTAX. If follow returns true, that frontend
-// runs the build. If it returns false, this frontend does. If it returns an error, the
-// build fails. If follow is nil, the named frontend always runs the build.
+// Following returns a function like [Build] that decides which frontend runs a build. The
+// function calls follow with the frontend in # syntax or BUILDKIT_SYNTAX. If follow
+// returns true, that frontend runs the build. If follow returns false, this frontend runs
+// the build. If follow returns an error, the build fails. If follow is nil, the named
+// frontend always runs the build.
 func Following(follow func(ref string) (bool, error)) client.BuildFunc {
 	return Checking(follow, nil)
 }

@@ -39,7 +39,7 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-// TestMetadata checks the metadata for exporters.
+// TestMetadata checks the metadata that a build returns for exporters.
 func TestMetadata(t *testing.T) {
 	res, err := Build(context.Background(), fakegateway.New("FROM a\nENV b=c\n", map[string]string{
 		"platform": "linux/arm64", "multi-platform": "true", "build-arg:SOURCE_DATE_EPOCH": "7",
@@ -103,7 +103,7 @@ func TestTypedErrors(t *testing.T) {
 	}
 }
 
-// TestDescribe checks the list of subrequests.
+// TestDescribe checks the list of subrequests that the subrequest describe returns.
 func TestDescribe(t *testing.T) {
 	res, err := Build(context.Background(), fakegateway.New("FROM a\n", map[string]string{"requestid": "frontend.subrequests.describe"}))
 	if err != nil {

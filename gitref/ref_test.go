@@ -43,7 +43,7 @@ func TestRemote(t *testing.T) {
 	})
 }
 
-// TestFragment checks the revision and the directory in fragments.
+// TestFragment checks the revision and the directory that Parse reads from a fragment.
 func TestFragment(t *testing.T) {
 	checkParse(t, map[string]gitref.Ref{
 		repo + "#":           {},
@@ -63,7 +63,7 @@ func TestFragment(t *testing.T) {
 	})
 }
 
-// TestQuery checks the options in queries.
+// TestQuery checks the Ref that Parse returns for the options in a query.
 func TestQuery(t *testing.T) {
 	checkParse(t, map[string]gitref.Ref{
 		repo + "?ref=v1":                       {Ref: "v1"},
@@ -169,7 +169,7 @@ func TestNotGit(t *testing.T) {
 }
 
 // TestDeterministicError checks that a query with several errors always yields the same
-// one.
+// error.
 func TestDeterministicError(t *testing.T) {
 	for range 100 {
 		_, _, err := gitref.Parse("git@h:b?x=1&y=2&z=3&mtime=4&ref&tag=1&tag=2")

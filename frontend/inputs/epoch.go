@@ -64,7 +64,7 @@ func (in *Inputs) timedSource(ctx context.Context, of plan.TimeSource) (*llb.Sta
 }
 
 // onlySource returns the source operation of a state. It returns nil if the state has no
-// source or several ones.
+// source or several sources.
 func onlySource(ctx context.Context, st llb.State) (*pb.SourceOp, error) {
 	def, err := st.Marshal(ctx)
 	if err != nil {
@@ -87,7 +87,7 @@ func onlySource(ctx context.Context, st llb.State) (*pb.SourceOp, error) {
 	return found, nil
 }
 
-// timeOf queries the time of a source operation.
+// timeOf queries the builder for the time of a source operation.
 func (in *Inputs) timeOf(ctx context.Context, op *pb.SourceOp, logName string) (*time.Time, error) {
 	opt := sourceresolver.Opt{LogName: logName}
 	scheme, _, _ := strings.Cut(op.Identifier, "://")

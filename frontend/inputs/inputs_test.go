@@ -218,7 +218,7 @@ func loadContext(t *testing.T, in *Inputs, name string) (*plan.Resolved, error) 
 	return nc.Load(t.Context())
 }
 
-// TestNamedLocal checks a named context that is a directory of the client.
+// TestNamedLocal checks the source of a named context that is a directory of the client.
 func TestNamedLocal(t *testing.T) {
 	b := &fakegateway.Client{Files: map[string]string{".dockerignore": "no"}}
 	in := newInputs(t, b, map[string]string{"context:files": "local:dir", "sharedkey:localdir:files": "key"})
@@ -245,7 +245,8 @@ func TestNamedLocal(t *testing.T) {
 	}
 }
 
-// TestNamedImage checks a named context that is an image.
+// TestNamedImage checks the source and the image config of a named context that is an
+// image.
 func TestNamedImage(t *testing.T) {
 	b := &fakegateway.Client{Config: `{"created":"2024-01-01T00:00:00Z","os":"linux","architecture":"amd64"}`}
 	in := newInputs(t, b, map[string]string{"context:a": "docker-image://b"})

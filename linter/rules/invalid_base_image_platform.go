@@ -10,7 +10,7 @@ import (
 )
 
 // invalidBaseImagePlatform reports base images whose platform differs from the requested
-// one. A registry returns such an image if the reference is a manifest instead of an
+// platform. A registry returns such an image if the reference is a manifest instead of an
 // index.
 //
 // Upstream: it ignores # check=skip comments above FROM.
