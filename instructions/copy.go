@@ -90,7 +90,8 @@ type body struct {
 	location      source.Range
 }
 
-// bodies returns the contents of the heredocs in an instruction by name.
+// bodies returns a map from the names of the heredocs in an instruction to their
+// contents.
 //
 // Upstream: if several heredocs have the same name, all of them have the content of the
 // last one.

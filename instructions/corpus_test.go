@@ -11,8 +11,8 @@ import (
 	"slipway/source"
 )
 
-// TestCorpus compares the parsed instructions of each case with its section
-// out/instructions, if it has one.
+// TestCorpus compares the parsed instructions of each corpus case with the section
+// out/instructions, if the case has this section.
 func TestCorpus(t *testing.T) {
 	n := 0
 	for _, c := range golden.Cases(t) {

@@ -125,7 +125,7 @@ type assembly struct {
 }
 
 // add adds the command c to the file: to the current stage, or to a new stage if c is a
-// FROM. If the instruction in is invalid, c is nil.
+// FROM. For an invalid instruction, c is nil.
 func (a *assembly) add(in *parser.Instruction, c Command) {
 	from, ok := c.(*From)
 	switch {

@@ -143,9 +143,9 @@ func indexCommentedEscape(text, escape string) int {
 	return -1
 }
 
-// looksContinued reports whether the instruction in looks like a continuation of the
-// previous instruction, whose last line is text. It judges by indentation, case and
-// operators such as &&.
+// looksContinued reports whether an instruction looks like a continuation of the previous
+// instruction, whose last line is text. It judges by indentation, case and operators such
+// as &&.
 func (s *unknownLines) looksContinued(in *parser.Instruction, text string) bool {
 	keyword := in.Keyword.String()
 	pairs := []string{"env", "label", "arg"}

@@ -11,8 +11,8 @@ import (
 	"slipway/source"
 )
 
-// longComment is the length in bytes from which condensedReader does not condense a
-// comment. BuildKit's parser must see very long lines, because it rejects them.
+// longComment is the length in bytes of the shortest comment that condensedReader does
+// not replace. BuildKit's parser must see very long lines, because it rejects them.
 const longComment = 1 << 15
 
 // condensedReader reads a file for BuildKit's parser and replaces each run of comments

@@ -12,7 +12,7 @@ import (
 const bom = "\xEF\xBB\xBF"
 
 // logicalLine is an instruction with its continued lines joined. It also records which of
-// the lines are empty, and where the last one ends.
+// the lines are empty, and where the last line ends.
 type logicalLine struct {
 	text source.Text
 	gaps []source.Range // runs of empty lines inside

@@ -154,9 +154,9 @@ func TestPieces(t *testing.T) {
 // out/parse.
 const dumpLimit = 4096
 
-// TestCorpus parses every case of the corpus. It compares the tree, or the error of an
-// invalid file, with the section out/parse if the case has one. Cases in lex/ must have
-// this section unless they exceed dumpLimit.
+// TestCorpus parses the Dockerfile of every corpus case. If the case has a section
+// out/parse, it compares the tree, or the error of an invalid file, with this section.
+// Cases in lex/ must have this section unless they exceed dumpLimit.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		content := c.Dockerfile()

@@ -45,10 +45,10 @@ func bindEdges(_ context.Context, b *builder) error {
 	return nil
 }
 
-// bind finds the stages from which the instruction c reads, and adds edges to them from
-// the stage st. If --from or a mount names an image, bind adds an implicit stage. For an
-// image in --from, this stage gets the given location. instruction is the source range of
-// c, for errors about images.
+// bind finds the stages from which the instruction c reads, and adds an edge from the
+// stage st to each of these stages. If --from or a mount names an image, bind adds an
+// implicit stage. For an image in --from, this stage gets the given location. instruction
+// is the source range of c, for errors about images.
 func (b *builder) bind(st *Stage, c instructions.Command, location, instruction source.Range) (boundCommand, *diag.Diagnostic) {
 	bound := boundCommand{Command: c}
 	var names []source.Range
@@ -181,7 +181,7 @@ func (b *builder) findCycle() *diag.Diagnostic {
 // lastUse returns the last edge from the stage st to the stage src.
 //
 // Upstream: if several instructions use a stage, the error about a cycle points at the
-// last one.
+// last of these instructions.
 func lastUse(st, src *Stage) Edge {
 	i := len(st.Deps) - 1
 	for st.Deps[i].To != src {

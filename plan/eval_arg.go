@@ -63,7 +63,8 @@ func (e *evaluator) arg(c *instructions.Arg) *diag.Diagnostic {
 }
 
 // declare appends an ARG to the list in the state. Lists in earlier states may share the
-// same array. Appending does not modify them, because they end before the new entry.
+// same array. Appending does not modify these lists, because they end before the new
+// entry.
 func (e *evaluator) declare(a ArgValue) {
 	if len(e.state.Args) > 2*len(e.args)+64 {
 		e.state.Args = lastValues(e.state.Args)
@@ -73,7 +74,7 @@ func (e *evaluator) declare(a ArgValue) {
 }
 
 // lastValues returns a new list with one entry per ARG name. The entries have the order
-// of the first declarations and the values of the last ones.
+// of the first declarations and the values of the last declarations.
 func lastValues(args []ArgValue) []ArgValue {
 	var list []ArgValue
 	at := map[string]int{}

@@ -116,7 +116,7 @@ func (p *copier) setDest() *diag.Diagnostic {
 }
 
 // checkChown returns an error if --link is used with the name of a user or group. A
-// linked layer has no /etc/passwd in which to look it up.
+// linked layer has no /etc/passwd in which the name could be looked up.
 func (p *copier) checkChown() *diag.Diagnostic {
 	if !p.c.Link {
 		return nil

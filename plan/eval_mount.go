@@ -93,7 +93,7 @@ func fieldText(f instructions.MountField) source.Text {
 	return t
 }
 
-// setFlag parses a field without a value, such as readonly.
+// setFlag parses a mount field that has no value, such as readonly.
 func (m *mountValues) setFlag(f instructions.MountField) *diag.Diagnostic {
 	yes, no := true, false
 	switch f.Key {
@@ -112,8 +112,8 @@ func (m *mountValues) setFlag(f instructions.MountField) *diag.Diagnostic {
 	return nil
 }
 
-// setParsed parses a field whose value is a boolean, a size, a number or one of a few
-// words.
+// setParsed parses a mount field whose value is a boolean, a size, a number or one of a
+// few words.
 func (m *mountValues) setParsed(f instructions.MountField, v string) *diag.Diagnostic {
 	var err error
 	switch f.Key {

@@ -87,8 +87,8 @@ func (p *Plan) HintBase(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 	return d
 }
 
-// hintSource adds a hint that lists the stages and named contexts to d, an error about an
-// image in --from or in a mount. It returns d.
+// hintSource adds a hint to d, an error about an image in --from or in a mount, and
+// returns d. The hint lists the stages and named contexts.
 func (p *Plan) hintSource(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 	name := cmp.Or(st.OriginalBase, st.BaseName)
 	if strings.ContainsAny(name, "/:@.") {

@@ -50,9 +50,9 @@ func loadBases(ctx context.Context, b *builder) error {
 // maxLookups is the maximum number of parallel lookups.
 const maxLookups = 64
 
-// loadRound looks up the bases of reachable stages in parallel. If several lookups fail,
-// it returns the error for the first of these stages. It checks the names of all bases
-// before the first lookup.
+// loadRound looks up the bases of the reachable stages in list in parallel. If several
+// lookups fail, it returns the error for the first stage in list. It checks the names of
+// all bases before the first lookup.
 func (b *builder) loadRound(ctx context.Context, list []*Stage) error {
 	todo, err := b.unresolvedBases(list)
 	if err != nil {

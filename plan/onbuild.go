@@ -80,7 +80,7 @@ func (b *builder) triggerLoop(st *Stage, triggers []string) *diag.Diagnostic {
 }
 
 // parseTrigger parses the text of a trigger. The escape character is always \, even if
-// the Dockerfile sets another one.
+// the Dockerfile sets another escape character.
 func parseTrigger(expr string) (instructions.Command, *diag.Diagnostic) {
 	f, diags := parser.Parse(source.NewFile("ONBUILD", []byte(expr)))
 	if len(diags) > 0 && diags.Err() != nil {

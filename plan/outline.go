@@ -174,8 +174,8 @@ func (*outliner) ownArgs(st *Stage) map[string]OutlineArg {
 	return own
 }
 
-// arg adds an ARG that a stage uses. For a global ARG, it also adds the ARGs to which the
-// default value refers.
+// arg adds to the outline an ARG that a stage uses. For a global ARG, it also adds the
+// ARGs to which the default value refers.
 func (o *outliner) arg(name string, own map[string]OutlineArg, visited map[string]bool) {
 	if visited[name] {
 		return
@@ -197,7 +197,7 @@ func (o *outliner) arg(name string, own map[string]OutlineArg, visited map[strin
 	}
 }
 
-// mounts adds the secrets and SSH agents of a RUN step.
+// mounts adds the secrets and SSH agents of a RUN step to the outline.
 func (o *outliner) mounts(x *Exec, place source.Range) {
 	for _, m := range x.Mounts {
 		switch m.Type {

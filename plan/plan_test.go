@@ -194,8 +194,7 @@ func TestEnv(t *testing.T) {
 	}
 }
 
-// TestLarge plans a file with 5000 stages. Quadratic algorithms would need minutes for
-// it.
+// TestLarge plans a file with 5000 stages. Quadratic algorithms would take minutes.
 func TestLarge(t *testing.T) {
 	slowtest.Skip(t, "plans large files")
 	var b strings.Builder
