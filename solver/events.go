@@ -19,7 +19,7 @@ type Event struct {
 	Status track.Status // for Progress
 }
 
-// EventKind is the kind of an [Event].
+// EventKind specifies what an [Event] reports about its vertex.
 type EventKind uint8
 
 // The kinds of events. After Started, a vertex has an event Cached or Done before it can

@@ -37,8 +37,8 @@ type Location struct {
 	Ranges []*pb.Range
 }
 
-// Name returns the name of the operation in progress and errors. It is the custom name
-// from the frontend, such as "[2/3] COPY a /", or else a description of the operation.
+// Name returns the name of the operation for progress messages and errors. It is the custom
+// name from the frontend, such as "[2/3] COPY a /", or else a description of the operation.
 func (v *Vertex) Name() string {
 	if n := v.Meta.GetDescription()["llb.customname"]; n != "" {
 		return n

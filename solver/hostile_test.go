@@ -156,8 +156,8 @@ func TestHugeDefinitions(t *testing.T) {
 	}
 }
 
-// TestInvalidIndexes checks that indexes of inputs and outputs that do not exist are
-// errors.
+// TestInvalidIndexes checks that the evaluation of a definition returns an error if an
+// index refers to an input or output that does not exist.
 func TestInvalidIndexes(t *testing.T) {
 	user := func(in int64) *pb.FileAction {
 		a := mkdir(-1, 0)

@@ -340,7 +340,7 @@ func TestSameStepConcurrently(t *testing.T) {
 	}
 }
 
-// oneAgent implements Mounts.Agent: every id is the agent that listens at socket.
+// oneAgent implements Mounts.Agent. Every id refers to the agent that listens at socket.
 type oneAgent struct {
 	Mounts
 	socket string

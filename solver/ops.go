@@ -6,8 +6,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// waiter is implemented by operations whose Run evaluates other vertices. They run
-// without a slot of the scheduler: the vertices that they wait for need a slot each, so
+// waiter is implemented by operations whose Run evaluates other vertices. Such operations
+// run without a slot of the scheduler. The vertices that they wait for need a slot each, so
 // that with few slots all operations would wait for each other.
 type waiter interface{ waitsForVertices() }
 

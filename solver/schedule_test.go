@@ -42,10 +42,10 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// script runs the script of a case of [TestSchedule].
+// script executes the script of a test case of [TestSchedule].
 type script struct{ g *testbed }
 
-// lines runs a script, line by line.
+// lines executes a script, line by line.
 func (s *script) lines(text string) {
 	s.g.t.Helper()
 	for line := range strings.Lines(text) {
@@ -55,7 +55,7 @@ func (s *script) lines(text string) {
 	}
 }
 
-// line runs one line of a script. See [TestSchedule] for the format.
+// line executes one line of a script. See [TestSchedule] for the format.
 func (s *script) line(line string) {
 	g := s.g
 	g.t.Helper()

@@ -9,7 +9,7 @@ import (
 )
 
 // TestRequiredPaths checks that a copy returns an error if one of its required paths does
-// not exist in the source. A copy within one input returns no error.
+// not exist in the source. A copy within one file tree must not return this error.
 func TestRequiredPaths(t *testing.T) {
 	for _, tc := range []struct {
 		about, path, include, required string

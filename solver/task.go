@@ -46,7 +46,8 @@ func newTask(e *env, v *Vertex, op Op, inputs []*Result) *task {
 }
 
 // failed returns err as an [Error] of the vertex. If err is already the Error of an input,
-// failed returns it, with the locations of the vertex if it has none.
+// failed returns err itself. If this Error has no locations, it gets the locations of the
+// vertex.
 func (t *task) failed(err error) error {
 	var of *Error
 	if err == nil || errors.As(err, &of) {
@@ -292,8 +293,9 @@ func (r *Result) Key(ctx context.Context) (digest.Digest, error) {
 	return r.id(id), nil
 }
 
-// Snapshot returns the content of the result. It takes it from a cache if possible, and
-// otherwise evaluates the inputs and runs the operation. If r is nil, it returns nil.
+// Snapshot returns the content of the result. It takes the content from a cache if
+// possible, and otherwise evaluates the inputs and runs the operation. If r is nil, it
+// returns nil.
 func (r *Result) Snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	if r == nil {
 		return nil, nil

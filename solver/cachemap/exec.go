@@ -84,9 +84,9 @@ func isDefaultCacheID(m *pb.Mount) bool {
 	return m.CacheOpt.ID == m.Dest || ok && rest == m.Dest
 }
 
-// MountInput returns the index of the input of a mount, or -1 if it has no input. Only bind
-// mounts and cache mounts have one. For other mounts, the field is ignored, because
-// clients do not set it to -1.
+// MountInput returns the index of the input of a mount, or -1 if the mount has no input.
+// Only bind mounts and cache mounts can have an input. For other mounts, MountInput ignores
+// the field Input, because clients do not set it to -1.
 func MountInput(m *pb.Mount) int64 {
 	if m.MountType == pb.MountType_BIND || m.MountType == pb.MountType_CACHE {
 		return m.Input
@@ -147,8 +147,9 @@ func byContent(m *pb.Mount, sel string) (bool, error) {
 	return safe, nil
 }
 
-// selectPaths returns selectors for the paths in list, sorted. It drops paths below others.
-// If the root is in the list, it returns nil, which selects all files.
+// selectPaths returns selectors for the paths in list, sorted. It drops paths that are
+// below other paths in list. If the root is in the list, it returns nil, which selects all
+// files.
 func selectPaths(list []string) []contenthash.Selector {
 	var out []contenthash.Selector
 	for _, p := range outermost(list) {

@@ -71,7 +71,7 @@ type recordLayer struct {
 	Blob         *snapshot.LayerBlob `json:",omitempty"`
 }
 
-// file returns the path of the file for a cache key.
+// file returns the path of the record file for a cache key.
 func (c *Cache) file(key digest.Digest) string {
 	hex := key.Encoded()
 	return filepath.Join(c.dir, hex[:2], hex[2:]+".json")

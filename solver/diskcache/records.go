@@ -50,7 +50,8 @@ func (c *Cache) Records(ctx context.Context) ([]Record, error) {
 	return list, err
 }
 
-// kind returns the kind of a record, which depends on its source.
+// kind returns the kind of a record: KindLocal for a local directory, KindSource for other
+// sources and KindResult for other operations.
 func (r recordFile) kind() string {
 	switch {
 	case strings.HasPrefix(r.Source, "local://"):

@@ -53,7 +53,7 @@ func TestMaxLayers(t *testing.T) {
 	}
 }
 
-// TestNil checks that a nil snapshot is an empty tree without layers for all functions.
+// TestNil checks that all functions treat a nil snapshot as an empty tree without layers.
 func TestNil(t *testing.T) {
 	var none *Snapshot
 	for about, s := range map[string]*Snapshot{"nil": none, "merged": must(Merge([]*Snapshot{none, none})), "difference": must(Diff(none, none)), "no tree": New(nil, nil)} {

@@ -321,7 +321,8 @@ func (e *Editor) Names(name string) []string {
 
 // Resolve returns the path that name leads to if symbolic links are followed, as for a
 // process whose root is the tree. If last is false, a link in the last part is not
-// followed. Parts that do not exist are kept. It returns an error for more than 255 links.
+// followed. Parts that do not exist are kept in the result. It returns an error for more
+// than 255 links.
 func (e *Editor) Resolve(name string, last bool) (string, error) {
 	return resolve(change{folder: e.root}, name, last, e.linkSteps)
 }

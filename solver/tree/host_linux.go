@@ -42,8 +42,9 @@ func setLinkTime(parent *os.Root, name string, t time.Time) error {
 }
 
 // setXattrs sets extended attributes of a file. It leaves out attributes that control
-// overlays, and attributes that the system refuses, such as labels of SELinux. Only for
-// [Capability] it returns the error, because a program may need its capabilities.
+// overlays, and attributes that the system refuses, such as labels of SELinux. If the
+// system refuses [Capability], it returns an error, because a program may need its
+// capabilities.
 func setXattrs(parent *os.Root, name string, xattrs []Xattr) error {
 	if len(xattrs) == 0 {
 		return nil

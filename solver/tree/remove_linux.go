@@ -33,7 +33,8 @@ func RemoveAll(name string) error {
 // removeRetries is the maximum number of attempts after the first one.
 const removeRetries = 3
 
-// remover removes the file or directory name. Its descent starts at the parent directory.
+// remover removes the file or directory called name. Its descent starts at the parent
+// directory of name.
 type remover struct {
 	*descent
 	name  string

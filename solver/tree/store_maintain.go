@@ -64,7 +64,7 @@ func (s *Store) each(ctx context.Context, kind string, fn func(string, digest.Di
 	})
 }
 
-// Sizes holds the bytes that blobs and directories occupy on disk.
+// Sizes holds the number of bytes that each blob and directory occupies on disk, by digest.
 type Sizes struct{ Blobs, Dirs map[digest.Digest]int64 }
 
 // Sizes returns the sizes of all blobs and directories. Holes of sparse files do not count.
