@@ -63,7 +63,8 @@ func (r *resolver) resolve(ref string, p *ocispecs.Platform) (golden.Image, erro
 	return img, err
 }
 
-// ResolveImageConfig implements llb.ImageMetaResolver, which upstream uses.
+// ResolveImageConfig returns an image config from memory. It implements llb.ImageMetaResolver
+// for upstream's converter.
 func (r *resolver) ResolveImageConfig(_ context.Context, ref string, opt sourceresolver.Opt) (string, digest.Digest, []byte, error) {
 	img, err := r.resolve(ref, opt.ImageOpt.Platform)
 	return ref, img.Digest, img.Config, err

@@ -21,8 +21,8 @@ var (
 	kills = flag.Int("kills", 200, "number of kills")
 )
 
-// killedDockerfile contains what a kill can interrupt: concurrent stages, a copy of the
-// context, a cache mount, and a step of an ordinary user.
+// killedDockerfile contains everything that a kill can interrupt: concurrent stages, a copy of
+// the context, a cache mount, and a step of an ordinary user.
 const killedDockerfile = `FROM base AS one
 COPY changing /
 RUN --mount=type=cache,target=/c cat changing changing > /one; echo x > /c/x; sleep 0.02

@@ -40,8 +40,8 @@ func topTest(test string) string {
 	return name
 }
 
-// writeRecord writes outcomes to the source directory that the next compilation embeds in
-// recordedFiles.
+// writeRecord writes outcomes to the source file of the record for one kind of BuildKit worker.
+// The next compilation embeds this file in recordedFiles.
 func writeRecord(root, worker string, o outcomes) (err error) {
 	f, err := os.Create(filepath.Join(root, "integration", "conformance", "recorded", worker+".txt"))
 	if err != nil {

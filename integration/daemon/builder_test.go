@@ -247,7 +247,7 @@ func TestBuilderErrors(t *testing.T) {
 	}
 }
 
-// TestBuilderInterrupted checks that canceling a build ends it while a step runs.
+// TestBuilderInterrupted checks that a build ends if it is canceled while a step runs.
 func TestBuilderInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -65,9 +65,8 @@ func TestClientGone(t *testing.T) {
 	}
 }
 
-// TestContextGone checks how a build ends if its context disappears during the transfer.
-// BuildKit treats a file that was removed after it was listed as empty. Any other failure must
-// be an error.
+// TestContextGone checks builds whose context disappears during the transfer. If a listed file
+// has been removed, BuildKit treats the file as empty. Any other failure must be an error.
 func TestContextGone(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*changingDir)

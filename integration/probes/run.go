@@ -156,8 +156,8 @@ func (s *site) start(ctx context.Context, j job) (*running, error) {
 	return r, nil
 }
 
-// killWhenReady searches the builder's state for the secret twice: while a step uses the
-// secret, and after the builder was killed.
+// killWhenReady kills the builder as soon as a step uses the secret. Before and after the kill,
+// it searches the state of the builder for the secret.
 func (s *site) killWhenReady(b *running, out *outcomes) error {
 	select {
 	case <-b.ready:

@@ -31,7 +31,7 @@ type machine struct {
 	steps map[string]step // steps of the last build, by name
 }
 
-// step records how a step of a build ran.
+// step contains the start, the end and the cache status of one step of a build.
 type step struct {
 	start, end time.Time
 	cached     bool

@@ -34,7 +34,7 @@ type Request struct {
 	Key          string            // shared key of the contexts: builds with equal keys transfer only changed files
 }
 
-// A Result is what Build collects during a build.
+// A Result contains the data that Build collects during a build.
 type Result struct {
 	Archive  string                   // path of the OCI archive; "" without Request.Image
 	Vertices []*client.Vertex         // last reported state of each vertex, in order of appearance

@@ -32,7 +32,7 @@ type Build struct {
 	Request    string // subrequest, such as frontend.outline; "" for a build
 }
 
-// IsBuild reports whether b builds an image, that is, has no subrequest.
+// IsBuild reports whether b builds an image. It returns false if b has a subrequest.
 func (b *Build) IsBuild() bool { return b.Request == "" }
 
 // plannedRequests returns the names of the subrequests for which the frontend plans the build.

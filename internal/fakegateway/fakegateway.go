@@ -100,7 +100,7 @@ func (c *Client) begin(ctx context.Context, call string) error {
 	return c.Before(ctx, call)
 }
 
-// BuildOpts implements client.Client.
+// BuildOpts returns the frontend options and all capabilities except c.MissingCap.
 func (c *Client) BuildOpts() client.BuildOpts {
 	caps := slices.DeleteFunc(pb.Caps.All(), func(p *capspb.APICap) bool { return p.ID == string(c.MissingCap) })
 	return client.BuildOpts{
@@ -109,12 +109,13 @@ func (c *Client) BuildOpts() client.BuildOpts {
 	}
 }
 
-// Inputs implements client.Client.
+// Inputs returns c.States as the inputs of the frontend.
 func (c *Client) Inputs(ctx context.Context) (map[string]llb.State, error) {
 	return c.States, c.begin(ctx, "Inputs")
 }
 
-// Solve implements client.Client.
+// Solve records the request. It returns a reference to the files of the client, and solves
+// nothing.
 func (c *Client) Solve(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
 	if err := c.begin(ctx, "Solve"); err != nil {
 		return nil, err
@@ -127,7 +128,8 @@ func (c *Client) Solve(ctx context.Context, req client.SolveRequest) (*client.Re
 	return res, nil
 }
 
-// ResolveSourceMetadata implements client.Client.
+// ResolveSourceMetadata records the options of the request. It returns the image config that
+// all images have.
 func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	if err := c.begin(ctx, "ResolveSourceMetadata"); err != nil {
 		return nil, err
@@ -147,12 +149,12 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 	return &sourceresolver.MetaResponse{Op: op, Image: &sourceresolver.ResolveImageResponse{Config: []byte(config)}}, nil
 }
 
-// Warn implements client.Client.
+// Warn counts the warning and ignores its content.
 func (c *Client) Warn(ctx context.Context, _ digest.Digest, _ string, _ client.WarnOpts) error {
 	return c.begin(ctx, "Warn")
 }
 
-// reference implements the client.Reference in the result of a solve request.
+// reference is the result of a solve request.
 type reference struct {
 	client.Reference
 	request client.SolveRequest
@@ -162,7 +164,8 @@ type reference struct {
 // Request returns the solve request whose result is ref.
 func Request(ref client.Reference) client.SolveRequest { return ref.(*reference).request }
 
-// ReadFile implements client.Reference.
+// ReadFile returns the content of a file in c.Files. It returns an error if c.Size is too large
+// for a message.
 func (r *reference) ReadFile(ctx context.Context, req client.ReadRequest) ([]byte, error) {
 	if err := r.c.begin(ctx, "ReadFile"); err != nil {
 		return nil, err
@@ -177,7 +180,7 @@ func (r *reference) ReadFile(ctx context.Context, req client.ReadRequest) ([]byt
 	return []byte(s), nil
 }
 
-// StatFile implements client.Reference.
+// StatFile returns c.Size as the size of any file.
 func (r *reference) StatFile(ctx context.Context, req client.StatRequest) (*fstypes.Stat, error) {
 	if err := r.c.begin(ctx, "StatFile"); err != nil {
 		return nil, err

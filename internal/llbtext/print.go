@@ -66,8 +66,8 @@ func (p *printer) value(fd protoreflect.FieldDescriptor, v protoreflect.Value) s
 	return v.String()
 }
 
-// stringText formats a string. It replaces digests of operations and ids of progress groups,
-// which vary, with numbers.
+// stringText formats a string. It replaces digests of operations and ids of progress groups
+// with numbers, because digests and ids vary between builds.
 func (p *printer) stringText(fd protoreflect.FieldDescriptor, s string) string {
 	switch fd.FullName() {
 	case "pb.Input.digest":

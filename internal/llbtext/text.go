@@ -97,7 +97,7 @@ func (g *graph) location(l *pb.Location) string {
 	return name + Ranges(l.Ranges)
 }
 
-// Ranges formats ranges of a source file, each after a space. A range that is one whole line
+// Ranges formats ranges of a source file, each after a space. If a range is one whole line, it
 // is formatted as the line number.
 func Ranges(ranges []*pb.Range) string {
 	var b strings.Builder

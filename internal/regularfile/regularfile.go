@@ -55,8 +55,8 @@ func Check(name string) error {
 	return nil
 }
 
-// Dir is a file system that contains the regular files below a directory. It is like [os.DirFS]
-// without other kinds of files.
+// Dir is an [fs.FS] of the regular files below a directory. Opening any other file returns an
+// error.
 type Dir string
 
 // Open implements [fs.FS].
