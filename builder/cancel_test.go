@@ -16,7 +16,7 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// TestCancel checks builds that are canceled at random moments. They return the error for
+// TestCancel checks that builds that are canceled at random moments return the error for
 // canceling, leave no goroutine, and leave an output complete or unchanged.
 func TestCancel(t *testing.T) {
 	slowtest.Skip(t, "builds several times")

@@ -126,7 +126,7 @@ func (o *Options) checkAnnotations(out Output) error {
 	return nil
 }
 
-// platforms returns the platforms for which to build. It returns none if the daemon
+// platforms returns the platforms for which to build. The list is empty if the daemon
 // chooses its own platform.
 func (o *Options) platforms() ([]ocispecs.Platform, error) {
 	if len(o.Platforms) == 0 && o.Builder == nil {

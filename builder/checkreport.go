@@ -10,8 +10,8 @@ import (
 	"slipway/diag"
 )
 
-// recordFindings returns a function that stores the findings of a check in p.found. Their
-// file names become the paths that the user gave.
+// recordFindings returns a function that stores the findings of a check in p.found. The
+// function replaces file names in findings with the paths that the user gave.
 func (p *inputs) recordFindings(o *Options) func(diag.List) {
 	return func(list diag.List) { p.found = append(diag.List{}, list.Rename(o.paths())...) }
 }

@@ -89,7 +89,7 @@ func TestNotExecutable(t *testing.T) {
 }
 
 // TestNoAgent checks that the error about a missing SSH agent, from this process or from a
-// daemon, has a hint with the flag.
+// daemon, has a hint that names the flag to use.
 func TestNoAgent(t *testing.T) {
 	const want = "forward an agent or a key: --ssh k"
 	for _, text := range []string{

@@ -10,8 +10,8 @@ import (
 	"slipway/solver/track"
 )
 
-// outputs returns o.Outputs. If there are tags but no outputs, the result is an image
-// stored under these tags.
+// outputs returns o.Outputs. If there are tags but no outputs, it returns an output that
+// stores the image under these tags.
 func (o *Options) outputs() []Output {
 	if o.Builder == nil && o.Call == "" && len(o.Outputs) == 0 && len(o.Tags) > 0 {
 		return []Output{{Type: "image"}}

@@ -9,7 +9,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// reportedError builds and returns the text with which the error is reported.
+// reportedError runs a build and returns the text with which the error from the build is
+// reported.
 func reportedError(t *testing.T, o Options) string {
 	t.Helper()
 	var b strings.Builder

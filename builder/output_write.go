@@ -116,7 +116,7 @@ func (s *localBuilder) writeImage(ctx context.Context, x *export.Exporter, o *Op
 	return s.storeImage(ctx, root, names, o.stores(out.Output))
 }
 
-// push pushes an image or an index under each of names.
+// push pushes an image or an index under each of the given names.
 func (s *localBuilder) push(ctx context.Context, root *export.Root, names []string, insecure bool) error {
 	for _, n := range names {
 		repo, err := s.registry.Repository(ctx, n, insecure)

@@ -63,7 +63,7 @@ func (l *statusLog) add(s *client.SolveStatus) {
 	}
 }
 
-// text returns the lines without digests, times and sizes.
+// text returns the collected lines without digests, times and sizes.
 func (l *statusLog) text() string {
 	return regexp.MustCompile(`sha256:[0-9a-f]{64}`).ReplaceAllString(strings.Join(l.lines, "\n"), "DIGEST")
 }

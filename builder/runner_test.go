@@ -70,8 +70,8 @@ func TestNoNamespaces(t *testing.T) {
 	}
 }
 
-// TestFirstProcess checks that a process runs on another runner if it did not start in
-// namespaces, and only if processes cannot run there.
+// TestFirstProcess checks that a process that did not start in namespaces runs on another
+// runner, but only if processes cannot run in namespaces.
 func TestFirstProcess(t *testing.T) {
 	none := errors.New("no namespaces")
 	for _, tc := range []struct {

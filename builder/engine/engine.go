@@ -20,8 +20,8 @@ func Docker() (string, error) {
 	return docker, nil
 }
 
-// Load is a running docker load. The program, unlike the engine's API, applies the user's
-// Docker contexts, credentials and addresses.
+// Load represents a running docker load command. The docker program, unlike the engine's
+// API, applies the user's Docker contexts, credentials and addresses.
 type Load struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser

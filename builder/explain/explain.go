@@ -195,8 +195,8 @@ func (x *Explainer) previous(steps []record, i int) (old *record, edited bool) {
 	return nil, false
 }
 
-// distance returns a measure for how far apart two steps with the same text are. The nearest
-// step is most likely the same one.
+// distance returns a measure of how far apart two steps with the same text are. The
+// nearest step is most likely the same one.
 func distance(a, b stepName) int {
 	d := max(a.Index-b.Index, b.Index-a.Index)
 	if a.Stage != b.Stage {

@@ -15,7 +15,7 @@ import (
 )
 
 // TestWriteKeys checks the cache keys written for a build and for a cached second build.
-// Their order must not depend on the order of the graphs.
+// It also checks that the order of the keys does not depend on the order of the graphs.
 func TestWriteKeys(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -78,8 +78,8 @@ type Build struct {
 	failed error             // error from the frontend
 }
 
-// Connect connects to a BuildKit daemon. This process, not the daemon, writes the output
-// files, by means of outputs. The caller must call Close.
+// Connect connects to a BuildKit daemon. The output files are written by outputs in this
+// process, not by the daemon. The caller must call Close.
 func Connect(ctx context.Context, to *Builder, outputs export.Outputs) (*Build, error) {
 	c, err := to.dial(ctx)
 	if err != nil {

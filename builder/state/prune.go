@@ -60,7 +60,8 @@ func kinds() []string {
 	return []string{KindInternal, diskcache.KindLocal, diskcache.KindSource, diskcache.KindResult, KindMount}
 }
 
-// ParseKind returns name if it is a kind of entries that can be pruned, or else an error.
+// ParseKind returns name unchanged, or an error if name is not a kind of entries that can
+// be pruned.
 func ParseKind(name string) (string, error) {
 	if !slices.Contains(kinds(), name) {
 		return "", fmt.Errorf("unknown type %q, there are %s", name, strings.Join(kinds(), ", "))
@@ -306,7 +307,7 @@ func (d *Dir) remove(e *Entry) error {
 	return d.Cache.Remove(e.Record)
 }
 
-// removalSuffix ends the names of directories that are being removed.
+// removalSuffix is the suffix of the names of directories that are being removed.
 const removalSuffix = ".gone"
 
 // discard renames a directory and then removes it. If the process is killed meanwhile, no

@@ -73,7 +73,8 @@ func main() {
 
 const (
 	// signalEcho is the time after the first signal during which other signals are
-	// ignored. The terminal and the parent process may both send one for the same key.
+	// ignored. The terminal and the parent process may both send a signal for the same
+	// key.
 	signalEcho = 200 * time.Millisecond
 	// exitGrace is how long the command may take to exit after a signal.
 	exitGrace = 10 * time.Second

@@ -108,7 +108,8 @@ func (f *buildFlags) tlsFiles() error {
 	return nil
 }
 
-// parseValues parses flags whose values have the form NAME=VALUE, then the environment.
+// parseValues parses flags whose values have the form NAME=VALUE, and applies the
+// environment variables that are defaults for flags.
 func (f *buildFlags) parseValues(given flagSet) error {
 	o := &f.opt
 	o.BuildArgs = map[string]string{}

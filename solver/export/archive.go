@@ -30,8 +30,8 @@ func (r *Root) WithNames(names []string) *Root {
 	return &named
 }
 
-// NewRoot returns the root for an image or an index. p and annotations become part of its
-// descriptor. If p is nil, the descriptor has no platform.
+// NewRoot returns the root for an image or an index. p and annotations become part of the
+// root's descriptor. If p is nil, the descriptor has no platform.
 func NewRoot(content partial.Describable, p *ocispecs.Platform, annotations map[string]string) (*Root, error) {
 	d, err := partial.Descriptor(content)
 	if err != nil {

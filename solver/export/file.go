@@ -12,7 +12,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// tempPrefix starts the names of incomplete files.
+// tempPrefix is the prefix of the names of incomplete files.
 const tempPrefix = ".slipway-"
 
 // WriteFile writes a file atomically: it calls write with a temporary file in the same
@@ -101,7 +101,7 @@ func (o Outputs) Reclaim() error {
 }
 
 // WriteFile writes an output file atomically. It follows symbolic links. If the target is
-// a device, a pipe or an open file, write gets that file itself.
+// a device, a pipe or an open file, write writes to the target in place.
 func (o Outputs) WriteFile(ctx context.Context, name string, write func(io.Writer) error) error {
 	t, err := FindTarget(name)
 	if err != nil {

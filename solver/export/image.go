@@ -46,7 +46,7 @@ type Exporter struct {
 	Now    time.Time // creation time of images with an empty history
 }
 
-// image is an image whose layers are in the store.
+// image represents an image whose layers are in the store.
 type image struct {
 	store    *tree.Store
 	config   []byte

@@ -177,8 +177,8 @@ func TestContainerFiles(t *testing.T) {
 	}
 }
 
-// TestContainerRequests checks that an invalid request makes the call fail or, as in
-// BuildKit, the process.
+// TestContainerRequests checks that an invalid request causes an error: from the call or,
+// where BuildKit does the same, from the process.
 func TestContainerRequests(t *testing.T) {
 	m := newTestSolver(t, script.Step{Run: "*"})
 	c := m.client(t.TempDir(), nil)

@@ -76,7 +76,7 @@ func (n *Names) saveImage(out *Image, img v1.Image) error {
 	return n.saveRoot(out, img)
 }
 
-// manifestSource is an image or an index with its raw manifest.
+// manifestSource provides the raw manifest of an image or an index.
 type manifestSource interface {
 	partial.Describable
 	partial.WithRawManifest

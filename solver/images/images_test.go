@@ -83,8 +83,8 @@ func (n *Names) image(t *testing.T, results ...export.PlatformResult) *export.Ro
 
 func hour(n int) time.Time { return time.Date(2026, 1, 1, n, 0, 0, 0, time.UTC) }
 
-// TestNames checks that a name refers to the image that got it last, that an image can
-// have several names, and that names can be removed.
+// TestNames checks that a name refers to the image that was last stored under it, that an
+// image can have several names, and that names can be removed.
 func TestNames(t *testing.T) {
 	n := newNames(t)
 	if list, damaged, err := n.List(); len(list)+len(damaged) > 0 || err != nil {

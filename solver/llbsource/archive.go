@@ -93,8 +93,7 @@ func (s *Sources) decompressed(ctx context.Context, f *os.File, file string) (fu
 	return func() (readerAt, error) { return s.Store.Open(b) }, nil
 }
 
-// position is a position in an [io.ReaderAt], from which Read reads. Seek skips data that
-// is not needed.
+// position reads an [io.ReaderAt] sequentially. Seek skips data that is not needed.
 type position struct {
 	r io.ReaderAt
 	n int64

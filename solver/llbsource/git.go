@@ -18,7 +18,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// gitOptions are the identifier and the attributes of a git source, parsed.
+// gitOptions holds the parsed identifier and attributes of a git source.
 type gitOptions struct {
 	remote         string // URL
 	ref            string // branch, tag or commit; "" is the default branch

@@ -42,12 +42,12 @@ type packObject struct {
 	base   uint32        // number of a delta's base, or wholeObject plus the object type
 }
 
-// wholeObject marks objects that are not deltas: the field base of their packObject is
+// wholeObject marks objects that are not deltas: the field base of such a packObject is
 // wholeObject plus the object type.
 const wholeObject = 0xffff_fff0
 
-// pendingBase is the field base of a packObject for a delta whose base is known only by
-// hash and has not been found yet.
+// pendingBase is the value of the field base in a packObject for a delta whose base is
+// known only by hash and has not been found yet.
 const pendingBase = wholeObject - 1
 
 // packObjects is a list of objects in chunks. Unlike a slice, it grows without copying,
@@ -93,7 +93,7 @@ func readPack(ctx context.Context, r io.Reader, to packTarget) (*gitPack, error)
 	return p, nil
 }
 
-// Close closes and removes the file.
+// Close closes and removes the temporary file of the pack.
 func (p *gitPack) Close() error { return errors.Join(p.file.Close(), os.Remove(p.file.Name())) }
 
 func (p *gitPack) read(ctx context.Context, r io.Reader) error {
@@ -186,8 +186,8 @@ func scanWhole(s *packfile.Scanner, h *packfile.ObjectHeader, o *packObject) err
 	return err
 }
 
-// scanDelta reads a delta, notes its base, and checks the sizes in its header. It does
-// not apply the delta.
+// scanDelta reads a delta, records its base, and checks the sizes in the delta's header.
+// It does not apply the delta.
 func (p *gitPack) scanDelta(s *packfile.Scanner, h *packfile.ObjectHeader, o *packObject, d *packDeltas) error {
 	number := uint32(p.objects.n)
 	d.list = append(d.list, number)

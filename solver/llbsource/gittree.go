@@ -158,8 +158,9 @@ func (m *gitModule) directory(ctx context.Context, t *object.Tree, at, subdir st
 	return n, nil
 }
 
-// entriesCost returns the cost of the entries in a directory. It must be spent before
-// subdirectories are read: the lists of all parent directories are in memory at once.
+// entriesCost returns the cost of the entries in a directory. This cost must be spent
+// before subdirectories are read: the lists of all parent directories are in memory at
+// once.
 func entriesCost(t *object.Tree) gitBudget {
 	cost := gitBudget{files: int64(len(t.Entries))}
 	for _, e := range t.Entries {

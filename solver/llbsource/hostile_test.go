@@ -381,9 +381,9 @@ func TestCancelledFetch(t *testing.T) {
 	}
 }
 
-// TestNothingOutside checks that unpacking a layer writes nothing outside its
-// destination, even through links to the outside. The layer has all kinds of such paths
-// that are not errors.
+// TestNothingOutside checks that unpacking a layer writes nothing outside its destination,
+// even through links to the outside. The layer contains every kind of path to the outside
+// that is not an error.
 func TestNothingOutside(t *testing.T) {
 	outside := t.TempDir()
 	data := makeTar(t, tarEntry{name: "abs", link: outside}, tarEntry{name: "abs/x", data: "x"}, tarEntry{name: "up", link: strings.Repeat("../", 30) + outside}, tarEntry{name: "up/y", data: "y"}, tarEntry{name: outside + "/z", data: "z"})

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestStable checks that a file written a moment ago is not remembered, because another
-// write within the same clock tick would not change its times.
+// TestStable checks that a file written a moment ago is not added to the index, because
+// another write within the same clock tick would not change its times.
 func TestStable(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

@@ -80,7 +80,7 @@ type stallTimer struct {
 	limit  time.Duration
 }
 
-// newStallTimer returns a stopped timer. Errors name host. If limit is zero, the timer
+// newStallTimer returns a stopped timer. Errors include host. If limit is zero, the timer
 // never expires. The caller must call end.
 func newStallTimer(ctx context.Context, host string, limit time.Duration) *stallTimer {
 	p := &stallTimer{limit: limit}

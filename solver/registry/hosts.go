@@ -205,8 +205,8 @@ func withoutLogs(ctx context.Context, hooks ...logrus.Hook) context.Context {
 	return log.WithLogger(ctx, logrus.NewEntry(l))
 }
 
-// firstError is a log hook that records the first error. containerd logs an invalid
-// hosts.toml and continues without it, where this package reports the error.
+// firstError is a log hook that records the first error. containerd only logs an invalid
+// hosts.toml and continues without the file, but this package returns the error.
 type firstError struct{ err error }
 
 // Levels implements [logrus.Hook].

@@ -104,8 +104,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestResult checks that Result returns the newest result of which the manifest lists all
-// layers.
+// TestResult checks that Result returns the newest result whose layers are all listed in
+// the manifest.
 func TestResult(t *testing.T) {
 	day := func(n int) time.Time { return time.Date(2024, 1, n, 0, 0, 0, 0, time.UTC) }
 	c := &cacheconfig.CacheConfig{

@@ -257,7 +257,7 @@ func ociMediaType(t string) string {
 }
 
 // describe returns the descriptor of a layer for the manifest of the cache. An annotation
-// has the diffID of the layer, which BuildKit needs to import it.
+// contains the diffID, which BuildKit needs to import the layer.
 func (w *writer) describe(l llbsource.RemoteLayer) ocispecs.Descriptor {
 	d := l.Descriptor
 	d.MediaType = ociMediaType(d.MediaType)

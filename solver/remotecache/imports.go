@@ -22,7 +22,7 @@ import (
 
 const (
 	configType = cacheconfig.CacheConfigMediaTypeV0
-	// uncompressed is the annotation of a layer whose value is its diffID.
+	// uncompressed is the name of the annotation that contains the diffID of a layer.
 	uncompressed = "containerd.io/uncompressed"
 )
 
@@ -118,9 +118,8 @@ func (m *Imports) Find(name digest.Digest, inputs [][]solver.Link) []solver.Reco
 	return records
 }
 
-// linked reports whether one of the wanted links matches for each input of a record in the
-// cache with number n. have and want contain the links of the record and the wanted links,
-// by input.
+// linked reports whether, for each input i of a record in cache n, one of the record's links
+// have[i] leads to a record in want[i] by the same selector.
 func linked(n int, have [][]cacheconfig.CacheInput, want [][]solver.Link) bool {
 	return slices.EqualFunc(have, want, func(have []cacheconfig.CacheInput, want []solver.Link) bool {
 		return slices.ContainsFunc(have, func(h cacheconfig.CacheInput) bool {
@@ -223,7 +222,8 @@ func (r *layerChain) resolve(layers []int) {
 	}
 }
 
-// id returns a digest of the list of layers, by which the solver refers to the result.
+// id returns the id by which the solver refers to the result: a digest of the list of
+// layers.
 func (r layerChain) id() digest.Digest {
 	var b strings.Builder
 	for _, l := range r.layers {
