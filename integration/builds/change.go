@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// options chooses the options of the first build.
+// options chooses random options for the first build.
 func (g *generator) options() {
 	for _, s := range g.c.Stages {
 		for _, i := range s.Instructions {

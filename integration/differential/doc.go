@@ -11,8 +11,8 @@
 //
 // docker/dockerfile is not entirely deterministic. Ids of progress groups are random, so only
 // their sharing is compared. Some orders follow Go maps. If the frontends differ, upstream
-// runs several more times. Our result is correct if it equals one of upstream's.
+// runs several more times. Our result is correct if it equals one of upstream's results.
 //
-// Package integration/daemon executes the operations with a real builder, which this package
-// does not.
+// This package compares operations without executing them. Package integration/daemon executes
+// them with a real builder.
 package differential

@@ -31,7 +31,8 @@ type locatedError struct {
 // hasLines reports whether the error has exactly one source, with at least one range of lines.
 func (f locatedError) hasLines() bool { return len(f.sources) == 1 && len(f.sources[0].Ranges) > 0 }
 
-// line returns the first line of the error. The error must satisfy hasLines.
+// line returns the first line number in the source location of the error. The error must
+// satisfy hasLines.
 func (f locatedError) line() int32 { return f.sources[0].Ranges[0].Start.Line }
 
 func (f locatedError) hasPrefix(prefixes ...string) bool {

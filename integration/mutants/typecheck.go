@@ -54,7 +54,7 @@ type listedPackage struct {
 	GoFiles                 []string
 }
 
-// newTypechecker returns a typechecker for the packages of the mutants.
+// newTypechecker returns a typechecker for the packages that contain the mutants' files.
 func newTypechecker(ctx context.Context, list []mutant, root string) (*typechecker, error) {
 	args := []string{"list", "-export", "-deps", "-json=Dir,ImportPath,Export,GoFiles"}
 	for _, m := range list {

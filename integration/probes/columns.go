@@ -96,14 +96,14 @@ func (s *site) command(ctx context.Context, dir string) *exec.Cmd {
 // slug returns the column's name, sanitized for file names and image tags.
 func (c column) slug() string { return strings.NewReplacer(" ", "-", ",", "").Replace(c.name) }
 
-// home returns the home directory of the user that runs the builder.
+// home returns the home directory of the user that runs the site's builder.
 func (s *site) home() string { return filepath.Join(s.dir, s.slug()) }
 
 // program returns the path of the slipway program of s. Each site has its own copy, because
 // probes try to change the program.
 func (s *site) program() string { return filepath.Join(s.home(), "slipway") }
 
-// state returns the state directory of the builder.
+// state returns the state directory of the site's builder.
 func (s *site) state() string {
 	if s.runner == "" {
 		return s.rig.Daemon.Dir

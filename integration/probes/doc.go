@@ -14,7 +14,7 @@
 // program in the images. Jobs (jobs.go) are builds that run the program, columns (columns.go)
 // are builders, and rows (rows.go) are kinds of privileges.
 //
-// The attempts are harmless. They open files without writing to them, or set values that are
-// already set. The others act on a terminal, a block device, an SSH agent and a copy of
-// slipway that exist only for the probes.
+// The attempts are harmless. Most attempts open files without writing to them, or set values
+// that are already set. All other attempts act on a terminal, a block device, an SSH agent and
+// a copy of slipway that exist only for the probes.
 package main

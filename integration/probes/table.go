@@ -108,7 +108,7 @@ func cell(want, got, more, unexcused int) string {
 	return mark(true)
 }
 
-// shorten joins names with blanks. It omits all after the first twelve.
+// shorten joins names with blanks. It omits all names after the first twelve.
 func shorten(names []string) string {
 	const most = 12
 	if len(names) > most {

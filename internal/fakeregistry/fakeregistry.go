@@ -25,7 +25,7 @@ const (
 	Token
 )
 
-// Names and password of the two users. Both have the same password.
+// Names and password of the two users of a registry. Both users have the same password.
 const (
 	User     = "alice"
 	Reader   = "bob" // may pull, but not push
