@@ -63,7 +63,8 @@ type deferredText struct {
 	data []byte
 }
 
-// writer returns a writer whose texts are written to w by flush. If w is nil, it returns nil.
+// writer returns a writer that collects texts, which flush writes to w. If w is nil,
+// writer returns nil.
 func (d *deferredOutput) writer(w io.Writer) io.Writer {
 	if w == nil {
 		return nil

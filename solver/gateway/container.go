@@ -202,7 +202,8 @@ func unknownExit(err error) error {
 	return &gwpb.ExitError{ExitCode: gwpb.UnknownExitStatus, Err: err}
 }
 
-// wait waits for the process. It kills the process if the client's stream refuses output.
+// wait waits for the process. If the output of the process cannot be sent to the client,
+// wait kills the process.
 func (p *containerProcess) wait() error {
 	done := make(chan error, 1)
 	go func() { done <- p.run.Wait() }()

@@ -240,8 +240,8 @@ func (s *Sources) gitHeader(o *gitOptions, remote string) transport.AuthMethod {
 }
 
 // tokenScope returns the URL prefix of the remotes that may receive the secrets for
-// remote. The prefix is the remote itself. For a repository on GitHub it is all of
-// GitHub, so that private submodules can be fetched.
+// remote. The prefix is remote itself. For a repository on GitHub, the prefix covers all
+// of GitHub, so that private submodules can be fetched.
 func tokenScope(remote string) string {
 	for _, host := range []string{"https://github.com/", "https://www.github.com/"} {
 		if strings.HasPrefix(remote, host) {

@@ -97,8 +97,8 @@ func (c *Client) Repository(ctx context.Context, ref string, insecure bool) (*Re
 func userAgent() http.Header { return http.Header{"User-Agent": {"slipway"}} }
 
 // repositoryHosts returns the hosts that serve a repository: mirrors, then the registry.
-// Their authorizers are not shared with other repositories, because credentials may be
-// for one repository only.
+// The authorizers of these hosts are not shared with other repositories, because
+// credentials may be for one repository only.
 func (c *Client) repositoryHosts(ctx context.Context, spec refspec.Spec, insecure bool) ([]docker.RegistryHost, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -117,7 +117,7 @@ func (w *writer) record(ctx context.Context, r solver.ChainRecord) error {
 }
 
 // result returns the layers of the result of a record. If the record has no result, or if
-// the mode excludes it, result returns no layers.
+// the mode of the export excludes the result, it returns no layers.
 func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]llbsource.RemoteLayer, error) {
 	if r.Imported != "" {
 		return w.imported(r.Imported)
@@ -140,8 +140,8 @@ func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]llbsource.
 	return list, nil
 }
 
-// imported returns the layers of an imported result that the build did not fetch, or no
-// layers if the mode excludes it.
+// imported returns the layers of an imported result that the build did not fetch. If the
+// mode of the export excludes the result, it returns no layers.
 func (w *writer) imported(id digest.Digest) ([]llbsource.RemoteLayer, error) {
 	res, err := w.x.Imports.find(id)
 	if err != nil {

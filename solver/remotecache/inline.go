@@ -26,8 +26,8 @@ type imageConfig struct {
 	Cache []byte `json:"moby.buildkit.cache.v0"`
 }
 
-// openInline reads the inline caches of an image or of all images of an index. data is its
-// manifest.
+// openInline reads the inline caches of an image or of all images of an index. data is the
+// manifest of the image or index.
 func openInline(ctx context.Context, s storage, from string, data []byte) ([]*Cache, error) {
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -126,9 +126,9 @@ func inlineConfig(data []byte, layers []ocispecs.Descriptor) (*cacheconfig.Cache
 	return &c, byDigest, nil
 }
 
-// Inline returns the inline cache for an image config. The image has the layers of main.
-// The cache contains only results whose layers the image has. If no result is left, Inline
-// returns nil.
+// Inline returns the inline cache for the config of an image with the layers of main. The
+// cache contains only results whose layers the image has. If there is no such result,
+// Inline returns nil.
 func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot) ([]byte, error) {
 	var layers []string
 	for _, l := range main.Layers() {

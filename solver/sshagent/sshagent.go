@@ -1,5 +1,5 @@
-// Package sshagent gives RUN steps access to an SSH agent of the host. Steps can use its
-// keys but not change the agent.
+// Package sshagent gives RUN steps access to an SSH agent of the host. Steps can use the
+// agent's keys but not change the agent.
 package sshagent
 
 import (
