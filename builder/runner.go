@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync/atomic"
 
 	"slipway/internal/singleflight"
@@ -18,9 +17,9 @@ import (
 // autoRunner is a [runner.Runner] that chooses a runner when the first process runs, and
 // passes all processes to it.
 //
-// For root, it runs the first process in namespaces without checking that this works: the
-// check would take a quarter of the time of a small build. If this process does not start,
-// autoRunner performs the check and may choose another runner.
+// If this program is privileged, it runs the first process in namespaces without checking
+// that this works: the check would take a quarter of the time of a small build. If this
+// process does not start, autoRunner performs the check and may choose another runner.
 type autoRunner struct {
 	s *localBuilder
 	o *Options
@@ -34,6 +33,7 @@ type autoRunner struct {
 	// process needs it.
 	namespaces *namespace.Runner
 	works      atomic.Bool // processes are known to run in namespaces
+	refused    atomic.Bool // processes are known not to run in namespaces
 }
 
 var _ runner.Opener = (*autoRunner)(nil)
@@ -44,7 +44,7 @@ func newRunner(s *localBuilder, o *Options) *autoRunner {
 
 // Run implements [runner.Runner].
 func (c *autoRunner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
-	if c.o.Runner == "portable" || os.Geteuid() != 0 {
+	if c.o.Runner == "portable" || c.refused.Load() || !namespace.Privileged() {
 		return c.runChosen(ctx, p)
 	}
 	trees, failed := c.runInNamespaces(ctx, p)
@@ -58,6 +58,7 @@ func (c *autoRunner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, 
 	if _, same := run.(*namespace.Runner); same {
 		return trees, failed
 	}
+	c.refused.Store(true)
 	return run.Run(ctx, p)
 }
 

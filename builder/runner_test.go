@@ -100,6 +100,15 @@ func TestFirstProcess(t *testing.T) {
 		if _, err := c.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), tc.err) || log.String() != tc.log {
 			t.Errorf("runner %s with %v: error %v and log %q, want %s and %q", tc.runner, tc.available, err, &log, tc.err, tc.log)
 		}
+		if tc.log == "" {
+			continue
+		}
+		if err := os.Remove(s.Namespace()); err != nil { // processes could start
+			t.Fatal(err)
+		}
+		if _, err := c.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), tc.err) || c.namespaces != nil {
+			t.Errorf("second process: error %v, want %s from the same runner", err, tc.err)
+		}
 	}
 }
 

@@ -223,6 +223,16 @@ func hasOneUser() bool {
 // the reason why they cannot.
 func Available(ctx context.Context) error { return available(ctx, runtime.GOARCH) }
 
+// Privileged reports whether this process is root with the capability CAP_SYS_ADMIN, which
+// it needs to create namespaces. A security module may still forbid it to do so: see
+// [Available].
+func Privileged() bool {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData
+	err := unix.Capget(&header, &sets[0])
+	return err == nil && os.Geteuid() == 0 && sets[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
+}
+
 // available implements [Available] for an architecture, given its GOARCH name.
 func available(ctx context.Context, goarch string) error {
 	if _, err := nativeCalls(goarch); err != nil {

@@ -50,3 +50,7 @@ func Enter() error { return errLinux }
 
 // Available returns an error, because namespaces are available on Linux only.
 func Available(context.Context) error { return errLinux }
+
+// Privileged reports whether this process is root with the capability CAP_SYS_ADMIN, which
+// it needs to create namespaces.
+func Privileged() bool { return false }
