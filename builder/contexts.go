@@ -108,11 +108,11 @@ func (o *Options) findDockerfile() error {
 	}
 	switch {
 	case len(near) > 0:
-		return fmt.Errorf("Dockerfile %s does not exist (use -f, for example -f %s)", name, strings.Join(near, " or "))
+		return fmt.Errorf("no Dockerfile %s (use -f, for example -f %s)", name, strings.Join(near, " or "))
 	case o.File != "" && !filepath.IsAbs(o.File) && isFile(filepath.Join(o.Context, o.File)):
-		return fmt.Errorf("Dockerfile %s does not exist (-f is relative to the current directory, not to the context: use -f %s)", name, filepath.Join(o.Context, o.File))
+		return fmt.Errorf("no Dockerfile %s (-f is relative to the current directory, not to the context: use -f %s)", name, filepath.Join(o.Context, o.File))
 	}
-	return fmt.Errorf("Dockerfile %s does not exist (use -f)", name)
+	return fmt.Errorf("no Dockerfile %s (use -f)", name)
 }
 
 // checkIgnoreFiles returns an error if an ignore file is a pipe or a device. Frontends

@@ -128,7 +128,7 @@ func TestContainerfile(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	o.File = filepath.Join(o.Context, "Dockerfile")
-	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "Dockerfile "+o.File+" does not exist") {
+	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "no Dockerfile "+o.File) {
 		t.Errorf("with -f: %v", err)
 	}
 	o.File = ""
