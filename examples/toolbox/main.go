@@ -1,8 +1,7 @@
-// Command toolbox is a shell and its tools in one static program, which is all
-// that a small base image needs. It behaves as the tool by whose name it is
-// called: sh, cat, ls …
+// Command toolbox is a static program that contains a shell and common tools, enough for a
+// minimal base image. It acts as the tool named by argv[0]: sh, cat, ls …
 //
-//	toolbox -install DIR    install the program under all of its names
+//	toolbox -install DIR    install the program in DIR/bin under all of its names
 package main
 
 import (
@@ -23,7 +22,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// names lists the names of the tools.
+// names lists the tool names that -install creates as symbolic links to the program.
 func names() []string {
 	return []string{
 		"sh", "base64", "cat", "chmod", "cp", "find", "gunzip", "gzip", "ls", "mkdir", "mktemp", "mv", "rm", "shasum",
@@ -75,7 +74,7 @@ func run(ctx context.Context, name string, args []string) error {
 	return shell(ctx, strings.NewReader(strings.Join(words, " ")), nil)
 }
 
-// shell runs a script with positional parameters.
+// shell runs a shell script. params are its positional parameters, $1 and following.
 func shell(ctx context.Context, script io.Reader, params []string) error {
 	prog, err := syntax.NewParser().Parse(script, "sh")
 	if err != nil {
@@ -92,7 +91,8 @@ func shell(ctx context.Context, script io.Reader, params []string) error {
 	return r.Run(ctx, prog)
 }
 
-// small implements the tools that the library lacks.
+// small adds sleep and uname to the interpreter, because mvdan.cc/sh's coreutils lack them. It
+// passes any other command to next.
 func small(next interp.ExecHandlerFunc) interp.ExecHandlerFunc {
 	return func(ctx context.Context, args []string) error {
 		hc := interp.HandlerCtx(ctx)

@@ -17,8 +17,8 @@ var docPath = regexp.MustCompile("`((?:builder|cmd|diag|dockerfile2llb|examples|
 // the same line determines the directory, such as `plan/eval.go`.
 var docName = regexp.MustCompile("`([a-z0-9_]+\\.go)`")
 
-// TestDocumentPaths checks that each file and directory exists that a Markdown document names
-// in backquotes.
+// TestDocumentPaths checks that the files and directories that Markdown documents name in
+// backquotes exist.
 func TestDocumentPaths(t *testing.T) {
 	const root = "../.."
 	docs, err := filepath.Glob(filepath.Join(root, "*.md"))

@@ -63,8 +63,8 @@ func (f *Filter) Filter(data []byte) []byte {
 	return f.resetColors(out)
 }
 
-// next filters one character and appends the result to out. raw is the encoding of r. If raw is
-// a byte that is not valid UTF-8, r is the value of this byte.
+// next filters the character r and appends the result to out. raw is the encoding of r. If raw
+// is a single byte that is not valid UTF-8, r is the value of this byte.
 func (f *Filter) next(out []byte, r rune, raw []byte) []byte {
 	switch f.state {
 	case afterEscape:
@@ -92,8 +92,8 @@ func (f *Filter) next(out []byte, r rune, raw []byte) []byte {
 	return f.text(out, r, raw)
 }
 
-// continueEscape processes a character after ESC and updates the state. It returns false if
-// the character does not belong to the sequence.
+// continueEscape processes r, a character after ESC, and updates the state. It returns false if
+// r does not belong to the escape sequence.
 func (f *Filter) continueEscape(r rune) bool {
 	switch {
 	case r == '[':
@@ -109,8 +109,9 @@ func (f *Filter) continueEscape(r rune) bool {
 	return true
 }
 
-// endSequence ends the sequence in f.seq, whose last byte is final. It appends the sequence to
-// out if the filter passes sequences of this kind.
+// endSequence ends the control sequence that starts with ESC [ and has the parameters f.seq.
+// final is its last byte, which determines its function, such as "m" for colors. endSequence
+// appends the sequence to out if the filter passes this function.
 func (f *Filter) endSequence(out []byte, final byte) []byte {
 	if len(f.seq) == maxSequence || len(bytes.Trim(f.seq, "0123456789;:")) > 0 {
 		return out
@@ -135,7 +136,8 @@ func (f *Filter) endSequence(out []byte, final byte) []byte {
 	return out
 }
 
-// text filters one character outside of escape sequences and appends the result to out.
+// text filters the character r, which is outside of escape sequences, and appends the result to
+// out. raw is the encoding of r.
 func (f *Filter) text(out []byte, r rune, raw []byte) []byte {
 	switch {
 	case r == escape:
@@ -152,8 +154,8 @@ func (f *Filter) text(out []byte, r rune, raw []byte) []byte {
 	return f.appendVisible(out, raw)
 }
 
-// appendVisible appends raw, which is visible text. If the terminal does not show the current
-// colors, it first appends the sequences that set them.
+// appendVisible appends raw, the encoding of visible text, to out. If the terminal does not
+// show the current colors, it first appends the sequences that set them.
 func (f *Filter) appendVisible(out, raw []byte) []byte {
 	if len(f.colors) > 0 && !f.colorsOn {
 		out, f.colorsOn = append(out, f.colors...), true
@@ -161,7 +163,7 @@ func (f *Filter) appendVisible(out, raw []byte) []byte {
 	return append(out, raw...)
 }
 
-// resetColors appends a reset sequence if the terminal shows colors.
+// resetColors appends a reset sequence to out if the terminal shows colors.
 func (f *Filter) resetColors(out []byte) []byte {
 	if f.colorsOn {
 		out, f.colorsOn = append(out, reset...), false

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestFilter checks that the filtered text does not depend on how the stream is split into
-// parts, except for color resets at the ends of parts.
+// TestFilter checks the filtered form of many texts. It also checks that filtering a text byte
+// by byte gives the same form, except for color resets after each byte.
 func TestFilter(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain\ttext\r\nnext\n":                   "plain\ttext\r\nnext\n",
@@ -63,8 +63,8 @@ func withoutColors(s string) string {
 	return regexp.MustCompile(`\x1b\[[0-9;:]*m`).ReplaceAllString(s, "")
 }
 
-// FuzzFilter checks that only color and erase-in-line sequences pass, and that no color
-// remains set at the end of a line or part.
+// FuzzFilter checks that the filter passes only color and erase-in-line sequences. It also
+// checks that no color remains set at the end of a line or after a call of Filter.
 func FuzzFilter(f *testing.F) {
 	f.Add([]byte("a\x1b[31mb\n"), []byte("\x1b]0;c\x07\xe6\xbc\x9b"))
 	passes := regexp.MustCompile(`^(?:[^\x00-\x08\x0b-\x0c\x0e-\x1f\x7f]|\x1b\[[0-9;:]*[mK])*$`)

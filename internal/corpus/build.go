@@ -41,10 +41,11 @@ func plannedRequests() []string {
 }
 
 // Open reads the Dockerfile of a case as the frontend does. It returns one Build for each
-// target platform. platform is the frontend option platform.
+// target platform. platform is the value of the frontend option "platform"; "" means that the
+// option is not set.
 //
-// Open returns no Build if the frontend makes no plan: because another frontend image runs the
-// build, or because a subrequest needs only the text of the Dockerfile.
+// Open returns no Build in two cases, because the frontend then makes no plan: another frontend
+// image runs the build, or a subrequest needs only the text of the Dockerfile.
 func Open(ctx context.Context, c *golden.Case, platform string) ([]Build, error) {
 	client, err := NewClient(c, platform)
 	if err != nil {

@@ -69,7 +69,7 @@ func NewClient(c *golden.Case, platform string) (*Client, error) {
 	}, nil
 }
 
-// capSet returns the capabilities in list except those in missing.
+// capSet returns the capabilities in list, except those whose ids are in missing.
 func capSet(list *apicaps.CapList, missing []string) apicaps.CapSet {
 	all := slices.DeleteFunc(list.All(), func(cap *apicapspb.APICap) bool { return slices.Contains(missing, cap.ID) })
 	return list.CapSet(all)
@@ -79,8 +79,9 @@ func capSet(list *apicaps.CapList, missing []string) apicaps.CapSet {
 // that modifies the map therefore affects its own later calls.
 func (c *Client) BuildOpts() gateway.BuildOpts { return c.opts }
 
-// Solve records the request. It returns those errors that a daemon returns before it executes
-// anything, such as the error for an unsupported capability.
+// Solve records the request and returns a reference to its result. It executes nothing, but
+// returns the errors that a daemon returns before it executes anything, such as the error for
+// an unsupported capability.
 func (c *Client) Solve(ctx context.Context, req gateway.SolveRequest) (*gateway.Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -116,8 +117,9 @@ func (c *Client) ResolveImageConfig(ctx context.Context, ref string, opt sourcer
 	return sourceresolver.NewImageMetaResolver(c).ResolveImageConfig(ctx, ref, opt)
 }
 
-// ResolveSourceMetadata records the request and answers it. Image metadata comes from the table
-// of images, and metadata of git and HTTP sources from the files of the case.
+// ResolveSourceMetadata records the request and returns the metadata of the source. Metadata of
+// images comes from the images of the case, and metadata of git and HTTP sources from its
+// files.
 func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -195,7 +197,7 @@ func (c *Client) NewContainer(context.Context, gateway.NewContainerRequest) (gat
 	return nil, errors.New("cannot run a container without a builder")
 }
 
-// Warn records the warning.
+// Warn adds the warning to [Record].Warnings.
 func (c *Client) Warn(_ context.Context, vertex digest.Digest, short string, opts gateway.WarnOpts) error {
 	c.record.addWarning(Warning{Vertex: vertex, Short: short, Opts: opts})
 	return nil

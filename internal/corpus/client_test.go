@@ -19,7 +19,7 @@ import (
 	"slipway/internal/golden"
 )
 
-// solveState solves st with a client of the case and returns the reference.
+// solveState solves st with a client for the case c and returns a reference to the result.
 func solveState(t *testing.T, c *golden.Case, st llb.State, evaluate bool) (gateway.Reference, error) {
 	t.Helper()
 	cl, err := NewClient(c, "")
@@ -37,7 +37,7 @@ func solveState(t *testing.T, c *golden.Case, st llb.State, evaluate bool) (gate
 	return res.SingleRef()
 }
 
-// parse returns a case with a title and the files in archive.
+// parse returns a case that contains the files of the txtar archive and has a title.
 func parse(t *testing.T, archive string) *golden.Case {
 	t.Helper()
 	c, err := golden.Parse("lex/a", []byte("# t\n"+archive))

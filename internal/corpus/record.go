@@ -62,8 +62,8 @@ func (r *Record) addWarning(w Warning) {
 	r.Warnings = append(r.Warnings, w)
 }
 
-// finish records the result or the error of the build. It adds each solve request to Requests,
-// unless the request produced the result.
+// finish records the result or the error of the build. It also adds the solve requests to
+// Requests. For a request that produced the result, it adds only the cache imports.
 func (r *Record) finish(res *gateway.Result, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

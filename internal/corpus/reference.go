@@ -69,7 +69,7 @@ func (r *reference) ReadFile(_ context.Context, req gateway.ReadRequest) ([]byte
 	return slices.Clone(data), nil
 }
 
-// StatFile returns the type of a file and the size of a regular file.
+// StatFile returns the type of a file and, if the file is regular, its size.
 func (r *reference) StatFile(_ context.Context, req gateway.StatRequest) (*fstypes.Stat, error) {
 	files, err := r.files()
 	if err != nil {
@@ -119,7 +119,8 @@ func (r *reference) ReadDir(_ context.Context, req gateway.ReadDirRequest) ([]*f
 	return out, nil
 }
 
-// clean returns a path relative to the root of a tree. The root itself is ".".
+// clean returns name as a path relative to the root, for example "a/b" for "/a/./b". The root
+// itself is ".".
 func clean(name string) string {
 	name = strings.TrimPrefix(path.Clean("/"+name), "/")
 	if name == "" {

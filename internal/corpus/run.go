@@ -13,16 +13,17 @@ import (
 	"slipway/internal/golden"
 )
 
-// runTimeout is the maximum duration of a build. Builds execute and fetch nothing, so a longer
-// one is stuck.
+// runTimeout is the maximum duration of a build. Builds do not execute or fetch anything, so a
+// build that takes longer is stuck.
 const runTimeout = time.Minute
 
-// Run builds a case with a frontend and records the build. platform is the frontend option
-// platform. If it is "", the option is not set. If seed is not 0, it selects the order in
-// which concurrent requests are answered.
+// Run builds a case with a frontend and records the build. platform is the value of the
+// frontend option "platform". If it is "", the option is not set. If shuffle is not 0, it
+// is the seed for random delays, which vary the order in which concurrent requests are
+// answered.
 //
-// Run returns an error only if the case is malformed. If the frontend fails, panics or gets
-// stuck, Record.Err is the error.
+// Run returns an error only if the case is malformed. If the frontend fails, panics or does
+// not return, Record.Err is the error.
 func Run(ctx context.Context, build gateway.BuildFunc, c *golden.Case, platform string, shuffle int) (*Record, error) {
 	cl, err := NewClient(c, platform)
 	if err != nil {

@@ -81,8 +81,8 @@ func Image(img, base *dockerspec.DockerOCIImage) (string, error) {
 	return b.String(), nil
 }
 
-// printFields prints the fields of an image config as JSON, including those of its field
-// config.
+// printFields prints each field of an image config on a line, as its name and JSON value. It
+// prints the fields of the object "config" in the same way, and omits the platform.
 func printFields(b *strings.Builder, img *dockerspec.DockerOCIImage) error {
 	data, err := compactJSON(img)
 	if err != nil {

@@ -20,8 +20,9 @@ import (
 // tree contains the content of files. The keys are paths without a leading slash.
 type tree map[string][]byte
 
-// evaluate returns the files in the result of an LLB definition. It supports the operations
-// from which frontends read files: sources, and copies that unpack or move files.
+// evaluate returns the files in the result of an LLB definition. It supports only sources and
+// file operations that copy, unpack or create files, because frontends read files from no other
+// operations.
 func (c *Client) evaluate(def *pb.Definition) (tree, error) {
 	ops := map[string]*pb.Op{}
 	var last *pb.Op
@@ -164,7 +165,8 @@ func (c *Client) source(op *pb.SourceOp) (tree, error) {
 	return nil, fmt.Errorf("cannot read %s without a builder", op.Identifier)
 }
 
-// local returns the files of the local directory name that the source attributes attrs select.
+// local returns files of the local directory that name identifies, such as "context". attrs
+// contains the attributes of the source, which select the files.
 func (c *Client) local(name string, attrs map[string]string) (tree, error) {
 	files, ok := c.c.Local(name)
 	if !ok {
@@ -195,8 +197,9 @@ func (c *Client) local(name string, attrs map[string]string) (tree, error) {
 	return out, nil
 }
 
-// matchesFollow reports whether an element of follow selects the file: the element is the
-// file's path, a parent directory, or a pattern that matches one of these.
+// matchesFollow reports whether the FollowPaths of a local source select the file. An element
+// of follow selects it if the element is the file's path, a parent directory, or a pattern that
+// matches one of these.
 func matchesFollow(file string, follow []string) bool {
 	for _, f := range follow {
 		f = clean(f)

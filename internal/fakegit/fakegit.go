@@ -55,7 +55,8 @@ type Repository struct {
 	sto *memory.Storage
 }
 
-// File is a file of a commit. Data is the content of the file or, for a submodule, the commit.
+// File is a file of a commit. Data is the content of the file or, if Mode is Submodule, the
+// hash of the submodule's commit.
 type File struct {
 	Mode filemode.FileMode // 0 for a regular file
 	Data string
@@ -91,7 +92,7 @@ func (r *Repository) store(e encoder) plumbing.Hash {
 
 type blob string
 
-// Encode writes the content of the blob to o, as [encoder] requires.
+// Encode implements [encoder]. It sets the type of o to blob and writes the content b to o.
 func (b blob) Encode(o plumbing.EncodedObject) error {
 	o.SetType(plumbing.BlobObject)
 	w, err := o.Writer()
@@ -200,7 +201,7 @@ func (s *Server) answer(w http.ResponseWriter, req *http.Request) error {
 	return r.pack(req.Context(), req.Body, w)
 }
 
-// ServeUploadPack implements the server side of git-upload-pack over a connection.
+// ServeUploadPack serves one git-upload-pack session over c, for example an SSH channel.
 func (r *Repository) ServeUploadPack(ctx context.Context, c io.ReadWriter) error {
 	if err := r.advertise(ctx, c); err != nil {
 		return err

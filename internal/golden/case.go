@@ -146,8 +146,9 @@ func (c *Case) Dockerfile() []byte {
 	return data
 }
 
-// Tree returns the content of the files in a directory of the archive, by path relative to
-// dir. If dir is "", it returns the files of the local directory "dockerfile".
+// Tree returns the content of the files in the directory dir of the archive, by path relative
+// to dir. If dir is "", it returns the files next to the Dockerfile, which are outside of the
+// special directories such as "context" and "http".
 func (c *Case) Tree(dir string) map[string][]byte {
 	tree := map[string][]byte{}
 	for _, f := range c.Files {
@@ -182,11 +183,12 @@ func (c *Case) Local(name string) (map[string][]byte, bool) {
 	return tree, len(tree) > 0 || name == "dockerfile" || name == "context"
 }
 
-// Platforms returns the values of the frontend option platform that the case is run with. A
-// value may be a comma-separated list, and "" means without the option.
+// Platforms returns the values of the frontend option "platform" with which tests run the
+// case. A value may be a comma-separated list, and "" stands for a run without the option.
 //
 // By default, the values are "", linux/amd64, linux/arm64, windows/amd64, a list of two platforms,
-// and the case's own value of the option. The header platforms replaces them.
+// and the value that the case itself sets. If the case has the header "platforms", its values
+// replace the defaults.
 func (c *Case) Platforms() []string {
 	if len(c.platforms) > 0 {
 		return slices.Clone(c.platforms)
@@ -198,8 +200,8 @@ func (c *Case) Platforms() []string {
 	return list
 }
 
-// Excused returns the reason for an intended difference of the given kind. ok is false if no
-// difference is intended.
+// Excused returns the reason for an intended difference. kind is the aspect that differs, such
+// as "operations" or "warnings". ok is false if no difference of this kind is intended.
 func (c *Case) Excused(kind string) (why string, ok bool) {
 	for _, e := range c.Differs {
 		if e.Kind == kind {

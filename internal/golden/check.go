@@ -14,18 +14,19 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// updateRequested reports whether tests rewrite recorded results instead of comparing them.
+// updateRequested reports whether UPDATE=1 is set. Tests then rewrite recorded results instead
+// of comparing them.
 func updateRequested() bool { return os.Getenv("UPDATE") != "" }
 
-// Out returns the recorded result in a section of the case's archive, as stored. ok is false if
-// the case does not have the section.
+// Out returns the recorded result in the section out/SECTION of the case's archive, as stored.
+// ok is false if the case does not have the section.
 func (c *Case) Out(section string) (string, bool) {
 	s, ok := c.out[section]
 	return s, ok
 }
 
-// sections maps the name of each section of recorded results to the package that owns the
-// section. The tests of this package check and rewrite the section.
+// sections maps the name of each section of recorded results to the package that owns it. The
+// tests of the owning package check and rewrite the section.
 func sections() map[string]string {
 	return map[string]string{
 		"parse": "parser", "instructions": "instructions", "plan": "plan", "image": "plan",

@@ -13,8 +13,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// ErrNoImage is the error of [Images.Resolve] for an image that does not exist, or not for the
-// requested platform.
+// ErrNoImage is the error of [Images.Resolve] if an image does not exist, or does not exist for
+// the requested platform.
 var ErrNoImage = errors.New("not found")
 
 // Image contains the metadata of an image for one platform.
@@ -32,9 +32,10 @@ type Images struct {
 // does not exist for this platform.
 type imageEntry func(p ocispecs.Platform) []byte
 
-// Resolve returns the image that ref refers to, in any form of reference. If p is nil, the
-// platform is linux/amd64. The [DefaultImages] exist with any digest and with any tag except
-// "missing". If the image does not exist, the error is ErrNoImage.
+// Resolve returns the image that ref refers to. ref is a reference in any form, such as
+// "alpine" or "docker.io/library/alpine:3". If p is nil, the platform is linux/amd64. The
+// [DefaultImages] exist with any digest and with any tag except "missing". If the image does
+// not exist, the error is ErrNoImage.
 func (im *Images) Resolve(ref string, p *ocispecs.Platform) (Image, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {

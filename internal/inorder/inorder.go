@@ -12,8 +12,8 @@ import (
 // Do calls f(ctx, 0) to f(ctx, n-1) concurrently. At most limit calls run at a time. If limit
 // is 0, all run at once.
 //
-// Do returns the error of the smallest i that failed. A failure cancels only the contexts of
-// calls with a larger i, so the returned error does not depend on timing.
+// Do returns the error of the failed call with the smallest i. A failure cancels only the
+// contexts of calls with a larger i, so the returned error does not depend on timing.
 func Do(ctx context.Context, n, limit int, f func(ctx context.Context, i int) error) error {
 	if n == 1 {
 		return f(ctx, 0) // most builds have one base image, so avoid the goroutine
@@ -41,7 +41,7 @@ func Do(ctx context.Context, n, limit int, f func(ctx context.Context, i int) er
 	return r.err
 }
 
-// run is the shared state of the concurrent calls of one Do.
+// run is the state that the concurrent calls of f in one call of Do share.
 type run struct {
 	mu          sync.Mutex
 	firstFailed int // smallest index that failed; the number of calls if none did

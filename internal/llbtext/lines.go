@@ -59,8 +59,8 @@ func (g *graph) operations() string {
 	return l.b.String()
 }
 
-// digest returns the first 12 hex digits of a digest of the definition, in which numbers
-// replace the random ids of progress groups.
+// digest returns the first 12 hex digits of a digest of the definition. Before hashing, it
+// replaces the random ids of progress groups with numbers.
 func (g *graph) digest() (string, error) {
 	def := proto.CloneOf(g.def)
 	for _, m := range def.GetMetadata() {
@@ -75,7 +75,7 @@ func (g *graph) digest() (string, error) {
 	return digest.FromBytes(data).Encoded()[:12], nil
 }
 
-// linePrinter formats operations in compact form.
+// linePrinter formats operations in the compact form of [Operations].
 type linePrinter struct {
 	printer
 	b    strings.Builder

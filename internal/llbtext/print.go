@@ -17,7 +17,8 @@ type printer struct {
 	omitUnset bool // omit modes and timestamps whose value is -1, which means unset
 }
 
-// message formats the fields of a message. Each line starts with the path of the field.
+// message formats the fields of m, one per line. Each line starts with path, followed by the
+// name of the field.
 func (p *printer) message(path string, m protoreflect.Message) {
 	for _, fd := range fields(m) {
 		p.field(path+string(fd.Name()), fd, m.Get(fd))
@@ -45,7 +46,7 @@ func (p *printer) line(path, value string) {
 	p.lines = append(p.lines, path+" = "+value)
 }
 
-// value formats a single value, not a list or map, on one line.
+// value formats v, a value of the field fd or an element of its list or map, on one line.
 func (p *printer) value(fd protoreflect.FieldDescriptor, v protoreflect.Value) string {
 	switch fd.Kind() {
 	case protoreflect.MessageKind:
@@ -66,8 +67,8 @@ func (p *printer) value(fd protoreflect.FieldDescriptor, v protoreflect.Value) s
 	return v.String()
 }
 
-// stringText formats a string. It replaces digests of operations and ids of progress groups
-// with numbers, because digests and ids vary between builds.
+// stringText formats s, the value of the string field fd. It replaces digests of operations and
+// ids of progress groups with numbers, because digests and ids vary between builds.
 func (p *printer) stringText(fd protoreflect.FieldDescriptor, s string) string {
 	switch fd.FullName() {
 	case "pb.Input.digest":
@@ -137,8 +138,8 @@ func zeroIsSet(fd protoreflect.FieldDescriptor) bool {
 	return false
 }
 
-// multiLine reports whether each field of the message that fd contains is printed on a line of
-// its own.
+// multiLine reports whether fd contains a message whose fields are printed on separate lines.
+// Other messages are printed on one line.
 func multiLine(fd protoreflect.FieldDescriptor) bool {
 	switch fd.FullName() {
 	case "pb.Op.exec", "pb.Op.source", "pb.Op.file", "pb.Op.build", "pb.Op.merge", "pb.Op.diff",

@@ -7,7 +7,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// Parts selects parts of an LLB definition.
+// Parts is a bit mask that selects parts of an LLB definition.
 type Parts uint8
 
 // Parts of an LLB definition that can be formatted and compared.

@@ -1,17 +1,17 @@
-// Package oneline shortens server responses and operation names to one line, for use in error
-// messages.
+// Package oneline shortens server responses to one line, and operation names to a maximum
+// length, for use in error messages.
 package oneline
 
 import "strings"
 
-// Excerpt returns the beginning of a server's response on one line, at most 200 bytes. It
-// returns "" for HTML, because an HTML error page adds nothing to the HTTP status.
+// Excerpt returns the beginning of a server's response on one line, truncated after 200 bytes.
+// It returns "" for HTML, because an HTML error page adds nothing to the HTTP status.
 func Excerpt(text string) string {
 	const most = 200
 	return Limit(text, most)
 }
 
-// Limit is like [Excerpt], but returns at most limit bytes.
+// Limit is like [Excerpt], but truncates the line after limit bytes.
 func Limit(text string, limit int) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	fields := strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f })

@@ -1,5 +1,5 @@
-// Package sealed stores values as JSON with a digest before it. Reading therefore detects
-// damage to a file whose name does not contain its digest.
+// Package sealed stores values as JSON after a line with the digest of the JSON. Reading a
+// damaged file therefore returns an error, even if the file's name does not contain its digest.
 package sealed
 
 import (

@@ -68,7 +68,7 @@ func (g *Group[K, V]) call(key K) (c *call[V], found bool) {
 	return c, false
 }
 
-// run calls f and passes the result of f on to the waiting callers.
+// run calls f and passes its result on to the callers that wait for c.
 func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], f func(context.Context) (V, error)) (V, error) {
 	defer close(c.done)
 	defer func() {

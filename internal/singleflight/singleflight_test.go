@@ -14,7 +14,7 @@ type result struct {
 	err   error
 }
 
-// startDo calls Do in a goroutine and returns when f has started.
+// startDo calls Do with f in a goroutine. It returns after f has started.
 func startDo(ctx context.Context, g *Group[string, int], f func(context.Context) (int, error)) <-chan result {
 	begun, ended := make(chan struct{}), make(chan result, 1)
 	go func() {

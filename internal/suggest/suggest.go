@@ -18,8 +18,8 @@ const maxLength = 1000
 // false if no option is near, or if an option equals word, because then the spelling is not the
 // problem.
 //
-// If caseSensitive is false, case is ignored, and the result is in upper case if word is,
-// otherwise in lower case.
+// If caseSensitive is false, Search ignores case. It then returns the option in upper case if
+// word is in upper case, otherwise in lower case.
 func Search(word string, options []string, caseSensitive bool) (string, bool) {
 	folded := word
 	if !caseSensitive {
@@ -43,8 +43,9 @@ func Search(word string, options []string, caseSensitive bool) (string, bool) {
 	return match, match != ""
 }
 
-// Near is like Search with case, but stricter for short words: the distance must be at most
-// half the length of word. It serves names for which upstream has no suggestions.
+// Near is like [Search] with caseSensitive set, but stricter for short words: the distance must
+// be at most half the length of word. Callers use it for names for which upstream makes no
+// suggestions.
 func Near(word string, options []string) (string, bool) {
 	match, ok := Search(word, options, true)
 	if !ok || distance(word, match) > utf8.RuneCountInString(word)/2 {

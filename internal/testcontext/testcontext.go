@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// Write writes files, given by path, below a directory. All files are executable.
+// Write writes files below dir. files maps paths relative to dir to content. All files are
+// executable.
 func Write(t testing.TB, dir string, files map[string]string) {
 	t.Helper()
 	for name, data := range files {
@@ -23,8 +24,8 @@ func Write(t testing.TB, dir string, files map[string]string) {
 	}
 }
 
-// WriteBase writes the files of a base image to the directory base in dir: a shell and the
-// given commands.
+// WriteBase writes the files of a base image to the directory dir/base: empty files for a shell
+// and the given commands.
 func WriteBase(t testing.TB, dir string, commands ...string) {
 	t.Helper()
 	for _, name := range append(commands, "sh") {
@@ -32,8 +33,8 @@ func WriteBase(t testing.TB, dir string, commands ...string) {
 	}
 }
 
-// New creates a build context that contains a Dockerfile, a base image with the command cat,
-// and a file a. It returns the directory of the context.
+// New creates a build context with the given Dockerfile, a base image with the commands sh and
+// cat, and a file named "a". It returns the directory of the context.
 func New(t testing.TB, dockerfile string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -6,7 +6,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// Of returns the file tree of s. It panics if the tree cannot be loaded.
+// Of returns the file tree of the snapshot s. It panics if the tree cannot be loaded.
 func Of(s *snapshot.Snapshot) *tree.Node {
 	n, err := s.Tree()
 	if err != nil {
