@@ -32,7 +32,8 @@ type Build struct {
 	Request    string // subrequest, such as frontend.outline; "" for a build
 }
 
-// IsBuild reports whether b builds an image. It returns false if b has a subrequest.
+// IsBuild reports whether b builds an image. It returns false if b answers a subrequest, such as
+// frontend.outline.
 func (b *Build) IsBuild() bool { return b.Request == "" }
 
 // plannedRequests returns the names of the subrequests for which the frontend plans the build.

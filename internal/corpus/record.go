@@ -29,7 +29,7 @@ type Record struct {
 	solves []*solve
 }
 
-// Warning contains the arguments of a call of Warn.
+// Warning is a warning that the frontend sent: the arguments of a call of [Client.Warn].
 type Warning struct {
 	Vertex digest.Digest
 	Short  string

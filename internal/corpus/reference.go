@@ -24,7 +24,7 @@ type reference struct {
 
 var _ gateway.Reference = (*reference)(nil)
 
-// ToState returns the solved definition as a state.
+// ToState returns the solved definition as an LLB state.
 func (r *reference) ToState() (llb.State, error) {
 	op, err := llb.NewDefinitionOp(r.solve.req.Definition)
 	if err != nil {
@@ -87,7 +87,8 @@ func (r *reference) StatFile(_ context.Context, req gateway.StatRequest) (*fstyp
 	return nil, &fs.PathError{Op: "lstat", Path: req.Path, Err: syscall.ENOENT}
 }
 
-// ReadDir returns the entries of a directory.
+// ReadDir returns the entries of a directory, sorted by name. If req.IncludePattern is not "",
+// it returns only the entries whose names match the pattern.
 func (r *reference) ReadDir(_ context.Context, req gateway.ReadDirRequest) ([]*fstypes.Stat, error) {
 	files, err := r.files()
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// Categories returns the top-level directories of testdata, in the order of the specification.
+// Categories returns the top-level directories of testdata. Each contains the cases about one
+// topic, such as "copy".
 func Categories() []string {
 	return []string{
 		"options", "lex", "args", "from", "copy", "run", "mount", "config", "onbuild",

@@ -23,7 +23,7 @@ type Image struct {
 	Config []byte        // image config in JSON
 }
 
-// Images is a set of images, like a registry. It is immutable.
+// Images is a set of images that [Images.Resolve] can find, like a registry. It is immutable.
 type Images struct {
 	entries map[string]imageEntry // images by familiar name, with or without a tag: alpine, alpine:3
 }

@@ -112,7 +112,8 @@ func (l *linePrinter) operation(i int) {
 	l.b.WriteByte('\n')
 }
 
-// fields formats the set fields of operation i.
+// fields prints the fields of m as "name=value", each after a space. m is operation i or a
+// message in it. Some fields have a shorter form, such as the identifier of a source.
 func (l *linePrinter) fields(i int, m protoreflect.Message) {
 	for _, fd := range fields(m) {
 		v := m.Get(fd)
@@ -139,7 +140,8 @@ func (l *linePrinter) fields(i int, m protoreflect.Message) {
 	}
 }
 
-// messages formats a list of messages: one on the same line, several on lines of their own.
+// messages prints each element of list, the messages of the repeated field fd, as "name=value".
+// A single message stays on the line of the operation. If there are several, each gets a line.
 func (l *linePrinter) messages(fd protoreflect.FieldDescriptor, list protoreflect.List) {
 	sep := " "
 	if list.Len() > 1 {
@@ -158,7 +160,8 @@ func (l *linePrinter) list(fd protoreflect.FieldDescriptor, list protoreflect.Li
 	return "[" + strings.Join(items, " ") + "]"
 }
 
-// metadata formats the LLB metadata of operation i, except the name.
+// metadata prints the LLB metadata of operation i, for example ", needs source.image". It omits
+// the name.
 func (l *linePrinter) metadata(i int, meta *pb.OpMetadata) {
 	if meta == nil {
 		return
@@ -180,7 +183,8 @@ func (l *linePrinter) metadata(i int, meta *pb.OpMetadata) {
 	l.b.WriteString(l.capabilities(i, meta))
 }
 
-// capabilities formats the capabilities that operation i requires.
+// capabilities returns the capabilities that operation i requires, for example
+// ", needs exec.meta.base exec.mount.bind", or "" if it requires none.
 func (l *linePrinter) capabilities(i int, meta *pb.OpMetadata) string {
 	list := slices.Sorted(maps.Keys(meta.GetCaps()))
 	if len(list) == 0 {
