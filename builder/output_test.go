@@ -1,8 +1,11 @@
 package builder
 
 import (
+	"archive/tar"
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +17,6 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/internal/slowtest"
-	"slipway/internal/testarchive"
 	"slipway/solver/llbsource"
 	"slipway/solver/tree"
 )
@@ -114,9 +116,24 @@ func newStore(t *testing.T) *tree.Store {
 // archiveBlobs returns the blobs in an OCI archive, by digest.
 func archiveBlobs(t *testing.T, file string) map[digest.Digest][]byte {
 	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
 	blobs := map[digest.Digest][]byte{}
-	for _, data := range testarchive.Read(t, file) {
+	for r := tar.NewReader(f); ; {
+		_, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return blobs
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
 		blobs[digest.FromBytes(data)] = data
 	}
-	return blobs
 }

@@ -368,9 +368,9 @@ func TestInterruptedStep(t *testing.T) {
 	}
 }
 
-// newKey returns a new SSH key and its PEM block.
-func newKey(t *testing.T) (ed25519.PrivateKey, *pem.Block) {
-	t.Helper()
+// TestServeKeys checks that serveKeys serves exactly the given keys, and that stop removes
+// the socket.
+func TestServeKeys(t *testing.T) {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -379,13 +379,6 @@ func newKey(t *testing.T) (ed25519.PrivateKey, *pem.Block) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return private, block
-}
-
-// TestServeKeys checks that serveKeys serves exactly the given keys, and that stop removes
-// the socket.
-func TestServeKeys(t *testing.T) {
-	private, block := newKey(t)
 	protected, err := ssh.MarshalPrivateKeyWithPassphrase(private, "", []byte("word"))
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"slipway/integration/poll"
 )
 
 var (
@@ -161,7 +163,23 @@ func (k *killer) checkState(about string) {
 func TestStepDiesWithBuild(t *testing.T) {
 	for _, user := range []string{"0", "1000"} {
 		s := newSite(t, "FROM base\nUSER "+user+"\nRUN echo started; sleep 100\n")
-		cmd := s.startStep(t)
+		out, err := os.Create(filepath.Join(s.dir, "output"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		cmd := s.command()
+		cmd.Stdout, cmd.Stderr = out, out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		started := poll.Until(t.Context(), time.Minute, func() bool {
+			output, err := os.ReadFile(out.Name())
+			return err == nil && bytes.Contains(output, []byte(" started"))
+		})
+		if !started {
+			t.Error("the step does not start")
+		}
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		wantNoProcess(t, cmd.Process.Pid)

@@ -114,7 +114,8 @@ type Ulimit struct {
 // Network is the network mode of a sandbox. The zero value is [NetworkDefault].
 type Network uint8
 
-// These are the network modes of a sandbox.
+// These are the network modes of a sandbox. NetworkHost has the same effect as
+// NetworkDefault.
 const (
 	NetworkDefault Network = iota // the network of the host
 	NetworkNone                   // only a loopback device

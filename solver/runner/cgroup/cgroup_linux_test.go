@@ -110,8 +110,8 @@ func newTestSet(t *testing.T, o *Options, all ...hierarchy) *Set {
 	return s
 }
 
-// run runs a shell script in the groups of a step and returns its output. The test
-// fails if the calling thread is in other groups afterwards.
+// run runs a shell script in the groups of a step and returns its output. It also
+// checks that the calling thread has returned to its own groups.
 func run(t *testing.T, g *Group, privileged bool, script string) string {
 	t.Helper()
 	runtime.LockOSThread()
@@ -194,8 +194,8 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// TestNoFilter checks that Filter fails on a machine without a hierarchy for devices,
-// and that steps then run without groups.
+// TestNoFilter checks that Filter fails on a machine without control groups that filter
+// devices, and that steps then run without groups.
 func TestNoFilter(t *testing.T) {
 	s := newTestSet(t, &Options{}, hierarchy{mount: t.TempDir(), controllers: []string{"memory"}})
 	for range 2 {
@@ -246,9 +246,8 @@ func TestStale(t *testing.T) {
 	}
 }
 
-// TestPath checks that Path and Container agree about the groups that an OCI runtime
-// creates, so that Remove removes them. With the option Top, the groups are at the top
-// of the hierarchy.
+// TestPath checks that Container removes the groups that an OCI runtime creates at
+// Path. With the option Top, the groups are at the top of the hierarchy.
 func TestPath(t *testing.T) {
 	dir := t.TempDir()
 	s := newTestSet(t, &Options{Parent: "p", Top: true}, hierarchy{mount: dir, own: filepath.Join(dir, "own"), controllers: []string{"memory"}})

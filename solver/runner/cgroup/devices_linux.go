@@ -49,8 +49,8 @@ func filterV1(dir string) error {
 	return nil
 }
 
-// filterProgram loads the BPF program that decides about each use of a device by the
-// processes in a version 2 group.
+// filterProgram loads the BPF program that allows or denies each use of a device by a
+// process in a version 2 group.
 func filterProgram() (*ebpf.Program, error) {
 	return ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name: "devices", Type: ebpf.CGroupDevice, AttachType: ebpf.AttachCGroupDevice,

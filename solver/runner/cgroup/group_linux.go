@@ -34,9 +34,9 @@ type membership struct {
 
 // Step creates the groups for a step with these limits. The argument step becomes the
 // directory name of the groups. If [Set.Filter] has succeeded, processes in the groups
-// have a device filter. In a hierarchy without any of the limits, the step shares the
-// group of the set, unless the set has a parent. If a limit is not supported, the error
-// is a [*LimitError].
+// have a device filter. In a hierarchy without a controller for these limits, the step
+// shares the group of the set, unless [Options].Parent is set. If a limit is not
+// supported, the error is a [*LimitError].
 func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,8 +73,8 @@ func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) 
 // cgroupParent is the docker build flag that specifies the parent of all groups.
 const cgroupParent = "cgroup-parent"
 
-// split returns the settings whose controller this hierarchy has, and separately all
-// other settings.
+// split divides settings into those that this hierarchy can apply, because it has their
+// controller, and all others.
 func (h *hierarchy) split(all []setting) (own, others []setting) {
 	for _, s := range all {
 		if h.has(s.controller) {
@@ -86,7 +86,7 @@ func (h *hierarchy) split(all []setting) (own, others []setting) {
 	return own, others
 }
 
-// addGroup creates the group of a step in one hierarchy, applies the limits to it and
+// addGroup creates the group of a step in hierarchy h, applies the limits to it and
 // adds it to g. In version 2, the device filter applies to a child of the group, so
 // that privileged processes can be in the group itself.
 func (s *Set) addGroup(g *Group, h *hierarchy, step string, limits []setting) error {
@@ -112,9 +112,9 @@ func (s *Set) addGroup(g *Group, h *hierarchy, step string, limits []setting) er
 	return nil
 }
 
-// makeStep creates the group of a step below the first base directory that the kernel
-// accepts, and returns the path of the group. In version 2, it also enables the
-// controllers of the limits for the group.
+// makeStep creates the group of a step in hierarchy h and returns its path. It tries
+// the directories in which the set may create groups until the kernel accepts one. In
+// version 2, it also enables the controllers of the limits for the group.
 func (s *Set) makeStep(h *hierarchy, step string, limits []setting) (string, error) {
 	name := cgroupParent
 	var controllers []string
@@ -142,8 +142,8 @@ func (s *Set) makeStep(h *hierarchy, step string, limits []setting) (string, err
 	return "", &LimitError{name, fmt.Errorf("make a control group: %w (run slipway as root or by systemd-run --user --scope, or leave the limit out)", first)}
 }
 
-// enable enables controllers for the groups of steps below the directory base. It
-// enables them in base and in the set's own group and, if the set has a parent, also in
+// enable enables controllers for groups in the set's directory below base. To do so, it
+// enables them in base, in the set's directory and, if the set has a parent, also in
 // all groups above base.
 func (s *Set) enable(h *hierarchy, base string, controllers []string) error {
 	chain := []string{filepath.Join(base, s.name), base}
@@ -202,8 +202,8 @@ func hasOOMKills(file string) bool {
 // processes.
 func (g *Group) Remove() error { return Remove(g.own) }
 
-// Remove removes the groups with these directories, and their children. The groups must
-// not contain processes. A group that does not exist is not an error.
+// Remove removes the groups with the directories dirs, and their children. The groups
+// must not contain processes. A group that does not exist is not an error.
 func Remove(dirs []string) error {
 	var err error
 	for _, dir := range dirs {

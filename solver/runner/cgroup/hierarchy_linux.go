@@ -97,7 +97,7 @@ func (h *hierarchy) find(root string, cgroups []byte) string {
 }
 
 // bases returns directories in which a runner may create groups, in order of
-// preference. If parent is not "", the only base is the group with this path.
+// preference. If parent is not "", the list contains only the group with this path.
 func (h *hierarchy) bases(parent string) []string {
 	if parent != "" {
 		return []string{filepath.Join(h.mount, filepath.Join("/", parent))}

@@ -1,6 +1,6 @@
 package cgroup
 
-// LimitError reports that a resource limit, or the parent of control groups, cannot be
+// LimitError reports that a resource limit or the option --cgroup-parent cannot be
 // applied to steps.
 type LimitError struct {
 	Limit string // name of the docker build flag, such as memory

@@ -96,8 +96,9 @@ func (s *setting) set(h *hierarchy, dir string) error {
 	return nil
 }
 
-// reason returns an error that explains err, which the kernel returned for writing v:
-// the control file does not exist, or its value is invalid.
+// reason explains why the kernel rejected v, the text written to a control file: the
+// file does not exist, or the text is invalid. err is the error from writing it. For
+// any other reason, err is returned unchanged.
 func (s *setting) reason(v value, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -108,8 +109,8 @@ func (s *setting) reason(v value, err error) error {
 	return err
 }
 
-// Unavailable returns a [*LimitError] that reports err for the first of the limits or,
-// if limits is empty, for the parent of groups.
+// Unavailable returns a [*LimitError] with the cause err. It names the first limit that
+// is set or, if none is set, the flag --cgroup-parent.
 func Unavailable(limits *runner.Resources, err error) error {
 	if list := settings(limits); len(list) > 0 {
 		return &LimitError{list[0].limit, err}

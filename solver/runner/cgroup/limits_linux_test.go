@@ -53,8 +53,8 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// controlFiles creates a directory with an empty file for each NAME=TEXT in want. It
-// returns a function that checks that the files contain these texts.
+// controlFiles creates the directory dir with an empty file for each NAME=TEXT in want.
+// It returns a function that checks that each file contains its text.
 func controlFiles(t *testing.T, dir string, want ...string) func() {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -71,8 +71,9 @@ func (s *Set) bases(h *hierarchy) []string {
 	return h.bases(parent)
 }
 
-// Dirs returns the directories that may contain groups of the set: at most one for each
-// base in each hierarchy. The directories need not exist.
+// Dirs returns the directories that may contain groups of the set: in each hierarchy,
+// one below each directory in which the set may create groups. The directories need not
+// exist.
 func (s *Set) Dirs() []string {
 	var list []string
 	for i := range s.all {
@@ -83,8 +84,8 @@ func (s *Set) Dirs() []string {
 	return list
 }
 
-// Path returns the cgroupsPath of a step for an OCI runtime, which creates the groups
-// itself.
+// Path returns the cgroupsPath (in config.json) of a step that an OCI runtime starts.
+// The runtime creates the groups at this path itself.
 func (s *Set) Path(step string) string { return filepath.Join("/", s.parent, s.name, step) }
 
 // RemoveStale removes groups left by runners with the same state directory whose
@@ -109,9 +110,9 @@ func (s *Set) RemoveStale() error {
 	return err
 }
 
-// Filter creates a group with a device filter, which steps without limits share. If
-// devices cannot be filtered, the error is the reason. Later calls return the same
-// result.
+// Filter creates a group with a device filter for all steps without limits. If it
+// fails, devices cannot be filtered, and the error contains the reason. Later calls
+// return the same result.
 func (s *Set) Filter() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

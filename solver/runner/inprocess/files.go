@@ -19,8 +19,8 @@ import (
 
 // Files is the file system that the processes of a container share. It combines the
 // trees of all mounts in one tree, so that paths and links cross mounts as they do in
-// the kernel. The caller must hold the lock to use the embedded editor, and for every
-// method that does not acquire the lock itself.
+// the kernel. The caller must lock Files before it uses the embedded editor or calls a
+// method, except for methods that acquire the lock themselves.
 type Files struct {
 	sync.Mutex
 	*tree.Editor
@@ -40,7 +40,7 @@ type Files struct {
 // umask is the file mode creation mask of processes.
 const umask = 0o022
 
-// These errors have the texts of the errno values EROFS and EISDIR.
+// These errors correspond to EROFS and EISDIR and have the same texts.
 var (
 	errReadOnly = errors.New("read-only file system")
 	errIsDir    = errors.New("is a directory")
@@ -116,8 +116,8 @@ func (f *Files) systemDirs() error {
 	return nil
 }
 
-// mountedNode returns the node that a mount shows. at is the path of the mount point in
-// the root. For a socket mount, the node is an empty file.
+// mountedNode returns the file or directory that is visible at a mount point. at is the
+// path of the mount point in the root. For a socket mount, the result is an empty file.
 func (f *Files) mountedNode(ctx context.Context, m *runner.Mount, at string) (*tree.Node, error) {
 	switch m.Kind {
 	case runner.MountTree:
@@ -141,8 +141,8 @@ func (f *Files) mountedNode(ctx context.Context, m *runner.Mount, at string) (*t
 }
 
 // take returns the current trees of all mounts, in the order of the sandbox's mounts.
-// It removes the mounts, last one first, from a copy of the file system, so processes
-// may continue to use f. take acquires the lock.
+// To separate the trees, it removes the mounts from a copy of the file system, last one
+// first. Processes may continue to use the original. take acquires the lock.
 func (f *Files) take() ([]*tree.Node, error) {
 	f.Lock()
 	defer f.Unlock()
@@ -173,10 +173,10 @@ func (f *Files) take() ([]*tree.Node, error) {
 	return out, nil
 }
 
-// unmount removes a mount from e. At the path of the mount point, it restores the node
-// from original, the tree before the mount. If original does not contain the path,
-// unmount removes the mount point and, unless keepParents is set, also its empty
-// parents that original does not contain.
+// unmount removes a mount from the tree that e edits. At the path of the mount point,
+// it restores the node from original, the tree before the mount. If original does not
+// contain the path, unmount removes the mount point and, unless keepParents is set,
+// also its empty parents that original does not contain.
 func unmount(e *tree.Editor, at string, original *tree.Node, keepParents bool) error {
 	if old := original.Get(at); old != nil {
 		return e.Put(at, old)
@@ -196,8 +196,8 @@ func unmount(e *tree.Editor, at string, original *tree.Node, keepParents bool) e
 // root and has the current time.
 func (f *Files) Meta(mode uint32) tree.Meta { return tree.Meta{Mode: mode, ModTime: f.Now().UTC()} }
 
-// recordAccess stores the error from [Runner].CheckPath, if any, for a path that a
-// process uses.
+// recordAccess checks a path that a process uses with [Runner].CheckPath and stores the
+// first error, which makes the step fail.
 func (f *Files) recordAccess(at string) {
 	if f.err == nil && f.checkPath != nil {
 		f.err = f.checkPath("/" + at)
@@ -237,8 +237,8 @@ func (f *Files) Find(op, name string, last bool) (*tree.Node, error) {
 	return n, nil
 }
 
-// Read returns the content of the regular file to which name resolves. It acquires the
-// lock.
+// Read returns the content of the regular file name. It follows symbolic links and
+// acquires the lock.
 func (f *Files) Read(name string) ([]byte, error) {
 	f.Lock()
 	defer f.Unlock()

@@ -27,8 +27,8 @@ func withLock(ctx context.Context, dir string, fn func() error) error {
 	return errors.Join(fn(), lock.Unlock())
 }
 
-// openDir returns the node that a [runner.MountDir] shows: the file or directory
-// m.Source in the host directory m.HostPath.
+// openDir reads m, a mount of a host directory, and returns the mounted file or
+// directory: the node at the path m.Source in the host directory m.HostPath.
 func (f *Files) openDir(ctx context.Context, m *runner.Mount) (n *tree.Node, err error) {
 	err = withLock(ctx, m.HostPath, func() error {
 		all, err := f.readDir(ctx, m.HostPath)
@@ -51,9 +51,9 @@ func (f *Files) readDir(ctx context.Context, dir string) (*tree.Node, error) {
 }
 
 // saveDirs writes the changes of processes to the host directories of writable mounts,
-// such as cache mounts. trees contains the current tree of each mount. Changes that
-// other steps made to a directory since it was read are preserved, unless both changed
-// the same file.
+// such as cache mounts. trees contains the current tree of each mount. If another step
+// has changed a directory in the meantime, its changes are preserved, unless both steps
+// changed the same file.
 func (f *Files) saveDirs(ctx context.Context, trees []*tree.Node) error {
 	for i := range f.mounts {
 		m, before := &f.mounts[i], f.initial[i]

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// Signal is the cause with which the context of a process is canceled when the process
-// receives a signal.
+// Signal is a signal that a process has received. The context of the process is
+// canceled with this value as the cause.
 type Signal syscall.Signal
 
 func (s Signal) Error() string { return syscall.Signal(s).String() }

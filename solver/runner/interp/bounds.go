@@ -10,7 +10,8 @@ import (
 	"mvdan.cc/sh/v3/expand"
 )
 
-// These limits protect the builder, whose memory a script shares.
+// These limits bound the files, the heap, the call depth and the concurrency of a
+// script. They are necessary because a script shares the memory of the builder.
 const (
 	maxFile    = 256 << 20 // maximum size of a written file and of standard input, in bytes
 	maxHeap    = 512 << 20 // maximum growth of the heap while a script runs, in bytes
@@ -39,7 +40,7 @@ func (f *files) checkLimits(args []string) error {
 }
 
 // checkVariables returns an error if all variables, including their names, are together
-// larger than limit, a decimal number of bytes.
+// larger than limit, a number of bytes in decimal digits.
 func checkVariables(env expand.Environ, limit string) error {
 	maxBytes, err := strconv.Atoi(limit)
 	if err != nil {

@@ -70,8 +70,8 @@ func (c *call) usage(text string) error {
 	return interp.ExitStatus(1)
 }
 
-// parse moves flags from c.args to c.flags. The argument letters has the format of
-// tool.flags.
+// parse moves flags from c.args to c.flags. The argument letters lists the supported
+// flags. A colon follows each flag that has a value, as in "n:c:".
 func (c *call) parse(letters string) error {
 	c.flags = map[byte]string{}
 	var rest []string

@@ -47,7 +47,8 @@ func (e *environ) Each(fn func(string, expand.Variable) bool) {
 	e.Environ.Each(fn)
 }
 
-// rootID returns the variable that bash sets for the user ID of root: a read-only 0.
+// rootID returns the value of UID, EUID and GID for root: a read-only variable with the
+// value 0.
 func rootID() expand.Variable {
 	return expand.Variable{Set: true, Kind: expand.String, Str: "0", ReadOnly: true}
 }

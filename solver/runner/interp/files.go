@@ -115,8 +115,9 @@ func (f *files) open(name string, flag int) (io.ReadWriteCloser, error) {
 	return h, f.Write(name, h.out.Bytes())
 }
 
-// takeSource returns and deletes the rewritten text of a sourced script, because the
-// interpreter opens the script only once.
+// takeSource returns the rewritten text of a sourced script and deletes it from f. The
+// argument name is the replacement for the path of the script, see rewriteSourced. The
+// interpreter opens it only once.
 func (f *files) takeSource(name string) (string, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -123,7 +123,8 @@ func absolute(dir, name string) string {
 	return path.Join(dir, name)
 }
 
-// access returns an error if the process may not access a file in this mode.
+// access returns an error if a command may not access a file with the given mode, such
+// as [interp.AccessExec].
 func (p *process) access(name string, mode interp.AccessMode) error {
 	info, err := p.stat(name, true)
 	if err != nil {
@@ -140,9 +141,9 @@ func (p *process) access(name string, mode interp.AccessMode) error {
 // interpreter's builtin searches the host. No program has such a name.
 const lookupCommand = "\x00lookup"
 
-// call returns the command to run instead of args. It replaces commands with which the
-// interpreter would access the host. In commands that the interpreter parses itself,
-// such as eval, it rewrites the script.
+// call returns the command line to run instead of args. It replaces commands with which
+// the interpreter would access the host. In commands that the interpreter parses
+// itself, such as eval, it rewrites the script.
 func (p *process) call(hc interp.HandlerContext, args []string) ([]string, error) {
 	if err := cmp.Or(p.recordedError(), p.checkLimits(args)); err != nil {
 		return nil, err
@@ -297,7 +298,8 @@ func (p *process) lookPath(hc interp.HandlerContext, name string) (string, error
 	return "", errors.New("not found")
 }
 
-// isShell reports whether a program with this name is interpreted as a shell.
+// isShell reports whether this package runs a program with this name as a shell, such
+// as sh or bash.
 func isShell(name string) bool {
 	switch name {
 	case "sh", "ash", "dash", "bash":

@@ -8,7 +8,8 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// These commands are inserted into scripts by rewrite. No program has such names.
+// These are names of commands that rewrite inserts into scripts. No program in an image
+// has such a name.
 const (
 	homeCommand  = "\x01home"  // prints the home directory of a user
 	pidCommand   = "\x01pid"   // fails, because there are no process IDs
@@ -29,8 +30,8 @@ const (
 	maxBraces = 1 << 20
 )
 
-// rewrite changes a script so that the interpreter does not access the host without a
-// handler, and so that variables do not exhaust the memory.
+// rewrite changes a script so that the interpreter cannot bypass the handlers of this
+// package and access the host, and so that variables cannot exhaust the memory.
 //
 //	~user    becomes "$(\x01home user)"
 //	$$       becomes $(\x01pid)
@@ -41,7 +42,9 @@ func rewrite(prog *syntax.File) error {
 	return w.err
 }
 
-// rewriter rewrites the nodes of a script during a walk of its syntax tree.
+// rewriter implements [rewrite]: it walks the syntax tree of a script and replaces
+// ~user and process IDs, which the interpreter would look up on the host. It also
+// inserts checks of the size of variables.
 type rewriter struct {
 	limit  int            // maximum size of all variables in bytes
 	quoted []bool         // per ancestor of the current node: ~ is an ordinary character in it
@@ -98,11 +101,12 @@ func (w *rewriter) visit(n syntax.Node) bool {
 	return w.err == nil
 }
 
-// isID reports whether a parameter is a process ID: $$ or $PPID.
+// isID reports whether a shell parameter contains a process ID: $$ or $PPID.
 func isID(param string) bool { return param == "$" || param == "PPID" }
 
-// replaceIDs replaces $$ and $PPID with a command that fails when it is executed. A
-// script may mention process IDs in code that never runs.
+// replaceIDs replaces $$ and $PPID with a command that fails when it is executed. It
+// does not reject the script, since the script may mention process IDs in code that
+// never runs.
 func (w *rewriter) replaceIDs(parts []syntax.WordPart) {
 	for i, part := range parts {
 		p, ok := part.(*syntax.ParamExp)
@@ -135,8 +139,9 @@ func (w *rewriter) replaceHome(word *syntax.Word) {
 	word.Parts = append(parts, word.Parts[1:]...)
 }
 
-// checkBraces sets w.err and returns false if a brace expansion is not supported,
-// because it would result in too many words or in words that begin with ~user.
+// checkBraces reports whether a brace expansion is supported: it must not result in too
+// many words, nor in words that begin with ~user. If it is unsupported, checkBraces
+// sets w.err.
 func (w *rewriter) checkBraces(word *syntax.Word) bool {
 	if n := countBraces(word); n > maxBraces {
 		w.err = unsupportedf("expands braces to at most %d words", maxBraces)

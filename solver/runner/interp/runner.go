@@ -63,9 +63,9 @@ func exec(ctx context.Context, f *inprocess.Files, p *runner.Process) (int, erro
 	return (&process{Process: p, files: &files{Files: f, arch: arch}}).run(ctx)
 }
 
-// sharesFiles reports whether two mounts show some of the same files of a host
-// directory. This runner copies what a mount shows, so changes in one mount would be
-// missing in the other.
+// sharesFiles reports whether two mounts from a host directory have files in common.
+// This runner copies the files for each mount, so a change in one mount would not
+// appear in the other.
 func sharesFiles(a, b runner.Mount) bool {
 	if a.Kind != runner.MountDir || b.Kind != runner.MountDir || a.HostPath != b.HostPath {
 		return false

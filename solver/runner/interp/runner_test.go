@@ -57,9 +57,9 @@ func newProcess(root *tree.Node, args ...string) *runner.Process {
 	}
 }
 
-// TestScripts checks the output of scripts. If a script fails, want contains !CODE
-// before the last line of the output. If the runner fails, want is !error and the
-// error.
+// TestScripts checks the output of scripts. In the table, want contains !CODE before
+// the last line of the output if the script fails, and is !error followed by the error
+// if the runner fails.
 func TestScripts(t *testing.T) {
 	r, root := newTestRunner(t)
 	for _, tc := range []struct{ script, want string }{
@@ -402,8 +402,9 @@ func TestContainer(t *testing.T) {
 	}
 }
 
-// TestLostContent checks that a file whose content is missing in the store makes the
-// runner fail. A script could ignore a failure of the command that reads the file.
+// TestLostContent checks that the runner fails if a script reads a file whose content
+// is missing in the store. It must fail even if the script ignores the error of the
+// command that reads the file.
 func TestLostContent(t *testing.T) {
 	r, root := newTestRunner(t)
 	lost := tree.Blob{Digest: "sha256:" + digest.Digest(strings.Repeat("0", 64)), Size: 1}

@@ -103,7 +103,7 @@ func (c *container) network() error {
 	return nil
 }
 
-// stubs records in c.stub which paths of the root exist only as mount points or as
+// stubs records in c.stub the paths of the root that exist only as mount points or as
 // their parents. These paths are not part of the result. stubs also resolves links in
 // the targets of mounts.
 //
@@ -128,8 +128,8 @@ func (c *container) stubs() error {
 	return nil
 }
 
-// addStubs records a mount point that does not exist in the root. Unless
-// [runner.Sandbox.KeepMountParents] is set, it also records the missing parents.
+// addStubs records the mount point name in c.stub if it does not exist in the root.
+// Unless [runner.Sandbox.KeepMountParents] is set, it also records the missing parents.
 func (c *container) addStubs(name string) {
 	for ; name != "" && name != "."; name = path.Dir(name) {
 		if c.root.Get(name) == nil {

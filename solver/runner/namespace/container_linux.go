@@ -116,8 +116,8 @@ func (c *container) mount(i int) (mount, error) {
 	return out, nil
 }
 
-// isFile reports whether the source of a mount in a host directory is something other
-// than a directory.
+// isFile reports whether m, a mount from a host directory, mounts something other than
+// a directory. It checks the path m.Source in the host directory m.HostPath.
 func isFile(m *runner.Mount) (bool, error) {
 	f, err := openIn(m.HostPath, m.Source)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -130,8 +130,9 @@ func isFile(m *runner.Mount) (bool, error) {
 	return err == nil && !info.IsDir(), errors.Join(err, f.Close())
 }
 
-// overlay prepares the mount of a tree in the directory dir: either an overlay of the
-// layers with a new upper directory, or a copy of the tree.
+// overlay prepares the mount of a tree. In the directory dir, it creates the
+// directories of an overlay or, if the runner copies trees, a copy of the tree. It adds
+// their paths to out, the mount for the init process, and returns it.
 func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, error) {
 	at, src, err := m.Resolve(m.Tree)
 	if err != nil {
@@ -169,8 +170,8 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 }
 
 // trees returns the current trees of the mounts for which selected returns true, each
-// at the index of its mount in the sandbox. Set results only if no process is left: the
-// upper directories may then become layers.
+// at the index of its mount in the sandbox. If results is set, the upper directories
+// may later become layers. Set it only if no process is left.
 func (c *container) trees(results bool, selected func(*runner.Mount) bool) ([]*tree.Node, error) {
 	out := make([]*tree.Node, len(c.box.Mounts))
 	for i := range c.box.Mounts {
@@ -188,8 +189,8 @@ func (c *container) trees(results bool, selected func(*runner.Mount) bool) ([]*t
 // Tree implements [runner.Container].
 func (c *container) Tree(i int) (*tree.Node, error) { return c.read(i, false) }
 
-// read returns the current tree of mount i. Set results only if no process is left: the
-// upper directory of the mount may then become a layer.
+// read returns the current tree of mount i. If results is set, the upper directory of
+// the mount may later become a layer. Set it only if no process is left.
 func (c *container) read(i int, results bool) (*tree.Node, error) {
 	m := &c.box.Mounts[i]
 	switch m.Kind {

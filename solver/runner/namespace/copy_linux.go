@@ -63,7 +63,8 @@ func (r *Runner) copy(ctx context.Context, m *runner.Mount, dir string) error {
 	return context.Cause(ctx)
 }
 
-// markFile returns the path of the mark file for a copy.
+// markFile returns the path of the mark file for the copy in dir. [Runner.copy]
+// explains mark files.
 func markFile(dir string) string { return dir + ".mark" }
 
 // changeTime returns the ctime of a file: when its content or metadata last changed.
@@ -76,10 +77,10 @@ func changeTime(info fs.FileInfo) time.Time {
 	return time.Unix(st.Ctim.Unix())
 }
 
-// readCopy returns base together with the tree in dir, a copy of base in which
-// processes have run. Files that are older than the mark file are unchanged, so
-// readCopy does not read them again. The returned tree does not contain stubs, which
-// are mount points that the processes did not use.
+// readCopy reads the tree in dir, a copy of base in which processes have run. Files
+// that are older than the mark file are unchanged, so it does not read them again. The
+// result contains base and the tree that was read, without stubs: mount points that the
+// processes did not use.
 func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stubs map[string]bool) (*upperDir, error) {
 	mark, err := os.Stat(markFile(dir))
 	if err != nil {
@@ -120,10 +121,10 @@ type copyReader struct {
 	same map[string]*tree.Node // unchanged nodes of base by path; entries of a directory may have changed
 }
 
-// tree converts current, a directory of the copy, to a directory of the result. It
-// leaves out unused mount points and 0/0 character devices (whiteouts), which no
-// process could create in an overlay. It adds the nodes of base that could not be
-// copied.
+// tree converts the directory current of the copy to a directory of the result, using
+// the unchanged nodes of base. at is the path of both. It leaves out unused mount
+// points and 0/0 character devices (whiteouts), which no process could create in an
+// overlay. It adds the nodes of base that could not be copied.
 func (c *copyReader) tree(base, current *tree.Node, at string) *tree.Node {
 	below := func(name string) *tree.Node {
 		if base == nil || base.Kind() != tree.Dir {

@@ -57,7 +57,8 @@ func (c *config) devices() error {
 	return nil
 }
 
-// device mounts the device d in the open directory dev.
+// device makes the device d available in dev, an open directory: it bind-mounts the
+// device file over a new empty file with the name of d.
 func (c *config) device(d deviceNode, dev *os.File) error {
 	node, err := c.node(d)
 	if err != nil {

@@ -2,7 +2,7 @@
 // their trees. The changes of a process are read from the upper directory of the
 // overlay.
 //
-// SECURITY.md compares what a step can reach with BuildKit. In short:
+// SECURITY.md describes what a step can reach, and compares it with BuildKit. In short:
 //
 //   - A step has the default capabilities of containers, the system calls of Docker's
 //     default profile in every ABI of the machine, and the standard devices. Setuid

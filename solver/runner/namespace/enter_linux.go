@@ -18,7 +18,8 @@ import (
 
 // enterVar is the environment variable that marks this program when it runs again as
 // root of a user namespace. Its value is the PID of the parent. While the IDs of the
-// namespace are not mapped yet, the value is awaitPrefix and the number of a pipe.
+// namespace are not mapped yet, the value is awaitPrefix followed by the descriptor
+// number of a pipe.
 const (
 	enterVar    = "SLIPWAY_USER_NAMESPACE"
 	awaitPrefix = "wait:"
@@ -195,10 +196,12 @@ func awaitIDs(pipe string) {
 	os.Exit(1)
 }
 
-// endWith makes the kernel kill this process when its parent ends. parent is the
-// expected PID of the parent. Enter has already requested this, but the kernel resets
-// the setting when a program gains capabilities, as this one does when it is executed
-// again.
+// endWith makes the kernel kill this process when its parent ends. parent is the PID of
+// the process that started this one. If the current parent has another PID, that
+// process has already ended, and endWith exits.
+//
+// Enter has already made this setting, but the kernel resets it when a program gains
+// capabilities, as this one does when it is executed again.
 func endWith(parent string) {
 	err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
 	if err == nil && strconv.Itoa(os.Getppid()) != parent {

@@ -83,8 +83,8 @@ func explain(file string, err error, depth int) error {
 	return err
 }
 
-// headOf returns the first 256 bytes of a regular file, as many as the kernel reads to
-// determine its format.
+// headOf returns the first 256 bytes of a file, from which the kernel determines its
+// format. It returns false for a file that is not regular or cannot be read.
 func headOf(file string) ([]byte, bool) {
 	f, err := regularfile.Open(file)
 	if err != nil {

@@ -45,8 +45,8 @@ type execCase struct {
 	want string // prefix of the error
 }
 
-// execCases returns one program for each reason for which the kernel does not execute
-// it.
+// execCases returns one program for each reason why the kernel may refuse to execute a
+// file.
 func execCases() []execCase {
 	foreign := machine{"none", elf.EM_M32, elf.ELFCLASS32, elf.ELFDATA2MSB, "none"}
 	other := machines()[3]

@@ -10,9 +10,11 @@ import (
 )
 
 // Limit sets the parent of the control groups of all steps. If parent is "", the runner
-// chooses it. Limit returns an error if the parent or the limits are not supported. The
-// error starts with the name of the docker build flag. Limit must be called before the
-// first step.
+// chooses it. It must be called before the first step.
+//
+// If steps cannot have this parent or the given resource limits, Limit returns an error
+// that starts with the name of the docker build flag. The limits themselves are set for
+// each step, see [runner.Sandbox].
 func (r *Runner) Limit(parent string, limits *runner.Resources) error {
 	if r.runtime != "" && r.userNamespace {
 		return cgroup.Unavailable(limits, errRuntimeLimits)
@@ -23,7 +25,8 @@ func (r *Runner) Limit(parent string, limits *runner.Resources) error {
 	return r.groups.Check(limits)
 }
 
-// errRuntimeLimits is the error for limits with a rootless OCI runtime.
+// errRuntimeLimits is the error for resource limits with a rootless OCI runtime, which
+// does not create control groups.
 var errRuntimeLimits = errors.New("a rootless OCI runtime does not create control groups (use --runner namespace, or run slipway as root)")
 
 // placeGroups determines where the control groups of steps are created, and removes

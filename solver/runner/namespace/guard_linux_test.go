@@ -22,9 +22,9 @@ import (
 )
 
 // endlessVar is the environment variable that makes TestEndless run a step that does
-// not end by itself. Its value is the kind of step. Only the guard can kill an orphan,
-// which has no parent-death signal. Only the parent-death signal can kill an unguarded
-// step, which is not registered with the guard.
+// not end by itself. Its value is the kind of step. An orphan has no parent-death
+// signal, so only the guard can kill it. An unguarded step is not registered with the
+// guard, so only the parent-death signal can kill it.
 const (
 	endlessVar = "SLIPWAY_TEST_ENDLESS"
 	orphan     = "orphan"

@@ -14,8 +14,8 @@ import (
 // error file. An error text in this file cannot contain the mark, which is NUL.
 const reportMark = "\x00"
 
-// reportOverlay sends the device number of the overlay mounted at merged to the
-// builder.
+// reportOverlay sends the builder the device number of the overlay that is mounted at
+// the path merged.
 func reportOverlay(merged string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(merged, &st); err != nil {

@@ -2,6 +2,7 @@
 
 package namespace
 
-// isMounted returns false, because most architectures other than amd64 lack the system
-// call ustat.
+// isMounted reports whether a file system with this device number exists. It is always
+// false here: most architectures other than amd64 lack the necessary system call
+// (ustat).
 func isMounted(uint64) bool { return false }

@@ -127,13 +127,13 @@ func (c *config) closeInherited() error {
 	return nil
 }
 
-// joinMounts moves this thread to the mount namespace with descriptor space and closes
-// the descriptor. It also changes the root of the other threads. Otherwise paths in the
+// joinMounts moves this thread to a mount namespace and closes space, the descriptor of
+// the namespace. It also changes the root of the other threads. Otherwise paths in the
 // container could lead to the host's root as /proc/self/task/N/root until the program
 // is executed.
 //
-// A second program inside the namespace could do this as well. But the kernel and the
-// loader would open files of the container with all privileges when it starts.
+// Executing a second program inside the namespace would solve this as well. But the
+// kernel and the loader would then open files of the container with all privileges.
 func joinMounts(space int) error {
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return err

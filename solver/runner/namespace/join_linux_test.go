@@ -58,8 +58,9 @@ func TestThreadRoots(t *testing.T) {
 	}
 }
 
-// throughThread returns a path of the form /proc/self/task/N/root/DIR. It leads to a
-// host directory if the root of thread N is the host's.
+// throughThread returns the path /proc/self/task/THREAD/root/HOST, where host is the
+// path of a directory of the host. It leads to that directory only if the thread's root
+// is the host's root.
 func throughThread(thread int, host string) string {
 	return fmt.Sprintf("/proc/self/task/%d/root%s", thread, host)
 }

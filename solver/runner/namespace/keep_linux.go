@@ -44,10 +44,11 @@ func (r *Runner) saveLayer(w *upperDir) error {
 	return err
 }
 
-// fits reports whether upper, a directory in the upper directory, can become layer, the
-// same directory in the layer. at is the path of both. upper must contain everything in
-// layer, and must not be opaque if the base has a directory at this path. Further
-// entries of upper, such as mount points, are allowed, because trim removes them.
+// fits reports whether upper, a directory in the upper directory of the overlay, can
+// become layer, the same directory in the layer. at is the path of both. upper must
+// contain everything in layer. If the lower tree has a directory at this path, upper
+// must not be opaque. Further entries of upper, such as mount points, are allowed,
+// because trim removes them.
 func (w *upperDir) fits(upper, layer *tree.Node, at string) bool {
 	m := upper.Meta()
 	m.ModTime = layer.Meta().ModTime

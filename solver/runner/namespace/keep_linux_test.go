@@ -15,7 +15,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// addFiles adds files with these contents to the root.
+// addFiles adds files to the root. The argument files maps their paths to their
+// contents.
 func (w *fixture) addFiles(t *testing.T, files map[string]string) {
 	t.Helper()
 	e := tree.Edit(w.root)
@@ -74,8 +75,9 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// TestWritten checks when an upper directory fits its layer: an opaque directory must
-// not hide files of the base, and all files of the layer must exist.
+// TestWritten checks under which conditions an upper directory fits its layer: an
+// opaque directory must not hide files of the lower tree, and all files of the layer
+// must exist.
 func TestWritten(t *testing.T) {
 	dir := func(entries ...tree.Entry) *tree.Node {
 		n, err := tree.NewDir(tree.Meta{Mode: 0o755}, entries)

@@ -52,8 +52,8 @@ func mergeLayers(layers []tree.LayerRef) ([]tree.LayerRef, error) {
 	return append([]tree.LayerRef{merged.Ref()}, layers[n:]...), nil
 }
 
-// lowerDirs returns the lower directories for a mount of a tree, the topmost first. It
-// writes the directories that do not exist yet.
+// lowerDirs returns the lower directories of the overlay for m, the mount of a tree,
+// the topmost first. It writes the directories that do not exist yet.
 func (r *Runner) lowerDirs(ctx context.Context, m *runner.Mount) ([]string, error) {
 	layers, err := mergeLayers(m.Layers)
 	if err != nil {
@@ -148,8 +148,8 @@ func (r *Runner) overlayOf(lower, upper *tree.Node) *tree.Node {
 	return newDir(upper.Meta(), entries)
 }
 
-// omits reports whether layer directories omit a node, because this process cannot
-// create devices.
+// omits reports whether n is a device that layer directories must leave out because
+// this process cannot create devices.
 func (r *Runner) omits(n *tree.Node) bool {
 	return r.noDevices && (n.Kind() == tree.CharDevice || n.Kind() == tree.BlockDevice)
 }
@@ -175,8 +175,8 @@ func (r *Runner) withoutDevices(n *tree.Node) *tree.Node {
 	return newDir(n.Meta(), entries)
 }
 
-// newDir returns a directory with entries from other directories, whose names are
-// valid. It panics if a name is invalid.
+// newDir returns a directory with entries that come from other directories, and whose
+// names are therefore valid. It panics if a name is invalid.
 func newDir(m tree.Meta, entries []tree.Entry) *tree.Node {
 	n, err := tree.NewDir(m, entries)
 	if err != nil {
@@ -185,9 +185,9 @@ func newDir(m tree.Meta, entries []tree.Entry) *tree.Node {
 	return n
 }
 
-// readUpper returns the upper directory of an overlay over base, including the tree
-// that results from it. The tree does not contain stubs, which are mount points that
-// the processes did not use.
+// readUpper reads upper, the upper directory of an overlay over the tree base. The
+// result contains both, and the tree that the overlay shows without stubs: mount points
+// that the processes did not use.
 func (r *Runner) readUpper(ctx context.Context, base *tree.Node, upper string, stubs map[string]bool) (*upperDir, error) {
 	made, err := os.Stat(filepath.Dir(upper))
 	if err != nil {
@@ -208,8 +208,9 @@ func (r *Runner) readUpper(ctx context.Context, base *tree.Node, upper string, s
 	return &upperDir{dir: upper, base: base, upper: delta, opaque: o.opaque, out: o.apply(base, delta, "")}, nil
 }
 
-// metaOver returns a function for [tree.HostReader.Meta]. If all files on disk belong
-// to root, the function restores the owners that the files have in base.
+// metaOver returns a function for [tree.HostReader.Meta]. If the runner can only create
+// files that belong to root, the function replaces their owners with the owners of the
+// same paths in base.
 func (r *Runner) metaOver(base *tree.Node) func(tree.HostFile) tree.Meta {
 	return func(f tree.HostFile) tree.Meta {
 		if old := base.Get(f.Path); r.oneOwner && old != nil {
@@ -272,10 +273,10 @@ func (o *upperReader) isStub(name string, n *tree.Node) bool {
 }
 
 // restoreTime returns base instead of n if the two directories differ only in a time
-// that no process has set. The time of a directory changes when mount points are
-// created and removed in it. The time of the root always changes, because its upper
-// directory is new. If the time of n is before the creation of the upper directory, a
-// process has set it, so restoreTime returns n.
+// that no process has set. Both have the path at. The time of a directory changes when
+// mount points are created and removed in it. The time of the root always changes,
+// because its upper directory is new. If the time of n is before the creation of the
+// upper directory, a process has set it, so restoreTime returns n.
 func (o *upperReader) restoreTime(base, n *tree.Node, at string) *tree.Node {
 	if base != nil && base.Kind() == tree.Dir && (at == "" || hasStub(o.stubs, at)) && equalExceptTime(base, n) && !n.Meta().ModTime.Before(o.created) {
 		return base

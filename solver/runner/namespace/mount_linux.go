@@ -48,8 +48,8 @@ func (c *config) mounts() error {
 	return err
 }
 
-// mountAll creates the mounts of the process for which selected returns true, and
-// reports whether there are any.
+// mountAll creates the process's mounts for which selected returns true. It reports
+// whether there were any.
 func (c *config) mountAll(selected func(*mount) bool) (found bool, err error) {
 	for i := range c.Mounts {
 		if m := &c.Mounts[i]; selected(m) {
@@ -98,8 +98,9 @@ func (c *config) mount(m *mount) error {
 	return c.show(m, procfd.Path(at.Fd()), c.restrictions(m))
 }
 
-// show mounts the source of m with these attributes at a path that no other process can
-// change, such as the path of a descriptor.
+// show mounts the source of m at the path at with the mount attributes attr
+// (MOUNT_ATTR_*). No other process may be able to change that path. It is, for example,
+// the path of a descriptor.
 func (c *config) show(m *mount, at string, attr uint64) error {
 	src, err := c.source(m)
 	if err != nil {
@@ -109,10 +110,11 @@ func (c *config) show(m *mount, at string, attr uint64) error {
 	return c.bind(procfd.Path(src.Fd()), at, attr)
 }
 
-// restrictions returns the attributes (MOUNT_ATTR_*) for a mount. Device files in
-// images, and device files that a process creates, refer to devices of the host. A
-// process can open such files only if its control group filters devices or the process
-// is insecure.
+// restrictions returns the attributes (MOUNT_ATTR_*) for a mount. It forbids opening
+// device files (nodev) unless the process is insecure or its control group filters
+// devices. With an OCI runtime, it does so for bind mounts only. Without nodev, a
+// process could use any device of the host through device files that are in the image
+// or that it creates.
 //
 // Upstream: setuid programs work in trees and cache mounts.
 func (c *config) restrictions(m *mount) uint64 {
@@ -199,10 +201,10 @@ func openInRoot(root *os.File, name string) (*os.File, error) {
 	return pathrs.OpenatInRoot(root, name) // before Linux 5.6, or while directories are moved
 }
 
-// bind mounts the file or directory src at a path, with attributes (MOUNT_ATTR_*) for
-// this mount and for the mounts below src. It sets the attributes on a mount in the
-// private directory. This is impossible at the final path, because the path of a
-// descriptor leads to the file below the new mount.
+// bind makes src, a file or directory, visible at the path at. The attributes attr
+// (MOUNT_ATTR_*) apply to this mount and to the mounts below src. bind first mounts src
+// in the private directory and sets the attributes there. This is impossible at the
+// final path, because the path of a descriptor leads to the file below the new mount.
 func (c *config) bind(src, at string, attr uint64) error {
 	staged, err := c.stage(src, attr)
 	if err != nil {
@@ -275,9 +277,9 @@ func replaceableFiles() []string {
 	}
 }
 
-// overlay mounts the overlay of m at m.Merged. The paths in its options are relative to
-// the parent of the lower directories, because the kernel limits options to one page
-// and interprets characters such as ":". overlay therefore changes the working
+// overlay mounts an overlay at the path m.Merged. The paths in its mount options are
+// relative to the parent of the lower directories, because the kernel limits options to
+// one page and interprets characters such as ":". overlay therefore changes the working
 // directory.
 func overlay(m *mount) error {
 	layers := filepath.Dir(m.Lower[0])

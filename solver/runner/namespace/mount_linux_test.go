@@ -313,7 +313,8 @@ func TestHide(t *testing.T) {
 }
 
 // TestMasks checks that a step can neither read the files that mask system files nor
-// change their mode. A mask may be a device of the host.
+// change their mode. Otherwise it could change a device of the host, if such a device
+// is used as the mask.
 func TestMasks(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

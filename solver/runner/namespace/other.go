@@ -38,7 +38,8 @@ func (*Runner) Limit(string, *runner.Resources) error { return errLinux }
 // Close does nothing and returns nil.
 func (*Runner) Close() error { return nil }
 
-// Copies returns false, because this system has no Runner.
+// Copies reports whether the runner copies file trees instead of mounting overlays. It
+// is always false here, because this system has no Runner.
 func (*Runner) Copies() bool { return false }
 
 // Main does nothing, because only the runner on Linux starts processes of steps by

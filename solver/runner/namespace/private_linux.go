@@ -71,9 +71,9 @@ func (c *config) stage(src string, attr uint64) (string, error) {
 }
 
 // stageOne implements [config.stage] on kernels before Linux 5.12, which can change the
-// attributes of only one mount. It therefore mounts src without the mounts below src.
-// In a user namespace it must include these mounts, because the kernel forbids
-// revealing files below other mounts.
+// attributes of only one mount. It therefore leaves out the mounts below src. In a user
+// namespace the kernel may reject this, because it would reveal the files that these
+// mounts hide. stageOne then includes them.
 func stageOne(src, at string, attr uint64) error {
 	if err := unix.Unmount(at, unix.MNT_DETACH); err != nil {
 		return err

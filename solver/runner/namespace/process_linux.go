@@ -84,7 +84,8 @@ func (x *process) hasEnded() bool {
 	}
 }
 
-// configure sets the configuration that the init process of x receives.
+// configure sets x.conf, the configuration that the builder sends to the init process
+// of x.
 func (x *process) configure() error {
 	c := x.c
 	x.conf = c.conf
@@ -239,10 +240,10 @@ func (x *process) register() error {
 	return x.c.openSpaces(x.cmd.Process.Pid)
 }
 
-// command sets x.cmd to the command of the init process. For a process that joins, it
-// moves this thread to the namespaces of the container, except for the mount namespace.
-// Until the process is confined, every path therefore leads to files of the host,
-// including the path of the program.
+// command sets x.cmd to the command that starts the init process of x. For a process
+// that joins, it moves this thread to the namespaces of the container, except for the
+// mount namespace. Until the init process joins that one as well, every path leads to
+// files of the host, including the path of the program.
 func (x *process) command(config, errorPipe *os.File) error {
 	program, err := x.c.r.program.open()
 	if err != nil {

@@ -125,9 +125,9 @@ func TestProgramFails(t *testing.T) {
 	w.program.file = nil
 }
 
-// spy repeatedly looks for processes whose program is neither the shell nor /bin/probe,
-// until the end of standard input. It returns how often it has seen such a process,
-// which would be an init process that joins the container.
+// spy counts observations of processes that run neither the shell nor /bin/probe, until
+// the end of standard input. Such a process would be an init process that is joining
+// the container.
 func spy() (count int) {
 	over := make(chan struct{})
 	go func() {

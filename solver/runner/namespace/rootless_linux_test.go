@@ -113,8 +113,8 @@ func TestOrdinaryUser(t *testing.T) {
 	checkEndsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 }
 
-// TestOpenFiles checks that Enter leaves inherited files open under their numbers, so
-// that a user may pass /dev/fd/3.
+// TestOpenFiles checks that Enter leaves inherited files open under the same descriptor
+// numbers, so that a user may pass a path such as /dev/fd/3.
 func TestOpenFiles(t *testing.T) {
 	if os.Getenv(nobodyVar) == "" {
 		return // TestOrdinaryUser runs it

@@ -83,7 +83,8 @@ func newFixture(t *testing.T) *fixture {
 	return w
 }
 
-// write adds a file with this path and mode to the root.
+// write adds a file with this path, mode and content to the root, and creates missing
+// directories.
 func (w *fixture) write(t *testing.T, name string, mode uint32, data []byte) {
 	t.Helper()
 	b, err := w.store.PutBytes(data)
@@ -425,9 +426,9 @@ func TestMountDirSource(t *testing.T) {
 	}
 }
 
-// TestCopiedUp checks that a step breaks the hard links between a file and its other
-// names when it opens the file for writing or links the file. The overlay then copies
-// the file up. Only the links that the step creates remain.
+// TestCopiedUp checks that the hard links of a file break when a step opens the file
+// for writing or creates another link to it, because the overlay then copies the file
+// up. The new link must remain.
 func TestCopiedUp(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

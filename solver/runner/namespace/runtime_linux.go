@@ -61,8 +61,8 @@ func (c *config) becomeRuntime() error {
 	return fmt.Errorf("exec %s: %w", args[0], syscall.Exec(args[0], args, []string{runtimePath}))
 }
 
-// describeContainer mounts the root of the container, stages its other mounts, and
-// writes config.json for the runtime to the private directory.
+// describeContainer mounts the root of the container, prepares its other mounts in the
+// private directory, and writes config.json for the runtime.
 func (c *config) describeContainer() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
@@ -129,9 +129,10 @@ func (c *config) checkSystemDirs() error {
 	return nil
 }
 
-// prepare stages a mount in the private directory, from where the runtime bind-mounts
-// it. prepare adds the flags of the staged mount to the options in the spec, because a
-// runtime that gets only some flags clears the others.
+// prepare mounts the source of m in the private directory and sets this path as the
+// source of to, a mount in the spec. The runtime bind-mounts it from there. prepare
+// also adds the flags of the mount to the options of to, because a runtime that gets
+// only some flags clears the others.
 func (c *config) prepare(m *mount, to *specs.Mount) error {
 	src, err := c.source(m)
 	if err != nil {
@@ -212,8 +213,8 @@ func (c *config) makeIn(root *os.File, name string) error {
 	return errors.Join(unix.Fchownat(int(f.Fd()), "", c.UID, c.GID, unix.AT_EMPTY_PATH), f.Close())
 }
 
-// runtimeConfig returns the configuration with which the init process of x executes the
-// OCI runtime.
+// runtimeConfig returns the configuration for the init process of x: the OCI runtime to
+// execute, the paths of its files, and the spec of the container or process.
 func (x *process) runtimeConfig() (*runtimeConfig, error) {
 	c := x.c
 	dir := c.conf.Private

@@ -142,9 +142,9 @@ const (
 // seccomp_data.
 func load(offset uint32) bpf.Instruction { return bpf.LoadAbsolute{Off: offset, Size: 4} }
 
-// spansOf returns the spans of all system calls of an ABI, by number. def handles calls
-// without a rule. Calls that are newer than all calls with a rule fail with ENOSYS, so
-// that programs fall back to older ones.
+// spansOf returns the spans of all system calls of an ABI, by number. Calls without a
+// rule execute the instruction def. Calls that are newer than all calls with a rule
+// fail with ENOSYS, so that programs fall back to older ones.
 //
 // Upstream: same as runc.
 func spansOf(rules map[string][]*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) ([]span, error) {
@@ -174,8 +174,8 @@ func spansOf(rules map[string][]*specs.LinuxSyscall, abi *arch.Info, def bpf.Ins
 	return list, nil
 }
 
-// callName returns the name of a system call in seccomp profiles, given its number in
-// an ABI. The name may differ from the name in abi.
+// callName returns the name that seccomp profiles use for a system call, given its
+// number in an ABI. The name in abi may differ, as for newfstatat on arm64.
 func callName(abi *arch.Info, number int) string {
 	name := abi.SyscallNumbers[number]
 	if abi == arch.AARCH64 && name == "fstatat" {
@@ -185,7 +185,7 @@ func callName(abi *arch.Info, number int) string {
 }
 
 // callCode returns the code that applies the rules for one system call. If no rule
-// matches the arguments, the code executes def.
+// matches the arguments, the code executes the instruction def.
 func callCode(rules []*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) ([]bpf.Instruction, error) {
 	var code []bpf.Instruction
 	for _, rule := range rules {

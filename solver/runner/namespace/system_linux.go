@@ -50,7 +50,7 @@ func (c *config) systemMounts() []systemMount {
 }
 
 // mountSystem creates a system mount. Unless the process is insecure, it also masks the
-// hidden paths and makes the protected paths read-only.
+// paths s.hidden and makes the paths s.protected read-only.
 func (c *config) mountSystem(s *systemMount) error {
 	at, err := c.mkdirAll(s.name)
 	if err == nil {
@@ -75,7 +75,8 @@ func (c *config) mountSystem(s *systemMount) error {
 	return nil
 }
 
-// failure returns the error for a system mount that failed with err.
+// failure adds the path of a system mount to err, the reason why it failed. For ENOTDIR
+// it says that the image contains a link or a file in place of the directory.
 func (s *systemMount) failure(err error) error {
 	if errors.Is(err, unix.ENOTDIR) {
 		return fmt.Errorf("mount /%s: filesystem %q must be mounted on ordinary directory (replace the link or file in the image)", s.name, s.kind)

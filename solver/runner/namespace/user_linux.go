@@ -63,8 +63,8 @@ func parseID(s string) (id int, ok bool) {
 	return int(n), err == nil
 }
 
-// lookUpUser looks up a user, with or without a group, in the contents of /etc/passwd
-// and /etc/group.
+// lookUpUser returns the IDs of a user in the form USER[:GROUP], where both are names
+// or numbers. passwd and group are the contents of /etc/passwd and /etc/group.
 func lookUpUser(name string, passwd, group []byte) (ids, error) {
 	u, err := user.GetExecUser(name, nil, bytes.NewReader(passwd), bytes.NewReader(group))
 	if err != nil {
@@ -81,9 +81,9 @@ func lookUpUser(name string, passwd, group []byte) (ids, error) {
 	return ids{UID: u.Uid, GID: u.Gid, Groups: groups}, nil
 }
 
-// home returns the home directory of the first user with this ID in the content of
-// /etc/passwd. If no such user exists, it returns /. Like runc, it does not consider by
-// which name the user was specified.
+// home returns the home directory of the first user with the ID uid in passwd, the
+// content of /etc/passwd. If no such user exists, it returns /. Like runc, it ignores
+// the name of the user, even if several users have this ID.
 func home(uid int, passwd []byte) (string, error) {
 	users, err := user.ParsePasswdFilter(bytes.NewReader(passwd), func(u user.User) bool { return u.Uid == uid })
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 
 // makeDir enters the working directory. For the first process of a container, it
 // creates a missing directory with the owner of the process. For a process that joins,
-// a missing directory is an error: another process could replace the new directory with
-// one of its choice, which would then be given to the user.
+// a missing directory is an error. Otherwise another process could replace the new
+// directory, and makeDir would change the owner of the replacement.
 //
 // Upstream: runc also creates the directories before "..", for root: /x/../y creates
 // /x.

@@ -15,9 +15,9 @@ import (
 // the first unused one.
 const spareLoops = 7
 
-// allowAll gives the process of s all privileges of the builder, as BuildKit does with
-// RUN --security=insecure: every capability, writable /sys and control groups, and,
-// outside a user namespace, devices.
+// allowAll changes the spec s so that its process has all privileges of the builder, as
+// in BuildKit with RUN --security=insecure: every capability, writable /sys and control
+// groups, and, outside a user namespace, devices.
 func allowAll(s *specs.Spec, userNamespace bool) error {
 	caps, err := capabilities()
 	if err != nil {

@@ -43,9 +43,9 @@ type Files struct {
 const id = "step"
 
 // Args returns the command line with which the runtime runs a process. If f.Process is
-// "", it runs a new container, and otherwise a further process in the container. The
-// global options depend on userNamespace, which reports whether the runtime is in a
-// user namespace.
+// "", the process is the first one of a new container. Otherwise it is a further
+// process, and f.Process is the path of its configuration. The global options depend on
+// userNamespace, which reports whether the runtime is in a user namespace.
 func (r Runtime) Args(f *Files, userNamespace bool) []string {
 	args := []string{string(r), "--root", f.State, "--log", f.Log, "--log-format", "json"}
 	if userNamespace && r.Name() == "crun" {

@@ -11,8 +11,8 @@ import (
 	"slipway/solver/runner"
 )
 
-// mountAt returns the only mount of s with this target. The test fails if there is not
-// exactly one.
+// mountAt returns the mount with this target in the spec s. The test fails unless there
+// is exactly one.
 func mountAt(t *testing.T, s *specs.Spec, target string) specs.Mount {
 	t.Helper()
 	var found []specs.Mount

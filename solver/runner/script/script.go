@@ -67,7 +67,7 @@ func (r *Runner) Commands() []string {
 	return append([]string{}, r.commands...)
 }
 
-// UnusedSteps returns the patterns of the steps that no process has matched.
+// UnusedSteps returns the patterns of the steps that no process has performed.
 func (r *Runner) UnusedSteps() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -197,8 +197,8 @@ func printOutput(p *runner.Process, s *Step) error {
 	return nil
 }
 
-// command returns the text to which the patterns of steps are compared: the script, if
-// p is a shell with -c, and otherwise all arguments.
+// command returns the text to match with the patterns of steps: SCRIPT for the
+// arguments SHELL -c SCRIPT, and otherwise all arguments, separated by spaces.
 func command(p *runner.Process) string {
 	if len(p.Args) == 3 && p.Args[1] == "-c" {
 		return p.Args[2]
