@@ -15,23 +15,25 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Root is an image or an index to export, and its descriptor in the index.json of a
-// layout.
+// Root is an image or an index to export, together with its descriptor in the index.json
+// of an OCI layout.
 type Root struct {
 	Content    partial.Describable // a v1.Image or a v1.ImageIndex
 	Descriptor v1.Descriptor
 	Names      []string // full image names in archives, such as docker.io/library/app:1
 }
 
-// WithNames returns a copy of r that archives list under the given full image names.
+// WithNames returns a copy of r with the given full image names, under which archives list
+// the image.
 func (r *Root) WithNames(names []string) *Root {
 	named := *r
 	named.Names = names
 	return &named
 }
 
-// NewRoot returns the root for an image or an index. p and annotations become part of the
-// root's descriptor. If p is nil, the descriptor has no platform.
+// NewRoot returns a Root for content, which is an image or an index. The platform p and
+// the annotations become part of its descriptor. If p is nil, the descriptor has no
+// platform.
 func NewRoot(content partial.Describable, p *ocispecs.Platform, annotations map[string]string) (*Root, error) {
 	d, err := partial.Descriptor(content)
 	if err != nil {
@@ -142,8 +144,8 @@ func (a *archive) layout(roots []*Root) error {
 	return a.file(ocispecs.ImageLayoutFile, []byte(`{"imageLayoutVersion":"1.0.0"}`))
 }
 
-// indexEntries returns the entries for r in index.json: one for each name, or a single
-// entry without a name if r has no names.
+// indexEntries returns the entries for the image r in index.json: one for each name, or a
+// single entry without a name if r has no names.
 func (r *Root) indexEntries() []v1.Descriptor {
 	if len(r.Names) == 0 {
 		return []v1.Descriptor{r.Descriptor}

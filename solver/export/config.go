@@ -80,8 +80,9 @@ func defaultConfig(p ocispecs.Platform) ([]byte, error) {
 	return json.Marshal(img)
 }
 
-// alignHistory makes the history have exactly one entry per layer, besides entries without
-// a layer. Surplus entries become entries without a layer, missing ones are appended.
+// alignHistory adapts an image's history to the number of layers. Exactly one history
+// entry per layer remains, plus the entries marked as having no layer. It marks surplus
+// entries in this way, and appends missing ones.
 func alignHistory(history []ocispecs.History, layers int) []ocispecs.History {
 	n := 0
 	for i := range history {

@@ -66,8 +66,9 @@ func TestHistoryTimes(t *testing.T) {
 	}
 }
 
-// TestHistoryOfBase checks that SOURCE_DATE_EPOCH does not change the history entries of
-// the base image. It applies from the first entry that differs from the base image's.
+// TestHistoryOfBase checks that SOURCE_DATE_EPOCH limits the times of the first history
+// entry that differs from the base image, and of all later entries. The entries before it
+// stay unchanged.
 func TestHistoryOfBase(t *testing.T) {
 	at := func(year int) *time.Time {
 		t := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -117,8 +118,8 @@ func TestHistoryOfBase(t *testing.T) {
 	}
 }
 
-// TestRewrittenLayers checks that RewriteTimes does not change the layers of the base
-// image. It rewrites all layers from the first one that differs from the base image's.
+// TestRewrittenLayers checks that RewriteTimes rewrites the first layer that differs from
+// the base image and all layers above it. The layers below stay unchanged.
 func TestRewrittenLayers(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -193,8 +194,8 @@ func TestDefaultConfig(t *testing.T) {
 	}
 }
 
-// TestNullConfig checks that exporting a result with the config null fails, as in
-// BuildKit.
+// TestNullConfig checks that exporting a result fails if its image config is the JSON
+// value null, as in BuildKit.
 func TestNullConfig(t *testing.T) {
 	_, err := (&Exporter{}).config(PlatformResult{Config: []byte("null")}, nil)
 	if err == nil || err.Error() != "invalid null image config for export" {

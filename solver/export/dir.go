@@ -11,9 +11,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// WriteDir writes the files of n, whose contents are in s, into the directory dest. It
-// creates dest if needed, and does not touch other files there. The current user becomes
-// the owner of the files.
+// WriteDir writes the file tree n into the directory dest. The contents of the files are
+// in the store s. WriteDir creates dest if needed, and does not touch other files there.
+// The current user becomes the owner of the files.
 //
 // WriteDir first writes everything into a hidden directory inside dest, so that a failure
 // leaves no incomplete files. It does not follow symbolic links below dest.
@@ -98,7 +98,7 @@ func move(src, dst string) error {
 	return errors.Join(os.Chmod(dst, info.Mode()), os.Chtimes(dst, info.ModTime(), info.ModTime()))
 }
 
-// rename renames src, a file or directory with the mode of info, to dst. A user other than
+// rename renames the file or directory src to dst. info describes src. A user other than
 // root cannot move a read-only directory, so rename makes it writable for the move.
 func rename(src, dst string, info fs.FileInfo) error {
 	err := os.Rename(src, dst)

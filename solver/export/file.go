@@ -100,8 +100,9 @@ func (o Outputs) Reclaim() error {
 	return errors.Join(errs...)
 }
 
-// WriteFile writes an output file atomically. It follows symbolic links. If the target is
-// a device, a pipe or an open file, write writes to the target in place.
+// WriteFile writes an output file atomically. It calls the function write with a writer
+// for the file. It follows symbolic links. If the target is a device, a pipe or an open
+// file, WriteFile writes to it in place.
 func (o Outputs) WriteFile(ctx context.Context, name string, write func(io.Writer) error) error {
 	t, err := FindTarget(name)
 	if err != nil {

@@ -83,9 +83,9 @@ func (x *Exporter) Image(ctx context.Context, r PlatformResult) (v1.Image, error
 	return partial.CompressedToImage(img)
 }
 
-// blobs returns the layer blobs of the image, and creates missing ones. If times are
-// rewritten, it creates the layers above the base image from their files, even layers
-// from an imported cache.
+// blobs returns the layer blobs for the image of the result r, and creates missing ones.
+// If r.RewriteTimes is set, it creates the layers above the base image from their files,
+// even layers from an imported cache.
 func (x *Exporter) blobs(ctx context.Context, r PlatformResult) ([]*snapshot.LayerBlob, error) {
 	base, err := r.base()
 	if err != nil {

@@ -63,7 +63,8 @@ func (x *Layers) Blob(ctx context.Context, l snapshot.Layer, latest *time.Time) 
 	return b, WriteFile(file, func(w io.Writer) error { _, err := w.Write(data); return err })
 }
 
-// Blobs returns the digests of the layer blobs whose descriptors are cached in x.Dir.
+// Blobs returns the digests of the layer blobs that this and earlier builds have created.
+// It reads them from the descriptors in the cache directory x.Dir.
 func (x *Layers) Blobs() (map[digest.Digest]bool, error) {
 	files, err := os.ReadDir(x.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -112,8 +113,8 @@ func (x *Layers) compress(ctx context.Context, l snapshot.Layer, latest *time.Ti
 	}, nil
 }
 
-// counter is an [io.Writer] that calls the function with the number of bytes of each
-// write. If counter is nil, it discards the data.
+// counter is an [io.Writer] that discards data and calls itself with the number of bytes
+// of each write. A nil counter only discards data.
 type counter func(n int64)
 
 // Write implements [io.Writer].

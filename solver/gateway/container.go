@@ -158,7 +158,8 @@ type containerProcess struct {
 	err      error // valid after done is closed
 }
 
-// output is an output stream of a process. A write error ends the process.
+// output forwards an output stream of a process to the client. If the client does not
+// accept the data, the process is killed.
 type output struct {
 	p *containerProcess
 	w io.Writer
@@ -273,8 +274,9 @@ func (c *container) ReadDir(ctx context.Context, req client.ReadDirContainerRequ
 	return readDir(ctx, n, client.ReadDirRequest{Path: req.Path})
 }
 
-// find returns the node at a path in a mount. It follows no links out of the mount, not
-// even into other mounts, where the container's processes would follow them.
+// find returns the node at a path in a mount. It does not follow links that lead out of
+// the mount. Processes in the container can follow links into other mounts, but find
+// cannot.
 func (c *container) find(op, name string, mount int, allowLink bool) (*tree.Node, error) {
 	root, err := c.box.Tree(mount)
 	if err != nil {

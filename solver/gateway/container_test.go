@@ -37,7 +37,8 @@ func solve(t *testing.T, c *gateway.Client, st llb.State) client.Reference {
 	return res.Ref
 }
 
-// root starts a container whose root file system is the result of the LLB state st.
+// root starts a container whose root file system is the result of the LLB state st. more
+// lists additional mounts.
 func root(t *testing.T, c *gateway.Client, st llb.State, more ...client.Mount) client.Container {
 	t.Helper()
 	mounts := append([]client.Mount{{Dest: "/", MountType: pb.MountType_BIND, Ref: solve(t, c, st)}}, more...)
@@ -48,7 +49,7 @@ func root(t *testing.T, c *gateway.Client, st llb.State, more ...client.Mount) c
 	return box
 }
 
-// nopCloser adds a Close method that does nothing to a writer.
+// nopCloser is an [io.WriteCloser] whose Close method has no effect.
 type nopCloser struct{ io.Writer }
 
 // Close implements [io.Closer].
@@ -177,8 +178,8 @@ func TestContainerFiles(t *testing.T) {
 	}
 }
 
-// TestContainerRequests checks that an invalid request causes an error: from the call or,
-// where BuildKit does the same, from the process.
+// TestContainerRequests checks that every invalid request fails. As in BuildKit, some
+// errors come from the request itself, others from the Wait method of the process.
 func TestContainerRequests(t *testing.T) {
 	m := newTestSolver(t, script.Step{Run: "*"})
 	c := m.client(t.TempDir(), nil)

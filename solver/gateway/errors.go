@@ -57,8 +57,8 @@ func (e errorWithoutName) Error() string { return e.of.Err.Error() }
 // Unwrap returns the original error, whose text contains the name of the operation.
 func (e errorWithoutName) Unwrap() error { return e.of }
 
-// registerResults assigns IDs to snapshots, by which requests for containers can refer to
-// them. The ID of a nil snapshot is "".
+// registerResults assigns an ID to each snapshot, so that requests for containers can
+// mount the snapshot by this ID. The ID of a nil snapshot is "".
 func (s *shared) registerResults(list []*snapshot.Snapshot) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

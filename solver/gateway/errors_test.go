@@ -69,8 +69,8 @@ func TestTypedErrors(t *testing.T) {
 	}
 }
 
-// TestUnknownExit checks that the error from a process without an exit code has BuildKit's
-// code for this case, and keeps its text.
+// TestUnknownExit checks the error from a process that fails without an exit code: it has
+// the text of the cause and BuildKit's code for an unknown exit status.
 func TestUnknownExit(t *testing.T) {
 	cause := errors.New("no such program")
 	m := newTestSolver(t, script.Step{Run: "fail", Do: func(context.Context, *script.Call) error { return cause }})

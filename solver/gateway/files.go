@@ -81,7 +81,8 @@ func resolveWithin(root *tree.Node, op, name string, allowLink bool) (*tree.Node
 	return root.Get(path.Join(at...)), nil
 }
 
-// readRange returns the requested range of the file n, or the whole file without a range.
+// readRange returns the requested range of the file n. If the request has no range, it
+// returns the whole file.
 func readRange(store *tree.Store, n *tree.Node, req client.ReadRequest) ([]byte, error) {
 	if n.Kind() != tree.File {
 		return nil, &fs.PathError{Op: "open", Path: req.Filename, Err: errNotRegular}
@@ -156,8 +157,9 @@ func (w walker) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) erro
 	return walk(ctx, target, n, map[string]string{}, fn)
 }
 
-// walk calls fn for each file below a directory. seen maps inodes to the first path of
-// each: BuildKit lists further paths of the same inode as links to the first one.
+// walk calls fn for each file below the directory dir, whose path is at. seen maps inodes
+// to the first path of each: BuildKit lists further paths of the same inode as links to
+// the first one.
 func walk(ctx context.Context, at string, dir *tree.Node, seen map[string]string, fn fs.WalkDirFunc) error {
 	for _, e := range dir.Entries() {
 		if err := ctx.Err(); err != nil {

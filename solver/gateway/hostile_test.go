@@ -107,7 +107,8 @@ func TestBadCalls(t *testing.T) {
 	}
 }
 
-// referenceCalls calls all methods of a reference and returns the last error.
+// referenceCalls calls all methods of the reference r. If a call succeeds, it returns nil,
+// otherwise the error of the last call.
 func referenceCalls(ctx context.Context, r *gateway.Reference) error {
 	if _, err := r.ReadFile(ctx, client.ReadRequest{Filename: "x"}); err == nil {
 		return nil

@@ -63,8 +63,8 @@ func platformOf(opt sourceresolver.Opt) ocispecs.Platform {
 	return llbsource.Machine()
 }
 
-// metadata resolves a source and returns its metadata. A source policy has been applied to
-// op already.
+// metadata resolves the source operation op and returns its metadata. The caller has
+// applied the source policies to op.
 func (c *Client) metadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	scheme, rest, ok := strings.Cut(op.GetIdentifier(), "://")
 	if !ok {
@@ -143,7 +143,8 @@ func (c *Client) http(ctx context.Context, op *pb.SourceOp, opt *sourceresolver.
 	return res, nil
 }
 
-// checksum returns the checksum of a blob's content followed by the suffix in the request.
+// checksum hashes the content of the blob b followed by the suffix in the request, with
+// the requested algorithm.
 func checksum(store *tree.Store, b tree.Blob, req *sourceresolver.ResolveHTTPChecksumRequest) (*sourceresolver.ResolveHTTPChecksumResponse, error) {
 	var h hash.Hash
 	var name digest.Algorithm

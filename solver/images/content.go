@@ -42,8 +42,8 @@ func (n *Names) save(root *export.Root) (*Image, error) {
 	return nil, fmt.Errorf("cannot store a %T", root.Content)
 }
 
-// saveImage stores the manifest and the config of an image, and adds its blobs, platform
-// and creation time to out. A missing layer is an error.
+// saveImage stores the manifest and the config of the image img, and adds its blobs,
+// platform and creation time to the description out. A missing layer is an error.
 func (n *Names) saveImage(out *Image, img v1.Image) error {
 	m, err := img.Manifest()
 	if err != nil {
@@ -82,8 +82,9 @@ type manifestSource interface {
 	partial.WithRawManifest
 }
 
-// saveRoot stores the manifest of an image or an index, and makes it the root of out. For
-// a multi-platform image, the last call stores the index.
+// saveRoot stores the manifest of an image or an index, and sets out.Root to its
+// descriptor. For a multi-platform image, it is called for each manifest and finally for
+// the index.
 func (n *Names) saveRoot(out *Image, of manifestSource) error {
 	data, err := of.RawManifest()
 	if err != nil {
@@ -99,7 +100,7 @@ func (n *Names) saveRoot(out *Image, of manifestSource) error {
 	return err
 }
 
-// add adds b to the blobs of the image, unless the image has it already.
+// add appends the blob b to i.Blobs, unless the list contains it already.
 func (i *Image) add(b tree.Blob) {
 	if !slices.Contains(i.Blobs, b) {
 		i.Blobs = append(i.Blobs, b)

@@ -111,7 +111,8 @@ func (n *Names) Find(ref reference.Named) (*Image, error) {
 	return nil, cmp.Or(err, fs.ErrNotExist)
 }
 
-// damagedError returns an error for a stored image that cannot be read, with advice.
+// damagedError adds the name of a stored image and advice to err, the error from reading
+// the image.
 func damagedError(name string, err error) error {
 	return fmt.Errorf("local image %s: %w (build it again, or slipway image rm %[1]s)", name, err)
 }

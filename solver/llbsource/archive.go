@@ -23,7 +23,7 @@ const (
 	maxMagic        = 512     // bytes of a file that show how it is compressed
 )
 
-// readerAt is an open archive file.
+// readerAt is an open archive file that can be read at any offset.
 type readerAt interface {
 	io.ReaderAt
 	io.Closer
@@ -93,7 +93,8 @@ func (s *Sources) decompressed(ctx context.Context, f *os.File, file string) (fu
 	return func() (readerAt, error) { return s.Store.Open(b) }, nil
 }
 
-// position reads an [io.ReaderAt] sequentially. Seek skips data that is not needed.
+// position adapts an [io.ReaderAt] to [io.ReadSeeker], so that archive/tar can skip the
+// contents of files without reading them.
 type position struct {
 	r io.ReaderAt
 	n int64

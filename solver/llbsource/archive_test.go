@@ -74,8 +74,8 @@ func descriptor(kind, data string) string {
 	return fmt.Sprintf(`{"mediaType":"application/vnd.oci.image.%s","digest":"%s","size":%d}`, kind, sum(data), len(data))
 }
 
-// dockerSave creates an archive in the old format of docker save. The two images in the
-// archive share the second layer, to which the second image refers with a link.
+// dockerSave creates an archive in the old format of docker save. It contains two images
+// that share a layer. The second image refers to the layer through a symbolic link.
 func dockerSave(t testing.TB) string {
 	low, top := makeTar(t, tarEntry{name: "low", data: "low"}), makeTar(t, tarEntry{name: "top", data: "top"})
 	a, b := imageConfig(sum(low), sum(top)), imageConfig(sum(top))
@@ -98,8 +98,8 @@ func ociArchive(t testing.TB) string {
 		ociBlob(layer), ociBlob(conf), ociBlob(m), tarEntry{name: "index.json", data: index}, tarEntry{name: "manifest.json", data: "not looked at"})
 }
 
-// listing returns the names of the files in the image called want. data is the content of
-// an archive with the image.
+// listing returns the names of the files in an image, separated by spaces. data is the
+// content of an image archive, want is the name of the image in it.
 func listing(t *testing.T, s *Sources, data, want string) (string, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "archive")

@@ -23,8 +23,8 @@ func (s *Sources) uncompressed(ctx context.Context, b tree.Blob) (io.ReadCloser,
 	return &stackedReader{tree.Reader(ctx, r), r, f}, nil
 }
 
-// stackedReader is a reader that processes the content of a file. Closing it closes both
-// the reader and the file.
+// stackedReader is a reader that processes the content of a file, such as a decompressor.
+// Closing it closes both the decompressor and the file.
 type stackedReader struct {
 	io.Reader
 	upper, under io.Closer

@@ -47,7 +47,7 @@ type offline struct{}
 // RoundTrip implements [http.RoundTripper].
 func (offline) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("offline") }
 
-// putObject stores a git object.
+// putObject stores a git object of type kind with the content data, and returns its hash.
 func putObject(t *testing.T, to *memory.Storage, kind plumbing.ObjectType, data []byte) plumbing.Hash {
 	t.Helper()
 	o := &plumbing.MemoryObject{}
@@ -107,7 +107,7 @@ func FuzzGitTree(f *testing.F) {
 
 func hashOf(h plumbing.Hash) string { return string(h[:]) }
 
-// writeCloser is the writing end of a connection.
+// writeCloser is an [io.WriteCloser] whose Close method has no effect.
 type writeCloser struct{ io.Writer }
 
 // Close implements [io.Closer].

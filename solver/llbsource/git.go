@@ -90,8 +90,8 @@ func gitURL(s string) (*gitutil.GitURL, error) {
 	return gitutil.ParseURL(s)
 }
 
-// repositoryPath returns the path of u with a leading slash and without .git, so that
-// different URLs of one repository can be compared.
+// repositoryPath returns the path in the URL u with a leading slash and without .git, so
+// that different URLs of one repository can be compared.
 func repositoryPath(u *gitutil.GitURL) string {
 	return strings.TrimSuffix(path.Join("/", u.Path), ".git")
 }
@@ -159,8 +159,8 @@ func (s *Sources) git(ctx context.Context, op *pb.SourceOp) (*Git, error) {
 	return s.commits.Do(ctx, sourceKey(op), func(ctx context.Context) (*Git, error) { return s.resolveGit(ctx, o) })
 }
 
-// sourceKey returns a key for an operation. Operations with equal keys share one fetch
-// within a build.
+// sourceKey returns a key for a git source operation. Within a build, operations with
+// equal keys share one fetch.
 func sourceKey(op *pb.SourceOp) string { return fmt.Sprintf("%s %q", op.Identifier, op.Attrs) }
 
 func (s *Sources) resolveGit(ctx context.Context, o *gitOptions) (*Git, error) {

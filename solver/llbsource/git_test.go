@@ -48,8 +48,9 @@ func gitOp(url, fragment string, attrs ...string) *pb.SourceOp {
 	return op
 }
 
-// list returns a line for each file below n: the path, kind and mode, and the content or
-// link target.
+// list returns one line for each file below the directory n: the path, the kind, the mode,
+// and the content or link target. at is the prefix of the paths: "" or a directory
+// followed by a slash.
 func list(t *testing.T, s *Sources, n *tree.Node, at string) []string {
 	t.Helper()
 	var out []string

@@ -47,7 +47,7 @@ func (r *gitRefs) suggestion(ref string) string {
 	return ""
 }
 
-// gitRefs holds the refs of a remote.
+// gitRefs holds the branches, tags and other refs of a remote, with their hashes.
 type gitRefs struct {
 	head   string // full name of the default branch; "" if it is unknown
 	hashes map[string]plumbing.Hash
@@ -72,8 +72,9 @@ type gitSession struct {
 // redact hides the password in a remote's URL for messages.
 func redact(remote string) string { return urlutil.RedactCredentials(remote) }
 
-// gitSession connects to a remote and lists its refs. remote is the URL of the source
-// (o.remote) or of a submodule. The caller must close the session.
+// gitSession connects to a remote and lists its refs. remote is the URL of the source to
+// which the options o belong, or the URL of a submodule. The caller must close the
+// session.
 func (s *Sources) gitSession(ctx context.Context, o *gitOptions, remote string) (*gitSession, error) {
 	ep, err := transport.NewEndpoint(remote)
 	if err != nil {
@@ -260,8 +261,8 @@ func (h *gitHeader) Name() string { return "http-header" }
 // String implements [transport.AuthMethod]. It does not contain the secret.
 func (h *gitHeader) String() string { return h.Name() + " for " + h.host }
 
-// SetAuth implements [githttp.AuthMethod]. It does nothing for other hosts, to which the
-// server may have redirected the request.
+// SetAuth implements [githttp.AuthMethod]. It sets the header only for requests to h.host,
+// so that a redirect to another host does not leak the secret.
 func (h *gitHeader) SetAuth(r *http.Request) {
 	if r.URL.Host == h.host {
 		r.Header.Set("Authorization", h.value)

@@ -92,8 +92,8 @@ func TestHostileGitSize(t *testing.T) {
 }
 
 // TestHostileSubmodules checks that a commit is fetched once even if several submodules
-// refer to it. It also checks that the files of the commit count for each submodule, and
-// that the number of submodules is limited.
+// refer to it, but that its files count towards the limits of the checkout once per
+// submodule. It also checks that the number of submodules is limited.
 func TestHostileSubmodules(t *testing.T) {
 	slowtest.Skip(t, "reaches the limits of submodules")
 	server := fakegit.Start(t)
@@ -138,8 +138,9 @@ func TestHostileRules(t *testing.T) {
 	}
 }
 
-// TestHostileObjects checks that a checkout fails if a commit, tag or directory does not
-// fit in memory. The entries of a directory count before its subdirectories are read.
+// TestHostileObjects checks that a checkout fails if a commit, tag or directory is too
+// large to hold in memory. It also checks that the entries of a directory count towards
+// the file limit before its subdirectories are read.
 func TestHostileObjects(t *testing.T) {
 	slowtest.Skip(t, "reaches the limits of Git objects")
 	blob := plumbing.ComputeHash(plumbing.BlobObject, []byte("x"))

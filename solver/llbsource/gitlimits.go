@@ -25,8 +25,8 @@ const (
 	maxRuleLine     = 2047    // bytes of a line of .gitattributes; git ignores longer ones
 )
 
-// gitBudget counts what a checkout contains: the remaining allowance of a checkout, or the
-// cost of a part of it.
+// gitBudget counts the files, bytes, submodules and other contents of a checkout. A value
+// is either the remaining allowance of a checkout, or the cost of a part of it.
 type gitBudget struct {
 	files      int64
 	names      int64 // bytes of file names and link targets
@@ -40,7 +40,8 @@ func (s *Sources) gitBudget() gitBudget {
 	return gitBudget{files: int64(l.Files), names: l.Names, bytes: l.Bytes, submodules: maxSubmodules, steps: maxRuleSteps}
 }
 
-// minus returns the difference between two budgets.
+// minus returns the budget b reduced by the budget c, for example to compute the cost of a
+// submodule from the budgets before and after reading it.
 func (b gitBudget) minus(c gitBudget) gitBudget {
 	return gitBudget{
 		files: b.files - c.files, names: b.names - c.names, bytes: b.bytes - c.bytes,

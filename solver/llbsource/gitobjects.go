@@ -92,8 +92,9 @@ func (p *gitPack) resolve(ctx context.Context, d *packDeltas) error {
 	return nil
 }
 
-// isReady reports whether the hash of the base of delta i is known. If not, it queues the
-// delta until the base is resolved. known maps hashes to object numbers.
+// isReady reports whether delta i can be applied, because its base has been resolved. If
+// not, it queues the delta in d until the base is resolved. known maps hashes to object
+// numbers.
 func (p *gitPack) isReady(i uint32, d *packDeltas, known map[plumbing.Hash]uint32) bool {
 	o := p.objects.at(i)
 	if o.base == pendingBase {
@@ -165,10 +166,11 @@ type packedBase struct {
 	data   []byte
 }
 
-// cached returns the content of the first object in a delta chain that is in memory, and
-// the index in the chain of the next delta to apply to it. If no object is in memory, data
-// is nil and next is the last index. cached drops a large base from memory unless the
-// chain contains the base, so a pack never holds two large bases.
+// cached finds the first object of a delta chain whose content is in memory. chain
+// contains object numbers, each followed by the number of its base. cached returns the
+// content, and the index in chain of the next delta to apply to it. If no content is in
+// memory, data is nil and next is the last index. cached drops a large base from memory
+// unless the chain contains it, so a pack never holds two large bases.
 func (p *gitPack) cached(chain []uint32) (data []byte, next int) {
 	large := p.base
 	p.base = packedBase{}
@@ -185,8 +187,8 @@ func (p *gitPack) cached(chain []uint32) (data []byte, next int) {
 	return nil, len(chain) - 1
 }
 
-// inflate decompresses the object or delta at an offset of the pack, and deducts its size
-// from p.work, the remaining work.
+// inflate decompresses the object or delta at an offset of the pack. It deducts the
+// decompressed size from p.work, the number of bytes that may still be decompressed.
 func (p *gitPack) inflate(offset int64) ([]byte, error) {
 	h, err := p.scanner.SeekObjectHeader(offset)
 	if err != nil {

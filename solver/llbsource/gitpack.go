@@ -139,8 +139,8 @@ type packDeltas struct {
 	byBaseHash map[plumbing.Hash][]uint32 // deltas to resolve after the base with a hash
 }
 
-// scan reads all objects of a pack into the index and returns the deltas, which cannot be
-// applied yet.
+// scan adds all objects of a pack to the index. It returns the deltas, which are applied
+// after the scan, because the base of a delta may follow it.
 func (p *gitPack) scan(s *packfile.Scanner) (*packDeltas, error) {
 	_, n, err := s.Header()
 	if err != nil {

@@ -45,7 +45,8 @@ func (b *packBuilder) add(kind plumbing.ObjectType, reference, data string) int6
 	return at
 }
 
-// after adds a delta whose base is the object at offset base.
+// after adds a delta and returns its offset. The base of the delta is the object at the
+// offset base. data is the delta.
 func (b *packBuilder) after(base int64, data string) int64 {
 	const headerSize = 12
 	return b.add(plumbing.OFSDeltaObject, distance(int64(b.body.Len()+headerSize)-base), data)

@@ -55,8 +55,8 @@ func (s *Sources) dialGit(ctx context.Context, ep *transport.Endpoint) (*gitStre
 	return g, nil
 }
 
-// dial connects to a TCP port of a host. The connection is closed when the context of the
-// timer p ends.
+// dial opens a TCP connection to a host, within the time limit of p. When the context of p
+// ends, the connection is closed.
 func dial(p *stallTimer, host string, port int) (net.Conn, error) {
 	p.wait()
 	conn, err := (&net.Dialer{}).DialContext(p.ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
@@ -70,7 +70,8 @@ func dial(p *stallTimer, host string, port int) (net.Conn, error) {
 	return conn, nil
 }
 
-// Read reads the output of the service.
+// Read implements [io.Reader]. It reads the response of git-upload-pack, within the time
+// limit.
 func (g *gitStream) Read(data []byte) (int, error) { return g.timer.read(g.out, data) }
 
 // Close implements [io.Closer].
@@ -120,7 +121,7 @@ func (g *gitStream) noAnswer() error {
 	return g.timer.cause(errors.New("the server closed the connection without an answer"))
 }
 
-// UploadPack requests a pack and returns the response, from which the caller reads it.
+// UploadPack requests a pack. The caller reads the pack from the response.
 func (g *gitStream) UploadPack(_ context.Context, req *packp.UploadPackRequest) (*packp.UploadPackResponse, error) {
 	if err := req.Validate(); err != nil {
 		return nil, err

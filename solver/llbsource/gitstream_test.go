@@ -47,7 +47,7 @@ func serveConns(t *testing.T, network, address string, serve func(net.Conn)) str
 	return l.Addr().String()
 }
 
-// silent reads from a connection and never writes.
+// silent is a connection handler for a server that reads every request and never answers.
 func silent(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
 // daemonRequest reads the request of a git:// client.
@@ -174,7 +174,8 @@ func TestAgentConnection(t *testing.T) {
 	<-ended // the connection to fetch the pack
 }
 
-// TestGitSSHRefuses checks that the error contains the standard error of git.
+// TestGitSSHRefuses checks that the error quotes the standard error output of git when git
+// fails on an SSH server.
 func TestGitSSHRefuses(t *testing.T) {
 	key, _ := newKey(t)
 	_, host := newKey(t)

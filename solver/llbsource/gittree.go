@@ -22,14 +22,16 @@ const (
 	maxGitText  = 1 << 20 // bytes in a commit, a tag, a link target, .gitmodules or .gitattributes
 )
 
-// gitCheckout is the result of fetching a commit.
+// gitCheckout holds a fetched commit: the tree of its files, the parsed commit, and the
+// raw commit and tag objects.
 type gitCheckout struct {
 	root                    *tree.Node
 	commit                  *object.Commit
 	commitObject, tagObject []byte
 }
 
-// checkout fetches g's commit and reads the files in it, once per build.
+// checkout fetches the commit of the source g and reads its files. Within a build, all
+// calls for the same commit share one fetch.
 func (g *Git) checkout(ctx context.Context) (*gitCheckout, error) {
 	key := fmt.Sprintf("%s %s %s", g.o.remote, g.object, g.Digest())
 	return g.s.checkouts.Do(ctx, key, g.fetchOnce)
@@ -58,7 +60,8 @@ func (g *Git) fetchOnce(ctx context.Context) (*gitCheckout, error) {
 	return c, nil
 }
 
-// gitReader reads the files of one checkout, including its submodules, within one budget.
+// gitReader reads the files of one checkout, including its submodules. A single gitBudget
+// limits all of them together.
 type gitReader struct {
 	s       *Sources
 	o       *gitOptions
@@ -79,13 +82,15 @@ type gitModule struct {
 	rules   map[string][]gitRule         // lines of .gitattributes, by directory
 }
 
-// gitFile is the content of a file in a repository.
+// gitFile is the stored content of a git blob, with the text properties that decide
+// whether git converts it.
 type gitFile struct {
 	blob tree.Blob
 	text *gitText // nil until a line of .gitattributes needs it
 }
 
-// files reads the files of a commit in the subdirectory that the source selects.
+// files reads the files of a commit and returns its root directory. If the source selects
+// a subdirectory, files returns this directory instead.
 func (r *gitReader) files(ctx context.Context, repo *gitRepository, commit *object.Commit) (*tree.Node, error) {
 	root, err := r.module(ctx, &gitModule{gitRepository: repo}, commit, r.o.subdir)
 	if err != nil {
@@ -158,9 +163,9 @@ func (m *gitModule) directory(ctx context.Context, t *object.Tree, at, subdir st
 	return n, nil
 }
 
-// entriesCost returns the cost of the entries in a directory. This cost must be spent
-// before subdirectories are read: the lists of all parent directories are in memory at
-// once.
+// entriesCost returns the cost of the list of entries in the directory t. The caller must
+// spend it before reading subdirectories, because the lists of all parent directories are
+// in memory at once.
 func entriesCost(t *object.Tree) gitBudget {
 	cost := gitBudget{files: int64(len(t.Entries))}
 	for _, e := range t.Entries {
@@ -216,8 +221,8 @@ func (m *gitModule) file(hash plumbing.Hash, at string, mode uint32) (*tree.Node
 	return tree.NewFile(m.r.meta(mode), f.blob), nil
 }
 
-// content stores the content of the git blob with the given hash. A blob that many files
-// refer to is read once.
+// content stores the content of the git blob with the given hash and returns a description
+// of it. A blob that is the content of many files is read once.
 func (m *gitModule) content(hash plumbing.Hash) (*gitFile, error) {
 	if f, ok := m.contents[hash]; ok {
 		return f, nil
@@ -246,8 +251,9 @@ type readModule struct {
 	cost gitBudget
 }
 
-// submodule returns the files that a commit of a submodule contains. at is the path of the
-// submodule. A commit is fetched once, even if it appears at several paths.
+// submodule returns the files in a commit of the submodule at the path at. If subdir is
+// not "", it returns only this directory of the submodule and its parents. A commit is
+// fetched once, even if it appears at several paths.
 func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, subdir string) (*tree.Node, error) {
 	if m.depth == maxModuleDepth {
 		return nil, fmt.Errorf("submodules are nested more than %d deep", maxModuleDepth)

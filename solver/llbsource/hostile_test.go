@@ -38,8 +38,9 @@ type hostile struct {
 	diff  digest.Digest
 }
 
-// newHostile returns an image with one layer. If change is not nil, it can modify the
-// image before the missing parts are added.
+// newHostile returns an image with one layer. If change is not nil, it may modify the
+// image. Afterwards, newHostile adds the parts that are still missing: config, layers and
+// manifest.
 func newHostile(layer string, change func(*hostile)) *hostile {
 	h := &hostile{blobs: map[string]string{}, diff: digest.FromString(layer)}
 	h.layer = h.add(ocispecs.MediaTypeImageLayer, layer)
@@ -73,7 +74,7 @@ func (h *hostile) addJSON(kind string, v any) ocispecs.Descriptor {
 	return h.add(kind, string(data))
 }
 
-// store returns the image as an OCI image layout.
+// store returns an OCI image layout in memory with all blobs of the image.
 func (h *hostile) store() *layout {
 	files := fstest.MapFS{}
 	for d, data := range h.blobs {
@@ -113,7 +114,7 @@ func hostileSources(t testing.TB) *Sources {
 	return &Sources{Store: store, Cache: solver.NewMemoryCache(), Registry: registry.New(registry.Options{}), Limits: tree.Limits{Bytes: 1 << 20, Files: 1000, Names: 1 << 16}}
 }
 
-// fetch fetches an image from the registry.
+// fetch resolves the image reference ref for linux/amd64 and fetches the layers.
 func (s *Sources) fetch(ctx context.Context, ref string) error {
 	p := platforms.MustParse("linux/amd64")
 	img, err := s.Resolve(ctx, ref, &p, false)
@@ -124,7 +125,8 @@ func (s *Sources) fetch(ctx context.Context, ref string) error {
 	return err
 }
 
-// bomb returns a tar archive of headers whose files have no content.
+// bomb returns a tar archive that consists of headers without file contents, even if a
+// header specifies a size.
 func bomb(t *testing.T, headers ...*tar.Header) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -163,7 +165,7 @@ func zstded(t *testing.T, data string) string {
 }
 
 // compressed returns a function for newHostile that replaces the image's layer with data.
-// kind is the media type of data.
+// kind is the media type of the new layer.
 func compressed(kind, data string) func(*hostile) {
 	return func(h *hostile) { h.layer = h.add(kind, data) }
 }
@@ -301,8 +303,8 @@ func filesWithLongNames(n int) []tarEntry {
 	return list
 }
 
-// TestFailingRegistry checks that fetching from a failing registry returns an error with
-// the image's name, without a long delay.
+// TestFailingRegistry checks that fetching an image from a registry that fails or stalls
+// returns an error with the image's name, without a long delay.
 func TestFailingRegistry(t *testing.T) {
 	h := newHostile(makeTar(t, tarEntry{name: "a", data: strings.Repeat("x", 100_000)}), nil)
 	layer := string(h.layer.Digest)
@@ -382,8 +384,8 @@ func TestCancelledFetch(t *testing.T) {
 }
 
 // TestNothingOutside checks that unpacking a layer writes nothing outside its destination,
-// even through links to the outside. The layer contains every kind of path to the outside
-// that is not an error.
+// not even through links. The layer contains links and paths to the outside that are not
+// errors: they are interpreted relative to the destination.
 func TestNothingOutside(t *testing.T) {
 	outside := t.TempDir()
 	data := makeTar(t, tarEntry{name: "abs", link: outside}, tarEntry{name: "abs/x", data: "x"}, tarEntry{name: "up", link: strings.Repeat("../", 30) + outside}, tarEntry{name: "up/y", data: "y"}, tarEntry{name: outside + "/z", data: "z"})

@@ -24,7 +24,7 @@ func downloadKey(op *pb.SourceOp) string {
 	return key
 }
 
-// header returns the response headers that the index has for a download.
+// header returns the recorded response headers of the download as an [http.Header].
 func (f pastDownload) header() http.Header {
 	h := http.Header{}
 	for name, v := range f.Header {
@@ -117,5 +117,5 @@ func isUnchanged(resp *http.Response, etag string) bool {
 	return false
 }
 
-// trimWeak removes the mark of a weak ETag.
+// trimWeak removes the prefix W/, which marks a weak ETag.
 func trimWeak(etag string) string { return strings.TrimPrefix(etag, "W/") }

@@ -24,7 +24,8 @@ const (
 	dockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
 )
 
-// imageStore is a source of image parts: a registry, a layout or an archive.
+// imageStore provides the manifests, configs and layers of images, for example from a
+// registry, an OCI layout or an archive.
 type imageStore interface {
 	// manifest returns the manifest or index with the digest of d. Other fields of d may
 	// be zero.
@@ -55,7 +56,7 @@ func (i *Image) ResolvedDigest() digest.Digest { return i.resolved }
 // Config returns the image config as JSON.
 func (i *Image) Config() []byte { return i.config }
 
-// Machine returns the platform for which images run on this machine by default. Its OS
+// Machine returns the platform of the images that run on this machine by default. Its OS
 // is always Linux.
 func Machine() ocispecs.Platform {
 	p := platforms.DefaultSpec()
@@ -124,7 +125,8 @@ func (s *Sources) imageIn(ctx context.Context, ref string, from imageStore, d oc
 	return img, nil
 }
 
-// choose returns the manifest in the list of an index that best matches the platform.
+// choose returns the manifest that best matches the platform p. list contains the
+// manifests of an index.
 func choose(list []ocispecs.Descriptor, p ocispecs.Platform) (ocispecs.Descriptor, error) {
 	match := platforms.Only(p)
 	var best *ocispecs.Descriptor
@@ -142,8 +144,8 @@ func choose(list []ocispecs.Descriptor, p ocispecs.Platform) (ocispecs.Descripto
 	return *best, nil
 }
 
-// manifest returns the parsed manifest or index with the digest of d. It fetches the
-// manifest only if the local store does not have it.
+// manifest returns the parsed manifest or index to which the descriptor d refers. It
+// fetches the content only if the local store lacks it.
 func (i *Image) manifest(ctx context.Context, d ocispecs.Descriptor) (*manifest, error) {
 	data, err := i.smallBlob(d.Digest, func() (io.ReadCloser, error) {
 		data, err := i.from.manifest(ctx, d)

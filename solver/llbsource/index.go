@@ -26,7 +26,7 @@ type Index struct {
 	changed bool
 }
 
-// indexContent is the content of an index file.
+// indexContent is the part of an Index that is saved in a file, encoded by encoding/gob.
 type indexContent struct {
 	Files     map[string]indexedFile  // by path
 	Downloads map[string]pastDownload // by [downloadKey]

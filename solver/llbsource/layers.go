@@ -70,7 +70,7 @@ type RemoteLayer struct {
 
 // Unpack fetches layers and applies them in order, the lowest layer first. It returns a
 // snapshot of the result. It skips a layer if the cache has it unpacked on the same base.
-// origin describes new layers in the cache.
+// It adds the other layers to the cache with the given origin.
 func (s *Sources) Unpack(ctx context.Context, origin solver.Origin, layers []RemoteLayer) (*snapshot.Snapshot, error) {
 	if len(layers) > snapshot.MaxLayers {
 		return nil, fmt.Errorf("has %d layers, more than %d", len(layers), snapshot.MaxLayers)

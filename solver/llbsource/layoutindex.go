@@ -96,8 +96,8 @@ func (s *Sources) FindImage(ctx context.Context, file, want string) (digest.Dige
 	return "", err
 }
 
-// matchesName reports whether the name of an image matches the requested name or tag. If
-// want is "", the tag is latest. Names are compared after normalization.
+// matchesName reports whether an image called name matches want, which is a full name or a
+// tag. If want is "", the tag is latest. Names are compared after normalization.
 func matchesName(name, want string) bool {
 	if want == "" {
 		want = "latest"
@@ -157,7 +157,8 @@ func ociFiles(files fs.FS) (*imageFiles, error) {
 	return l, nil
 }
 
-// add adds an image to the list, or further names to the image if the list has it.
+// add adds names to the image with digest d. If the list does not contain the image, add
+// appends it.
 func (l *imageFiles) add(d digest.Digest, names []string) {
 	i, ok := l.found[d]
 	if !ok {
@@ -259,9 +260,9 @@ func (a *dockerArchive) add(config string, layers []string) (digest.Digest, erro
 	return d, nil
 }
 
-// layer returns the descriptor of the layer in the file name. For an uncompressed layer it
-// uses the diffID as the digest, without reading the layer: Unpack verifies it. For a
-// compressed layer it computes the digest.
+// layer returns the descriptor of the layer that the archive contains under a file name.
+// For an uncompressed layer it uses the diffID as the digest, without reading the layer:
+// Unpack verifies it. For a compressed layer it computes the digest.
 func (a *dockerArchive) layer(name string, diffID digest.Digest) (ocispecs.Descriptor, error) {
 	d := ocispecs.Descriptor{MediaType: ocispecs.MediaTypeImageLayer, Digest: diffID}
 	f, err := a.find(name)

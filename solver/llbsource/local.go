@@ -183,8 +183,8 @@ func (r *localReader) link(name, first string) error {
 	return r.e.Put(name, n)
 }
 
-// blob stores the content of a file. It reads the file only if the file is missing from
-// the index or has changed.
+// blob returns the content of a local file as a blob in the store. It reads the file only
+// if the index does not list the file, or if the file has changed.
 func (r *localReader) blob(name string) (tree.Blob, error) {
 	file := filepath.Join(r.dir, filepath.FromSlash(name))
 	info, err := os.Lstat(file)

@@ -11,8 +11,8 @@ import (
 	"slipway/internal/testtree"
 )
 
-// TestLocalWhiteouts checks that a local source omits character devices 0/0, which
-// overlayfs takes for whiteouts.
+// TestLocalWhiteouts checks that a local source omits character devices with device number
+// 0/0, because overlayfs would interpret them as whiteouts.
 func TestLocalWhiteouts(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "a"), nil, 0o644); err != nil {

@@ -38,7 +38,8 @@ func putBlob(t *testing.T, s *Sources, kind, data string) string {
 	return descriptor(kind, data)
 }
 
-// putImage stores an image with one file, and returns its manifest and layer.
+// putImage stores an image with a single file, whose name and content are the parameter
+// file. It returns the content of the manifest and of the compressed layer.
 func putImage(t *testing.T, s *Sources, file string) (manifest, layer string) {
 	t.Helper()
 	plain := makeTar(t, tarEntry{name: file, data: file})
@@ -49,8 +50,8 @@ func putImage(t *testing.T, s *Sources, file string) (manifest, layer string) {
 	return manifest, layer
 }
 
-// stored returns an image for the given platforms, as the image store returns it. root is
-// the content of its manifest or index.
+// stored returns an image as Sources.Local returns it. root is the content of its manifest
+// or index, list contains its platforms.
 func stored(root string, list ...string) *images.Image {
 	img := &images.Image{Name: "docker.io/library/app:1", Root: ocispecs.Descriptor{Digest: digest.FromString(root), Size: int64(len(root))}}
 	for _, p := range list {

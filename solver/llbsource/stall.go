@@ -80,8 +80,8 @@ type stallTimer struct {
 	limit  time.Duration
 }
 
-// newStallTimer returns a stopped timer. Errors include host. If limit is zero, the timer
-// never expires. The caller must call end.
+// newStallTimer returns a stopped timer for a connection to host, which appears in errors.
+// If limit is zero, the timer never expires. The caller must call end.
 func newStallTimer(ctx context.Context, host string, limit time.Duration) *stallTimer {
 	p := &stallTimer{limit: limit}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
@@ -107,7 +107,8 @@ func (p *stallTimer) end() {
 	p.cancel(nil)
 }
 
-// read reads from r into data. It fails if r blocks for longer than the limit.
+// read reads from r into data while the timer runs. If the time limit is exceeded, it
+// returns the error of the timer.
 func (p *stallTimer) read(r io.Reader, data []byte) (int, error) {
 	p.wait()
 	n, err := r.Read(data)
@@ -118,8 +119,8 @@ func (p *stallTimer) read(r io.Reader, data []byte) (int, error) {
 	return n, err
 }
 
-// cause returns the error to report instead of err: the cause of the context's end, or
-// err if the context has not ended.
+// cause returns the reason why the context of p ended, for example that the server
+// stalled. If the context has not ended, it returns err.
 func (p *stallTimer) cause(err error) error {
 	if p.ctx.Err() != nil {
 		return context.Cause(p.ctx)

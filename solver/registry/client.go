@@ -71,8 +71,8 @@ type Repository struct {
 }
 
 // Repository returns the repository for an image reference. The default tag is latest. If
-// insecure is set, certificates are not verified and HTTP is allowed. It does not connect
-// to the registry.
+// insecure is set, certificates are not verified and HTTP is allowed. Repository does not
+// connect to the registry.
 func (c *Client) Repository(ctx context.Context, ref string, insecure bool) (*Repository, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {

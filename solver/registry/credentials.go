@@ -94,8 +94,9 @@ func loadConfig() (*configfile.ConfigFile, error) {
 	return config.Load(config.Dir())
 }
 
-// find returns the login for a name. An entry for a longer path takes precedence, so an
-// entry for a repository precedes the entry for its host.
+// find returns the login for name, which is HOST or HOST/PATH. It searches Docker's file
+// first, then Podman's. Within a file, the entry with the longest matching path takes
+// precedence.
 func (l *logins) find(name string) (Login, error) {
 	host, _, _ := strings.Cut(name, "/")
 	for at := name; at != host; at = path.Dir(at) {

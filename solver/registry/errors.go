@@ -71,8 +71,8 @@ func (r *Repository) loginHint() string {
 	return "log in with: " + command
 }
 
-// tlsHint returns advice in parentheses if err means that the registry has an untrusted
-// certificate or no HTTPS. For other errors it returns "".
+// tlsHint returns advice in parentheses if err means that the registry's certificate is
+// untrusted, or that the registry does not support HTTPS. For other errors it returns "".
 func (r *Repository) tlsHint(err error) string {
 	host := r.spec.Hostname()
 	var authority x509.UnknownAuthorityError

@@ -26,8 +26,8 @@ func (r *Repository) resolve(ctx context.Context, ref string) (d ocispecs.Descri
 	return d, r.explain(err, "pull")
 }
 
-// Manifest fetches the manifest or index with the digest of d. If d has no size or media
-// type, Manifest asks the registry for them. It does not verify the content.
+// Manifest fetches the manifest or index to which the descriptor d refers. If d has no
+// size or media type, Manifest asks the registry for them. It does not verify the content.
 func (r *Repository) Manifest(ctx context.Context, d ocispecs.Descriptor) ([]byte, error) {
 	if d.Size == 0 || !isManifest(d.MediaType) {
 		var err error

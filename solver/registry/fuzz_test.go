@@ -11,8 +11,8 @@ import (
 
 const password = "hidden-from-all"
 
-// scriptedServer is the transport to a hostile registry. It answers with a challenge, a token
-// and fuzzed data.
+// scriptedServer is a transport that simulates a hostile registry. It answers with a
+// challenge, a token and fuzzed data.
 type scriptedServer struct {
 	t                              *testing.T
 	challenge, token, moved, media string

@@ -54,8 +54,8 @@ func TestEndlessRedirects(t *testing.T) {
 	}
 }
 
-// plainServer is a transport on which every host answers over HTTP only, and has no
-// content. It records the scheme of the last request.
+// plainServer is a transport that simulates hosts without HTTPS and without content. It
+// records the scheme of the last request.
 type plainServer struct{ last string }
 
 // RoundTrip implements [http.RoundTripper].

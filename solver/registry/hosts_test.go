@@ -15,7 +15,8 @@ import (
 	"slipway/internal/fakeregistry"
 )
 
-// files writes files below a new directory, which it returns. list maps paths to contents.
+// files writes files into a new directory and returns its path. list maps file paths to
+// contents.
 func files(t *testing.T, list map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -187,7 +188,7 @@ func TestClearText(t *testing.T) {
 	}
 }
 
-// TestInsecure checks that the client accepts any certificate, or no HTTPS, from a
+// TestInsecure checks that the client accepts any certificate, and also plain HTTP, from a
 // registry that the user declared as insecure.
 func TestInsecure(t *testing.T) {
 	for about, s := range map[string]*fakeregistry.Server{"http": fakeregistry.Start(t, fakeregistry.Basic), "https": fakeregistry.StartTLS(t, fakeregistry.Basic)} {

@@ -40,8 +40,8 @@ func (r *Repository) push(ctx context.Context, ref string, d ocispecs.Descriptor
 	return r.explain(err, "push")
 }
 
-// send writes the content of a blob to w and commits it. When w is reset, for example
-// after a login, send starts again from the beginning.
+// send writes a blob to w and commits it. d describes the blob, open opens its content.
+// When w is reset, for example after a login, send starts again from the beginning.
 func send(ctx context.Context, w content.Writer, d ocispecs.Descriptor, open func() (io.ReadCloser, error)) error {
 	for {
 		err := sendOnce(w, open)

@@ -287,8 +287,8 @@ func TestEndless(t *testing.T) {
 	}
 }
 
-// TestRetries checks that the client retries temporary failures once per wait, and sends
-// blobs from the beginning each time.
+// TestRetries checks that the client retries a temporary failure once for each element of
+// Options.Waits, and sends a blob from the beginning each time.
 func TestRetries(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	o := Options{Waits: []time.Duration{time.Millisecond, time.Millisecond}}

@@ -10,7 +10,7 @@ import (
 	"github.com/containerd/containerd/v2/core/remotes/docker"
 )
 
-// Maximum sizes of bodies that are read into memory, in bytes.
+// Maximum sizes in bytes of the response bodies that are read into memory.
 const (
 	maxManifest = 16 << 20
 	maxToken    = 1 << 20

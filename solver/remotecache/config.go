@@ -94,9 +94,9 @@ func checkRecord(c *cacheconfig.CacheConfig, r cacheconfig.CacheRecord) error {
 }
 
 // cycle returns the index of a node from which a path leads into a cycle, or -1 if the
-// graph has no cycle. The graph has n nodes. next returns the targets of a node's edges,
-// in groups. cycle ignores negative targets. It is not recursive, because paths may be
-// long.
+// graph has no cycle. The graph has n nodes. next returns the targets of the edges from a
+// node. How it groups them in lists is irrelevant, and negative targets are ignored. cycle
+// is not recursive, because paths may be long.
 func cycle(n int, next func(int) [][]int) int {
 	edges := make([]int, n)    // number of edges to nodes that are not in ready
 	users := make([][]int, n)  // nodes with an edge to this node

@@ -67,8 +67,8 @@ func testCache(c *cacheconfig.CacheConfig, missing ...digest.Digest) *Cache {
 	return newCache(nil, "test", c, layers)
 }
 
-// TestFind checks that Find returns a record only if its digest matches, and if each of its
-// inputs is linked to one of the given records by the same selector.
+// TestFind checks that Find returns a record only if its digest matches and each of its
+// inputs has a link, with the requested selector, to one of the requested records.
 func TestFind(t *testing.T) {
 	in := func(list ...cacheconfig.CacheInput) []cacheconfig.CacheInput { return list }
 	c := testCache(&cacheconfig.CacheConfig{Records: []cacheconfig.CacheRecord{

@@ -32,7 +32,7 @@ type Exporter struct {
 	Now      time.Time        // recorded as the creation time of results
 }
 
-// Write exports records as a cache in a registry or directory. main are the snapshots of
+// Write exports records as a cache in a registry or directory. main lists the snapshots of
 // the build result. In mode [Min], the cache contains only results whose layers all belong
 // to main. If no result has a layer, Write writes nothing.
 func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecord, main []*snapshot.Snapshot) error {
@@ -60,7 +60,7 @@ func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecor
 	return w.write(ctx, s, to)
 }
 
-// writer builds and writes one cache.
+// writer collects the records and layers of one cache and writes them to a storage.
 type writer struct {
 	x         *Exporter
 	permitted map[string]bool // ids of the layers that results may consist of; nil permits all
@@ -70,7 +70,9 @@ type writer struct {
 	blobs     map[digest.Digest]llbsource.RemoteLayer
 }
 
-// layerID returns an id of a layer, which is equal for layers with the same changes.
+// layerID returns an id for comparing layers: layers with equal ids contain the same
+// changes. The id of a layer with a blob is its diffID. The id of another layer combines
+// the ids of its lower and upper file tree.
 func layerID(l snapshot.Layer) string {
 	if l.Blob != nil {
 		return string(l.Blob.DiffID)
@@ -91,7 +93,8 @@ func newRecord(r solver.ChainRecord) cacheconfig.CacheRecord {
 	return rec
 }
 
-// records adds records to the config, and compresses the layers of their results.
+// records adds records to the cache config. It creates the missing layer blobs of their
+// results.
 func (w *writer) records(ctx context.Context, records []solver.ChainRecord) error {
 	defer track.Start(ctx, "preparing build cache for export", 0).Done()
 	for i, r := range records {
@@ -102,7 +105,8 @@ func (w *writer) records(ctx context.Context, records []solver.ChainRecord) erro
 	return nil
 }
 
-// record adds one record to the config.
+// record adds the record r to the cache config, with the layers of its result if the
+// export includes them.
 func (w *writer) record(ctx context.Context, r solver.ChainRecord) error {
 	rec := newRecord(r)
 	layers, err := w.result(ctx, r)
@@ -140,8 +144,9 @@ func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]llbsource.
 	return list, nil
 }
 
-// imported returns the layers of an imported result that the build did not fetch. If the
-// mode of the export excludes the result, it returns no layers.
+// imported returns the layers of an imported result. The build did not fetch these layers.
+// id identifies the result. If the mode of the export excludes the result, imported
+// returns no layers.
 func (w *writer) imported(id digest.Digest) ([]llbsource.RemoteLayer, error) {
 	res, err := w.x.Imports.find(id)
 	if err != nil {
@@ -178,8 +183,8 @@ func (w *writer) chain(layers []llbsource.RemoteLayer) int {
 	return parent
 }
 
-// write writes the layers, the config and then the manifest. In this order, a manifest never
-// refers to a blob that does not exist.
+// write writes the layers first, then the config and finally the manifest, so that a
+// manifest never refers to a missing blob.
 func (w *writer) write(ctx context.Context, s storage, to To) error {
 	layers, err := w.writeLayers(ctx, s)
 	if err != nil {

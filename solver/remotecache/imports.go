@@ -118,8 +118,10 @@ func (m *Imports) Find(name digest.Digest, inputs [][]solver.Link) []solver.Reco
 	return records
 }
 
-// linked reports whether, for each input i of a record in cache n, one of the record's links
-// have[i] leads to a record in want[i] by the same selector.
+// linked reports whether a cached record has the wanted inputs. have[i] are the record's
+// links for input i, want[i] are the wanted links. For each i, one of the record's links
+// must have the selector of a wanted link and lead to one of its records. n is the index
+// of the cache.
 func linked(n int, have [][]cacheconfig.CacheInput, want [][]solver.Link) bool {
 	return slices.EqualFunc(have, want, func(have []cacheconfig.CacheInput, want []solver.Link) bool {
 		return slices.ContainsFunc(have, func(h cacheconfig.CacheInput) bool {
@@ -162,8 +164,8 @@ func (m *Imports) Result(records []solver.Record) digest.Digest {
 	return id
 }
 
-// completeLayers returns, for each layer of the config, whether the manifest lists it and
-// all of its parents.
+// completeLayers returns an element for each layer of the cache config. The element is
+// true if the manifest of the cache lists the layer and all layers below it.
 func (c *Cache) completeLayers() []bool {
 	const present, missing = 1, 2
 	state := make([]uint8, len(c.config.Layers))
@@ -203,12 +205,12 @@ func (c *Cache) has(layers []int) bool {
 	return len(layers) > 0
 }
 
-// older reports whether r is unset or was created before t.
+// older reports whether r is the zero value or was created before t.
 func (r layerChain) older(t time.Time) bool { return r.cache == nil || t.After(r.created) }
 
-// resolve sets r.layers. layers contains indexes of layers in the config: of all layers of
-// the result if r.chained is set, otherwise of the top layer only. In the second case,
-// resolve adds the layers below.
+// resolve sets r.layers to the descriptors of the result's layers. layers contains indexes
+// of layers in the cache config. If r.chained is set, it lists all layers of the result.
+// Otherwise, its only element is the top layer, and resolve adds the layers below.
 func (r *layerChain) resolve(layers []int) {
 	all := r.cache.config.Layers
 	if !r.chained {
@@ -232,8 +234,9 @@ func (r layerChain) id() digest.Digest {
 	return digest.FromString(b.String())
 }
 
-// blobs returns the layers of the result with functions to read them. It returns an error
-// if an annotation has an invalid diffID.
+// blobs returns the layers of the result r. The Open function of each layer reads it from
+// the storage of the cache. If the diffID in a layer's annotations is invalid, blobs
+// returns an error.
 func (r layerChain) blobs() ([]llbsource.RemoteLayer, error) {
 	list := make([]llbsource.RemoteLayer, len(r.layers))
 	for i, d := range r.layers {
@@ -252,7 +255,8 @@ func (r layerChain) blobs() ([]llbsource.RemoteLayer, error) {
 	return list, nil
 }
 
-// find returns the layers for an id that Result has returned.
+// find returns the layers of a result. id identifies the result: [Imports.Result] has
+// returned it.
 func (m *Imports) find(id digest.Digest) (layerChain, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// maxPlatforms is the maximum number of images of an index that are read.
+// maxPlatforms is the maximum number of images in an index whose inline caches are read.
 const maxPlatforms = 64
 
 // imageConfig contains the fields of an image config that matter for inline caches.
@@ -96,9 +96,9 @@ func inlineCache(ctx context.Context, s storage, from string, m manifest) (*Cach
 	return newCache(s, from, config, layers), nil
 }
 
-// inlineConfig returns the inline cache in an image config as the config of a cache. data
-// is the image config, layers are the layers in the manifest. inlineConfig also returns
-// these layers by digest. If the image has no inline cache, it returns nil.
+// inlineConfig extracts the inline cache from the image config data and converts it to a
+// cache config. layers are the layers in the image's manifest, which inlineConfig also
+// returns by digest. If the image has no inline cache, the results are nil.
 func inlineConfig(data []byte, layers []ocispecs.Descriptor) (*cacheconfig.CacheConfig, map[digest.Digest]ocispecs.Descriptor, error) {
 	var img imageConfig
 	if err := json.Unmarshal(data, &img); err != nil {
@@ -126,9 +126,9 @@ func inlineConfig(data []byte, layers []ocispecs.Descriptor) (*cacheconfig.Cache
 	return &c, byDigest, nil
 }
 
-// Inline returns the inline cache for the config of an image with the layers of main. The
-// cache contains only results whose layers the image has. If there is no such result,
-// Inline returns nil.
+// Inline returns the inline cache to embed in the config of an image. main is the snapshot
+// of the image. The cache contains a record's result only if the image has all layers of
+// the result. If there is no such result, Inline returns nil.
 func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot) ([]byte, error) {
 	var layers []string
 	for _, l := range main.Layers() {
@@ -159,7 +159,8 @@ func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot)
 	return json.Marshal(list)
 }
 
-// layerIDs returns the ids of the layers in the result of a record. See layerID.
+// layerIDs returns the id of each layer in the result of the record r, as layerID defines
+// it.
 func (x *Exporter) layerIDs(r solver.ChainRecord) ([]string, error) {
 	var ids []string
 	if r.Imported == "" {
@@ -179,8 +180,8 @@ func (x *Exporter) layerIDs(r solver.ChainRecord) ([]string, error) {
 	return ids, err
 }
 
-// positions returns the index in list of each layer. If list lacks one of the layers, it
-// returns nil.
+// positions returns the index in list of each element of layers. Both contain layer ids.
+// If list lacks an element of layers, positions returns nil.
 func positions(layers, list []string) []int {
 	var at []int
 	for _, l := range layers {

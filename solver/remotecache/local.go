@@ -55,7 +55,7 @@ func (l *localStorage) hasTag(d ocispecs.Descriptor) bool {
 	return d.Annotations[ocispecs.AnnotationRefName] == l.ref
 }
 
-// index reads the index of the layout.
+// index reads the index.json of the OCI layout.
 func (l *localStorage) index() (*ocispecs.Index, error) {
 	f, err := regularfile.Open(filepath.Join(l.dir, ocispecs.ImageIndexFile))
 	if err != nil {

@@ -129,8 +129,8 @@ func boolean(dst *bool) func(string) error {
 	return func(v string) (err error) { *dst, err = strconv.ParseBool(v); return err }
 }
 
-// parse calls a function for each attribute with the attribute's value. fields maps
-// attribute names to functions. An attribute without a function is an error.
+// parse passes the value of each attribute to the function for the attribute. fields maps
+// attribute names to these functions. An attribute without a function is an error.
 func parse(attrs map[string]string, fields map[string]func(string) error) error {
 	for _, k := range slices.Sorted(maps.Keys(attrs)) {
 		set, ok := fields[k]
@@ -184,7 +184,8 @@ func newLocal(dir, tag string, d digest.Digest) storage {
 	return &localStorage{dir: dir, ref: tag, digest: d}
 }
 
-// newRegistry returns the storage of the cache ref in a registry.
+// newRegistry returns the storage of a cache in a registry. ref is the image reference of
+// the cache.
 func newRegistry(ctx context.Context, c *registry.Client, ref string, insecure bool) (storage, error) {
 	repo, err := c.Repository(ctx, ref, insecure)
 	if err != nil {

@@ -41,7 +41,8 @@ func (r *registryStorage) tag(ctx context.Context, d ocispecs.Descriptor, manife
 	return r.repo.Tag(ctx, d, manifest)
 }
 
-// reader returns a function for storage.put that opens a reader of data.
+// reader returns a function that opens a reader of data, for the parameter open of
+// storage.put.
 func reader(data []byte) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 }

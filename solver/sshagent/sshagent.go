@@ -10,7 +10,8 @@ import (
 	"net"
 )
 
-// Message types: https://datatracker.ietf.org/doc/draft-ietf-sshm-ssh-agent
+// Message types of the SSH agent protocol. See
+// https://datatracker.ietf.org/doc/draft-ietf-sshm-ssh-agent.
 const (
 	failure          = 5
 	list             = 11

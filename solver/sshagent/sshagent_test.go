@@ -76,8 +76,8 @@ func TestAgent(t *testing.T) {
 	}
 }
 
-// TestAgentRequests checks that requests of all types except listing and signing get a
-// failure as the reply, whatever their payload.
+// TestAgentRequests checks that a process gets a failure as the reply to every request
+// except listing and signing, whatever the request contains.
 func TestAgentRequests(t *testing.T) {
 	conn, _ := dial(t.Context(), t, filepath.Join(t.TempDir(), "agent"))
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
