@@ -29,7 +29,8 @@ type CacheEntry struct {
 }
 
 // Origin describes the operation that produced a [CacheEntry]. The command slipway cache
-// shows it, and pruning treats fetched sources differently.
+// shows Name. Pruning uses Source to distinguish fetched sources from results of other
+// operations.
 type Origin struct {
 	Name   string // of the operation
 	Source string // identifier of the source, such as "docker-image://alpine"; "" for other operations

@@ -23,7 +23,7 @@ type Container struct {
 	err    error // valid after closed is closed
 }
 
-// OpenContainer starts a container with the mounts, the network, the hosts and the platform
+// OpenContainer starts a container with the mounts, network mode, extra hosts and platform
 // of the exec operation op. The mounts of op refer to inputs by index. The container ends
 // when it is closed, or when ctx or the job ends.
 func (j *Job) OpenContainer(ctx context.Context, op *pb.Op, inputs []*snapshot.Snapshot) (*Container, error) {
@@ -60,9 +60,9 @@ func (j *Job) OpenContainer(ctx context.Context, op *pb.Op, inputs []*snapshot.S
 	return c, nil
 }
 
-// Process returns the process of the exec operation op, with its arguments, environment,
-// user and secrets. Its mounts are the mounts of the container. The caller must set the
-// standard streams before it calls Start.
+// Process returns a process for the container, with the arguments, environment, user and
+// secrets of the exec operation op. It sees the mounts of the container and ignores the
+// mounts of op. The caller must set the standard streams before it calls Start.
 func (c *Container) Process(ctx context.Context, op *pb.ExecOp) (*runner.Process, error) {
 	o := &execOp{opEnv: c.x.opEnv, op: op}
 	if err := o.checkPermissions(); err != nil {
@@ -74,7 +74,7 @@ func (c *Container) Process(ctx context.Context, op *pb.ExecOp) (*runner.Process
 	return p, x.secrets(ctx)
 }
 
-// Start starts a process in the container. It does not wait for the end of the process.
+// Start starts the process p in the container. It does not wait for the process to end.
 func (c *Container) Start(p *runner.Process) (runner.Running, error) { return c.c.Start(p) }
 
 // Tree returns the current files of a mount. mount is an index into the mounts of the

@@ -4,7 +4,8 @@ import (
 	"slipway/internal/oneline"
 )
 
-// Error is the error of evaluating a vertex.
+// Error reports which vertex could not be evaluated, why, and where source files such as
+// the Dockerfile define the vertex.
 type Error struct {
 	Vertex *Vertex
 	Err    error

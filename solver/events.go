@@ -8,7 +8,7 @@ import (
 	"slipway/solver/track"
 )
 
-// Event reports that the state of a vertex changed, or that it printed output.
+// Event reports a change of a vertex: its state, its progress or its output.
 type Event struct {
 	Vertex *Vertex
 	Kind   EventKind
@@ -23,9 +23,9 @@ type Event struct {
 type EventKind uint8
 
 // The kinds of events. After Started, a vertex has an event Cached or Done before it can
-// start again. A source starts twice: it is resolved first and fetched later. If a vertex
-// is not evaluated, because its dependents are cache hits, it has only the event Cached.
-// It may still start later, if another vertex needs its outputs.
+// start again. A source starts twice: it is resolved first and fetched later. A vertex
+// that is not evaluated because its dependents are cache hits has only the event Cached.
+// It may still start later if another vertex needs its outputs.
 const (
 	Started EventKind = iota + 1
 	Output            // a process wrote to standard output or standard error
@@ -90,16 +90,16 @@ func (p *progress) end(kind EventKind, err error) {
 	p.events.emitLocked(Event{Vertex: p.vertex, Kind: kind, Err: err})
 }
 
-// skip reports that neither the vertex nor its inputs were evaluated, because dependents
-// are cache hits. It sends the event Cached for the inputs and then for the vertex, except
-// for vertices that already have an event.
+// skip sends the event Cached for a vertex that was not evaluated because its dependents
+// are cache hits. Before that, it does the same for the inputs of the vertex. If the
+// vertex already has an event, skip does nothing.
 func (p *progress) skip() {
 	p.events.mu.Lock()
 	defer p.events.mu.Unlock()
 	p.skipLocked()
 }
 
-// skipLocked does the work of skip. The caller must hold p.events.mu.
+// skipLocked implements skip. The caller must hold p.events.mu.
 func (p *progress) skipLocked() {
 	if p.reported {
 		return

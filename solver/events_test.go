@@ -95,7 +95,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// trackedOp wraps an operation whose CacheMap and Run report progress with [track.Start].
+// trackedOp wraps an operation. Its CacheMap and Run report progress with [track.Start]
+// before they call the methods of the wrapped operation.
 type trackedOp struct{ Op }
 
 func (o trackedOp) CacheMap(ctx context.Context) (*CacheMap, error) {

@@ -48,8 +48,8 @@ func (f *future[T]) get(ctx context.Context, w *work, fn func(context.Context) (
 	}
 }
 
-// peek returns the value without waiting, and reports whether it was computed without an
-// error.
+// peek returns the value and true if the value has been computed without an error. It
+// never waits.
 func (f *future[T]) peek() (T, bool) {
 	select {
 	case <-f.done:

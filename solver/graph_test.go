@@ -37,12 +37,12 @@ func from(id string) *pb.Op {
 	return &pb.Op{Op: &pb.Op_Source{Source: &pb.SourceOp{Identifier: id}}}
 }
 
-// result returns the last entry of a definition: the operation whose digest is input
-// becomes the result of the definition.
+// result returns an operation for the end of a definition. It makes the operation with the
+// digest input the result of the definition.
 func result(input string) *pb.Op { return &pb.Op{Inputs: []*pb.Input{{Digest: input}}} }
 
-// file returns a file operation. Its input is the operation with the index input, or it has
-// no input if input is -1.
+// file returns a file operation with the given actions. Its input is the output of the
+// operation at index input of the definition. If input is -1, it has no input.
 func file(input int64, actions ...*pb.FileAction) *pb.Op {
 	op := &pb.Op{Op: &pb.Op_File{File: &pb.FileOp{Actions: actions}}}
 	if input >= 0 {

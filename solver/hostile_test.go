@@ -47,8 +47,8 @@ func chain(t testing.TB, n int, op func(i int) *pb.Op) *pb.Definition {
 	return def
 }
 
-// mkdirs returns the argument op for [chain]. The operation op(i) creates the directory
-// name(i).
+// mkdirs returns a function to pass to [chain] as op. The function returns the file
+// operation number i, which creates the directory name(i).
 func mkdirs(name func(i int) string) func(i int) *pb.Op {
 	return func(i int) *pb.Op {
 		in := int64(0)
@@ -61,7 +61,8 @@ func mkdirs(name func(i int) string) func(i int) *pb.Op {
 	}
 }
 
-// newTestJob returns a job with an empty cache, whose RUN steps change nothing.
+// newTestJob returns a job with an empty cache. Its sources are empty trees, and its
+// runner changes no files.
 func newTestJob(t testing.TB, ctx context.Context) *Job {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
@@ -284,10 +285,11 @@ func lengths(def *pb.Definition) []byte {
 	return at
 }
 
-// relink returns a definition of the concatenated operations in data, whose lengths are in
-// the format of [lengths]. If the fuzzer has changed an operation, its digest changes, too,
-// and relink replaces the old digest in the inputs of later operations. It replaces an
-// unknown digest by the digest of the preceding operation.
+// relink splits data, a concatenation of operations, at the lengths in lens, which has the
+// format of [lengths]. It returns a definition of these operations. If the fuzzer has
+// changed an operation, its digest changes, too, and relink replaces the old digest in the
+// inputs of later operations. It replaces an unknown digest by the digest of the preceding
+// operation.
 func relink(data, lens []byte) *pb.Definition {
 	def := &pb.Definition{}
 	names := map[string]string{}

@@ -53,9 +53,9 @@ func (j *Job) Result(g *Graph) *Result {
 // task returns the task that evaluates the vertex v with the given inputs. Equal vertices
 // of several graphs share a task.
 //
-// If a vertex or one of its transitive inputs ignores the cache, its task is different
-// from the task of the same vertex that may use the cache. If the task that ignores the
-// cache exists first, both use it.
+// A vertex that ignores the cache, directly or through a transitive input, gets a task of
+// its own. If this task exists first, the same vertex in graphs that may use the cache
+// shares it.
 func (j *Job) task(v *Vertex, inputs []*Result) *task {
 	id := string(v.Digest)
 	for _, r := range inputs {
@@ -112,9 +112,9 @@ func (j *Job) Finish(g *Graph) {
 }
 
 // nest returns the result of g, the definition that the build operation v evaluates. It
-// returns an error if g contains v itself, also through further build operations:
-// evaluating g would wait for v forever. Such cycles can exist because the digest of v
-// does not cover the file with the definition.
+// returns an error if g contains v, directly or in a nested build operation, because the
+// evaluation of g would then wait for v forever. Such cycles can exist: the digest of v
+// does not cover the file that contains the definition.
 func (j *Job) nest(v *Vertex, g *Graph) (*Result, error) {
 	var builds []digest.Digest
 	for _, w := range g.Vertices {

@@ -65,8 +65,9 @@ func (t *task) lookup(ctx context.Context) (lookup, error) {
 	})
 }
 
-// assemble returns a key that consists of the parts in m and of the parts for each input.
-// It calls inputParts concurrently, with the index of each input.
+// assemble returns the cache key of the vertex: the parts in the cache map m, followed by
+// the parts that inputParts returns for each input. It calls inputParts concurrently, with
+// the index of each input.
 func (t *task) assemble(ctx context.Context, m *CacheMap, inputParts func(ctx context.Context, i int) ([]Part, error)) (Key, error) {
 	byInput := make([][]Part, len(t.in))
 	err := concurrently(ctx, len(t.in), func(ctx context.Context, i int) (err error) {
@@ -84,8 +85,8 @@ func (t *task) assemble(ctx context.Context, m *CacheMap, inputParts func(ctx co
 }
 
 // find searches the local cache for outputs under key. If it has none, find searches under
-// the definition key, because outputs are stored under that key if they were imported
-// before the content of their inputs was known.
+// the definition key, which covers no content of inputs. Outputs are stored under that key
+// if they were imported before the content of the inputs was known.
 func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 	l := lookup{key: key, id: key.Digest()}
 	m, err := t.describe(ctx)
@@ -154,9 +155,9 @@ func (t *task) definition(ctx context.Context) (Key, error) {
 	})
 }
 
-// definitionID returns the identity of the outputs for the definition keys of dependents.
-// If the operation ignores the cache, the identity covers the outputs of this build. In
-// this case, definitionID returns errUnknown until the operation has run.
+// definitionID returns the identity of the outputs for use in the definition keys of
+// dependents. If the operation ignores the cache, the identity covers the outputs of this
+// build. In this case, definitionID returns errUnknown until the operation has run.
 func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
 	m, err := t.describe(ctx)
 	if err != nil {
@@ -176,8 +177,8 @@ func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
 	return key.Digest(), err
 }
 
-// identityParts returns the parts of a cache key for input i: its identity id, and the
-// paths that the operation reads from the input.
+// identityParts returns the parts of a cache key for input i: one part for id, the
+// identity of the input, and one for the paths that the operation reads from the input.
 func (m *CacheMap) identityParts(i int, id digest.Digest) []Part {
 	d := m.Deps[i]
 	parts := []Part{{Name: d.Name, Digest: id, Input: i}}

@@ -17,10 +17,10 @@ type opEnv struct {
 	v *Vertex
 }
 
-// cacheMap returns the cache map of the vertex. content returns the parts of the cache key
-// for the files that the operation reads from an input. It is called only for inputs of
-// which the operation uses no other files. If content is nil, the cache key covers every
-// input by its identity.
+// cacheMap returns the cache map of the vertex. The function content returns the parts of
+// the cache key that cover the files read from an input. The scheduler calls it only for
+// inputs whose other files cannot affect the outputs. If content is nil, the cache key
+// covers every input by its identity.
 func (e opEnv) cacheMap(content func(input int, in *snapshot.Snapshot) ([]Part, error)) (*CacheMap, error) {
 	exported, err := cachemap.Of(e.v.Op)
 	if err != nil {
@@ -44,8 +44,8 @@ func (e opEnv) cacheMap(content func(input int, in *snapshot.Snapshot) ([]Part, 
 	return m, nil
 }
 
-// snapshotAt returns the input with index i, or nil for the index -1, which means the
-// empty file tree in LLB.
+// snapshotAt returns in[i]. If i is out of range, it returns nil. LLB uses the index -1
+// for the empty file tree.
 func snapshotAt(in []*snapshot.Snapshot, i int64) *snapshot.Snapshot {
 	if i < 0 || i >= int64(len(in)) {
 		return nil
@@ -53,8 +53,8 @@ func snapshotAt(in []*snapshot.Snapshot, i int64) *snapshot.Snapshot {
 	return in[i]
 }
 
-// contentDigest returns the digest of a file or directory, which covers everything but
-// times. If n is nil, because the path does not exist, it returns "none".
+// contentDigest returns a digest of the file or directory n that covers everything but
+// times and hard links. If n is nil because the path does not exist, it returns "none".
 func contentDigest(n *tree.Node) digest.Digest {
 	if n == nil {
 		return "none"

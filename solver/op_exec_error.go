@@ -25,8 +25,8 @@ func (e *ExecError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *ExecError) Unwrap() error { return e.Err }
 
-// InputError is the error of reading the files of an input that the cache key covers, such
-// as a source of COPY that does not exist.
+// InputError is the error of reading an input to compute the cache key, for example if a
+// source of COPY does not exist.
 type InputError struct {
 	Index int // of the input
 	Input *snapshot.Snapshot
@@ -38,8 +38,8 @@ func (e *InputError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *InputError) Unwrap() error { return e.Err }
 
-// failed returns err as an [ExecError] with the mounts of the process before and after
-// the failure.
+// failed returns err as an [ExecError] with the file systems of the mounts before and
+// after the failure.
 func (x *execRun) failed(err error) error {
 	e := &ExecError{Err: err, Inputs: make([]*snapshot.Snapshot, len(x.op.Mounts)), Mounts: make([]*snapshot.Snapshot, len(x.op.Mounts))}
 	for i, m := range x.op.Mounts {

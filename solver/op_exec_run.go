@@ -27,8 +27,8 @@ type execRun struct {
 	releases []func()          // unlock the cache mounts
 }
 
-// newExecRun returns an execRun whose mounts refer to inputs by index. It adds neither
-// mounts nor secrets yet.
+// newExecRun returns an execRun for the operation o, whose mounts refer to inputs by
+// index. The process of the execRun has neither mounts nor secrets yet.
 func newExecRun(o *execOp, inputs []*snapshot.Snapshot) *execRun {
 	return &execRun{execOp: o, p: o.process(), inputs: inputs, caches: map[string]string{}}
 }
@@ -40,7 +40,8 @@ func (x *execRun) release() {
 	}
 }
 
-// base returns the snapshot that a mount starts from, or nil if the mount starts empty.
+// base returns the snapshot that the mount m contains at first, or nil if the mount starts
+// empty.
 func (x *execRun) base(m *pb.Mount) *snapshot.Snapshot {
 	if in := cachemap.MountInput(m); in >= 0 {
 		return x.inputs[in]
@@ -98,12 +99,12 @@ func (x *execRun) mounts(ctx context.Context) error {
 	return nil
 }
 
-// lockCaches locks the directories of the cache mounts, each directory once. Every
-// process locks them in the order of their names. In the order of the mounts, two
-// processes could each wait for a directory that the other one has locked.
+// lockCaches locks the directories of the cache mounts, each directory once. Every process
+// locks them in the order of their names. If processes locked them in the order of their
+// mounts, two processes could each wait for a directory that the other one has locked.
 //
-// Upstream: if several mounts of a process use one cache, all of them get the directory
-// of the first mount, whatever their sharing modes.
+// Upstream: if several mounts of a process use one cache, all of them get the directory of
+// the first mount, whatever their sharing modes.
 func (x *execRun) lockCaches(ctx context.Context) error {
 	var mounts []*pb.Mount
 	for _, m := range x.op.Mounts {
@@ -174,10 +175,10 @@ func (x *execRun) mount(ctx context.Context, m *pb.Mount) error {
 	return x.add(out, m)
 }
 
-// add appends out, the mount of the process for m. If an earlier mount without an output
-// has the same target, out replaces this mount: the process could not see it, and a runner
-// cannot mount a directory over a file. As in BuildKit, the source of the replaced mount
-// must still exist.
+// add adds out, the runner's mount for the LLB mount m, to the process. If an earlier
+// mount without an output has the same target, out replaces it: the process could not see
+// the earlier mount, and a runner cannot mount a directory over a file. As in BuildKit,
+// the source of the replaced mount must still exist.
 func (x *execRun) add(out runner.Mount, m *pb.Mount) error {
 	hidden := slices.IndexFunc(x.p.Mounts, func(o runner.Mount) bool { return o.Target == out.Target && !o.Output })
 	if hidden < 0 {
@@ -193,7 +194,8 @@ func (x *execRun) add(out runner.Mount, m *pb.Mount) error {
 	return nil
 }
 
-// setTree sets the file tree and the layers of out from the input of m.
+// setTree sets the file tree and the layers of the runner's mount out to the input of the
+// LLB mount m.
 func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) (err error) {
 	s := x.base(m)
 	for _, l := range s.Layers() {
@@ -203,8 +205,8 @@ func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) (err error) {
 	return err
 }
 
-// agent sets the socket of out to the SSH agent s. It returns false if the agent is
-// optional and does not exist.
+// agent makes out the mount of a socket that gives access to the SSH agent s. It returns
+// false if the agent is optional and does not exist.
 func (x *execRun) agent(ctx context.Context, out *runner.Mount, s *pb.SSHOpt) (bool, error) {
 	var socket string
 	var ok bool

@@ -139,8 +139,8 @@ func (c *newCaches) Cache(_ context.Context, id string, _ pb.CacheSharingOpt, fr
 	return fmt.Sprint("/cache", len(c.calls)), func() {}, nil
 }
 
-// TestCacheTwice checks that the directory of a cache is requested once, even if a process
-// mounts the cache twice. A second request for a locked cache would wait forever.
+// TestCacheTwice checks that a process that mounts one cache mount twice requests its
+// directory only once. A second request for a locked cache mount would wait forever.
 func TestCacheTwice(t *testing.T) {
 	cache := func(dest, id string, input int64, sharing pb.CacheSharingOpt) *pb.Mount {
 		return &pb.Mount{Input: input, Output: -1, Dest: dest, MountType: pb.MountType_CACHE, CacheOpt: &pb.CacheOpt{ID: id, Sharing: sharing}}
@@ -293,8 +293,8 @@ func TestMountsOfOneTarget(t *testing.T) {
 	}
 }
 
-// dirRunner is a runner that creates the directory called name instead of running the
-// process. It calls before first.
+// dirRunner is a runner that runs no process. Instead, its Run calls before() and then
+// creates the directory called name.
 type dirRunner struct {
 	name   string
 	before func()

@@ -6,13 +6,13 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// waiter is implemented by operations whose Run evaluates other vertices. Such operations
-// run without a slot of the scheduler. The vertices that they wait for need a slot each, so
-// that with few slots all operations would wait for each other.
+// waiter marks operations whose Run waits for other vertices. They run without a slot of
+// the scheduler, because each vertex that they wait for needs a slot: with few slots, the
+// build could deadlock.
 type waiter interface{ waitsForVertices() }
 
-// newOp returns the implementation of the operation of v. It panics if the operation is
-// unknown, which [Load] rejects.
+// newOp returns the [Op] that implements the operation of the vertex v. It panics if the
+// operation is unknown, which [Load] rejects.
 func newOp(e *env, v *Vertex) Op {
 	if e.opt.NewOp != nil {
 		return e.opt.NewOp(v)

@@ -114,8 +114,8 @@ type Imports interface {
 // imported caches, and the index of the record in it.
 type Record struct{ Cache, Index int }
 
-// Link lists equivalent records of imported caches that match the same input of an
-// operation.
+// Link lists records of imported caches for one input of an operation. They are
+// alternatives: each of them matches the input.
 type Link struct {
 	Selector digest.Digest // selector of the input; "" selects all of it
 	Records  []Record

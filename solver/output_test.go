@@ -14,8 +14,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// printer is a runner that calls print for each process. print may write to the output of
-// the process.
+// printer is a runner that calls the function print for each process. The function may
+// write to the output of the process.
 type printer struct {
 	recorder
 	print func(p *runner.Process) error
@@ -28,8 +28,9 @@ func (r *printer) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, err
 	return r.recorder.Run(ctx, p)
 }
 
-// outputOfStep runs a step whose process calls print. It returns the output that the job
-// sends as events, by stream number. *now is the current time for the job.
+// outputOfStep runs a step whose process calls print, in a job with the given output
+// limit. It returns the output that the job sends as events, by stream number. *now is the
+// current time for the job.
 func outputOfStep(t *testing.T, limit *OutputLimit, now *time.Time, print func(p *runner.Process) error) map[int]string {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
@@ -138,8 +139,8 @@ func TestOutputLimit(t *testing.T) {
 	}
 }
 
-// abbreviate replaces more than nine equal characters by their number: a string of ten
-// times "a" becomes " 10×a ".
+// abbreviate shortens runs of more than nine equal characters in a string: "aaaaaaaaaa"
+// becomes " 10×a ". It returns the result in quotes.
 func abbreviate(s string) string {
 	var b strings.Builder
 	for i, n := 0, 0; i < len(s); i += n {

@@ -21,7 +21,7 @@ type ChainRecord struct {
 	Imported digest.Digest
 }
 
-// ChainLink is a link from a record to another record, which matches one of its inputs.
+// ChainLink is a link from a [ChainRecord] to the record of one of its inputs.
 type ChainLink struct {
 	Selector digest.Digest // selector of the input; "" selects all of it
 	Record   int           // index of the record in the list
@@ -92,9 +92,9 @@ func (c *chains) add(ctx context.Context, r *Result) (int, error) {
 	return c.indexes[key], nil
 }
 
-// links adds the records that match an input of the task t, and returns links to them.
-// result is the input, and entry is its entry in the cache map of t. The records are the
-// record of the result itself, and a record for the files that t selects from it.
+// links adds the records for result, which is an input of the task t: the record of the
+// result itself, and a record for the files that t selects from it. It returns links to
+// these records. entry describes the input in the cache map of t.
 func (c *chains) links(ctx context.Context, t *task, entry cachemap.Input, result *Result) ([]ChainLink, error) {
 	i, err := c.add(ctx, result)
 	if err != nil {

@@ -27,8 +27,8 @@ func (m matches) complete() bool {
 	return len(m.results) > 0
 }
 
-// importLookups holds the results of the two lookups of a task in imported caches. See
-// [task.matches].
+// importLookups holds the results of the two lookups of a task in imported caches: without
+// the content of inputs (fast) and with it (full). See [task.matches].
 type importLookups struct{ fast, full *future[matches] }
 
 // newImportLookups returns lookups that have not started.
@@ -37,9 +37,9 @@ func newImportLookups() *importLookups {
 }
 
 // matches returns the records of imported caches that match the vertex. It never runs an
-// operation. Inputs match by their records. Local directories also match by the content of
-// selected files. If full is true, other inputs that have been evaluated match by content,
-// too.
+// operation. An input can match in two ways: by the records of the vertex that produced
+// it, or by the content of the files that the operation selects. Content is compared for
+// local directories and, if full is true, for all inputs that have been evaluated.
 func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 	f := t.imports.fast
 	if full {
@@ -67,8 +67,8 @@ func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 	})
 }
 
-// links returns the records of imported caches that match input i. entry is the entry of
-// the cache map for this input. See matches for the meaning of full.
+// links returns the records of imported caches that match input i, whose description in
+// the cache map is entry. See matches for the meaning of full.
 func (t *task) links(ctx context.Context, entry cachemap.Input, i int, full bool) ([]Link, error) {
 	in := t.in[i]
 	m, err := in.task.matches(ctx, full)
@@ -92,8 +92,9 @@ func (t *task) links(ctx context.Context, entry cachemap.Input, i int, full bool
 	return append(links, Link{Records: t.opt.Imports.Find(cachemap.Output(d, cachemap.Content), nil)}), nil
 }
 
-// content returns BuildKit's content digest of the files that input.Content selects from an
-// input. result is this input. If it has not been evaluated, content returns errUnknown.
+// content returns BuildKit's content digest of the files that input.Content selects from
+// result, which is an input of the vertex. If the result has not been evaluated, content
+// returns errUnknown.
 func (t *task) content(ctx context.Context, input cachemap.Input, result *Result) (digest.Digest, error) {
 	s, err := result.peek(ctx)
 	if err != nil {

@@ -96,8 +96,8 @@ func (s *script) line(line string) {
 	}
 }
 
-// build builds a test vertex and checks its value. If fails is true, it checks the error of
-// the build instead. want lists the vertices that must run.
+// build builds a test vertex and checks its value. If fails is true, it checks instead
+// that the build fails with errTest. want lists the vertices that must run.
 func (s *script) build(target, want string, fails bool) {
 	g := s.g
 	g.t.Helper()
@@ -140,8 +140,8 @@ func (s *script) withEvent(kind EventKind) []string {
 	return list
 }
 
-// equal fails the test unless got contains exactly the words of want, in any order. what
-// describes got in the error.
+// equal fails the test unless got contains exactly the words of want, in any order. The
+// parameter what describes got in the error message.
 func (s *script) equal(what string, got []string, want string) {
 	s.g.t.Helper()
 	sorted := slices.Sorted(slices.Values(got))
@@ -226,8 +226,8 @@ func TestIgnoredInSecondGraph(t *testing.T) {
 }
 
 // TestCancel checks that all goroutines of a job end when its context ends, and that each
-// started vertex has an event for its end. In the test cases, vertices run, wait for a slot
-// or wait for their inputs.
+// started vertex has an event Cached or Done. In the test cases, the context ends while
+// vertices run, wait for a slot or wait for their inputs.
 func TestCancel(t *testing.T) {
 	for _, tc := range []struct {
 		about    string
@@ -316,9 +316,9 @@ func TestCallerCanceled(t *testing.T) {
 	}
 }
 
-// blockingOp is a test vertex whose Run sends to arrived and then blocks until it receives
-// from end. Only the vertex "sum" does not block. All vertices of a test share the counters
-// running and peak, which measure how many of them run at once.
+// blockingOp is the operation of a test vertex. Its Run sends to arrived and then blocks
+// until it receives from end. Only the vertex "sum" does not block. All operations of a
+// test share the counters running and peak, which measure how many of them run at once.
 type blockingOp struct {
 	*testOp
 	running      *atomic.Int32

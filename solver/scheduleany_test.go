@@ -134,8 +134,9 @@ func (p *randomBuilds) loseResults() {
 	}
 }
 
-// changeImports makes later builds import nothing, or the records that the last build
-// exported without some of their results. Some of the other results are damaged.
+// changeImports makes later builds import either nothing or the records that the last
+// build exported. In the second case, it removes the results of some records, and makes
+// some other results impossible to fetch.
 func (p *randomBuilds) changeImports() {
 	p.g.imports = nil
 	if len(p.pinned()) > 0 || len(p.g.exported) == 0 || p.r.IntN(3) == 0 {
@@ -156,7 +157,8 @@ func (p *randomBuilds) changeImports() {
 }
 
 // build builds a test vertex, and checks its value and which vertices ran. The vertices in
-// forced ignore the cache. If again is true, nothing changed since the last build.
+// forced ignore the cache. If again is true, nothing changed since the last build, so that
+// no vertex may run.
 func (p *randomBuilds) build(target string, forced map[string]bool, again bool) {
 	g := p.g
 	p.logf("build %s, without the cache for %v", target, slices.Sorted(maps.Keys(forced)))

@@ -9,8 +9,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// Selected returns the files that part p of the cache key of op covers, by path. It returns
-// an error if s no longer contains the file tree of these files.
+// Selected returns the files that p covers, by their paths. p is a part of the cache key
+// of the operation op. If the store s no longer contains the file tree of these files,
+// Selected returns an error.
 func Selected(s *tree.Store, op *pb.Op, p Part) (map[string]*tree.Node, error) {
 	n, err := s.Load(p.Tree)
 	if err != nil {

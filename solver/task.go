@@ -32,7 +32,8 @@ type task struct {
 	imports       *importLookups
 }
 
-// newTask returns a task that evaluates v by op with the given inputs.
+// newTask returns a task that evaluates the vertex v. op implements the operation of v,
+// and inputs are the results that it needs.
 func newTask(e *env, v *Vertex, op Op, inputs []*Result) *task {
 	p := &progress{events: e.events, vertex: v}
 	for _, r := range inputs {
@@ -45,9 +46,9 @@ func newTask(e *env, v *Vertex, op Op, inputs []*Result) *task {
 	}
 }
 
-// failed returns err as an [Error] of the vertex. If err is already the Error of an input,
-// failed returns err itself. If this Error has no locations, it gets the locations of the
-// vertex.
+// failed wraps err in an [Error] of the vertex. If err already contains an Error, which
+// comes from an input, failed does not wrap it again, but adds the locations of the vertex
+// if the Error has none.
 func (t *task) failed(err error) error {
 	var of *Error
 	if err == nil || errors.As(err, &of) {
@@ -65,7 +66,8 @@ func (t *task) located(err error) error {
 	return err
 }
 
-// describe returns the cache map of the operation. For a source, it resolves the source.
+// describe returns the cache map of the operation. For a source, this includes resolving
+// it, for example looking up the digest of an image.
 func (t *task) describe(ctx context.Context) (*CacheMap, error) {
 	return t.cacheMap.get(ctx, t.work, func(ctx context.Context) (*CacheMap, error) {
 		isSource := t.v.Op.GetSource() != nil
@@ -198,7 +200,8 @@ func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c Ca
 	return c, t.put(ctx, l.key, c)
 }
 
-// sameContent reports whether the files of a and b are equal except for their times.
+// sameContent reports whether the snapshots in a and b have equal files, except for their
+// times.
 func sameContent(a, b []*snapshot.Snapshot) (bool, error) {
 	if len(a) != len(b) {
 		return false, nil

@@ -76,8 +76,8 @@ func parseVertex(line string) *testVertex {
 	return t
 }
 
-// op returns the LLB operation of the vertex: a source, or a process with a mount per
-// input. digests contains the digests of the inputs by name.
+// op returns the LLB operation of the vertex: a source, or a process with one mount for
+// each input. digests maps the names of the inputs to the digests of their operations.
 func (y *testVertex) op(digests map[string]string) *pb.Op {
 	if y.source != "" {
 		scheme := map[string]string{"local": "local", "remote": "https"}[y.source]
@@ -100,7 +100,7 @@ func (y *testVertex) op(digests map[string]string) *pb.Op {
 	return op
 }
 
-// snapshotOf returns a snapshot that stores a value.
+// snapshotOf returns a snapshot that stores n, the value of a test vertex.
 func snapshotOf(n int) *snapshot.Snapshot {
 	dir, err := tree.NewDir(tree.Meta{UID: uint32(n)}, nil)
 	if err != nil {
@@ -113,7 +113,7 @@ func snapshotOf(n int) *snapshot.Snapshot {
 	return snapshot.New(root, nil)
 }
 
-// valueOf returns the value that a snapshot stores.
+// valueOf returns the value of a test vertex that the snapshot s stores.
 func valueOf(s *snapshot.Snapshot) int { return int(testtree.Of(s).Get("value").Meta().UID) }
 
 // testbed defines and builds test vertices. Its caches persist between builds.
@@ -431,7 +431,8 @@ func (c *testImports) Find(name digest.Digest, inputs [][]Link) []Record {
 	return list
 }
 
-// linked reports whether record r has, for each input, at least one of the links in inputs.
+// linked reports whether the record r has, for each input i, a link to one of the records
+// in inputs[i].
 func (*testImports) linked(r ChainRecord, inputs [][]Link) bool {
 	for i, links := range inputs {
 		if !slices.ContainsFunc(r.Inputs[i], func(have ChainLink) bool {

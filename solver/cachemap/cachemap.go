@@ -28,7 +28,7 @@ type Map struct {
 	Copies []Copy
 }
 
-// Copy is a copy action of a file operation.
+// Copy identifies a copy action of a file operation, and contains its source path.
 type Copy struct {
 	Action int    // index of the action
 	Source string // path

@@ -26,8 +26,10 @@ type execRecord struct {
 	OSFeatures []string `json:",omitempty"`
 }
 
-// newExecRecord returns the record of an exec operation. It clears fields that do not affect
-// the result: proxies, addresses of hosts, selectors of mounts, and ids of cache mounts.
+// newExecRecord returns the record of an exec operation. It clears the fields that the
+// digest does not cover: proxy variables, IP addresses of extra hosts, selectors of
+// mounts, and the ids and sharing modes of cache mounts unless they are the defaults of
+// the Dockerfile frontend.
 func newExecRecord(op *pb.ExecOp, platform *pb.Platform) execRecord {
 	op = op.CloneVT()
 	op.Meta.ProxyEnv = nil

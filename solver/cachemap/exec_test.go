@@ -221,8 +221,8 @@ func TestFileInputs(t *testing.T) {
 	}
 }
 
-// TestOutput checks that the keys of two outputs of an operation and of content differ, and
-// that different sources have different digests.
+// TestOutput checks that Output returns different keys for two outputs of an operation and
+// for content, and that OfSource returns different digests for different sources.
 func TestOutput(t *testing.T) {
 	seen := map[string]bool{}
 	for _, i := range []int{Content, 0, 1} {

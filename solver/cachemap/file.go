@@ -75,8 +75,8 @@ func (m *Map) file(op *pb.FileOp) (fileRecord, error) {
 	return r, nil
 }
 
-// action returns the message of a file action that the digest of the operation covers, such
-// as a *pb.FileActionMkDir.
+// action returns the protobuf message for the type of a file action, such as a
+// *pb.FileActionMkDir. The digest of the operation covers this message.
 func action(a *pb.FileAction) any {
 	switch a := a.Action.(type) {
 	case *pb.FileAction_Mkdir:
@@ -148,8 +148,9 @@ func CopySelector(c *pb.FileActionCopy) contenthash.Selector {
 	}
 }
 
-// mergeSelectors returns the selectors of list sorted by path. It drops selectors without
-// patterns whose path is below the path of another one.
+// mergeSelectors returns the selectors in list, sorted by path. It drops a selector
+// without patterns if its path is below the path of another selector without patterns and
+// with the same FollowLinks.
 func mergeSelectors(list []contenthash.Selector) []contenthash.Selector {
 	var plain, followed []string
 	var filtered []contenthash.Selector

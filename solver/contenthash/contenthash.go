@@ -16,8 +16,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Selector selects files of a tree: a path with everything below it, or the part of it
-// that patterns select.
+// Selector selects files of a tree: everything at and below a path, or only the files
+// there that match patterns.
 type Selector struct {
 	Path             string
 	Wildcard         bool     // whether Path is a pattern such as /a/*
@@ -93,7 +93,7 @@ func notFound(name string) error {
 
 var errNotFound = errors.New("not found")
 
-// at returns the digest of the file or directory at a path. follow reports whether a
+// at returns the digest of the file or directory at the path name. If follow is true, a
 // symbolic link at the end of the path is followed.
 func (h *Hasher) at(ctx context.Context, t Tree, name string, follow bool) (digest.Digest, error) {
 	p, err := t.Root.Resolve(name, follow)

@@ -14,9 +14,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// candidate is a node that matches the path of a selector with patterns, or that is below
-// such a node. If it is a directory and selected, the digest covers only its metadata,
-// because the entries are candidates of their own.
+// candidate is a node at or below a path that matches Selector.Path. Include and exclude
+// patterns decide whether it is selected. If a directory is selected, the digest covers
+// only its metadata, because the entries are candidates of their own.
 type candidate struct {
 	name     string // path; symbolic links in the path of the selector are not resolved
 	node     *tree.Node
@@ -34,7 +34,8 @@ type walk struct {
 	results          []*candidate // the selected nodes, in order
 }
 
-// filtered returns the digest for a selector with patterns.
+// filtered returns the digest of the files in t that s selects. s must be a selector with
+// patterns.
 func (h *Hasher) filtered(ctx context.Context, t Tree, s Selector) (digest.Digest, error) {
 	w, prefix, err := search(t.Root, s)
 	if err != nil {
@@ -66,9 +67,9 @@ func (h *Hasher) filtered(ctx context.Context, t Tree, s Selector) (digest.Diges
 	return digest.NewDigest(digest.SHA256, sum), nil
 }
 
-// resultDigest returns the digest that counts for a selected node: for a directory, the
-// digest of its metadata; for a followed symbolic link, the digest of its target; for any
-// other node, the digest of the file.
+// resultDigest returns the digest of f, a node that the selector s selects: for a
+// directory, the digest of its metadata; for a followed symbolic link, the digest of its
+// target; for any other node, the digest of the file.
 func (h *Hasher) resultDigest(ctx context.Context, t Tree, f *candidate, s Selector) (digest.Digest, error) {
 	if f.followed(s) {
 		return h.at(ctx, t, f.name, true)
@@ -103,25 +104,26 @@ func Missing(root *tree.Node, s Selector) (string, error) {
 	return w.missing(), nil
 }
 
-// followed reports whether c is a symbolic link whose target is digested in place of the
-// link.
+// followed reports whether the target of c is digested instead of c itself. It returns
+// false if c is not a symbolic link, or if s does not follow links.
 //
-// Upstream: this is the case for links that are not below another candidate, even if the
+// Upstream: links are followed unless they are below another matched path, even if the
 // copy copies the link itself.
 func (c *candidate) followed(s Selector) bool {
 	return c.outer && s.FollowLinks && c.node.Kind() == tree.Symlink
 }
 
-// search finds the nodes that s selects in root. The names of all results start with
-// prefix, which the digest does not cover.
+// search finds the nodes that the selector s selects in the tree root. The paths of all
+// results start with prefix: the elements of Selector.Path before the first wildcard. The
+// digest does not cover prefix.
 func search(root *tree.Node, s Selector) (w *walk, prefix string, err error) {
 	w = &walk{s: s, pattern: strings.TrimSuffix(s.Path, "/")}
 	prefix, err = w.run(root)
 	return w, prefix, err
 }
 
-// run finds the selected nodes in root. It returns a prefix that the names of all results
-// have in common.
+// run finds the nodes that the selector selects in the tree root, and appends them to
+// w.results. prefix has the same meaning as in search.
 func (w *walk) run(root *tree.Node) (prefix string, err error) {
 	if w.include, err = matcher("include", w.s.Include); err != nil {
 		return "", err
@@ -160,8 +162,8 @@ func (w *walk) missing() string {
 	return ""
 }
 
-// matcher returns a matcher for patterns, or nil if patterns is empty. kind is "include" or
-// "exclude", for the error.
+// matcher returns a matcher for patterns, or nil if patterns is empty. Its errors name the
+// kind of the patterns: "include" or "exclude".
 func matcher(kind string, patterns []string) (*patternmatcher.PatternMatcher, error) {
 	if len(patterns) == 0 {
 		return nil, nil
@@ -246,9 +248,9 @@ func (w *walk) matches(c *candidate, rel string, above []*candidate) (bool, erro
 	return true, nil
 }
 
-// fixedPart returns the part of a pattern before the first element with a wildcard, such as
-// /a for /a/*/b. follow reports whether the pattern has a wildcard: only then is a symbolic
-// link at the end of this part followed.
+// fixedPart returns prefix, the elements of a path pattern before the first one with a
+// wildcard, such as /a for /a/*/b. follow reports whether the pattern has a wildcard: only
+// then is a symbolic link at the end of the prefix followed.
 func fixedPart(pattern string) (prefix string, follow bool) {
 	parts := strings.Split(pattern, "/")
 	for i, p := range parts {

@@ -51,8 +51,8 @@ func (u *Usage) Hold(d digest.Digest) int64 {
 	return n
 }
 
-// each calls dir with each tree, and blob with the digest of each layer blob, that the
-// record r refers to.
+// each calls dir for each tree that the record r refers to, and blob for the digest of
+// each layer blob that it refers to.
 func (u *Usage) each(r Record, dir func(*tree.Node), blob func(digest.Digest)) {
 	tree := func(id digest.Digest) {
 		if n, err := u.trees.Load(id); err == nil { // ignore trees that no longer exist
@@ -89,10 +89,9 @@ func (u *Usage) addDir(n *tree.Node) {
 }
 
 // Own returns the size of each record in bytes, by its key. Each blob and directory counts
-// in the size of only one record, so that the sum of the sizes is the disk usage. This is
-// the record that added the data, not a record based on it. If several records added the
-// same data, a source has precedence over other results, and then the least recently used
-// record.
+// only in the record that added it, not in records based on that record, so that the sum
+// of the sizes is the disk usage. If several records added the same data, a source has
+// precedence over other results, and then the least recently used record.
 func (u *Usage) Own(records []Record) map[string]int64 {
 	o := &owners{u: u, sizes: map[string]int64{}, dirs: map[digest.Digest]bool{}, blobs: map[digest.Digest]bool{}}
 	records = slices.Clone(records)
@@ -113,8 +112,8 @@ func (u *Usage) Own(records []Record) map[string]int64 {
 	return o.sizes
 }
 
-// priority returns a number by which Own sorts records: sources come before results of
-// other operations.
+// priority returns 0 for a source and 1 for the result of another operation. Data that
+// several records added counts in the record with the lowest priority number.
 func priority(r Record) int {
 	if r.Kind == KindResult {
 		return 1
@@ -122,7 +121,8 @@ func priority(r Record) int {
 	return 0
 }
 
-// owners assigns each blob and directory to one record.
+// owners assigns each blob and directory to one record, and adds its size to the size of
+// this record.
 type owners struct {
 	u           *Usage
 	sizes       map[string]int64       // of records by key
@@ -194,8 +194,8 @@ func (o *owners) assignChanges(key string, lower, n *tree.Node) {
 }
 
 // assignAll assigns a directory and everything below it to the record with this key. Data
-// that is assigned already keeps its record. assignAll skips the directories in visited, to
-// which it adds others.
+// that is assigned already keeps its record. assignAll skips directories in visited, and
+// adds the other ones to visited.
 func (o *owners) assignAll(key string, n *tree.Node, visited map[digest.Digest]bool) {
 	if visited[n.ID()] {
 		return
@@ -265,9 +265,9 @@ func (u *Usage) Shared(r Record) bool {
 	return false
 }
 
-// bases returns the IDs of the trees that the result of r is based on, which are the trees
-// of its layers except for the top tree. The values are the numbers of references from the
-// layers.
+// bases returns the IDs of the trees that the result of r is based on: the trees of its
+// layers except for the top tree. The map values count how many times the layers refer to
+// each tree.
 func (r Record) bases() map[digest.Digest]int {
 	bases := map[digest.Digest]int{}
 	for _, o := range r.record.Outputs {
@@ -298,8 +298,9 @@ func (u *Usage) Live() (blobs, dirs map[digest.Digest]bool) {
 	return blobs, dirs
 }
 
-// Bytes returns two sizes in bytes: of the records with everything that they refer to, and
-// of the data in the store that no record refers to. Neither includes held blobs.
+// Bytes returns used, the size of the records and of everything that they refer to, and
+// unused, the size of the data in the store that no record refers to. Neither includes
+// held blobs.
 func (u *Usage) Bytes() (used, unused int64) {
 	used = u.files
 	count := func(sizes map[digest.Digest]int64, refs map[digest.Digest]int) {

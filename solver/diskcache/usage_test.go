@@ -16,8 +16,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// putFile stores a result and returns it. The result consists of the files of base, which
-// may be nil, and of a file with this name and the content data.
+// putFile stores a result in the cache and returns it. The result has the files of base,
+// which may be nil, and a file called name with the content data. Its key is the digest of
+// origin.Name.
 func putFile(t *testing.T, c *Cache, origin solver.Origin, base *snapshot.Snapshot, name, data string) *snapshot.Snapshot {
 	t.Helper()
 	b, err := c.store.PutBytes([]byte(data))

@@ -19,7 +19,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// parentMode is the mode of parent directories of the target that a copy creates.
+// parentMode is the mode of the directories that a copy creates if parent directories of
+// its target do not exist.
 const parentMode = 0o755
 
 // copier performs one copy action on the tree of an editor.
@@ -74,7 +75,7 @@ func (r *run) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, owner *
 	return nil
 }
 
-// setMode parses the mode that the action sets.
+// setMode parses the mode that the action sets, and stores it in p.symbolic or p.octal.
 func (p *copier) setMode() error {
 	switch {
 	case p.c.ModeStr != "":
@@ -90,9 +91,9 @@ func (p *copier) setMode() error {
 	return nil
 }
 
-// put copies one selected path to the target. If the target is an existing directory, a
-// file is copied into it. A directory is copied into it, too, unless the action copies only
-// the contents of directories.
+// put copies pk, a file or directory that matches the source path, to the target. If the
+// target is an existing directory, a file is copied into it. A directory is copied into
+// it, too, unless the action copies only the contents of directories.
 func (p *copier) put(pk pick) error {
 	dest, err := p.target()
 	if err != nil {
@@ -129,9 +130,9 @@ func (p *copier) checkTarget() error {
 	return nil
 }
 
-// target creates the parent directories of the target and returns its path without
-// symbolic links. If the path ends in a slash, the target itself is also created as a
-// directory.
+// target creates the parent directories of the target. It returns the path of the target
+// with symbolic links resolved. If the path ends in a slash, the target itself is also
+// created as a directory.
 func (p *copier) target() (string, error) {
 	dir := p.c.Dest
 	if base := path.Base("/" + dir); !strings.HasSuffix(dir, "/") && !strings.HasSuffix(dir, "/.") && base != "/" && base != "." {
@@ -181,9 +182,10 @@ func (p *copier) setParentTimes() error {
 	return nil
 }
 
-// merge copies the selected part of a node to dest. If both are directories, it merges
-// their entries. If overwrite is true, a directory that exists at dest gets the metadata of
-// the node. overwrite is false only if dest is the target of the copy action.
+// merge copies a node, or only the entries in it that the patterns select, to dest. If
+// both are directories, it merges their entries. If overwrite is true, a directory that
+// exists at dest gets the metadata of the node. overwrite is false only if dest is the
+// target of the copy action.
 func (p *copier) merge(dest string, pk *selectedNode, overwrite bool) error {
 	kind, old, exists := p.e.Stat(dest)
 	if exists && pk.included && p.c.AlwaysReplaceExistingDestPaths && !(pk.node.Kind() == tree.Dir && kind == tree.Dir) {
@@ -266,9 +268,9 @@ func (p *copier) adjust(n *tree.Node) *tree.Node {
 	return n.WithMeta(p.meta(n))
 }
 
-// origin returns the origin of the inodes of copied hard links. It identifies the operation
-// and the source path being copied: as in BuildKit, files that were copied by different
-// paths are not hard links of each other.
+// origin returns the argument of [tree.NewInode] that identifies the operation and the
+// source path being copied. As in BuildKit, files that were copied by different paths are
+// therefore not hard links of each other.
 func (p *copier) origin() string { return fmt.Sprintf("%s %d", p.r.env.ID, p.r.copies) }
 
 // meta returns the metadata for the copy of n, with the owner, mode and time that the

@@ -151,8 +151,8 @@ func randomTree(t *testing.T, r *rand.Rand, s *tree.Store, depth int) *tree.Node
 	return n
 }
 
-// dangling reports whether the destination path contains a symbolic link and leads to a
-// path that does not exist.
+// dangling reports whether the destination path leads through a symbolic link to a path
+// that does not exist.
 func (c *copyCase) dangling() bool {
 	name := filepath.Clean(c.action.Dest)
 	at, err := c.dst.Resolve(name, true)

@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// Env is the environment of a file operation.
+// Env provides a file operation with a store for files, the current time and its identity.
 type Env struct {
 	Store *tree.Store      // contains the files of the inputs, and gets new files
 	Now   func() time.Time // returns the modification time of new files
@@ -23,7 +23,7 @@ type Env struct {
 	ID string
 }
 
-// Outcome is the result of an action.
+// Outcome is the tree that an action produces, and the input that the tree is based on.
 type Outcome struct {
 	Tree *tree.Node
 	// Base is the index of the input that Tree is a changed copy of. If Tree was created
@@ -53,7 +53,7 @@ func Apply(ctx context.Context, op *pb.FileOp, in []*tree.Node, env Env) ([]Outc
 	return r.trees[len(in):], nil
 }
 
-// ActionError is the error of an action of a file operation.
+// ActionError reports which action of a file operation failed, and why.
 type ActionError struct {
 	Index int // of the action
 	Err   error
@@ -146,10 +146,10 @@ func (r *run) meta(mode int32, owner *ids, ns int64) tree.Meta {
 	return m
 }
 
-// inherit returns m, the metadata for a new directory, with changes for what the directory
-// inherits from its parent. name is the path of the new directory in e. As in Linux, a
-// directory inherits the set-group-ID bit. If the parent has this bit and owner is nil, the
-// directory also inherits the group.
+// inherit returns the metadata of a new directory. m is the requested metadata, and name
+// is the path of the directory in e. As in Linux, the directory inherits the set-group-ID
+// bit of its parent. If the parent has this bit and owner is nil, the directory also
+// inherits the group.
 func inherit(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 	for at := name; at != ""; {
 		at = parentOf(at)
@@ -172,8 +172,9 @@ func inherit(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 // the group of the directory.
 const setGroupID = 0o2000
 
-// inheritGroup returns m, the metadata for a new file, with the group that the file
-// inherits from its parent directory. name is the path of the new file in e. See inherit.
+// inheritGroup returns the metadata of a new file that is not a directory. m is the
+// requested metadata, and name is the path of the file in e. The file inherits the group
+// of its parent directory under the same conditions as in inherit.
 func inheritGroup(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 	m.GID = inherit(e, name, m, owner).GID
 	return m

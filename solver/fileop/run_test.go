@@ -109,7 +109,7 @@ func rm(a *pb.FileActionRm) *pb.FileAction {
 	return &pb.FileAction{Input: -1, Action: &pb.FileAction_Rm{Rm: a}}
 }
 
-// byID returns a user or group by its number.
+// byID returns an option for the user or group with this numeric id.
 func byID(n uint32) *pb.UserOpt { return &pb.UserOpt{User: &pb.UserOpt_ByID{ByID: n}} }
 
 // byName returns a user or group whose name is looked up in the account files of the input

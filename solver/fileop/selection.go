@@ -18,15 +18,15 @@ import (
 // Selection is the set of files that a copy reads from its source.
 type Selection struct{ picks []pick }
 
-// pick is a file whose path matches the source path of a copy, with the part of it that the
-// copy selects.
+// pick is a file or directory that matches the source path of a copy, with the entries in
+// it that the copy selects.
 type pick struct {
 	base string // last element of the matching path; the name of the copy in an existing directory
 	*selectedNode
 }
 
-// selectedNode is a node of the source, together with the part of it that the patterns of a
-// copy select.
+// selectedNode is a node of the source, together with the entries in it that the patterns
+// of a copy select.
 type selectedNode struct {
 	node     *tree.Node
 	path     string          // in the source
@@ -35,7 +35,8 @@ type selectedNode struct {
 	entries  []selectedEntry // selected entries, unless complete is set
 }
 
-// selectedEntry is an entry of a source directory from which a copy selects something.
+// selectedEntry is an entry of a source directory that a copy selects completely or in
+// part.
 type selectedEntry struct {
 	name string
 	*selectedNode
@@ -158,8 +159,8 @@ func (p *selectedNode) list(files map[string]*tree.Node) {
 	}
 }
 
-// AddFiles adds n, whose path is at, and everything below n to files, by path. If n is nil,
-// it does nothing.
+// AddFiles adds the node n and everything below it to the map files, by path. at is the
+// path of n. If n is nil, AddFiles does nothing.
 func AddFiles(at string, n *tree.Node, files map[string]*tree.Node) {
 	if n == nil {
 		return
@@ -218,9 +219,9 @@ func (f filter) match(rel string, above match) (m match, err error) {
 	return m, nil
 }
 
-// pick returns the part of n that the filter selects, or nil if it selects nothing. at is
-// the path of n in the source, and rel the same path relative to the source path of the
-// copy. m is the result of matching rel.
+// pick returns n with the entries in it that the filter selects, or nil if the filter
+// selects nothing. at is the path of n in the source, and rel the same path relative to
+// the source path of the copy. m is the result of matching rel.
 func (f filter) pick(n *tree.Node, at, rel string, m match) (*selectedNode, error) {
 	p := &selectedNode{node: n, path: at, included: m.included}
 	if f.include == nil && f.exclude == nil {
@@ -256,9 +257,9 @@ func (f filter) pick(n *tree.Node, at, rel string, m match) (*selectedNode, erro
 	return p, nil
 }
 
-// wildcard returns the paths in n that match a pattern such as /a/*/b, sorted. It follows
-// symbolic links only in the part before the first element with a wildcard. If follow is
-// false, it does not follow a link in the last element of this part.
+// wildcard returns the sorted paths in the tree n that match a pattern such as /a/*/b. It
+// follows symbolic links only in the elements before the first one with a wildcard. If
+// follow is false, it does not follow a link in the last of these elements.
 func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
 	parts := strings.Split(strings.Trim(path.Clean("/"+pattern), "/"), "/")
 	fixed := 0
@@ -282,8 +283,8 @@ func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
 	return list, err
 }
 
-// glob appends the paths below n that match a pattern to list. at is the path of n, and
-// parts are the elements of the pattern.
+// glob searches the directory n, whose path is at, and appends the paths that match a
+// pattern to list. parts are the elements of the pattern.
 func glob(n *tree.Node, at string, parts []string, list *[]string) error {
 	if n == nil || n.Kind() != tree.Dir {
 		return nil

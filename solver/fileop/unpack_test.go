@@ -38,9 +38,10 @@ func unpack(input, from int64) *pb.FileAction {
 	}}
 }
 
-// TestUnpackWhiteout checks how an archive's 0/0 character device is unpacked. On files of
-// an input, it is an error, even after other actions, because BuildKit has an overlay
-// there. On scratch, it deletes the file at the path of the device.
+// TestUnpackWhiteout checks how an archive's 0/0 character device is unpacked. In a tree
+// that is based on an input, it is an error, even after other actions, because BuildKit
+// uses an overlay in this case. In a tree created from scratch, it deletes the file at the
+// path of the device.
 func TestUnpackWhiteout(t *testing.T) {
 	s := newStore(t)
 	in := []*tree.Node{

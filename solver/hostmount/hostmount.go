@@ -100,7 +100,7 @@ func (h *Mounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOp
 	}
 }
 
-// exists reports whether the file of lock still exists at its path. A reset may have
+// exists reports whether the locked file is still the file at its path. A reset may have
 // renamed the directory of the cache mount before the file was locked.
 func exists(lock *flock.Flock) bool {
 	locked, err := lock.Stat()
@@ -191,9 +191,9 @@ func (h *Mounts) Caches(ctx context.Context) ([]CacheMount, error) {
 	return list, err
 }
 
-// tryLock locks a cache mount, and reports whether it succeeded. For the sharing modes
-// private and locked, the lock is exclusive. If the cache mount is in use, private returns
-// false, and locked waits. For the mode shared, tryLock waits until no process has an
+// tryLock locks a cache mount, and reports whether it succeeded. The sharing modes private
+// and locked need an exclusive lock. If the cache mount is in use, tryLock returns false
+// for private and waits for locked. For the mode shared, it waits until no process has an
 // exclusive lock. A shared lock only prevents removal and exclusive use.
 func tryLock(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt) (bool, error) {
 	switch sharing {

@@ -102,8 +102,8 @@ func (s *Snapshot) Layers() []Layer {
 // of the image has an entry for it.
 func (s *Snapshot) With(n *tree.Node) *Snapshot { return s.WithBlob(n, nil) }
 
-// WithBlob returns a snapshot as With does. b is the archive of the added layer in an
-// image.
+// WithBlob returns a snapshot as With does. b describes the added layer as it is stored in
+// an image.
 func (s *Snapshot) WithBlob(n *tree.Node, b *LayerBlob) *Snapshot {
 	upper := tree.RefTo(n)
 	l := Layer{LayerRef: tree.LayerRef{Lower: s.Ref(), Upper: upper}, Blob: b}

@@ -1,7 +1,8 @@
-// Package track reports the progress of parts of a vertex, such as downloads.
+// Package track reports the progress of parts of a vertex. A part is one operation that
+// takes long, such as the download of one layer.
 //
-// Code that shows progress adds a reporter to a context with [WithReporter]. Code that
-// takes long calls [Start] with this context, and does not know the reporter.
+// Code that shows progress adds a reporter to a context with [WithReporter]. Functions
+// that take long pass this context to [Start], and need not know the reporter.
 package track
 
 import (
@@ -29,16 +30,18 @@ func WithReporter(ctx context.Context, report func(Status)) context.Context {
 	return context.WithValue(ctx, reporterKey{}, report)
 }
 
-// Tracker reports the progress of one part of a vertex. Safe for concurrent use.
+// Tracker reports the progress of one part of a vertex, such as the download of one layer.
+// Safe for concurrent use.
 type Tracker struct {
 	report func(Status)
 	mu     sync.Mutex
 	status Status
 }
 
-// Start returns a tracker that reports the progress of a part to the reporter of ctx. If
-// ctx has no reporter, the tracker does nothing. total is in bytes, or 0 if it is unknown.
-// The part appears as running until Done is called.
+// Start returns a tracker that reports the progress of one part of a vertex, such as the
+// download of a layer, to the reporter in ctx. id names the part, as described in
+// [Status]. total is its size in bytes, or 0 if the size is unknown. The part is shown as
+// running until Done is called. If ctx has no reporter, the tracker does nothing.
 func Start(ctx context.Context, id string, total int64) *Tracker {
 	t := &Tracker{status: Status{ID: id, Total: total}}
 	t.report, _ = ctx.Value(reporterKey{}).(func(Status))
@@ -49,7 +52,8 @@ func Start(ctx context.Context, id string, total int64) *Tracker {
 // Add reports progress by n more bytes.
 func (t *Tracker) Add(n int64) { t.update(func(s *Status) { s.Current += n }) }
 
-// Done reports that the part of the vertex has ended, with or without success.
+// Done reports that the download or other part of the vertex has ended, with or without
+// success.
 func (t *Tracker) Done() { t.update(func(s *Status) { s.Done = true }) }
 
 func (t *Tracker) update(change func(*Status)) {

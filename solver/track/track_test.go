@@ -27,7 +27,8 @@ func TestTracker(t *testing.T) {
 	}
 }
 
-// TestNoReporter checks that a tracker without a reporter only passes bytes on.
+// TestNoReporter checks that the readers and writers of a tracker still work if the
+// context has no reporter.
 func TestNoReporter(t *testing.T) {
 	tr := track.Start(t.Context(), "download", 0)
 	defer tr.Done()

@@ -44,8 +44,8 @@ type folder struct {
 	changes map[string]change // by name of the entry
 }
 
-// change is the state of an entry in an editor. If both fields are nil, the entry does not
-// exist.
+// change is the state of a directory entry in an editor: an immutable node, or a directory
+// that can be changed. If both fields are nil, the entry does not exist.
 type change struct {
 	node   *Node
 	folder *folder
@@ -103,7 +103,7 @@ func (f *folder) child(name string) (change, bool) {
 	return change{node: n}, n != nil
 }
 
-// kind returns the file type of an entry that exists.
+// kind returns the file type of the entry, which must exist.
 func (c change) kind() Kind {
 	if c.folder != nil {
 		return Dir
@@ -111,7 +111,7 @@ func (c change) kind() Kind {
 	return c.node.kind
 }
 
-// meta returns the metadata of an entry that exists.
+// meta returns the metadata of the entry, which must exist.
 func (c change) meta() Meta {
 	if c.folder != nil {
 		return c.folder.meta

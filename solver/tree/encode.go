@@ -88,7 +88,7 @@ func appendMeta(buf []byte, m Meta, times bool) []byte {
 	return buf
 }
 
-// appendString appends the length of s and s.
+// appendString appends s to buf, preceded by its length.
 func appendString(buf []byte, s string) []byte {
 	buf = binary.AppendUvarint(buf, uint64(len(s)))
 	return append(buf, s...)
@@ -119,7 +119,7 @@ type decoder struct {
 	err error
 }
 
-// decode returns the directory with the encoding data. It calls sub with the ID of each
+// decode returns the directory that data encodes. It calls sub with the ID of each
 // subdirectory to load it. It returns an error for data that encode would not write.
 func decode(data []byte, sub func(digest.Digest) (*Node, error)) (*Node, error) {
 	d := &decoder{buf: data}
@@ -188,7 +188,8 @@ func (d *decoder) node(sub func(digest.Digest) (*Node, error)) *Node {
 	return n
 }
 
-// meta reads metadata.
+// meta reads the metadata of a file or directory: mode, owner, time and extended
+// attributes.
 func (d *decoder) meta() Meta {
 	m := Meta{
 		Mode: uint32(d.uint(0o7777)),
@@ -249,7 +250,7 @@ func (d *decoder) uint(limit uint64) uint64 {
 	return v
 }
 
-// string reads a string, which follows its length.
+// string reads the length of a string and then the string.
 func (d *decoder) string() string {
 	n := d.uint(uint64(len(d.buf)))
 	if n > uint64(len(d.buf)) {

@@ -56,7 +56,8 @@ func FuzzLayerEntries(f *testing.F) {
 	})
 }
 
-// layerChecker checks layers by applying them to an empty tree and to the tree lower.
+// layerChecker checks layers by applying them to an empty tree and to the tree in its
+// field lower.
 type layerChecker struct {
 	store *Store
 	lower *Node

@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// HostFile describes a file of the host to the functions of a [HostReader].
+// HostFile describes a file of the host. It is the argument of the functions in a
+// [HostReader].
 type HostFile struct {
 	Path   string // in the tree
 	Info   fs.FileInfo
@@ -58,8 +59,9 @@ type hostReading struct {
 	blobs  map[string]Blob   // content of files with several names, by [system.version]
 }
 
-// entry reads the file called base in the current directory of the descent. name is the
-// path of the file in the tree. If the file is left out, entry returns nil.
+// entry returns a node for the file called base in the current directory of the descent
+// r.dirs. name is the path of the file in the tree. If the file is left out, entry returns
+// nil.
 func (r *hostReading) entry(base, name string) (*Node, error) {
 	if r.ctx.Err() != nil {
 		return nil, context.Cause(r.ctx)
@@ -84,9 +86,10 @@ func (r *hostReading) entry(base, name string) (*Node, error) {
 	return n, r.dirs.up()
 }
 
-// file returns the node for an open file, and the metadata for this node. If the file is a
-// directory, it becomes the current directory of the descent, and the node has neither
-// entries nor metadata. If the file is left out, the node is nil.
+// file returns the node for an open file, and the metadata for this node. name is the path
+// of the file in the tree. If the file is a directory, it becomes the current directory of
+// the descent r.dirs, and the node has neither entries nor metadata. If the file is left
+// out, the node is nil.
 func (r *hostReading) file(file hostFile, name string) (n *Node, meta Meta, err error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -149,7 +152,7 @@ func newSpecial(mode fs.FileMode, m Meta, d Device) *Node {
 	return nil
 }
 
-// inode returns the inode of the nodes for a file with several names. host is the
+// inode returns the inode that all nodes for a file with several names get. host is the
 // [system.inode] of the file, and name is one of its names. The inode is derived from the
 // name that the first call for the file passes.
 func (r *hostReading) inode(host, name string) string {
@@ -161,8 +164,9 @@ func (r *hostReading) inode(host, name string) string {
 	return inode
 }
 
-// dir returns the current directory of the descent with its entries, which it reads. name
-// is the path of the directory in the tree.
+// dir reads the entries of the current directory of the descent r.dirs, and returns a node
+// for the directory. name is the path of the directory in the tree, and meta the metadata
+// of the node.
 func (r *hostReading) dir(name string, meta Meta) (*Node, error) {
 	list, err := r.dirs.names(-1)
 	if err != nil {
@@ -182,8 +186,9 @@ func (r *hostReading) dir(name string, meta Meta) (*Node, error) {
 	return NewDir(meta, entries)
 }
 
-// blob stores the content of a regular file and returns its blob, unless [HostReader.Blob]
-// knows the blob. It reads a file with several names only once.
+// blob returns the content of a regular file as a blob. If [HostReader.Blob] does not know
+// the content, blob reads the file and stores it. It reads a file with several names only
+// once.
 func (r *hostReading) blob(file hostFile, f HostFile, sys system) (Blob, error) {
 	if r.Blob != nil {
 		if b, ok := r.Blob(f); ok {

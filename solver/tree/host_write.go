@@ -45,9 +45,9 @@ type hostWriter struct {
 	inodes map[string]string // path of the first file with each inode
 }
 
-// dir writes the directory n, which already exists as target, and everything below it. name
-// is the path of n in the tree. It sets the metadata last, because creating entries changes
-// the modification time.
+// dir writes everything in the directory n into target, the existing host directory for n,
+// and then sets the metadata of target. The metadata comes last because creating entries
+// changes the modification time. name is the path of n in the tree.
 func (w *hostWriter) dir(target *os.Root, name string, n *Node) error {
 	for _, e := range n.entries {
 		if w.ctx.Err() != nil {

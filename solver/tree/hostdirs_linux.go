@@ -35,8 +35,8 @@ func descend(name string) (*descent, error) {
 	return d, d.open(unix.AT_FDCWD, name, unix.O_RDONLY|unix.O_DIRECTORY)
 }
 
-// open opens a directory and makes it the current directory. name is relative to the
-// directory with the file descriptor dirfd.
+// open opens a directory and makes it the current directory of the descent. name is
+// relative to the directory with the file descriptor dirfd.
 func (d *descent) open(dirfd int, name string, flags int) error {
 	dir, err := openDirAt(dirfd, name, flags)
 	if err != nil {
@@ -87,7 +87,7 @@ func (d *descent) names(n int) ([]string, error) {
 	return d.dirs[len(d.dirs)-1].Readdirnames(n)
 }
 
-// down makes a subdirectory of the current directory the current directory.
+// down enters the subdirectory called name, which becomes the current directory.
 func (d *descent) down(name string) error {
 	f, err := d.file(name)
 	if err != nil {
@@ -164,7 +164,7 @@ func (d *descent) file(name string) (hostFile, error) {
 	return hostFile{f}, err
 }
 
-// enter makes the directory f the current directory of d.
+// enter makes f, which must be a directory, the current directory of d.
 func (f hostFile) enter(d *descent) error {
 	return d.open(int(f.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY)
 }

@@ -16,8 +16,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// makeDeep creates depth nested directories called name in a temporary directory, whose
-// path it returns. The innermost one contains a file of 5 bytes.
+// makeDeep returns the path of a new directory that contains depth nested directories
+// called name. The innermost one contains a file of 5 bytes.
 func makeDeep(t *testing.T, name string, depth int) string {
 	t.Helper()
 	top := filepath.Join(t.TempDir(), "top")
@@ -101,8 +101,8 @@ func TestDeepTrees(t *testing.T) {
 	}
 }
 
-// TestReadDeep checks that ReadDir reads a tree with the longest permitted paths with few
-// open files, and returns a short error for longer paths.
+// TestReadDeep checks that ReadDir keeps few files open while it reads a tree whose paths
+// have the maximum length, and that it returns a short error for longer paths.
 func TestReadDeep(t *testing.T) {
 	slowtest.Skip(t, "makes deep directories")
 	s, err := OpenStore(t.TempDir())

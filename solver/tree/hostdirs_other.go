@@ -46,7 +46,7 @@ func (d *descent) current() openDir { return d.dirs[len(d.dirs)-1] }
 // name. If n is negative, it returns all names.
 func (d *descent) names(n int) ([]string, error) { return d.current().Readdirnames(n) }
 
-// down makes a subdirectory of the current directory the current directory.
+// down enters the subdirectory called name, which becomes the current directory.
 func (d *descent) down(name string) error { return hostFile{d.current().root, name}.enter(d) }
 
 // up leaves the current directory: its parent becomes the current directory.
@@ -94,7 +94,7 @@ func (f hostFile) Stat() (fs.FileInfo, error) { return f.dir.Lstat(f.name) }
 // Close does nothing, because a hostFile holds no open file on this system.
 func (f hostFile) Close() error { return nil }
 
-// enter makes the directory f the current directory of d.
+// enter makes f, which must be a directory, the current directory of d.
 func (f hostFile) enter(d *descent) error {
 	root, err := f.dir.OpenRoot(f.name)
 	if err != nil {

@@ -170,11 +170,11 @@ func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
 	return r.e.Put(name, n)
 }
 
-// directory returns the path that dir, the parent directory of an entry, leads to through
-// symbolic links.
+// directory resolves the symbolic links in dir, the parent directory of an entry, and
+// returns the resulting path.
 //
-// Upstream: if a link in this path is dangling, reading an archive fails. For a layer of an
-// image, the missing directories are created.
+// Upstream: if a link in this path is dangling, reading an archive fails. For a layer of
+// an image, the missing directories are created.
 func (r *layerReader) directory(dir string) (string, error) {
 	dir = clean(dir)
 	at, err := r.e.Resolve(dir, true)

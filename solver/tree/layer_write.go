@@ -26,8 +26,8 @@ const Capability = "security.capability"
 
 // WriteLayer writes a layer to w as an uncompressed tar archive. Equal layers yield equal
 // bytes. The archive also lists the parent directories of changes, as other tools do. It
-// contains no sockets, because archives cannot, but a whiteout for each removed socket. If
-// ctx ends, WriteLayer returns an error.
+// leaves out sockets, which tar archives cannot represent, but contains a whiteout for
+// each removed socket. If ctx ends, WriteLayer returns an error.
 func WriteLayer(ctx context.Context, w io.Writer, layer Layer, store *Store, opt LayerOptions) error {
 	l := &layerWriter{ctx: ctx, tar: tar.NewWriter(w), upper: layer.Upper, store: store, opt: opt, inodes: map[string]string{}, dirs: map[string]bool{"": true}}
 	if err := Diff(layer.Lower, layer.Upper, l.change); err != nil {
@@ -47,7 +47,8 @@ type layerWriter struct {
 	dirs   map[string]bool   // directories that the archive lists already
 }
 
-// change writes the entries for one change, after its parent directories.
+// change writes the entry for the change c, preceded by entries for its parent
+// directories.
 func (l *layerWriter) change(c Change) error {
 	if c.Path == "" {
 		return nil // container runtimes create the root, so layers do not list it
@@ -82,7 +83,8 @@ func (l *layerWriter) parents(dir string) error {
 	return l.node(dir, l.upper.Get(dir))
 }
 
-// node writes the entry for a node.
+// node writes the entry for the node n at the path name. If the archive already lists a
+// node with the same inode, the entry is a hard link.
 func (l *layerWriter) node(name string, n *Node) error {
 	h := &tar.Header{
 		Name: name, Mode: int64(n.meta.Mode), Uid: int(n.meta.UID), Gid: int(n.meta.GID),

@@ -90,7 +90,7 @@ func (m Meta) WithXattrs(attrs []Xattr) []Xattr {
 // Device is the number of a character or block device.
 type Device struct{ Major, Minor uint32 }
 
-// Blob identifies the content of a file, which a [Store] contains.
+// Blob identifies the content of a file in a [Store].
 type Blob struct {
 	Digest digest.Digest
 	Size   int64 // bytes

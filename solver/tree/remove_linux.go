@@ -30,7 +30,8 @@ func RemoveAll(name string) error {
 	return err
 }
 
-// removeRetries is the maximum number of attempts after the first one.
+// removeRetries is the maximum number of times that RemoveAll tries again after its first
+// attempt.
 const removeRetries = 3
 
 // remover removes the file or directory called name. Its descent starts at the parent

@@ -19,8 +19,8 @@ var (
 // Upstream: containerd's limit. Linux has 40.
 const maxLinks = 255
 
-// linkText is the number of bytes of a link target that count as one lookup, because long
-// targets take time, too.
+// linkText is the number of bytes of a link target that count as one lookup. Long targets
+// count more because they take longer to resolve.
 const linkText = 16
 
 // resolver holds the state of resolve: the part of the path that is resolved already.

@@ -17,8 +17,8 @@ func (s *Store) StubSockets(n *Node) (*Node, error) {
 	return n.stubSockets(empty), nil
 }
 
-// stubSockets returns a copy of the tree n in which a file with the blob empty replaces each
-// socket.
+// stubSockets returns a copy of the tree n in which a file replaces each socket. The
+// content of these files is the blob empty.
 func (n *Node) stubSockets(empty Blob) *Node {
 	switch {
 	case n.kind == Socket:
