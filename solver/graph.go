@@ -24,7 +24,7 @@ type Vertex struct {
 	Locations []Location
 }
 
-// Edge refers to an output of a vertex.
+// Edge refers to an output of a vertex by its index.
 type Edge struct {
 	Vertex *Vertex
 	Index  int

@@ -205,8 +205,8 @@ func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) (err error) {
 	return err
 }
 
-// agent makes out the mount of a socket that gives access to the SSH agent s. It returns
-// false if the agent is optional and does not exist.
+// agent configures the mount out as a socket that gives access to the SSH agent s. It
+// returns false if the agent is optional and does not exist.
 func (x *execRun) agent(ctx context.Context, out *runner.Mount, s *pb.SSHOpt) (bool, error) {
 	var socket string
 	var ok bool

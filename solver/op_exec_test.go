@@ -107,8 +107,9 @@ func (c *oneCache) Cache(_ context.Context, _ string, _ pb.CacheSharingOpt, from
 	return c.dir, func() {}, nil
 }
 
-// TestCacheMountSource checks a cache mount with from= and source=. Its directory must
-// start as a copy of the whole snapshot, although only the source path is mounted.
+// TestCacheMountSource checks a cache mount with the options from and source. Its
+// directory must start as a copy of the whole snapshot, although only the source path is
+// mounted.
 func TestCacheMountSource(t *testing.T) {
 	c := &oneCache{dir: "/cache"}
 	p, err := runExec(t, c, &pb.ExecOp{

@@ -42,7 +42,7 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-// script executes the script of a test case of [TestSchedule].
+// script runs the lines of a [TestSchedule] test case in a testbed.
 type script struct{ g *testbed }
 
 // lines executes a script, line by line.

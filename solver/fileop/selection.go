@@ -147,7 +147,8 @@ func (p *selectedNode) write(b *strings.Builder) {
 	b.WriteString("end\n")
 }
 
-// list adds the selected nodes at and below p to files, by path.
+// list adds the selected nodes at and below p to the map files, by their paths in the
+// source.
 func (p *selectedNode) list(files map[string]*tree.Node) {
 	if p.complete {
 		AddFiles(p.path, p.node, files)

@@ -36,7 +36,7 @@ func WriteDir(ctx context.Context, dir string, n *Node, s *Store, opt HostOption
 	return errors.Join(w.dir(root, "", n), root.Close())
 }
 
-// hostWriter writes the files of one tree.
+// hostWriter writes the files of one tree to a directory of the host.
 type hostWriter struct {
 	ctx    context.Context
 	store  *Store

@@ -124,9 +124,9 @@ func (d *descent) up() error {
 	return errors.Join(err, last.Close())
 }
 
-// reopen opens the current directory again, which was closed because of maxOpenDirs. It
-// opens the parent of from, the subdirectory that the descent has just left. If this is
-// another directory, because from was moved, it returns an error.
+// reopen opens the current directory again after it was closed because of maxOpenDirs. It
+// opens the parent of from, the subdirectory that the descent has just left. If from was
+// moved, its parent is another directory, and reopen returns an error.
 func (d *descent) reopen(from openDir) error {
 	d.closed--
 	was := &d.dirs[d.closed]

@@ -28,8 +28,8 @@ func descend(name string) (*descent, error) {
 	return d, d.open(root)
 }
 
-// open makes the directory root the current directory, at the end of the path. The descent
-// closes root later.
+// open makes the directory root the current directory of the descent, which closes root
+// later.
 func (d *descent) open(root *os.Root) error {
 	f, err := root.Open(".")
 	if err != nil {

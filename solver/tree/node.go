@@ -66,8 +66,8 @@ type Meta struct {
 // Xattr is an extended attribute.
 type Xattr struct{ Name, Value string }
 
-// Equal reports whether m and o are equal. Times are compared as instants, regardless of
-// their location.
+// Equal reports whether m and o are equal. Times are equal if they are the same instant,
+// even in different time zones.
 func (m Meta) Equal(o Meta) bool {
 	return m.Mode == o.Mode && m.UID == o.UID && m.GID == o.GID && m.ModTime.Equal(o.ModTime) && slices.Equal(m.Xattrs, o.Xattrs)
 }
