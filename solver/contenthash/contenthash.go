@@ -110,7 +110,7 @@ func (h *Hasher) at(ctx context.Context, t Tree, name string, follow bool) (dige
 	return h.recursive(ctx, n)
 }
 
-// recursive returns the digest of a node with everything below it.
+// recursive returns the digest of the node n, which covers everything below it.
 func (h *Hasher) recursive(ctx context.Context, n *tree.Node) (digest.Digest, error) {
 	if n.Kind() != tree.Dir {
 		return h.node(ctx, n)

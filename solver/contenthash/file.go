@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// Type flags of files in headers of tar archives.
+// The flags for file types in headers of tar archives.
 const (
 	flagFile    = "0"
 	flagSymlink = "2"

@@ -64,7 +64,8 @@ type verifier struct {
 	results map[digest.Digest]error // by digest of a directory or blob; nil if it is intact
 }
 
-// snapshots returns an error if data of one of the snapshots is damaged or missing.
+// snapshots returns an error if a directory or blob of one of the snapshots is damaged or
+// missing.
 func (w *verifier) snapshots(list []*snapshot.Snapshot) error {
 	for _, s := range list {
 		if err := w.ref(s.Ref()); err != nil {
@@ -85,7 +86,8 @@ func (w *verifier) snapshots(list []*snapshot.Snapshot) error {
 	return nil
 }
 
-// ref returns an error if data of the tree that r refers to is damaged or missing.
+// ref returns an error if a directory or blob of the tree that r refers to is damaged or
+// missing.
 func (w *verifier) ref(r *tree.Ref) error {
 	n, err := r.Node()
 	if err != nil {
@@ -94,7 +96,8 @@ func (w *verifier) ref(r *tree.Ref) error {
 	return w.tree(n)
 }
 
-// tree returns an error if data of a directory, or of anything below it, is damaged or missing.
+// tree returns an error if the directory n, or a directory or blob below it, is damaged or
+// missing.
 func (w *verifier) tree(n *tree.Node) error {
 	if err, ok := w.results[n.ID()]; ok {
 		return err

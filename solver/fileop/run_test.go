@@ -112,8 +112,8 @@ func rm(a *pb.FileActionRm) *pb.FileAction {
 // byID returns an option for the user or group with this numeric id.
 func byID(n uint32) *pb.UserOpt { return &pb.UserOpt{User: &pb.UserOpt_ByID{ByID: n}} }
 
-// byName returns a user or group whose name is looked up in the account files of the input
-// with this index.
+// byName returns an option for the user or group with this name, which is looked up in the
+// account files of the input with this index.
 func byName(name string, input int64) *pb.UserOpt {
 	return &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: name, Input: input}}}
 }
