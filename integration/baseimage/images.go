@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// An Image is a base image and the names under which it is pushed.
+// An Image is a base image and the repository names and tags under which it is pushed.
 type Image struct {
 	Names []string        // repository:tag, without the registry host
 	Root  remote.Taggable // index or manifest that the names refer to

@@ -39,8 +39,8 @@ func TestSame(t *testing.T) {
 	}
 }
 
-// otherConverter is a converter that ignores its input and always converts the Dockerfile of
-// the field as.
+// otherConverter is a wrong converter, for tests. It always converts the Dockerfile in
+// field as, whatever its input is.
 type otherConverter struct {
 	ours
 	as *file

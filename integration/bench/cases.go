@@ -36,8 +36,8 @@ type file struct {
 
 var sizes = []int{10, 100, 1000, 4000}
 
-// chains contains generators of Dockerfiles that consist of n similar parts. They show how the
-// conversion time grows with n.
+// chains contains generators of Dockerfiles with n similar instructions or stages. They
+// show how the conversion time grows with n.
 var chains = []struct {
 	name string
 	make func(n int) string
@@ -53,7 +53,8 @@ var chains = []struct {
 	{"ENV and RUN", func(n int) string { return "FROM alpine\n" + repeat(n/2, "ENV V%d=value%[1]d\nRUN echo $V%[1]d\n") }},
 }
 
-// repeat concatenates n texts. Text i is format with the arguments i and i+1.
+// repeat formats format n times and concatenates the results. The arguments are i and i+1,
+// where i counts from 0 to n-1.
 func repeat(n int, format string) string {
 	var b strings.Builder
 	for i := range n {

@@ -18,13 +18,15 @@ type turn struct {
 	bytes float64 // bytes allocated
 }
 
-// measurement contains the turns of each converter: measurement[i] is for converter i.
+// measurement contains the results of all turns: measurement[i] is one result per turn for
+// the converter with index i.
 type measurement [][]turn
 
 // turnDuration is the approximate duration of a turn. Longer turns would not be more accurate.
 const turnDuration = 50 * time.Millisecond
 
-// measure measures a case with all converters, which take turns. count is the number of turns.
+// measure measures the conversion of a case by each converter. The converters take turns,
+// and count is the number of turns.
 func measure(ctx context.Context, c *benchCase, converters []converter, count int) (measurement, error) {
 	if err := checkEqual(ctx, c, converters); err != nil {
 		return nil, err
@@ -73,8 +75,8 @@ func measureTurn(ctx context.Context, c *benchCase, conv converter, times int) (
 	}, nil
 }
 
-// checkEqual returns an error if the results of the converters differ. If c.skipFailures is
-// set, it drops files from c that fail or differ.
+// checkEqual checks that all converters return the same result for each file of case c.
+// Otherwise it returns an error, or, if c.skipFailures is set, removes the file from c.
 func checkEqual(ctx context.Context, c *benchCase, converters []converter) error {
 	var equal []file
 	for i := range c.files {

@@ -104,8 +104,9 @@ type result struct {
 	disk    int64 // size of the state in bytes
 }
 
-// measure runs the builders in turns, so that each builds the case runs times. Unless the case
-// is cold, each builder first fills its cache with an uncounted build.
+// measure measures the builds of case c. The builders take turns; each turn has one build
+// per builder, and runs is the number of turns. Unless the case is cold, each builder first
+// fills its cache with an uncounted build.
 func measure(ctx context.Context, r *rig.Rig, c *benchCase, builders []builder, runs int) ([]*result, error) {
 	dir, err := r.TempDir("bench")
 	if err != nil {
@@ -148,8 +149,8 @@ func measure(ctx context.Context, r *rig.Rig, c *benchCase, builders []builder, 
 	return results, nil
 }
 
-// build runs one build and adds its time and memory to res. If turn is negative, the build only
-// fills the cache and adds nothing.
+// build runs one build of case c with the builder b and records its time and memory in res.
+// If turn is negative, the build only fills the cache and is not recorded.
 func (res *result) build(ctx context.Context, b builder, c *benchCase, dir string, turn int) error {
 	if c.cold {
 		if err := b.empty(ctx); err != nil {

@@ -64,8 +64,9 @@ func Parse(data []byte) (*Case, error) {
 
 var againName = regexp.MustCompile(`^again([2-9]?)$`)
 
-// build returns the build that the header prefix name selects, such as again2. It adds missing
-// builds to the case. If the prefix is invalid, it returns nil.
+// build returns the build to which the header prefix name belongs. For example, "again2"
+// belongs to the third build. build adds missing builds to the case. If the prefix is
+// invalid, it returns nil.
 func (c *Case) build(name string) *step {
 	m := againName.FindStringSubmatch(name)
 	if m == nil {
@@ -124,7 +125,7 @@ func (c *Case) addFile(f txtar.File) error {
 	return nil
 }
 
-// addHeader applies one header line, "key: value".
+// addHeader adds the content of a header line such as "attr: target=x" to the case.
 func (c *Case) addHeader(line string) error {
 	key, value, ok := strings.Cut(line, ": ")
 	if !ok {
@@ -167,7 +168,8 @@ func (c *Case) addHeader(line string) error {
 	return nil
 }
 
-// attrs returns all frontend options of build n, including those of earlier builds.
+// attrs returns the frontend options of build n of the case, where build 0 is the first
+// one. They include the options of earlier builds.
 func (c *Case) attrs(n int) map[string]string {
 	all := map[string]string{}
 	for _, b := range c.builds[:n+1] {
@@ -179,7 +181,8 @@ func (c *Case) attrs(n int) map[string]string {
 	return all
 }
 
-// dockerfile returns the Dockerfile that build n uses.
+// dockerfile returns the text of the Dockerfile for build n of the case, where build 0 is
+// the first one. It is "" if no build up to n has a Dockerfile.
 func (c *Case) dockerfile(n int) string {
 	for ; n >= 0; n-- {
 		if text := c.builds[n].dockerfile; text != nil {

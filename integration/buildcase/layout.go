@@ -83,8 +83,8 @@ func (l *Layout) apply(b step) error {
 	return setDefaultTimes(l.dir, l.start)
 }
 
-// write writes a file of the case to disk. It first removes an existing file of this path, and
-// any file whose path is needed for a parent directory.
+// write writes a file of the case to disk. It first removes whatever has the same path, and
+// files whose path is now needed for a directory.
 func (l *Layout) write(f txtar.File) error {
 	for at := f.Name; at != "."; at = filepath.Dir(at) {
 		path := filepath.Join(l.dir, at)

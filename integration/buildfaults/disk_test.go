@@ -95,8 +95,8 @@ func TestFullState(t *testing.T) {
 	}
 }
 
-// TestFullOutput checks that a build that cannot write its output leaves the previous output
-// unchanged and no partial files.
+// TestFullOutput checks builds whose output is on a full or read-only filesystem. They must
+// fail with a clear error, leave the previous output unchanged and leave no partial files.
 func TestFullOutput(t *testing.T) {
 	s := newFullSite(t)
 	small := filepath.Join(s.dir, "small")
@@ -135,8 +135,9 @@ func TestFullOutput(t *testing.T) {
 	}
 }
 
-// TestUnusableState checks that a state directory that cannot be used causes one clear error:
-// a file, a directory of another user, a read-only filesystem.
+// TestUnusableState checks that a build fails with one clear error if it cannot use its
+// state directory: because the path is a file, belongs to another user or is on a read-only
+// filesystem.
 func TestUnusableState(t *testing.T) {
 	s := newSite(t, "FROM base\nRUN cat /bin/sh > /x\n")
 	s.runner = "portable"
@@ -176,9 +177,9 @@ func TestUnusableState(t *testing.T) {
 	}
 }
 
-// TestOrdinaryUser checks builds without root whose steps create directories without write
-// permission, in cache mounts and in the result. Later builds must be able to use these
-// directories, and a prune must be able to remove them.
+// TestOrdinaryUser checks builds of an unprivileged user whose steps create directories
+// without write permission, in cache mounts and in the result. Later builds must be able to
+// use these directories, and a prune must be able to remove them.
 func TestOrdinaryUser(t *testing.T) {
 	for _, runner := range []string{"portable", "auto"} {
 		s := newSite(t, "FROM base\nRUN --mount=type=cache,target=/c mkdir -p /d/e /c/f; echo x > /d/e/x; echo y > /c/f/y; chmod 555 /d/e /d /c/f\nARG V\nRUN --mount=type=cache,target=/c cat /c/f/y > /z; echo $V >> /z\n")

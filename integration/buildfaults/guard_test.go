@@ -72,7 +72,8 @@ func TestNoProcessLeft(t *testing.T) {
 }
 
 // wantNoChildren checks that this process has no children, at once if immediate is set,
-// otherwise within 20 seconds. If the check fails, it kills the processes of group.
+// otherwise within 20 seconds. If the check fails, it kills the process group with id
+// group.
 func wantNoChildren(t *testing.T, group int, immediate bool) {
 	t.Helper()
 	if immediate {

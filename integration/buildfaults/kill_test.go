@@ -21,8 +21,8 @@ var (
 	kills = flag.Int("kills", 200, "number of kills")
 )
 
-// killedDockerfile contains everything that a kill can interrupt: concurrent stages, a copy of
-// the context, a cache mount, and a step of an ordinary user.
+// killedDockerfile covers everything that a kill can interrupt: concurrent stages, a build
+// context copy, a cache mount and a RUN step with a non-root user.
 const killedDockerfile = `FROM base AS one
 COPY changing /
 RUN --mount=type=cache,target=/c cat changing changing > /one; echo x > /c/x; sleep 0.02
@@ -94,8 +94,9 @@ func (k *killer) removeState() {
 	}
 }
 
-// round kills a command at a random time, then checks the state and the next build. i selects
-// the kind of command.
+// round kills a command at a random time, then checks the state and the next build. The
+// number i selects a build from nothing, a build without cache, a prune or an ordinary
+// build.
 func (k *killer) round(i int) {
 	k.setVariant(k.IntN(variants))
 	cmd, what := k.command(k.outputs()...), "build"
@@ -158,8 +159,8 @@ func (k *killer) checkState(about string) {
 	}
 }
 
-// TestStepDiesWithBuild checks that a step of root and a step of an ordinary user die when the
-// build is killed.
+// TestStepDiesWithBuild checks that killing the build also kills its RUN steps, whether
+// they run as root or as an unprivileged user.
 func TestStepDiesWithBuild(t *testing.T) {
 	for _, user := range []string{"0", "1000"} {
 		s := newSite(t, "FROM base\nUSER "+user+"\nRUN echo started; sleep 100\n")

@@ -94,11 +94,12 @@ func (s *site) write(name, data string) {
 	}
 }
 
-// archivePath returns the path of the OCI archive that a build writes if it gets the flags that
-// outputs returns.
+// archivePath returns the path of the OCI archive that the flags from method outputs make a
+// build write.
 func (s *site) archivePath() string { return filepath.Join(s.dir, "out", "image.tar") }
 
-// command returns a build command whose result depends only on the build context and args.
+// command returns a slipway build command whose result depends only on the build context
+// and args. args are additional command-line arguments.
 func (s *site) command(args ...string) *exec.Cmd {
 	all := []string{
 		"build", "--state", s.state, "--build-context", "base=" + base, "--progress", "plain", "--runner", s.runner,
@@ -112,8 +113,9 @@ func (s *site) outputs() []string {
 	return []string{"-o", "type=oci,rewrite-timestamp=true,dest=" + s.archivePath(), "-o", filepath.Join(s.dir, "out", "files")}
 }
 
-// start returns a slipway command that runs as the user of s. The command gets its own process
-// group, so that wantNoProcess can find processes that the command leaves running.
+// start returns a slipway command with the arguments args, which runs as the test's user.
+// The command gets its own process group, so that wantNoProcess can find processes that the
+// command leaves running.
 func (s *site) start(args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(s.t.Context(), program, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -41,7 +41,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestBuilds checks that our solver and BuildKit agree on random builds.
+// TestBuilds checks that our solver and BuildKit produce the same results for random
+// builds.
 func TestBuilds(t *testing.T) {
 	r, err := rig.Start(t.Context(), rig.Options{Log: os.Stderr})
 	if err != nil {

@@ -16,7 +16,8 @@ type Case struct {
 	Changes []*Change // changes before each further build
 }
 
-// A File is an entry of the build context.
+// A File is a generated entry of the build context: a file, directory, link, named pipe,
+// socket or archive.
 type File struct {
 	Kind    string   // file, dir, link, hard, fifo, socket or archive
 	Path    string   // path relative to the context
@@ -34,7 +35,8 @@ type Stage struct {
 	Instructions []*Instruction
 }
 
-// An Instruction is one instruction of the Dockerfile.
+// An Instruction is one instruction of a generated Dockerfile, in parts that can be changed
+// or removed separately.
 type Instruction struct {
 	Word    string // keyword: COPY, RUN, …
 	Flags   []string
@@ -45,13 +47,15 @@ type Instruction struct {
 	JSON    bool   // set if the arguments are a JSON array
 }
 
-// An Arg is an argument of an instruction.
+// An Arg is one argument of a generated instruction, with its heredoc body if it starts a
+// heredoc.
 type Arg struct {
 	Text string
 	Body string // body of the heredoc that Text starts; "" for none
 }
 
-// A Change contains everything that changes before a further build.
+// A Change contains modifications of headers, files and instructions, which are made before
+// the second or third build of a case.
 type Change struct {
 	Headers []string // header lines without the prefix "again: "
 	Files   []*File  // added or replaced regular files
@@ -123,8 +127,9 @@ func section(b *strings.Builder, name, text string) {
 	}
 }
 
-// headers returns the header lines that create f. The lines in last set the time of f, and must
-// follow the header lines of all files, because creating other files could change the time.
+// headers returns the header lines that create the context file f. The lines in last set
+// its time. They must follow the headers of all files, because creating other files could
+// change the time.
 func (f *File) headers() (headers, last []string) {
 	path := quotePath("context/" + f.Path)
 	switch f.Kind {
@@ -202,7 +207,8 @@ func (c *Case) dockerfile(build int) string {
 	return b.String()
 }
 
-// isStamp reports whether i creates the file that makes a stage unique to the case.
+// isStamp reports whether the instruction i creates the stamp file. The content of this
+// file is unique to the case, so that cases share no cached stages.
 func (i *Instruction) isStamp() bool { return strings.HasPrefix(i.Dest, "/.c") }
 
 // String returns the instruction in Dockerfile syntax, with its heredocs and a final newline.

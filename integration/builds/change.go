@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// options chooses random options for the first build.
+// options sets random frontend options for the first build. It also defines the build
+// secret if a RUN instruction mounts one.
 func (g *generator) options() {
 	for _, s := range g.c.Stages {
 		for _, i := range s.Instructions {
@@ -51,7 +52,8 @@ func (g *generator) stageNames() []string {
 	return names
 }
 
-// change generates the changes before a further build.
+// change adds one Change to the case: random modifications of files, instructions and
+// options before the next build.
 func (g *generator) change() {
 	ch := &Change{}
 	g.c.Changes = append(g.c.Changes, ch)
@@ -68,9 +70,9 @@ func (g *generator) change() {
 	}
 }
 
-// unmodified returns the path of a random context file that has one of kinds, a list separated
-// by blanks. It returns "" if no such file exists, or if an earlier change already modifies
-// files of the context.
+// unmodified returns the path of a random context file. The file has one of the kinds in
+// kinds, such as "file dir". The result is "" if no such file exists, or if an earlier
+// change already modifies files of the context.
 func (g *generator) unmodified(kinds string) string {
 	var list []string
 	for _, f := range g.c.Files {
@@ -120,7 +122,7 @@ func (g *generator) removeFile(ch *Change) {
 	ch.Headers = append(ch.Headers, header)
 }
 
-// edit adds a random change of one instruction to ch.
+// edit adds one random edit to the change ch: a new, removed or modified instruction.
 func (g *generator) edit(ch *Change) {
 	if g.chance(20) {
 		ch.Edits = append(ch.Edits, Edit{New: g.instruction()})

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// dockerfile generates one to three stages.
+// dockerfile generates the one to three stages of the case's Dockerfile.
 func (g *generator) dockerfile() {
 	for n := range 1 + g.r.IntN(3) {
 		name := fmt.Sprintf("s%d", n)
@@ -44,8 +44,8 @@ func instruction(word string, args ...string) *Instruction {
 	return i
 }
 
-// stamp returns an instruction that makes the cache keys of everything after it unique to this
-// case.
+// stamp returns the stamp, an instruction whose content is unique to the case. Cases
+// therefore share no cached steps after it.
 func (g *generator) stamp() *Instruction {
 	return &Instruction{Word: "COPY", Args: []Arg{{Text: "<<stamp", Body: g.mark + "\n"}}, Dest: "/." + g.mark, Sep: " "}
 }
@@ -80,7 +80,8 @@ func (g *generator) setUp() []*Instruction {
 		g.pick("ln /w/a /w/d/e/h", "ln -s a /w/l", "chmod 750 /w/d", "chown 7:8 /w/b", "ln -s /w/d /w/l; touch /w/d/e/f", "touch -d '2001-02-03 04:05:06' /w/d/e /w/a"), "|| true"))
 }
 
-// recordPaths records that paths exist in the current stage.
+// recordPaths adds paths to the known paths of the current stage, from which later COPY
+// instructions choose sources.
 func (g *generator) recordPaths(paths ...string) {
 	g.stagePaths[len(g.stagePaths)-1] = append(g.stagePaths[len(g.stagePaths)-1], paths...)
 }
@@ -88,7 +89,7 @@ func (g *generator) recordPaths(paths ...string) {
 // base returns the base image of the current stage.
 func (g *generator) base() string { return g.bases[len(g.bases)-1] }
 
-// instruction generates an instruction for the current stage.
+// instruction generates a random instruction for the current stage, most often RUN or COPY.
 func (g *generator) instruction() (i *Instruction) {
 	run := 38
 	if g.base() == "scratch" {
@@ -150,7 +151,8 @@ func (g *generator) copyFlags() []string {
 	return list
 }
 
-// sources returns random source patterns that match files of the context.
+// sources returns random sources for a COPY or ADD. Most are paths in the context, or
+// patterns that match some.
 func (g *generator) sources() []string {
 	var list []string
 	for range 1 + g.r.IntN(3)*g.r.IntN(2) {
@@ -166,7 +168,8 @@ func (g *generator) sources() []string {
 	return list
 }
 
-// stageSources returns random source patterns that match files of a stage.
+// stageSources returns random sources for a COPY from a stage, which has the given number.
+// Most of them exist in the stage.
 func (g *generator) stageSources(stage int) []string {
 	list := []string{g.pick(g.stagePaths[stage]...)}
 	if g.chance(20) {
@@ -178,7 +181,8 @@ func (g *generator) stageSources(stage int) []string {
 	return list
 }
 
-// copy generates a COPY instruction.
+// copy generates a COPY instruction. It copies random files from the context, an earlier
+// stage or an image.
 func (g *generator) copy() *Instruction {
 	i := &Instruction{Word: "COPY", Flags: g.copyFlags(), Dest: g.destination(), Sep: " "}
 	var sources []string
@@ -204,8 +208,8 @@ func (g *generator) copy() *Instruction {
 	return i
 }
 
-// setSources sets the sources of i. If the sources require it, it selects the JSON form and
-// adds a slash to the destination.
+// setSources adds sources to the arguments of the COPY or ADD instruction i. If the sources
+// require it, setSources selects the JSON form and adds a slash to the destination.
 func (g *generator) setSources(i *Instruction, sources []string) {
 	for _, s := range sources {
 		i.JSON = i.JSON || strings.Contains(s, " ")
@@ -228,7 +232,7 @@ func (g *generator) copyText() *Instruction {
 	return i
 }
 
-// add generates an ADD instruction.
+// add generates an ADD instruction with random flags and sources, usually an archive.
 func (g *generator) add() *Instruction {
 	i := &Instruction{Word: "ADD", Flags: g.copyFlags(), Dest: g.destination(), Sep: " "}
 	sources := g.sources()

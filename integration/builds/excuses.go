@@ -94,7 +94,8 @@ func Unexcused(text []byte, diff string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// drop returns the lines of a difference without those that e excuses.
+// drop removes the lines that the excuse e covers from lines, a difference between two
+// images. It returns the other lines.
 func (e excuse) drop(lines []string) []string {
 	if e.pair == nil {
 		return slices.DeleteFunc(lines, func(line string) bool { return e.line == nil || e.line.MatchString(line) })

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// generator generates one case from random numbers.
+// generator is the state of generating one random case, such as the paths that exist in
+// each stage.
 type generator struct {
 	r          *rand.Rand
 	c          *Case
@@ -20,8 +21,8 @@ type generator struct {
 	cwd        string     // working directory of the current stage
 }
 
-// Generate returns case number of the sequence that seed selects. Equal arguments give equal
-// cases.
+// Generate returns one case of a sequence of random cases. seed selects the sequence, and
+// number is the position of the case in it. Equal arguments give equal cases.
 func Generate(seed uint64, number int) *Case {
 	g := &generator{
 		r:    rand.New(rand.NewPCG(seed, uint64(number))),
@@ -63,7 +64,8 @@ func (g *generator) optional(percent int, s string) string {
 	return ""
 }
 
-// weighted calls one random function of list. Its probability is proportional to its weight.
+// weighted calls one function in list, chosen at random. A function with twice the weight
+// is chosen twice as often.
 func (g *generator) weighted(list []choice) {
 	total := 0
 	for _, c := range list {
@@ -143,7 +145,8 @@ func (g *generator) kind(path string) string {
 	return g.words("file file file file file file file file file file file dir dir link link link hard fifo socket archive archive")
 }
 
-// setProperties sets random properties of f that suit its kind.
+// setProperties sets random properties of the context file f, such as its mode or content.
+// They suit the kind of f.
 func (g *generator) setProperties(f *File) {
 	switch f.Kind {
 	case "file":

@@ -46,8 +46,9 @@ type outcome struct {
 	output string // end of the output of the failed steps, indented
 }
 
-// Compare runs all builds of a case with both builders. It returns the difference between the
-// outcomes, or "" if they agree. text has the format of package buildcase.
+// Compare parses text, a case in the format of package buildcase, and runs all of its
+// builds with BuildKit and with our solver. It returns the difference between the outcomes,
+// or "" if they are equal.
 func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 	c, err := buildcase.Parse(text)
 	if err != nil {
@@ -147,9 +148,10 @@ func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...S
 	return diffs, want.err != nil, nil
 }
 
-// failAlike reports whether at least one of the truncated Dockerfiles fails in the same step
-// with both builders. If so, the builders agree: when several steps of a build fail, it is
-// random which error ends the build.
+// failAlike builds each of dockerfiles, which are truncated after different steps, with
+// BuildKit and with the solver s. It reports whether one of them fails in the same step
+// with both. If so, the difference of the complete build is accepted: when several steps
+// fail, it is random which error ends the build.
 func (r *Runner) failAlike(ctx context.Context, dir string, req rig.Request, s Solver, dockerfiles []string) (bool, error) {
 	req.Attrs = maps.Clone(req.Attrs)
 	delete(req.Attrs, "target")
@@ -305,8 +307,8 @@ func (r *Runner) buildWithSolver(ctx context.Context, dir string, req rig.Reques
 	return o, nil
 }
 
-// steps adds to o the names of the executed RUN steps and of the failed steps, and the output
-// of the failed ones.
+// steps records steps of the build in o: the names of the executed RUN steps, the names of
+// the failed steps, and the output of the failed ones.
 func (o *outcome) steps(res *rig.Result) {
 	for _, v := range res.Vertices {
 		switch {

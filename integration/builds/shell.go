@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// run generates a RUN instruction.
+// run generates a RUN instruction with one to five random commands, and sometimes with
+// mounts.
 func (g *generator) run() *Instruction {
 	i := &Instruction{Word: "RUN", Sep: "; ", Heredoc: g.chance(15)}
 	if g.chance(4) {
@@ -39,7 +40,7 @@ func (g *generator) file() string {
 	return g.words("/w /w/a /w/a /w/b /w/b /w/c /w/d /w/d /w/d/e /w/d/e/f /w/l /w/l/q /x /x/a /x/d /d /l /r r r/s /etc/c /tmp/t /new/deep /new/f ." + own)
 }
 
-// command generates a shell command.
+// command generates a random shell command that creates, changes, removes or lists files.
 func (g *generator) command() string {
 	p, q := g.file(), g.file()
 	return g.pick(
@@ -59,8 +60,9 @@ func (g *generator) command() string {
 	)
 }
 
-// otherDir returns dir, or /bin if dir contains other. A command that reads a directory while
-// it writes into it would have a random result.
+// otherDir returns a directory that a shell command can read while it writes to other. It
+// returns dir, or /bin if dir contains other: the command would read its own output, and
+// the result would be random.
 func otherDir(dir, other string) string {
 	if dir == "." || strings.HasPrefix(other+"/", dir+"/") {
 		return "/bin"

@@ -8,8 +8,8 @@ import (
 // A cut removes a part of a case. The returned function restores the part.
 type cut func() (undo func())
 
-// Shrink makes c smaller as long as fails returns true for it. It calls fails at most limit
-// times.
+// Shrink removes parts of c. It keeps a removal only if fails returns true for the smaller
+// case. It calls fails at most limit times.
 func Shrink(c *Case, limit int, fails func(*Case) bool) {
 	for again := true; again; {
 		again = false
@@ -65,8 +65,8 @@ func (c *Case) cuts() []cut {
 	return list
 }
 
-// cuts returns all ways to make a stage smaller, except removing its stamp, which makes the
-// case unique.
+// cuts returns one cut for each part of the stage that can be simplified or removed. It
+// never removes the stamp, the instruction that keeps cases from sharing cached stages.
 func (s *Stage) cuts() []cut {
 	var list []cut
 	if text := s.From.Args[0].Text; text != "busybox" && text != "scratch" {

@@ -19,7 +19,8 @@ type oracle struct {
 	out *json.Decoder
 }
 
-// question asks an oracle for the digest of the operation Op, or of files in Dir if Op is nil.
+// question is one request to an oracle. It asks for the digest of the LLB operation Op, or,
+// if Op is nil, of files in the directory Dir.
 type question struct {
 	Op []byte `json:",omitempty"`
 

@@ -63,8 +63,8 @@ func fileServer(t *testing.T, files string) string {
 	return server.URL + "/file"
 }
 
-// gitServer serves a Git repository over HTTP and returns its URL. The repository contains a
-// commit of files on branch main.
+// gitServer serves a Git repository over HTTP and returns its URL. Branch main contains one
+// commit with the content of the directory files.
 func gitServer(t *testing.T, files string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -84,7 +84,8 @@ func writeArchive(t *testing.T, archive string) string {
 	return dir
 }
 
-// wantFile checks that the exported file has content want. It joins the elements of path.
+// wantFile checks that an exported file has the content want. The elements of path are
+// joined to the path of the file.
 func wantFile(t *testing.T, want string, path ...string) {
 	t.Helper()
 	got, err := os.ReadFile(filepath.Join(path...))

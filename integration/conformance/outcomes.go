@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// An outcome is the result of a test.
+// An outcome is the result of a test, such as pass, fail or skip.
 type outcome string
 
 const (
@@ -52,8 +52,8 @@ type event struct {
 	Output string
 }
 
-// readOutcomes reads test events from r until it ends. It writes each failure to progress as
-// soon as it occurs, and the output of all tests to log.
+// readOutcomes reads all test events from r. It writes each failure to progress as soon as
+// it occurs, and the output of all tests to log.
 func readOutcomes(r io.Reader, progress, log io.Writer) (outcomes, error) {
 	o := outcomes{}
 	for dec, ended := json.NewDecoder(r), 0; ; {
@@ -80,7 +80,8 @@ func readOutcomes(r io.Reader, progress, log io.Writer) (outcomes, error) {
 	}
 }
 
-// add records an event. It reports whether the event ends a test.
+// add updates the outcome of the test that the event e is about. It reports whether the
+// test has ended.
 func (o outcomes) add(e event) bool {
 	switch {
 	case e.Test == "":

@@ -121,7 +121,8 @@ func listenAddr(ctx context.Context, logFile string, p *contained.Process) (stri
 // suiteTest is the name of the outer test, which runs all others as subtests.
 const suiteTest = "TestIntegration"
 
-// runOptions configures a run of the suite.
+// runOptions selects the frontend image, the BuildKit worker and the tests for a run of the
+// suite.
 type runOptions struct {
 	archive string // path of the frontend image as an OCI archive
 	worker  string // kind of BuildKit worker: oci or containerd

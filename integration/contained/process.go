@@ -17,7 +17,7 @@ type Process struct {
 // Done returns a channel that is closed when the program has exited.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// PID returns the process id of the program in the namespace of the caller.
+// PID returns the id of the program's first process in the caller's PID namespace.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Wait waits until the program exits and returns its error, as [exec.Cmd.Wait] does. If ctx is

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestNothingLeft checks that a process and a mount that a shell leaves do not outlive the
-// shell.
+// TestNothingLeft checks that a process started by a shell and a mount created by it
+// disappear when the shell exits.
 func TestNothingLeft(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer

@@ -15,8 +15,8 @@ type definition struct {
 	state   llb.State
 }
 
-// runOn runs a shell command with st mounted at /wd. It returns the state of /wd after the
-// command.
+// runOn runs a shell command with the state st mounted at /wd. It returns the state of /wd
+// after the command.
 func runOn(st llb.State, command string) llb.State {
 	return llb.Image("busybox").Run(llb.Args([]string{"sh", "-ec", command}), llb.Dir("/wd")).AddMount("/wd", st)
 }

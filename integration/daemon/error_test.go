@@ -74,7 +74,8 @@ func buildError(t *testing.T, req rig.Request) string {
 	return maskRandom(text)
 }
 
-// maskRandom replaces parts of an error text that differ between runs.
+// maskRandom replaces parts of an error text that differ between runs, such as references,
+// with fixed words.
 func maskRandom(text string) string {
 	text = strings.NewReplacer(ours, "FRONTEND", upstream, "FRONTEND").Replace(text)
 	for _, r := range []struct{ pattern, with string }{

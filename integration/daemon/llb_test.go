@@ -53,7 +53,7 @@ func TestDefinitions(t *testing.T) {
 	})
 }
 
-// stateFrontend returns a frontend whose result is st.
+// stateFrontend returns a frontend that solves the LLB state st and returns its result.
 func stateFrontend(st llb.State) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		def, err := st.Marshal(ctx)

@@ -29,7 +29,8 @@ type cacheCase struct {
 	changed    []string // steps executed after the content of file a changed, but not its length
 }
 
-// randomCommand prints different output each time. RANDOM in a Dockerfile is replaced with it.
+// randomCommand is a shell command that prints different output each time. It replaces the
+// word RANDOM in the tests' Dockerfiles.
 const randomCommand = "cat /proc/sys/kernel/random/uuid"
 
 var cacheCases = []cacheCase{
@@ -214,8 +215,8 @@ func buildOut(t *testing.T, o builder.Options, from, to []client.CacheOptionsEnt
 	return string(data), ran
 }
 
-// entries returns a copy of cache options without the attributes named in without. It also
-// removes attribute src of registry caches.
+// entries returns a copy of the cache options in list. without contains the names of
+// attributes that the copy omits. It also omits attribute src of registry caches.
 func entries(list []client.CacheOptionsEntry, without ...string) []client.CacheOptionsEntry {
 	var out []client.CacheOptionsEntry
 	for _, e := range list {

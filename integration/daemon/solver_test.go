@@ -115,8 +115,9 @@ func (c *testCase) build(t *testing.T, f buildFunc) string {
 	return b.String()
 }
 
-// matchError returns the expected error lines of c, or a text that describes the problem if err
-// does not contain all of them. If c expects no error, it returns the text of err.
+// matchError checks that the build error err contains all lines that the case c expects. It
+// returns these lines, or a text that describes what is missing. If c expects no error, it
+// returns the text of err.
 func (c *testCase) matchError(err error) string {
 	if c.Errors == nil {
 		return "error: " + err.Error()
@@ -129,8 +130,9 @@ func (c *testCase) matchError(err error) string {
 	return strings.Join(c.Errors, "\n")
 }
 
-// numberRandomFiles replaces the content of random files with a number. Equal contents get
-// equal numbers. seen contains the numbers from earlier builds of the case.
+// numberRandomFiles replaces the digest of each file in image that the case declares as
+// random with a number. Equal contents get equal numbers. seen contains the numbers from
+// earlier builds of the case.
 func (c *testCase) numberRandomFiles(image imagetree.Image, seen map[string]int) {
 	for _, layer := range image.Layers {
 		for i, e := range layer {

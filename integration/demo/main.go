@@ -35,7 +35,8 @@ func main() {
 	}
 }
 
-// run runs the demonstration. It writes a description of each stage to w.
+// run runs the demonstration. It writes a heading and the result of each part to w, for
+// example the content of the built image.
 func run(ctx context.Context, w io.Writer) (err error) {
 	root, err := toolbox.Root()
 	if err != nil {

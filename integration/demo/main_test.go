@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestDemo checks the output of the demonstration.
+// TestDemo checks that the demonstration prints the progress of the build and the content
+// of the built image.
 func TestDemo(t *testing.T) {
 	var out strings.Builder
 	if err := run(t.Context(), &out); err != nil {

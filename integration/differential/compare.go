@@ -39,8 +39,8 @@ func Kinds() []Kind {
 	return []Kind{Operations, OpMetadata, Locations, ResultMetadata, Warnings, ErrorText, ErrorLocations, Requests}
 }
 
-// Differences maps each kind in which two records differ to a diff. Its lines that start with -
-// come from the first record, those that start with + from the second.
+// Differences maps each kind in which two records differ to a diff. In a diff, lines from
+// the first record start with -, and lines from the second start with +.
 type Differences map[Kind]string
 
 // Compare returns the differences between two records of the same case. It ignores text that
@@ -140,8 +140,8 @@ func strayMetadata(a, b *pb.Definition) string {
 	return fmt.Sprintf("metadata for %d digests, and for %d\n", n, m)
 }
 
-// metadataDiff compares two sets of metadata. It shows a difference in structure if one exists
-// in the decoded JSON, otherwise a difference in bytes.
+// metadataDiff returns the difference between two sets of JSON values, or "" if they are
+// equal. It compares decoded values first, and bytes only if the decoded values are equal.
 func metadataDiff(a, b map[string][]byte) string {
 	if d := textDiff(strings.Join(sortedKeys(a), "\n"), strings.Join(sortedKeys(b), "\n")); d != "" {
 		return "keys:\n" + d
@@ -236,7 +236,8 @@ func errorLocations(err error) string {
 	return b.String()
 }
 
-// infoText formats a source info. Equal texts mean equal source infos.
+// infoText returns a short text that describes a source info, with a digest of its content.
+// Equal texts mean equal source infos.
 func infoText(info *pb.SourceInfo) string {
 	if info == nil {
 		return "nothing"

@@ -10,8 +10,9 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// FuzzContexts checks that any main context and any named context give upstream's result. The
-// seeds are the contexts of the test cases in testdata.
+// FuzzContexts checks that both frontends return the same result for any main context and
+// any named context. The seed corpus consists of the contexts of the test cases in
+// testdata.
 func FuzzContexts(f *testing.F) {
 	slowtest.Skip(f, "compares thousands of inputs")
 	for _, c := range golden.Cases(f) {
@@ -46,8 +47,8 @@ func FuzzContexts(f *testing.F) {
 	})
 }
 
-// contextCase returns a test case with a main context and a named context. main, value and
-// subdir are values of frontend options, and name is the name of the named context. Every
+// contextCase returns a txtar test case whose frontend option context is main, and whose
+// named context name is value. contextsubdir is set to subdir unless subdir is "". Every
 // source that main can select contains the same Dockerfile, which uses both contexts.
 func contextCase(main, name, value, subdir string) string {
 	const dockerfile = "FROM src AS one\nFROM alpine\nCOPY --from=one a b\nCOPY c d\n"

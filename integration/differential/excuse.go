@@ -155,8 +155,8 @@ func (f locatedError) atImage() bool {
 	return slices.Contains([]string{"FROM", "COPY", "RUN", "ADD"}, strings.ToUpper(keyword))
 }
 
-// classOf returns the first class that accepts d, the differences between two records, or nil
-// if none does.
+// classOf returns the first class of acceptable differences that accepts d, the differences
+// between two records. If no class accepts d, it returns nil.
 func classOf(d Differences, theirs, ours *Record) *Class {
 	if theirs.Err == nil || ours.Err == nil {
 		return nil
@@ -171,8 +171,8 @@ func classOf(d Differences, theirs, ours *Record) *Class {
 	return &classes[i]
 }
 
-// covers reports whether d contains at least one difference, and only differences in the kinds
-// of class c.
+// covers reports whether d, the differences between two records, is not empty and contains
+// only kinds of difference that the class c accepts.
 func (c Class) covers(d Differences) bool {
 	for k := range d {
 		if !slices.Contains(c.kinds, k) {

@@ -45,8 +45,8 @@ func FuzzConversion(f *testing.F) {
 	})
 }
 
-// fuzzBuild returns a build of the Dockerfile text. Two of the bits select the platform, and
-// each of the other bits enables an option.
+// fuzzBuild returns a build of the Dockerfile text. Two of the eight bits in bits select
+// the platform, and some others enable one frontend option each.
 func fuzzBuild(text string, bits uint8) *generate.Build {
 	b := &generate.Build{Text: text, Opts: map[string]string{}, Files: map[string]string{}}
 	b.Platform = [...]string{"linux/amd64", "", "windows/amd64", "linux/amd64,linux/arm64"}[bits&3]

@@ -13,8 +13,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// TestGitRefRandom checks that random, mostly valid Git references are parsed as upstream
-// does.
+// TestGitRefRandom checks that our parser and upstream's return the same result or error
+// for random Git references, most of which are valid.
 func TestGitRefRandom(t *testing.T) {
 	slowtest.Skip(t, "compares thousands of inputs")
 	r := rand.New(rand.NewPCG(5, 6))
@@ -32,7 +32,8 @@ func TestGitRefRandom(t *testing.T) {
 	}
 }
 
-// TestGitRefWords checks that random sequences of URL parts are parsed as upstream does.
+// TestGitRefWords checks that our parser and upstream's return the same result or error for
+// random sequences of URL parts.
 func TestGitRefWords(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	pieces := []string{
@@ -77,9 +78,9 @@ func randomGitRef(r *rand.Rand) string {
 	return s.String()
 }
 
-// compareGitRef checks that our parser agrees with upstream's about s. It reports whether s is
-// a Git reference. Upstream iterates over query parameters in random order, so our result must
-// equal one of upstream's.
+// compareGitRef checks that our parser and upstream's return the same result or error for
+// the source s. It reports whether s is a Git reference. Upstream iterates over query
+// parameters in random order, so our result must equal one of upstream's.
 func compareGitRef(t *testing.T, s string) bool {
 	t.Helper()
 	got, gotGit, gotErr := gitref.Parse(s)

@@ -55,8 +55,8 @@ func ourFields(c ours.Command) map[string]any {
 	return map[string]any{"unknown": fmt.Sprintf("%T", c)}
 }
 
-// ourWords converts words to strings. It returns nil for nil, and an empty slice for an empty
-// one.
+// ourWords returns the text of each word that our parser found. If list is nil, it returns
+// nil; if list is empty, it returns an empty slice.
 func ourWords(list []parser.Word) []string {
 	if list == nil {
 		return nil

@@ -119,7 +119,7 @@ func (g lineGenerator) heredocs(args string) string {
 	return b.String()
 }
 
-// flagsOf contains valid and invalid flags by instruction.
+// flagsOf maps the keyword of each instruction to examples of valid and invalid flags.
 var flagsOf = map[string][]string{
 	"FROM":        {"--platform=linux/amd64", "--platform=$X", "--platform", "--platfrom=x", "--platform="},
 	"ADD":         {"--chown=a:b", "--chmod=644", "--link", "--keep-git-dir", "--keep-git-dir=false", "--checksum=sha256:0", "--unpack=true", "--unpack=no", "--exclude=a", "--exclude", "--from=x", "--parents", "--chmon=1"},
@@ -178,7 +178,8 @@ func (g lineGenerator) insertQuotes(f string) string {
 	return f
 }
 
-// arguments generates the arguments of an instruction. keyword may be misspelled.
+// arguments generates arguments for the instruction keyword. keyword may be misspelled,
+// which gives arguments like those of RUN.
 func (g lineGenerator) arguments(keyword string) string {
 	switch keyword {
 	case "FROM":

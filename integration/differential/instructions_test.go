@@ -44,8 +44,8 @@ type instruction struct {
 	Fields map[string]any
 }
 
-// TestInstructionsCorpus checks that our parser and upstream's agree on the Dockerfiles in
-// testdata.
+// TestInstructionsCorpus checks that our parser and upstream's return the same result or
+// error for the Dockerfiles in testdata.
 func TestInstructionsCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		if content := c.Dockerfile(); content != nil {
@@ -54,8 +54,8 @@ func TestInstructionsCorpus(t *testing.T) {
 	})
 }
 
-// TestInstructionsGenerated checks that our parser and upstream's agree on random Dockerfiles,
-// most of which are nearly valid.
+// TestInstructionsGenerated checks that our parser and upstream's return the same result or
+// error for random Dockerfiles, most of which are nearly valid.
 func TestInstructionsGenerated(t *testing.T) {
 	// Upstream's lexer reports invalid UTF-8 on standard error.
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
@@ -88,8 +88,8 @@ func TestInstructionsGenerated(t *testing.T) {
 	}
 }
 
-// compareTyped checks that our parser and upstream's agree on a Dockerfile. It reports whether
-// the Dockerfile is valid.
+// compareTyped checks that our parser and upstream's return the same instructions or the
+// same error for the Dockerfile content. It reports whether the Dockerfile is valid.
 func compareTyped(t *testing.T, content []byte) bool {
 	t.Helper()
 	got, want := typedByUs(content), typedByThem(content)
@@ -216,7 +216,8 @@ func theirCommand(c theirs.Command) instruction {
 	}
 }
 
-// flagsUsed returns the names of the flags that an instruction has.
+// flagsUsed returns the names of the flags that occur in an instruction, such as COPY
+// --from, sorted and without duplicates.
 func flagsUsed(in *parser.Instruction) []string {
 	used := map[string]bool{}
 	for _, f := range in.Flags {

@@ -37,9 +37,10 @@ type Outcome struct {
 	text   string // text of upstream's error; "" for none
 }
 
-// Judge compares frontend build with frontend reference on all cases. It returns the outcomes
-// in the order of the cases and their platforms. At most concurrency builds run at the same
-// time. Judge returns an error only if a case is malformed or ctx is done.
+// Judge compares two frontends on all cases: build is the frontend under test, and
+// reference is the frontend whose results are correct. Judge returns the outcomes in the
+// order of the cases and their platforms. At most concurrency builds run at the same time.
+// It returns an error only if a case is malformed or ctx is done.
 func Judge(ctx context.Context, reference, build gateway.BuildFunc, cases []*golden.Case, concurrency int) ([]Outcome, error) {
 	var outcomes []Outcome
 	for _, c := range cases {
@@ -97,9 +98,9 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 	return nil
 }
 
-// classify sets o.Class, the class of acceptable differences to which d belongs. It does so
-// only for generated builds, because cases of the corpus list acceptable differences in their
-// headers.
+// classify stores in o the class of acceptable differences that accepts d, the differences
+// between the records theirs and ours. It does so only for generated builds, because cases
+// of the corpus list acceptable differences in their headers.
 func (o *Outcome) classify(d Differences, theirs, ours *Record) {
 	if o.random {
 		o.Class = classOf(d, theirs, ours)
@@ -114,7 +115,8 @@ func (o *Outcome) compare(a, b *Record) Differences {
 	return d
 }
 
-// Count contains the numbers of runs and cases that are equal, and that differ, in one kind.
+// Count contains the number of runs and cases in which the frontends are equal, and in
+// which they differ, for one kind of difference.
 type Count struct {
 	Kind              Kind
 	Runs, EqualRuns   int
@@ -125,7 +127,8 @@ type Count struct {
 	unequal, varied map[string]bool // names of cases
 }
 
-// Summary is the result of comparing all cases.
+// Summary is the result of comparing all cases: the counts for each kind of difference, and
+// the reasons why the comparison fails.
 type Summary struct {
 	Counts   []Count  // one element for each kind, in the order of [Kinds]
 	Failures []string // reasons why the comparison fails; empty if it succeeds
@@ -186,8 +189,9 @@ func count(kind Kind, outcomes []Outcome) Count {
 	return c
 }
 
-// excuseFailures returns one error text for each intended difference in the header of a case
-// whose kind is unknown, or that did not occur in any outcome of the case.
+// excuseFailures returns one error text for each difference that the header of a case
+// declares, but that does not exist: its kind is unknown, or no outcome of the case differs
+// in this kind.
 func excuseFailures(outcomes []Outcome, counts []Count) []string {
 	var failures []string
 	seen := map[string]bool{}

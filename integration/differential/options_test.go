@@ -98,8 +98,9 @@ func ourOptions(opts map[string]string) (*parsedOptions, error) {
 	return m, nil
 }
 
-// FuzzOptions checks that both frontends agree about any two frontend options. The seeds are
-// the options in testdata.
+// FuzzOptions checks that our frontend and upstream's return the same options or error when
+// they parse any two frontend options together. The seed corpus consists of the options in
+// testdata.
 func FuzzOptions(f *testing.F) {
 	slowtest.Skip(f, "compares thousands of inputs")
 	for _, c := range golden.Cases(f) {

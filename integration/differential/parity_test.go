@@ -28,7 +28,8 @@ func parse(t *testing.T, archive string) *golden.Case {
 	return c
 }
 
-// TestParity checks that our frontend equals upstream's on the corpus, as `make parity` does.
+// TestParity checks that our frontend and upstream's return the same results for the
+// corpus, the test cases in testdata. `make parity` makes the same comparison.
 func TestParity(t *testing.T) {
 	slowtest.Skip(t, "compares thousands of inputs")
 	outcomes, err := Judge(t.Context(), Upstream(), Ours(), golden.Cases(t), runtime.GOMAXPROCS(0))

@@ -70,8 +70,8 @@ type difference struct {
 	platforms  []string
 }
 
-// group merges those outcomes of a case that have the same diff, with the list of their
-// platforms.
+// group converts the unexcused outcomes in c to differences. Outcomes of the same case with
+// the same diff become one difference, which lists their platforms.
 func group(c Count) []difference {
 	var groups []difference
 	for _, o := range c.Unexcused {

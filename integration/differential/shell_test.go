@@ -16,7 +16,8 @@ import (
 	"slipway/shell"
 )
 
-// shellModes contains all combinations of modes, including those that no caller uses.
+// shellModes contains all combinations of word expansion modes, including those that no
+// caller uses.
 var shellModes = func() []shell.Mode {
 	var all []shell.Mode
 	for m := range shell.KeepQuotes | shell.KeepEscapes | shell.KeepUnset | shell.NoQuotes + 1 {
@@ -63,8 +64,9 @@ func TestShellTable(t *testing.T) {
 	}
 }
 
-// shellTableLine parses a line of the table into a word and variables. ok is false for
-// comments and empty lines.
+// shellTableLine parses a line of the table of shell tests into the word to expand and the
+// variables. The format is "WORD | VARIABLES => RESULT". ok is false for comments and empty
+// lines.
 func shellTableLine(line string) (word string, vars map[string]string, ok bool) {
 	if line == "" || strings.HasPrefix(line, "# ") || strings.HasPrefix(line, "@") {
 		return "", nil, false
@@ -220,8 +222,8 @@ func setText(set map[string]struct{}) string {
 	return fmt.Sprintf("%q", slices.Sorted(maps.Keys(set)))
 }
 
-// listText formats a list in the format of setText, which formats sets. Texts therefore differ
-// if the list contains a name twice.
+// listText formats the elements of list, sorted, as setText formats a set. A duplicate in
+// list appears twice, so the text then differs from the text of any set.
 func listText(list []string) string {
 	return fmt.Sprintf("%q", slices.Sorted(slices.Values(list)))
 }

@@ -10,14 +10,16 @@ import (
 	"slipway/integration/generate"
 )
 
-// maxTrials is the maximum number of smaller builds that are tried to shrink one finding.
+// maxTrials is the maximum number of smaller builds that are tried for each generated build
+// for which the frontends differ.
 const maxTrials = 500
 
 // trialRuns is the number of times that upstream's frontend runs when a smaller build is tried.
 // With upstreamRuns runs, shrinking would be too slow.
 const trialRuns = 3
 
-// shrinker removes parts of a finding's build as long as the frontends still differ.
+// shrinker removes parts of a generated build for which the frontends differ, as long as
+// they still differ.
 type shrinker struct {
 	ctx              context.Context
 	reference, build gateway.BuildFunc
@@ -52,8 +54,9 @@ func (s *shrinker) size() int {
 	return n + len(b.Files)
 }
 
-// try replaces the finding's build with b if the frontends also differ for b, in the finding's
-// first kind. It reports whether it replaced the build.
+// try checks whether the frontends also differ for b, a smaller version of the finding's
+// build. If they differ in the kind of difference that the finding lists first, b replaces
+// the build, and try returns true.
 func (s *shrinker) try(b *generate.Build) bool {
 	if s.trials++; s.trials > maxTrials || s.ctx.Err() != nil {
 		return false
@@ -70,7 +73,8 @@ func (s *shrinker) try(b *generate.Build) bool {
 	return true
 }
 
-// options tries to remove options and files from the build.
+// options removes as many frontend options and files from the finding's build as possible.
+// It keeps a removal only if the frontends still differ.
 func (s *shrinker) options() {
 	for _, key := range sortedKeys(s.found.Small.Opts) {
 		b := s.found.Small.Clone()

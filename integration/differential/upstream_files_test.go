@@ -63,8 +63,8 @@ func TestUpstreamWords(t *testing.T) {
 	}
 }
 
-// TestUpstreamDockerfiles checks that both frontends agree on the Dockerfiles in upstream's
-// own tests and manual, which cover most features.
+// TestUpstreamDockerfiles checks that both frontends return the same results for the
+// Dockerfiles in upstream's own tests and manual, which cover most features.
 func TestUpstreamDockerfiles(t *testing.T) {
 	slowtest.Skip(t, "compares thousands of inputs")
 	texts := upstreamDockerfiles(t, upstreamDir(t))
@@ -151,7 +151,8 @@ var (
 	formatNumber  = regexp.MustCompile(`%(\[\d\])?[dx]`)
 )
 
-// stringsOfGo returns the string literals in a Go file that contain FROM.
+// stringsOfGo returns the string literals in a Go file that are Dockerfiles: those with a
+// FROM instruction. It replaces formatting verbs such as %s with ordinary text.
 func stringsOfGo(name string, data []byte) ([]string, error) {
 	file, err := parser.ParseFile(token.NewFileSet(), name, data, 0)
 	if err != nil {
@@ -173,8 +174,9 @@ func stringsOfGo(name string, data []byte) ([]string, error) {
 	return texts, nil
 }
 
-// upstreamArchive returns the archive of a test case whose Dockerfile is text. The archive
-// contains an image config for each base image that is not one of the default images.
+// upstreamArchive returns a txtar test case with the Dockerfile text. The archive contains
+// an image config for each base image in text that is not a default image of the test
+// cases.
 func upstreamArchive(text string) []byte {
 	var images strings.Builder
 	seen := map[string]bool{}

@@ -90,8 +90,8 @@ func TestContextGone(t *testing.T) {
 	}
 }
 
-// buildWith builds a Dockerfile that copies the whole build context, which contains files. It
-// uses a new client.
+// buildWith creates a new client and builds a Dockerfile that copies the whole build
+// context. files is the build context.
 func buildWith(ctx context.Context, t *testing.T, files fsutil.FS) error {
 	t.Helper()
 	c, err := client.New(ctx, builder.Socket)

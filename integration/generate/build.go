@@ -91,9 +91,9 @@ func quoteOption(v string) string {
 	return v
 }
 
-// writeFile adds the file name to body, the files of a test case. If an archive or an editor
-// would change text, it writes text as Go string literals and adds a line to header that says
-// so.
+// writeFile adds a file called name with the content text to body, the files of a txtar
+// test case. If txtar or an editor would change the content, writeFile stores it as Go
+// string literals and adds a line to header that says so.
 func writeFile(header, body *strings.Builder, name, text string) {
 	fmt.Fprintf(body, "-- %s --\n", name)
 	if isPlain(text) {
@@ -129,7 +129,7 @@ func (b *Build) Case(name string) (*golden.Case, error) {
 	return golden.Parse(name, b.Archive("A generated build"))
 }
 
-// generator generates one build.
+// generator is the state of generating one random build, such as the stages so far.
 type generator struct {
 	*rand.Rand
 	opts, files map[string]string

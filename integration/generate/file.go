@@ -79,7 +79,8 @@ func (g *generator) globalArg() string {
 	return g.pick("A", "B", "C", "FOO") + g.pick("=one", "=two", "", "=", "=a/b:c", "=$A", "=${B:-x}", "=alpine", "='q $A'", "=${TARGETARCH}") + g.invalidText(10, " D=${A:?}", " E=${", " =x", " A B")
 }
 
-// from generates the arguments of the FROM of stage i and records the stage.
+// from generates the arguments of the FROM instruction that begins stage number i, and adds
+// the stage's name to the names that later instructions can use.
 func (g *generator) from(i int) string {
 	var b strings.Builder
 	if g.chance(8) {

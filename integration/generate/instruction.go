@@ -31,7 +31,8 @@ func (g *generator) instruction() string {
 	return g.configInstruction()
 }
 
-// configInstruction generates one of the less frequent instructions.
+// configInstruction generates one of the less frequent instructions, such as EXPOSE, CMD or
+// VOLUME.
 func (g *generator) configInstruction() string {
 	switch g.IntN(9) {
 	case 0:

@@ -99,7 +99,8 @@ func (g *generator) context() {
 	}
 }
 
-// limit sets a frontend option that applies to all steps of the build.
+// limit sets a random frontend option that applies to all steps of the build, such as
+// hostname or memory. If the build may contain errors, the value may be invalid.
 func (g *generator) limit() {
 	type option struct{ key, value, bad string }
 	list := []option{

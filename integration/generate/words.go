@@ -114,7 +114,7 @@ func (g *generator) simpleValue(list ...string) string {
 	return g.pick(list...)
 }
 
-// path generates a source or a destination path.
+// path generates a source or destination path for an instruction such as COPY.
 func (g *generator) path() string {
 	if g.windows && g.chance(2) {
 		return g.windowsPath()
@@ -162,7 +162,8 @@ func (g *generator) jsonArray(words ...string) string {
 	return s
 }
 
-// optionalText returns the formatted text with a probability of 1/n, otherwise "".
+// optionalText returns args formatted with format, as fmt.Sprintf does, with a probability
+// of 1/n. Otherwise it returns "".
 func (g *generator) optionalText(n int, format string, args ...any) string {
 	if g.chance(n) {
 		return fmt.Sprintf(format, args...)

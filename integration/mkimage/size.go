@@ -14,7 +14,7 @@ import (
 )
 
 // printSize prints the sizes of our frontend image and upstream's for the platform of this
-// machine. It also prints the sizes of the parts of our program.
+// machine. It also prints the size of our program by section and by module.
 func printSize(ctx context.Context, w io.Writer, root string) error {
 	platforms := []v1.Platform{{OS: "linux", Architecture: runtime.GOARCH}}
 	ours, err := frontendimage.Compile(ctx, root, platforms)

@@ -22,7 +22,8 @@ type mutant struct {
 
 func (m mutant) String() string { return m.file + " " + m.title + " " + m.old }
 
-// outcome is the result of running tests with a mutant.
+// outcome is the result of running tests with a mutant: killed if a test failed, SURVIVED
+// otherwise.
 type outcome string
 
 const (
@@ -140,8 +141,8 @@ var buildFailure = regexp.MustCompile(`(?m)^FAIL\s.*\[(build|setup) failed\]$`)
 
 var failure = regexp.MustCompile(`(?m)^--- FAIL: (\S+)|^panic: (.*)$`)
 
-// firstFailure returns the name of the first failed test in the output of go test, or the
-// panic.
+// firstFailure returns the name of the first failed test in out, the output of go test. If
+// the tests panicked first, it returns the panic message.
 func firstFailure(out string) string {
 	m := failure.FindStringSubmatch(out)
 	if m == nil {

@@ -48,7 +48,7 @@ type typechecker struct {
 	imports  types.Importer
 }
 
-// listedPackage is a package as go list prints it.
+// listedPackage is the description of one package in the JSON output of go list.
 type listedPackage struct {
 	Dir, ImportPath, Export string
 	GoFiles                 []string

@@ -21,7 +21,8 @@ type column struct {
 	skippedJob string // name of a job that the builder does not run
 }
 
-// user is the kind of user that runs slipway build.
+// user is a kind of user that runs slipway build: root, or an ordinary user with many
+// subordinate ids or none.
 type user int
 
 const (
@@ -96,14 +97,14 @@ func (s *site) command(ctx context.Context, dir string) *exec.Cmd {
 // slug returns the column's name, sanitized for file names and image tags.
 func (c column) slug() string { return strings.NewReplacer(" ", "-", ",", "").Replace(c.name) }
 
-// home returns the home directory of the user that runs the site's builder.
+// home returns the home directory of the user that runs the builder.
 func (s *site) home() string { return filepath.Join(s.dir, s.slug()) }
 
-// program returns the path of the slipway program of s. Each site has its own copy, because
-// probes try to change the program.
+// program returns the path of the slipway program that runs the builds. Each builder
+// configuration has its own copy, because probes try to change the program.
 func (s *site) program() string { return filepath.Join(s.home(), "slipway") }
 
-// state returns the state directory of the site's builder.
+// state returns the state directory of the builder.
 func (s *site) state() string {
 	if s.runner == "" {
 		return s.rig.Daemon.Dir
@@ -138,8 +139,8 @@ func (m *machine) newSite(ctx context.Context, c column) (*site, error) {
 	return s, s.pushImages(ctx)
 }
 
-// canary is the initial content of the file canary in a site's host directory, which probes try
-// to change.
+// canary is the initial content of the file canary, which probes try to change. The file is
+// in the host directory of each builder configuration.
 const canary = "canary\n"
 
 // restoreHost undoes the changes that probes made in the host directory, which no build may
@@ -167,8 +168,8 @@ func (s *site) restoreHost() ([]string, error) {
 	return changed, nil
 }
 
-// restoreProgram resets the mode of the site's slipway program. It reports whether a probe had
-// changed the mode.
+// restoreProgram resets the mode of the slipway program that runs the builds. It reports
+// whether a probe had changed the mode.
 func (s *site) restoreProgram() (bool, error) {
 	info, err := os.Stat(s.program())
 	if err != nil || info.Mode() == 0o755 {

@@ -62,7 +62,8 @@ func opaqueDir(name, attribute string) entry {
 // systemDirs returns the directories at which runners mount system filesystems.
 func systemDirs() []string { return []string{"proc", "sys", "dev"} }
 
-// images returns the base images for builds with the builder of s.
+// images returns the base images for the builds of one builder configuration. Some have
+// hostile links or device nodes.
 func (s *site) images() ([]image, error) {
 	minor, err := strconv.ParseInt(s.loop, 10, 64)
 	if err != nil {
@@ -96,7 +97,8 @@ func (s *site) images() ([]image, error) {
 	return list, nil
 }
 
-// pushImages creates the images that method images describes and pushes them to the registry.
+// pushImages creates the base images of s, one builder configuration, and pushes them to
+// the registry.
 func (s *site) pushImages(ctx context.Context) error {
 	list, err := s.images()
 	if err != nil {
@@ -164,7 +166,7 @@ func packImage(base v1.Layer, first, second []entry) (v1.Image, error) {
 	return mutate.ConfigFile(img, config)
 }
 
-// layer returns a layer that contains entries.
+// layer returns an image layer with the given files.
 func layer(entries []entry) (v1.Layer, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// job is a build whose steps attempt forbidden operations. The steps print the outcome of each
-// attempt with a name of the form LABEL/ID.
+// job is a build whose steps attempt forbidden operations. For each attempt, a step prints
+// whether it succeeded, and a privilege name of the form LABEL/ID.
 type job struct {
 	name       string
 	dockerfile string
@@ -22,7 +22,7 @@ type job struct {
 	race bool
 }
 
-// jobs returns all builds that make attempts, in the order in which they run.
+// jobs returns all builds that run probes, in the order in which they run.
 func jobs() []job {
 	unknownUser := regexp.MustCompile(`(?i)user .*(daemon|canary)|no users? |unknown user|unable to find|passwd`)
 	list := []job{

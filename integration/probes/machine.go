@@ -24,8 +24,8 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// machine contains the resources on the host that the attempts try to reach. They exist only
-// for the probes, so attempts cannot harm anything else.
+// machine contains the resources on the host that probes try to reach. They exist only for
+// the probes, so that no attempt harms anything else.
 type machine struct {
 	rig        *rig.Rig
 	dir        string // directory that contains all files of the run
@@ -44,7 +44,7 @@ type machine struct {
 // leakedFD is the file descriptor of an open directory that builders inherit.
 const leakedFD = 99
 
-// newMachine creates the resources on the host that attempts try to reach. The caller must
+// newMachine creates the resources on the host that probes try to reach. The caller must
 // call Close, even after an error.
 func newMachine(ctx context.Context, log io.Writer) (*machine, error) {
 	m := &machine{}
@@ -77,7 +77,7 @@ func (m *machine) Close() error {
 	return err
 }
 
-// files creates the files and directories that attempts look for.
+// files creates the files and directories on the host that probes try to reach.
 func (m *machine) files() error {
 	m.secretFile, m.secret = filepath.Join(m.dir, "secret"), "secret-"+rand.Text()
 	leak := filepath.Join(m.dir, "leaked")
@@ -138,7 +138,7 @@ func (m *machine) attachLoop(ctx context.Context) error {
 	return nil
 }
 
-// compile compiles slipway and the probe program into the directory m.dir.
+// compile compiles slipway and the probe program into the temporary directory of this run.
 func (m *machine) compile(ctx context.Context) error {
 	top, err := toolbox.Root()
 	if err != nil {
@@ -166,8 +166,8 @@ func (m *machine) compile(ctx context.Context) error {
 	return err
 }
 
-// replacer returns a replacer for placeholders in the Dockerfiles of jobs, such as {column},
-// with the values for the builder of s.
+// replacer returns a replacer for the placeholders in the probes' Dockerfiles, such as
+// {column} and {host}. The values are specific to the builder configuration.
 func (s *site) replacer() (*strings.Replacer, error) {
 	var null unix.Stat_t
 	if err := unix.Stat("/dev/null", &null); err != nil {

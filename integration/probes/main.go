@@ -50,8 +50,8 @@ func main() {
 const insideEnv = "SLIPWAY_PROBES_INSIDE"
 
 // runInSession runs this program again in a new session and returns its exit code. In that
-// session, attempts cannot reach the user's terminal and processes. Its keyring contains a key
-// for the attempts to find.
+// session, the probes cannot reach the user's terminal and processes. Its keyring contains
+// a key that the probes try to find.
 func runInSession() int {
 	runtime.LockOSThread() // a session keyring belongs to a thread
 	signals := make(chan os.Signal, 1)

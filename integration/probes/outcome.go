@@ -24,8 +24,9 @@ type outcomes struct {
 
 func newOutcomes() *outcomes { return &outcomes{map[string]bool{}, map[string]string{}} }
 
-// parse adds the outcomes in the output of a step to o. The line "+ ID" reports a granted
-// privilege, and the line "- ID REASON" a refused one. Other lines are ignored.
+// parse reads the output of a step and adds the outcomes of its probes to o. A line that
+// starts with "+" and a privilege name reports a granted privilege, and a line that starts
+// with "-", a name and a reason reports a refused one. Other lines are ignored.
 func (o *outcomes) parse(text string) {
 	for line := range strings.Lines(text) {
 		sign, rest, _ := strings.Cut(strings.TrimSpace(line), " ")

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// row is a kind of privilege. It is one row of the printed table.
+// row is a row of the printed table. It describes one kind of privilege that steps may
+// have.
 type row struct {
 	text  string
 	names []string // names of privileges, as for outcomes.matching
@@ -25,7 +26,8 @@ func rows() []row {
 	return slices.Concat(processRows(), callRows(), fileRows(), imageRows(), hostRows())
 }
 
-// namesFor returns one privilege name for each label: format with the label as its argument.
+// namesFor returns one privilege name per label: it replaces %s in a format such as
+// "devices/%s/open/" with the label.
 func namesFor(format string, labels ...string) []string {
 	var out []string
 	for _, l := range labels {
@@ -34,10 +36,12 @@ func namesFor(format string, labels ...string) []string {
 	return out
 }
 
-// rootAndUser returns the two names of privilege id: as root and as another user.
+// rootAndUser returns the names of a privilege for both users of RUN steps: root/ID and
+// user/ID.
 func rootAndUser(id string) []string { return namesFor("%s/"+id, "root", "user") }
 
-// processRows returns the table rows for the initial privileges of a process.
+// processRows returns the rows of the privilege table about the initial privileges of a
+// process.
 func processRows() []row {
 	return []row{
 		{text: "capabilities of root", names: []string{"root/capabilities/"}},
@@ -53,7 +57,7 @@ func processRows() []row {
 	}
 }
 
-// callRows returns the table rows for privileges to use system calls.
+// callRows returns the rows of the privilege table about system calls.
 func callRows() []row {
 	return []row{
 		{text: "new namespaces: `unshare`, `clone`, `clone3`, in both ABIs", names: rootAndUser("namespaces/")},
@@ -75,7 +79,7 @@ func callRows() []row {
 	}
 }
 
-// fileRows returns the table rows for access to files and devices.
+// fileRows returns the rows of the privilege table about access to files and devices.
 func fileRows() []row {
 	return []row{
 		{text: "reading of `/proc`, `/sys/firmware`, powercap", names: rootAndUser("readable/")},
@@ -93,8 +97,8 @@ func fileRows() []row {
 	}
 }
 
-// imageRows returns the table rows for privileges gained through hostile images, links and
-// mounts.
+// imageRows returns the rows of the privilege table about privileges gained through hostile
+// images, links and mounts.
 func imageRows() []row {
 	return []row{
 		{text: "files of the host by `chroot`, `..`, `/proc/1/root`, `/dev/shm`", names: append(rootAndUser("climb/"), "root/exists/")},
@@ -112,7 +116,8 @@ func imageRows() []row {
 	}
 }
 
-// hostRows returns the table rows for access to resources of the builder and its caller.
+// hostRows returns the rows of the privilege table about access to resources of the builder
+// and its caller.
 func hostRows() []row {
 	return []row{
 		{text: "the builder's program executed as `/proc/self/exe`", names: []string{"exe/run", "exe/chmod"}},
@@ -139,8 +144,9 @@ func agentTypes() []string {
 	return out
 }
 
-// privileges returns the granted privileges in o that table row r covers. If r.excludePlain is
-// set, it omits those that the reference builder gives to an ordinary step.
+// privileges returns the granted privileges in o, the outcomes of one builder, that belong
+// to the table row r. If r.excludePlain is set, it omits privileges that the reference
+// builder also gives to a step without hostile images, links or mounts.
 func (r row) privileges(o, reference *outcomes) []string {
 	list := o.matching(r.names)
 	if !r.excludePlain {

@@ -19,8 +19,8 @@ import (
 	"github.com/containerd/console"
 )
 
-// runJobs runs those jobs of list that the builder supports. It returns the outcomes of their
-// attempts.
+// runJobs runs the builds in list, except for those that the builder does not support. It
+// returns the outcomes of their probes.
 func (s *site) runJobs(ctx context.Context, list []job, verbose bool) (*outcomes, error) {
 	out := newOutcomes()
 	for _, j := range list {
@@ -38,7 +38,8 @@ func (s *site) runJobs(ctx context.Context, list []job, verbose bool) (*outcomes
 	return out, nil
 }
 
-// runJob runs job j and adds the outcomes of its attempts to out.
+// runJob runs the build j and adds the outcomes of its probes to out: which privileges were
+// granted or refused.
 func (s *site) runJob(ctx context.Context, j job, out *outcomes) error {
 	s.agent.takeTypes()
 	b, err := s.start(ctx, j)
@@ -77,7 +78,9 @@ func (j job) markers() int {
 	return strings.Count(j.dockerfile, "RUN ") - strings.Count(j.dockerfile, `["/proc/self/exe"`)
 }
 
-// inspect adds the effects of job j on the host to out as granted privileges, and undoes them.
+// inspect looks for effects of job j outside its build, such as new files on the host or
+// messages to the SSH agent. It adds a granted privilege to out for each of them, and
+// restores the files.
 func (s *site) inspect(j job, out *outcomes) error {
 	for _, t := range s.agent.takeTypes() {
 		out.granted[fmt.Sprintf("agent/arrived/%d", t)] = true
@@ -97,7 +100,8 @@ func (s *site) inspect(j job, out *outcomes) error {
 	return err
 }
 
-// running is a running build of a job.
+// running represents a build in progress. Its functions kill the build and wait for the
+// output.
 type running struct {
 	ready chan struct{} // closed when a step prints that it is ready
 	kill  func() error
@@ -156,8 +160,9 @@ func (s *site) start(ctx context.Context, j job) (*running, error) {
 	return r, nil
 }
 
-// killWhenReady kills the builder as soon as a step uses the secret. Before and after the kill,
-// it searches the state of the builder for the secret.
+// killWhenReady kills the builder as soon as a step can read the build secret. It searches
+// the state of the builder for the secret before and after the kill, and adds a privilege
+// to out each time that it finds the secret.
 func (s *site) killWhenReady(b *running, out *outcomes) error {
 	select {
 	case <-b.ready:
@@ -179,7 +184,8 @@ func (s *site) killWhenReady(b *running, out *outcomes) error {
 	return nil
 }
 
-// containsText reports whether a small file below dir contains text.
+// containsText reports whether a file of at most 64 KiB below dir contains text. It ignores
+// larger files, because a file with only the secret is smaller.
 func containsText(dir, text string) (bool, error) {
 	found := false
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -202,9 +208,9 @@ func containsText(dir, text string) (bool, error) {
 	return found, err
 }
 
-// raceMounts runs builds that mount filesystems below a cache directory, while the running step
-// of b replaces this directory with a link to the host directory. The last build ends that
-// step.
+// raceMounts runs builds that mount filesystems below a cache directory. Meanwhile the
+// running step of build b repeatedly replaces a part of this directory with a link to the
+// host directory. The last build that raceMounts runs ends the step.
 func (s *site) raceMounts(ctx context.Context, b *running) error {
 	select {
 	case <-b.ready:

@@ -61,9 +61,10 @@ func compare(reference *outcomes, list []column, found []*outcomes) comparison {
 // not give any longer.
 const unneededText = " is no longer needed"
 
-// applyExceptions applies the exceptions for a column to more, the privileges that its builder
-// gives beyond the reference. rest are the privileges without an exception, and notes are the
-// footnotes for the others. The exceptions that apply are recorded in used.
+// applyExceptions looks for exceptions to the privileges in more, which the builder of
+// column gives to a step and buildkitd does not. rest contains the privileges without an
+// exception, and notes the footnotes for the others. Each exception that is found is
+// recorded in used.
 func applyExceptions(more []string, column string, used map[string]bool) (rest, notes []string) {
 	for _, id := range more {
 		excused := false
@@ -91,9 +92,10 @@ func mark(granted bool) string {
 	return "–"
 }
 
-// cell returns the text of a table cell. want and got are the numbers of privileges that the
-// reference and the column's builder give, more counts those beyond the reference, and
-// unexcused those without an exception.
+// cell returns the text of a table cell, such as "less". want is the number of privileges
+// that the reference builder gives, and got the number that the column's builder gives.
+// more counts the privileges that only the column's builder gives, and unexcused counts the
+// ones without an exception among them.
 func cell(want, got, more, unexcused int) string {
 	switch {
 	case unexcused > 0:

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestRead checks which lines of a step's output are outcomes.
+// TestRead checks that parse finds granted and refused privileges in the output of a step,
+// and ignores other lines.
 func TestRead(t *testing.T) {
 	o := newOutcomes()
 	o.parse("+ a/b\n- a/c EPERM\n! a run\nanything else\n+ a/d\n")
@@ -72,8 +73,8 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestRows checks that the texts of table rows are unique and contain no |, which separates
-// cells.
+// TestRows checks that each row of the privilege table has a unique text, without the
+// character | that separates cells.
 func TestRows(t *testing.T) {
 	seen := map[string]bool{}
 	for _, r := range rows() {

@@ -15,7 +15,8 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// TestExplain checks the explanations for executed steps after one change at a time.
+// TestExplain checks the explanation of each cache miss after a single change, for example
+// of a build argument or a file.
 func TestExplain(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	h := newHub(t)

@@ -105,7 +105,8 @@ func (m *machine) step(text string) step {
 	return m.steps[found[0]]
 }
 
-// executedSteps returns the names of the steps that were executed, in order. It omits sources.
+// executedSteps returns the names of the instructions that were executed and not cached,
+// sorted. It omits FROM and internal steps, such as the transfer of the context.
 func (m *machine) executedSteps() []string {
 	var list []string
 	for name, s := range m.steps {

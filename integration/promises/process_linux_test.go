@@ -58,8 +58,8 @@ type environment struct {
 	umask  int
 }
 
-// newEnvironment creates an environment in a temporary directory that belongs to user, which is
-// a user id.
+// newEnvironment creates an environment in a new temporary directory. The directory belongs
+// to the user with id user.
 func newEnvironment(t *testing.T, user uint32, runner string) *environment {
 	t.Helper()
 	ps, err := programs()

@@ -50,8 +50,9 @@ func newHub(t *testing.T) *countingRegistry {
 	return h
 }
 
-// push pushes an image that consists of the given number of random layers and the layers add.
-// It returns the digests of the image, its config and its layers.
+// push pushes an image as tag. The image consists of random layers, whose number is layers,
+// and of the layers in add. push returns the digests of the image, its config and its
+// layers.
 func (h *countingRegistry) push(tag string, layers int64, add ...v1.Layer) (digest, config string, digests []string) {
 	h.t.Helper()
 	img, err := random.Image(1000, layers)
@@ -90,7 +91,8 @@ func (h *countingRegistry) resetCounts() {
 	clear(h.responses)
 }
 
-// counts returns the number of responses for each element of names.
+// counts returns the number of responses for each of names: digests or tags. A name that
+// starts with "HEAD " selects HEAD requests.
 func (h *countingRegistry) counts(names []string) []int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

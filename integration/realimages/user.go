@@ -18,7 +18,7 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// nobodyID is the user and group id that rootless builds run with.
+// nobodyID is the id of user nobody and its group, with which rootless builds run.
 const nobodyID = "65534"
 
 // asNobody is a shell script that runs a program as user nobody. The ranges of subordinate ids

@@ -103,8 +103,8 @@ func startRegistry(t *testing.T, dir, settings string) string {
 	}
 }
 
-// setHome makes an empty directory the location of the user's configuration of registries and
-// logins. It returns the directory.
+// setHome creates an empty directory and points the user's registry configuration and
+// credentials at it (XDG_CONFIG_HOME and others). It returns the directory.
 func setHome(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -90,8 +90,8 @@ func (r *Rig) Close() error {
 	return r.closeErr
 }
 
-// TempDir creates a new directory in the directory of d and returns its path. The name starts
-// with prefix.
+// TempDir creates a new directory inside the daemon's directory and returns its path. The
+// name starts with prefix.
 func (d *Daemon) TempDir(prefix string) (string, error) {
 	return os.MkdirTemp(d.Dir, filepath.Base(prefix)+"-")
 }

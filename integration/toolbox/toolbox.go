@@ -140,8 +140,8 @@ func (t tool) ensure(ctx context.Context, log io.Writer, root, dir string) (stri
 	return bin, os.WriteFile(stampFile, []byte(want), 0o644)
 }
 
-// stamp returns a digest of everything that determines the binary: the pinned versions, the
-// build flags and the version of Go.
+// stamp returns a digest of everything that determines the content of the tool's binary:
+// the pinned versions, the build flags and the version of Go.
 func (t tool) stamp(ctx context.Context, module string) (string, error) {
 	h := sha256.New()
 	files := []string{filepath.Join(module, "go.mod"), filepath.Join(module, "go.sum")}

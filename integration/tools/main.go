@@ -1,5 +1,5 @@
-// Command tools builds programs that tests, linting and the demo run into bin/tools, unless
-// they exist there.
+// Command tools builds the named tools, the programs that tests, linting and the demo use. It
+// writes them to bin/tools and skips tools that are up to date.
 //
 //	go run ./integration/tools NAME...
 package main

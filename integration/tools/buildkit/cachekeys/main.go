@@ -25,7 +25,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// question asks for the cache map of operation Op, or the digest of files in Dir if Op is nil.
+// A question is one request from standard input. It asks for the cache map of the LLB
+// operation Op, or, if Op is nil, for the digest of files in the directory Dir.
 type question struct {
 	Op []byte
 
@@ -68,7 +69,8 @@ func main() {
 	}
 }
 
-// vertex is a solver vertex of which only the number of inputs matters.
+// vertex is a stub of a solver vertex. It contains an LLB operation, and as many empty
+// inputs as the operation has.
 type vertex struct{ op *pb.Op }
 
 func (v vertex) Digest() digest.Digest         { return "" }
