@@ -1,11 +1,8 @@
 package builder
 
 import (
-	"archive/tar"
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +14,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/internal/slowtest"
+	"slipway/internal/testarchive"
 	"slipway/solver/llbsource"
 	"slipway/solver/tree"
 )
@@ -116,24 +114,9 @@ func newStore(t *testing.T) *tree.Store {
 // archiveBlobs returns the blobs in an OCI archive, by digest.
 func archiveBlobs(t *testing.T, file string) map[digest.Digest][]byte {
 	t.Helper()
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
 	blobs := map[digest.Digest][]byte{}
-	for r := tar.NewReader(f); ; {
-		_, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return blobs
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, data := range testarchive.Read(t, file) {
 		blobs[digest.FromBytes(data)] = data
 	}
+	return blobs
 }

@@ -368,9 +368,9 @@ func TestInterruptedStep(t *testing.T) {
 	}
 }
 
-// TestServeKeys checks that serveKeys serves exactly the given keys, and that stop removes
-// the socket.
-func TestServeKeys(t *testing.T) {
+// newKey returns a new SSH key and its PEM block.
+func newKey(t *testing.T) (ed25519.PrivateKey, *pem.Block) {
+	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -379,6 +379,13 @@ func TestServeKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return private, block
+}
+
+// TestServeKeys checks that serveKeys serves exactly the given keys, and that stop removes
+// the socket.
+func TestServeKeys(t *testing.T) {
+	private, block := newKey(t)
 	protected, err := ssh.MarshalPrivateKeyWithPassphrase(private, "", []byte("word"))
 	if err != nil {
 		t.Fatal(err)

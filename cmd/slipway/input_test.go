@@ -5,8 +5,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -16,8 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"golang.org/x/crypto/ssh"
 
 	"slipway/internal/testcontext"
 )
@@ -131,14 +127,7 @@ func TestDockerfilePipe(t *testing.T) {
 // warnings are printed once. For users other than root, the program starts itself again as
 // root of a user namespace.
 func TestInputsOnce(t *testing.T) {
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, err := ssh.MarshalPrivateKey(private, "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, block := newKey(t)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

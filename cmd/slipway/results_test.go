@@ -3,7 +3,6 @@ package main
 import (
 	"archive/tar"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/internal/testarchive"
 	"slipway/internal/testcontext"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,26 +20,11 @@ import (
 // archived returns the contents of the files in an OCI archive, blobs by digest.
 func archived(t *testing.T, file string) map[string][]byte {
 	t.Helper()
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
+	files := map[string][]byte{}
+	for name, data := range testarchive.Read(t, file) {
+		files[strings.Replace(strings.TrimPrefix(name, "blobs/"), "/", ":", 1)] = data
 	}
-	defer f.Close()
-	blobs := map[string][]byte{}
-	for r := tar.NewReader(f); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return blobs
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		blobs[strings.Replace(strings.TrimPrefix(h.Name, "blobs/"), "/", ":", 1)] = data
-	}
+	return files
 }
 
 // TestMetadata checks that the files of --metadata-file and --iidfile match the image in the

@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"slipway/integration/poll"
 )
 
 var (
@@ -164,23 +162,7 @@ func (k *killer) checkState(about string) {
 func TestStepDiesWithBuild(t *testing.T) {
 	for _, user := range []string{"0", "1000"} {
 		s := newSite(t, "FROM base\nUSER "+user+"\nRUN echo started; sleep 100\n")
-		out, err := os.Create(filepath.Join(s.dir, "output"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer out.Close()
-		cmd := s.command()
-		cmd.Stdout, cmd.Stderr = out, out
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		started := poll.Until(t.Context(), time.Minute, func() bool {
-			output, err := os.ReadFile(out.Name())
-			return err == nil && bytes.Contains(output, []byte(" started"))
-		})
-		if !started {
-			t.Error("the step does not start")
-		}
+		cmd := s.startStep(t)
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		wantNoProcess(t, cmd.Process.Pid)

@@ -204,3 +204,26 @@ func walk(t testing.TB, dir string) []string {
 	}
 	return list
 }
+
+// startStep starts a build of a Dockerfile whose only RUN step prints "started" and then
+// sleeps. It returns after the step has started.
+func (s *site) startStep(t *testing.T) *exec.Cmd {
+	t.Helper()
+	output, err := os.Create(filepath.Join(s.dir, "output"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer output.Close()
+	cmd := s.command()
+	cmd.Stdout, cmd.Stderr = output, output
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if !poll.Until(t.Context(), time.Minute, func() bool {
+		data, err := os.ReadFile(output.Name())
+		return err == nil && bytes.Contains(data, []byte(" started"))
+	}) {
+		t.Error("the step did not start within a minute")
+	}
+	return cmd
+}

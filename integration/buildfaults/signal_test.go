@@ -6,12 +6,9 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
-
-	"slipway/integration/poll"
 )
 
 // TestInterrupted checks that a build ends within ten seconds after SIGINT or SIGTERM. Its
@@ -60,22 +57,7 @@ func TestInterrupted(t *testing.T) {
 // step.
 func TestInterruptedTwice(t *testing.T) {
 	s := newSite(t, "FROM base\nRUN echo started; sleep 100\n")
-	output, err := os.Create(filepath.Join(s.dir, "output"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer output.Close()
-	cmd := s.command()
-	cmd.Stdout, cmd.Stderr = output, output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if !poll.Until(t.Context(), time.Minute, func() bool {
-		data, err := os.ReadFile(output.Name())
-		return err == nil && bytes.Contains(data, []byte(" started"))
-	}) {
-		t.Error("the step does not start")
-	}
+	cmd := s.startStep(t)
 	start := time.Now()
 	_ = cmd.Process.Signal(os.Interrupt)
 	time.Sleep(20 * time.Millisecond)

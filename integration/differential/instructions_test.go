@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"testing"
@@ -57,15 +56,7 @@ func TestInstructionsCorpus(t *testing.T) {
 // TestInstructionsGenerated checks that our parser and upstream's return the same result or
 // error for random Dockerfiles, most of which are nearly valid.
 func TestInstructionsGenerated(t *testing.T) {
-	// Upstream's lexer reports invalid UTF-8 on standard error.
-	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer null.Close()
-	stderr := os.Stderr
-	os.Stderr = null
-	defer func() { os.Stderr = stderr }()
+	discardStderr(t) // upstream's lexer reports invalid UTF-8 there
 
 	files := 40_000
 	if testing.Short() {

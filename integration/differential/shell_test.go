@@ -91,18 +91,25 @@ func shellTableLine(line string) (word string, vars map[string]string, ok bool) 
 	return visible.Replace(strings.TrimRight(word, " ")), vars, true
 }
 
-// TestShellRandom checks that our shell package and upstream's expand random words of special
-// characters equally.
-func TestShellRandom(t *testing.T) {
-	// Upstream's scanner reports invalid UTF-8 on standard error.
+// discardStderr discards what this process writes to standard error until the test ends.
+func discardStderr(t *testing.T) {
+	t.Helper()
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer null.Close()
 	stderr := os.Stderr
 	os.Stderr = null
-	defer func() { os.Stderr = stderr }()
+	t.Cleanup(func() {
+		os.Stderr = stderr
+		null.Close()
+	})
+}
+
+// TestShellRandom checks that our shell package and upstream's expand random words of special
+// characters equally.
+func TestShellRandom(t *testing.T) {
+	discardStderr(t) // upstream's scanner reports invalid UTF-8 there
 
 	words := 200_000
 	if testing.Short() {

@@ -107,22 +107,27 @@ func (d *Daemon) start(ctx context.Context, buildkitd, registry string) error {
 	if d.Client, err = client.New(ctx, d.Socket); err != nil {
 		return fmt.Errorf("connect to buildkitd: %w", err)
 	}
-	return d.await(ctx)
+	return await(ctx, "buildkitd", d.process, func(ctx context.Context) error {
+		_, err := d.Client.ListWorkers(ctx)
+		return err
+	})
 }
 
-func (d *Daemon) await(ctx context.Context) error {
+// await waits until ready returns nil. It returns an error if the process of the daemon ends
+// first, or if that takes longer than daemonStart.
+func await(ctx context.Context, daemon string, process *contained.Process, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, daemonStart)
 	defer cancel()
 	for {
-		_, err := d.Client.ListWorkers(ctx)
+		err := ready(ctx)
 		if err == nil {
 			return nil
 		}
 		select {
-		case <-d.process.Done():
-			return fmt.Errorf("buildkitd exited: %w", d.process.Wait(ctx, 0))
+		case <-process.Done():
+			return fmt.Errorf("%s exited: %w", daemon, process.Wait(ctx, 0))
 		case <-ctx.Done():
-			return fmt.Errorf("buildkitd does not respond: %w", err)
+			return fmt.Errorf("%s does not respond: %w", daemon, err)
 		case <-time.After(pollEvery):
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"time"
 
 	"slipway/integration/contained"
 )
@@ -47,7 +46,7 @@ func (r *Rig) StartEngine(ctx context.Context) (*Engine, error) {
 	r.mu.Lock()
 	r.stops = append(r.stops, func() error { e.process.Stop(daemonGrace); return nil })
 	r.mu.Unlock()
-	if err := e.await(ctx); err != nil {
+	if err := await(ctx, "dockerd", e.process, func(ctx context.Context) error { return e.Docker(ctx, e.Dir, "version").Run() }); err != nil {
 		b, _ := os.ReadFile(log.Name())
 		return nil, fmt.Errorf("%w\n%s", err, b)
 	}
@@ -62,22 +61,4 @@ func (e *Engine) Docker(ctx context.Context, dir string, args ...string) *exec.C
 	cmd.Dir = dir
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + e.Dir, "DOCKER_HOST=" + e.Socket, "DOCKER_BUILDKIT=1"}
 	return cmd
-}
-
-func (e *Engine) await(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, daemonStart)
-	defer cancel()
-	for {
-		err := e.Docker(ctx, e.Dir, "version").Run()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-e.process.Done():
-			return fmt.Errorf("dockerd exited: %w", e.process.Wait(ctx, 0))
-		case <-ctx.Done():
-			return fmt.Errorf("dockerd does not respond: %w", err)
-		case <-time.After(pollEvery):
-		}
-	}
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh/agent"
+
+	"slipway/internal/connserver"
 )
 
 // Serve starts an SSH agent that serves a private key until the test ends. It returns the path
@@ -17,20 +19,7 @@ func Serve(t testing.TB, key any) string {
 	if err := ring.Add(agent.AddedKey{PrivateKey: key}); err != nil {
 		t.Fatal(err)
 	}
-	socket := filepath.Join(t.TempDir(), "agent")
-	l, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { _ = agent.ServeAgent(ring, c) }() // returns when the client closes the connection
-		}
-	}()
-	return socket
+	return connserver.Serve(t, "unix", filepath.Join(t.TempDir(), "agent"), func(c net.Conn) {
+		_ = agent.ServeAgent(ring, c) // returns when the client closes the connection
+	})
 }

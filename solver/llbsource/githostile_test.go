@@ -18,6 +18,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/moby/buildkit/solver/pb"
 
+	"slipway/internal/connserver"
 	"slipway/internal/fakegit"
 	"slipway/internal/slowtest"
 	"slipway/solver/tree"
@@ -246,7 +247,7 @@ func (failing) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 func servePack(t *testing.T, pack string) string {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	r.Commit("refs/heads/main", committed, one("x"))
-	return "git://" + serveConns(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+	return "git://" + connserver.Serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		daemonRequest(c)
 		_ = r.ServeUploadPack(context.Background(), struct {
 			io.Reader

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
+	"slipway/internal/connserver"
 	"slipway/internal/fakeagent"
 	"slipway/internal/fakegit"
 )
@@ -40,21 +41,7 @@ func serveSSH(t *testing.T, r *fakegit.Repository, host ssh.Signer, user ssh.Pub
 		return nil, nil
 	}}
 	config.AddHostKey(host)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go serveLogin(t, r, c, config)
-		}
-	}()
-	return l.Addr().String()
+	return connserver.Serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) { serveLogin(t, r, c, config) })
 }
 
 func serveLogin(t *testing.T, r *fakegit.Repository, c net.Conn, config *ssh.ServerConfig) {

@@ -19,33 +19,10 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 	"golang.org/x/crypto/ssh/knownhosts"
 
+	"slipway/internal/connserver"
 	"slipway/internal/fakegit"
 	"slipway/internal/slowtest"
 )
-
-// serveConns accepts connections until the test ends, and calls serve for each. It
-// returns the address.
-func serveConns(t *testing.T, network, address string, serve func(net.Conn)) string {
-	t.Helper()
-	l, err := net.Listen(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				serve(c)
-			}()
-		}
-	}()
-	return l.Addr().String()
-}
 
 // silent is a connection handler for a server that reads every request and never answers.
 func silent(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
@@ -63,7 +40,7 @@ func TestGitDaemon(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	r.Commit("refs/heads/main", committed, one("x"))
 	asked := make(chan string, 9)
-	addr := serveConns(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+	addr := connserver.Serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		asked <- daemonRequest(c)
 		_ = r.ServeUploadPack(t.Context(), c)
 		_ = c.(*net.TCPConn).CloseWrite()
@@ -87,7 +64,7 @@ func TestGitDaemonRefuses(t *testing.T) {
 		"garbage!": "invalid",
 		"0000":     "remote repository is empty",
 	} {
-		addr := serveConns(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+		addr := connserver.Serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 			daemonRequest(c)
 			_, _ = io.WriteString(c, answer)
 		})
@@ -110,10 +87,10 @@ func TestSilentGit(t *testing.T) {
 		return []string{pb.AttrMountSSHSock, "default", pb.AttrKnownSSHHosts, knownhosts.Line([]string{addr}, host.PublicKey()) + "\n"}
 	}
 	keys := serveAgent(t, key, nil)
-	deaf := serveConns(t, "unix", t.TempDir()+"/agent", silent)
-	quiet := serveConns(t, "tcp", "127.0.0.1:0", silent)
+	deaf := connserver.Serve(t, "unix", t.TempDir()+"/agent", silent)
+	quiet := connserver.Serve(t, "tcp", "127.0.0.1:0", silent)
 	login := serveSSH(t, r, host, user.PublicKey())
-	cut := serveConns(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+	cut := connserver.Serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		daemonRequest(c)
 		_ = r.ServeUploadPack(t.Context(), struct {
 			io.Reader
@@ -150,7 +127,7 @@ func serveAgent(t *testing.T, key any, ended chan<- struct{}) string {
 	if err := ring.Add(agent.AddedKey{PrivateKey: key}); err != nil {
 		t.Fatal(err)
 	}
-	return serveConns(t, "unix", t.TempDir()+"/agent", func(c net.Conn) {
+	return connserver.Serve(t, "unix", t.TempDir()+"/agent", func(c net.Conn) {
 		_ = agent.ServeAgent(ring, c)
 		if ended != nil {
 			ended <- struct{}{}
@@ -182,7 +159,7 @@ func TestGitSSHRefuses(t *testing.T) {
 	config := &ssh.ServerConfig{PublicKeyCallback: func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil }}
 	config.AddHostKey(host)
 	commands := make(chan string, 1)
-	addr := serveConns(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
+	addr := connserver.Serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) {
 		_, channels, requests, err := ssh.NewServerConn(c, config)
 		if err != nil {
 			return

@@ -1,0 +1,33 @@
+// Package testarchive reads archives that tests have made.
+package testarchive
+
+import (
+	"archive/tar"
+	"errors"
+	"io"
+	"os"
+	"testing"
+)
+
+// Read returns the contents of the files in an uncompressed tar archive, by name.
+func Read(t testing.TB, file string) map[string][]byte {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	files := map[string][]byte{}
+	for r := tar.NewReader(f); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return files
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[h.Name], err = io.ReadAll(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
