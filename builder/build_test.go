@@ -13,7 +13,8 @@ import (
 )
 
 // options returns options to build a Dockerfile with the portable runner. The context
-// contains a file named base, which is a base image for the interpreter.
+// contains a directory named base, which the Dockerfile can copy as the root file system
+// for the interpreter.
 func options(t *testing.T, dockerfile string) Options {
 	t.Helper()
 	return Options{Context: testcontext.New(t, dockerfile), State: t.TempDir(), Runner: "portable", Now: time.Now}

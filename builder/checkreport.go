@@ -10,8 +10,9 @@ import (
 	"slipway/diag"
 )
 
-// recordFindings returns a function that stores the findings of a check in p.found. The
-// function replaces file names in findings with the paths that the user gave.
+// recordFindings returns a function that stores the findings of a check in p.found, to
+// report them after the build. The function replaces file names in findings with the paths
+// that the user gave.
 func (p *inputs) recordFindings(o *Options) func(diag.List) {
 	return func(list diag.List) { p.found = append(diag.List{}, list.Rename(o.paths())...) }
 }

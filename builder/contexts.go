@@ -160,7 +160,8 @@ func (p *inputs) addContext(name, value string) error {
 }
 
 // findImages resolves the named contexts that are images to digests, and passes them to
-// the frontend as OCI layouts. Without a digest or name, the archive must have one image.
+// the frontend as OCI layouts. If the user gives neither a name nor a digest, it selects
+// the only image in the layout or archive, or the image with the tag latest.
 func (p *inputs) findImages(ctx context.Context, src *llbsource.Sources) error {
 	for _, i := range p.images {
 		file, want, ok := strings.Cut(i.value, "@")
@@ -180,8 +181,8 @@ func (p *inputs) findImages(ctx context.Context, src *llbsource.Sources) error {
 	return nil
 }
 
-// findLayouts is findImages for a build by a daemon, to which clients can send OCI layouts
-// in directories only.
+// findLayouts is like findImages, but for a build by a daemon. It accepts only directories
+// with OCI layouts, because clients cannot send archives of images to a daemon.
 func (p *inputs) findLayouts(ctx context.Context) error {
 	for _, i := range p.images {
 		file, _ := splitName(strings.SplitN(i.value, "@", 2)[0])

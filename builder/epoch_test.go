@@ -32,7 +32,7 @@ const (
 func year(y int) time.Time { return time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC) }
 
 // datedOptions returns options to build an image from files that are older and newer than
-// the epoch.
+// SOURCE_DATE_EPOCH.
 func datedOptions(t *testing.T, dockerfile string) Options {
 	t.Helper()
 	o := options(t, dockerfile)
@@ -77,7 +77,8 @@ func tarFiles(t *testing.T, file string) map[string][]byte {
 	}
 }
 
-// years returns the year of each file's modification time in an archive, by name.
+// years returns the year of the modification time of each file in an archive, by file
+// name.
 func years(t *testing.T, data []byte) map[string]int {
 	t.Helper()
 	r, err := compression.DecompressStream(bytes.NewReader(data))
@@ -98,7 +99,8 @@ func years(t *testing.T, data []byte) map[string]int {
 }
 
 // TestEpochOfImage checks that SOURCE_DATE_EPOCH sets the times in the config and the
-// descriptor of an image. With rewrite-timestamp, it also limits the times of files.
+// descriptor of an image. With rewrite-timestamp, files that are newer than
+// SOURCE_DATE_EPOCH get this time, too.
 func TestEpochOfImage(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	for _, tc := range []struct {

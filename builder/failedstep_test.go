@@ -35,8 +35,8 @@ func TestFailedStep(t *testing.T) {
 	}
 }
 
-// TestUnknownUser checks that the error about an unknown user points to the USER of the
-// stage.
+// TestUnknownUser checks that the error about an unknown user points to the preceding USER
+// instruction in the same stage.
 func TestUnknownUser(t *testing.T) {
 	const text = "FROM a\nUSER other\nFROM b\nUSER first\nUSER nobody:x\nRUN true\nUSER later\n"
 	f := source.NewFile("Dockerfile", []byte(text))

@@ -18,11 +18,11 @@ import (
 	local "slipway/solver/gateway"
 )
 
-// foreignReference is a reference from another client implementation.
+// foreignReference is a reference that does not come from the gateway client of the build.
 type foreignReference struct{ gateway.Reference }
 
-// TestOddResults checks that a build never panics, whatever the frontend returns. Errors can
-// be reported.
+// TestOddResults checks that a build never panics, whatever result the frontend returns. A
+// malformed result may only make the build fail.
 func TestOddResults(t *testing.T) {
 	result := func(change func(*gateway.Result)) gateway.BuildFunc {
 		return func(context.Context, gateway.Client) (*gateway.Result, error) {

@@ -25,8 +25,8 @@ func (o *Options) stores(out Output) bool {
 }
 
 // storeImage stores an image under names. Unless all is set, it only updates names that
-// exist already: a later FROM must not find an older image than the one last pushed or
-// loaded under the name.
+// exist already, because a later FROM must not use an image that is older than the one
+// last pushed or loaded under the name.
 func (s *localBuilder) storeImage(ctx context.Context, root *export.Root, names []string, all bool) error {
 	if !all {
 		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {

@@ -103,8 +103,8 @@ func (o *Options) checkLimits() error {
 	return nil
 }
 
-// limitSteps makes r run all steps with the resource limits in o. An unsupported limit is
-// an error.
+// limitSteps configures the runner r to apply the resource limits in o to all steps. An
+// unsupported limit is an error.
 func (o *Options) limitSteps(r *namespace.Runner) error {
 	limits, err := o.resources()
 	if err != nil {

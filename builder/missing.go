@@ -26,8 +26,9 @@ type fileLister interface {
 	link(name string) string
 }
 
-// pathHint returns a hint in parentheses about the path name in the word w, which was not
-// found: the reason, or a similar path. It returns "" if it finds neither.
+// pathHint returns a hint in parentheses about a path that was not found: the reason, or a
+// similar path. w is the word in the Dockerfile that specifies the path, name is the path
+// itself. It returns "" if it finds neither.
 func (p *inputs) pathHint(o *Options, err error, w *pathWord, name string) string {
 	files := p.searchedFiles(err, w.from)
 	if files == nil {

@@ -83,8 +83,8 @@ func TestNotFound(t *testing.T) {
 	}
 }
 
-// TestReportedOnce checks that the error from a step has the number of the step, and its
-// command and each path only once.
+// TestReportedOnce checks that the report of a failed step contains the number of the
+// step, and does not repeat the command or a path.
 func TestReportedOnce(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	for dockerfile, want := range map[string]string{

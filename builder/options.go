@@ -114,8 +114,8 @@ func (o *Options) Check() error {
 	return o.checkLocal()
 }
 
-// checkLocal returns an error for options that are invalid for a build in this process,
-// because they require a BuildKit daemon, for example.
+// checkLocal returns an error if options are invalid for a build in this process, for
+// example if they require a BuildKit daemon.
 func (o *Options) checkLocal() error {
 	switch o.Runner {
 	case "", "auto", "namespace", "oci", "portable":
@@ -185,8 +185,8 @@ func (o *Options) frontend() map[string]string {
 	return opts
 }
 
-// buildFunc returns the build function of the frontend. A check by the built-in frontend
-// passes its findings to found.
+// buildFunc returns the frontend's build function. If the built-in frontend runs a check,
+// it calls found with the findings.
 func (o *Options) buildFunc(found func(diag.List)) gateway.BuildFunc {
 	if o.Frontend != nil {
 		return o.Frontend

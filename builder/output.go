@@ -220,8 +220,9 @@ func parseEpoch(v string) (*time.Time, error) {
 // isImage reports whether the output is an image or an archive of one.
 func (o Output) isImage() bool { return o.Type == "oci" || o.Type == "docker" || o.Type == "image" }
 
-// onlyValue returns the only value of an exporter attribute that matches this builder's
-// behavior, or "" if the attribute is not supported at all.
+// onlyValue returns the one value of an exporter attribute that this builder accepts,
+// because it describes what the builder does anyway. If the builder does not support the
+// attribute, it returns "".
 func onlyValue(attr string) string {
 	switch attr {
 	case "tar", "oci-mediatypes", "platform-split":

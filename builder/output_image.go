@@ -109,8 +109,8 @@ func (out imageOutput) record(d v1.Descriptor) error {
 // annotations holds annotations for an image, for its index and for their descriptors.
 type annotations map[exptypes.AnnotationKey]string
 
-// imageAnnotations returns the annotations for an output: the build's, overridden by the
-// output's own.
+// imageAnnotations returns the annotations for an output. Annotations in the attributes of
+// the output take precedence over annotations of the whole build.
 func imageAnnotations(o *Options, out Output) (annotations, error) {
 	all := maps.Clone(o.Annotations)
 	if all == nil {

@@ -60,7 +60,8 @@ func (s *localBuilder) write(ctx context.Context, o *Options, p *progress, b bui
 	})
 }
 
-// exporter returns the name of the step that writes the output, in BuildKit's words.
+// exporter returns the name of the progress step that writes the output. BuildKit uses the
+// same names.
 func (o Output) exporter() string {
 	switch o.Type {
 	case "local":
@@ -73,7 +74,8 @@ func (o Output) exporter() string {
 	return "exporting to " + o.Type + " image format"
 }
 
-// imageOutput is an output that is an image.
+// imageOutput is an output that writes an image. It collects the names and digests that
+// the build returns.
 type imageOutput struct {
 	Output
 	exported map[string]string // receives names and digests, as in [Result]

@@ -14,8 +14,8 @@ import (
 	"slipway/solver/track"
 )
 
-// statusInterval is the minimum time between two status reports on the same part of a
-// vertex, as in BuildKit.
+// statusInterval is the minimum time between two progress reports on the same task of a
+// vertex, such as the download of a layer. BuildKit uses the same interval.
 const statusInterval = 100 * time.Millisecond
 
 // progress converts solver events to the status messages that BuildKit sends to its clients.
@@ -60,8 +60,8 @@ func (p *progress) loaded(g *solver.Graph) {
 	}
 }
 
-// vertex returns the state of a vertex, and creates it for a new vertex. The caller must
-// hold p.mu.
+// vertex returns the progress state of the vertex v, and creates it on the first call for
+// v. The caller must hold p.mu.
 func (p *progress) vertex(v *solver.Vertex) *vertexState {
 	if s, ok := p.vertices[v.Digest]; ok {
 		return s
@@ -129,8 +129,8 @@ func (p *progress) end(v *vertexState, now time.Time, cached bool, err error) {
 	p.send(&client.SolveStatus{Vertexes: []*client.Vertex{v.report()}})
 }
 
-// status reports the progress of a part of a vertex, such as the download of a layer. It
-// drops a report within statusInterval of the previous one, unless the part has ended. The
+// status reports the progress of a task of a vertex, such as the download of a layer. It
+// drops a report within statusInterval of the previous one, unless the task has ended. The
 // caller must hold p.mu.
 func (p *progress) status(v *vertexState, s track.Status, now time.Time) {
 	old := v.statuses[s.ID]
@@ -161,8 +161,8 @@ func (p *progress) warn(w gateway.Warning) {
 }
 
 // step calls work and reports it as a vertex called name, although it is not an LLB
-// operation. Calls with the same id report the same vertex. Trackers in the context that
-// work receives report to this vertex.
+// operation. Calls with the same id report the same vertex. Trackers that work creates
+// from its context report progress to this vertex.
 func (p *progress) step(ctx context.Context, id, name string, work func(context.Context) error) error {
 	v := p.stepVertex(digest.FromString(id), name)
 	locked := func(report func(now time.Time)) {

@@ -192,8 +192,8 @@ func once(text string) string {
 	return strings.Join(slices.Compact(strings.SplitAfter(text, "\n")), "")
 }
 
-// sorted sorts the vertices in a text, which are reported in random order, but not the lines
-// of each vertex.
+// sorted sorts the lines of a text by vertex, because vertices are reported in random
+// order. The lines of each vertex keep their order.
 func sorted(text string) string {
 	lines := strings.Split(text, "\n")
 	slices.SortStableFunc(lines, func(a, b string) int {
@@ -218,9 +218,9 @@ func TestProgressOrder(t *testing.T) {
 	}
 }
 
-// TestProgressInterval checks that a part of a vertex is reported when it starts, when it
-// ends, and at most once per statusInterval in between. A failed step is reported with its
-// error.
+// TestProgressInterval checks that a task of a step, such as the download of a layer, is
+// reported when it starts, when it ends, and at most once per statusInterval in between. A
+// failed step is reported with its error.
 func TestProgressInterval(t *testing.T) {
 	now := time.Unix(0, 0)
 	var got []string

@@ -36,8 +36,8 @@ func logIn(t *testing.T, host, user string) {
 	}
 }
 
-// TestPushIsCheckedFirst checks that a build whose push or cache export the registry would
-// reject fails before any step runs, with advice to log in.
+// TestPushIsCheckedFirst checks that a build fails before any step runs if the registry
+// would reject its push or cache export. The error advises the user to log in.
 func TestPushIsCheckedFirst(t *testing.T) {
 	for _, how := range []fakeregistry.Auth{fakeregistry.Basic, fakeregistry.Token} {
 		s := fakeregistry.Start(t, how)

@@ -113,7 +113,7 @@ func (l *logWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// export writes the cache records of results to all remote caches but inline ones.
+// export writes the cache records of results to all remote caches, except inline caches.
 func (c *caches) export(ctx context.Context, b *solver.Job, results []*solver.Result) error {
 	if len(c.to) == 0 {
 		return nil
@@ -145,7 +145,8 @@ func (c *caches) export(ctx context.Context, b *solver.Job, results []*solver.Re
 	return nil
 }
 
-// cacheExporterName returns the name of the step that exports a cache, in BuildKit's words.
+// cacheExporterName returns the name of the progress step that exports a cache. BuildKit
+// uses the same names.
 func cacheExporterName(to remotecache.To) string {
 	if to.Type == "local" {
 		return "exporting cache to client directory"
@@ -179,8 +180,8 @@ func (c *caches) addInline(ctx context.Context, b *solver.Job, res *gateway.Resu
 	return nil
 }
 
-// roots returns the solver's results to which the references in res lead, in the order of
-// platform IDs.
+// roots returns the solver's results for the references in the frontend's result res, in
+// the order of platform IDs.
 func roots(res *gateway.Result) []*solver.Result {
 	refs := []gateway.Reference{res.Ref}
 	for _, id := range slices.Sorted(maps.Keys(res.Refs)) {

@@ -260,7 +260,8 @@ func TestRemoteCacheFails(t *testing.T) {
 
 const someDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// TestWarnPrintable checks that texts from servers in warnings cannot control a terminal.
+// TestWarnPrintable checks that a warning with text from a server cannot control a
+// terminal.
 func TestWarnPrintable(t *testing.T) {
 	var b strings.Builder
 	o := Options{Log: &b}

@@ -143,8 +143,8 @@ func (c *autoRunner) chooseOnce(ctx context.Context) (runner.Opener, error) {
 	return portable, nil
 }
 
-// inNamespaces returns the runner that runs processes in namespaces, itself or with an OCI
-// runtime. It opens the runner on the first call.
+// inNamespaces returns the runner for processes in namespaces, which starts them itself or
+// with an OCI runtime. It opens the runner on the first call.
 func (c *autoRunner) inNamespaces(ctx context.Context) (*namespace.Runner, error) {
 	return c.opened.Do(ctx, struct{}{}, func(context.Context) (*namespace.Runner, error) { return c.open() })
 }

@@ -84,8 +84,8 @@ func TestCopyWarning(t *testing.T) {
 	}
 }
 
-// TestLimitsRefused checks that an unsupported resource limit fails a build before a step
-// runs, and does not affect Options.Call.
+// TestLimitsRefused checks that an unsupported resource limit makes a build fail before a
+// step runs. A request for information (Options.Call) runs no steps and succeeds.
 func TestLimitsRefused(t *testing.T) {
 	if !runsAsRoot(t) {
 		return

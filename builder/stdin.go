@@ -45,7 +45,8 @@ type stdinKeeper interface {
 }
 
 // readStdin reads the Dockerfile or the archive of the context from standard input, if the
-// options name it, and stores it with k. A truncated archive is an error.
+// options request it. It stores the data with the keeper k. A truncated archive is an
+// error.
 func (p *inputs) readStdin(ctx context.Context, o *Options, k stdinKeeper) error {
 	if o.Context != stdin && o.File != stdin {
 		return nil

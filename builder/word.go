@@ -35,8 +35,8 @@ func (r *recorder) Solve(ctx context.Context, req gateway.SolveRequest) (*gatewa
 	return r.Client.Solve(ctx, req)
 }
 
-// recordSolves returns a build function that calls build and records the definitions that
-// build solves in p.solved.
+// recordSolves returns a build function that calls build, and records in p.solved the
+// definitions that build solves.
 func (p *inputs) recordSolves(build gateway.BuildFunc) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		p.solved = &recorder{Client: c}
@@ -44,9 +44,10 @@ func (p *inputs) recordSolves(build gateway.BuildFunc) gateway.BuildFunc {
 	}
 }
 
-// copyOf returns the index of the first source of a COPY or ADD whose copy action match
-// accepts, or -1. The instruction begins at the given line of the Dockerfile. Each source
-// has one copy action, in which variables are expanded. Downloads are ignored.
+// copyOf looks up the COPY or ADD that begins at the given line of the Dockerfile. It
+// calls match with the copy action of each source, in which variables are expanded. It
+// returns the index of the first source for which match returns true, or -1. It skips
+// sources that are downloads.
 func (r *recorder) copyOf(line int, match func(*pb.FileActionCopy) bool) int {
 	if r == nil {
 		return -1
@@ -74,8 +75,9 @@ func (r *recorder) copyOf(line int, match func(*pb.FileActionCopy) bool) int {
 	return -1
 }
 
-// sourceOf returns the index of the first copy action in a file operation for which match
-// returns true, or -1. It ignores copies from inputs in remote, which are downloads.
+// sourceOf calls match with the copy actions of the file operation op. It returns the
+// index of the first one for which match returns true, or -1. It skips copies of
+// downloads: remote contains the digests of the operations that download.
 func sourceOf(op *pb.Op, remote map[string]bool, match func(*pb.FileActionCopy) bool) int {
 	n := -1
 	for _, a := range op.GetFile().Actions {
@@ -92,8 +94,8 @@ func sourceOf(op *pb.Op, remote map[string]bool, match func(*pb.FileActionCopy) 
 	return -1
 }
 
-// locatedAt reports whether an operation in def comes from an instruction that begins at a
-// line.
+// locatedAt reports whether the operation data comes from an instruction that begins at
+// the given line. def contains the operation and its location.
 func locatedAt(def *pb.Definition, data []byte, line int) bool {
 	for _, l := range def.GetSource().GetLocations()[digest.FromBytes(data).String()].GetLocations() {
 		if r := l.GetRanges(); len(r) > 0 && int(r[0].GetStart().GetLine()) == line {
@@ -113,8 +115,9 @@ type pathWord struct {
 	index   int
 }
 
-// wordOf returns the word of the instruction at r that specifies the path name. The path
-// is in the build context, a stage or an image. It returns false if it finds no word.
+// wordOf returns the word that specifies the path called name in the COPY, ADD or RUN
+// instruction at r. The path is in the build context, a stage or an image. It returns
+// false if it finds no word.
 func (p *inputs) wordOf(r source.Range, name string) (w pathWord, ok bool) {
 	in := instructionAt(r)
 	if in == nil {
@@ -180,8 +183,8 @@ func nearJSON(r source.Range) *parser.NearJSON {
 	return in.NearJSON()
 }
 
-// badPattern returns the first source of a COPY or ADD from the build context that is a
-// malformed pattern, and the range of its instruction.
+// badPattern finds the first COPY or ADD from the build context that has a malformed
+// pattern as a source. It returns this source and the range of the instruction.
 func (p *inputs) badPattern(f *source.File) (word parser.Word, in source.Range, ok bool) {
 	file, _ := parser.Parse(f)
 	if file == nil {
@@ -207,9 +210,9 @@ func (p *inputs) badPattern(f *source.File) (word parser.Word, in source.Range, 
 	return word, in, false
 }
 
-// mountOf returns the source field of the RUN mount whose source is the path name. If no
-// mount has this source but the source of exactly one contains a variable, it returns the
-// field of that mount.
+// mountOf returns the source field of the RUN mount that mounts the path called name. If
+// there is no such mount, but exactly one mount has a variable in its source, it returns
+// the source field of that mount.
 func mountOf(c *instructions.Run, name string) (w pathWord, ok bool) {
 	expanded := 0
 	for _, m := range c.Mounts {

@@ -22,7 +22,8 @@ import (
 	"slipway/source"
 )
 
-// build holds the state of one build.
+// build holds the state of one build: the client, the options, the parsed Dockerfile, and
+// the functions that receive warnings and findings.
 type build struct {
 	client      client.Client
 	opts        client.BuildOpts
@@ -167,7 +168,8 @@ func (b *build) plan(ctx context.Context, opt plan.Options, first bool) (*plan.P
 	return p, err
 }
 
-// planOptions returns opt with the resolver r and with the names of the named contexts.
+// planOptions returns opt with two additions: r, which resolves images, and the names of
+// the named contexts.
 func (b *build) planOptions(opt plan.Options, r plan.Resolver) plan.Options {
 	opt.Resolver = r
 	opt.Contexts = slices.Sorted(maps.Keys(b.options.NamedContexts))

@@ -124,7 +124,7 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// lastRequest returns the last Solve request that b received.
+// lastRequest returns the last Solve request that the fake client b received.
 func lastRequest(b *fakegateway.Client) client.SolveRequest {
 	solved := b.SolveRequests()
 	return solved[len(solved)-1]

@@ -23,7 +23,7 @@ import (
 	"slipway/source"
 )
 
-// check answers the subrequest lint and passes all findings to b.findings.
+// check answers the subrequest lint, and calls b.findings with all findings.
 func (b *build) check(ctx context.Context) (*client.Result, error) {
 	list, err := b.collectFindings(ctx)
 	if err != nil {

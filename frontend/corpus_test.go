@@ -92,7 +92,7 @@ func image(t *testing.T, config, base []byte) string {
 	return text
 }
 
-// warnings prints the warnings in r as a client shows them.
+// warnings prints the warnings of the recorded build r as a client shows them.
 func warnings(r *corpus.Record) string {
 	var b strings.Builder
 	for _, w := range r.Warnings {

@@ -121,7 +121,8 @@ func (b *build) withSource(err error, r source.Range) error {
 	return errdefs.WithSource(err, &errdefs.Source{Info: info, Ranges: lineRanges(r)})
 }
 
-// sourceInfo returns the Dockerfile as the message that clients receive.
+// sourceInfo returns the Dockerfile as a protobuf message, so that clients can print the
+// lines at an error or warning.
 func (b *build) sourceInfo() *pb.SourceInfo {
 	sm := b.file.Map
 	return &pb.SourceInfo{Data: sm.Data, Filename: sm.Filename, Language: sm.Language, Definition: sm.Definition.ToPB()}

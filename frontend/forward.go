@@ -38,7 +38,8 @@ func (b *build) forward(ctx context.Context, ref, cmdline string) (*client.Resul
 	return res, true, err
 }
 
-// frontendInputs returns the frontend inputs of this build as definitions.
+// frontendInputs returns the frontend inputs of this build as LLB definitions. If the
+// builder does not support frontend inputs, it returns nil.
 func (b *build) frontendInputs(ctx context.Context) (map[string]*pb.Definition, error) {
 	if err := b.opts.Caps.Supports(gwpb.CapFrontendInputs); err != nil {
 		return nil, nil //nolint:nilerr // old builders do not support inputs

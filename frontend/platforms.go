@@ -18,7 +18,7 @@ import (
 	"slipway/internal/inorder"
 )
 
-// platformResult is the result for one platform.
+// platformResult holds the LLB for one platform and the reference to its solved result.
 type platformResult struct {
 	ref       client.Reference
 	result    *dockerfile2llb.Conversion

@@ -43,8 +43,8 @@ func newBarrier(b *fakegateway.Client, lists ...[]string) *barrier {
 	return m
 }
 
-// arrive records that the given request has arrived and waits for the other requests in
-// its group. It does not wait for a request without a group.
+// arrive records that the request called name has arrived, and waits until all other
+// requests in its group have arrived. If the request has no group, arrive does not wait.
 func (m *barrier) arrive(ctx context.Context, name string) error {
 	m.mu.Lock()
 	m.requests[name]++

@@ -67,8 +67,8 @@ func (b *build) scanner(ctx context.Context) (*scanner, error) {
 	return s, nil
 }
 
-// attest generates an SBOM for each platform and adds it to the result. If s is nil, it
-// does nothing.
+// attest runs the scanner s to generate an SBOM for each platform, and adds the SBOMs to
+// res. If s is nil, it does nothing.
 func (b *build) attest(ctx context.Context, res *client.Result, s *scanner, results []platformResult) error {
 	if s == nil {
 		return nil

@@ -14,8 +14,8 @@ import (
 	"slipway/source"
 )
 
-// configureChecks sets the configuration of build checks from the build argument or, by
-// default, from the file.
+// configureChecks sets the configuration of build checks. It comes from
+// BUILDKIT_DOCKERFILE_CHECK or, by default, from the check directive in the Dockerfile.
 func (b *build) configureChecks() error {
 	if c := b.options.Checks; c != nil {
 		b.checks = *c

@@ -27,7 +27,7 @@ func TestLostWarnings(t *testing.T) {
 }
 
 // TestWarningsOncePerBuild checks that a build for several platforms sends each warning
-// once, and fails because of the warnings.
+// once, and that it fails because of a warning if the Dockerfile says check=error=true.
 func TestWarningsOncePerBuild(t *testing.T) {
 	b := fakegateway.New("# check=error=true\nFROM x\nCMD y\n", map[string]string{"platform": "linux/amd64,linux/arm64"})
 	const want = "lint violation found for rules: JSONArgsRecommended"

@@ -30,8 +30,8 @@ func (c *changes) add(format string, args ...any) {
 	}
 }
 
-// addChange adds that a value changed, unless before and after are equal. name is the name
-// of the value in messages.
+// addChange adds a sentence about a changed value to the list, unless before and after are
+// equal. name is the name of the value in the sentence.
 func (c *changes) addChange(name, before, after string) {
 	switch {
 	case before == after:
@@ -44,9 +44,9 @@ func (c *changes) addChange(name, before, after string) {
 	}
 }
 
-// compare adds the differences between the cache keys of the step in the last build and in
-// this build. If the instruction was edited, its old text is in the list already, so
-// compare omits changes of the operation.
+// compare adds a sentence for each difference between the cache keys of the step in the
+// last build and in this build. If edited is set, the list already contains the old text
+// of the instruction, so compare omits changes of the operation.
 func (c *changes) compare(edited bool) {
 	other := false
 	for _, p := range c.now.Parts {
@@ -88,8 +88,9 @@ func (*changes) input(r *record, p solver.Part) string {
 	return r.Inputs[p.Input]
 }
 
-// wholeInput adds the change of an input whose whole content is part of the cache key: the
-// preceding step or the base image.
+// wholeInput adds a sentence about a changed input whose whole content is part of the
+// cache key: the preceding step or the base image. old and now are the parts of the cache
+// keys that cover the input.
 func (c *changes) wholeInput(old, now solver.Part) {
 	was, is := c.input(c.old, old), c.input(c.now, now)
 	image := strings.HasPrefix(is, imagePrefix)
@@ -123,8 +124,9 @@ func shortDigest(digest string) string { return digest[:min(len(digest), len("sh
 // maxFiles is the maximum number of changed files to list.
 const maxFiles = 5
 
-// files adds the changed files for a part of the cache key that covers only some files of
-// an input.
+// files adds sentences about changed files in an input, such as the build context, if the
+// cache key covers only the files that the step uses. old and now are the parts of the
+// cache keys that cover these files.
 func (c *changes) files(old, now solver.Part, edited bool) {
 	start := len(c.list)
 	prefix, where := c.origin(c.input(c.old, old), c.input(c.now, now))
@@ -154,8 +156,9 @@ func (c *changes) files(old, now solver.Part, edited bool) {
 	}
 }
 
-// origin adds a change if files come from another input than in the last build. It also
-// returns a prefix and a suffix for file names in messages.
+// origin adds a sentence if the files of a step come from another input than in the last
+// build. before and after are the names of the inputs. origin also returns the texts that
+// precede and follow a file name in messages, such as " of image alpine".
 func (c *changes) origin(before, after string) (prefix, where string) {
 	wasImage, a := strings.CutPrefix(before, imagePrefix)
 	isImage, b := strings.CutPrefix(after, imagePrefix)
@@ -205,7 +208,8 @@ func fileChange(before, after *tree.Node) string {
 	return ""
 }
 
-// operation adds changes of the operation itself, such as its command or its user.
+// operation adds sentences about changes of the operation itself, such as another command
+// or another user.
 func (c *changes) operation(edited bool) {
 	switch was, now := c.was, c.v.Op; {
 	case was.GetExec() != nil && now.GetExec() != nil:
@@ -244,7 +248,8 @@ func (c *changes) exec(was, now *pb.ExecOp, edited bool) {
 	c.mounts(was, now)
 }
 
-// variables adds changes of environment variables, which ARG and ENV set.
+// variables adds sentences about added, removed and changed environment variables. They
+// come from ARG and ENV.
 func (c *changes) variables(was, now []string) {
 	split := func(env []string) map[string]string {
 		m := map[string]string{}
@@ -275,8 +280,9 @@ func (c *changes) variables(was, now []string) {
 	}
 }
 
-// mounts adds changes of mounts and of secrets in environment variables. The contents of
-// secrets and cache mounts are not compared, because they are not part of the cache key.
+// mounts adds sentences about added, removed and changed mounts, and about secrets in
+// environment variables. It does not compare the contents of secrets and cache mounts,
+// because these contents are not part of the cache key.
 func (c *changes) mounts(was, now *pb.ExecOp) {
 	describe := func(op *pb.ExecOp) map[string]string {
 		m := map[string]string{}
@@ -324,7 +330,8 @@ func mountText(m *pb.Mount) string {
 	return text
 }
 
-// file adds changes of a file operation, which comes from COPY, ADD or WORKDIR.
+// file adds sentences about changes of a file operation, which comes from COPY, ADD or
+// WORKDIR. If the instruction was edited, it adds nothing.
 func (c *changes) file(was, now *pb.FileOp, edited bool) {
 	if edited {
 		return
@@ -370,7 +377,8 @@ func modeText(c *pb.FileActionCopy) string {
 	return ""
 }
 
-// time adds a change of the modification time that the operation sets on files.
+// time adds a sentence if the operation sets another modification time on files than in
+// the last build. The time comes from SOURCE_DATE_EPOCH.
 func (c *changes) time(was, now int64) {
 	if was != now {
 		c.add("the time of its files (SOURCE_DATE_EPOCH) changed")

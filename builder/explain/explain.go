@@ -164,10 +164,11 @@ func (x *Explainer) save(now []record) error {
 	return export.WriteFile(x.file, func(w io.Writer) error { _, err := w.Write(data); return err })
 }
 
-// previous returns the record of the last build with which to compare steps[i]. This is
-// the nearest old step with the same text. If there is no such step, edited is set, and
-// previous returns the old step with the same number, unless the text of that step still
-// occurs. Otherwise it returns nil.
+// previous returns the record in the last build with which to compare steps[i]: the
+// nearest step with the same text. If no step has this text, it returns the step with the
+// same number in the same stage, and edited is true, because the user probably edited the
+// instruction. It returns nil if no step has this number, or if this build still has a
+// step with its text.
 func (x *Explainer) previous(steps []record, i int) (old *record, edited bool) {
 	step := steps[i].Step
 	for n := range x.old {
@@ -195,8 +196,9 @@ func (x *Explainer) previous(steps []record, i int) (old *record, edited bool) {
 	return nil, false
 }
 
-// distance returns a measure of how far apart two steps with the same text are. The
-// nearest step is most likely the same one.
+// distance returns how far apart the positions of two steps in a Dockerfile are. If
+// several steps of the last build have the text of a step in this build, the nearest is
+// most likely the same step.
 func distance(a, b stepName) int {
 	d := max(a.Index-b.Index, b.Index-a.Index)
 	if a.Stage != b.Stage {
@@ -237,7 +239,8 @@ func (x *Explainer) reason(v *solver.Vertex, steps []record, i int) string {
 	return "nothing changed, but its result is not kept any more"
 }
 
-// maxShown is the maximum number of bytes that are shown of a value.
+// maxShown is the maximum length in bytes of a text in an explanation, such as the value
+// of a variable.
 const maxShown = 60
 
 // excerpt returns the first line of a text, cut after maxShown bytes. An ellipsis marks
@@ -253,7 +256,8 @@ func excerpt(s string) string {
 	return first
 }
 
-// Names for inputs of steps that are not steps themselves.
+// Names in explanations for inputs of a step that are not steps, such as the build
+// context.
 const (
 	contextName = "the context"
 	heredocName = "a heredoc"

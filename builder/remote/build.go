@@ -78,8 +78,8 @@ type Build struct {
 	failed error             // error from the frontend
 }
 
-// Connect connects to a BuildKit daemon. The output files are written by outputs in this
-// process, not by the daemon. The caller must call Close.
+// Connect connects to a BuildKit daemon for one build. The daemon sends the output files
+// to this process, which writes them with outputs. The caller must call Close.
 func Connect(ctx context.Context, to *Builder, outputs export.Outputs) (*Build, error) {
 	c, err := to.dial(ctx)
 	if err != nil {
@@ -216,7 +216,8 @@ func (b *Build) KeepContext(in io.Reader) (string, error) {
 	return b.uploads.Add(io.NopCloser(in)), nil
 }
 
-// KeepDockerfile stores a Dockerfile as the only file of the local source "dockerfile".
+// KeepDockerfile stores a Dockerfile as the only file of the local source "dockerfile",
+// from which the daemon reads it.
 func (b *Build) KeepDockerfile(data []byte) error {
 	fs := staticfs.NewFS()
 	fs.Add("Dockerfile", &fstypes.Stat{Mode: 0o644}, data)
@@ -224,8 +225,8 @@ func (b *Build) KeepDockerfile(data []byte) error {
 	return nil
 }
 
-// export returns the exporter entry for an output, and prepares its file, directory or
-// engine.
+// export returns the exporter entry that BuildKit's client needs for an output. It
+// prepares the output's file, directory or container engine.
 func (b *Build) export(ctx context.Context, out Output) (client.ExportEntry, error) {
 	e := client.ExportEntry{Type: out.Type, Attrs: out.Attrs}
 	if out.Load {

@@ -26,7 +26,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestReason checks that the words of gRPC around an error are removed.
+// TestReason checks that reason removes the text that gRPC adds to a connection error.
 func TestReason(t *testing.T) {
 	err := errors.New(`rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial unix /x: connect: no such file or directory"`)
 	if got, want := reason(err), "dial unix /x: connect: no such file or directory"; got != want {

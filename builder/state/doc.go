@@ -17,7 +17,7 @@
 //	├── explain/….json  steps of the last build of each Dockerfile (builder/explain)
 //	├── temp/           downloads of sources
 //	├── outputs/        names of outputs that are being written, for removal after a kill
-//	├── builder/        the same for builds by a BuildKit, with a lock of its own
+//	├── builder/        as outputs/, for builds by a BuildKit daemon, with a separate lock
 //	└── gc              its modification time is that of the last garbage collection
 //
 // Names that end with .gone are being removed.

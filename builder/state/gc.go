@@ -103,9 +103,10 @@ func (gc GC) rules(d disk.DiskStat) []PruneOptions {
 	return []PruneOptions{cheap, old, limits}
 }
 
-// Collect applies the policy to a state directory, unless a build is running, or the
-// default policy was applied in the last ten minutes. It opens the directory itself,
-// because other builds may have changed it since the caller opened it.
+// Collect applies the garbage collection policy gc to the state directory dir, unless a
+// build is running, or the default policy was applied in the last ten minutes. It opens
+// the directory itself, because other builds may have changed it since the caller opened
+// it.
 func (gc GC) Collect(ctx context.Context, dir string, now func() time.Time) error {
 	if gc.Off || ctx.Err() != nil {
 		return nil
@@ -145,12 +146,13 @@ func (gc GC) tryCollect(ctx context.Context, dir string, now func() time.Time) e
 	return errors.Join(err, d.noteGC(now()))
 }
 
-// gcNote returns the path of the file whose modification time is the time of the last
-// collection.
+// gcNote returns the path of a file whose modification time is the time of the last
+// garbage collection.
 func (d *Dir) gcNote() string { return d.join("gc") }
 
-// gcDue reports whether the last collection was at least gcInterval ago. For a new state
-// directory it starts the interval, because there is nothing to collect yet.
+// gcDue reports whether the last garbage collection was at least gcInterval ago. For a new
+// state directory it returns false and starts the interval, because there is nothing to
+// collect yet.
 func (d *Dir) gcDue(now time.Time) (bool, error) {
 	info, err := os.Stat(d.gcNote())
 	if errors.Is(err, fs.ErrNotExist) {

@@ -9,9 +9,9 @@ import (
 )
 
 // checkOwner returns an error if another user could control what a build by the user uid
-// reads from the state directory, or where it writes. This is the case if another user
-// owns the directory or, for root, if it contains symbolic links. A missing directory is
-// valid.
+// reads from the state directory, or where it writes. It rejects a directory that belongs
+// to a user other than uid and root. For root, it also rejects symbolic links in the
+// directory. A missing directory is valid.
 func checkOwner(dir string, uid int) error {
 	link, err := os.Lstat(dir)
 	if errors.Is(err, fs.ErrNotExist) {

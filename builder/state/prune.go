@@ -83,8 +83,9 @@ func (opt *PruneOptions) unlimited() bool {
 	return opt.KeepBytes == 0 && opt.MaxUsedBytes == 0 && opt.MinFreeBytes == 0
 }
 
-// keepBytes returns how many of the used bytes the limits allow to stay, if the disk has the
-// given number of free bytes.
+// keepBytes returns the number of bytes to which a prune reduces the state directory,
+// according to the limits in the options. used is the current size of the directory, and
+// free the free space of the disk.
 func (opt *PruneOptions) keepBytes(used, free int64) int64 {
 	keep := used
 	switch {
@@ -200,10 +201,10 @@ func (d *Dir) derived() []string {
 	return []string{d.join("layers"), d.Namespace()}
 }
 
-// next removes the next entry of a prune from the list and returns it. This is the first
-// entry that want accepts and on which no other result depends, because removing a shared
-// result frees no space. If all these entries are shared, it is the first of them, or nil
-// if unsharedOnly is set.
+// next removes the next entry of a prune from the list and returns it. It considers only
+// entries for which want returns true, and prefers entries on which no other result
+// depends, because removing a shared result frees no space. If all are shared, it removes
+// the first one, or returns nil if unsharedOnly is set.
 func (c *contents) next(unsharedOnly bool, want func(*Entry) bool) *Entry {
 	best := -1
 	for i, e := range c.entries {

@@ -70,8 +70,8 @@ func (a *sshAgent) load(ctx context.Context) error {
 	return nil
 }
 
-// serveAgents passes the sockets of all agents to the build, and serves an agent for each
-// list of keys until stop is called.
+// serveAgents passes the sockets of all SSH agents to the build. For each value of --ssh
+// with key files, it serves an agent until the caller calls stop.
 func (f *buildFlags) serveAgents() (stop func(), err error) {
 	f.opt.Agents = map[string]string{}
 	var stops []func()

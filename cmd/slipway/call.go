@@ -154,8 +154,8 @@ func (f *buildFlags) printCheck(w io.Writer, res map[string][]byte) error {
 	return foundError{b.String()}
 }
 
-// outcome returns a foundError if the status code in an answer is not 0, unless the user
-// ignores it.
+// outcome returns a foundError if the status code in the answer res is not 0, unless the
+// user set ignorestatus in --call.
 func (f *buildFlags) outcome(res map[string][]byte) error {
 	if status := string(res["result.statuscode"]); status != "" && status != "0" && !f.ignoreStatus {
 		return foundError{}

@@ -86,7 +86,7 @@ func (f *buildFlags) complete(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("build-arg", f.completeArgs)
 }
 
-// completeStages returns the names of the stages in the Dockerfile as completions.
+// completeStages returns the names of the Dockerfile's stages for shell completion.
 func (f *buildFlags) completeStages(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	for _, s := range f.dockerfile(args).Stages {
@@ -97,7 +97,7 @@ func (f *buildFlags) completeStages(_ *cobra.Command, args []string, _ string) (
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeArgs returns the build arguments that the Dockerfile declares as completions.
+// completeArgs returns the build arguments in the Dockerfile for shell completion.
 func (f *buildFlags) completeArgs(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	d := f.dockerfile(args)
 	declared := d.Args
@@ -122,7 +122,8 @@ func (f *buildFlags) completeArgs(_ *cobra.Command, args []string, _ string) ([]
 }
 
 // dockerfile parses the Dockerfile that the flags and args on the command line select. It
-// omits what it cannot parse.
+// omits invalid instructions. If the file cannot be read or parsed at all, the result is
+// empty.
 func (f *buildFlags) dockerfile(args []string) *instructions.Dockerfile {
 	context := "."
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {

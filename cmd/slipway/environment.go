@@ -60,7 +60,8 @@ func outputLimits() (*builder.OutputLimit, error) {
 	return &builder.OutputLimit{Size: limits[0].value, Speed: limits[1].value}, nil
 }
 
-// defaultArg sets a build argument to a default value, unless it is given.
+// defaultArg sets the build argument called name to a default value, unless the user sets
+// the argument.
 func (f *buildFlags) defaultArg(name, value string) {
 	if _, ok := f.opt.BuildArgs[name]; !ok && value != "" {
 		f.opt.BuildArgs[name] = value

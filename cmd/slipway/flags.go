@@ -40,7 +40,8 @@ type buildFlags struct {
 // flagSet reports whether the user has set a flag.
 type flagSet interface{ Changed(name string) bool }
 
-// define declares the flags of slipway build: those of docker build and additional ones.
+// define declares the flags of slipway build: the flags of docker build and additional
+// flags.
 func (f *buildFlags) define(fs *pflag.FlagSet) {
 	o := &f.opt
 	fs.StringArrayVarP(&f.files, "file", "f", nil, "Dockerfile: `PATH`, or - for standard input (default CONTEXT/Dockerfile, else CONTEXT/Containerfile)")

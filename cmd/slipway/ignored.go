@@ -66,7 +66,8 @@ func (f *buildFlags) defineIgnored(fs *pflag.FlagSet) {
 	_ = fs.MarkHidden("policy")
 }
 
-// resource is a resource limit for steps as the user gave it.
+// resource is a flag that limits the resources of steps, such as --memory, with the value
+// that the user gave.
 type resource struct {
 	flag        string // flag with its value, for errors
 	name, value string
@@ -107,7 +108,7 @@ func limit(name, value string) (string, error) {
 	return nonZero(n), nil
 }
 
-// nonZero formats n. It returns "" for 0, which means no limit.
+// nonZero returns n as a decimal number, or "" if n is 0, which means no limit.
 func nonZero(n int64) string {
 	if n == 0 {
 		return ""

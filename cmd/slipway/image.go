@@ -104,7 +104,7 @@ func (f *imageFlags) open() (*builder.ImageStore, error) {
 	return builder.OpenImages(dir, time.Now)
 }
 
-// names returns the names of the stored images as completions.
+// names returns the names of the stored images for shell completion.
 func (f *imageFlags) names() (names []string) {
 	x, err := f.open()
 	if err != nil {

@@ -60,7 +60,7 @@ func (f *buildFlags) readDockerfile(ctx context.Context) error {
 	return err
 }
 
-// isStream reports whether name is an existing pipe or device, or stands for an open file,
+// isStream reports whether name is an existing pipe or device, or refers to an open file,
 // such as /dev/fd/3.
 func isStream(name string) bool {
 	info, err := os.Stat(name)

@@ -31,8 +31,8 @@ func printLLB(w io.Writer, answer []byte) error {
 	return err
 }
 
-// parseLLB converts an answer to a definition. The operation that refers to the result comes
-// last, the others are sorted by digest.
+// parseLLB converts the JSON answer of frontend.convertllb to a definition. The operation
+// that refers to the result comes last. The other operations are sorted by digest.
 func parseLLB(answer []byte) (*pb.Definition, error) {
 	var fields struct {
 		Def      map[digest.Digest]json.RawMessage

@@ -81,8 +81,8 @@ const (
 )
 
 // waitToExit waits for a second signal, but no longer than grace. It ignores signals
-// within the duration echo, which repeat the first one. The caller then exits, so that a
-// signal ends the command even if it is blocked.
+// within the duration echo, because they repeat the first signal. When it returns, the
+// caller exits. A second signal therefore ends the command even if it is blocked.
 func waitToExit(signals <-chan os.Signal, echo, grace time.Duration) {
 	latest := time.After(grace)
 	for same := time.After(echo); same != nil; {

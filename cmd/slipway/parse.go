@@ -66,7 +66,8 @@ func (f *buildFlags) parseState(given flagSet) error {
 // keepStorageVariable is the environment variable with the default value for --keep-storage.
 const keepStorageVariable = "SLIPWAY_KEEP_STORAGE"
 
-// parseGC parses the value of --keep-storage, or else the environment variable.
+// parseGC parses the value of --keep-storage. If the value is "", it parses the
+// environment variable keepStorageVariable.
 func parseGC(flag string) (state.GC, error) {
 	name, value := "--keep-storage", flag
 	if value == "" {
@@ -185,7 +186,8 @@ func (f *buildFlags) parsePlatforms() error {
 	return nil
 }
 
-// parseSteps parses the flags for the environment of steps.
+// parseSteps parses the flags that configure steps: --network, --shm-size, --ulimit,
+// --add-host and --ssh.
 func (f *buildFlags) parseSteps(flagSet) error {
 	o := &f.opt
 	var err error

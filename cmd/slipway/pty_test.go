@@ -60,8 +60,8 @@ func standInDocker(t *testing.T) {
 	t.Setenv("PATH", dir)
 }
 
-// TestTerminalTexts checks that other texts are printed after the last redraw of the progress
-// display, which would erase them.
+// TestTerminalTexts checks that warnings and other texts are printed after the last redraw
+// of the progress display. The redraw would erase texts that are printed earlier.
 func TestTerminalTexts(t *testing.T) {
 	standInDocker(t)
 	dir := testcontext.New(t, "FROM scratch\nCOPY base /\nCOPY a /\nRUN cat a > /b\n")

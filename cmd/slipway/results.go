@@ -63,7 +63,8 @@ func (f *buildFlags) parseOutputs(flagSet) error {
 	return f.checkResultFiles()
 }
 
-// parseExplain parses --explain.
+// parseExplain parses --explain, whose values are misses and keys. Explanations are
+// written to standard error.
 func (f *buildFlags) parseExplain() error {
 	switch f.explain {
 	case "", "false":
@@ -171,7 +172,8 @@ func annotations(list []string) (map[string]string, error) {
 	return m, nil
 }
 
-// parseAttests parses --attest, --sbom and --provenance.
+// parseAttests converts --attest, --sbom and --provenance to the attributes of each type
+// of attestation. The last value for a type takes precedence.
 func (f *buildFlags) parseAttests(flagSet) error {
 	list := f.attests
 	for _, shorthand := range []struct{ kind, value string }{{"sbom", f.sbom}, {"provenance", f.provenance}} {

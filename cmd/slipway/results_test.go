@@ -17,7 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// archived returns the contents of the files in an OCI archive, blobs by digest.
+// archived returns the contents of the files in an OCI archive: blobs by digest, other
+// files by path.
 func archived(t *testing.T, file string) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}

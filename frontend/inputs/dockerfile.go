@@ -162,7 +162,8 @@ func (in *Inputs) namedIgnore(ctx context.Context, name, key string) ([]string, 
 	return f.patterns, nil
 }
 
-// readRoot reads and parses the ignore file in the root directory of ref.
+// readRoot reads and parses .dockerignore in the root directory of a context. ref is the
+// solved context.
 func readRoot(ctx context.Context, ref client.Reference) (*ignoreFile, error) {
 	content, err := fetchFile(ctx, ref, ignoreName)
 	if isTooLarge(err) {
@@ -171,7 +172,7 @@ func readRoot(ctx context.Context, ref client.Reference) (*ignoreFile, error) {
 	return (&ignoreFile{name: ignoreName, content: content}).parse()
 }
 
-// parse parses the content of f, stores the patterns in f and returns f.
+// parse parses the content of f and stores the patterns in f. It returns f.
 func (f *ignoreFile) parse() (*ignoreFile, error) {
 	if len(f.content) == 0 {
 		return f, nil

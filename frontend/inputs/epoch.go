@@ -37,8 +37,8 @@ func (in *Inputs) Time(ctx context.Context, of plan.TimeSource) (*time.Time, err
 	return in.times.Do(ctx, key, func(ctx context.Context) (*time.Time, error) { return in.timeOf(ctx, op, of.LogName) })
 }
 
-// timedSource returns the state of a source that may have a time, or nil for other
-// sources.
+// timedSource returns the LLB state of a git repository, a download or a context. It
+// returns nil for a local main context, which has no time.
 func (in *Inputs) timedSource(ctx context.Context, of plan.TimeSource) (*llb.State, error) {
 	switch src := of.Copy.(type) {
 	case *plan.CopyURL:

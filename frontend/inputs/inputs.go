@@ -53,9 +53,9 @@ func memoize[T any](f func(context.Context) (T, error)) func(context.Context) (T
 	return func(ctx context.Context) (T, error) { return g.Do(ctx, struct{}{}, f) }
 }
 
-// local returns a local source with the options that all local sources need, and with
-// opts. title is the name of the source in progress output. The builder reuses files from
-// earlier transfers with the same hint.
+// local returns the local source called name. It has the options that all local sources
+// need, and opts. title is the name of the source in progress output. The builder reuses
+// files from earlier transfers of sources with the same hint.
 func (in *Inputs) local(name, title, hint string, opts ...llb.LocalOption) llb.State {
 	session := in.build.SessionID
 	if s, ok := in.options.Sessions[name]; ok {
@@ -135,8 +135,8 @@ func isTooLarge(err error) bool {
 	return errors.As(err, &e)
 }
 
-// State returns the state of the named context input or, if input is nil, of the main
-// context. For local sources, the client sends only the paths in used.
+// State returns the LLB state of input, a named context. If input is nil, it returns the
+// state of the main context. For local sources, the client sends only the paths in used.
 func (in *Inputs) State(ctx context.Context, input *plan.Input, used *plan.Paths) (llb.State, error) {
 	if input != nil {
 		open, ok := input.Handle.(opener)

@@ -52,8 +52,8 @@ func sourceOf(t *testing.T, def *pb.Definition) (*pb.SourceOp, string) {
 	return op.GetSource(), name
 }
 
-// checkSource compares the only source in def with its progress name, identifier and
-// attributes.
+// checkSource fails the test if the only source in def does not have the given progress
+// name, identifier and attributes.
 func checkSource(t *testing.T, def *pb.Definition, name, identifier string, attrs map[string]string) {
 	t.Helper()
 	op, got := sourceOf(t, def)

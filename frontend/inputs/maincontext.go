@@ -43,8 +43,8 @@ func (in *Inputs) openMain(ctx context.Context) (*mainContext, error) {
 	return m, nil
 }
 
-// openRemote sets the state and the Dockerfile of a main context that is not a local
-// source.
+// openRemote opens a main context that is a git repository, a download or a frontend
+// input. It sets the state and the Dockerfile of m. For a local source, it sets nothing.
 func (in *Inputs) openRemote(ctx context.Context, m *mainContext) error {
 	ref := in.options.Context
 	st, isGit, err := in.git(ref, in.mainGitOptions()...)
@@ -60,7 +60,8 @@ func (in *Inputs) openRemote(ctx context.Context, m *mainContext) error {
 	return in.openInputs(ctx, m)
 }
 
-// mainGitOptions returns the options for a git main context.
+// mainGitOptions returns the options for a git main context: whether it includes .git, and
+// whether files have the commit time.
 func (in *Inputs) mainGitOptions() []llb.GitOption {
 	var opts []llb.GitOption
 	if in.options.CommitTimes {

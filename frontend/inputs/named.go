@@ -29,8 +29,8 @@ type namedContext struct {
 	platform *ocispecs.Platform
 }
 
-// opener returns the state of a named context. used lists the paths that the build reads
-// from the context.
+// opener returns the LLB state of a named context. It is called after planning: used lists
+// the paths that the build reads from the context.
 type opener func(used *plan.Paths) llb.State
 
 // Context returns the context with the given name. A context for the platform p takes
@@ -108,13 +108,14 @@ func (n *namedContext) open(ctx context.Context, value string) (*plan.Resolved, 
 	return nil, fmt.Errorf("unsupported context source %s for %s", scheme, n.key)
 }
 
-// fixedState returns a context whose state does not depend on the used paths.
+// fixedState returns a context whose LLB state is st, whichever paths the build reads from
+// it.
 func (n *namedContext) fixedState(st llb.State) *plan.Resolved {
 	return n.resolved(func(*plan.Paths) llb.State { return st })
 }
 
-// resolved returns a context that calls open to get its state when the used paths are
-// known.
+// resolved returns a context whose LLB state is the result of open, which is called with
+// the paths that the build reads from the context.
 func (n *namedContext) resolved(open opener) *plan.Resolved {
 	return &plan.Resolved{Input: &plan.Input{Name: n.name, Platform: n.platform, Handle: open}}
 }

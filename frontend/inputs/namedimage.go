@@ -12,7 +12,7 @@ import (
 	"slipway/plan"
 )
 
-// image opens an image from a registry.
+// image opens a named context that is an image from a registry, or scratch.
 func (n *namedContext) image(ctx context.Context, ref string) (*plan.Resolved, error) {
 	if ref == "scratch" {
 		return n.fixedState(llb.Scratch()), nil
@@ -51,7 +51,8 @@ func withoutCreated(config []byte) ([]byte, error) {
 	return json.Marshal(img)
 }
 
-// layout opens an image in an OCI layout that the client provides.
+// layout opens a named context that is an image in an OCI layout. The client provides the
+// layout.
 func (n *namedContext) layout(ctx context.Context, spec string) (*plan.Resolved, error) {
 	ref, err := reference.Parse(spec)
 	if err != nil {

@@ -47,7 +47,7 @@ type Options struct {
 	contextKey string // the key of the option Context
 }
 
-// CacheImport is a cache to import.
+// CacheImport describes a cache to import: its type, such as registry, and its attributes.
 type CacheImport struct {
 	Type  string
 	Attrs map[string]string
@@ -106,10 +106,12 @@ func (row *option) apply(o *Options, opts map[string]string, keys []string) erro
 	return nil
 }
 
-// prefix returns the part of the key before its variable part, for a family of keys.
+// prefix returns the fixed part of the key of a family of options: "build-arg:" for
+// build-arg:<name>.
 func (row *option) prefix() string { return row.key[:strings.IndexByte(row.key, '<')] }
 
-// check adds the key and its valid values to an error about a value.
+// check adds the key and the valid values of the option to err, an error about an invalid
+// value. If err is nil, it returns nil.
 func (row *option) check(err error) error {
 	if err == nil || row.value == "" {
 		return err
@@ -183,7 +185,8 @@ func setNoCache(o *Options, _, v string) error {
 	return nil
 }
 
-// setResolveMode sets how images are resolved.
+// setResolveMode sets whether images are resolved in their registry: default, pull or
+// local.
 func setResolveMode(o *Options, _, v string) error {
 	switch v {
 	case "", "default", "pull", "local":
@@ -203,7 +206,8 @@ func setNetwork(o *Options, _, v string) error {
 	return fmt.Errorf("invalid netmode %s", v)
 }
 
-// setGitAdvice sets whether git prints advice.
+// setGitAdvice parses BUILDKIT_GIT_ADVICE, which sets whether git prints its advice to
+// users.
 func setGitAdvice(o *Options, _, v string) (err error) {
 	if v == "" {
 		return nil
@@ -234,7 +238,8 @@ func setKeepGitDir(o *Options, _, v string) error {
 	return nil
 }
 
-// setDockerfileDir sets the local source of the Dockerfile.
+// setDockerfileDir sets the name of the local source that contains the Dockerfile, even if
+// the context is remote.
 func setDockerfileDir(o *Options, _, v string) error {
 	o.DockerfileDir, o.LocalDockerfile = v, true
 	return nil

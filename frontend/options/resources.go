@@ -27,7 +27,7 @@ func setShmSize(o *Options, _, v string) error {
 	return nil
 }
 
-// setUlimits parses comma-separated ulimits.
+// setUlimits parses a comma-separated list of ulimits, such as nofile=1024:2048.
 func setUlimits(o *Options, _, v string) error {
 	if v == "" {
 		return nil
@@ -99,7 +99,7 @@ func errLimit(key, v string, err error) error {
 	return fmt.Errorf("failed to parse resource limits: invalid %s value: %s: %w", key, v, err)
 }
 
-// resources returns the resource limits, which it creates on the first call.
+// resources returns the resource limits in o, and creates them on the first call.
 func (o *Options) resources() *plan.Resources {
 	if o.Plan.Resources == nil {
 		o.Plan.Resources = &plan.Resources{}
@@ -107,8 +107,8 @@ func (o *Options) resources() *plan.Resources {
 	return o.Plan.Resources
 }
 
-// setLimit returns a setter for a limit in bytes or microseconds. least is -1 if the
-// value -1 (unlimited) is valid, else 1.
+// setLimit returns a setter for the limit key, in bytes or microseconds. field returns the
+// field to set. A limit must be positive. If least is -1, it may also be -1 (unlimited).
 func setLimit(key string, field func(*plan.Resources) *int64, least int64) setter {
 	return func(o *Options, _, v string) error {
 		if v == "" {
@@ -129,7 +129,7 @@ func setLimit(key string, field func(*plan.Resources) *int64, least int64) sette
 	}
 }
 
-// setUint returns a setter for a positive number.
+// setUint returns a setter for an option whose value is a positive integer.
 func setUint(key string, field func(*plan.Resources) *uint64) setter {
 	return func(o *Options, _, v string) error {
 		if v == "" {

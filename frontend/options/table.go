@@ -73,7 +73,7 @@ var table = []option{
 	{"cmdline", "any text", "", "# syntax and BUILDKIT_SYNTAX are not followed again", "", func(o *Options, _, _ string) error { o.Redirected = true; return nil }},
 }
 
-// setFilename sets the name of the Dockerfile.
+// setFilename sets the path of the Dockerfile, and records that the client chose it.
 func setFilename(o *Options, _, v string) error {
 	o.Filename, o.FilenameSet = v, true
 	return nil
