@@ -49,7 +49,8 @@ func files(t *testing.T, dir string) []string {
 	return list
 }
 
-// damageKinds returns functions that damage a file, by description.
+// damageKinds returns functions that damage a file, by a description of the damage such as
+// "emptied".
 func damageKinds() map[string]func(file string) error {
 	write := func(file string, change func([]byte) []byte) error {
 		data, err := os.ReadFile(file)

@@ -23,8 +23,8 @@ import (
 	"slipway/solver/llbsource"
 )
 
-// TestSyntax checks that a # syntax line may select Docker's frontend or ours, and that any
-// other frontend is an error at the line.
+// TestSyntax checks that a # syntax line may select Docker's frontend or ours, and that
+// the error for any other frontend points to this line.
 func TestSyntax(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	for ref, followed := range map[string]bool{

@@ -16,7 +16,8 @@ import (
 )
 
 // missingFile returns the path in an error text about a copy or a mount whose source does
-// not exist. It knows our texts and BuildKit's. For other texts it returns false.
+// not exist. It recognizes the texts of this builder and of BuildKit. For other texts it
+// returns false.
 func missingFile(text string) (string, bool) {
 	m := regexp.MustCompile(`"(/[^"]*)": not found$|copy (/[^"]*): not found$|mount .*: (/.*) does not exist in what is mounted$`).FindStringSubmatch(text)
 	if m == nil {

@@ -19,7 +19,8 @@ type ImageDetails struct {
 	Images    []ImageOfPlatform
 }
 
-// ImageOfPlatform describes the image for one platform.
+// ImageOfPlatform describes a stored image, or the image for one platform in a stored
+// index.
 type ImageOfPlatform struct {
 	Platform string
 	Digest   string

@@ -182,9 +182,10 @@ func standInEngine(t *testing.T) {
 	t.Setenv("PATH", dir)
 }
 
-// TestPullAsksTheRegistry checks that a build asks the registry with Pull, or if the
-// stored image is for other platforms. In the second case, the error lists these
-// platforms.
+// TestPullAsksTheRegistry checks that a build requests an image from the registry,
+// although it is stored, if Options.Pull is set or the stored image is for other
+// platforms. If the registry does not have it, the error lists the platforms of the stored
+// image.
 func TestPullAsksTheRegistry(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	s := fakeregistry.Start(t, fakeregistry.None)

@@ -70,8 +70,9 @@ func TestNoNamespaces(t *testing.T) {
 	}
 }
 
-// TestFirstProcess checks that a process that did not start in namespaces runs on another
-// runner, but only if processes cannot run in namespaces.
+// TestFirstProcess checks which runner is used if the first process does not start in
+// namespaces. It is another runner only if no process can run in namespaces and the user
+// did not select the runner.
 func TestFirstProcess(t *testing.T) {
 	none := errors.New("no namespaces")
 	for _, tc := range []struct {

@@ -141,9 +141,9 @@ func (p *inputs) wordOf(r source.Range, name string) (w pathWord, ok bool) {
 	return w, false
 }
 
-// sourceNamed returns the index of the first source of c whose path matches, or -1. c is
-// the COPY or ADD that begins at line. sourceNamed tries the paths with expanded
-// variables, then the paths as written.
+// sourceNamed calls match with the paths of the sources of c, a COPY or ADD that begins at
+// line. It returns the index of the first source for which match returns true, or -1. It
+// tries the paths with expanded variables, then the paths as written.
 func (p *inputs) sourceNamed(line int, c *instructions.Copy, match func(name string) bool) int {
 	i := p.solved.copyOf(line, func(a *pb.FileActionCopy) bool {
 		return match(a.Src) || slices.ContainsFunc(a.RequiredPaths, match)

@@ -36,7 +36,7 @@ func firstRange(err error) source.Range {
 // marshalError is the error for an operation that cannot be encoded.
 type marshalError struct{ err error }
 
-// Error implements error with upstream's text.
+// Error returns the same text as upstream's error.
 func (e *marshalError) Error() string { return "failed to marshal LLB definition: " + e.err.Error() }
 
 // Unwrap returns the error from encoding the operation.

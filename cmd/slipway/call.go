@@ -80,7 +80,8 @@ func (f *buildFlags) parseCall(given flagSet) error {
 	return nil
 }
 
-// answer prints the answer to --call, with the texts of docker build.
+// answer prints the answer to --call, such as the list of targets. The texts are the same
+// as in docker build.
 func (f *buildFlags) answer(w io.Writer, built *builder.Result) error {
 	res := built.Answer
 	if f.format == "json" {

@@ -219,7 +219,8 @@ func (f *buildFlags) parseSteps(flagSet) error {
 	return err
 }
 
-// parseSize parses a number of bytes.
+// parseSize parses a number of bytes with or without a unit, such as 64m. parse is a function
+// of package units, which decides whether k means 1000 or 1024.
 func parseSize(parse func(string) (int64, error), value string) (int64, error) {
 	n, err := parse(value)
 	switch {
