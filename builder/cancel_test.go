@@ -16,8 +16,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// TestCancel checks that builds that are canceled at random moments return the error for
-// canceling, leave no goroutine, and leave an output complete or unchanged.
+// TestCancel cancels builds at random moments. It checks that they return the context's
+// error, leave no goroutine, and leave an output complete or unchanged.
 func TestCancel(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	const seed = 1

@@ -13,8 +13,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// damagedDockerfile builds files that differ from all files in the context, so that only the
-// cache has them.
+// damagedDockerfile builds files that differ from all files in the context, so that only
+// the cache contains them.
 const damagedDockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN cat a a > /b\nRUN cat b b > /c\n"
 
 // buildArchive builds an OCI archive whose bytes depend on the result only, not on times.

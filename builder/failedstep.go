@@ -84,8 +84,8 @@ func filesHint(err error) string {
 	return ""
 }
 
-// relativeTo returns the path of the program called name. If name is not absolute, it is
-// relative to dir.
+// relativeTo returns the path of a program. If name is not absolute, it is relative to the
+// directory dir.
 func relativeTo(dir, name string) string {
 	if path.IsAbs(name) {
 		return name

@@ -83,8 +83,8 @@ func failOnRequest(t *testing.T, o *Options) {
 	o.Mirrors = map[string]string{"docker.io": "http://127.0.0.1:1"}
 }
 
-// TestLocalImages checks that a build finds an image that another build stored, however the
-// image is named and wherever it is used.
+// TestLocalImages checks that a build finds an image that another build stored. It tries
+// several spellings of the name, and uses such as FROM and COPY --from.
 func TestLocalImages(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	o := options(t, "")

@@ -188,7 +188,8 @@ func missingHint(files fileLister, name string) string {
 }
 
 // danglingHint returns a hint if a symbolic link is dangling or leads out of the build
-// context. target is the target of the link. For other links it returns "".
+// context. link is the path of the link, target the path to which it leads. For other
+// links it returns "".
 func danglingHint(files fileLister, link, target string) string {
 	_, isLocal := files.(directory)
 	outside := path.IsAbs(target) || strings.HasPrefix(path.Join(strings.TrimPrefix(path.Dir(link), "/"), target)+"/", "../")

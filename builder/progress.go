@@ -178,8 +178,8 @@ func (p *progress) step(ctx context.Context, id, name string, work func(context.
 	return err
 }
 
-// stepVertex returns the state of the vertex d for [progress.step], and creates the state
-// on the first call.
+// stepVertex returns the progress state of the vertex with the digest d, and creates it on
+// the first call. It is a helper of [progress.step].
 func (p *progress) stepVertex(d digest.Digest, name string) *vertexState {
 	p.mu.Lock()
 	defer p.mu.Unlock()

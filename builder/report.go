@@ -131,8 +131,8 @@ func (e stepError) Error() string { return e.number + e.of.Err.Error() }
 // Unwrap returns the error from the operation.
 func (e stepError) Unwrap() error { return e.of }
 
-// lines returns the range from the first to the last line in ranges. It returns false if
-// the file has no such lines.
+// lines returns the range in the file info from the first to the last line in ranges. It
+// returns false if the file has no such lines.
 func lines(info *pb.SourceInfo, ranges []*pb.Range) (source.Range, bool) {
 	if info == nil || len(ranges) == 0 {
 		return source.Range{}, false

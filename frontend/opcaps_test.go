@@ -42,8 +42,8 @@ func TestOldBuilder(t *testing.T) {
 	}
 }
 
-// TestErrorText checks that clients receive the text that the frontend adds to an error
-// from the builder, without repetition, and the code and location of the error.
+// TestErrorText checks that clients receive the code and the location of an error from the
+// builder, and once the text that the frontend adds to it.
 func TestErrorText(t *testing.T) {
 	for answer, want := range map[string]string{
 		"too large": "ResourceExhausted: alpin: failed to resolve source metadata for docker.io/library/alpin:latest: too large (did you mean alpine?)",

@@ -108,8 +108,8 @@ func (b *build) assemble(results []platformResult) (*client.Result, error) {
 	return res, nil
 }
 
-// addMeta adds the metadata for one platform to the result, such as the image config.
-// suffix is appended to each metadata key to distinguish the platforms.
+// addMeta adds the metadata of one platform to res, such as the image config. suffix is
+// appended to each metadata key to distinguish the platforms.
 func addMeta(res *client.Result, suffix string, r *dockerfile2llb.Conversion) error {
 	config, err := json.Marshal(r.Image)
 	if err != nil {

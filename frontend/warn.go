@@ -53,8 +53,9 @@ func valueRange(f *source.File, line int, value string) source.Range {
 	return source.Range{File: f, Start: start, End: start + len(value)}
 }
 
-// violation returns an error if the configuration of build checks makes warnings fail the
-// build. The error points at the directive that contains the configuration, if any.
+// violation returns an error if there are warnings and the configuration of build checks
+// makes warnings fail the build. The error points at the check directive, if the
+// Dockerfile has one.
 func (b *build) violation(warnings diag.List) error {
 	err := b.checks.Violation(warnings)
 	if err == nil || b.checksRange.IsZero() {

@@ -20,7 +20,8 @@ import (
 // connectTimeout is the maximum time until a daemon answers the first request.
 const connectTimeout = 20 * time.Second
 
-// Builder is the address of a BuildKit daemon that builds instead of this process.
+// Builder holds the address of a BuildKit daemon that builds instead of this process, and
+// the TLS files for the connection.
 type Builder struct {
 	// Address is unix://PATH, tcp://HOST:PORT or docker-container://NAME. The last one may
 	// end in ?context=NAME for another Docker context.

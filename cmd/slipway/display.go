@@ -58,7 +58,8 @@ func (r *sanitizer) status(s *client.SolveStatus) *client.SolveStatus {
 	return c
 }
 
-// output filters data from an output stream of a step for display.
+// output returns data from an output stream of a step without the control characters that
+// could manipulate a terminal. If the output is not a terminal, it returns data unchanged.
 func (r *sanitizer) output(of stream, data []byte) []byte {
 	if !r.terminal {
 		return data

@@ -117,8 +117,9 @@ func (f *buildFlags) checkResultFiles() error {
 	return nil
 }
 
-// defaultDest sets standard output as the destination of archives without one, unless it is
-// a terminal. BuildKit's clients do the same.
+// defaultDest adds the destination standard output to a value of --output for an archive,
+// if the value has no destination. It does not do so if standard output is a terminal.
+// BuildKit's clients behave in the same way.
 func (f *buildFlags) defaultDest(value string) string {
 	fields, err := csvvalue.Fields(value, nil)
 	if err != nil || isTerminal(os.Stdout) {

@@ -69,8 +69,8 @@ func (in *Inputs) local(name, title, hint string, opts ...llb.LocalOption) llb.S
 	return llb.Local(name, opts...)
 }
 
-// open solves a source so that its files can be read. It also returns the definition of
-// the source.
+// open solves the source st. Its files can be read through the returned reference. open
+// also returns the LLB definition of the source.
 func (in *Inputs) open(ctx context.Context, st llb.State) (client.Reference, *llb.Definition, error) {
 	def, err := st.Marshal(ctx, llb.WithCaps(in.build.Caps))
 	if err != nil {

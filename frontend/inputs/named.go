@@ -21,7 +21,8 @@ import (
 // context.
 const maxRewrites = 10
 
-// namedContext is a named context that a frontend option sets.
+// namedContext is a named context, which a frontend option such as context:NAME sets. It
+// may apply to one platform only.
 type namedContext struct {
 	in       *Inputs
 	name     string // an image name in its familiar form, without :latest
@@ -53,7 +54,8 @@ func (in *Inputs) Context(_ context.Context, name string, p *ocispecs.Platform) 
 	return nil, nil
 }
 
-// Load opens the context. It follows redirections by source policies.
+// Load opens the named context. If a source policy redirects an image to another source,
+// it opens that source.
 func (n *namedContext) Load(ctx context.Context) (*plan.Resolved, error) {
 	value := n.in.options.NamedContexts[n.key]
 	for range maxRewrites + 1 {

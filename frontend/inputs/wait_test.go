@@ -32,7 +32,7 @@ func (s *silentBuilder) ResolveSourceMetadata(ctx context.Context, _ *pb.SourceO
 	return nil, ctx.Err()
 }
 
-// TestWaiterEnds checks that a caller that waits for another caller's request returns
+// TestWaiterEnds checks that a caller that waits for a request of another caller returns
 // when its own context ends.
 func TestWaiterEnds(t *testing.T) {
 	b := &silentBuilder{&fakegateway.Client{}, make(chan struct{})}
