@@ -202,8 +202,8 @@ func solve(ctx context.Context, res *gateway.Result, exported bool) ([]export.Pl
 }
 
 // platformsOf returns the platforms for which a frontend returned results. If the frontend
-// lists no platforms, platformsOf returns the platform in the image config or, if there is
-// none, the platform of this machine.
+// lists no platforms, platformsOf returns the platform in the image config. Without an
+// image config, it returns the platform of this machine.
 func platformsOf(res *gateway.Result) ([]exptypes.Platform, error) {
 	_, listed := res.Metadata[exptypes.ExporterPlatformsKey]
 	_, configured := res.Metadata[exptypes.ExporterImageConfigKey]
