@@ -18,7 +18,7 @@
 //	├── temp/           downloads of sources
 //	├── outputs/        names of outputs that are being written, for removal after a kill
 //	├── builder/        as outputs/, for builds by a BuildKit daemon, with a separate lock
-//	└── gc              its modification time is that of the last garbage collection
+//	└── gc              its modification time is the time of the last garbage collection
 //
 // Names that end with .gone are being removed.
 //
