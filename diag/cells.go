@@ -21,8 +21,9 @@ type cell struct {
 	start, end int // byte offsets in the line
 }
 
-// cells converts a line to cells. It replaces tabs with spaces and spells out unprintable
-// characters, so that the line cannot move the cursor or hide text.
+// cells splits a line into characters in printable form. It replaces tabs with spaces and
+// spells out unprintable characters, so that the line cannot move the cursor or hide
+// text.
 func cells(line string) []cell {
 	list := make([]cell, 0, len(line))
 	column := 0
@@ -42,8 +43,8 @@ func cells(line string) []cell {
 	return list
 }
 
-// printableRune returns the printable form of a rune and its width in columns. raw is its
-// encoding in the file.
+// printableRune returns the printable form of the rune r and its width in columns. raw
+// holds the bytes of the rune in the file.
 func printableRune(r rune, raw string) (string, int) {
 	switch {
 	case r == utf8.RuneError && len(raw) == 1:
@@ -75,7 +76,8 @@ func Line(line string) string {
 	return b.String()
 }
 
-// Block is like [Line], but for text with several lines.
+// Block converts several lines of text to printable form, like [Line], but preserves the
+// line ends.
 func Block(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {

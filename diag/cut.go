@@ -7,9 +7,9 @@ import (
 )
 
 // excerptLine returns a line of the file in printable form, and a line of carets that
-// mark its bytes [from, to). The range may extend beyond the line. A range without a byte
-// of the line gets one caret at its start. A line that is too wide is cut to a window
-// around the range.
+// mark its bytes [from, to). The range may extend beyond the line. If the range contains
+// no byte of the line, one caret marks its start. A line that is too wide is cut to a
+// window around the range.
 func (p *textPrinter) excerptLine(line string, from, to int) (shown, under string) {
 	if from < 0 {
 		// The range starts on an earlier line, so the indentation is not marked.
@@ -69,8 +69,9 @@ func clip(line string, from, to, limit int) (part string, f, t int, before, afte
 	return line[lo:hi], from - lo, min(to, hi) - lo, lo > 0, hi < len(line)
 }
 
-// window returns the cells [lo, hi) to show. These are all cells if they fit, else the
-// cells of the range and some text before it. A range that is too wide is cut at its end.
+// window selects the cells list[lo:hi] of a line to show. from and to are the byte range
+// to mark. If the line fits into the maximum width, all cells are shown, else the marked
+// cells and some text before them. A marked range that is too wide is cut at its end.
 func (p *textPrinter) window(list []cell, from, to int) (lo, hi int) {
 	room := p.opt.Width
 	if totalWidth(list) <= room {

@@ -7,7 +7,7 @@ import (
 	"slipway/source"
 )
 
-// Severity is the severity of a [Diagnostic]: Error, Warning or Note.
+// Severity is the level of a [Diagnostic]: Error, Warning or Note.
 type Severity int
 
 // The severities. The zero value is Error, so that a missing severity does not go
@@ -53,8 +53,8 @@ type Related struct {
 	Message string
 }
 
-// Shown returns the range that is sent to clients: the context or, if it is zero, the
-// range.
+// Shown returns the range that is sent to clients: the field Context or, if it is zero,
+// the field Range.
 func (r *Related) Shown() source.Range {
 	if r.Context.IsZero() {
 		return r.Range
@@ -75,8 +75,8 @@ type Edit struct {
 	New   string
 }
 
-// Errorf returns a Diagnostic with the severity Error and the range r. The verb %w sets
-// Cause.
+// Errorf returns a Diagnostic with the severity Error and the range r. An error that is
+// formatted with %w becomes the Cause.
 func Errorf(r source.Range, format string, args ...any) *Diagnostic {
 	err := fmt.Errorf(format, args...)
 	d := &Diagnostic{Message: err.Error(), Range: r}
@@ -122,15 +122,15 @@ func (d *Diagnostic) Note(r source.Range, format string, args ...any) *Diagnosti
 // Unwrap returns the cause, or nil.
 func (d *Diagnostic) Unwrap() error { return d.Cause }
 
-// In sets the context of the diagnostic, which is the range to show and to send to
-// clients. It returns the diagnostic.
+// In sets the field Context, the range to show and to send to clients, and returns the
+// diagnostic.
 func (d *Diagnostic) In(r source.Range) *Diagnostic {
 	d.Context = r
 	return d
 }
 
-// Shown returns the range that is sent to clients: the context or, if it is
-// zero, the range.
+// Shown returns the range that is sent to clients: the field Context or, if it is zero,
+// the field Range.
 func (d *Diagnostic) Shown() source.Range {
 	if d.Context.IsZero() {
 		return d.Range

@@ -11,7 +11,7 @@ import (
 	"slipway/source"
 )
 
-// TestLines checks that Lines merges the lines of ranges.
+// TestLines checks that Lines merges overlapping and adjacent ranges into spans of lines.
 func TestLines(t *testing.T) {
 	f := source.NewFile("f", []byte("1\n2\n3\n4\n5\n6\n7\n8\n9\n"))
 	lines := func(first, last int) source.Range { return f.LineRange(first, last) }

@@ -34,8 +34,8 @@ func Lines(ranges ...source.Range) []LineSpan {
 	return merged
 }
 
-// Lines returns the lines that the frontend sends to clients: the lines of Shown and of
-// all related locations without a message.
+// Lines returns the numbers of the lines that the frontend sends to clients: the lines of
+// the range that Shown returns, and of all related locations without a message.
 func (d *Diagnostic) Lines() []LineSpan {
 	ranges := []source.Range{d.Shown()}
 	for _, r := range d.Related {

@@ -9,7 +9,8 @@ import (
 	"slipway/source"
 )
 
-// TextOptions configures Text.
+// TextOptions configures the colors and the maximum size of the excerpts that [Text]
+// prints.
 type TextOptions struct {
 	Color bool // whether to use ANSI colors
 	Width int  // the maximum width of an excerpt in columns; wider lines are cut around the range; 0 means 200
@@ -35,9 +36,9 @@ func (o TextOptions) withDefaults() TextOptions {
 //	   |      ^^^^^^
 //
 // The column counts characters. A wide character counts as one, and so does a character
-// with combining marks. The excerpt shows the lines of the context. Related locations
-// follow with their own excerpts. Unprintable characters are spelled out, so that a file
-// cannot send commands to the terminal. Text returns the first error from w.
+// with combining marks. The excerpt includes the lines of the field Context. Related
+// locations follow with their own excerpts. Unprintable characters are spelled out, so
+// that a file cannot send commands to the terminal. Text returns the first error from w.
 func Text(w io.Writer, l List, opt TextOptions) error {
 	p := &textPrinter{opt: opt.withDefaults()}
 	for _, d := range l {
@@ -129,7 +130,7 @@ func (p *textPrinter) remark(kind, text string) {
 	p.buf.WriteByte('\n')
 }
 
-// excerpt writes the lines of the context and marks the range in them.
+// excerpt writes the lines of the ranges r and context, and marks r with carets.
 func (p *textPrinter) excerpt(r, context source.Range, s style) {
 	if r.IsZero() || len(r.File.Bytes) == 0 {
 		return
@@ -163,9 +164,9 @@ func lastLine(f *source.File) int {
 	return n
 }
 
-// chooseLines returns the numbers of the lines to show from first to last. These are all
-// lines if they fit, else the lines of the range r and their neighbors. If the range
-// itself has too many lines, those in its middle are left out.
+// chooseLines returns the numbers of the lines to show, out of the lines first to last.
+// All of these lines are shown if they fit, else the lines of the range r and their
+// neighbors. If the range itself has too many lines, those in its middle are left out.
 func (p *textPrinter) chooseLines(first, last int, r source.Range) []int {
 	from, to := first, last
 	if last-first+1 > p.opt.Lines {

@@ -80,7 +80,8 @@ func TestClosedContext(t *testing.T) {
 	}
 }
 
-// encodeText converts and encodes a Dockerfile. It returns the error from encoding.
+// encodeText converts a valid Dockerfile to LLB and encodes the result. It returns the
+// error from encoding.
 func encodeText(t *testing.T, text string) error {
 	t.Helper()
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))

@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	// maxHeld limits the bytes that are still reachable after a conversion, and
-	// maxAllocated the bytes that it allocates in total. Both count per byte of input and
-	// output.
+	// maxHeld is the maximum number of bytes that are still reachable after a conversion,
+	// and maxAllocated the maximum that it allocates in total. Both are per byte of the
+	// Dockerfile and of the result.
 	maxHeld      = 200
 	maxAllocated = 1500
 	// maxBeforeLimit is the maximum number of bytes allocated by a conversion that fails
@@ -69,7 +69,8 @@ type cost struct {
 	limited   bool   // whether the file exceeds a limit
 }
 
-// measure converts the Dockerfile text and returns the cost.
+// measure converts text, the content of a Dockerfile, and returns the memory that the
+// conversion uses.
 func measure(t *testing.T, text string) cost {
 	t.Helper()
 	text = foldLines(text)

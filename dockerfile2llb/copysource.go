@@ -53,7 +53,7 @@ func Download(src *plan.CopyURL, opts ...llb.ConstraintsOpt) llb.State {
 }
 
 // Checkout returns a git source for the repository that ADD checks out. If advice is set,
-// the progress output includes git's advice.
+// the progress output includes the hints that git prints.
 func Checkout(src *plan.CopyGit, advice bool, opts ...llb.ConstraintsOpt) llb.State {
 	all := []llb.GitOption{llb.GitRef(src.Ref)}
 	for _, o := range opts {

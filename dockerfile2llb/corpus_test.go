@@ -84,7 +84,9 @@ func operations(ctx context.Context, c *golden.Case, platform string) (string, e
 	return b.String(), nil
 }
 
-// describe writes def to b, followed by the other states that an SBOM generator scans.
+// describe appends the operations in def to b as text. For each further state that an
+// SBOM generator scans, it appends a line with the name of the state and a digest of its
+// operations.
 func describe(ctx context.Context, b *strings.Builder, res *dockerfile2llb.Conversion, def *pb.Definition) error {
 	text, err := llbtext.Lines(def)
 	if err != nil {

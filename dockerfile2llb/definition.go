@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Marshal encodes r.State as a definition. The definition equals that of
+// Marshal encodes r.State as a definition. The definition equals the result of
 // llb.State.Marshal, but Marshal does not copy the metadata of every operation several
 // times.
 func (r *Conversion) Marshal(ctx context.Context, opts ...llb.ConstraintsOpt) (*pb.Definition, error) {
@@ -35,7 +35,8 @@ func (r *Conversion) Marshal(ctx context.Context, opts ...llb.ConstraintsOpt) (*
 	return w.def, w.describeSources(ctx, opts)
 }
 
-// writer builds a definition.
+// writer builds an LLB definition: the operations of a state, their metadata and their
+// source files.
 type writer struct {
 	c       *llb.Constraints
 	def     *pb.Definition
@@ -71,8 +72,8 @@ func (w *writer) add(ctx context.Context, v llb.Vertex) error {
 	return nil
 }
 
-// mergeMetadata merges the metadata of equal operations. If fields differ, the metadata
-// in b takes precedence.
+// mergeMetadata merges a and b, the metadata of two equal operations. If a field differs,
+// the value in b takes precedence.
 func mergeMetadata(a, b *pb.OpMetadata) *pb.OpMetadata {
 	m := &pb.OpMetadata{
 		IgnoreCache:    a.IgnoreCache || b.IgnoreCache,
@@ -133,7 +134,8 @@ func (w *writer) sourceIndex(m *llb.SourceMap) int32 {
 	return int32(at)
 }
 
-// sameFile reports whether two source maps have the same file, content and definition.
+// sameFile reports whether two source maps have equal file names, languages, contents and
+// LLB definitions.
 func sameFile(a, b *llb.SourceMap) bool {
 	if a.Filename != b.Filename || a.Language != b.Language || !bytes.Equal(a.Data, b.Data) {
 		return false
@@ -173,8 +175,8 @@ func (w *writer) finish(ctx context.Context, out llb.Output) error {
 	return nil
 }
 
-// describeSources adds the source files to the definition. Each file includes the
-// definition from which it was read.
+// describeSources adds the source files to the definition. Each file includes the LLB
+// definition of the state from which the frontend read the file.
 func (w *writer) describeSources(ctx context.Context, opts []llb.ConstraintsOpt) error {
 	for _, m := range w.maps {
 		info := &pb.SourceInfo{Data: m.Data, Filename: m.Filename, Language: m.Language}

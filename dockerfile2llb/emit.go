@@ -130,8 +130,8 @@ func withRange(r source.Range, err error) error {
 	return diag.Errorf(r, "%w", err)
 }
 
-// tree returns the output of the stage of t or, if t has no stage, the output of the main
-// context.
+// tree returns the output that contains the file tree t: the result of the stage t.Stage
+// or, if that is nil, the main context.
 func (e *emitter) tree(t plan.Tree) (llb.Output, error) {
 	if t.Stage != nil {
 		return e.results[t.Stage], nil

@@ -56,7 +56,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// describeError formats the first error for a Dockerfile.
+// describeError returns the first error for the Dockerfile text, in the form that users
+// see.
 func describeError(text []byte) string {
 	err := convertText(text)
 	if err == nil {

@@ -239,7 +239,8 @@ func hasVariable(env []string, name string) bool {
 	})
 }
 
-// capabilities adds the capabilities that the operation requires.
+// capabilities adds to the message all daemon capabilities that the RUN operation
+// requires.
 func (x *exec) capabilities(to *message) {
 	to.require(pb.CapExecMetaBase)
 	if len(x.meta.Ulimit) > 0 {
@@ -275,7 +276,7 @@ func (x *exec) capabilities(to *message) {
 	}
 }
 
-// capabilities adds the capabilities that the mount requires.
+// capabilities adds to the message all daemon capabilities that the mount requires.
 func (m *mount) capabilities(to *message) {
 	if m.msg.Selector != "" {
 		to.require(pb.CapExecMountSelector)

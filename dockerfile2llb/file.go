@@ -22,7 +22,8 @@ type file struct {
 	kind    pb.Op_File
 }
 
-// action is one action of a file operation.
+// action is one action of a file operation, such as a copy or the creation of a
+// directory.
 type action struct {
 	msg    pb.FileAction
 	source llb.Output // the source of a copy; nil for scratch and for other actions

@@ -64,7 +64,8 @@ func lines(r source.Range) []*pb.Range {
 	return list
 }
 
-// location is like sourceLocations, but for operations from package client/llb.
+// location returns the source location of an instruction as an option for operations from
+// package client/llb. r is the range of the instruction.
 func (e *emitter) location(r source.Range) llb.ConstraintsOpt {
 	return e.opt.SourceMap.Location(lines(r))
 }

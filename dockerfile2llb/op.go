@@ -50,7 +50,8 @@ type body interface {
 	write(ctx context.Context, c *llb.Constraints, to *message) error
 }
 
-// message is an operation while it is encoded.
+// message collects the fields and the required capabilities of an operation until it is
+// encoded.
 type message struct {
 	pb.Op
 	location source.Range // the instruction, for errors
@@ -58,7 +59,7 @@ type message struct {
 	caps     map[string]bool
 }
 
-// require adds capabilities that the operation requires.
+// require adds ids to the daemon capabilities that the operation requires.
 func (m *message) require(ids ...apicaps.CapID) {
 	for _, id := range ids {
 		m.caps[string(id)] = true

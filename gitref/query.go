@@ -62,7 +62,8 @@ func singleValue(key string, values []string) (string, error) {
 	return "", fmt.Errorf("query %q has no value", key)
 }
 
-// setOption applies one option.
+// setOption applies the option key=value of a query to the field of r that corresponds to
+// key.
 func (r *Ref) setOption(key, value string) error {
 	switch key {
 	case "ref":
@@ -89,7 +90,7 @@ func (r *Ref) setOption(key, value string) error {
 	return fmt.Errorf("unexpected query %q", key)
 }
 
-// setSwitch applies a boolean option, such as submodules.
+// setSwitch sets the boolean option key, such as submodules, to the value of on.
 func (r *Ref) setSwitch(key string, on bool) {
 	switch key {
 	case "keep-git-dir":

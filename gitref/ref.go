@@ -46,7 +46,7 @@ type Ref struct {
 // sources.
 var ErrNotGit = errors.New("not a git source")
 
-// remote is a git source, split into its parts.
+// remote is a git source, split into scheme, path, query and fragment.
 type remote struct {
 	scheme   string
 	path     string // unescaped

@@ -32,8 +32,8 @@ type Matcher struct {
 	wildcardBytes int                                       // the total length of the patterns in wildcards
 }
 
-// compiledRule is a rule with a matcher of its own. The library could match all patterns
-// at once, but would not return the decisive pattern.
+// compiledRule is a rule with its own matcher. The library could match all patterns at
+// once, but would not return the decisive pattern.
 type compiledRule struct {
 	Rule
 	match *patternmatcher.PatternMatcher // nil if the pattern has no wildcards
@@ -53,7 +53,7 @@ func (e *LineError) Error() string {
 // Unwrap returns the error without the location.
 func (e *LineError) Unwrap() error { return e.Err }
 
-// lineError returns err as an error about a line in an ignore file.
+// lineError returns err as a [LineError] for the line with the given number.
 func lineError(f *source.File, line int, err error) error {
 	start := f.LineStart(line)
 	return &LineError{source.Range{File: f, Start: start, End: start + len(f.Line(line))}, err}

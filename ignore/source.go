@@ -33,7 +33,8 @@ func (m *Matcher) ExcludesSource(src string) (name string, excluded bool) {
 	return name, false
 }
 
-// hasWildcard reports whether pattern is one of the patterns with wildcards.
+// hasWildcard reports whether the ignore file contains pattern, which must have
+// wildcards.
 func (m *Matcher) hasWildcard(pattern string) bool { return m.wildcards[pattern] != nil }
 
 // Steps returns an upper bound for the number of steps that ExcludesSource takes for src,

@@ -117,7 +117,8 @@ func dumpField(b *strings.Builder, indent, name string, v reflect.Value) {
 	}
 }
 
-// formatRange formats the start and the end of a range.
+// formatRange returns a space and the range as LINE:COLUMN-LINE:COLUMN, or "" for the
+// zero range.
 func formatRange(r source.Range) string {
 	if r.IsZero() {
 		return ""

@@ -19,7 +19,7 @@ type field struct {
 	start int // index of text in the flag's value; -1 if CSV quotes hide it
 }
 
-// fieldsError is the error for a flag whose value is not a CSV record.
+// fieldsError is the error for a flag whose value is not a valid CSV record.
 type fieldsError struct {
 	cause    error
 	location source.Range
@@ -59,8 +59,8 @@ func (f field) rangeOf(i, j int) source.Range {
 	return f.value.slice(f.start+i, f.start+j)
 }
 
-// fieldStarts returns the index in v at which the text of each field starts. For a quoted
-// field, that is the index after the opening quote.
+// fieldStarts returns the indexes in v, the value of a flag, at which the texts of the
+// fields start. For a quoted field, that is the index after the opening quote.
 func fieldStarts(v string) []int {
 	var list []int
 	for i := 0; ; i++ {
@@ -81,7 +81,8 @@ func fieldStarts(v string) []int {
 	}
 }
 
-// quotedEnd returns the index after the closing quote of the field that starts at v[i].
+// quotedEnd returns the index after the closing quote of a field. v is the value of the
+// flag, and i is the index of the first byte after the opening quote.
 func quotedEnd(v string, i int) int {
 	for i < len(v) {
 		switch {
@@ -114,7 +115,7 @@ func newValueMap(f *parser.Flag) valueMap {
 	return valueMap{flag: f}
 }
 
-// unquote removes quotes and escapes from the text of a flag in the same way as
+// unquote removes quotes and escapes from s, the text of a flag, in the same way as
 // BuildKit's parser. It also returns the index in s for each byte of the result.
 //
 // Upstream: each byte is treated as a character, so each byte above 127 becomes two

@@ -50,7 +50,8 @@ func messages(l diag.List) string {
 	return b.String()
 }
 
-// checkRange checks that the range of d is inside its context.
+// checkRange checks that the range of the diagnostic d is inside its context, the lines
+// that clients show.
 func checkRange(t *testing.T, d *diag.Diagnostic) {
 	t.Helper()
 	if d.Context.IsZero() || !isInside(d.Range, d.Context) {
@@ -58,8 +59,8 @@ func checkRange(t *testing.T, d *diag.Diagnostic) {
 	}
 }
 
-// checkCommand checks that the ranges in c are inside the instruction and match the
-// values.
+// checkCommand checks that the source ranges in the command c are inside the instruction
+// and match the values of the command's words.
 func checkCommand(t *testing.T, c Command) {
 	t.Helper()
 	all := c.Syntax().Rng

@@ -8,8 +8,8 @@ import (
 	"slipway/parser"
 )
 
-// parseMount parses a --mount flag. It evaluates only the field from, which must not
-// contain variables, because it determines the order of the stages. If from occurs
+// parseMount parses a --mount flag. It evaluates only the field from=, which must not
+// contain variables, because it determines the order of the stages. If from= occurs
 // several times, the last one is used. Package plan expands and validates the other
 // fields.
 //

@@ -7,8 +7,9 @@ import (
 	"slipway/parser"
 )
 
-// buildOnbuild parses an ONBUILD instruction. It checks only the keyword of the trigger.
-// The build that executes the trigger checks the rest.
+// buildOnbuild parses an ONBUILD instruction. Of the trigger (the instruction after
+// ONBUILD), it checks only the keyword. The build that executes the trigger checks the
+// rest.
 //
 //	onbuild = "ONBUILD" instruction .
 func buildOnbuild(in *parser.Instruction) (Command, *diag.Diagnostic) {

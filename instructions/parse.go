@@ -8,8 +8,9 @@ import (
 	"slipway/parser"
 )
 
-// builder converts an instruction to its type. Because only the first error in an
-// instruction is reported, builders perform their checks in the same order as upstream.
+// builder converts an instruction with a certain keyword to the Go type for this keyword,
+// such as *Run. Because only the first error in an instruction is reported, builders
+// perform their checks in the same order as upstream.
 type builder func(*parser.Instruction) (Command, *diag.Diagnostic)
 
 // keywords lists all instructions. If several keywords are equally similar to a misspelt
@@ -41,7 +42,8 @@ var keywords = []struct {
 // maxErrors is the maximum number of errors that Parse reports for a file.
 const maxErrors = 100
 
-// Parse converts all instructions in a file to their types.
+// Parse converts all instructions in a file to Go types such as *Run, and groups them
+// into stages.
 //
 //	file = { arg } { stage } .
 //	stage = from { instruction } .
@@ -68,12 +70,13 @@ func Parse(f *parser.File) (*Dockerfile, diag.List) {
 	return a.file, a.list
 }
 
-// Code returns the logical line of c without surrounding white space. Step names and
-// descriptions are derived from it.
+// Code returns the logical line of the command c, without surrounding white space. Step
+// names and descriptions are derived from it.
 func Code(c Command) string { return strings.TrimSpace(c.Syntax().Line.String()) }
 
-// ParseOne converts one instruction to its type. Its errors lack the line number that
-// Parse prepends. Upstream also omits the line number in errors about ONBUILD triggers.
+// ParseOne converts one instruction to the Go type for its keyword, such as *Run. Its
+// errors lack the line number that Parse prepends. Upstream also omits the line number in
+// errors about ONBUILD triggers.
 func ParseOne(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	c, d := build(in)
 	if d == nil {
@@ -89,7 +92,8 @@ func ParseOne(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return nil, d.In(in.Rng)
 }
 
-// build runs the builder for the keyword of an instruction.
+// build converts an instruction with the builder for its keyword. It returns an error if
+// the keyword is unknown.
 func build(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if b := findBuilder(in); b != nil {
 		return b(in)

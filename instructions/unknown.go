@@ -27,8 +27,9 @@ func names() []string {
 	return list
 }
 
-// unknownLines explains lines that are not instructions. The usual reason is that the
-// previous line lacks a continuation character.
+// unknownLines adds hints to errors about unknown keywords, and suppresses errors that an
+// earlier error explains. The usual reason for an unknown keyword is that the previous
+// line lacks a continuation character.
 type unknownLines struct {
 	file            *parser.File
 	previous        *parser.Instruction // nil before the first instruction
@@ -143,9 +144,9 @@ func indexCommentedEscape(text, escape string) int {
 	return -1
 }
 
-// looksContinued reports whether an instruction looks like a continuation of the previous
-// instruction, whose last line is text. It judges by indentation, case and operators such
-// as &&.
+// looksContinued reports whether the instruction looks like a continuation of the
+// previous instruction. text is the last line of the previous instruction. The decision
+// depends on indentation, case and operators such as &&.
 func (s *unknownLines) looksContinued(in *parser.Instruction, text string) bool {
 	keyword := in.Keyword.String()
 	pairs := []string{"env", "label", "arg"}

@@ -8,8 +8,8 @@ import (
 	"slipway/parser"
 )
 
-// command parses line as the only instruction of a stage and returns it as a C. The test
-// fails if the instruction has another type.
+// command parses line as the only instruction of a stage and returns the result, which
+// must have the type C.
 func command[C Command](t *testing.T, line string) C {
 	t.Helper()
 	d, diags := parse(t, "FROM scratch\n"+line+"\n")

@@ -93,8 +93,8 @@ func optionHint(option string) string {
 	return "want skip=NAMES, experimental=NAMES or error=BOOL, separated by ;"
 }
 
-// setNames parses the value of the option skip or experimental. It sets *all for the
-// value "all", and *names for a list of names.
+// setNames parses the value of the option skip or experimental. If the value is "all", it
+// sets *all, else it sets *names to the names in the value.
 //
 // Upstream: a list of names does not override an earlier "all".
 func setNames(value string, all *bool, names *map[string]bool) {
@@ -108,8 +108,8 @@ func setNames(value string, all *bool, names *map[string]bool) {
 	}
 }
 
-// Merge returns c with the additional rules that o skips or enables. The result has the
-// Error of c.
+// Merge returns the configuration c with the additional rules that o skips or enables. It
+// ignores o.Error.
 func (c Config) Merge(o Config) Config {
 	c.SkipAll = c.SkipAll || o.SkipAll
 	c.ExperimentalAll = c.ExperimentalAll || o.ExperimentalAll
@@ -137,8 +137,8 @@ func (c Config) Runs(r *Rule) bool {
 	return !c.SkipAll && !c.Skip[r.Name]
 }
 
-// Violation returns an error that lists the rules of the warnings, if warnings fail the
-// build. It returns nil if they do not, or if there are no warnings.
+// Violation returns an error that lists the names of the violated rules. It returns nil
+// if c.Error is false or if there are no warnings.
 func (c Config) Violation(warnings diag.List) error {
 	if !c.Error || len(warnings) == 0 {
 		return nil

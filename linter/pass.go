@@ -9,8 +9,8 @@ import (
 	"slipway/source"
 )
 
-// Pass is a traversal of a Dockerfile. Rules report warnings through it. Not safe for
-// concurrent use.
+// Pass holds the state of one traversal of a Dockerfile. Callbacks of rules report their
+// warnings through it. Not safe for concurrent use.
 type Pass struct {
 	Input
 
@@ -22,15 +22,15 @@ type Pass struct {
 	list        diag.List
 }
 
-// Report adds a warning about the range rng, which should be in the current element. If
-// rng is in another file, such as the text of a trigger, the warning is about the whole
-// element.
+// Report adds a warning about the range rng, which should be in the instruction for which
+// the callback was called. If rng is in another file, such as the text of an ONBUILD
+// trigger, the warning is about the whole instruction.
 func (p *Pass) Report(rng source.Range, format string, args ...any) {
 	p.ReportIn(p.lines, rng, format, args...)
 }
 
 // ReportIn adds a warning about the range rng. Clients show the given lines instead of
-// the lines of the current element.
+// the lines of the instruction for which the callback was called.
 func (p *Pass) ReportIn(lines, rng source.Range, format string, args ...any) {
 	if !p.config.Runs(p.rule) {
 		return
@@ -63,9 +63,9 @@ func (p *Pass) FirstOf(name string) *instructions.Stage {
 	return p.firstStages[name]
 }
 
-// setElement sets the lines and the configuration of the current element. A check comment
-// above instr extends the configuration of the file. If instr is nil, the configuration
-// is the file's.
+// setElement prepares the callbacks for a part of the Dockerfile. lines is the range that
+// their warnings show. The configuration is the file's, extended by a check comment
+// directly above instr unless instr is nil.
 //
 // Upstream: an invalid configuration above an instruction is ignored.
 func (p *Pass) setElement(lines source.Range, instr *parser.Instruction) {

@@ -8,8 +8,9 @@ import (
 	"slipway/source"
 )
 
-// Input contains the forms of a Dockerfile that [Run] checks. Fields that could not be
-// computed because of an error are nil.
+// Input contains the representations of a Dockerfile that [Run] checks: the syntax tree,
+// the typed instructions and the plan. Those that do not exist because of an error are
+// nil.
 type Input struct {
 	File       *parser.File
 	Dockerfile *instructions.Dockerfile // nil if an instruction is invalid
@@ -40,7 +41,7 @@ type walker struct {
 	rules []*Rule
 }
 
-// each calls f with the callbacks of each rule.
+// each calls f with the callbacks of each rule that w runs.
 func (w walker) each(f func(*Checks)) {
 	for _, w.rule = range w.rules {
 		f(&w.rule.Checks)
@@ -130,8 +131,8 @@ func (w walker) from(f *plan.From) {
 	}
 }
 
-// visit calls the callbacks for each fact about an evaluated instruction (see
-// [plan.Fact]), and then those for the instruction.
+// visit calls the callbacks for the evaluated instruction st.Visits[i]: first for each
+// fact about it (see [plan.Fact]), then for the instruction itself.
 func (w walker) visit(st *plan.Stage, i int) {
 	v := st.Visits[i]
 	w.setElement(v.Range, v.Command.Syntax())

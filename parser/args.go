@@ -13,7 +13,7 @@ import (
 // would overflow the stack.
 const maxDepth = 100
 
-// form is the syntax of an instruction's arguments.
+// form is the syntax of an instruction's arguments, such as words or KEY=VALUE pairs.
 type form int
 
 const (
@@ -80,7 +80,8 @@ func (p *layout) args(in *Instruction, n *parser.Node, depth int) Args {
 	return nil
 }
 
-// newJSON builds a JSON array from BuildKit's nodes and the text of the array.
+// newJSON builds the [JSON] arguments from BuildKit's nodes, which have the values, and
+// t, the text of the array.
 func newJSON(n *parser.Node, t source.Text) *JSON {
 	return &JSON{Text: t, Words: joinWords(n, jsonElements(t), t)}
 }
@@ -96,8 +97,7 @@ func (p *layout) sub(in *Instruction, children []*parser.Node, depth int) Args {
 	return &Sub{Instruction: sub}
 }
 
-// typedArgs builds the arguments of HEALTHCHECK: the type, which is the first word, and
-// the command.
+// typedArgs builds the arguments of HEALTHCHECK: the type (CMD or NONE) and the command.
 func typedArgs(n *parser.Node, t source.Text) Args {
 	if n.Next == nil {
 		return nil
@@ -113,8 +113,8 @@ func typedArgs(n *parser.Node, t source.Text) Args {
 	return out
 }
 
-// cutType splits the arguments of HEALTHCHECK after the type, which is the first word,
-// and the following space.
+// cutType splits the arguments of HEALTHCHECK into the first word, which is the type (CMD
+// or NONE), and the rest after the white space that follows.
 func cutType(t source.Text) (word, rest source.Text) {
 	s := t.String()
 	end := 0
@@ -148,7 +148,8 @@ func (p *layout) pairs(n *parser.Node, t source.Text) Args {
 	return &Pairs{Pairs: list}
 }
 
-// thirdNode returns the third node of a chain, or nil if the chain is shorter.
+// thirdNode returns the third node of the linked list that starts at n, or nil if the
+// list is shorter.
 func thirdNode(n *parser.Node) *parser.Node {
 	for range 2 {
 		if n != nil {

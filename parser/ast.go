@@ -108,8 +108,9 @@ type Typed struct {
 	Args Args
 }
 
-// Sub represents the arguments of ONBUILD, which are an instruction. This instruction has
-// the same Rng and Heredocs as the ONBUILD. Its Line is the Rest of the ONBUILD.
+// Sub represents the arguments of ONBUILD, which are an instruction. Its fields Rng and
+// Heredocs equal those in the ONBUILD instruction, and its Line is the text after the
+// keyword ONBUILD.
 type Sub struct{ Instruction *Instruction }
 
 // Heredoc is a document in the Dockerfile between <<NAME and a line NAME.
@@ -153,16 +154,16 @@ func (n *Instruction) Doc() []source.Text {
 	return doc
 }
 
-// Range returns the lines of the node.
+// Range returns the source range of the blank lines.
 func (n *Blank) Range() source.Range { return n.Rng }
 
-// Range returns the lines of the node.
+// Range returns the source range of the comment lines.
 func (n *Comment) Range() source.Range { return n.Rng }
 
-// Range returns the line of the node.
+// Range returns the source range of the directive's line.
 func (n *Directive) Range() source.Range { return n.Rng }
 
-// Range returns the lines of the node.
+// Range returns the source range of the instruction's lines, including its heredocs.
 func (n *Instruction) Range() source.Range { return n.Rng }
 
 func (*Blank) node()       {}

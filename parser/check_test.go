@@ -67,8 +67,8 @@ func check(t testing.TB, content []byte) *File {
 	return f
 }
 
-// checkTiles checks that the nodes of f are contiguous, cover the file, and print as
-// content.
+// checkTiles checks that the nodes of f cover the file without gaps, and that Print
+// writes content again.
 func checkTiles(t testing.TB, f *File, content []byte) {
 	t.Helper()
 	end := 0
@@ -198,7 +198,7 @@ func checkInstruction(t testing.TB, f *File, in *Instruction, n *parser.Node) {
 	}
 }
 
-// wantValues returns the words of the arguments in a node of BuildKit's tree.
+// wantValues returns the arguments in a node of BuildKit's tree as a list of words.
 func wantValues(n *parser.Node, form form) []string {
 	if form == formNone {
 		return nil
@@ -355,7 +355,8 @@ func checkHeredocs(t testing.TB, in *Instruction, want []parser.Heredoc) {
 	}
 }
 
-// checkText checks that every byte of x equals the byte of the file at its offset.
+// checkText checks that each byte of the text x equals the byte of the file at the offset
+// that x records for it.
 func checkText(t testing.TB, x source.Text) {
 	t.Helper()
 	if x.File() == nil {

@@ -20,7 +20,7 @@ const longComment = 1 << 15
 //
 // BuildKit's parser copies every comment and scans all of them again for each
 // instruction. Without condensing, parsing a file with many comments takes quadratic
-// time. The copies are not needed, because the layout reads comments from the file
+// time. The copies are not needed, because type layout reads comments from the file
 // itself.
 type condensedReader struct {
 	file *source.File
@@ -31,13 +31,13 @@ type condensedReader struct {
 	runs []run  // in ascending order
 }
 
-// run is a line in the condensed output that replaces several lines of the file. line is
-// its number in the output. dropped is the number of lines that the output lacks so far,
-// including this run.
+// run records a "#" line in the condensed output that replaces several lines of the file.
+// line is the number of the "#" line in the output. dropped is the number of file lines
+// that the output omits up to and including this line.
 type run struct{ line, dropped int }
 
-// newCondensedReader returns a condensedReader of the file. The output starts with the
-// parser directives, unchanged.
+// newCondensedReader returns a condensedReader that reads the file. Its output starts
+// with the parser directives, unchanged.
 func (p *layout) newCondensedReader() *condensedReader {
 	s := &condensedReader{file: p.file, end: p.file.Lines()}
 	if s.file.LineStart(s.end) < len(p.file.Bytes) {
@@ -85,7 +85,7 @@ func (s *condensedReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// advance fills next with more of the condensed output: either a run of lines with
+// advance sets next to the next part of the condensed output: either a run of lines with
 // content, or one "#" that replaces a run of comments and empty lines. It returns false
 // at the end of the file.
 func (s *condensedReader) advance() bool {

@@ -58,7 +58,7 @@ func (f *File) Directive(name string) *Directive {
 }
 
 // readDirectives parses the directives at the top of the file. It stops at the first
-// invalid directive and sets badDirective.
+// invalid directive and stores the error in badDirective.
 func (p *layout) readDirectives() {
 	var dp parser.DirectiveParser
 	for line := 1; line <= p.file.Lines(); line++ {

@@ -10,8 +10,9 @@ import (
 )
 
 // Dump writes the tree as text, for debugging and golden tests. Each node, word, heredoc
-// and gap is a line that starts with its range, line:column-line:column. The end is
-// exclusive. Dump returns the first error of w.
+// and run of empty lines in an instruction is a line of the dump. The line starts with
+// the range, line:column-line:column, whose end is exclusive. Dump returns the first
+// error of w.
 func Dump(w io.Writer, f *File) error {
 	d := dumper{w: bufio.NewWriter(w)}
 	if f.Escape != '\\' {
@@ -28,7 +29,7 @@ type dumper struct{ w *bufio.Writer }
 
 func (d dumper) printf(format string, args ...any) { fmt.Fprintf(d.w, format, args...) }
 
-// node writes the dump of one node.
+// node writes a node of the tree: its range, its kind such as "blank", and its contents.
 func (d dumper) node(n Node) {
 	if n, ok := n.(*Comment); ok {
 		d.comments(n)

@@ -26,8 +26,8 @@ const (
 	msgBadHeredoc     = "failed to process "
 )
 
-// diagnose converts an error from BuildKit's parser to a diagnostic. The error has line
-// numbers only, so diagnose searches these lines for the invalid part.
+// diagnose converts an error from BuildKit's parser to a diagnostic. BuildKit's error has
+// only line numbers, so diagnose searches these lines for the invalid part.
 func (p *layout) diagnose(err error) *diag.Diagnostic {
 	msg := err.Error()
 	if p.badDirective != nil && p.badDirective.Message == msg {

@@ -2,8 +2,9 @@ package parser
 
 import "slipway/source"
 
-// appendGap appends nodes for the lines between the previous instruction and the given
-// line. It returns the range of these lines without the directives.
+// appendGap appends nodes for the comments, directives and empty lines between the
+// previous instruction and the given line. It returns the range of these lines without
+// the directives.
 func (p *layout) appendGap(line int) source.Range {
 	n := max(p.next, 1)
 	for ; n < line && n <= len(p.directives); n++ {

@@ -117,9 +117,9 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestPieces parses every pair of fragments that produce edge cases. It parses every
-// triple of fragments that change the meaning of the text after them. FuzzParse tries
-// longer combinations.
+// TestPieces parses every pair of fragments that produce edge cases. It also parses every
+// triple of those fragments that change the meaning of the text after them. FuzzParse
+// tries longer combinations.
 func TestPieces(t *testing.T) {
 	slowtest.Skip(t, "parses hundreds of files")
 	changing := []string{"#", "\\", "\n", "\\\n", " ", "\"", "'", "<<E", "\nE\n", "${"}

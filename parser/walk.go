@@ -5,7 +5,7 @@ import "iter"
 // Role is the role of a word in its instruction, such as a flag or a key.
 type Role int
 
-// The roles of words.
+// The roles of words in an instruction. Each instruction has one keyword.
 const (
 	RoleKeyword Role = iota
 	RoleFlag         // --name or --name=value
@@ -18,7 +18,7 @@ const (
 	RoleHeredoc      // <<NAME; part of a word or string
 )
 
-// String returns the name of the role.
+// String returns the name of the role in lower case, such as "flag".
 func (r Role) String() string {
 	names := [...]string{"keyword", "flag", "string", "word", "element", "key", "value", "type", "heredoc"}
 	if r < 0 || int(r) >= len(names) {
@@ -80,7 +80,8 @@ func walkArgs(a Args, yield func(Role, Word) bool) bool {
 	return true
 }
 
-// walkWords yields words with the given role. It returns false if yield returned false.
+// walkWords yields all words in the list, each with the role r. It returns false if yield
+// returned false.
 func walkWords(r Role, words []Word, yield func(Role, Word) bool) bool {
 	for _, w := range words {
 		if !yield(r, w) {

@@ -10,8 +10,9 @@ import (
 	"slipway/source"
 )
 
-// joinWords combines BuildKit's words, a chain of nodes, with their source texts. If the
-// numbers differ, which should not happen, each word gets the text of all arguments.
+// joinWords combines the values of words with their source texts. BuildKit's parser
+// returns the values as a linked list of nodes. If the numbers of values and texts
+// differ, which should not happen, each word gets the text of all arguments.
 func joinWords(n *parser.Node, texts []source.Text, all source.Text) []Word {
 	words := make([]Word, 0, len(texts))
 	for ; n != nil; n = n.Next {
@@ -68,8 +69,9 @@ func (p *layout) splitQuoted(t source.Text) []source.Text {
 	return words
 }
 
-// splitQuoted splits t at white space outside of quotes. Outside of single quotes, the
-// escape character quotes the next character.
+// quotedWord returns the length of the word at the start of s. The word ends at white
+// space outside of quotes. Outside of single quotes, the escape character quotes the next
+// character.
 func (p *layout) quotedWord(s string) int {
 	escape := rune(p.escape)
 	var quote rune

@@ -6,8 +6,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// platformFor returns an arm64 platform. The operating system is Windows if os is
-// "windows", else Linux.
+// platformFor returns the arm64 platform of Windows if os is "windows", else of Linux.
 func platformFor(os string) *ocispecs.Platform {
 	if os != "windows" {
 		os = "linux"

@@ -14,8 +14,8 @@ import (
 	"slipway/source"
 )
 
-// defaultArgs returns the predefined ARGs if the last stage is built for linux/amd64 on
-// linux/amd64.
+// defaultArgs returns the predefined ARGs as KEY=VALUE, for a build of the last stage
+// whose target and build platforms are linux/amd64.
 func defaultArgs() []string {
 	return []string{
 		"BUILDPLATFORM=linux/amd64", "BUILDOS=linux", "BUILDOSVERSION=", "BUILDARCH=amd64", "BUILDVARIANT=",
@@ -52,7 +52,7 @@ func dumpPlan(w io.Writer, p *plan.Plan) {
 	}
 }
 
-// assignment formats a variable as NAME="VALUE", or as unset.
+// assignment formats a variable as NAME="VALUE" or, if set is false, as "NAME unset".
 func assignment(key, value string, set bool) string {
 	if !set {
 		return key + " unset"
@@ -97,7 +97,7 @@ func dumpStage(w io.Writer, p *plan.Plan, st *plan.Stage) {
 	dumpVisits(w, st)
 }
 
-// base formats the base of a stage for a dump.
+// base formats the base of a stage for a dump, such as "stage 1" or "image alpine".
 func base(st *plan.Stage) string {
 	switch b := st.Base.(type) {
 	case *plan.FromStage:
@@ -146,8 +146,8 @@ func dumpVisits(w io.Writer, st *plan.Stage) {
 	}
 }
 
-// dumpStep prints the nonzero fields of a step, and how its state differs from the state
-// of the previous step. It returns the state of the step.
+// dumpStep prints the nonzero fields of a step, and how the state of the step differs
+// from before, the state of the previous step. It returns the state of the step.
 func dumpStep(w io.Writer, st *plan.Stage, step plan.Step, before plan.State) plan.State {
 	val := reflect.ValueOf(step).Elem()
 	for i := range val.NumField() {
@@ -172,7 +172,8 @@ func dumpStep(w io.Writer, st *plan.Stage, step plan.Step, before plan.State) pl
 	return before
 }
 
-// dumpState prints how the state of a step differs from the state of the previous step.
+// dumpState prints how s, the state of a step, differs from before, the state of the
+// previous step.
 func dumpState(w io.Writer, st *plan.Stage, s, before plan.State) {
 	env, had := s.Env.Entries(), before.Env.Entries()
 	n := len(had)
@@ -198,7 +199,7 @@ func dumpState(w io.Writer, st *plan.Stage, s, before plan.State) {
 	}
 }
 
-// fact formats a fact for a dump.
+// fact formats a fact for a dump, such as "sets KEY" for an assignment.
 func fact(f plan.Fact) string {
 	switch f := f.(type) {
 	case *plan.Unset:

@@ -12,8 +12,8 @@ import (
 	"slipway/source"
 )
 
-// boundCommand is an instruction together with the stages that its --from and --mount
-// flags refer to.
+// boundCommand is an instruction together with the stages from which its flags --from and
+// --mount read files.
 type boundCommand struct {
 	instructions.Command
 	sources []*Stage
@@ -46,9 +46,9 @@ func bindEdges(_ context.Context, b *builder) error {
 }
 
 // bind finds the stages from which the instruction c reads, and adds an edge from the
-// stage st to each of these stages. If --from or a mount names an image, bind adds an
-// implicit stage. For an image in --from, this stage gets the given location. instruction
-// is the source range of c, for errors about images.
+// stage st to each of them. If --from or a mount names an image, bind adds an implicit
+// stage. location is the range that the implicit stage gets for an image in --from.
+// instruction is the source range of c, for errors about images.
 func (b *builder) bind(st *Stage, c instructions.Command, location, instruction source.Range) (boundCommand, *diag.Diagnostic) {
 	bound := boundCommand{Command: c}
 	var names []source.Range

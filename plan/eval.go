@@ -30,7 +30,8 @@ func evaluateStages(_ context.Context, b *builder) error {
 	return nil
 }
 
-// evaluator evaluates the instructions of one stage.
+// evaluator evaluates the instructions of one stage: it expands variables, updates the
+// image config and plans the steps.
 type evaluator struct {
 	b        *builder
 	st       *Stage
@@ -82,8 +83,8 @@ func (e *evaluator) stage() error {
 	return nil
 }
 
-// inherit copies the state and the config from the base, if the base is a stage of the
-// file.
+// inherit copies the state and the image config of the base to the stage, if the base is
+// another stage of the file.
 func (e *evaluator) inherit() {
 	e.state = State{Dir: "/", Platform: e.st.Final.Platform}
 	f, ok := e.st.Base.(*FromStage)
@@ -189,8 +190,8 @@ func (e *evaluator) command(c instructions.Command) *diag.Diagnostic {
 	return nil
 }
 
-// word expands a word with the environment before the instruction, and records its unset
-// variables as a fact.
+// word expands the word w with the environment before the instruction. If w uses unset
+// variables, it records them as a [Fact] for the linter.
 func (e *evaluator) word(w parser.Word) (string, *diag.Diagnostic) {
 	res, d := e.b.word(e.expand, w, e.state.Env)
 	e.recordUnset(w, res.Unmatched)

@@ -38,9 +38,10 @@ func (e *evaluator) scanEnabled(name string) bool {
 	return slices.Contains(strings.Split(value, ","), e.st.Name)
 }
 
-// arg declares the ARGs of an instruction. The value of an ARG is the build argument,
-// else the default, else the value of the global ARG with the same name. If none of these
-// exists, the variable keeps the value that an earlier instruction set.
+// arg declares the ARGs of an instruction. The value of an ARG is the build argument with
+// its name. Without such a build argument, it is the default or, without a default, the
+// value of the global ARG with the same name. If none of these exists, the variable keeps
+// the value that an earlier instruction set.
 func (e *evaluator) arg(c *instructions.Arg) *diag.Diagnostic {
 	line := make([]string, 0, len(c.Args))
 	for i := range c.Args {

@@ -187,8 +187,8 @@ func (e *evaluator) cmd(c *instructions.Cmd) *diag.Diagnostic {
 	return nil
 }
 
-// entrypoint sets ENTRYPOINT. It also removes a CMD inherited from the base, whose
-// arguments are meant for the entrypoint of the base.
+// entrypoint sets ENTRYPOINT in the image config. It also removes a CMD that the stage
+// inherited, because an inherited CMD contains arguments for the entrypoint of the base.
 func (e *evaluator) entrypoint(c *instructions.Entrypoint) *diag.Diagnostic {
 	args := e.commandLine(c.CommandLine)
 	cfg := &e.st.Image.Config

@@ -17,7 +17,8 @@ import (
 	"slipway/parser"
 )
 
-// copier plans one COPY or ADD. Its string fields are values with variables expanded.
+// copier plans the step of one COPY or ADD. Its string fields are the values after the
+// expansion of variables.
 type copier struct {
 	*evaluator
 	c                      *instructions.Copy
@@ -296,7 +297,8 @@ func (p *copier) tree(src string) (*CopyTree, error) {
 	return t, err
 }
 
-// inline plans the copy of a heredoc, whose text is a new file.
+// inline plans the copy of a heredoc: the step creates a file whose content is the
+// heredoc.
 func (p *copier) inline(in instructions.Inline, data string) *diag.Diagnostic {
 	name, err := dropDrive(in.Name, p.st.Platform.OS, false)
 	if err != nil {

@@ -56,8 +56,8 @@ func (e *evaluator) mounts(c *instructions.Run) ([]mountValues, *diag.Diagnostic
 	return list, nil
 }
 
-// mountField parses one field of a --mount flag into m. The order of fields matters:
-// upstream accepts required only after type.
+// mountField parses one field of a --mount flag into m. The order of the fields matters:
+// upstream accepts the field required only if the field type precedes it.
 func (e *evaluator) mountField(m *mountValues, f instructions.MountField) *diag.Diagnostic {
 	if !f.HasValue {
 		return m.setFlag(f)

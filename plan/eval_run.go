@@ -81,7 +81,7 @@ func (s maskedEnv) Lookup(name string) (string, bool) {
 
 // runArgs returns the argument list of the process. If the command is a single heredoc,
 // suffix is a summary of the heredoc for the name of the step. If this heredoc runs as a
-// program, runArgs sets x.Script.
+// program, runArgs stores it in the step x as x.Script.
 func (e *evaluator) runArgs(c *instructions.Run, x *Exec) (args []string, suffix string, d *diag.Diagnostic) {
 	args = make([]string, 0, len(c.Args))
 	for _, w := range c.Args {
@@ -104,9 +104,9 @@ func (e *evaluator) runArgs(c *instructions.Run, x *Exec) (args []string, suffix
 	return args, suffix, nil
 }
 
-// script plans a command that consists of one heredoc, and returns the command line. A
-// heredoc that starts with #! is stored in x.Script and runs as a program, except in
-// Windows images. Any other heredoc is itself the command line of the shell.
+// script plans a command that consists of the heredoc h, and returns the command line. If
+// h starts with #!, script stores it in the step x as x.Script, to run as a program,
+// except in Windows images. Any other heredoc is itself the command line of the shell.
 func (e *evaluator) script(h parser.Heredoc, x *Exec) string {
 	data := chompHeredoc(h)
 	if e.st.Image.OS == "windows" || !strings.HasPrefix(data, "#!") {

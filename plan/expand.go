@@ -31,8 +31,8 @@ func errorRange(w parser.Word, err error) source.Range {
 	return r
 }
 
-// withRange returns err as a diagnostic. An error without a range gets the range r. A
-// diagnostic without a context gets r as its context.
+// withRange returns err as a diagnostic. If err has no range, the diagnostic gets the
+// range r. If err is a diagnostic without a context, it gets r as its context.
 func withRange(r source.Range, err error) error {
 	var d *diag.Diagnostic
 	if !errors.As(err, &d) {

@@ -53,7 +53,7 @@ func (*Directory) fact() {}
 func (*Exposed) fact()   {}
 func (*Excluded) fact()  {}
 
-// recordFact adds a fact to the visit of the current instruction.
+// recordFact adds f to the facts of the current instruction.
 func (e *evaluator) recordFact(f Fact) { e.visit.Facts = append(e.visit.Facts, f) }
 
 // recordUnset adds a fact about the unset variables of a word. It omits variables that an

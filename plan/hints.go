@@ -87,8 +87,8 @@ func (p *Plan) HintBase(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 	return d
 }
 
-// hintSource adds a hint to d, an error about an image in --from or in a mount, and
-// returns d. The hint lists the stages and named contexts.
+// hintSource adds a hint to d, an error about an image that --from or a mount names. The
+// hint lists the stages and named contexts. hintSource returns d.
 func (p *Plan) hintSource(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 	name := cmp.Or(st.OriginalBase, st.BaseName)
 	if strings.ContainsAny(name, "/:@.") {

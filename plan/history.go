@@ -12,8 +12,8 @@ import (
 // frontends.
 const historyComment = "buildkit.dockerfile.v0"
 
-// commit appends a line to the history in the stage's image config. layer is set if the
-// instruction creates a layer.
+// commit appends the line of an instruction to the history in the stage's image config.
+// layer is set if the instruction creates a layer.
 func (e *evaluator) commit(line string, layer bool) {
 	e.b.charge(len(line))
 	e.st.Image.History = append(e.st.Image.History, ocispecs.History{

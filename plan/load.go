@@ -103,7 +103,8 @@ func (b *builder) startEmpty(st *Stage) {
 // lookup.
 type baseKey struct{ name, platform string }
 
-// baseKey returns the key of the stage's base.
+// baseKey returns the name and the platform of the stage's base, as the key under which
+// stages share a lookup.
 func (st *Stage) baseKey() baseKey {
 	key := baseKey{name: st.BaseName}
 	if st.Platform != nil {
@@ -121,8 +122,8 @@ func (b *builder) copyBase(st, src *Stage) {
 	st.Platform, st.Final.Platform = src.Platform, src.Final.Platform
 }
 
-// unresolvedBases parses the base names of the stages in list that have not been looked
-// up. It returns the stages whose base must be looked up now.
+// unresolvedBases parses the base names of those stages in list whose base has not been
+// looked up. It returns the reachable ones, whose bases loadRound looks up next.
 func (b *builder) unresolvedBases(list []*Stage) (todo []*Stage, err error) {
 	for _, st := range list {
 		d := b.draft(st)
@@ -155,9 +156,10 @@ func (b *builder) baseError(st *Stage, err error) error {
 	return b.HintBase(st, diag.Errorf(b.draft(st).baseName, "%w", err))
 }
 
-// countIdleRounds sets the number of rounds of loadBases in which no stage needed the
-// stage st. If st is a stage of the file and is reachable now, it was idle in all earlier
-// rounds. If st is an implicit stage and not reachable, the number is 1.
+// countIdleRounds stores for how many rounds of loadBases no stage needed the stage st. A
+// stage of the file that becomes reachable now was idle in all earlier rounds. An
+// implicit stage that is not reachable counts as idle for one round, and is marked as
+// loaded.
 //
 // Upstream: each such round increases the step numbers in the progress names of the stage
 // by one. An image in --from that is not needed in its first round is never looked up.
@@ -193,13 +195,13 @@ func (b *builder) loadBase(ctx context.Context, st *Stage) error {
 	return b.loadImage(ctx, st, platform)
 }
 
-// contextFor looks up the named context that replaces an image for the platform p.
+// contextFor looks up the named context that replaces an image on the platform p.
 func (b *builder) contextFor(ctx context.Context, name string, p *ocispecs.Platform) (NamedContext, error) {
 	return b.namedContext(ctx, name, &Stage{Platform: p})
 }
 
 // loadReplaced sets the base of a stage to the named context that replaces the whole
-// stage, whose instructions do not run.
+// stage. The instructions of the stage do not run.
 func (b *builder) loadReplaced(ctx context.Context, st *Stage) error {
 	res, err := st.Replaced.Load(ctx)
 	if err != nil {
@@ -298,8 +300,8 @@ func (b *builder) loadImage(ctx context.Context, st *Stage, platform *ocispecs.P
 	return nil
 }
 
-// imageError is an error from the lookup of an image. It contains the image name for
-// suggestions.
+// imageError is an error from the lookup of an image. It contains the image name, so that
+// withSuggestion can suggest a similar name.
 type imageError struct {
 	name string // the image name in the Dockerfile, with variables expanded
 	err  error
@@ -317,10 +319,10 @@ func (b *builder) withSuggestion(err error) error {
 	return err
 }
 
-// detectPlatform returns the platform of the base image for a build without an explicit
-// target platform. It returns the first of target and builders that has the operating
-// system and the architecture of the image config. If no platform matches, it returns
-// target.
+// detectPlatform returns the platform of the base image img for a build without an
+// explicit target platform. It considers first target and then the platforms in builders,
+// and returns the first one with the operating system and the architecture of img. If no
+// platform matches, it returns target.
 func detectPlatform(img *Image, target *ocispecs.Platform, builders []ocispecs.Platform) *ocispecs.Platform {
 	if target.OS == img.OS && target.Architecture == img.Architecture {
 		return target

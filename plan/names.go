@@ -38,9 +38,10 @@ type namer struct {
 	total int
 }
 
-// pull sets the name of the step that pulls the base image.
+// pull sets the progress name of the step that pulls the base image, such as
+// "[stage 1/4] FROM IMAGE".
 //
-// Upstream: the total in this name does not include ONBUILD triggers.
+// Upstream: the number after the slash does not count ONBUILD triggers.
 func (n *namer) pull() {
 	img, ok := n.st.Base.(*FromImage)
 	if !ok {
@@ -74,7 +75,8 @@ func (n *namer) visit(v *Visit) {
 	}
 }
 
-// prefix returns the bracketed part of a progress name, or "" for a stage without steps.
+// prefix returns the bracketed part of a progress name, such as "[stage 2/4] ". It
+// returns "" for a stage without steps.
 func (n *namer) prefix(p *ocispecs.Platform, env Env, onbuild bool) string {
 	if n.total == 0 {
 		return ""
@@ -166,7 +168,7 @@ func upperFirst(s string) string {
 	return strings.ToUpper(first) + " " + rest
 }
 
-// info returns the StepInfo for the step of an instruction. text is the progress name of
+// info returns the [StepInfo] of an instruction's step. text is the progress name of
 // the step without the bracketed part.
 func (e *evaluator) info(c instructions.Command, text string) StepInfo {
 	e.b.charge(len(e.st.Name) + len(e.state.Dir) + len(text))

@@ -16,7 +16,8 @@ type Outline struct {
 	SSH     []OutlineMount
 }
 
-// OutlineArg is a build argument that the target or one of its stages declares.
+// OutlineArg is a build argument that the target, or a stage that the target needs,
+// declares or uses.
 type OutlineArg struct {
 	Name  string
 	Doc   string       // from the comment above the ARG

@@ -52,7 +52,7 @@ type From struct {
 	Platform *Expansion // nil without --platform, and if the base could not be expanded
 }
 
-// Expansion is a word together with the result of its expansion.
+// Expansion is a word of a FROM together with its value after the expansion of variables.
 type Expansion struct {
 	Word   parser.Word
 	Result shell.Expansion

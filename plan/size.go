@@ -13,15 +13,16 @@ const (
 	// limit, a small file could expand to any size. BuildKit accepts messages of at most
 	// 16 MiB.
 	maxSize = 64 << 20
-	// perEntry is added to the size of the plan for each list or map entry that a stage
-	// copies from its base.
+	// perEntry is the number of bytes that count towards maxSize for each list or map
+	// entry that a stage copies from its base.
 	perEntry = 64
-	// perTrigger is added to the size of the plan for each ONBUILD trigger, in addition to
-	// the length of its text.
+	// perTrigger is the number of bytes that count towards maxSize for each ONBUILD
+	// trigger, in addition to the length of its text.
 	perTrigger = 4096
 )
 
-// charge adds n bytes to the size of the plan. Negative values are ignored.
+// charge adds n bytes to the size of the plan, which maxSize limits. It ignores a
+// negative n.
 func (b *builder) charge(n int) { b.size += max(n, 0) }
 
 // tooLarge returns an error with the given range if the plan exceeds maxSize, else nil.
@@ -44,8 +45,8 @@ func (b *builder) word(x shell.Expander, w parser.Word, env shell.Env) (shell.Ex
 	return res, b.tooLarge(w.Text.Range())
 }
 
-// countReads returns an environment that adds the length of each value read from env to
-// the size of the plan. The next call of countReads invalidates this environment.
+// countReads returns a view of the environment env that adds the length of each value
+// read to the size of the plan. The next call of countReads invalidates this view.
 func (b *builder) countReads(env shell.Env) shell.Env {
 	b.readCounter = readCounter{env: env, size: &b.size}
 	return &b.readCounter

@@ -56,8 +56,8 @@ func stagesReadBy(st *Stage) []*Stage {
 	return list
 }
 
-// suggestGlobal returns a suggestion such as " (did you mean X?)" for the first unset
-// variable that resembles a global ARG, or "".
+// suggestGlobal returns a suggestion such as " (did you mean X?)" if an unset variable
+// resembles the name X of a global ARG, else "". It considers the variables in order.
 func (b *builder) suggestGlobal(unknown []shell.Use) string {
 	for _, u := range unknown {
 		if s := didYouMean(u.Name, b.Globals.Keys()); s != "" {

@@ -17,16 +17,17 @@ const (
 	// KeepEscapes leaves escape characters in the result. The characters after them still
 	// have no special meaning.
 	KeepEscapes
-	// KeepUnset leaves references to unset variables in the result, with their operands
-	// expanded. ${v?m} is then not an error.
+	// KeepUnset leaves references to unset variables in the result, but expands their
+	// operands, such as w in ${v-w}. ${v?m} is then not an error.
 	KeepUnset
 	// NoQuotes treats quotes as ordinary characters, as in the bodies of heredocs.
 	NoQuotes
 )
 
 const (
-	// maxDepth is the maximum nesting depth of operands. Upstream recurses without a
-	// limit, until the Go runtime aborts the process. encoding/json has the same limit.
+	// maxDepth is the maximum nesting depth of operands, such as w in ${v-w}. Upstream
+	// recurses without a limit, until the Go runtime aborts the process. encoding/json
+	// has the same limit.
 	maxDepth = 10_000
 	// maxGrowth is the maximum growth of a result in bytes. It far exceeds the size that
 	// the environment of a process can have. It stops variables that double their length
@@ -48,7 +49,7 @@ type Expansion struct {
 }
 
 // Use is a reference to a variable in a word: word[Offset:End] is "$name" or "${name…}",
-// including braces and operand.
+// including the braces and any operand, such as w in ${name-w}.
 type Use struct {
 	Name   string
 	Offset int

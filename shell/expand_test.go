@@ -13,7 +13,7 @@ import (
 	"slipway/shell"
 )
 
-// TestNames checks the variables that Expand reports as used.
+// TestNames checks which variables Expand reports as used, set and unset.
 func TestNames(t *testing.T) {
 	env := shell.Map{"a": "x", "e": ""}
 	for _, tc := range []struct {
@@ -169,8 +169,8 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// TestDepth nests operands up to the limit and beyond. Without the limit, the deepest
-// word would crash the process.
+// TestDepth nests operands, such as w in ${v-w}, up to the limit and beyond. Without the
+// limit, the deepest word would crash the process.
 func TestDepth(t *testing.T) {
 	const limit = 10_000
 	for _, depth := range []int{limit, limit + 1, 100_000, 3_000_000} {

@@ -45,7 +45,7 @@ func Split(line string) ([]Field, error) {
 	return Expander{Mode: KeepQuotes | KeepEscapes | KeepUnset}.Fields(line, nil)
 }
 
-// splitter assembles fields from the output of an expansion.
+// splitter expands a word and splits the result into fields.
 type splitter struct {
 	scanner
 	fields     []Field
@@ -92,7 +92,7 @@ func (f *splitter) split() *Error {
 	return nil
 }
 
-// lessThan consumes "<", or "<<" and the blanks after it.
+// lessThan moves "<", or "<<" and the blanks after it, from the word to the output.
 func (f *splitter) lessThan() {
 	f.pos++
 	f.out = append(f.out, '<')

@@ -10,7 +10,7 @@ import (
 )
 
 // FuzzExpand checks the invariants of any expansion: no panic, offsets within the word,
-// equal errors from Expand and Fields, and unchanged text without special characters.
+// equal errors from Expand and Fields, and no change to text without special characters.
 func FuzzExpand(f *testing.F) {
 	f.Fuzz(func(t *testing.T, word, a, b string, escape, mode byte) {
 		x := shell.Expander{Escape: '\\', Mode: shell.Mode(mode % 16)}

@@ -47,7 +47,8 @@ func (s *scanner) required(p *param) *Error {
 	return s.errorAt(p.start, p.name+": "+msg)
 }
 
-// trim expands ${v#p}, ${v##p}, ${v%p} and ${v%%p}.
+// trim expands the expressions that remove a prefix or suffix: ${v#p}, ${v##p}, ${v%p}
+// and ${v%%p}.
 func (s *scanner) trim(p *param) *Error {
 	s.begin(p, p.modifierText())
 	at := s.pos
@@ -77,7 +78,8 @@ func (s *scanner) trim(p *param) *Error {
 	return nil
 }
 
-// replace expands ${v/p/r} and ${v//p/r}.
+// replace expands the expressions that replace matches of a pattern: ${v/p/r} and
+// ${v//p/r}.
 func (s *scanner) replace(p *param) *Error {
 	all := s.pos < len(s.word) && s.word[s.pos] == '/'
 	if all {

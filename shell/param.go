@@ -145,9 +145,9 @@ func (s *scanner) braces(start int) *Error {
 	return s.alternative(&p)
 }
 
-// begin prepares for expanding an operand of p: it records the length of the output in
-// p.mark. If the result contains the expression itself, begin first appends the part
-// before the operand to the output.
+// begin prepares for the expansion of an operand of p, such as w in ${v-w}. It records
+// the length of the output in p.mark. If p.verbatim is set, the result contains the
+// expression itself, and begin first appends its start, such as "${v-", to the output.
 func (s *scanner) begin(p *param, modifier string) {
 	if p.verbatim {
 		s.put("${" + p.name + modifier)
@@ -155,15 +155,16 @@ func (s *scanner) begin(p *param, modifier string) {
 	p.mark = len(s.out)
 }
 
-// take removes the output after the first mark bytes and returns it.
+// take removes the output after its first mark bytes, and returns the removed part.
 func (s *scanner) take(mark int) string {
 	t := string(s.out[mark:])
 	s.out = s.out[:mark]
 	return t
 }
 
-// operand expands an operand up to the character stop, which it consumes. If the word
-// ends inside the operand, it returns an error with the text unclosedMsg.
+// operand expands an operand, such as w in ${v-w}, up to the character stop. It also
+// consumes stop. If the word ends inside the operand, it returns an error with the text
+// unclosedMsg.
 //
 // Upstream: any other error at the end of the word is replaced with this error.
 func (s *scanner) operand(p *param, stop byte, keepEscapes, pattern bool, unclosedMsg string) *Error {

@@ -81,7 +81,8 @@ func newPiece(runes []rune) piece {
 	return piece{text: string(runes)}
 }
 
-// matchPiece matches piece k at v[i:] and returns the end of the match.
+// matchPiece matches p.pieces[k] at index i of the value v, and returns the end of the
+// match.
 func (p *pattern) matchPiece(k int, v string, i int) (int, bool) {
 	pc := &p.pieces[k]
 	if p.steps--; p.steps < 0 {
@@ -102,7 +103,8 @@ func (p *pattern) matchPiece(k int, v string, i int) (int, bool) {
 	return i, true
 }
 
-// firstMatch returns the first match of piece k in v that begins in [from, to].
+// firstMatch searches the value v for the first match of p.pieces[k] whose start index is
+// at least from and at most to.
 func (p *pattern) firstMatch(k int, v string, from, to int) (start, end int, ok bool) {
 	if pc := &p.pieces[k]; pc.runes == nil {
 		part := v[from:min(to+len(pc.text), len(v))]
@@ -131,7 +133,8 @@ func examined(i int, s string) int {
 	return i + 1
 }
 
-// lastMatch returns the end of the last match of piece k in v that begins in [from, to].
+// lastMatch searches the value v for the last match of p.pieces[k] whose start index is
+// at least from and at most to. It returns the end of the match.
 func (p *pattern) lastMatch(k int, v string, from, to int) (int, bool) {
 	if pc := &p.pieces[k]; pc.runes == nil {
 		part := v[from:min(to+len(pc.text), len(v))]
@@ -180,7 +183,7 @@ func (p *pattern) match(v string, start, eol int, longest bool) (int, bool) {
 	return end, ok
 }
 
-// search iterates over the matches of a pattern in a value.
+// search iterates over the matches of a pattern in a value, from left to right.
 type search struct {
 	p    *pattern
 	v    string
@@ -224,7 +227,7 @@ var wholeMatch = regexp.MustCompile("")
 // bytes.
 //
 // Upstream: $0 in the replacement is the match, $$ a dollar sign, and $name is empty.
-// This is not the case if only the first match is replaced.
+// If only the first match is replaced, they have no special meaning.
 func (p *pattern) replaceAll(v, replacement string, limit int) (string, bool) {
 	var out []byte
 	s := search{p: p, v: v, line: -1}

@@ -64,7 +64,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// parseMode parses a line such as "@KeepQuotes escape=`" without its @.
+// parseMode parses the expander settings in the table, such as "KeepQuotes escape=`".
 func parseMode(text string) (shell.Expander, error) {
 	modes := map[string]shell.Mode{
 		"KeepQuotes": shell.KeepQuotes, "KeepEscapes": shell.KeepEscapes,
@@ -114,7 +114,8 @@ func cutResult(rest string) (env, result string) {
 	return rest, ""
 }
 
-// run expands the word of c, and returns the line of the table with the actual result.
+// run expands the word of the test case c, and returns the line of the table with the
+// actual result.
 func (c tableCase) run() string {
 	word := toChars.Replace(c.word)
 	vars := shell.Map{}

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// record adds u to the uses of set variables if set is true, else to the uses of unset
-// variables.
+// record adds u, a use of a variable, to the uses of set variables if set is true, else
+// to the uses of unset variables.
 func (s *scanner) record(u Use, set bool) {
 	if set {
 		s.matched.add(u)
@@ -59,7 +59,8 @@ func (u *uses) find(name string) int {
 	return -1
 }
 
-// sorted returns the uses in the order of their offsets. No use may be added afterwards.
+// sorted returns the uses in the order of their offsets. After this call, no use may be
+// added.
 func (u *uses) sorted() []Use {
 	slices.SortFunc(u.list, func(a, b Use) int { return cmp.Compare(a.Offset, b.Offset) })
 	return u.list

@@ -10,7 +10,7 @@ type Text struct {
 	start  int // the offset of s in the string that origin maps
 }
 
-// origin maps a string to a file. It is immutable.
+// origin maps each byte of a string to its offset in a file. It is immutable.
 type origin struct {
 	file *File
 	segs []segment // ascending in index and offset; if empty, the string is the whole file
@@ -90,9 +90,9 @@ func (t Text) Slice(i, j int) Text {
 	return Text{s: t.s[i:j], origin: t.origin, start: t.start + i}
 }
 
-// Offset returns the file offset of byte i. If i equals Len, it returns the offset after
-// the last byte. If t is an empty slice, this is the offset after the byte that precedes
-// the slice.
+// Offset returns the file offset of the byte with index i. If i equals Len, it returns
+// the offset after the last byte. If t is an empty slice, this is the offset after the
+// byte that precedes the slice.
 func (t Text) Offset(i int) int {
 	if t.origin == nil {
 		return 0

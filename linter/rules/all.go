@@ -2,8 +2,8 @@ package rules
 
 import "slipway/linter"
 
-// All returns all rules. If several rules report the same element, their warnings are in
-// the order of this list, which is upstream's order.
+// All returns all rules. If several rules report the same instruction or stage, their
+// warnings are in the order of this list, which is upstream's order.
 func All() []*linter.Rule {
 	return []*linter.Rule{
 		noEmptyContinuation(),
