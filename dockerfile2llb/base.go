@@ -32,7 +32,7 @@ type image struct {
 	platform ocispecs.Platform
 }
 
-// image emits the pull of a stage's base image.
+// image emits the source operation that pulls the base image of a stage.
 func (e *emitter) image(st *plan.Stage, b *plan.FromImage) llb.Output {
 	img := &image{platform: b.Platform}
 	img.msg.Identifier = "docker-image://" + b.Ref

@@ -20,7 +20,7 @@ type Inputs interface {
 	State(ctx context.Context, in *plan.Input, used *plan.Paths) (llb.State, error)
 }
 
-// Options configures Convert and Emit.
+// Options configures [Convert] and [Emit].
 type Options struct {
 	Plan      plan.Options // Convert overwrites the Resolver with Inputs
 	Inputs    Inputs
@@ -28,7 +28,8 @@ type Options struct {
 	SourceMap *llb.SourceMap  // the Dockerfile; if nil, operations have no source locations
 }
 
-// Conversion is a Dockerfile converted to LLB.
+// Conversion is the result of [Convert]: the LLB state of the target, and its image
+// config and plan.
 type Conversion struct {
 	State     llb.State
 	Image     *plan.Image // config of the target

@@ -85,7 +85,8 @@ func (e *emitter) sbom() (SBOM, error) {
 // contexts) are emitted first, because any stage may use them.
 func isExplicit(st *plan.Stage) bool { return st.Syntax != nil && st.Replaced == nil }
 
-// defaults returns the default constraints for all operations.
+// defaults returns the constraints that all operations share: the platform, and the
+// capabilities of the daemon if they are known.
 func (e *emitter) defaults() []llb.ConstraintsOpt {
 	opts := []llb.ConstraintsOpt{llb.Platform(e.plan.Platform)}
 	if e.opt.Caps != nil {
@@ -94,7 +95,7 @@ func (e *emitter) defaults() []llb.ConstraintsOpt {
 	return opts
 }
 
-// stage emits the base and the steps of a stage.
+// stage emits the operations of a stage: its base and its steps.
 func (e *emitter) stage(st *plan.Stage) error {
 	out, err := e.base(st)
 	if err != nil {

@@ -96,7 +96,7 @@ func execPlatform(p *ocispecs.Platform, out llb.Output) *pb.Platform {
 	return platformMessage(&n)
 }
 
-// platformMessage encodes a platform as a message.
+// platformMessage encodes a platform as a protobuf message.
 func platformMessage(p *ocispecs.Platform) *pb.Platform {
 	return &pb.Platform{
 		OS: p.OS, Architecture: p.Architecture, Variant: p.Variant,

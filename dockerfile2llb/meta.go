@@ -24,7 +24,7 @@ func networkMode(name string) pb.NetMode {
 	return llb.NetModeSandbox
 }
 
-// The keys in the description of an operation.
+// The keys in the description map of an LLB operation.
 const (
 	customName = "llb.customname"                   // the name in progress output
 	commandKey = "com.docker.dockerfile.v1.command" // the instruction as written

@@ -10,7 +10,7 @@ import (
 	"slipway/plan"
 )
 
-// mount adds a mount to a RUN operation.
+// mount adds the mount m, of any type, to the RUN operation x.
 func (e *emitter) mount(x *exec, m *plan.Mount) error {
 	switch m.Type {
 	case plan.MountSecret:

@@ -113,7 +113,7 @@ func checkParse(t *testing.T, sources map[string]gitref.Ref) {
 	}
 }
 
-// TestErrors checks the errors about invalid options.
+// TestErrors checks the errors that Parse returns for invalid options in a git source.
 func TestErrors(t *testing.T) {
 	for options, want := range map[string]string{
 		"?ref":                        `query "ref" has no value`,
@@ -149,7 +149,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestNotGit checks that Parse rejects strings that are not git sources with ErrNotGit.
+// TestNotGit checks that Parse returns ErrNotGit for strings that are not git sources.
 func TestNotGit(t *testing.T) {
 	for _, s := range []string{
 		"", ".", "/", "a", "a/b.git", "./a.git", "../a.git", "./git@h:a", ".git", "/a/b.git",

@@ -65,7 +65,7 @@ func TestMatcher(t *testing.T) {
 	}
 }
 
-// TestErrors checks the errors for invalid ignore files.
+// TestErrors checks the errors that Parse returns for invalid ignore files.
 func TestErrors(t *testing.T) {
 	var wild strings.Builder
 	for i := range 2 * maxWildcards {

@@ -9,7 +9,7 @@ import (
 	"slipway/parser"
 )
 
-// deviceKeys lists the keys of --device for suggestions.
+// deviceKeys lists the keys of --device that errors suggest for misspelt keys.
 var deviceKeys = []string{"name", "required"}
 
 // parseDevice parses the value of a --device flag.

@@ -25,7 +25,7 @@ type flagSpec struct {
 	kind flagKind
 }
 
-// flagSet holds the flags of an instruction by name.
+// flagSet maps the name of each flag of an instruction to its occurrences, in order.
 type flagSet map[string][]*parser.Flag
 
 // parseFlags validates the flags of an instruction against specs.

@@ -78,7 +78,8 @@ func ParseConfig(text string) (Config, error) {
 	return c, nil
 }
 
-// optionHint returns the hint for an invalid option.
+// optionHint returns the hint in the error for an invalid option, such as "did you mean
+// skip=?".
 func optionHint(option string) string {
 	name := strings.TrimSpace(option)
 	match, ok := suggest.Search(name, []string{"skip", "experimental", "error"}, false)

@@ -48,7 +48,8 @@ func (w walker) each(f func(*Checks)) {
 	}
 }
 
-// file calls the callbacks for the file and its instructions.
+// file calls the callbacks for the file and for its instructions, up to the first invalid
+// instruction.
 func (w walker) file() {
 	w.setElement(source.Range{}, nil)
 	w.each(func(c *Checks) {
@@ -115,7 +116,7 @@ func (w walker) plan() {
 	}
 }
 
-// from calls the callbacks for the words of a FROM.
+// from calls the callbacks for the expanded base and the expanded platform of a FROM.
 func (w walker) from(f *plan.From) {
 	in := f.Syntax.From.In
 	w.setElement(in.Rng, in)

@@ -24,7 +24,7 @@ func Dump(w io.Writer, f *File) error {
 	return d.w.Flush()
 }
 
-// dumper writes a tree. Its bufio.Writer records the first error.
+// dumper writes a syntax tree as text. Its bufio.Writer records the first error.
 type dumper struct{ w *bufio.Writer }
 
 func (d dumper) printf(format string, args ...any) { fmt.Fprintf(d.w, format, args...) }

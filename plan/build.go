@@ -56,7 +56,7 @@ type draft struct {
 	historyShared bool            // whether a later stage appends to the array of Image.History
 }
 
-// draft returns the working state of the stage st.
+// draft returns the [draft] of the stage st.
 func (b *builder) draft(st *Stage) *draft { return b.drafts[st.Index] }
 
 // Build turns a Dockerfile into a Plan. If it fails, it returns the incomplete plan

@@ -14,7 +14,8 @@ func platformFor(os string) *ocispecs.Platform {
 	return &ocispecs.Platform{OS: os, Architecture: "arm64"}
 }
 
-// checkPlan checks the invariants of a complete plan.
+// checkPlan checks the invariants of a complete plan: consistent stage indexes, and
+// bases, ranges and step names where they are required.
 func checkPlan(t *testing.T, p *Plan) {
 	t.Helper()
 	for i, st := range p.Stages {

@@ -9,7 +9,7 @@ import (
 	"slipway/diag"
 )
 
-// failingTime is a Resolver whose Time returns err.
+// failingTime is a Resolver whose method Time always returns err.
 type failingTime struct {
 	imageResolver
 	err error

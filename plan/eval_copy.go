@@ -325,7 +325,7 @@ func (p *copier) markUsed() {
 	}
 }
 
-// line returns the history line of the COPY or ADD.
+// line returns the line of the COPY or ADD in the image history.
 func (p *copier) line() string {
 	var b strings.Builder
 	b.WriteString("COPY")

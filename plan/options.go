@@ -97,7 +97,8 @@ type TimeSource struct {
 	LogName string     // progress name of the lookup
 }
 
-// ImageQuery configures the lookup of an image.
+// ImageQuery configures the lookup of an image: its platform, pull mode and progress
+// name.
 type ImageQuery struct {
 	Platform *ocispecs.Platform
 	Mode     string // as in Options.ResolveMode

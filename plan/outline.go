@@ -53,7 +53,7 @@ func (p *Plan) Outline() Outline {
 	return o.out
 }
 
-// byLine sorts list by the first line of each element's range.
+// byLine sorts list by the first line of the range that place returns for an element.
 func byLine[T any](list []T, place func(T) source.Range) {
 	slices.SortStableFunc(list, func(a, b T) int {
 		la, _ := place(a).Lines()

@@ -96,7 +96,7 @@ type Scan struct {
 	Context bool // BUILDKIT_SBOM_SCAN_CONTEXT: list the main context, if the stage is the target
 }
 
-// BaseStep is the progress step that pulls a base image.
+// BaseStep is the step in the progress output that pulls a base image.
 type BaseStep struct {
 	Name        string // progress name
 	Description string // the FROM line as written

@@ -18,7 +18,7 @@ type Step interface {
 	step()
 }
 
-// StepInfo holds the fields common to all steps.
+// StepInfo holds the fields that all steps have, such as the progress name.
 type StepInfo struct {
 	Name        string       // progress name: [stage i/n] TEXT
 	Description string       // the instruction as written

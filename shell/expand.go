@@ -100,7 +100,7 @@ func (x Expander) Expand(word string, env Env) (Expansion, error) {
 	return res, nil
 }
 
-// scanner returns the initial state for the expansion of word.
+// scanner returns a [scanner] at the start of word, after any byte order mark.
 func (x Expander) scanner(word string, env Env) scanner {
 	s := scanner{
 		word: word, env: env, out: make([]byte, 0, len(word)+32),

@@ -184,7 +184,8 @@ func (s *scanner) operand(p *param, stop byte, keepEscapes, pattern bool, unclos
 	return err
 }
 
-// unsupported returns the error for an unknown modifier.
+// unsupported returns the error for an expression with an unknown modifier, such as
+// ${v^w}.
 func (s *scanner) unsupported(p *param) *Error {
 	return s.errorAt(p.modifierOffset, fmt.Sprintf("unsupported modifier (%s) in substitution", p.modifierText()))
 }

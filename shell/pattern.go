@@ -72,7 +72,7 @@ func compile(text string) (*pattern, error) {
 	return p, nil
 }
 
-// newPiece returns a piece that matches runes.
+// newPiece returns the piece of a pattern that consists of runes.
 func newPiece(runes []rune) piece {
 	// Upstream: a replacement character also matches an invalid UTF-8 byte.
 	if slices.Contains(runes, anyRune) || slices.Contains(runes, utf8.RuneError) {
@@ -276,10 +276,10 @@ func trimPrefix(v, text string, longest bool) (string, error) {
 // trimSuffix returns v without its shortest or longest suffix that matches the pattern
 // text.
 //
-// Upstream: it trims a prefix from the reversed value with the reversed pattern. Errors
-// therefore show the pattern reversed, a trailing backslash escapes the character before
-// it, and invalid UTF-8 in the value becomes replacement characters. This function does
-// the same.
+// Upstream: the lexer trims a prefix from the reversed value with the reversed pattern.
+// Errors therefore show the pattern reversed, a trailing backslash escapes the character
+// before it, and invalid UTF-8 in the value becomes replacement characters. This function
+// does the same.
 func trimSuffix(v, text string, longest bool) (string, error) {
 	v, err := trimPrefix(reverse(v), reversePattern(text), longest)
 	if err != nil {

@@ -19,7 +19,8 @@ var (
 	toSymbols = strings.NewReplacer("\n", "⏎", "\t", "⇥")
 )
 
-// tableCase is a test case: a line of tableFile.
+// tableCase is a test case from a line of tableFile: a word, the variables and the
+// settings of the expander.
 type tableCase struct {
 	word, env string // as written
 	expander  shell.Expander

@@ -42,7 +42,7 @@ func (u *uses) add(use Use) {
 	}
 }
 
-// find returns the index of a name in the list, or -1.
+// find returns the index of a variable name in the list, or -1.
 func (u *uses) find(name string) int {
 	if len(u.list) <= maxLinear {
 		return slices.IndexFunc(u.list, func(x Use) bool { return x.Name == name })
@@ -66,7 +66,7 @@ func (u *uses) sorted() []Use {
 	return u.list
 }
 
-// names returns the names in the order of their first use.
+// names returns the variable names in the order of their first use.
 func (u *uses) names() []string {
 	if len(u.list) == 0 {
 		return nil

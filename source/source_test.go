@@ -129,7 +129,8 @@ func TestRangeJoin(t *testing.T) {
 	}
 }
 
-// TestText checks the positions of slices in a text with a gap.
+// TestText checks the positions of slices in a text whose pieces are not adjacent in the
+// file.
 func TestText(t *testing.T) {
 	f := NewFile("f", []byte("RUN echo \\\n# c\n  foo\n"))
 	b := NewBuilder(f)

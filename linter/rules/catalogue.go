@@ -20,7 +20,7 @@ func fromCatalogue[F any](r catalogue.LinterRule[F]) catalogueRule[F] {
 	}
 }
 
-// rule returns the catalogue's rule as a [linter.Rule] with the callbacks c.
+// rule returns the [linter.Rule] that has the texts of the catalogue and the callbacks c.
 func (e catalogueRule[F]) rule(c linter.Checks) *linter.Rule {
 	r := e.meta
 	r.Checks = c

@@ -12,7 +12,7 @@ import (
 // the file. Keywords in mixed case do not count towards the majority. If lower and upper
 // case are equally frequent, the rule expects upper case.
 //
-// Upstream: it ignores ARGs before the first FROM, and # check=skip comments above
+// Upstream: the rule ignores ARGs before the first FROM, and # check=skip comments above
 // instructions.
 func consistentInstructionCasing() *linter.Rule {
 	r := catalogueConsistentInstructionCasing

@@ -13,7 +13,7 @@ import (
 // platform. A registry returns such an image if the reference is a manifest instead of an
 // index.
 //
-// Upstream: it ignores # check=skip comments above FROM.
+// Upstream: the rule ignores # check=skip comments above FROM.
 func invalidBaseImagePlatform() *linter.Rule {
 	r := catalogueInvalidBaseImagePlatform
 	return r.rule(linter.Checks{Base: func(p *linter.Pass, st *plan.Stage, img *plan.FromImage) {

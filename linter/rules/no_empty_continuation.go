@@ -7,7 +7,7 @@ import (
 
 // noEmptyContinuation reports empty lines inside instructions.
 //
-// Upstream: it reports each instruction once, at the last line before its heredocs.
+// Upstream: the rule reports each instruction once, at the last line before its heredocs.
 func noEmptyContinuation() *linter.Rule {
 	r := catalogueNoEmptyContinuation
 	return r.rule(linter.Checks{File: func(p *linter.Pass, f *parser.File) {

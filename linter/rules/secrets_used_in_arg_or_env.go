@@ -13,7 +13,7 @@ import (
 // secretsUsedInArgOrEnv reports an ARG or ENV in a stage if the name of the variable
 // suggests a secret.
 //
-// Upstream: it ignores ARGs before the first FROM.
+// Upstream: the rule ignores ARGs before the first FROM.
 func secretsUsedInArgOrEnv() *linter.Rule {
 	r := catalogueSecretsUsedInArgOrEnv
 	return r.rule(linter.Checks{Fact: func(p *linter.Pass, v *plan.Visit, f plan.Fact) {
@@ -31,9 +31,9 @@ func secretsUsedInArgOrEnv() *linter.Rule {
 	}})
 }
 
-// isSecret reports whether the name suggests a secret. It looks at the parts between
-// underscores: at least one must suggest a secret, such as TOKEN, and none may suggest
-// otherwise, such as FILE.
+// isSecret reports whether the name of a variable suggests a secret. One of its parts
+// between underscores must be a word such as TOKEN. No part may be a word such as FILE,
+// because such a variable does not contain the secret itself.
 func isSecret(key string) bool {
 	secrets := []string{"apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd", "secret", "token"}
 	others := []string{"public", "file", "version"}
