@@ -119,8 +119,8 @@ func (o *op) ToInput(ctx context.Context, c *llb.Constraints) (*pb.Input, error)
 	return &pb.Input{Digest: string(dgst), Index: o.index()}, nil
 }
 
-// Marshal implements llb.Vertex. It uses the platform and the capabilities in c, and
-// caches the result for c.
+// Marshal implements llb.Vertex. It uses the platform and the capabilities in the
+// constraints c, and caches the result for c.
 //
 // Upstream: the result also has the capabilities from earlier calls.
 func (o *op) Marshal(ctx context.Context, c *llb.Constraints) (digest.Digest, []byte, *pb.OpMetadata, []*llb.SourceLocation, error) {

@@ -96,8 +96,8 @@ func hasPattern(line int, text []byte) bool {
 	return !bytes.HasPrefix(text, []byte("#")) && len(bytes.TrimSpace(text)) > 0
 }
 
-// failingLine returns the number of the first line that is too long, or of the first line
-// after the first maxLines lines.
+// failingLine returns the number of the line that makes an ignore file exceed a limit:
+// the first line that is too long, or the line after the first maxLines lines.
 func failingLine(content []byte) int {
 	n := 1
 	for text := range bytes.SplitSeq(content, []byte("\n")) {

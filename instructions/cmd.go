@@ -20,7 +20,7 @@ func commandLine(in *parser.Instruction) CommandLine {
 	return CommandLine{Args: args, Shell: !isJSON(in.Args)}
 }
 
-// isJSON reports whether a is a JSON array, the exec form of a command.
+// isJSON reports whether the arguments a are a JSON array, the exec form of a command.
 func isJSON(a parser.Args) bool {
 	_, ok := a.(*parser.JSON)
 	return ok

@@ -103,7 +103,8 @@ func checkMount(t *testing.T, m Mount) {
 	}
 }
 
-// TestUnquote checks the index in the flag's text that unquote returns for each byte.
+// TestUnquote checks the indexes that unquote returns: for each byte of a flag's value,
+// its index in the text of the flag.
 func TestUnquote(t *testing.T) {
 	for _, tc := range []struct {
 		text string

@@ -105,8 +105,8 @@ type Run struct {
 	Devices  []Device
 }
 
-// Mount represents a --mount flag. Only From is evaluated. Package plan expands and
-// evaluates the other fields in order.
+// Mount represents a --mount flag. This package evaluates only From. Package plan expands
+// and evaluates the other fields in order.
 type Mount struct {
 	Flag   *parser.Flag
 	From   string       // "" if absent

@@ -6,7 +6,7 @@ import (
 	"slipway/plan"
 )
 
-// Rule is a build check.
+// Rule is a build check: its name, its documentation and its callbacks.
 type Rule struct {
 	Name         string // the name in configurations
 	Description  string // the requirement in one sentence

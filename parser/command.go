@@ -44,8 +44,8 @@ func isSeparator(c byte) bool {
 	return c == '\t' || c == '\v' || c == '\f' || c == '\r' || c == ' '
 }
 
-// isSpaceByte reports whether c separates two flags, or the type of a HEALTHCHECK from
-// its command.
+// isSpaceByte reports whether the byte c is white space that separates two flags, or the
+// type of a HEALTHCHECK from its command.
 //
 // Upstream: each byte is treated as a character, so the second byte of "à" (0xA0) is a
 // space.

@@ -15,7 +15,7 @@ import (
 const maxBraces = 100
 
 // checkNesting returns an error for the first line in which ${…} is nested too deeply for
-// BuildKit's parser, or nil.
+// BuildKit's parser. It returns nil if no line exceeds the limit.
 func (p *layout) checkNesting() *diag.Diagnostic {
 	b := p.file.Bytes
 	if !bytes.Contains(b, []byte("<<")) || bytes.Count(b, []byte("${")) <= maxBraces {

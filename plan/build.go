@@ -40,7 +40,8 @@ type builder struct {
 	readCounter readCounter
 }
 
-// draft holds the state of one stage that the passes need but the plan does not.
+// draft holds the state of one stage that the passes of [Build] need, but that is not
+// part of the plan.
 type draft struct {
 	commands      []boundCommand  // the triggers of the base, then the instructions of the stage
 	triggers      int             // the number of commands that are triggers

@@ -65,7 +65,7 @@ func (e Env) Lookup(key string) (string, bool) {
 }
 
 // index returns the log index of the assignment that sets the variable key in this
-// version, or -1 if the variable is not set.
+// version of the environment, or -1 if the variable is not set.
 func (e Env) index(key string) int {
 	if e.log == nil {
 		return -1

@@ -9,7 +9,7 @@ import (
 	"slipway/instructions"
 )
 
-// The ARGs that make an SBOM also list the main context or an intermediate stage.
+// The names of the ARGs that add the main context or an intermediate stage to the SBOM.
 const (
 	scanContext = "BUILDKIT_SBOM_SCAN_CONTEXT"
 	scanStage   = "BUILDKIT_SBOM_SCAN_STAGE"

@@ -15,7 +15,7 @@ import (
 )
 
 // PortSpec is an argument of EXPOSE: [ip:][hostport[-range]:]port[-range][/proto]. The
-// address and the host port are checked, but do not reach the image.
+// address and the host port are checked, but not stored in the image config.
 type PortSpec struct {
 	Raw         string // with variables expanded
 	IP          string
@@ -112,8 +112,8 @@ func parsePort(raw string) (PortSpec, error) {
 	return s, nil
 }
 
-// check validates the address and the port numbers of an EXPOSE argument, and stores the
-// parsed port numbers in s.
+// check validates the address and the port numbers of the EXPOSE argument s, and stores
+// the parsed port numbers in s.
 func (s *PortSpec) check() error {
 	ip := s.IP
 	if strings.HasPrefix(ip, "[") {

@@ -234,8 +234,8 @@ func (e *evaluator) bindMounts(values []mountValues) ([]Mount, *diag.Diagnostic)
 	return list, nil
 }
 
-// treeMount plans a bind, cache or tmpfs mount. A bind or cache mount without the field
-// from uses the main context.
+// treeMount plans a bind, cache or tmpfs mount. If a bind or cache mount has no field
+// from=, it uses the main context.
 func (e *evaluator) treeMount(v mountValues, src *Stage) (Mount, *diag.Diagnostic) {
 	m := Mount{
 		Type: v.typ, Size: v.size, Sharing: v.sharing, UID: v.uid, GID: v.gid, Mode: v.mode,

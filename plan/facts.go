@@ -56,8 +56,8 @@ func (*Excluded) fact()  {}
 // recordFact adds f to the facts of the current instruction.
 func (e *evaluator) recordFact(f Fact) { e.visit.Facts = append(e.visit.Facts, f) }
 
-// recordUnset adds a fact about the unset variables of a word. It omits variables that an
-// ARG declares.
+// recordUnset records an [Unset] fact for a word with unset variables. It omits variables
+// that an ARG declares.
 func (e *evaluator) recordUnset(w parser.Word, unset []shell.Use) {
 	var unknown []shell.Use
 	for _, u := range unset {

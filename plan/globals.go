@@ -45,7 +45,8 @@ func setGlobals(ctx context.Context, b *builder) error {
 	return b.setEpoch(ctx)
 }
 
-// choosePlatforms sets the build platforms and the target platform of the plan.
+// choosePlatforms sets the build platforms and the target platform of the plan. Those
+// that the options do not set are derived from each other or from this machine.
 func (b *builder) choosePlatforms() {
 	b.Builders = b.opt.BuildPlatforms
 	if len(b.Builders) == 0 && b.opt.Platform != nil && b.opt.BuildPlatforms == nil {
@@ -63,8 +64,8 @@ func (b *builder) choosePlatforms() {
 }
 
 // predefined returns the ARGs that every Dockerfile has, such as TARGETPLATFORM. A build
-// argument with the same name replaces the value of this ARG, but does not change the
-// other predefined ARGs.
+// argument replaces the value of the predefined ARG with the same name, but does not
+// change the other predefined ARGs.
 func predefined(b *builder) Env {
 	stage := b.opt.Target
 	if stages := b.Dockerfile.Stages; stage == "" && len(stages) > 0 {

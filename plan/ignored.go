@@ -22,8 +22,8 @@ func readIgnore(ctx context.Context, b *builder) error {
 	return err
 }
 
-// recordExcluded adds a fact if the ignore file excludes a source of COPY or ADD. It
-// returns an error if matching takes more than maxMatching steps.
+// recordExcluded records an [Excluded] fact if the ignore file excludes a source of COPY
+// or ADD. It returns an error if matching takes more than maxMatching steps.
 func (p *copier) recordExcluded(src string, w parser.Word) *diag.Diagnostic {
 	if p.sourceTree.Stage != nil {
 		return nil

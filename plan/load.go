@@ -47,10 +47,11 @@ func loadBases(ctx context.Context, b *builder) error {
 	}
 }
 
-// maxLookups is the maximum number of parallel lookups.
+// maxLookups is the maximum number of images and named contexts that are looked up in
+// parallel.
 const maxLookups = 64
 
-// loadRound looks up the bases of the reachable stages in list in parallel. If several
+// loadRound looks up in parallel the bases of the reachable stages in list. If several
 // lookups fail, it returns the error for the first stage in list. It checks the names of
 // all bases before the first lookup.
 func (b *builder) loadRound(ctx context.Context, list []*Stage) error {

@@ -109,8 +109,8 @@ func (f *splitter) lessThan() {
 	}
 }
 
-// addValue splits the output for an expression at white space and adds the parts to the
-// fields. start is the offset of the expression in the word.
+// addValue splits the expanded value of an expression such as ${v} at white space and
+// adds the parts to the fields. start is the offset of the expression in the word.
 func (f *splitter) addValue(start int) {
 	value, end := f.out, f.pos
 	same := string(value) == f.word[start:end]

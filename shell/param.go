@@ -89,7 +89,8 @@ func (p *param) present() bool {
 	return p.set && (!p.colon || p.value != "")
 }
 
-// modifierText returns the modifier for an error message.
+// modifierText returns the modifier of the expression, including any colon, for an error
+// message.
 //
 // Upstream: the end of the word appears as a replacement character.
 func (p *param) modifierText() string {

@@ -168,9 +168,10 @@ func lineEnd(v string, i, earlier int) int {
 	return len(v)
 }
 
-// match returns the end of the shortest or longest match that begins at v[start]. eol is
-// the end of the line that contains v[start], or -1 if unknown. The shortest and the
-// longest match differ only in the position of the last piece.
+// match returns the end of the match that begins at v[start]: the longest match if
+// longest is set, else the shortest. eol is the end of the line that contains v[start],
+// or -1 if unknown. The shortest and the longest match differ only in the position of the
+// last piece.
 func (p *pattern) match(v string, start, eol int, longest bool) (int, bool) {
 	end, ok := p.matchPiece(0, v, start)
 	for k := 1; ok && k < len(p.pieces); k++ {

@@ -32,9 +32,9 @@ type Builder struct {
 // NewBuilder returns a Builder for text from f.
 func NewBuilder(f *File) *Builder { return &Builder{file: f, contiguous: Range{File: f}} }
 
-// Add appends the bytes [start, end) of the file. Pieces must be added in file order. An
-// empty first piece sets the position of an empty text. Other empty pieces have no
-// effect.
+// Add appends a piece, the bytes [start, end) of the file, to the text. Pieces must be
+// added in file order. If the first piece is empty, it sets the position of an empty
+// text. Other empty pieces have no effect.
 func (b *Builder) Add(start, end int) {
 	end = max(start, end)
 	switch {
