@@ -87,7 +87,7 @@ func WriteDocker(w io.Writer, roots ...*Root) error {
 	return a.tar.Close()
 }
 
-// dockerEntry is the entry for an image in manifest.json.
+// dockerEntry is the entry for an image in the manifest.json of docker save archives.
 type dockerEntry struct {
 	Config   string
 	RepoTags []string

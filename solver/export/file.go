@@ -15,8 +15,9 @@ import (
 // tempPrefix is the prefix of the names of incomplete files.
 const tempPrefix = ".slipway-"
 
-// WriteFile writes a file atomically: it calls write with a temporary file in the same
-// directory, and renames that to name. It creates missing parent directories.
+// WriteFile writes a file atomically: it calls the function write with a temporary file in
+// the same directory, and renames the temporary file to name. It creates missing parent
+// directories.
 func WriteFile(name string, write func(io.Writer) error) error {
 	dir := filepath.Dir(name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -29,8 +30,8 @@ func WriteFile(name string, write func(io.Writer) error) error {
 	return finish(tmp, name, write)
 }
 
-// finish calls write with a temporary file, closes the file and renames it to name. If one
-// of these steps fails, it removes the temporary file.
+// finish calls the function write with the temporary file tmp, closes the file and renames
+// it to name. If one of these steps fails, it removes the temporary file.
 func finish(tmp *os.File, name string, write func(io.Writer) error) error {
 	err := errors.Join(write(tmp), tmp.Chmod(0o644), tmp.Close())
 	if err == nil {

@@ -305,8 +305,9 @@ func TestExecError(t *testing.T) {
 	}
 }
 
-// TestContainerMounts checks every kind of mount in a container, and that a container that
-// the frontend does not release ends with its context.
+// TestContainerMounts checks every kind of mount in a container. It also checks that when
+// the context of a container ends, its processes end and its cache mounts are unlocked,
+// even if the frontend does not release it.
 func TestContainerMounts(t *testing.T) {
 	m := newTestSolver(t, script.Step{Run: "first", Files: map[string]string{"/cache/kept": "x", "/tmp/t": "x"}},
 		script.Step{Run: "second", Do: func(_ context.Context, c *script.Call) error {

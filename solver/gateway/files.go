@@ -143,7 +143,8 @@ type walker struct{ root *tree.Node }
 
 var _ fsutil.FS = walker{}
 
-// Open implements [fsutil.FS]. It always fails: listing files does not read them.
+// Open implements [fsutil.FS]. It always fails, because callers only list files and never
+// read them.
 func (walker) Open(name string) (io.ReadCloser, error) {
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 }

@@ -5,8 +5,9 @@ import (
 	"fmt"
 )
 
-// Limits of a checkout in addition to the limits of a layer. The history of Linux has
-// 11 million objects. No known repository has more than some hundred submodules.
+// Limits of a checkout in addition to the limits of a layer. For comparison, the history
+// of Linux has 11 million objects. No known repository has more than some hundred
+// submodules.
 const (
 	maxPackMemory   = 512 << 20                                    // bytes of memory for all open packs of a checkout
 	packObjectSize  = 40                                           // bytes of memory per object in a pack

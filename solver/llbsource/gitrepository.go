@@ -12,7 +12,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/storer"
 )
 
-// gitRepository is a fetched commit with the objects that belong to it.
+// gitRepository gives access to a fetched commit and to the git objects that belong to it.
 type gitRepository struct {
 	storer.EncodedObjectStorer
 	remote   string

@@ -294,7 +294,8 @@ func TestHostileImages(t *testing.T) {
 	}
 }
 
-// filesWithLongNames returns n archive entries with long names.
+// filesWithLongNames returns n archive entries with names of more than 200 bytes each, to
+// exceed limits on the total length of names.
 func filesWithLongNames(n int) []tarEntry {
 	list := many(n)
 	for i := range list {

@@ -99,7 +99,7 @@ func parseManifest(data []byte) (*manifest, error) {
 }
 
 // imageIn reads the manifest and the config of the image with descriptor d from a store.
-// If d is an index, it chooses the manifest that best matches the platform.
+// If d is an index, it chooses the manifest that best matches the platform p.
 func (s *Sources) imageIn(ctx context.Context, ref string, from imageStore, d ocispecs.Descriptor, p ocispecs.Platform) (*Image, error) {
 	img := &Image{s: s, name: ref, from: from, resolved: d.Digest, platform: p}
 	m, err := img.manifest(ctx, d)

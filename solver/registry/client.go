@@ -47,7 +47,8 @@ type Client struct {
 	repos map[hostKey][]docker.RegistryHost
 }
 
-// hostKey identifies the configuration of a host or a repository.
+// hostKey is the key under which a Client stores the hosts for a registry or for a
+// repository.
 type hostKey struct {
 	name     string
 	insecure bool // HTTP and unverified certificates are allowed

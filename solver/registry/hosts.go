@@ -194,8 +194,8 @@ func (c *Client) completeClient(client *http.Client, guard *clearTextGuard) erro
 const parallelRequests = 8
 
 // withoutLogs returns a context that discards containerd's log messages, because the
-// errors of containerd contain all relevant information. The given hooks still receive all
-// messages.
+// errors of containerd contain all relevant information. hooks are log hooks that still
+// receive all messages.
 func withoutLogs(ctx context.Context, hooks ...logrus.Hook) context.Context {
 	l := logrus.New()
 	l.SetOutput(io.Discard)

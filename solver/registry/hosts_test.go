@@ -251,7 +251,7 @@ func TestTransport(t *testing.T) {
 	}
 }
 
-// countingTransport counts requests.
+// countingTransport is a transport that counts requests and forwards them.
 type countingTransport struct {
 	http.RoundTripper
 	requests atomic.Int32

@@ -80,7 +80,8 @@ func layerID(l snapshot.Layer) string {
 	return string(l.Lower.ID() + l.Upper.ID())
 }
 
-// newRecord returns the record of a cache config for r, without a result.
+// newRecord converts the record r to the format of a cache config. It does not set the
+// result.
 func newRecord(r solver.ChainRecord) cacheconfig.CacheRecord {
 	rec := cacheconfig.CacheRecord{Digest: r.Name}
 	for _, links := range r.Inputs {
@@ -161,8 +162,8 @@ func (w *writer) imported(id digest.Digest) ([]llbsource.RemoteLayer, error) {
 	return layers, err
 }
 
-// chain adds the layers of a result to the config and returns the index of the last layer.
-// The parent of each layer is the preceding layer.
+// chain adds the layers of a result to the cache config and returns the index of the last
+// layer. The parent of each layer is the preceding layer.
 func (w *writer) chain(layers []llbsource.RemoteLayer) int {
 	parent := -1
 	for _, l := range layers {

@@ -120,8 +120,8 @@ func (m *Imports) Find(name digest.Digest, inputs [][]solver.Link) []solver.Reco
 
 // linked reports whether a cached record has the wanted inputs. have[i] are the record's
 // links for input i, want[i] are the wanted links. For each i, one of the record's links
-// must have the selector of a wanted link and lead to one of its records. n is the index
-// of the cache.
+// must have the selector of a wanted link and lead to one of the records of that wanted
+// link. n is the index of the cache.
 func linked(n int, have [][]cacheconfig.CacheInput, want [][]solver.Link) bool {
 	return slices.EqualFunc(have, want, func(have []cacheconfig.CacheInput, want []solver.Link) bool {
 		return slices.ContainsFunc(have, func(h cacheconfig.CacheInput) bool {

@@ -93,7 +93,7 @@ func (l *localStorage) put(ctx context.Context, d ocispecs.Descriptor, open func
 }
 
 // copyVerified copies a blob from r to w. It returns an error if the size or the digest of
-// the bytes differs from d.
+// the bytes differs from the descriptor d.
 func copyVerified(ctx context.Context, w io.Writer, r io.Reader, d ocispecs.Descriptor) error {
 	v := d.Digest.Verifier()
 	n, err := io.Copy(io.MultiWriter(w, v), r)

@@ -24,8 +24,8 @@ type storage interface {
 	tag(ctx context.Context, d ocispecs.Descriptor, manifest []byte) error
 }
 
-// readBlob returns the content of a blob of at most maxConfig bytes. It returns an error if
-// the digest is wrong.
+// readBlob returns the content of the blob with descriptor d from the storage s. It
+// returns an error if the digest is wrong, or if the blob has more than maxConfig bytes.
 func readBlob(ctx context.Context, s storage, d ocispecs.Descriptor) ([]byte, error) {
 	if err := d.Digest.Validate(); err != nil {
 		return nil, err
@@ -64,8 +64,9 @@ type manifest struct {
 	Manifests []ocispecs.Descriptor `json:"manifests"`
 }
 
-// parseManifest returns the descriptors of the config and of the layers, by digest, in the
-// manifest of a cache. If the manifest has no cache config, config is empty.
+// parseManifest parses the manifest of a cache. It returns the descriptor of the config,
+// and the descriptors of the layers by digest. If the manifest has no cache config, config
+// is empty.
 func parseManifest(data []byte) (config ocispecs.Descriptor, layers map[digest.Digest]ocispecs.Descriptor, err error) {
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {
