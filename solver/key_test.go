@@ -7,7 +7,7 @@ import (
 )
 
 // TestKeyDigest checks that the digest of a key depends on the names, digests and order of
-// its parts, and not on where the parts come from.
+// its parts, and on no other fields of the parts.
 func TestKeyDigest(t *testing.T) {
 	one, two := digest.FromString("1"), digest.FromString("2")
 	key := func(parts ...Part) digest.Digest { return Key{Parts: parts}.Digest() }

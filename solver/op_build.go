@@ -19,7 +19,8 @@ type buildOp struct {
 
 func (*buildOp) waitsForVertices() {}
 
-// definitionName is the path of the definition if the operation does not set one.
+// definitionName is the path of the LLB definition in the input of a build operation,
+// unless the operation sets another path.
 const definitionName = "buildkit.llb.definition"
 
 // CacheMap implements [Op].

@@ -15,9 +15,9 @@ import (
 const maxOpenDirs = 64
 
 // descent is a path from a directory of the host down to a directory below it, the current
-// directory. Other processes may rename and replace directories meanwhile, but a descent
-// never leaves the directories that these processes can write to: it does not follow links,
-// and it returns an error if ".." is not the directory that it came from.
+// directory. Other processes may rename and replace directories meanwhile, but they cannot
+// lead a descent to a directory that they cannot write to: it does not follow links, and
+// it returns an error if ".." is not the directory that it came from.
 type descent struct {
 	dirs   []openDir
 	closed int // dirs[:closed] are closed

@@ -16,7 +16,7 @@ var (
 
 // maxLinks is the maximum number of symbolic links that are followed for one path.
 //
-// Upstream: containerd's limit. Linux has 40.
+// Upstream: containerd has the same limit. Linux follows at most 40.
 const maxLinks = 255
 
 // linkText is the number of bytes of a link target that count as one lookup. Long targets

@@ -45,8 +45,8 @@ type sparseReader struct {
 	data, hole int64 // offsets of the next data and of the hole after it
 }
 
-// content returns a reader for the content of an open file. If the file is sparse, it is a
-// [sparseReader].
+// content returns a reader for the content of an open file. If the file is sparse, the
+// reader is a [sparseReader].
 func content(f *os.File) (io.Reader, error) {
 	info, err := f.Stat()
 	if err != nil || sizeOnDisk(info) >= info.Size() {
