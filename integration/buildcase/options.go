@@ -37,7 +37,8 @@ func Options(dir string, req rig.Request) (builder.Options, error) {
 	return o, nil
 }
 
-// setOption sets the option of our solver that corresponds to frontend option key.
+// setOption sets the option of our solver that corresponds to the frontend option key to
+// the value v.
 func setOption(o *builder.Options, key, v string) error {
 	family, name, _ := strings.Cut(key, ":")
 	switch family {

@@ -114,7 +114,8 @@ func (g *generator) instruction() (i *Instruction) {
 	return i
 }
 
-// destination returns a random destination path for an instruction.
+// destination returns a random destination path for a COPY or ADD, or a directory for
+// WORKDIR.
 func (g *generator) destination() string {
 	own := ""
 	switch {

@@ -37,7 +37,8 @@ type Runner struct {
 	MustBuild bool
 }
 
-// An outcome is the result of a build with one builder.
+// An outcome is the result of a build with one builder: the image, the executed and failed
+// steps, and the error.
 type outcome struct {
 	image  string   // description of the image; "" if the build failed
 	ran    []string // names of the RUN steps that were not cached, sorted

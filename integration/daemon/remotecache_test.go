@@ -179,8 +179,8 @@ func buildFresh(t *testing.T, s cacheBuilder, o builder.Options, from client.Cac
 	return buildOut(t, o, []client.CacheOptionsEntry{from}, nil)
 }
 
-// buildOut runs a build. It returns the content of /out in the result and the numbers of the
-// executed steps.
+// buildOut runs a build. It returns the content of /out in the result, and the numbers of
+// the executed steps, such as "4/9".
 func buildOut(t *testing.T, o builder.Options, from, to []client.CacheOptionsEntry) (out string, ran []string) {
 	t.Helper()
 	dest := t.TempDir()

@@ -22,7 +22,8 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// example is the directory of the example, relative to the root of the repository.
+// example is the build context of the demonstration, relative to the root of the
+// repository.
 const example = "examples/hello"
 
 func main() {

@@ -135,7 +135,8 @@ func textClasses() []Class {
 // unresolvedImage is part of the error for an image that cannot be resolved.
 const unresolvedImage = ": failed to resolve source metadata for "
 
-// invalidBase is the start of the error for a FROM that is not a valid image reference.
+// invalidBase is the start of the error for a FROM instruction whose image is not a valid
+// reference.
 const invalidBase = "failed to parse stage name "
 
 var suggestion = regexp.MustCompile(`^(.*[ "](\S+?)"?) \(did you mean (\S+)\?\)$`)

@@ -107,8 +107,8 @@ func judgeBuild(ctx context.Context, reference, build gateway.BuildFunc, b *gene
 	return o, o.judge(ctx, reference, build)
 }
 
-// differing returns the kinds in which the frontends differ. It returns nil if a class in
-// excuse.go accepts the difference.
+// differing returns the kinds of difference that the frontends have for this build. It
+// returns nil if a class of acceptable differences accepts them.
 func (o *Outcome) differing() []Kind {
 	if o.Class != nil {
 		return nil

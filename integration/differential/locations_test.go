@@ -86,8 +86,8 @@ func (p *locationCheck) run(t *testing.T, c *golden.Case, platform string) error
 	return nil
 }
 
-// hasLocation reports whether err has a range in a file, or at least the lines of an
-// operation.
+// hasLocation reports whether err has a non-empty range in a file, or at least the source
+// lines of an LLB operation.
 func hasLocation(err error) bool {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) && !d.Range.IsZero() && d.Shown().Start < d.Shown().End {

@@ -126,8 +126,8 @@ const goodCase = "opts: filename=Dockerfile\n-- Dockerfile --\nFROM alpine\nARG 
 
 const badCase = "-- Dockerfile --\nFROM alpine\nCOPY a\n"
 
-// TestEveryKindIsSeen checks that the comparison finds a difference of each kind after
-// upstream's requests or results were modified, and finds none without a modification.
+// TestEveryKindIsSeen modifies upstream's requests or results and checks that the
+// comparison finds a difference of each kind. Without a modification, it must find none.
 func TestEveryKindIsSeen(t *testing.T) {
 	tests := []struct {
 		name, archive string

@@ -40,7 +40,8 @@ func wantNoProcess(t *testing.T) {
 	}
 }
 
-// withTimeout returns the test's context with a timeout.
+// withTimeout returns a context that is canceled when the test ends, or with the cause
+// errTooLong after limit.
 func withTimeout(t *testing.T, limit time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), limit, errTooLong)

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// dockerfile generates the text of the Dockerfile.
+// dockerfile generates the text of the Dockerfile, from parser directives to the last
+// stage.
 func (g *generator) dockerfile() string {
 	var b strings.Builder
 	b.WriteString(g.directives())

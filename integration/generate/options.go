@@ -130,7 +130,8 @@ func (g *generator) limit() {
 	}
 }
 
-// recase returns s, sometimes with a different case of its first word, which is a keyword.
+// recase returns the instruction s. Sometimes it changes the case of the keyword, which is
+// the first word.
 func (g *generator) recase(s string) string {
 	if !g.chance(12) {
 		return s

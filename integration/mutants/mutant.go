@@ -31,9 +31,9 @@ const (
 	survived outcome = "SURVIVED"
 )
 
-// parseList reads the mutants from a list file. Each mutant has four lines: a title after "#
-// ", the path of the file, the line after "-", and its replacement after "+". Blank lines
-// separate mutants.
+// parseList reads the mutants from a list file. Each mutant has four lines: the title,
+// which starts with #; the path of the file; the original line, which starts with -; and
+// its replacement, which starts with +. Blank lines separate mutants.
 func parseList(name string) ([]mutant, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {

@@ -104,7 +104,8 @@ func (m *machine) leakDirectory() error {
 	return errors.Join(unix.Dup2(fd, leakedFD), unix.Close(fd))
 }
 
-// sockets starts an abstract and a TCP listener. No step may reach them.
+// sockets opens two listeners on the host, an abstract Unix socket and a TCP port. No step
+// may reach them.
 func (m *machine) sockets() error {
 	m.abstract = "slipway-probe-" + rand.Text()
 	abstract, err := net.Listen("unix", "@"+m.abstract)

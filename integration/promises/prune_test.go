@@ -100,9 +100,9 @@ func TestSizesAddUp(t *testing.T) {
 	m.mustBuild(strings.ReplaceAll(manyKinds, "HUB", h.host))
 }
 
-// TestSizesOfImages checks that the size of an image includes all of its files, even those that
-// cached results based on the image need. It also checks that a prune removes no image while
-// the cache is below its limit.
+// TestSizesOfImages checks the listed sizes of results that share files: each file counts
+// for one entry only. It also checks that a prune does not remove a base image while
+// removing other results frees enough space.
 func TestSizesOfImages(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	const size = 200_000

@@ -20,7 +20,7 @@ import (
 	"slipway/builder"
 )
 
-// countingRegistry is a registry that counts its responses.
+// countingRegistry is a registry that counts its responses for each digest and tag.
 type countingRegistry struct {
 	t    *testing.T
 	host string

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A Request is a build of one Dockerfile.
+// A Request describes a build of one Dockerfile: its text, context, options and output.
 type Request struct {
 	Dockerfile   string            // content of the Dockerfile; Build writes it to a temporary file
 	Ignore       string            // content of Dockerfile.dockerignore, or ""

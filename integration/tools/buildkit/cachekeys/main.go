@@ -123,7 +123,7 @@ func files(q question) (digest.Digest, error) {
 	return c.Checksum(context.Background(), &directory{path: q.Dir}, filepath.Join("/", q.Path), q.ChecksumOpts, nil)
 }
 
-// directory implements a snapshot with a directory of the host.
+// directory represents a directory of the host as a BuildKit snapshot.
 type directory struct {
 	cache.RefMetadata
 	path string
