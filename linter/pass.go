@@ -63,9 +63,9 @@ func (p *Pass) FirstOf(name string) *instructions.Stage {
 	return p.firstStages[name]
 }
 
-// setElement prepares the callbacks for a part of the Dockerfile. lines is the range that
-// their warnings show. The configuration is the file's, extended by a check comment
-// directly above instr unless instr is nil.
+// setElement selects the part of the Dockerfile that the following callbacks check. lines
+// is the range that clients show for their warnings. The configuration is the file's,
+// extended by a check comment directly above instr if instr is not nil.
 //
 // Upstream: an invalid configuration above an instruction is ignored.
 func (p *Pass) setElement(lines source.Range, instr *parser.Instruction) {

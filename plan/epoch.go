@@ -135,7 +135,7 @@ type epochStage struct {
 	location source.Range // the range of the ADD
 }
 
-// read evaluates the stage st and sets s.source to the source of the only ADD.
+// read evaluates the stage st and sets s.source to the source of its only ADD.
 func (s *epochStage) read(st *instructions.Stage) *diag.Diagnostic {
 	base, err := s.b.expand.Expand(st.From.Base.Value, s.env)
 	at := st.From.Base.Text.Range()
@@ -179,7 +179,7 @@ func (s *epochStage) unsupported(in *parser.Instruction) *diag.Diagnostic {
 	return diag.Errorf(in.Keyword.Range(), "%s stage does not meet source-only requirements: unsupported %s instruction", epochKey, in.Keyword)
 }
 
-// args adds the variables of an ARG instruction to s.env.
+// args adds the variables of an ARG instruction to the environment s.env.
 func (s *epochStage) args(c *instructions.Arg) *diag.Diagnostic {
 	for i := range c.Args {
 		decl := &c.Args[i]

@@ -103,8 +103,8 @@ func (p *Plan) hintSource(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 	return d.Hinted("no stage and no build context has the name %s; stages: %s; build contexts: %s", name, joinNames(stages), joinNames(p.Options.Contexts))
 }
 
-// hintLaterStage adds the line of the stage st to d, an error about an earlier
-// instruction that needs st. It returns d.
+// hintLaterStage adds a hint and a note with the line of the stage st to d, an error
+// about an earlier instruction that needs st. It returns d.
 func hintLaterStage(d *diag.Diagnostic, st *Stage) *diag.Diagnostic {
 	if st.Syntax == nil {
 		return d

@@ -191,7 +191,7 @@ func (s *scanner) unsupported(p *param) *Error {
 	return s.errorAt(p.modifierOffset, fmt.Sprintf("unsupported modifier (%s) in substitution", p.modifierText()))
 }
 
-// use records that the expression p uses its variable.
+// use records the variable of the expression p as used.
 func (s *scanner) use(p *param) {
 	s.record(Use{Name: p.name, Offset: p.start, End: s.pos}, p.set)
 }
