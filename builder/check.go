@@ -91,7 +91,8 @@ func (o *Options) checkDirs(out Output) error {
 	return nil
 }
 
-// isMultiPlatform reports whether the image is exported as an index of platforms.
+// isMultiPlatform reports whether the result is exported as an index with an image for
+// each platform.
 func (o *Options) isMultiPlatform() bool {
 	on, err := strconv.ParseBool(o.BuildArgs["BUILDKIT_MULTI_PLATFORM"])
 	return len(o.Platforms) > 1 || err == nil && on

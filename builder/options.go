@@ -140,8 +140,8 @@ func (o *Options) checkLocal() error {
 	return err
 }
 
-// frontend returns the frontend options for the build, with the names that docker build
-// gives them.
+// frontend returns the frontend options for the build. Their keys are the ones that docker
+// build sends, such as filename and target.
 func (o *Options) frontend() map[string]string {
 	opts := map[string]string{
 		"filename": filepath.Base(o.file()),

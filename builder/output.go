@@ -183,8 +183,8 @@ const (
 	rewriteAttr = "rewrite-timestamp"
 )
 
-// withTimes returns copies of results in which the time settings come from the output's
-// attributes. A source-date-epoch attribute, even an empty one, takes precedence over the
+// withTimes returns copies of results with the time settings in the attributes of the
+// output. A source-date-epoch attribute, even an empty one, takes precedence over the
 // build argument SOURCE_DATE_EPOCH.
 func (o Output) withTimes(results []export.PlatformResult) ([]export.PlatformResult, error) {
 	own, given := o.Attrs[epochAttr]

@@ -25,8 +25,8 @@ type buildResult struct {
 	isMap bool
 }
 
-// write writes a build result to all outputs. It returns digests and names of images, with
-// the keys of BuildKit's exporters.
+// write writes a build result to all outputs. It returns the digests and names of exported
+// images as a map with the keys of BuildKit's exporters, such as containerimage.digest.
 func (s *localBuilder) write(ctx context.Context, o *Options, p *progress, b buildResult) (map[string]string, error) {
 	exported := map[string]string{}
 	x := s.exporter(o)

@@ -109,8 +109,8 @@ func (p *progress) start(v *vertexState, now time.Time) {
 	p.send(&client.SolveStatus{Vertexes: []*client.Vertex{v.report()}})
 }
 
-// end reports that a vertex has ended, once it has been called as often as start. If the
-// vertex has ended already and is not running, end does nothing: a later evaluation may
+// end reports that the vertex v has ended, when end has been called as often as start. If
+// v has ended already and is not running, end does nothing, because a later evaluation may
 // find an executed vertex in the cache. The caller must hold p.mu.
 func (p *progress) end(v *vertexState, now time.Time, cached bool, err error) {
 	if v.running == 0 {

@@ -30,7 +30,8 @@ type caches struct {
 	imports  solver.Imports // nil if the build imports no cache
 }
 
-// caches parses o.CacheFrom and o.CacheTo.
+// caches converts o.CacheFrom and o.CacheTo to the remote caches that the build imports
+// and exports. Invalid types and attributes are errors.
 func (o *Options) caches() (from []remotecache.From, to []remotecache.To, err error) {
 	for _, e := range o.CacheFrom {
 		f, err := remotecache.NewFrom(e.Type, e.Attrs)

@@ -128,8 +128,8 @@ func nearJSON(file *parser.File, errs diag.List) diag.List {
 // because a check can continue without the config.
 const checkTimeout = 10 * time.Second
 
-// lenientResolver is a resolver that replaces an image config with an empty one if it
-// cannot be resolved. Safe for concurrent use.
+// lenientResolver is a resolver that returns an empty image config if it cannot resolve an
+// image. Safe for concurrent use.
 type lenientResolver struct {
 	plan.Resolver
 	mu     sync.Mutex

@@ -12,8 +12,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// TestLocalErrors checks errors whose location upstream does not send to clients. Their
-// location is available inside the process only.
+// TestLocalErrors checks that an error has its location inside this process even if
+// clients do not receive the location, as with upstream.
 func TestLocalErrors(t *testing.T) {
 	bad := fakegateway.New("FROM a\nCOPY b c\n", nil)
 	bad.Files[".dockerignore"] = "x\n!\n"

@@ -86,8 +86,8 @@ func New(file string, store *tree.Store, args map[string]string) *Explainer {
 	return x
 }
 
-// steps returns the vertices of a build that are not sources, and a record for each. A
-// record has no Parts if the build did not compute the cache key of the step.
+// steps returns the vertices of a build, except sources, and a record of each. A record
+// has no Parts if the build did not compute the cache key of the step.
 func (*Explainer) steps(b *solver.Job, graphs []*solver.Graph) (steps []*solver.Vertex, now []record) {
 	for _, v := range vertices(graphs) {
 		if v.Op.GetSource() != nil {

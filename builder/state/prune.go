@@ -69,8 +69,8 @@ func ParseKind(name string) (string, error) {
 	return name, nil
 }
 
-// matches reports whether the options select an entry for removal. now is the current
-// time, to which the option Unused applies.
+// matches reports whether the options select the entry e for removal. With the option
+// Unused, they select only entries that were last used at least that long before now.
 func (opt *PruneOptions) matches(e *Entry, now time.Time) bool {
 	named := slices.Contains(opt.Kinds, e.Kind)
 	return (named || len(opt.Kinds) == 0 && !(opt.KeepMounts && e.Kind == KindMount)) && (opt.Unused == 0 || now.Sub(e.Used) >= opt.Unused) &&

@@ -74,7 +74,8 @@ func (d *Dir) Temp() string { return d.join("temp") }
 // Dockerfile. id identifies the Dockerfile.
 func (d *Dir) Explained(id string) string { return filepath.Join(d.join("explain"), id+".json") }
 
-// Layers returns the cache of exported layer blobs. now is the creation time of new layers.
+// Layers returns the cache of exported layer blobs. now is the creation time that it
+// records for new layers.
 func (d *Dir) Layers(now time.Time) *export.Layers {
 	return &export.Layers{Store: d.Store, Dir: d.join("layers"), Now: now}
 }

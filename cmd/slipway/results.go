@@ -140,8 +140,8 @@ func (f *buildFlags) defaultDest(value string) string {
 	return value
 }
 
-// annotations parses [TYPE[PLATFORM],…:]KEY=VALUE, and returns attributes of BuildKit's
-// exporters.
+// annotations parses the values [TYPE[PLATFORM],…:]KEY=VALUE of --annotation. It returns
+// them as attributes for BuildKit's exporters.
 func annotations(list []string) (map[string]string, error) {
 	kind := regexp.MustCompile(`^(manifest|manifest-descriptor|index|index-descriptor)(?:\[([A-Za-z0-9_/.-]+)\])?$`)
 	m := map[string]string{}

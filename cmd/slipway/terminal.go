@@ -64,7 +64,7 @@ type deferredText struct {
 	data []byte
 }
 
-// writer returns a writer that collects texts, which flush writes to w. If w is nil,
+// writer returns a writer that collects texts until flush writes them to w. If w is nil,
 // writer returns nil.
 func (d *deferredOutput) writer(w io.Writer) io.Writer {
 	if w == nil {
