@@ -30,7 +30,8 @@ func testExporter(t *testing.T) *Exporter {
 }
 
 // root creates an image with two layers of one file each. The first layer is the same in
-// all images, the second has a file named content.
+// all images. The parameter content is the name and the content of the file in the second
+// layer.
 func (x *Exporter) root(t *testing.T, content string) *Root {
 	t.Helper()
 	s := snapshot.New(nil, nil)

@@ -135,9 +135,10 @@ func (x *Exporter) fillTimes(history []ocispecs.History, blobs []*snapshot.Layer
 	return history, x.Now.UTC()
 }
 
-// clamp limits the times in a history to epoch, except in the leading entries that it
-// shares with the base image. It returns the creation time of the image, which is the
-// time of the last entry. If history is empty, this is the earlier of created and epoch.
+// clamp limits the times in history to epoch. It skips the leading entries that are equal
+// in base, the history of the base image. It returns the time of the last entry, which is
+// the creation time of the image. If history is empty, it returns the earlier of created
+// and epoch.
 func clamp(history, base []ocispecs.History, created, epoch time.Time) time.Time {
 	same := 0
 	for same < min(len(history), len(base)) && reflect.DeepEqual(history[same], base[same]) {
@@ -171,8 +172,8 @@ func (r PlatformResult) base() (ocispecs.Image, error) {
 }
 
 // newLayerTime returns the creation time of the first layer whose history entry has no
-// time. If there is no such layer, it returns the last time in the history. If the history
-// has no times, it returns x.Now.
+// time. If there is no such layer, it returns the last time in the history. If the
+// history has no times either, it returns the exporter's field Now.
 func (x *Exporter) newLayerTime(history []ocispecs.History, blobs []*snapshot.LayerBlob) *time.Time {
 	now := x.Now.UTC()
 	fill := &now

@@ -67,8 +67,8 @@ func TestHistoryTimes(t *testing.T) {
 }
 
 // TestHistoryOfBase checks that SOURCE_DATE_EPOCH limits the times of the first history
-// entry that differs from the base image, and of all later entries. The entries before it
-// stay unchanged.
+// entry that differs from the base image, and of all later entries. Earlier entries stay
+// unchanged.
 func TestHistoryOfBase(t *testing.T) {
 	at := func(year int) *time.Time {
 		t := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -98,8 +98,9 @@ func move(src, dst string) error {
 	return errors.Join(os.Chmod(dst, info.Mode()), os.Chtimes(dst, info.ModTime(), info.ModTime()))
 }
 
-// rename renames the file or directory src to dst. info describes src. A user other than
-// root cannot move a read-only directory, so rename makes it writable for the move.
+// rename renames the file or directory src to dst. The parameter info describes src. A
+// user other than root cannot move a read-only directory, so rename makes it writable for
+// the move.
 func rename(src, dst string, info fs.FileInfo) error {
 	err := os.Rename(src, dst)
 	if !errors.Is(err, fs.ErrPermission) || !info.IsDir() {

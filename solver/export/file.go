@@ -62,8 +62,9 @@ type Outputs struct {
 	Refused func(name string)
 }
 
-// TempPath returns an unused path in dir for an incomplete output, and records it. The
-// caller must call done after renaming or removing the output.
+// TempPath returns an unused path in dir for an incomplete output, and records the path
+// for [Outputs.Reclaim]. The caller must call the returned function done after renaming
+// or removing the output.
 func (o Outputs) TempPath(dir string) (temp string, done func(), err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return "", nil, err

@@ -20,8 +20,8 @@ const lockRetry = 10 * time.Millisecond
 
 // LockIndex locks the index.json of the OCI layout in dir, so that no entry is lost when
 // several processes read, change and write it. It blocks until the lock is free or ctx
-// ends. Like BuildKit's clients, it locks the file index.json.lock. unlock removes this
-// file.
+// ends. Like BuildKit's clients, it locks the file index.json.lock. The returned function
+// unlock removes this file and releases the lock.
 func LockIndex(ctx context.Context, dir string) (unlock func(), err error) {
 	name := filepath.Join(dir, ocispecs.ImageIndexFile+".lock")
 	for {
@@ -45,8 +45,9 @@ func LockIndex(ctx context.Context, dir string) (unlock func(), err error) {
 	}
 }
 
-// isCurrent reports whether the locked file still exists at the path of lock. The previous
-// holder may have removed the file after this process opened it.
+// isCurrent reports whether the path of the lock file still refers to the file that this
+// process has locked. The previous holder may have removed the file after this process
+// opened it.
 func isCurrent(lock *flock.Flock) (bool, error) {
 	locked, err := lock.Stat()
 	if err != nil {

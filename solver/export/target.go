@@ -92,7 +92,8 @@ func (t Target) Open(ctx context.Context) (io.WriteCloser, error) {
 	}
 }
 
-// write opens t for writing in place and calls the function write with the open file.
+// write opens the target t for writing in place and calls the function write with a
+// writer for the open file.
 func (t Target) write(ctx context.Context, write func(io.Writer) error) error {
 	f, err := t.Open(ctx)
 	if err != nil {

@@ -96,7 +96,8 @@ func TestPipe(t *testing.T) {
 	}
 }
 
-// TestAppended checks that writing to an open file in place appends to its content.
+// TestAppended checks that Write appends to an open file that is given as a path in
+// /proc/self/fd.
 func TestAppended(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
 	if err != nil {

@@ -178,7 +178,7 @@ func (o *output) Write(data []byte) (int, error) {
 }
 
 // end waits for the process, if it was started, and records its error with BuildKit's
-// error types. err is the error from starting the process, or nil.
+// error types. The parameter err is the error from starting the process, or nil.
 func (p *containerProcess) end(err error) {
 	defer close(p.done)
 	if p.run != nil {

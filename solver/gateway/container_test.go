@@ -37,8 +37,8 @@ func solve(t *testing.T, c *gateway.Client, st llb.State) client.Reference {
 	return res.Ref
 }
 
-// root starts a container whose root file system is the result of the LLB state st. more
-// lists additional mounts.
+// root starts a container whose root file system is the result of the LLB state st. The
+// parameter more lists additional mounts.
 func root(t *testing.T, c *gateway.Client, st llb.State, more ...client.Mount) client.Container {
 	t.Helper()
 	mounts := append([]client.Mount{{Dest: "/", MountType: pb.MountType_BIND, Ref: solve(t, c, st)}}, more...)

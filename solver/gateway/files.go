@@ -28,8 +28,9 @@ var errNotRegular = errors.New("not a regular file")
 // errEscapes is the error for a path that leaves a mount, with the text of [os.Root].
 var errEscapes = errors.New("path escapes from parent")
 
-// notExistError returns the error for a path that does not exist. name is the requested
-// path, resolved is the path after resolving links.
+// notExistError returns the error of the operation op for a path that does not exist. The
+// parameter name is the requested path, and resolved is this path after following links
+// in root. If a parent of the path is not a directory, the error is ENOTDIR.
 func notExistError(op, name string, root *tree.Node, resolved string) error {
 	err := syscall.ENOENT
 	for dir := path.Dir("/" + resolved); dir != "/"; dir = path.Dir(dir) {
@@ -158,9 +159,9 @@ func (w walker) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) erro
 	return walk(ctx, target, n, map[string]string{}, fn)
 }
 
-// walk calls fn for each file below the directory dir, whose path is at. seen maps inodes
-// to the first path of each: BuildKit lists further paths of the same inode as links to
-// the first one.
+// walk calls fn for each file below the directory dir. The parameter at is the path of
+// dir. The parameter seen maps inodes to the first path of each, because BuildKit lists
+// further paths of an inode as links to the first path.
 func walk(ctx context.Context, at string, dir *tree.Node, seen map[string]string, fn fs.WalkDirFunc) error {
 	for _, e := range dir.Entries() {
 		if err := ctx.Err(); err != nil {

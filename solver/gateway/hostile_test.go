@@ -107,8 +107,8 @@ func TestBadCalls(t *testing.T) {
 	}
 }
 
-// referenceCalls calls all methods of the reference r. If a call succeeds, it returns nil,
-// otherwise the error of the last call.
+// referenceCalls calls the methods of the reference r until one succeeds, and then
+// returns nil. If all of them fail, it returns the error of the last one.
 func referenceCalls(ctx context.Context, r *gateway.Reference) error {
 	if _, err := r.ReadFile(ctx, client.ReadRequest{Filename: "x"}); err == nil {
 		return nil

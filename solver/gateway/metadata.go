@@ -22,8 +22,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// maxSuffix is the maximum length in bytes of the suffix in a request for a checksum, as in
-// BuildKit.
+// maxSuffix is the maximum length in bytes of the suffix that a checksum request appends
+// to the content of a download, as in BuildKit.
 const maxSuffix = 4 << 10
 
 // ResolveSourceMetadata implements [client.Client]. For sources without metadata, such as
@@ -63,8 +63,8 @@ func platformOf(opt sourceresolver.Opt) ocispecs.Platform {
 	return llbsource.Machine()
 }
 
-// metadata resolves the source operation op and returns its metadata. The caller has
-// applied the source policies to op.
+// metadata resolves the source operation op and returns its metadata. The caller must
+// have applied the source policies to op.
 func (c *Client) metadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	scheme, rest, ok := strings.Cut(op.GetIdentifier(), "://")
 	if !ok {
@@ -143,8 +143,8 @@ func (c *Client) http(ctx context.Context, op *pb.SourceOp, opt *sourceresolver.
 	return res, nil
 }
 
-// checksum hashes the content of the blob b followed by the suffix in the request, with
-// the requested algorithm.
+// checksum answers a checksum request for a download. It hashes the content of the blob b
+// followed by the suffix in the request, with the requested algorithm.
 func checksum(store *tree.Store, b tree.Blob, req *sourceresolver.ResolveHTTPChecksumRequest) (*sourceresolver.ResolveHTTPChecksumResponse, error) {
 	var h hash.Hash
 	var name digest.Algorithm

@@ -56,7 +56,7 @@ func (r *Reference) snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 }
 
 // find follows symbolic links from a path in the result. It returns the node and its path
-// without links. op is the name of the operation for errors.
+// without links. The parameter op is the name of the operation in errors.
 func (r *Reference) find(ctx context.Context, op, name string) (*tree.Node, string, error) {
 	s, err := r.snapshot(ctx)
 	if err != nil {

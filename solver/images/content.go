@@ -42,8 +42,9 @@ func (n *Names) save(root *export.Root) (*Image, error) {
 	return nil, fmt.Errorf("cannot store a %T", root.Content)
 }
 
-// saveImage stores the manifest and the config of the image img, and adds its blobs,
-// platform and creation time to the description out. A missing layer is an error.
+// saveImage stores the manifest and the config of the image img. It adds the image's
+// blobs, platform and creation time to out. If the store lacks a layer, saveImage returns
+// an error.
 func (n *Names) saveImage(out *Image, img v1.Image) error {
 	m, err := img.Manifest()
 	if err != nil {
@@ -100,7 +101,7 @@ func (n *Names) saveRoot(out *Image, of manifestSource) error {
 	return err
 }
 
-// add appends the blob b to i.Blobs, unless the list contains it already.
+// add appends b to the image's list of blobs, unless the list already contains it.
 func (i *Image) add(b tree.Blob) {
 	if !slices.Contains(i.Blobs, b) {
 		i.Blobs = append(i.Blobs, b)

@@ -217,9 +217,10 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestDamagedNames checks that reading a damaged name fails with advice, and that the name
-// is listed as damaged and can be removed or replaced. For a file without read permission,
-// List returns an error instead, because its caller would remove a damaged file.
+// TestDamagedNames checks that reading an image name from a damaged file fails with
+// advice. It also checks that List reports the file, and that the name can be removed or
+// replaced. For a file without read permission, List returns an error instead, because
+// its caller would remove a damaged file.
 func TestDamagedNames(t *testing.T) {
 	n := newNames(t)
 	root := n.image(t, n.result(t, "linux/amd64", "1", hour(1)))

@@ -98,8 +98,8 @@ func ociArchive(t testing.TB) string {
 		ociBlob(layer), ociBlob(conf), ociBlob(m), tarEntry{name: "index.json", data: index}, tarEntry{name: "manifest.json", data: "not looked at"})
 }
 
-// listing returns the names of the files in an image, separated by spaces. data is the
-// content of an image archive, want is the name of the image in it.
+// listing returns the names of the files in an image, separated by spaces. The parameter
+// data is the content of an image archive, and want is the name of the image in it.
 func listing(t *testing.T, s *Sources, data, want string) (string, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "archive")

@@ -28,7 +28,7 @@ import (
 )
 
 // fuzzSources returns Sources without a network and with low limits for checkouts and
-// layers. All inputs of a fuzz test share its store.
+// layers. All inputs of a fuzz test share the store of these Sources.
 func fuzzSources(f *testing.F) *Sources {
 	f.Helper()
 	store, err := tree.OpenStore(f.TempDir())
@@ -47,7 +47,8 @@ type offline struct{}
 // RoundTrip implements [http.RoundTripper].
 func (offline) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("offline") }
 
-// putObject stores a git object of type kind with the content data, and returns its hash.
+// putObject adds a git object to a storage and returns the object's hash. The parameter
+// kind is the type of the object, and data is its content.
 func putObject(t *testing.T, to *memory.Storage, kind plumbing.ObjectType, data []byte) plumbing.Hash {
 	t.Helper()
 	o := &plumbing.MemoryObject{}

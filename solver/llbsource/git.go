@@ -182,7 +182,8 @@ func (s *Sources) resolveGit(ctx context.Context, o *gitOptions) (*Git, error) {
 }
 
 // lookup finds the requested ref among the refs of the remote. It tries a full name such
-// as refs/pull/1/head, then a branch, then a tag. No ref means the default branch.
+// as refs/pull/1/head, then a branch, then a tag. If the source has no ref, lookup uses
+// the default branch.
 func (g *Git) lookup(refs gitRefs) error {
 	ref := g.o.ref
 	if ref == "" {

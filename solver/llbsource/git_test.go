@@ -32,8 +32,8 @@ func newSources(t *testing.T) *Sources {
 	return &Sources{Store: store, HTTP: http.DefaultClient, Registry: registry.New(registry.Options{}), Temp: t.TempDir(), Now: func() time.Time { return built }}
 }
 
-// gitOp returns the source operation that client/llb creates for a repository. attrs are
-// attribute names, each followed by its value.
+// gitOp returns the source operation that client/llb creates for a repository. The
+// parameter attrs contains attribute names, each followed by its value.
 func gitOp(url, fragment string, attrs ...string) *pb.SourceOp {
 	_, id, _ := strings.Cut(url, "://")
 	if _, host, ok := strings.Cut(id, "@"); ok {
@@ -48,9 +48,9 @@ func gitOp(url, fragment string, attrs ...string) *pb.SourceOp {
 	return op
 }
 
-// list returns one line for each file below the directory n: the path, the kind, the mode,
-// and the content or link target. at is the prefix of the paths: "" or a directory
-// followed by a slash.
+// list returns one line for each file below the directory n: the path, the file type, the
+// mode, and the content or link target. The parameter at is the prefix of the paths: ""
+// or a directory followed by a slash.
 func list(t *testing.T, s *Sources, n *tree.Node, at string) []string {
 	t.Helper()
 	var out []string

@@ -59,8 +59,8 @@ func parseRules(text string) []gitRule {
 	return rules
 }
 
-// checkRules returns an error if git would convert the file f at checkout, because
-// conversions are not implemented. file is the path of f.
+// checkRules returns an error if git would convert the file f at checkout, because this
+// package does not implement conversions. The parameter file is the path of f.
 func (m *gitModule) checkRules(file string, f *gitFile) error {
 	for dir := file; dir != ""; {
 		if dir = path.Dir(dir); dir == "." {

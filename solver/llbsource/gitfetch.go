@@ -72,9 +72,9 @@ type gitSession struct {
 // redact hides the password in a remote's URL for messages.
 func redact(remote string) string { return urlutil.RedactCredentials(remote) }
 
-// gitSession connects to a remote and lists its refs. remote is the URL of the source to
-// which the options o belong, or the URL of a submodule. The caller must close the
-// session.
+// gitSession connects to a remote and lists its refs. The parameter remote is the URL of
+// the git source with the options o, or the URL of one of its submodules. The caller must
+// close the session.
 func (s *Sources) gitSession(ctx context.Context, o *gitOptions, remote string) (*gitSession, error) {
 	ep, err := transport.NewEndpoint(remote)
 	if err != nil {
@@ -102,8 +102,8 @@ func (s *Sources) gitSession(ctx context.Context, o *gitOptions, remote string) 
 	return &gitSession{gitService: session, remote: remote, adv: adv, refs: parseRefs(adv)}, nil
 }
 
-// gitError replaces go-git's errors about access to a repository with one sentence that
-// includes advice. It returns other errors unchanged.
+// gitError replaces go-git's errors about access to a repository with one-line messages
+// that include a hint. It returns other errors unchanged.
 func gitError(err error) error {
 	switch {
 	case errors.Is(err, transport.ErrAuthenticationRequired):
@@ -240,9 +240,9 @@ func (s *Sources) gitHeader(o *gitOptions, remote string) transport.AuthMethod {
 	return nil
 }
 
-// tokenScope returns the URL prefix of the remotes that may receive the secrets for
-// remote. The prefix is remote itself. For a repository on GitHub, the prefix covers all
-// of GitHub, so that private submodules can be fetched.
+// tokenScope returns a URL prefix: all remotes with this prefix may receive the secrets
+// of the given remote. The prefix is the remote's URL. For a repository on GitHub, the
+// prefix is the URL of GitHub, so that private submodules can be fetched.
 func tokenScope(remote string) string {
 	for _, host := range []string{"https://github.com/", "https://www.github.com/"} {
 		if strings.HasPrefix(remote, host) {

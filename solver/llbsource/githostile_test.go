@@ -188,7 +188,7 @@ func TestHostileObjects(t *testing.T) {
 	}
 }
 
-// countedReader counts the bytes read from a reader.
+// countedReader is a reader of text that counts the bytes it returns.
 type countedReader struct {
 	text string
 	read int

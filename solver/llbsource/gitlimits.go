@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// Limits of a checkout in addition to the limits of a layer. For comparison, the history
-// of Linux has 11 million objects. No known repository has more than some hundred
-// submodules.
+// Limits of a git checkout. The limits of an image layer apply as well. For comparison,
+// the history of Linux has 11 million objects, and no known repository has more than a
+// few hundred submodules.
 const (
 	maxPackMemory   = 512 << 20                                    // bytes of memory for all open packs of a checkout
 	packObjectSize  = 40                                           // bytes of memory per object in a pack
@@ -26,8 +26,9 @@ const (
 	maxRuleLine     = 2047    // bytes of a line of .gitattributes; git ignores longer ones
 )
 
-// gitBudget counts the files, bytes, submodules and other contents of a checkout. A value
-// is either the remaining allowance of a checkout, or the cost of a part of it.
+// gitBudget counts the files, bytes, submodules and other contents of a checkout. It is
+// either the remaining allowance of a checkout, or the cost of a part of it, such as a
+// submodule.
 type gitBudget struct {
 	files      int64
 	names      int64 // bytes of file names and link targets

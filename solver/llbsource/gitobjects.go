@@ -27,8 +27,8 @@ func (p *gitPack) atOffset(offset int64) (uint32, bool) {
 	return uint32(i), i < p.objects.n && p.objects.at(uint32(i)).offset == offset
 }
 
-// sort fills p.byHash with the numbers of all objects, sorted by hash, for the binary
-// search in find.
+// sort fills the field byHash with the numbers of the pack's objects in the order of
+// their hashes, so that find can use a binary search.
 func (p *gitPack) sort() {
 	p.byHash = make([]uint32, p.objects.n)
 	for i := range p.byHash {
@@ -92,9 +92,9 @@ func (p *gitPack) resolve(ctx context.Context, d *packDeltas) error {
 	return nil
 }
 
-// isReady reports whether delta i can be applied, because its base has been resolved. If
-// not, it queues the delta in d until the base is resolved. known maps hashes to object
-// numbers.
+// isReady reports whether the base of delta i is resolved, so that the delta can be
+// applied. If not, isReady adds the delta to the deltas in d that wait for this base. The
+// parameter known maps hashes to object numbers.
 func (p *gitPack) isReady(i uint32, d *packDeltas, known map[plumbing.Hash]uint32) bool {
 	o := p.objects.at(i)
 	if o.base == pendingBase {
@@ -112,8 +112,8 @@ func (p *gitPack) isReady(i uint32, d *packDeltas, known map[plumbing.Hash]uint3
 	return true
 }
 
-// hashDelta applies delta i of the pack, and records and returns the hash of the resulting
-// object.
+// hashDelta applies the delta with the object number i. It records the hash of the
+// resulting object in the index of the pack, and returns it.
 func (p *gitPack) hashDelta(i uint32) (plumbing.Hash, error) {
 	kind, data, err := p.content(i)
 	if err != nil {
@@ -166,11 +166,11 @@ type packedBase struct {
 	data   []byte
 }
 
-// cached finds the first object of a delta chain whose content is in memory. chain
-// contains object numbers, each followed by the number of its base. cached returns the
-// content, and the index in chain of the next delta to apply to it. If no content is in
-// memory, data is nil and next is the last index. cached drops a large base from memory
-// unless the chain contains it, so a pack never holds two large bases.
+// cached finds the first object of a delta chain whose content is in memory. The
+// parameter chain contains object numbers, each followed by the number of its base.
+// cached returns the content, and the index in chain of the next delta to apply to it. If
+// no content is in memory, data is nil and next is the last index. cached drops a large
+// base from memory unless it returns that base, so a pack never holds two large bases.
 func (p *gitPack) cached(chain []uint32) (data []byte, next int) {
 	large := p.base
 	p.base = packedBase{}

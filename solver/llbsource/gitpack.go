@@ -42,8 +42,8 @@ type packObject struct {
 	base   uint32        // number of a delta's base, or wholeObject plus the object type
 }
 
-// wholeObject marks objects that are not deltas: the field base of such a packObject is
-// wholeObject plus the object type.
+// wholeObject marks a packObject that is not a delta. The field base of such a packObject
+// is wholeObject plus the object type.
 const wholeObject = 0xffff_fff0
 
 // pendingBase is the value of the field base in a packObject for a delta whose base is
@@ -175,7 +175,8 @@ func (p *gitPack) scan(s *packfile.Scanner) (*packDeltas, error) {
 	return d, nil
 }
 
-// scanWhole reads an object that is not a delta, and computes its hash.
+// scanWhole reads an object that is not stored as a delta. It computes the object's hash
+// and stores it in o.
 func scanWhole(s *packfile.Scanner, h *packfile.ObjectHeader, o *packObject) error {
 	hasher := plumbing.NewHasher(h.Type, h.Length)
 	n, _, err := s.NextObject(hasher)
@@ -249,8 +250,8 @@ func (p *gitPack) memory() int64 {
 	return int64(p.objects.n) * packObjectSize
 }
 
-// limitedReader reads the list of refs from a server. It fails after reading more than
-// left bytes.
+// limitedReader reads the list of refs from a git server. The field left is the number of
+// bytes that can be read before limitedReader fails.
 type limitedReader struct {
 	io.ReadCloser
 	left int64

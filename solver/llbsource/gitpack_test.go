@@ -27,8 +27,8 @@ type packBuilder struct {
 	w       *zlib.Writer
 }
 
-// add adds an object or a delta and returns its offset. For a delta, reference identifies
-// the base and is written after the header.
+// add adds an object or a delta to the pack and returns its offset. For a delta, the
+// parameter reference identifies the base and is written after the header.
 func (b *packBuilder) add(kind plumbing.ObjectType, reference, data string) int64 {
 	const headerSize = 12
 	at := int64(b.body.Len() + headerSize)
@@ -45,8 +45,8 @@ func (b *packBuilder) add(kind plumbing.ObjectType, reference, data string) int6
 	return at
 }
 
-// after adds a delta and returns its offset. The base of the delta is the object at the
-// offset base. data is the delta.
+// after adds a delta to the pack and returns the delta's offset. The parameter base is
+// the offset of the delta's base object, and data is the content of the delta.
 func (b *packBuilder) after(base int64, data string) int64 {
 	const headerSize = 12
 	return b.add(plumbing.OFSDeltaObject, distance(int64(b.body.Len()+headerSize)-base), data)

@@ -81,9 +81,9 @@ func startGit(conn net.Conn, address string, config *ssh.ClientConfig, path stri
 	return g, session.Start(transport.UploadPackServiceName + " " + quoted)
 }
 
-// knownHosts makes config accept only the host keys for address in list, the content of a
-// known_hosts file. Key algorithms are restricted to the listed keys, so that a server
-// with several keys offers a listed one.
+// knownHosts makes config accept only known host keys, and only key algorithms that are
+// known for the given address. A server with several keys then offers a known one. The
+// parameter list is the content of a known_hosts file.
 func knownHosts(list, address string, config *ssh.ClientConfig) (err error) {
 	if list == "" {
 		return errors.New("no configured known hosts forwarded from the client")

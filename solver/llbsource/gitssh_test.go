@@ -30,8 +30,9 @@ func newKey(t *testing.T) (ed25519.PrivateKey, ssh.Signer) {
 	return key, signer
 }
 
-// serveSSH starts an SSH server for a git repository and returns its address. host is the
-// host key of the server, user is the only client key that can log in.
+// serveSSH starts an SSH server for a git repository and returns its address. The
+// parameter host is the host key of the server, and user is the only client key that can
+// log in.
 func serveSSH(t *testing.T, r *fakegit.Repository, host ssh.Signer, user ssh.PublicKey) string {
 	t.Helper()
 	config := &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {

@@ -55,8 +55,8 @@ func (s *Sources) dialGit(ctx context.Context, ep *transport.Endpoint) (*gitStre
 	return g, nil
 }
 
-// dial opens a TCP connection to a host, within the time limit of p. When the context of p
-// ends, the connection is closed.
+// dial opens a TCP connection to a host and port. The timer p limits the time to connect.
+// When the timer's context ends, the connection is closed.
 func dial(p *stallTimer, host string, port int) (net.Conn, error) {
 	p.wait()
 	conn, err := (&net.Dialer{}).DialContext(p.ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))

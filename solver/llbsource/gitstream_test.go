@@ -27,7 +27,7 @@ import (
 // silent is a connection handler for a server that reads every request and never answers.
 func silent(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
-// daemonRequest reads the request of a git:// client.
+// daemonRequest returns the request that a git:// client sends over the connection c.
 func daemonRequest(c net.Conn) string {
 	s := pktline.NewScanner(io.LimitReader(c, int64(len("0000git-upload-pack /r.git\x00host=")+len(c.LocalAddr().String())+1)))
 	s.Scan()
@@ -119,8 +119,8 @@ func TestSilentGit(t *testing.T) {
 	}
 }
 
-// serveAgent starts an SSH agent with a key and returns its socket. It sends on ended
-// when a client has disconnected, unless ended is nil.
+// serveAgent starts an SSH agent with a key and returns the path of its socket. If the
+// channel ended is not nil, serveAgent sends to it when a client has disconnected.
 func serveAgent(t *testing.T, key any, ended chan<- struct{}) string {
 	t.Helper()
 	ring := agent.NewKeyring()
@@ -191,8 +191,8 @@ func TestGitSSHRefuses(t *testing.T) {
 	}
 }
 
-// TestGitErrorPages checks that an HTTP error from a git server becomes one sentence with
-// advice, and that the body of the response is not read.
+// TestGitErrorPages checks the errors for HTTP errors from a git server, with a hint if a
+// token may be missing. It also checks that the response body is not read.
 func TestGitErrorPages(t *testing.T) {
 	for status, want := range map[int]string{
 		401: "authentication required (a token is a secret: --secret id=GIT_AUTH_TOKEN)",

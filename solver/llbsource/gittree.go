@@ -113,7 +113,7 @@ func (r *gitReader) files(ctx context.Context, repo *gitRepository, commit *obje
 }
 
 // module reads the files of a commit in the repository m. If subdir is not "", it reads
-// only the directory with this path and its parents.
+// only the directory subdir and its parent directories.
 func (r *gitReader) module(ctx context.Context, m *gitModule, commit *object.Commit, subdir string) (*tree.Node, error) {
 	m.r, m.rules = r, map[string][]gitRule{}
 	top, err := object.GetTree(m, commit.TreeHash)
@@ -163,9 +163,9 @@ func (m *gitModule) directory(ctx context.Context, t *object.Tree, at, subdir st
 	return n, nil
 }
 
-// entriesCost returns the cost of the list of entries in the directory t. The caller must
-// spend it before reading subdirectories, because the lists of all parent directories are
-// in memory at once.
+// entriesCost returns the part of a checkout's budget that the list of entries in the
+// directory t uses. The caller must spend it before reading subdirectories, because the
+// lists of all parent directories are in memory at once.
 func entriesCost(t *object.Tree) gitBudget {
 	cost := gitBudget{files: int64(len(t.Entries))}
 	for _, e := range t.Entries {
@@ -221,8 +221,8 @@ func (m *gitModule) file(hash plumbing.Hash, at string, mode uint32) (*tree.Node
 	return tree.NewFile(m.r.meta(mode), f.blob), nil
 }
 
-// content stores the content of the git blob with the given hash and returns a description
-// of it. A blob that is the content of many files is read once.
+// content copies the git blob with the given hash to the content store, and returns a
+// gitFile for it. A blob that is the content of several files is read once.
 func (m *gitModule) content(hash plumbing.Hash) (*gitFile, error) {
 	if f, ok := m.contents[hash]; ok {
 		return f, nil
@@ -251,9 +251,10 @@ type readModule struct {
 	cost gitBudget
 }
 
-// submodule returns the files in a commit of the submodule at the path at. If subdir is
-// not "", it returns only this directory of the submodule and its parents. A commit is
-// fetched once, even if it appears at several paths.
+// submodule returns the files in a commit of a submodule. The parameter at is the path of
+// the submodule in m. If subdir is not "", submodule returns only this directory of the
+// submodule and its parents. A commit is fetched once, even if it appears at several
+// paths.
 func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, subdir string) (*tree.Node, error) {
 	if m.depth == maxModuleDepth {
 		return nil, fmt.Errorf("submodules are nested more than %d deep", maxModuleDepth)

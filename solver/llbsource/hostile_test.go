@@ -164,8 +164,8 @@ func zstded(t *testing.T, data string) string {
 	return string(e.EncodeAll([]byte(data), nil))
 }
 
-// compressed returns a function for newHostile that replaces the image's layer with data.
-// kind is the media type of the new layer.
+// compressed returns a change for newHostile that replaces the image's layer. The
+// parameter kind is the media type of the new layer, and data is the content of its blob.
 func compressed(kind, data string) func(*hostile) {
 	return func(h *hostile) { h.layer = h.add(kind, data) }
 }

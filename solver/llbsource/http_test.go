@@ -47,9 +47,9 @@ func newFileServer(t *testing.T) *fileServer {
 	return f
 }
 
-// fetch downloads the server's file like a later build: with new Sources that use the
-// store of s and the index of the previous build. It returns the name and the content of
-// the file.
+// fetch downloads the server's file as a later build would: with new Sources that use the
+// store of s and the index of the previous build. The parameter attrs contains attributes
+// of the operation. fetch returns the name and the content of the file.
 func (f *fileServer) fetch(t *testing.T, s *Sources, attrs map[string]string) (name, data string, err error) {
 	t.Helper()
 	index := filepath.Join(s.Temp, "index")

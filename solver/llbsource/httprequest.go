@@ -80,8 +80,10 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// authorize adds an Authorization header. The header is the value of the given secret, or
-// else of HTTP_AUTH_HEADER_HOST or HTTP_AUTH_TOKEN_HOST if the build has such a secret.
+// authorize adds an Authorization header to the request req. If secret is not "", the
+// header is the value of the secret with this ID. Otherwise, it comes from the secret
+// HTTP_AUTH_TOKEN_HOST (a bearer token) or HTTP_AUTH_HEADER_HOST, if the build has such a
+// secret for the requested host.
 func (s *Sources) authorize(req *http.Request, secret string) error {
 	if secret != "" {
 		v, ok := s.Secrets[secret]
@@ -117,5 +119,5 @@ func isUnchanged(resp *http.Response, etag string) bool {
 	return false
 }
 
-// trimWeak removes the prefix W/, which marks a weak ETag.
+// trimWeak removes the prefix W/, which marks a weak ETag, from an ETag.
 func trimWeak(etag string) string { return strings.TrimPrefix(etag, "W/") }

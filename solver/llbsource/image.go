@@ -56,8 +56,8 @@ func (i *Image) ResolvedDigest() digest.Digest { return i.resolved }
 // Config returns the image config as JSON.
 func (i *Image) Config() []byte { return i.config }
 
-// Machine returns the platform of the images that run on this machine by default. Its OS
-// is always Linux.
+// Machine returns the default platform of builds on this machine: Linux with the
+// machine's architecture, even on other operating systems.
 func Machine() ocispecs.Platform {
 	p := platforms.DefaultSpec()
 	if runtime.GOOS != "linux" {
@@ -73,8 +73,8 @@ func platformOf(p *pb.Platform) ocispecs.Platform {
 	return platforms.Normalize(ocispecs.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion, OSFeatures: p.OSFeatures})
 }
 
-// manifest has those fields of image manifests and indexes that this package uses. An
-// index has Manifests, a manifest has Config and Layers.
+// manifest contains the fields of image manifests and indexes that this package uses. An
+// index has Manifests. An image manifest has Config and Layers.
 type manifest struct {
 	MediaType string                `json:"mediaType"`
 	Config    *ocispecs.Descriptor  `json:"config"`
@@ -125,8 +125,8 @@ func (s *Sources) imageIn(ctx context.Context, ref string, from imageStore, d oc
 	return img, nil
 }
 
-// choose returns the manifest that best matches the platform p. list contains the
-// manifests of an index.
+// choose returns the manifest in list that best matches the platform p. The parameter
+// list contains the manifests of an index.
 func choose(list []ocispecs.Descriptor, p ocispecs.Platform) (ocispecs.Descriptor, error) {
 	match := platforms.Only(p)
 	var best *ocispecs.Descriptor
@@ -158,7 +158,8 @@ func (i *Image) manifest(ctx context.Context, d ocispecs.Descriptor) (*manifest,
 }
 
 // smallBlob returns the manifest or config with digest d. If the local store does not
-// have it, smallBlob calls open, verifies the content, and stores it.
+// have it, smallBlob calls the function open to read it, verifies the content, and stores
+// it.
 func (i *Image) smallBlob(d digest.Digest, open func() (io.ReadCloser, error)) ([]byte, error) {
 	if err := d.Validate(); err != nil {
 		return nil, fmt.Errorf("%q: %w", d, err)

@@ -52,13 +52,13 @@ type indexedFile struct {
 	Blob              tree.Blob
 }
 
-// OpenIndex opens the index that [Index.Save] wrote to a file. A missing or damaged file
-// means an empty index. now returns the current time, which the index compares with file
-// times.
+// OpenIndex opens the index that [Index.Save] wrote to a file. If the file is missing or
+// damaged, the index is empty. The parameter now returns the current time, which the
+// index compares with file times.
 func OpenIndex(file string, now func() time.Time) *Index { return &Index{file: file, now: now} }
 
-// lock loads the index on first use and locks it. The caller must call unlock. x must
-// not be nil.
+// lock loads the index on first use and locks it. The caller must call the returned
+// function unlock. The receiver x must not be nil.
 func (x *Index) lock() (unlock func()) {
 	x.read.Do(func() {
 		x.content = newIndexContent()
@@ -77,7 +77,7 @@ func (x *Index) lock() (unlock func()) {
 }
 
 // Keep removes files from the index if exists returns false for their content, and saves
-// the index. x must not be nil.
+// the index. The receiver x must not be nil.
 func (x *Index) Keep(exists func(tree.Blob) bool) error {
 	unlock := x.lock()
 	for name, f := range x.content.Files {
@@ -90,7 +90,7 @@ func (x *Index) Keep(exists func(tree.Blob) bool) error {
 	return x.Save()
 }
 
-// Save writes the index to its file if it has changed. x must not be nil.
+// Save writes the index to its file if it has changed. The receiver x must not be nil.
 func (x *Index) Save() error {
 	defer x.lock()()
 	if !x.changed {

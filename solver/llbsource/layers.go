@@ -69,8 +69,9 @@ type RemoteLayer struct {
 }
 
 // Unpack fetches layers and applies them in order, the lowest layer first. It returns a
-// snapshot of the result. It skips a layer if the cache has it unpacked on the same base.
-// It adds the other layers to the cache with the given origin.
+// snapshot of the result. It skips the lowest layers if the cache contains their result.
+// It adds the result of every other layer to the cache. The parameter origin names the
+// operation and the source in these cache entries.
 func (s *Sources) Unpack(ctx context.Context, origin solver.Origin, layers []RemoteLayer) (*snapshot.Snapshot, error) {
 	if len(layers) > snapshot.MaxLayers {
 		return nil, fmt.Errorf("has %d layers, more than %d", len(layers), snapshot.MaxLayers)
@@ -106,8 +107,9 @@ func (s *Sources) Unpack(ctx context.Context, origin solver.Origin, layers []Rem
 	return out, nil
 }
 
-// fetchBlobs fetches compressed layers into the store, concurrently. first is the index of
-// layers[0] in the image, so that errors can include the index of a layer.
+// fetchBlobs fetches compressed layers into the store, concurrently. The parameter first
+// is the index of layers[0] in the image, so that errors can include the index of a
+// layer.
 func (s *Sources) fetchBlobs(ctx context.Context, layers []RemoteLayer, first int) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelLayers)

@@ -30,7 +30,7 @@ const nameAnnotation = "io.containerd.image.name"
 // maxListed is the maximum number of image names that an error lists.
 const maxListed = 20
 
-// imageFiles lists the images in an OCI layout or an archive.
+// imageFiles lists the images in an OCI layout or in an image archive.
 type imageFiles struct {
 	from   imageStore
 	images []imageEntry
@@ -64,9 +64,9 @@ func (s *Sources) ResolveLayout(ctx context.Context, ref, store string, p ocispe
 	return nil, fmt.Errorf("images of %s: %w", file, err)
 }
 
-// FindImage returns the digest of the image with the name or tag want in an OCI layout or
-// in an archive of images. If want is "", it returns the digest of the only image, or of
-// the image with the tag latest.
+// FindImage returns the digest of an image in file, which is an OCI layout or an archive
+// of images. The parameter want is the name or the tag of the image. If want is "",
+// FindImage returns the digest of the only image, or of the image with the tag latest.
 func (s *Sources) FindImage(ctx context.Context, file, want string) (digest.Digest, error) {
 	l, err := s.imageFiles(ctx, file)
 	if err != nil {
@@ -110,7 +110,8 @@ func matchesName(name, want string) bool {
 	return errors.Join(errA, errB) == nil && reference.TagNameOnly(a).String() == reference.TagNameOnly(b).String()
 }
 
-// imageFiles lists the images in a directory or an archive, once per build.
+// imageFiles lists the images in file, which is an OCI layout directory or an image
+// archive. It reads each file once per build.
 func (s *Sources) imageFiles(ctx context.Context, file string) (*imageFiles, error) {
 	return s.layouts.Do(ctx, file, func(ctx context.Context) (*imageFiles, error) {
 		info, err := os.Stat(file)
@@ -157,8 +158,8 @@ func ociFiles(files fs.FS) (*imageFiles, error) {
 	return l, nil
 }
 
-// add adds names to the image with digest d. If the list does not contain the image, add
-// appends it.
+// add adds names to the image with digest d in the image list l. If l does not contain
+// the image, add first appends the image to l.
 func (l *imageFiles) add(d digest.Digest, names []string) {
 	i, ok := l.found[d]
 	if !ok {
@@ -222,7 +223,7 @@ func (a *dockerArchive) blob(_ context.Context, d ocispecs.Descriptor) (io.ReadC
 }
 
 // add creates a manifest for an image of the archive and returns the manifest's digest.
-// config and layers are file names in the archive.
+// The parameters config and layers are names of files in the archive.
 func (a *dockerArchive) add(config string, layers []string) (digest.Digest, error) {
 	data, err := readSmall(a.archive, config)
 	if err != nil {

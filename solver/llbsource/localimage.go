@@ -19,8 +19,8 @@ import (
 )
 
 // storedBlobs is an [imageStore] for an image in the state directory. Its methods always
-// fail, because they are called only for blobs that are missing there. A registry cannot
-// replace the blobs: it may have another image of the same name.
+// fail, because they are called only for blobs that the state directory lacks. They do
+// not ask a registry, which may have a different image of the same name.
 type storedBlobs struct{ of *images.Image }
 
 func (b storedBlobs) manifest(_ context.Context, d ocispecs.Descriptor) ([]byte, error) {
@@ -81,8 +81,9 @@ func (s *Sources) findLocal(ref string) (*images.Image, error) {
 	return found, err
 }
 
-// withStoredPlatforms adds to a registry's error that the image is stored locally, but
-// only for other platforms. others lists these platforms.
+// withStoredPlatforms adds to a registry's error that an image of that name is stored
+// locally, but only for the platforms in others. If others is empty, it returns err
+// unchanged.
 func withStoredPlatforms(err error, others []string) error {
 	if err == nil || len(others) == 0 {
 		return err

@@ -29,7 +29,8 @@ func (l localImages) find(ref reference.Named) (*images.Image, error) {
 	return nil, fmt.Errorf("%s: %w", ref, fs.ErrNotExist)
 }
 
-// putBlob stores a blob and returns its descriptor as JSON. kind is the media type.
+// putBlob stores a blob and returns its descriptor as JSON. The parameter kind is the
+// blob's media type.
 func putBlob(t *testing.T, s *Sources, kind, data string) string {
 	t.Helper()
 	if _, err := s.Store.PutBytes([]byte(data)); err != nil {
@@ -38,8 +39,9 @@ func putBlob(t *testing.T, s *Sources, kind, data string) string {
 	return descriptor(kind, data)
 }
 
-// putImage stores an image with a single file, whose name and content are the parameter
-// file. It returns the content of the manifest and of the compressed layer.
+// putImage stores an image with a single file. The parameter file is both the name and
+// the content of this file. putImage returns the content of the manifest and of the
+// compressed layer.
 func putImage(t *testing.T, s *Sources, file string) (manifest, layer string) {
 	t.Helper()
 	plain := makeTar(t, tarEntry{name: file, data: file})
@@ -50,8 +52,8 @@ func putImage(t *testing.T, s *Sources, file string) (manifest, layer string) {
 	return manifest, layer
 }
 
-// stored returns an image as Sources.Local returns it. root is the content of its manifest
-// or index, list contains its platforms.
+// stored returns an image as Sources.Local returns it. The parameter root is the content
+// of the image's manifest or index, and list contains the image's platforms.
 func stored(root string, list ...string) *images.Image {
 	img := &images.Image{Name: "docker.io/library/app:1", Root: ocispecs.Descriptor{Digest: digest.FromString(root), Size: int64(len(root))}}
 	for _, p := range list {

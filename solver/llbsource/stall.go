@@ -107,8 +107,8 @@ func (p *stallTimer) end() {
 	p.cancel(nil)
 }
 
-// read reads from r into data while the timer runs. If the time limit is exceeded, it
-// returns the error of the timer.
+// read reads from r into data while the timer runs. If the server stalls, read returns
+// the timer's error.
 func (p *stallTimer) read(r io.Reader, data []byte) (int, error) {
 	p.wait()
 	n, err := r.Read(data)
@@ -119,8 +119,8 @@ func (p *stallTimer) read(r io.Reader, data []byte) (int, error) {
 	return n, err
 }
 
-// cause returns the reason why the context of p ended, for example that the server
-// stalled. If the context has not ended, it returns err.
+// cause returns the reason why the timer's context ended, for example that the server
+// stalled. If the context has not ended, cause returns err.
 func (p *stallTimer) cause(err error) error {
 	if p.ctx.Err() != nil {
 		return context.Cause(p.ctx)

@@ -125,8 +125,9 @@ func (c *Client) repositoryHosts(ctx context.Context, spec refspec.Spec, insecur
 	return hosts, nil
 }
 
-// authorize sets the authorizer of the registry host h. It tries names in order and uses
-// the first credentials that the user has for one of them.
+// authorize configures the credentials for the registry host h. It looks up each name,
+// which is a repository or a host, in order, and uses the first credentials that the user
+// has.
 func (c *Client) authorize(h *docker.RegistryHost, names []string) error {
 	var login Login
 	for _, name := range names {

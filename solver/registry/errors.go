@@ -19,7 +19,7 @@ import (
 	"slipway/internal/oneline"
 )
 
-// userError is an error from containerd's client with a text for users.
+// userError is an error from containerd's client, rewritten as a user-facing message.
 type userError struct {
 	text string
 	err  error
@@ -31,8 +31,9 @@ func (e *userError) Error() string { return e.text }
 // Unwrap returns the error from containerd's client.
 func (e *userError) Unwrap() error { return e.err }
 
-// explain converts an error from containerd's client to one line, with advice if
-// possible. action is pull or push. If err is nil, explain returns nil.
+// explain rewrites an error from containerd's client as a user-facing message of one
+// line, with a hint where possible. The parameter action is "pull" or "push". If err is
+// nil, explain returns nil.
 func (r *Repository) explain(err error, action string) error {
 	var done *userError
 	if err == nil || errors.As(err, &done) {

@@ -84,8 +84,8 @@ func (r *Repository) Blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCl
 	return b, nil
 }
 
-// blobReader is a blob that is being read from a registry. It converts read errors to
-// texts for users, with advice if possible.
+// blobReader reads a blob from a registry. It rewrites read errors as user-facing
+// messages, with a hint where possible.
 type blobReader struct {
 	r *Repository
 	io.ReadCloser

@@ -43,7 +43,8 @@ func DefaultDirs(configDir, home string) []string {
 }
 
 // registryHosts returns the hosts that serve the images of a registry: its mirrors, then
-// the registry itself. The hosts have no authorizers yet. The caller must hold c.mu.
+// the registry itself. The hosts have no authorizers yet. The caller must hold the
+// client's mutex mu.
 func (c *Client) registryHosts(ctx context.Context, host string, insecure bool) ([]docker.RegistryHost, error) {
 	key := hostKey{host, insecure}
 	if hosts, ok := c.hosts[key]; ok {
@@ -174,7 +175,7 @@ func (c *Client) hostDir(host string) (string, error) {
 }
 
 // completeClient adds the limits and checks of this package to containerd's HTTP client
-// for a host. guard lists the hosts that may get credentials over HTTP.
+// for a host. The parameter guard contains the hosts that may get credentials over HTTP.
 func (c *Client) completeClient(client *http.Client, guard *clearTextGuard) error {
 	transport, ok := client.Transport.(*http.Transport)
 	if !ok {
@@ -194,8 +195,8 @@ func (c *Client) completeClient(client *http.Client, guard *clearTextGuard) erro
 const parallelRequests = 8
 
 // withoutLogs returns a context that discards containerd's log messages, because the
-// errors of containerd contain all relevant information. hooks are log hooks that still
-// receive all messages.
+// errors of containerd contain all relevant information. The parameter hooks lists log
+// hooks that still receive the messages.
 func withoutLogs(ctx context.Context, hooks ...logrus.Hook) context.Context {
 	l := logrus.New()
 	l.SetOutput(io.Discard)

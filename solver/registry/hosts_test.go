@@ -15,8 +15,8 @@ import (
 	"slipway/internal/fakeregistry"
 )
 
-// files writes files into a new directory and returns its path. list maps file paths to
-// contents.
+// files writes files into a new directory and returns its path. The parameter list maps
+// file paths to contents.
 func files(t *testing.T, list map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()

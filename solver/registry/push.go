@@ -40,8 +40,9 @@ func (r *Repository) push(ctx context.Context, ref string, d ocispecs.Descriptor
 	return r.explain(err, "push")
 }
 
-// send writes a blob to w and commits it. d describes the blob, open opens its content.
-// When w is reset, for example after a login, send starts again from the beginning.
+// send writes a blob to w and commits it. The parameter d is the blob's descriptor, and
+// open opens the blob's content. If the registry client resets w, for example after a
+// login, send starts again from the beginning.
 func send(ctx context.Context, w content.Writer, d ocispecs.Descriptor, open func() (io.ReadCloser, error)) error {
 	for {
 		err := sendOnce(w, open)

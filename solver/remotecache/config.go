@@ -93,10 +93,10 @@ func checkRecord(c *cacheconfig.CacheConfig, r cacheconfig.CacheRecord) error {
 	return nil
 }
 
-// cycle returns the index of a node from which a path leads into a cycle, or -1 if the
-// graph has no cycle. The graph has n nodes. next returns the targets of the edges from a
-// node. How it groups them in lists is irrelevant, and negative targets are ignored. cycle
-// is not recursive, because paths may be long.
+// cycle returns the index of a node that can reach a cycle, or -1 if the graph has no
+// cycle. The parameter n is the number of nodes. The function next returns the targets of
+// the edges of a node, in any number of lists. Negative targets are ignored. cycle is not
+// recursive, because paths may be long.
 func cycle(n int, next func(int) [][]int) int {
 	edges := make([]int, n)    // number of edges to nodes that are not in ready
 	users := make([][]int, n)  // nodes with an edge to this node

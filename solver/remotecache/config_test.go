@@ -54,8 +54,8 @@ func TestBadManifest(t *testing.T) {
 	}
 }
 
-// testCache returns a cache with the config c, whose manifest lists all layers except for
-// missing.
+// testCache returns a cache with the config c. The manifest of the cache lists all layers
+// in c except the digests in missing.
 func testCache(c *cacheconfig.CacheConfig, missing ...digest.Digest) *Cache {
 	layers := map[digest.Digest]ocispecs.Descriptor{}
 	for _, l := range c.Layers {
@@ -67,8 +67,9 @@ func testCache(c *cacheconfig.CacheConfig, missing ...digest.Digest) *Cache {
 	return newCache(nil, "test", c, layers)
 }
 
-// TestFind checks that Find returns a record only if its digest matches and each of its
-// inputs has a link, with the requested selector, to one of the requested records.
+// TestFind checks that Find returns a record only if its digest matches and every input
+// matches. An input matches if it has a link to one of the requested records, with the
+// requested selector.
 func TestFind(t *testing.T) {
 	in := func(list ...cacheconfig.CacheInput) []cacheconfig.CacheInput { return list }
 	c := testCache(&cacheconfig.CacheConfig{Records: []cacheconfig.CacheRecord{

@@ -32,9 +32,9 @@ type Exporter struct {
 	Now      time.Time        // recorded as the creation time of results
 }
 
-// Write exports records as a cache in a registry or directory. main lists the snapshots of
-// the build result. In mode [Min], the cache contains only results whose layers all belong
-// to main. If no result has a layer, Write writes nothing.
+// Write exports records as a cache in a registry or directory. The parameter main lists
+// the snapshots of the build result. In mode [Min], the cache contains only results whose
+// layers all belong to these snapshots. If no result has a layer, Write writes nothing.
 func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecord, main []*snapshot.Snapshot) error {
 	s, err := to.storage(ctx, x.Registry)
 	if err != nil {
@@ -71,8 +71,8 @@ type writer struct {
 }
 
 // layerID returns an id for comparing layers: layers with equal ids contain the same
-// changes. The id of a layer with a blob is its diffID. The id of another layer combines
-// the ids of its lower and upper file tree.
+// changes. The id of a layer with a blob is its diffID. Otherwise, the id combines the
+// ids of the file trees before and after the layer is applied.
 func layerID(l snapshot.Layer) string {
 	if l.Blob != nil {
 		return string(l.Blob.DiffID)
@@ -80,8 +80,8 @@ func layerID(l snapshot.Layer) string {
 	return string(l.Lower.ID() + l.Upper.ID())
 }
 
-// newRecord converts the record r to the format of a cache config. It does not set the
-// result.
+// newRecord converts the record r to the format of a cache config, without the layers of
+// its result.
 func newRecord(r solver.ChainRecord) cacheconfig.CacheRecord {
 	rec := cacheconfig.CacheRecord{Digest: r.Name}
 	for _, links := range r.Inputs {
@@ -94,8 +94,8 @@ func newRecord(r solver.ChainRecord) cacheconfig.CacheRecord {
 	return rec
 }
 
-// records adds records to the cache config. It creates the missing layer blobs of their
-// results.
+// records adds the given records to the cache config. It creates layer blobs that are
+// missing for the results of these records.
 func (w *writer) records(ctx context.Context, records []solver.ChainRecord) error {
 	defer track.Start(ctx, "preparing build cache for export", 0).Done()
 	for i, r := range records {
@@ -145,9 +145,9 @@ func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]llbsource.
 	return list, nil
 }
 
-// imported returns the layers of an imported result. The build did not fetch these layers.
-// id identifies the result. If the mode of the export excludes the result, imported
-// returns no layers.
+// imported returns the layers of a result that comes from an imported cache, and that the
+// build did not fetch. The parameter id identifies the result. If the mode of the export
+// excludes the result, imported returns no layers.
 func (w *writer) imported(id digest.Digest) ([]llbsource.RemoteLayer, error) {
 	res, err := w.x.Imports.find(id)
 	if err != nil {

@@ -60,14 +60,16 @@ type layerChain struct {
 	chained bool // whether the record lists all layers, and not only the top one
 }
 
-// NewImports returns [Imports] that search the given caches. s unpacks layers. warn is
-// called with an error text if a result cannot be fetched, once for each text.
+// NewImports returns [Imports] that search the given caches. The sources s unpack layers.
+// The function warn is called with an error text if a result cannot be fetched, once for
+// each text.
 func NewImports(caches []*Cache, s *llbsource.Sources, warn func(string)) *Imports {
 	return &Imports{caches: caches, sources: s, warn: warn, results: map[digest.Digest]layerChain{}, warnings: map[string]bool{}}
 }
 
-// Open reads the manifest and the config of a cache, but no layers. If f is an image, or an
-// index of images, it returns the inline cache of each image that has one.
+// Open reads the manifest and the config of the cache that f identifies, but no layers.
+// If f refers to an image or an index of images, Open returns the inline cache of each
+// image that has one.
 func Open(ctx context.Context, f From, c *registry.Client) ([]*Cache, error) {
 	s, err := f.storage(ctx, c)
 	if err != nil {
@@ -95,7 +97,7 @@ func Open(ctx context.Context, f From, c *registry.Client) ([]*Cache, error) {
 }
 
 // newCache returns a cache for [Imports] from its config and from the layers that its
-// manifest lists. from is the name of the cache in messages.
+// manifest lists, by digest. The parameter from is the name of the cache in messages.
 func newCache(s storage, from string, config *cacheconfig.CacheConfig, layers map[digest.Digest]ocispecs.Descriptor) *Cache {
 	c := &Cache{from: from, storage: s, config: config, layers: layers, records: map[digest.Digest][]int{}}
 	for i, r := range config.Records {
@@ -118,10 +120,10 @@ func (m *Imports) Find(name digest.Digest, inputs [][]solver.Link) []solver.Reco
 	return records
 }
 
-// linked reports whether a cached record has the wanted inputs. have[i] are the record's
-// links for input i, want[i] are the wanted links. For each i, one of the record's links
-// must have the selector of a wanted link and lead to one of the records of that wanted
-// link. n is the index of the cache.
+// linked reports whether a cached record has the wanted inputs. The parameters have and
+// want contain, for each input, the record's links and the wanted links. For each input,
+// one of the record's links must have the selector of a wanted link and lead to one of
+// the records in that wanted link. The parameter n is the index of the cache.
 func linked(n int, have [][]cacheconfig.CacheInput, want [][]solver.Link) bool {
 	return slices.EqualFunc(have, want, func(have []cacheconfig.CacheInput, want []solver.Link) bool {
 		return slices.ContainsFunc(have, func(h cacheconfig.CacheInput) bool {
@@ -164,8 +166,9 @@ func (m *Imports) Result(records []solver.Record) digest.Digest {
 	return id
 }
 
-// completeLayers returns an element for each layer of the cache config. The element is
-// true if the manifest of the cache lists the layer and all layers below it.
+// completeLayers reports for each layer of the cache config whether the manifest of the
+// cache lists this layer and all layers below it. The result has the same indexes as the
+// layers.
 func (c *Cache) completeLayers() []bool {
 	const present, missing = 1, 2
 	state := make([]uint8, len(c.config.Layers))
@@ -194,8 +197,9 @@ func (c *Cache) completeLayers() []bool {
 	return complete
 }
 
-// has reports whether the manifest lists all given layers. layers contains the indexes of
-// the layers in the config. If layers is empty, has returns false.
+// has reports whether the manifest of the cache lists all given layers. The parameter
+// layers contains indexes of layers in the cache config. If layers is empty, has returns
+// false.
 func (c *Cache) has(layers []int) bool {
 	for _, i := range layers {
 		if _, ok := c.layers[c.config.Layers[i].Blob]; !ok {
@@ -208,9 +212,10 @@ func (c *Cache) has(layers []int) bool {
 // older reports whether r is the zero value or was created before t.
 func (r layerChain) older(t time.Time) bool { return r.cache == nil || t.After(r.created) }
 
-// resolve sets r.layers to the descriptors of the result's layers. layers contains indexes
-// of layers in the cache config. If r.chained is set, it lists all layers of the result.
-// Otherwise, its only element is the top layer, and resolve adds the layers below.
+// resolve sets r.layers to the descriptors of the result's layers. The parameter layers
+// contains indexes of layers in the cache config. If r.chained is set, these are all
+// layers of the result. Otherwise, layers contains only the top layer, and resolve adds
+// the layers below it.
 func (r *layerChain) resolve(layers []int) {
 	all := r.cache.config.Layers
 	if !r.chained {
@@ -224,7 +229,7 @@ func (r *layerChain) resolve(layers []int) {
 	}
 }
 
-// id returns the id by which the solver refers to the result: a digest of the list of
+// id returns the solver's id of the result, which is a digest of the result's list of
 // layers.
 func (r layerChain) id() digest.Digest {
 	var b strings.Builder
@@ -255,8 +260,8 @@ func (r layerChain) blobs() ([]llbsource.RemoteLayer, error) {
 	return list, nil
 }
 
-// find returns the layers of a result. id identifies the result: [Imports.Result] has
-// returned it.
+// find returns the layers of the result with the given id, which [Imports.Result]
+// returned. If the id is unknown, find returns an error.
 func (m *Imports) find(id digest.Digest) (layerChain, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

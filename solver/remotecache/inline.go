@@ -26,8 +26,9 @@ type imageConfig struct {
 	Cache []byte `json:"moby.buildkit.cache.v0"`
 }
 
-// openInline reads the inline caches of an image or of all images of an index. data is the
-// manifest of the image or index.
+// openInline reads the inline caches of an image or of all images of an index. The
+// parameter data is the manifest of the image or index, and from is the name of the cache
+// in messages.
 func openInline(ctx context.Context, s storage, from string, data []byte) ([]*Cache, error) {
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -96,9 +97,10 @@ func inlineCache(ctx context.Context, s storage, from string, m manifest) (*Cach
 	return newCache(s, from, config, layers), nil
 }
 
-// inlineConfig extracts the inline cache from the image config data and converts it to a
-// cache config. layers are the layers in the image's manifest, which inlineConfig also
-// returns by digest. If the image has no inline cache, the results are nil.
+// inlineConfig extracts the inline cache from an image config and converts it to a cache
+// config. The parameter data is the image config, and layers are the layers in the
+// image's manifest. The second result contains these layers by digest. If the image has
+// no inline cache, both results are nil.
 func inlineConfig(data []byte, layers []ocispecs.Descriptor) (*cacheconfig.CacheConfig, map[digest.Digest]ocispecs.Descriptor, error) {
 	var img imageConfig
 	if err := json.Unmarshal(data, &img); err != nil {
@@ -126,9 +128,9 @@ func inlineConfig(data []byte, layers []ocispecs.Descriptor) (*cacheconfig.Cache
 	return &c, byDigest, nil
 }
 
-// Inline returns the inline cache to embed in the config of an image. main is the snapshot
-// of the image. The cache contains a record's result only if the image has all layers of
-// the result. If there is no such result, Inline returns nil.
+// Inline returns the inline cache to embed in the config of an image. The parameter main
+// is the snapshot of the image. The cache contains a record's result only if the image
+// has all layers of the result. If there is no such result, Inline returns nil.
 func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot) ([]byte, error) {
 	var layers []string
 	for _, l := range main.Layers() {
@@ -180,8 +182,8 @@ func (x *Exporter) layerIDs(r solver.ChainRecord) ([]string, error) {
 	return ids, err
 }
 
-// positions returns the index in list of each element of layers. Both contain layer ids.
-// If list lacks an element of layers, positions returns nil.
+// positions returns, for each element of layers, its index in list. Both parameters
+// contain layer ids. If list lacks one of the layers, positions returns nil.
 func positions(layers, list []string) []int {
 	var at []int
 	for _, l := range layers {

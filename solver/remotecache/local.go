@@ -106,8 +106,8 @@ func copyVerified(ctx context.Context, w io.Writer, r io.Reader, d ocispecs.Desc
 	return nil
 }
 
-// tag implements [storage]. As with BuildKit's clients, the manifest that had the tag is
-// removed from the index, but its blobs remain in the directory.
+// tag implements [storage]. Like BuildKit's clients, it removes the previous manifest
+// with the tag from the index, and leaves the blobs of that manifest in the directory.
 func (l *localStorage) tag(ctx context.Context, d ocispecs.Descriptor, data []byte) error {
 	if err := l.put(ctx, d, reader(data)); err != nil {
 		return err

@@ -48,14 +48,15 @@ type To struct {
 	IgnoreError bool
 }
 
-// String returns the name or the directory of the cache.
+// String returns the image reference or the directory of the cache.
 func (f From) String() string { return f.Ref + f.Src }
 
-// String returns the name or the directory of the cache.
+// String returns the image reference or the directory of the cache.
 func (t To) String() string { return t.Ref + t.Dest }
 
-// NewFrom parses the attributes of a cache import of type kind. The attributes are the
-// same as in BuildKit. Unknown attributes are errors.
+// NewFrom parses the attributes of a cache import, which are the same as in BuildKit. The
+// parameter kind is the type of the cache: "registry" or "local". Unknown attributes are
+// errors.
 func NewFrom(kind string, attrs map[string]string) (From, error) {
 	f := From{Type: kind}
 	err := parse(attrs, map[string]func(string) error{
@@ -80,8 +81,9 @@ func NewFrom(kind string, attrs map[string]string) (From, error) {
 	return f, nil
 }
 
-// NewTo parses the attributes of a cache export of type kind. The attributes are the same
-// as in BuildKit. Unknown attributes and unsupported values are errors.
+// NewTo parses the attributes of a cache export, which are the same as in BuildKit. The
+// parameter kind is the type of the cache: "registry", "local" or "inline". Unknown
+// attributes and unsupported values are errors.
 func NewTo(kind string, attrs map[string]string) (To, error) {
 	t := To{Type: kind, Mode: Min}
 	oci, image, compression, force := true, true, "gzip", false
@@ -118,7 +120,8 @@ func NewTo(kind string, attrs map[string]string) (To, error) {
 	return t, nil
 }
 
-// text returns a function that stores the value of an attribute in *dst.
+// text returns a function that parses an attribute with an arbitrary text as its value.
+// The function stores the value in *dst.
 func text(dst *string) func(string) error {
 	return func(v string) error { *dst = v; return nil }
 }
@@ -129,7 +132,7 @@ func boolean(dst *bool) func(string) error {
 	return func(v string) (err error) { *dst, err = strconv.ParseBool(v); return err }
 }
 
-// parse passes the value of each attribute to the function for the attribute. fields maps
+// parse calls a function with the value of each attribute. The parameter fields maps
 // attribute names to these functions. An attribute without a function is an error.
 func parse(attrs map[string]string, fields map[string]func(string) error) error {
 	for _, k := range slices.Sorted(maps.Keys(attrs)) {
@@ -175,8 +178,9 @@ func (t To) storage(ctx context.Context, c *registry.Client) (storage, error) {
 	return newRegistry(ctx, c, t.Ref, t.Insecure)
 }
 
-// newLocal returns the storage of a cache in a directory, for a tag or for the digest of a
-// manifest. If the tag is "", it is "latest".
+// newLocal returns the storage of a cache in an OCI layout directory. The cache is
+// selected by the digest d of its manifest or, if d is "", by its tag. If tag is "",
+// newLocal uses "latest".
 func newLocal(dir, tag string, d digest.Digest) storage {
 	if tag == "" {
 		tag = "latest"
@@ -184,8 +188,8 @@ func newLocal(dir, tag string, d digest.Digest) storage {
 	return &localStorage{dir: dir, ref: tag, digest: d}
 }
 
-// newRegistry returns the storage of a cache in a registry. ref is the image reference of
-// the cache.
+// newRegistry returns the storage of a cache in a registry. The parameter ref is the
+// image reference of the cache.
 func newRegistry(ctx context.Context, c *registry.Client, ref string, insecure bool) (storage, error) {
 	repo, err := c.Repository(ctx, ref, insecure)
 	if err != nil {

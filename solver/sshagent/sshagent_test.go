@@ -19,8 +19,8 @@ import (
 	"slipway/internal/fakeagent"
 )
 
-// dial returns a process's connection to the agent at socket, and a channel that is closed
-// when ReadOnly stops serving the connection.
+// dial returns the process's end of a connection to the agent at socket. It also returns
+// a channel that is closed when ReadOnly stops serving the connection.
 func dial(ctx context.Context, t *testing.T, socket string) (net.Conn, <-chan struct{}) {
 	t.Helper()
 	process, conn := net.Pipe()
