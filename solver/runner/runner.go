@@ -122,7 +122,7 @@ const (
 	NetworkHost
 )
 
-// MountKind is the kind of a mount.
+// MountKind specifies what is mounted, such as a file tree or a tmpfs.
 type MountKind uint8
 
 // These are the kinds of mounts. The zero value is invalid.

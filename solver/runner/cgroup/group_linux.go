@@ -87,8 +87,8 @@ func (h *hierarchy) split(all []setting) (own, others []setting) {
 }
 
 // addGroup creates the group of a step in hierarchy h, applies the limits to it and
-// adds it to g. In version 2, the device filter applies to a child of the group, so
-// that privileged processes can be in the group itself.
+// adds it to g, the groups of the step. In version 2, the device filter applies to a
+// child of the new group, so that privileged processes can be in the group itself.
 func (s *Set) addGroup(g *Group, h *hierarchy, step string, limits []setting) error {
 	dir, err := s.makeStep(h, step, limits)
 	if err != nil {
@@ -142,9 +142,9 @@ func (s *Set) makeStep(h *hierarchy, step string, limits []setting) (string, err
 	return "", &LimitError{name, fmt.Errorf("make a control group: %w (run slipway as root or by systemd-run --user --scope, or leave the limit out)", first)}
 }
 
-// enable enables controllers for groups in the set's directory below base. To do so, it
-// enables them in base, in the set's directory and, if the set has a parent, also in
-// all groups above base.
+// enable enables controllers for the version 2 groups of the set below the directory
+// base. It enables them in base and in the set's directory below base. If the set has a
+// parent, it first enables them in all groups above base.
 func (s *Set) enable(h *hierarchy, base string, controllers []string) error {
 	chain := []string{filepath.Join(base, s.name), base}
 	if s.parent != "" { // the groups above base may have been created by mkdir
@@ -217,7 +217,9 @@ func Remove(dirs []string) error {
 // The pauses between attempts double from 1 ms, to about one second in total.
 const removeAttempts = 10
 
-// remove removes a group and its children.
+// remove removes the group with directory dir and all groups below it. If a group is
+// busy, remove tries again, see removeAttempts. A group that does not exist is not an
+// error.
 func remove(dir string) error {
 	list, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {

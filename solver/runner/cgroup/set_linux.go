@@ -154,7 +154,8 @@ func (s *Set) restrict(h *hierarchy, dir string) error {
 }
 
 // deviceHierarchy returns the hierarchy that can filter devices: the version 1
-// hierarchy with the controller devices, or else version 2.
+// hierarchy with the controller devices or, if it is not mounted, the version 2
+// hierarchy.
 func (s *Set) deviceHierarchy() (*hierarchy, error) {
 	i := slices.IndexFunc(s.all, func(h hierarchy) bool { return slices.Contains(h.controllers, "devices") })
 	if i < 0 {

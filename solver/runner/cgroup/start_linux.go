@@ -56,8 +56,8 @@ func (g *Group) Start(cmd *exec.Cmd, privileged bool) (err error) {
 // that writes 0 to it enters the group.
 const tasksFile = "tasks"
 
-// members returns the groups that a process of the step enters. A privileged process
-// has no device filter.
+// members returns the groups that a process of the step must enter. If privileged is
+// set, they do not include the group with the device filter.
 func (g *Group) members(privileged bool) []membership {
 	first := g.filtered
 	if privileged {

@@ -40,7 +40,7 @@ type Files struct {
 // umask is the file mode creation mask of processes.
 const umask = 0o022
 
-// These errors correspond to EROFS and EISDIR and have the same texts.
+// These errors have the texts of the system call errors EROFS and EISDIR.
 var (
 	errReadOnly = errors.New("read-only file system")
 	errIsDir    = errors.New("is a directory")
@@ -116,8 +116,9 @@ func (f *Files) systemDirs() error {
 	return nil
 }
 
-// mountedNode returns the file or directory that is visible at a mount point. at is the
-// path of the mount point in the root. For a socket mount, the result is an empty file.
+// mountedNode returns the file or directory that is visible at the mount point of m.
+// The parameter at is the path of the mount point in the root. For a socket mount, the
+// result is an empty file.
 func (f *Files) mountedNode(ctx context.Context, m *runner.Mount, at string) (*tree.Node, error) {
 	switch m.Kind {
 	case runner.MountTree:
@@ -173,10 +174,11 @@ func (f *Files) take() ([]*tree.Node, error) {
 	return out, nil
 }
 
-// unmount removes a mount from the tree that e edits. At the path of the mount point,
-// it restores the node from original, the tree before the mount. If original does not
-// contain the path, unmount removes the mount point and, unless keepParents is set,
-// also its empty parents that original does not contain.
+// unmount removes a mount from the tree that the editor e contains. The parameter at is
+// the path of the mount point, and original is the tree before the mount. If original
+// contains this path, unmount restores its node. Otherwise it removes the mount point
+// and, unless keepParents is set, also its empty parents that original does not
+// contain.
 func unmount(e *tree.Editor, at string, original *tree.Node, keepParents bool) error {
 	if old := original.Get(at); old != nil {
 		return e.Put(at, old)
@@ -196,7 +198,7 @@ func unmount(e *tree.Editor, at string, original *tree.Node, keepParents bool) e
 // root and has the current time.
 func (f *Files) Meta(mode uint32) tree.Meta { return tree.Meta{Mode: mode, ModTime: f.Now().UTC()} }
 
-// recordAccess checks a path that a process uses with [Runner].CheckPath and stores the
+// recordAccess calls [Runner].CheckPath for a path that a process uses. It stores the
 // first error, which makes the step fail.
 func (f *Files) recordAccess(at string) {
 	if f.err == nil && f.checkPath != nil {
@@ -237,8 +239,8 @@ func (f *Files) Find(op, name string, last bool) (*tree.Node, error) {
 	return n, nil
 }
 
-// Read returns the content of the regular file name. It follows symbolic links and
-// acquires the lock.
+// Read returns the content of a regular file. name is its path, in which symbolic links
+// are followed. Read acquires the lock.
 func (f *Files) Read(name string) ([]byte, error) {
 	f.Lock()
 	defer f.Unlock()

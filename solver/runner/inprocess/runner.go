@@ -79,7 +79,8 @@ func (r *Runner) Open(ctx context.Context, s *runner.Sandbox) (runner.Container,
 	return c, nil
 }
 
-// open returns a container for a sandbox. The container's context ends with ctx.
+// open returns a container for a sandbox. When ctx is canceled, the processes of the
+// container are canceled as well.
 func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error) {
 	f, err := r.files(ctx, s)
 	if err != nil {

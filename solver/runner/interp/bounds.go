@@ -71,7 +71,8 @@ type heapContext struct {
 	calls atomic.Uint32 // number of calls to Err
 }
 
-// withHeapLimit returns a [heapContext] for a script that starts now.
+// withHeapLimit returns a context for a script that is about to start. The context ends
+// when the heap has grown by more than maxHeap from its current size.
 func withHeapLimit(ctx context.Context) context.Context {
 	return &heapContext{Context: ctx, base: heapSize()}
 }

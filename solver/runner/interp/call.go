@@ -135,10 +135,11 @@ func (c *call) each(fn func(arg string) error) error {
 	return nil
 }
 
-// eachWritable is like each, but for arguments that fn changes. It calls fn with each
-// argument and its path, resolved by ResolveWritable. The files of the process are
-// locked while fn runs. If last is set, a symbolic link in the last component is
-// followed, too.
+// eachWritable calls fn for each argument of the tool, for a tool that changes the file
+// that an argument names. The parameter at of fn is the path of that file, resolved by
+// ResolveWritable. If last is set, a symbolic link in the last component is followed,
+// too. The files of the process are locked while fn runs. Errors are handled as in
+// each.
 func (c *call) eachWritable(last bool, fn func(arg, at string) error) error {
 	return c.each(func(arg string) error {
 		c.Lock()

@@ -115,9 +115,10 @@ func (f *files) open(name string, flag int) (io.ReadWriteCloser, error) {
 	return h, f.Write(name, h.out.Bytes())
 }
 
-// takeSource returns the rewritten text of a sourced script and deletes it from f. The
-// argument name is the replacement for the path of the script, see rewriteSourced. The
-// interpreter opens it only once.
+// takeSource returns the rewritten text of a sourced script and removes it from the
+// stored texts, because the interpreter opens the script only once. name is the
+// replacement for the path of the script, see rewriteSourced. If no text is stored for
+// name, takeSource returns false.
 func (f *files) takeSource(name string) (string, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

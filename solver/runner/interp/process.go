@@ -115,7 +115,8 @@ func exitCode(err error) (int, error) {
 	return 0, err
 }
 
-// absolute returns name if it is absolute, and otherwise the path of name in dir.
+// absolute returns name unchanged if it is an absolute path, and otherwise joins it to
+// the directory dir.
 func absolute(dir, name string) string {
 	if path.IsAbs(name) {
 		return name

@@ -167,8 +167,9 @@ func beginsWithTilde(word *syntax.Word) bool {
 	return false
 }
 
-// insertCheck inserts a command substitution at the beginning of an assigned value. The
-// substitution checks the size of all variables before the value is expanded.
+// insertCheck inserts a command substitution at the beginning of value, the right side
+// of an assignment. When the shell expands the value, the substitution first checks the
+// total size of all variables.
 func (w *rewriter) insertCheck(value *syntax.Word) {
 	if value == nil || len(value.Parts) == 0 || value.Lit() != "" {
 		return

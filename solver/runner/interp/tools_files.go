@@ -186,8 +186,8 @@ func ln(_ context.Context, c *call) error {
 	})
 }
 
-// cp copies files, and directories with -r, -R or -a. With -p or -a, copies have the
-// owner, mode and time of the source. Otherwise they belong to root and have the
+// cp copies files and, with -r, -R or -a, also directories. With -p or -a, copies have
+// the owner, mode and time of the source. Otherwise they belong to root and have the
 // current time.
 func cp(_ context.Context, c *call) error {
 	preserve := c.has('a') || c.has('p')

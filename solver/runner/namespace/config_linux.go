@@ -80,8 +80,8 @@ type mount struct {
 	Size  int64 // of a tmpfs in bytes; 0 is no limit
 }
 
-// network writes /etc/hosts and /etc/resolv.conf of the container and adds the mounts
-// of these files. The container has the name servers of the host.
+// network writes /etc/hosts and /etc/resolv.conf for the container and adds bind mounts
+// of the two files. The container uses the name servers of the host.
 func (c *container) network() error {
 	hosts := "127.0.0.1\tlocalhost " + c.conf.Hostname + "\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 	for _, h := range c.box.Hosts {
@@ -103,9 +103,9 @@ func (c *container) network() error {
 	return nil
 }
 
-// stubs records in c.stub the paths of the root that exist only as mount points or as
-// their parents. These paths are not part of the result. stubs also resolves links in
-// the targets of mounts.
+// stubs records in c.stub which mount points, and which of their parents, do not exist
+// in the root. These paths are created for the mounts only, so they are not part of the
+// result. stubs also resolves links in the targets of mounts.
 //
 // Upstream: /proc, /dev and /sys are part of the result, unless something is mounted
 // below them.
@@ -128,8 +128,10 @@ func (c *container) stubs() error {
 	return nil
 }
 
-// addStubs records the mount point name in c.stub if it does not exist in the root.
-// Unless [runner.Sandbox.KeepMountParents] is set, it also records the missing parents.
+// addStubs records in c.stub that a mount point is created for a mount, unless it
+// exists in the root. name is the path of the mount point. Unless
+// [runner.Sandbox.KeepMountParents] is set, addStubs also records the parents that do
+// not exist.
 func (c *container) addStubs(name string) {
 	for ; name != "" && name != "."; name = path.Dir(name) {
 		if c.root.Get(name) == nil {

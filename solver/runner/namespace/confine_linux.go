@@ -93,8 +93,8 @@ func setID(call uintptr, allThreads func(r, e, s int) error, id int) error {
 	return nil
 }
 
-// userError returns the error for a process of a user other than root in a user
-// namespace that maps only root.
+// userError returns the error for a process that cannot run as a user other than root,
+// because its user namespace maps only root.
 func (c *config) userError() error {
 	return fmt.Errorf("run as %d:%d: the user namespace has no user but root (install newuidmap and add ranges to /etc/subuid and /etc/subgid)", c.UID, c.GID)
 }

@@ -201,9 +201,9 @@ func answer(arg string) any {
 	return "unknown"
 }
 
-// probe runs /bin/probe in a new process and returns its answers by question. If change
-// is not nil, it may modify the process first. Without questions, probe only installs
-// /bin/probe in the root.
+// probe runs /bin/probe in a new process and returns a map from each question to its
+// answer. If change is not nil, it may modify the process first. Without questions,
+// probe only installs /bin/probe in the root.
 func (w *fixture) probe(t *testing.T, change func(*runner.Process), questions ...string) map[string]string {
 	t.Helper()
 	if w.root.Get("bin/probe") == nil {
@@ -222,7 +222,8 @@ func (w *fixture) probe(t *testing.T, change func(*runner.Process), questions ..
 	return answers(out)
 }
 
-// answers parses the output of /bin/probe and returns its answers by question.
+// answers parses the output of /bin/probe and returns a map from each question to its
+// answer.
 func answers(out string) map[string]string {
 	list := map[string]string{}
 	for line := range strings.Lines(out) {
@@ -302,8 +303,9 @@ func TestPrivileges(t *testing.T) {
 	}
 }
 
-// TestSetuid checks that setuid programs and file capabilities work in steps of root
-// and of other users, and that no program gets more than the default capabilities.
+// TestSetuid checks that setuid programs and file capabilities work in steps that run
+// as root or as another user, and that no program gets more than the default
+// capabilities.
 func TestSetuid(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

@@ -47,8 +47,8 @@ type container struct {
 	inUse    bool     // see isInUse
 }
 
-// prepare prepares the mounts of the container and sets the part of the configuration
-// that all processes have in common.
+// prepare sets c.conf, the configuration that all processes of the container share, and
+// creates what the mounts need on the host.
 func (c *container) prepare() error {
 	c.stub = map[string]bool{}
 	c.conf = config{
@@ -81,8 +81,9 @@ func (c *container) prepare() error {
 	return c.stubs()
 }
 
-// mount prepares mount i of the sandbox on the host, for example with the directories
-// of an overlay. It returns the mount for the init process.
+// mount prepares the mount with the index i in the sandbox: it creates what the mount
+// needs on the host, for example the directories of an overlay. It returns the mount
+// for the init process.
 func (c *container) mount(i int) (mount, error) {
 	m := &c.box.Mounts[i]
 	out := mount{Target: m.Target, ReadOnly: m.ReadOnly}
@@ -130,9 +131,10 @@ func isFile(m *runner.Mount) (bool, error) {
 	return err == nil && !info.IsDir(), errors.Join(err, f.Close())
 }
 
-// overlay prepares the mount of a tree. In the directory dir, it creates the
-// directories of an overlay or, if the runner copies trees, a copy of the tree. It adds
-// their paths to out, the mount for the init process, and returns it.
+// overlay prepares the mount m, which shows a tree. In the directory dir, it creates
+// the directories of an overlay or, if the runner copies trees, a copy of the tree. It
+// returns out, the mount for the init process, completed with the paths of these
+// directories.
 func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, error) {
 	at, src, err := m.Resolve(m.Tree)
 	if err != nil {
@@ -189,8 +191,9 @@ func (c *container) trees(results bool, selected func(*runner.Mount) bool) ([]*t
 // Tree implements [runner.Container].
 func (c *container) Tree(i int) (*tree.Node, error) { return c.read(i, false) }
 
-// read returns the current tree of mount i. If results is set, the upper directory of
-// the mount may later become a layer. Set it only if no process is left.
+// read returns the current tree of the mount with the index i in the sandbox. If
+// results is set, the upper directory of the mount may later become a layer. Set it
+// only if all processes have ended.
 func (c *container) read(i int, results bool) (*tree.Node, error) {
 	m := &c.box.Mounts[i]
 	switch m.Kind {

@@ -77,10 +77,10 @@ func changeTime(info fs.FileInfo) time.Time {
 	return time.Unix(st.Ctim.Unix())
 }
 
-// readCopy reads the tree in dir, a copy of base in which processes have run. Files
-// that are older than the mark file are unchanged, so it does not read them again. The
-// result contains base and the tree that was read, without stubs: mount points that the
-// processes did not use.
+// readCopy reads the tree in dir, a copy of base in which processes have run. It does
+// not read files again that are older than the mark file, which was written after the
+// copy was made. The result contains base and the tree after the step, without the
+// paths in stubs that are unused mount points.
 func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stubs map[string]bool) (*upperDir, error) {
 	mark, err := os.Stat(markFile(dir))
 	if err != nil {
@@ -121,10 +121,11 @@ type copyReader struct {
 	same map[string]*tree.Node // unchanged nodes of base by path; entries of a directory may have changed
 }
 
-// tree converts the directory current of the copy to a directory of the result, using
-// the unchanged nodes of base. at is the path of both. It leaves out unused mount
-// points and 0/0 character devices (whiteouts), which no process could create in an
-// overlay. It adds the nodes of base that could not be copied.
+// tree returns the result for one directory of a copy: current is the directory after
+// the step, base is the same directory before it, and the parameter at is its path. For
+// unchanged files, the result contains the nodes of base. It lacks unused mount points
+// and 0/0 character devices (whiteouts), which no process could create in an overlay.
+// It includes the nodes of base that could not be copied.
 func (c *copyReader) tree(base, current *tree.Node, at string) *tree.Node {
 	below := func(name string) *tree.Node {
 		if base == nil || base.Kind() != tree.Dir {

@@ -77,8 +77,8 @@ mknod /fresh/dir/whiteout c 0 0 2>/dev/null; chmod 600 /dir/a; ln /a /a2; echo x
 	}
 }
 
-// TestCopiedRootMode checks that a writable root has mode 0755 when it is copied, as on
-// an overlay.
+// TestCopiedRootMode checks that a copied root has mode 0755 if it is writable, like a
+// root on an overlay.
 func TestCopiedRootMode(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

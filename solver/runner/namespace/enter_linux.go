@@ -236,7 +236,9 @@ func Privileged() bool {
 	return err == nil && os.Geteuid() == 0 && sets[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
 }
 
-// available implements [Available] for an architecture, given its GOARCH name.
+// available returns nil if steps can run in namespaces on this machine, and otherwise
+// the reason why they cannot. goarch is the GOARCH name of the architecture whose
+// system calls the seccomp filter must know.
 func available(ctx context.Context, goarch string) error {
 	if _, err := nativeCalls(goarch); err != nil {
 		return fmt.Errorf("namespaces: %w", err)

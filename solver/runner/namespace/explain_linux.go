@@ -60,8 +60,10 @@ const maxInterpreters = 5
 // does not find a reason, it returns err.
 func explainExec(file string, err error) error { return explain(file, err, maxInterpreters) }
 
-// explain implements [explainExec]. depth is the maximum number of script interpreters
-// to follow.
+// explain returns the reason why executing an existing file failed with err, or err if
+// it finds no reason. If the file is a script, explain also examines its interpreter,
+// which may be a script itself. depth is the maximum number of files to examine in this
+// way.
 func explain(file string, err error, depth int) error {
 	head, ok := headOf(file)
 	if !ok || depth == 0 {
@@ -96,8 +98,9 @@ func headOf(file string) ([]byte, bool) {
 	return head[:n], true
 }
 
-// explainScript explains why a script was not executed. line starts with its first
-// line, without "#!".
+// explainScript returns the reason why executing a script failed with err. line starts
+// with the first line of the script, without "#!". depth limits how many interpreters
+// are examined if the interpreter is a script itself.
 func explainScript(line []byte, err error, depth int) error {
 	text, _, _ := strings.Cut(string(line), "\n")
 	words := strings.Fields(text)
@@ -163,8 +166,8 @@ func loaderOf(file string) (string, error) {
 	return "", nil
 }
 
-// explainFormat explains why the kernel does not execute a file that starts with head
-// (ENOEXEC).
+// explainFormat returns the reason why the kernel cannot execute a file because of its
+// format (ENOEXEC). head contains the first bytes of the file.
 func explainFormat(head []byte) error {
 	const markUTF8 = "\xef\xbb\xbf"
 	switch text := string(head); {
@@ -186,8 +189,9 @@ func explainFormat(head []byte) error {
 	return errors.New("it is neither a program nor, without #! at its start, a script")
 }
 
-// explainMachine explains why this machine does not execute an ELF program that starts
-// with head. In most cases, the program is for another architecture.
+// explainMachine returns the reason why this machine cannot execute an ELF program,
+// usually that the program is for another architecture. head contains the first bytes
+// of the program.
 func explainMachine(head string) error {
 	for _, m := range machines() {
 		h := string(m.header())

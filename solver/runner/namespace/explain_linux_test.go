@@ -82,7 +82,7 @@ func execCases() []execCase {
 }
 
 // TestExecErrors checks that the error for a program that the kernel does not execute
-// explains why, including file capabilities and modes.
+// names the reason, for example file capabilities or a missing execute permission.
 func TestExecErrors(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

@@ -84,8 +84,8 @@ func TestLimitOfMemory(t *testing.T) {
 	}
 }
 
-// TestGroups checks to which control groups a process belongs, depending on its
-// privileges, limits and the parent of groups.
+// TestGroups checks to which control groups a process belongs. This depends on its
+// privileges, its limits and the configured parent group (--cgroup-parent).
 func TestGroups(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	if isRootless(t) || usesRuntime() {

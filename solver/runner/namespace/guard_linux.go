@@ -34,8 +34,8 @@ const guardFile = 3
 // The parent-death signal of a step is not sufficient: the kernel clears it when the
 // process changes its user or executes a setuid program, such as su and sudo.
 //
-// The guard may signal steps of any user, because it is root of the user namespace in
-// which all steps run. Safe for concurrent use.
+// The guard may signal steps that run as any user, because it is root of the user
+// namespace in which all steps run. Safe for concurrent use.
 type guard struct {
 	mu     sync.Mutex
 	socket *os.File        // the builder's end; nil unless the guard is running

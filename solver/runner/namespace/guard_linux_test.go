@@ -22,9 +22,10 @@ import (
 )
 
 // endlessVar is the environment variable that makes TestEndless run a step that does
-// not end by itself. Its value is the kind of step. An orphan has no parent-death
-// signal, so only the guard can kill it. An unguarded step is not registered with the
-// guard, so only the parent-death signal can kill it.
+// not end by itself. Its value is the kind of step: "orphan", "unguarded", or any other
+// text for an ordinary step. An orphan has no parent-death signal, so only the guard
+// can kill it. An unguarded step is not registered with the guard, so only the
+// parent-death signal can kill it.
 const (
 	endlessVar = "SLIPWAY_TEST_ENDLESS"
 	orphan     = "orphan"

@@ -25,9 +25,9 @@ func reportOverlay(merged string) error {
 	return err
 }
 
-// takeReports removes reports about overlays from the output of an init process and
-// stores their device numbers. It returns the rest of the output: an error text, or
-// nothing.
+// takeReports removes reports about overlays from text, the output of an init process.
+// It appends the device number in each report to c.overlays, and returns the rest of
+// the text: an error, or nothing.
 func (c *container) takeReports(text []byte) []byte {
 	for {
 		rest, ok := bytes.CutPrefix(text, []byte(reportMark))

@@ -247,7 +247,8 @@ func (c *config) environ() []string {
 	return env
 }
 
-// getenv returns the value of the variable name in env, or "" if it is not set.
+// getenv returns the value of a variable in env, a list of NAME=VALUE. If the variable
+// is not set, getenv returns "".
 func getenv(env []string, name string) string {
 	for _, kv := range env {
 		if v, ok := strings.CutPrefix(kv, name+"="); ok {

@@ -21,9 +21,9 @@ type upperDir struct {
 }
 
 // saveLayer renames an upper directory to the directory of the layer that it
-// represents, so that the changes of a step need not be written a second time. If the
-// upper directory does not fit the layer that [Runner.layer] would write, saveLayer
-// does nothing.
+// represents, so that the changes of a step need not be written a second time. It does
+// nothing if the layer is empty or already has a directory, or if the upper directory
+// does not match what [Runner.layer] would write.
 func (r *Runner) saveLayer(w *upperDir) error {
 	want := r.overlayOf(w.base, w.out)
 	dir := r.layerDir(tree.Layer{Lower: w.base, Upper: w.out}.Ref())
@@ -44,11 +44,11 @@ func (r *Runner) saveLayer(w *upperDir) error {
 	return err
 }
 
-// fits reports whether upper, a directory in the upper directory of the overlay, can
-// become layer, the same directory in the layer. at is the path of both. upper must
-// contain everything in layer. If the lower tree has a directory at this path, upper
-// must not be opaque. Further entries of upper, such as mount points, are allowed,
-// because trim removes them.
+// fits reports whether upper, a directory in the upper directory of an overlay, can
+// become layer, the same directory in the layer. The parameter at is the path of this
+// directory. upper must contain everything in layer. If the lower tree has a directory
+// at this path, upper must not be opaque. Further entries of upper, such as mount
+// points, are allowed, because trim removes them.
 func (w *upperDir) fits(upper, layer *tree.Node, at string) bool {
 	m := upper.Meta()
 	m.ModTime = layer.Meta().ModTime
@@ -72,9 +72,11 @@ func (w *upperDir) fits(upper, layer *tree.Node, at string) bool {
 	return true
 }
 
-// trim removes entries that are not part of the layer, and sets the times of
-// directories to those in the layer. It also removes opaque marks, which the kernel
-// sets on new directories, because the marks could hide entries of another lower tree.
+// trim removes the entries of dir, a directory in the upper directory, that the layer
+// does not contain, and sets the times of directories to those in the layer. have and
+// want are the nodes of dir in the upper directory and in the layer, and the parameter
+// at is its path. trim also removes opaque marks, which the kernel sets on new
+// directories, because the marks could hide entries of another lower tree.
 //
 // The step has ended, but it may have passed an open directory to a process of another
 // step, which can replace directories with links. trim therefore uses [os.Root] instead

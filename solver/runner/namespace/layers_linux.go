@@ -154,8 +154,8 @@ func (r *Runner) omits(n *tree.Node) bool {
 	return r.noDevices && (n.Kind() == tree.CharDevice || n.Kind() == tree.BlockDevice)
 }
 
-// withoutDevices returns a copy of a tree without the nodes that [Runner.omits]
-// reports.
+// withoutDevices returns a copy of a tree without devices if this process cannot create
+// devices. Otherwise it returns the tree unchanged.
 func (r *Runner) withoutDevices(n *tree.Node) *tree.Node {
 	if !r.noDevices || n.Kind() != tree.Dir {
 		return n
@@ -175,8 +175,9 @@ func (r *Runner) withoutDevices(n *tree.Node) *tree.Node {
 	return newDir(n.Meta(), entries)
 }
 
-// newDir returns a directory with entries that come from other directories, and whose
-// names are therefore valid. It panics if a name is invalid.
+// newDir returns a directory with the given metadata and entries. The entries must come
+// from other directories, so that their names are valid. newDir panics if a name is
+// invalid.
 func newDir(m tree.Meta, entries []tree.Entry) *tree.Node {
 	n, err := tree.NewDir(m, entries)
 	if err != nil {
@@ -186,8 +187,8 @@ func newDir(m tree.Meta, entries []tree.Entry) *tree.Node {
 }
 
 // readUpper reads upper, the upper directory of an overlay over the tree base. The
-// result contains both, and the tree that the overlay shows without stubs: mount points
-// that the processes did not use.
+// result contains both, and the tree that processes saw in the overlay, without the
+// paths in stubs that are unused mount points.
 func (r *Runner) readUpper(ctx context.Context, base *tree.Node, upper string, stubs map[string]bool) (*upperDir, error) {
 	made, err := os.Stat(filepath.Dir(upper))
 	if err != nil {
@@ -209,8 +210,9 @@ func (r *Runner) readUpper(ctx context.Context, base *tree.Node, upper string, s
 }
 
 // metaOver returns a function for [tree.HostReader.Meta]. If the runner can only create
-// files that belong to root, the function replaces their owners with the owners of the
-// same paths in base.
+// files that belong to root, the function restores the original owners: it copies the
+// owner of each file from the file with the same path in base, the tree before the
+// step.
 func (r *Runner) metaOver(base *tree.Node) func(tree.HostFile) tree.Meta {
 	return func(f tree.HostFile) tree.Meta {
 		if old := base.Get(f.Path); r.oneOwner && old != nil {
@@ -229,8 +231,9 @@ type upperReader struct {
 	created time.Time       // creation time of the upper directory
 }
 
-// apply applies the changes in the directory upper to the directory base and returns
-// the resulting directory. at is the path of both.
+// apply applies the changes in upper, a directory in the upper directory of an overlay,
+// to base, the same directory before the step. It returns the resulting directory. The
+// parameter at is the path of this directory.
 func (o *upperReader) apply(base, upper *tree.Node, at string) *tree.Node {
 	entries := map[string]*tree.Node{}
 	if base != nil && base.Kind() == tree.Dir && !o.opaque[at] {
@@ -272,11 +275,13 @@ func (o *upperReader) isStub(name string, n *tree.Node) bool {
 	return o.stubs[name] && (n.Kind() == tree.Dir && len(n.Entries()) == 0 || n.Kind() == tree.File && n.Blob().Size == 0)
 }
 
-// restoreTime returns base instead of n if the two directories differ only in a time
-// that no process has set. Both have the path at. The time of a directory changes when
-// mount points are created and removed in it. The time of the root always changes,
-// because its upper directory is new. If the time of n is before the creation of the
-// upper directory, a process has set it, so restoreTime returns n.
+// restoreTime returns the directory to use in the result: n, as it was read, or base,
+// the same directory before the step. It returns base if the two differ only in a
+// modification time that no process has set. The time of a directory changes when mount
+// points are created and removed in it. The time of the root always changes, because
+// its upper directory is new. A time before the creation of the upper directory must
+// come from a process, so restoreTime then returns n. The parameter at is the path of
+// the directory.
 func (o *upperReader) restoreTime(base, n *tree.Node, at string) *tree.Node {
 	if base != nil && base.Kind() == tree.Dir && (at == "" || hasStub(o.stubs, at)) && equalExceptTime(base, n) && !n.Meta().ModTime.Before(o.created) {
 		return base

@@ -49,7 +49,7 @@ func (c *config) mounts() error {
 }
 
 // mountAll creates the process's mounts for which selected returns true. It reports
-// whether there were any.
+// whether selected returned true for any mount.
 func (c *config) mountAll(selected func(*mount) bool) (found bool, err error) {
 	for i := range c.Mounts {
 		if m := &c.Mounts[i]; selected(m) {
@@ -73,7 +73,8 @@ func (c *config) mountRoot(m *mount) error {
 	return err
 }
 
-// mount creates a mount of the process other than its root.
+// mount creates the mount m, which is not the root: it creates the mount point if
+// necessary, and mounts a tmpfs or the source of m there.
 func (c *config) mount(m *mount) error {
 	mode := c.tmpfsMode(m)
 	at, err := c.target(m.Target, m.File)
@@ -98,9 +99,9 @@ func (c *config) mount(m *mount) error {
 	return c.show(m, procfd.Path(at.Fd()), c.restrictions(m))
 }
 
-// show mounts the source of m at the path at with the mount attributes attr
-// (MOUNT_ATTR_*). No other process may be able to change that path. It is, for example,
-// the path of a descriptor.
+// show mounts the source of m at the path given by the parameter at, with the mount
+// attributes attr (MOUNT_ATTR_*). No other process may be able to change this path, so
+// callers usually pass the path of an open file (/proc/self/fd/N).
 func (c *config) show(m *mount, at string, attr uint64) error {
 	src, err := c.source(m)
 	if err != nil {
@@ -110,11 +111,11 @@ func (c *config) show(m *mount, at string, attr uint64) error {
 	return c.bind(procfd.Path(src.Fd()), at, attr)
 }
 
-// restrictions returns the attributes (MOUNT_ATTR_*) for a mount. It forbids opening
-// device files (nodev) unless the process is insecure or its control group filters
-// devices. With an OCI runtime, it does so for bind mounts only. Without nodev, a
-// process could use any device of the host through device files that are in the image
-// or that it creates.
+// restrictions returns the attributes (MOUNT_ATTR_*) for a mount. They include nodev,
+// which forbids opening device files, unless the process is insecure or its control
+// group filters devices. With an OCI runtime, only bind mounts get nodev. Without
+// nodev, a process could use any device of the host through device files that are in
+// the image or that it creates.
 //
 // Upstream: setuid programs work in trees and cache mounts.
 func (c *config) restrictions(m *mount) uint64 {
@@ -169,8 +170,9 @@ func (c *config) source(m *mount) (*os.File, error) {
 	return openIn(m.Merged, m.Source)
 }
 
-// openIn opens the path name below the directory dir with O_PATH. Symbolic links do not
-// lead out of dir, even if other processes change them concurrently.
+// openIn opens a file or directory below dir, a directory of the host, with O_PATH.
+// name is its path relative to dir. Symbolic links do not lead out of dir, even if
+// other processes change them concurrently.
 func openIn(dir, name string) (*os.File, error) {
 	if path.Join("/", name) == "/" {
 		return os.OpenFile(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
@@ -201,10 +203,11 @@ func openInRoot(root *os.File, name string) (*os.File, error) {
 	return pathrs.OpenatInRoot(root, name) // before Linux 5.6, or while directories are moved
 }
 
-// bind makes src, a file or directory, visible at the path at. The attributes attr
-// (MOUNT_ATTR_*) apply to this mount and to the mounts below src. bind first mounts src
-// in the private directory and sets the attributes there. This is impossible at the
-// final path, because the path of a descriptor leads to the file below the new mount.
+// bind mounts src, a file or directory, at the path given by the parameter at. The
+// attributes attr (MOUNT_ATTR_*) apply to this mount and to all mounts below src. bind
+// sets them on a temporary mount of src in the private directory. It could not set them
+// after mounting src at the final path: that path may be /proc/self/fd/N, which still
+// leads to the file below the new mount.
 func (c *config) bind(src, at string, attr uint64) error {
 	staged, err := c.stage(src, attr)
 	if err != nil {
@@ -249,8 +252,8 @@ func makeFile(dir *os.File, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// checkMountPoint returns an error if an open mount point is in a proc file system,
-// unless the path name of the mount point is one of replaceableFiles.
+// checkMountPoint returns an error if the open mount point at is in a proc file system.
+// name is the path of the mount point. Mount points in replaceableFiles are allowed.
 //
 // Upstream: runc allows mounts over the files that lxcfs replaces, such as
 // /proc/meminfo.
@@ -268,8 +271,8 @@ func checkMountPoint(at *os.File, name string) error {
 // errInProc is the error for a mount point inside /proc.
 var errInProc = errors.New("cannot be mounted because it is inside /proc")
 
-// replaceableFiles returns the files in /proc that may be mount points, because they
-// only contain information.
+// replaceableFiles returns the files in /proc over which an image or step may mount
+// something. They only contain information about the system, such as /proc/meminfo.
 func replaceableFiles() []string {
 	return []string{
 		"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat", "/proc/swaps", "/proc/uptime", "/proc/loadavg",

@@ -37,8 +37,9 @@ func emulateOldKernel() error {
 	return nil
 }
 
-// TestOldKernel runs the tests of mounts a second time as on an older kernel. This
-// requires root, because other users cannot install the seccomp filter.
+// TestOldKernel runs the tests of mounts again in a process that behaves as on a kernel
+// before Linux 5.6. This requires root, because other users cannot install the seccomp
+// filter.
 func TestOldKernel(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	if isRootless(t) {

@@ -70,10 +70,11 @@ func (c *config) stage(src string, attr uint64) (string, error) {
 	return at, err
 }
 
-// stageOne implements [config.stage] on kernels before Linux 5.12, which can change the
-// attributes of only one mount. It therefore leaves out the mounts below src. In a user
-// namespace the kernel may reject this, because it would reveal the files that these
-// mounts hide. stageOne then includes them.
+// stageOne mounts src at the path given by the parameter at on kernels before Linux
+// 5.12, which can set the attributes attr on only one mount. It therefore leaves out
+// the mounts below src. In a user namespace the kernel may reject this, because it
+// would reveal the files that these mounts hide. stageOne then includes these mounts,
+// but does not set the attributes on them.
 func stageOne(src, at string, attr uint64) error {
 	if err := unix.Unmount(at, unix.MNT_DETACH); err != nil {
 		return err

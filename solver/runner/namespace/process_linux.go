@@ -84,8 +84,9 @@ func (x *process) hasEnded() bool {
 	}
 }
 
-// configure sets x.conf, the configuration that the builder sends to the init process
-// of x.
+// configure sets x.conf, the configuration that the builder sends to the init process:
+// the configuration of the container, completed with the user, working directory and
+// limits of the process x.
 func (x *process) configure() error {
 	c := x.c
 	x.conf = c.conf
@@ -240,10 +241,10 @@ func (x *process) register() error {
 	return x.c.openSpaces(x.cmd.Process.Pid)
 }
 
-// command sets x.cmd to the command that starts the init process of x. For a process
-// that joins, it moves this thread to the namespaces of the container, except for the
-// mount namespace. Until the init process joins that one as well, every path leads to
-// files of the host, including the path of the program.
+// command sets x.cmd to the command that starts the init process of x. If x joins a
+// container, command moves this thread to the namespaces of the container, except for
+// the mount namespace. The init process itself joins the mount namespace later, so the
+// path of its program leads to a file of the host.
 func (x *process) command(config, errorPipe *os.File) error {
 	program, err := x.c.r.program.open()
 	if err != nil {
@@ -378,8 +379,9 @@ func (x *process) Resize(rows, cols uint16) error {
 	return x.term.resize(rows, cols)
 }
 
-// exitCode returns the exit code for a result of [exec.Cmd.Wait]: 128 plus the signal
-// number if a signal ended the process. Any other error is returned.
+// exitCode converts err, the result of [exec.Cmd.Wait], to the exit code of the
+// process. If a signal ended the process, the code is 128 plus the signal number. If
+// err does not contain an exit status, exitCode returns it.
 func exitCode(err error) (int, error) {
 	var exit *exec.ExitError
 	if err == nil {

@@ -24,7 +24,9 @@ type program struct {
 	file *os.File // nil until the first process starts
 }
 
-// open returns the file to execute. It stays open until p is closed.
+// open returns the file that init processes execute. On the first call it opens a
+// read-only view of this program or, if that fails, a sealed copy. The file stays open
+// until p is closed.
 func (p *program) open() (*os.File, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

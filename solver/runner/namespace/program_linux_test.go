@@ -109,8 +109,8 @@ func TestProgramCopies(t *testing.T) {
 	}
 }
 
-// TestProgramFails checks that no process starts if the file for init processes cannot
-// be used.
+// TestProgramFails checks that starting a process fails if the file that init processes
+// execute is closed.
 func TestProgramFails(t *testing.T) {
 	w := newFixture(t)
 	closed, err := os.Open("/dev/null")

@@ -229,9 +229,9 @@ func changedPaths(t *testing.T, a, b *tree.Node) string {
 	return strings.Join(list, " ")
 }
 
-// TestSystemDirs checks that every result contains /proc, /dev and /sys. A missing
-// directory that is created as the parent of a mount point, even /dev, remains only
-// with KeepMountParents.
+// TestSystemDirs checks that every result contains /proc, /dev and /sys, even if the
+// image lacks them. The exception is a directory such as /dev if it was created as the
+// parent of a mount point: the result contains it only with KeepMountParents.
 func TestSystemDirs(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

@@ -129,10 +129,10 @@ func (c *config) checkSystemDirs() error {
 	return nil
 }
 
-// prepare mounts the source of m in the private directory and sets this path as the
-// source of to, a mount in the spec. The runtime bind-mounts it from there. prepare
-// also adds the flags of the mount to the options of to, because a runtime that gets
-// only some flags clears the others.
+// prepare mounts the source of m in the private directory. It then changes the mount to
+// of the runtime's spec, so that the runtime bind-mounts the source from there. It also
+// adds the flags of the mount, such as ro and nosuid, to to.Options, because a runtime
+// that gets only some flags clears the others.
 func (c *config) prepare(m *mount, to *specs.Mount) error {
 	src, err := c.source(m)
 	if err != nil {
@@ -192,8 +192,9 @@ func (c *config) makeRootDir() error {
 	return nil
 }
 
-// makeIn creates a directory in the root for the user of the process, unless its path
-// exists. Its parent must exist.
+// makeIn creates the directory name in the root, with the user of the process as its
+// owner. The parent directory must exist. If the path exists already, makeIn does
+// nothing.
 func (c *config) makeIn(root *os.File, name string) error {
 	f, err := openInRoot(root, name)
 	if err == nil {
@@ -213,8 +214,9 @@ func (c *config) makeIn(root *os.File, name string) error {
 	return errors.Join(unix.Fchownat(int(f.Fd()), "", c.UID, c.GID, unix.AT_EMPTY_PATH), f.Close())
 }
 
-// runtimeConfig returns the configuration for the init process of x: the OCI runtime to
-// execute, the paths of its files, and the spec of the container or process.
+// runtimeConfig returns what the init process needs to start the process x in an OCI
+// runtime: the runtime to execute, the paths of its files, and the spec of the
+// container or of the process.
 func (x *process) runtimeConfig() (*runtimeConfig, error) {
 	c := x.c
 	dir := c.conf.Private
@@ -263,8 +265,9 @@ func (c *container) runtimeSpec(p *oci.Process) (*specs.Spec, error) {
 	return oci.Spec(c.ctx, desc, p)
 }
 
-// runtimeError returns the error from the runtime's log if the runtime failed to start
-// the process. The exit code is then the runtime's, not the process's.
+// runtimeError returns the error from the runtime's log if code, the exit code of the
+// process, comes from a runtime that failed to start the process. It returns nil if the
+// process itself exited with this code, or if no OCI runtime is used.
 func (x *process) runtimeError(code int) error {
 	if x.conf.OCI == nil || code == 0 {
 		return nil

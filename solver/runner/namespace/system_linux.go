@@ -49,8 +49,8 @@ func (c *config) systemMounts() []systemMount {
 	}
 }
 
-// mountSystem creates a system mount. Unless the process is insecure, it also masks the
-// paths s.hidden and makes the paths s.protected read-only.
+// mountSystem creates the system mount s. Unless the process is insecure, it also masks
+// the paths in s.hidden and makes the paths in s.protected read-only.
 func (c *config) mountSystem(s *systemMount) error {
 	at, err := c.mkdirAll(s.name)
 	if err == nil {
@@ -84,9 +84,10 @@ func (s *systemMount) failure(err error) error {
 	return fmt.Errorf("mount /%s: %w", s.name, err)
 }
 
-// mountKind mounts a kernel file system at an open directory. If the kernel forbids
-// this in a user namespace, it uses an alternative: the host's /sys without control
-// groups, or terminals without the group tty.
+// mountKind mounts the file system s, such as proc or sysfs, at the open directory at.
+// If the kernel refuses this in a user namespace, mountKind bind-mounts the host's /sys
+// instead and hides its control groups, or mounts devpts without the option for the
+// group tty.
 func (c *config) mountKind(s *systemMount, at *os.File) error {
 	err := unix.Mount(s.kind, procfd.Path(at.Fd()), s.kind, s.flags, s.data)
 	switch {
@@ -124,8 +125,9 @@ func (c *config) mkdirAll(name string) (*os.File, error) {
 	return at, nil
 }
 
-// makeDirIn opens the subdirectory name of an open directory with O_PATH, and creates
-// it if it does not exist. It does not follow links.
+// makeDirIn opens a subdirectory of the open directory dir with O_PATH, and creates it
+// if it does not exist. name is a single path component. If it is a link, makeDirIn
+// fails.
 func makeDirIn(dir *os.File, name string) (*os.File, error) {
 	if err := unix.Mkdirat(int(dir.Fd()), name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err

@@ -43,8 +43,8 @@ func (c *config) makeDir() error {
 	return c.checkInsideRoot()
 }
 
-// makeDirs enters the directory with this path name in the root. It creates missing
-// directories on the way, with the owner uid:gid.
+// makeDirs enters the directory with the absolute path name in the root of the
+// container. It creates missing directories in this path, with the owner uid:gid.
 //
 // Other processes of the container may concurrently replace directories with links.
 // makeDirs therefore creates each directory in its own working directory, and only

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestFind checks that Find prefers runc to crun, and fails with advice if neither is
-// installed.
+// TestFind checks that Find prefers runc to crun, and that the error names both
+// programs if neither is installed.
 func TestFind(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir)

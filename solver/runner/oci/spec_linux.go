@@ -68,7 +68,8 @@ const version = "1.0.2"
 
 // Spec returns the OCI runtime configuration for a container and its first process.
 // Capabilities, devices, namespaces and masked paths are containerd's defaults, and the
-// seccomp filter is Docker's profile. BuildKit configures steps with the same modules.
+// seccomp filter is Docker's profile. Spec gets all of them from the Go packages that
+// BuildKit uses.
 func Spec(ctx context.Context, c *Container, p *Process) (*specs.Spec, error) {
 	ctx = namespaces.WithNamespace(ctx, "slipway")
 	opts := []oci.SpecOpts{
@@ -145,8 +146,9 @@ func limits(r *runner.Resources) []oci.SpecOpts {
 	return opts
 }
 
-// ProcessSpec returns the OCI runtime configuration for a further process p in the
-// container of s. The process has the privileges of the first process in s.
+// ProcessSpec returns the OCI runtime configuration for the additional process p in the
+// container that the spec s describes. The process has the privileges of the first
+// process in s.
 func ProcessSpec(s *specs.Spec, p *Process) (*specs.Process, error) { return process(s.Process, p) }
 
 // process returns the OCI runtime configuration for p. Settings that [Process] does not
@@ -180,9 +182,9 @@ func systemMounts(c *Container) []specs.Mount {
 	}
 }
 
-// spec returns the mount in the format of the OCI runtime specification. A bind mount
-// gets only the option rbind, so it has the flags of its source. The number of the
-// source takes the place of its path.
+// spec converts m to a mount of the OCI runtime specification. The source of a bind
+// mount is m.Number in decimal digits instead of a path. The only option of a bind
+// mount is rbind, so that the mount has the same flags as its source.
 func (m *Mount) spec() specs.Mount {
 	if !m.Tmpfs {
 		return specs.Mount{Destination: m.Target, Type: "bind", Source: strconv.Itoa(m.Number), Options: []string{"rbind"}}
