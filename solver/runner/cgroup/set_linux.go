@@ -88,8 +88,9 @@ func (s *Set) Dirs() []string {
 // The runtime creates the groups at this path itself.
 func (s *Set) Path(step string) string { return filepath.Join("/", s.parent, s.name, step) }
 
-// RemoveStale removes groups left by runners with the same state directory whose
-// processes have ended, for example after SIGKILL.
+// RemoveStale removes groups that other runners with the same state directory have
+// left, for example after SIGKILL. The name of a group contains the PID of its runner.
+// RemoveStale removes the group if no process with this PID exists.
 func (s *Set) RemoveStale() error {
 	var err error
 	for i := range s.all {

@@ -112,13 +112,14 @@ func (c *call) parse(letters string) error {
 	return nil
 }
 
-// has reports whether the tool was called with a flag.
+// has reports whether the command line of the tool contains a flag, such as 'r' for -r.
 func (c *call) has(flag byte) bool {
 	_, ok := c.flags[flag]
 	return ok
 }
 
-// path returns the absolute path of an argument, relative to the working directory.
+// path returns the absolute path of an argument. If the argument is a relative path, it
+// starts in the working directory.
 func (c *call) path(arg string) string { return absolute(c.hc.Dir, arg) }
 
 // each calls fn for each argument in order. If fn returns an error about a path, each

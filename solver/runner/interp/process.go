@@ -222,7 +222,7 @@ func (p *process) rewriteSourced(hc interp.HandlerContext, name string) (string,
 	return file, nil
 }
 
-// isFile reports whether name resolves to something other than a directory.
+// isFile reports whether name exists and is not a directory. It follows symbolic links.
 func (p *process) isFile(name string) bool {
 	info, err := p.stat(name, true)
 	return err == nil && !info.IsDir()

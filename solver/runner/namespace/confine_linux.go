@@ -137,8 +137,8 @@ func (c *config) dropPrivileges() error {
 	return nil
 }
 
-// limits returns the kernel's number (RLIMIT_*) of each resource limit by its Docker
-// name, such as nofile.
+// limits returns a map from the Docker name of each resource limit, such as nofile, to
+// the kernel's number (RLIMIT_*).
 func limits() map[string]int {
 	return map[string]int{
 		"core": unix.RLIMIT_CORE, "cpu": unix.RLIMIT_CPU, "data": unix.RLIMIT_DATA, "fsize": unix.RLIMIT_FSIZE,

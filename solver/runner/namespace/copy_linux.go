@@ -114,7 +114,7 @@ func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stub
 }
 
 // copyReader holds the state of [Runner.readCopy] while it compares a copy with the
-// tree from which it was made.
+// original tree.
 type copyReader struct {
 	upperReader
 	r    *Runner

@@ -43,8 +43,9 @@ func findProgram(program string) (string, error) {
 	return "", failed
 }
 
-// modeReason returns a text that explains why the mode of a file does not allow
-// executing it, for use in errors.
+// modeReason returns the part of an error that says why the mode of a file does not
+// allow executing it, such as "FILE has mode 0700, which does not let user 12 execute
+// it".
 func modeReason(file string, info fs.FileInfo) string {
 	if info.Mode().Perm()&0o111 == 0 {
 		return fmt.Sprintf("%s has mode %04o: set the executable bit with chmod +x or COPY --chmod=755", file, info.Mode().Perm())
@@ -124,8 +125,8 @@ func explainScript(line []byte, err error, depth int) error {
 	return fmt.Errorf("its interpreter %s cannot be started: %w", interpreter, explain(interpreter, err, depth-1))
 }
 
-// explainLoader explains ENOENT for a program that exists: its dynamic loader or its
-// emulator does not exist.
+// explainLoader returns the reason why executing an existing program failed with
+// ENOENT: its dynamic loader or its emulator does not exist.
 func explainLoader(file string) error {
 	loader, err := loaderOf(file)
 	switch {
@@ -206,8 +207,9 @@ func explainMachine(head string) error {
 	return fmt.Errorf("it is a program for an architecture other than %s", runtime.GOARCH)
 }
 
-// explainAccess explains why executing a program failed with EACCES although the modes
-// of its file and directories allow executing it.
+// explainAccess returns the reason why executing a program failed with EACCES, although
+// the modes of the file and of its directories allow executing it. If it finds no
+// reason, it returns err.
 func explainAccess(file string, err error) error {
 	var st unix.Statfs_t
 	if unix.Statfs(file, &st) == nil && st.Flags&unix.ST_NOEXEC != 0 {

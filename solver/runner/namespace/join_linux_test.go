@@ -58,16 +58,16 @@ func TestThreadRoots(t *testing.T) {
 	}
 }
 
-// throughThread returns the path /proc/self/task/THREAD/root/HOST, where host is the
-// path of a directory of the host. It leads to that directory only if the thread's root
-// is the host's root.
+// throughThread returns the path /proc/self/task/THREAD/root/HOST, where HOST is the
+// parameter host, the path of a directory of the host. The returned path leads to this
+// directory only if the thread's root is the host's root.
 func throughThread(thread int, host string) string {
 	return fmt.Sprintf("/proc/self/task/%d/root%s", thread, host)
 }
 
-// threadAttempts returns processes that try to use a host directory, or a program in
-// the directory, with a path from throughThread. Each attempt succeeds only if the path
-// leads to the host.
+// threadAttempts returns processes that try to reach the host directory host through
+// the root of a thread, see throughThread. Each one uses the path in another way, for
+// example as its working directory. It succeeds only if the path leads to the host.
 func (w *fixture) threadAttempts(host string) map[string]func(thread int) *runner.Process {
 	return map[string]func(int) *runner.Process{
 		"working directory": func(thread int) *runner.Process {

@@ -137,8 +137,8 @@ func diffPaths(a, b *tree.Node) string {
 }
 
 // TestRootTime checks that the directory of a mount has the same modification time as
-// its new upper directory. Otherwise the root would seem to have a time that a step has
-// set.
+// its new upper directory. Otherwise it would look as if a step had set the time of the
+// root.
 func TestRootTime(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

@@ -289,8 +289,8 @@ func (o *upperReader) restoreTime(base, n *tree.Node, at string) *tree.Node {
 	return n
 }
 
-// hasStub reports whether a path in stubs is below the directory dir. Such a path
-// exists only as a mount point.
+// hasStub reports whether the directory dir contains one of the paths in stubs, at any
+// depth. These paths exist only as mount points.
 func hasStub(stubs map[string]bool, dir string) bool {
 	for name := range stubs {
 		if strings.HasPrefix(name, dir+"/") {

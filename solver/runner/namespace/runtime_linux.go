@@ -172,9 +172,9 @@ func writeJSON(file string, v any) error {
 	return os.WriteFile(file, data, 0o600)
 }
 
-// makeRootDir creates the missing parts of the working directory in the root, for the
-// user of the process. It ignores directories in other mounts, because the runtime
-// mounts them later. BuildKit does the same.
+// makeRootDir creates the working directory and its missing parents in the root, with
+// the user of the process as their owner. It ignores directories in other mounts,
+// because the runtime mounts them later. BuildKit does the same.
 func (c *config) makeRootDir() error {
 	root, err := os.OpenFile(c.Root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -332,8 +332,8 @@ func (x *process) killJoined() error {
 	return err
 }
 
-// parent returns the PID of a process's parent from its file /proc/PID/stat, or 0 if
-// the process has ended.
+// parent returns the PID of a process's parent. file is the path of the file
+// /proc/PID/stat of the process. If the process has ended, parent returns 0.
 func parent(file string) int {
 	data, _ := os.ReadFile(file)
 	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))

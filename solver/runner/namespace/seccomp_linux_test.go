@@ -17,8 +17,9 @@ import (
 	"slipway/solver/runner"
 )
 
-// defaultProfile returns Docker's default seccomp profile for a process with only some
-// of the default capabilities.
+// defaultProfile returns Docker's default seccomp profile for a process with three of
+// the default capabilities, among them CAP_SYS_CHROOT. The profile allows some system
+// calls only with such capabilities.
 func defaultProfile(t *testing.T) *specs.LinuxSeccomp {
 	t.Helper()
 	caps := []string{"CAP_CHOWN", "CAP_SYS_CHROOT", "CAP_MKNOD"}

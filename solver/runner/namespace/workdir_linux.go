@@ -73,9 +73,9 @@ func (c *config) makeDirs(name string, uid, gid int) error {
 	return nil
 }
 
-// makeHere creates a directory in the working directory, gives it to an owner and
-// enters it. If the directory exists, because another process has created it in the
-// meantime, makeHere only enters it.
+// makeHere creates the directory name in the working directory with the owner uid:gid,
+// and enters it. If the directory exists, because another process has created it in the
+// meantime, makeHere enters it without changing its owner.
 func makeHere(name string, uid, gid int) error {
 	err := unix.Mkdir(name, 0o755)
 	if errors.Is(err, fs.ErrExist) {

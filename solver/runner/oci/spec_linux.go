@@ -196,8 +196,9 @@ func (m *Mount) spec() specs.Mount {
 	return out
 }
 
-// MountNumber returns the [Mount].Number of a bind mount in a spec whose source path
-// has not been set yet. For other mounts it returns false.
+// MountNumber returns the [Mount].Number of m, a bind mount in a spec, as long as the
+// caller of [Spec] has not replaced the number with a source path. For other mounts it
+// returns false.
 func MountNumber(m *specs.Mount) (int, bool) {
 	n, err := strconv.Atoi(m.Source)
 	return n, err == nil && m.Type == "bind"
