@@ -73,8 +73,8 @@ func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) 
 // cgroupParent is the docker build flag that specifies the parent of all groups.
 const cgroupParent = "cgroup-parent"
 
-// split divides the settings in all into own, which the hierarchy can apply because it
-// has their controller, and others.
+// split divides the list all into two lists: own contains the settings that the
+// hierarchy can apply, because it has their controller, and others contains the rest.
 func (h *hierarchy) split(all []setting) (own, others []setting) {
 	for _, s := range all {
 		if h.has(s.controller) {

@@ -239,8 +239,8 @@ func (f *Files) Find(op, name string, last bool) (*tree.Node, error) {
 	return n, nil
 }
 
-// Read returns the content of a regular file. name is its path, in which symbolic links
-// are followed. Read acquires the lock.
+// Read returns the content of a regular file. It follows symbolic links in name, the
+// path of the file. Read acquires the lock.
 func (f *Files) Read(name string) ([]byte, error) {
 	f.Lock()
 	defer f.Unlock()

@@ -136,11 +136,10 @@ func (c *call) each(fn func(arg string) error) error {
 	return nil
 }
 
-// eachWritable calls fn for each argument of the tool, for a tool that changes the file
-// that an argument names. The parameter at of fn is the path of that file, resolved by
-// ResolveWritable. If last is set, a symbolic link in the last component is followed,
-// too. The files of the process are locked while fn runs. Errors are handled as in
-// each.
+// eachWritable is like each, but for tools that change the files named by their
+// arguments. It calls fn with each argument and the path of the file, which
+// ResolveWritable resolves. If last is set, a symbolic link in the last component is
+// followed, too. The files of the process are locked while fn runs.
 func (c *call) eachWritable(last bool, fn func(arg, at string) error) error {
 	return c.each(func(arg string) error {
 		c.Lock()

@@ -66,8 +66,9 @@ func throughThread(thread int, host string) string {
 }
 
 // threadAttempts returns processes that try to reach the host directory host through
-// the root of a thread, see throughThread. Each one uses the path in another way, for
-// example as its working directory. It succeeds only if the path leads to the host.
+// the root of a thread, see throughThread. Each process uses the path in another way,
+// for example as its working directory, and succeeds only if the path leads to the
+// host.
 func (w *fixture) threadAttempts(host string) map[string]func(thread int) *runner.Process {
 	return map[string]func(int) *runner.Process{
 		"working directory": func(thread int) *runner.Process {

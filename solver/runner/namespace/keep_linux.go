@@ -73,10 +73,10 @@ func (w *upperDir) fits(upper, layer *tree.Node, at string) bool {
 }
 
 // trim removes the entries of dir, a directory in the upper directory, that the layer
-// does not contain, and sets the times of directories to those in the layer. have and
-// want are the nodes of dir in the upper directory and in the layer, and the parameter
-// at is its path. trim also removes opaque marks, which the kernel sets on new
-// directories, because the marks could hide entries of another lower tree.
+// does not contain, and sets the times of directories to those in the layer. The
+// parameters have and want are the nodes of dir in the upper directory and in the
+// layer, and at is the path of dir. trim also removes opaque marks, which the kernel
+// sets on new directories, because the marks could hide entries of another lower tree.
 //
 // The step has ended, but it may have passed an open directory to a process of another
 // step, which can replace directories with links. trim therefore uses [os.Root] instead

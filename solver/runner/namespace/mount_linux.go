@@ -170,9 +170,9 @@ func (c *config) source(m *mount) (*os.File, error) {
 	return openIn(m.Merged, m.Source)
 }
 
-// openIn opens a file or directory below dir, a directory of the host, with O_PATH.
-// name is its path relative to dir. Symbolic links do not lead out of dir, even if
-// other processes change them concurrently.
+// openIn opens a file or directory with O_PATH. The parameter name is its path relative
+// to dir, a directory of the host. Symbolic links do not lead out of dir, even if other
+// processes change them concurrently.
 func openIn(dir, name string) (*os.File, error) {
 	if path.Join("/", name) == "/" {
 		return os.OpenFile(dir, unix.O_PATH|unix.O_CLOEXEC, 0)
@@ -252,8 +252,9 @@ func makeFile(dir *os.File, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// checkMountPoint returns an error if the open mount point at is in a proc file system.
-// name is the path of the mount point. Mount points in replaceableFiles are allowed.
+// checkMountPoint returns an error if a mount point is in a proc file system, unless it
+// is one of replaceableFiles. The parameter at is the open mount point, and name is its
+// path.
 //
 // Upstream: runc allows mounts over the files that lxcfs replaces, such as
 // /proc/meminfo.

@@ -129,10 +129,11 @@ func (c *config) checkSystemDirs() error {
 	return nil
 }
 
-// prepare mounts the source of m in the private directory. It then changes the mount to
-// of the runtime's spec, so that the runtime bind-mounts the source from there. It also
-// adds the flags of the mount, such as ro and nosuid, to to.Options, because a runtime
-// that gets only some flags clears the others.
+// prepare mounts the source of m in the private directory. It then updates the
+// parameter to, the same mount in the runtime's spec, so that the runtime bind-mounts
+// the source from there. It also adds the flags of the mount, such as ro and nosuid, to
+// the options in the spec, because a runtime that gets only some flags clears the
+// others.
 func (c *config) prepare(m *mount, to *specs.Mount) error {
 	src, err := c.source(m)
 	if err != nil {
@@ -192,9 +193,9 @@ func (c *config) makeRootDir() error {
 	return nil
 }
 
-// makeIn creates the directory name in the root, with the user of the process as its
-// owner. The parent directory must exist. If the path exists already, makeIn does
-// nothing.
+// makeIn creates a directory in the root, with the user of the process as its owner.
+// The parameter name is the path of the directory, whose parent must exist. If the path
+// exists already, makeIn does nothing.
 func (c *config) makeIn(root *os.File, name string) error {
 	f, err := openInRoot(root, name)
 	if err == nil {

@@ -85,10 +85,10 @@ func (s *systemMount) failure(err error) error {
 	return fmt.Errorf("mount /%s: %w", s.name, err)
 }
 
-// mountKind mounts the file system s, such as proc or sysfs, at the open directory at.
-// If the kernel refuses this in a user namespace, mountKind bind-mounts the host's /sys
-// instead and hides its control groups, or mounts devpts without the option for the
-// group tty.
+// mountKind mounts the file system s, such as proc or sysfs. The parameter at is the
+// open directory at which to mount it. If the kernel refuses this in a user namespace,
+// mountKind bind-mounts the host's /sys instead and hides its control groups, or mounts
+// devpts without the option for the group tty.
 func (c *config) mountKind(s *systemMount, at *os.File) error {
 	err := unix.Mount(s.kind, procfd.Path(at.Fd()), s.kind, s.flags, s.data)
 	switch {
@@ -127,8 +127,8 @@ func (c *config) mkdirAll(name string) (*os.File, error) {
 }
 
 // makeDirIn opens a subdirectory of the open directory dir with O_PATH, and creates it
-// if it does not exist. name is a single path component. If it is a link, makeDirIn
-// fails.
+// if it does not exist. The parameter name is a single path component. If the
+// subdirectory is a symbolic link, makeDirIn fails.
 func makeDirIn(dir *os.File, name string) (*os.File, error) {
 	if err := unix.Mkdirat(int(dir.Fd()), name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err

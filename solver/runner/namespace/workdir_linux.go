@@ -43,8 +43,9 @@ func (c *config) makeDir() error {
 	return c.checkInsideRoot()
 }
 
-// makeDirs enters the directory with the absolute path name in the root of the
-// container. It creates missing directories in this path, with the owner uid:gid.
+// makeDirs enters a directory in the root of the container. The parameter name is its
+// absolute path. If a directory in this path does not exist, makeDirs creates it with
+// the owner uid:gid.
 //
 // Other processes of the container may concurrently replace directories with links.
 // makeDirs therefore creates each directory in its own working directory, and only
@@ -73,9 +74,9 @@ func (c *config) makeDirs(name string, uid, gid int) error {
 	return nil
 }
 
-// makeHere creates the directory name in the working directory with the owner uid:gid,
-// and enters it. If the directory exists, because another process has created it in the
-// meantime, makeHere enters it without changing its owner.
+// makeHere creates a directory with the given name in the working directory, makes
+// uid:gid its owner, and enters it. If the directory exists, because another process
+// has created it in the meantime, makeHere enters it without changing its owner.
 func makeHere(name string, uid, gid int) error {
 	err := unix.Mkdir(name, 0o755)
 	if errors.Is(err, fs.ErrExist) {
