@@ -142,9 +142,9 @@ func (p *process) access(name string, mode interp.AccessMode) error {
 // interpreter's builtin searches the host. No program has such a name.
 const lookupCommand = "\x00lookup"
 
-// call returns the command line to run instead of args. It replaces commands with which
-// the interpreter would access the host. In commands that the interpreter parses
-// itself, such as eval, it rewrites the script.
+// call returns the command line that the interpreter runs instead of args. It replaces
+// commands with which the interpreter would access the host. In commands that
+// make the interpreter parse another script, such as eval, it rewrites that script.
 func (p *process) call(hc interp.HandlerContext, args []string) ([]string, error) {
 	if err := cmp.Or(p.recordedError(), p.checkLimits(args)); err != nil {
 		return nil, err

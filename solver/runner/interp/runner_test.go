@@ -328,7 +328,7 @@ func TestMounts(t *testing.T) {
 }
 
 // TestPlatform checks that a step for another Linux platform is interpreted, that uname
-// prints the platform, and that other systems are an error.
+// prints the platform, and that a step for another operating system is an error.
 func TestPlatform(t *testing.T) {
 	r, root := newTestRunner(t)
 	for arch, want := range map[string]string{"arm64": "aarch64\n", "s390x": "s390x\n"} {

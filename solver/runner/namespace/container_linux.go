@@ -173,7 +173,7 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 
 // trees returns the current trees of the mounts for which selected returns true, each
 // at the index of its mount in the sandbox. If results is set, the upper directories
-// may later become layers. Set it only if no process is left.
+// may later become layers. Set it only if all processes have ended.
 func (c *container) trees(results bool, selected func(*runner.Mount) bool) ([]*tree.Node, error) {
 	out := make([]*tree.Node, len(c.box.Mounts))
 	for i := range c.box.Mounts {

@@ -10,7 +10,7 @@ import (
 )
 
 // Limit sets the parent of the control groups of all steps. If parent is "", the runner
-// chooses it. It must be called before the first step.
+// chooses the parent. Call Limit before the first step.
 //
 // If steps cannot have this parent or the given resource limits, Limit returns an error
 // that starts with the name of the docker build flag. The limits themselves are set for

@@ -96,8 +96,8 @@ func TestEndsWithBuilder(t *testing.T) {
 }
 
 // checkEndsWithBuilder checks that steps are killed with their builder. For each signal
-// and kind of step, it starts and kills a builder that runs TestEndless. command
-// returns the command that starts the builder.
+// and kind of step, it starts and kills a builder that runs TestEndless. The parameter
+// command returns the command that starts a builder.
 func checkEndsWithBuilder(t *testing.T, command func() *exec.Cmd) {
 	t.Helper()
 	// Handle SIGHUP, so that the builders do too even if nohup started this test.

@@ -75,9 +75,9 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// TestWritten checks under which conditions an upper directory fits its layer: an
-// opaque directory must not hide files of the lower tree, and all files of the layer
-// must exist.
+// TestWritten checks under which conditions an upper directory can become a layer: an
+// opaque directory must not hide files of the lower tree, and the upper directory must
+// contain all files of the layer.
 func TestWritten(t *testing.T) {
 	dir := func(entries ...tree.Entry) *tree.Node {
 		n, err := tree.NewDir(tree.Meta{Mode: 0o755}, entries)

@@ -52,8 +52,9 @@ func mergeLayers(layers []tree.LayerRef) ([]tree.LayerRef, error) {
 	return append([]tree.LayerRef{merged.Ref()}, layers[n:]...), nil
 }
 
-// lowerDirs returns the lower directories of the overlay for m, the mount of a tree,
-// the topmost first. It writes the directories that do not exist yet.
+// lowerDirs returns the lower directories of the overlay that the mount m needs, the
+// topmost directory first. If the directory of a layer does not exist yet, lowerDirs
+// writes it.
 func (r *Runner) lowerDirs(ctx context.Context, m *runner.Mount) ([]string, error) {
 	layers, err := mergeLayers(m.Layers)
 	if err != nil {
@@ -80,7 +81,7 @@ func (r *Runner) lowerDirs(ctx context.Context, m *runner.Mount) ([]string, erro
 }
 
 // layerDir returns the path of a layer's directory. The name consists of only 24
-// characters of a digest, because the kernel limits the length of mount options.
+// characters of the layer's digest, because the kernel limits the length of mount options.
 func (r *Runner) layerDir(l tree.LayerRef) string {
 	return filepath.Join(r.layers, digest.FromString(string(l.Lower.ID()) + " " + string(l.Upper.ID())).Encoded()[:24])
 }

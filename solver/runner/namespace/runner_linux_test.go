@@ -183,7 +183,8 @@ func (w *fixture) run(t *testing.T, p *runner.Process) (string, *tree.Node) {
 }
 
 // TestChanges checks that the result contains the files that a process wrote, but no
-// system files and no /etc/hosts. Without changes the result is the same tree.
+// system files and no /etc/hosts. If the process changes nothing, the result is the
+// original tree.
 func TestChanges(t *testing.T) {
 	w := newFixture(t)
 	_, n := w.run(t, w.process("echo new > /file; echo x > /etc/passwd; umask 0; echo y > /etc/z"))

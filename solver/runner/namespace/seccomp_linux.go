@@ -254,8 +254,9 @@ func bigEndian(abi *arch.Info) bool {
 	return abi.ID&littleEndian == 0
 }
 
-// verdict returns the instruction that ends the filter with an action of a profile.
-// errno is the error number for [specs.ActErrno]; if it is nil, the number is EPERM.
+// verdict returns the BPF instruction that ends the filter with an action of the
+// seccomp profile, such as SCMP_ACT_ERRNO. errno is the error number for this action.
+// If it is nil, the number is EPERM.
 func verdict(action specs.LinuxSeccompAction, errno *uint) (bpf.Instruction, error) {
 	switch {
 	case action == specs.ActAllow:

@@ -67,8 +67,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestSpec checks that a container has the mounts of the step, and its process exactly
-// the privileges of a process that BuildKit starts.
+// TestSpec checks that a container has the mounts of the step, and that its process has
+// exactly the privileges of a process that BuildKit starts.
 func TestSpec(t *testing.T) {
 	c := &Container{Root: "/r", ReadOnly: true, Hostname: "here", Hosts: "/h", Resolv: "/v", Cgroup: "/slipway/x", Mounts: []Mount{
 		{Target: "/t", Tmpfs: true, Size: 4096}, {Target: "/b", Number: 7}, {Target: "/etc/hosts", Number: 8},
