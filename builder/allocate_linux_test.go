@@ -6,7 +6,8 @@ import (
 	"syscall"
 )
 
-// allocate creates a file that uses n bytes of the disk, without writing them.
+// allocate creates a file called name, and allocates n bytes of disk space for it
+// without writing data.
 func allocate(name string, n int64) error {
 	f, err := os.Create(name)
 	if err != nil {

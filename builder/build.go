@@ -34,7 +34,8 @@ type Result struct {
 	Found diag.List
 }
 
-// Run builds like [Build], for callers that need only the outputs.
+// Run is like [Build], but returns only the error. It is for callers that need nothing
+// but the written outputs.
 func Run(ctx context.Context, o Options) error {
 	_, err := Build(ctx, o)
 	return err
@@ -171,7 +172,7 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs) (_ 
 }
 
 // explain writes the reasons for cache misses, or the cache keys, to o.Explain. It also
-// records the steps, with which the next build is compared.
+// records the steps of this build, so that the next build can explain its cache misses.
 func (o *Options) explain(x *explain.Explainer, b *solver.Job, graphs []*solver.Graph) error {
 	if o.Explain == nil || !o.ExplainKeys {
 		return x.Finish(o.Explain, b, graphs)
@@ -179,8 +180,9 @@ func (o *Options) explain(x *explain.Explainer, b *solver.Job, graphs []*solver.
 	return errors.Join(x.Finish(nil, b, graphs), x.WriteKeys(o.Explain, b, graphs))
 }
 
-// solve evaluates the results for all platforms concurrently. It does not fetch a result
-// that is an unmodified image, unless exported is set.
+// solve evaluates the results for all platforms concurrently. exported reports whether
+// the build uses the files of the results. Otherwise, solve does not fetch a result that
+// is an unmodified image.
 func solve(ctx context.Context, res *gateway.Result, exported bool) ([]export.PlatformResult, error) {
 	list, err := platformsOf(res)
 	if err != nil {

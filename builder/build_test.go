@@ -12,9 +12,9 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// options returns options to build a Dockerfile with the portable runner. The context
-// contains a directory named base, which the Dockerfile can copy as the root file system
-// for the interpreter.
+// options returns options to build dockerfile, the text of a Dockerfile, with the
+// portable runner. The build context contains a directory named base, which Dockerfiles
+// can copy as the root file system of RUN steps.
 func options(t *testing.T, dockerfile string) Options {
 	t.Helper()
 	return Options{Context: testcontext.New(t, dockerfile), State: t.TempDir(), Runner: "portable", Now: time.Now}
@@ -22,8 +22,8 @@ func options(t *testing.T, dockerfile string) Options {
 
 const testDockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN --mount=type=cache,target=/c cat a > /b; echo x > /c/x\n"
 
-// TestRelativeState checks that a relative state directory is made absolute, because
-// runners have other working directories.
+// TestRelativeState checks that the path of a relative state directory is made absolute,
+// because RUN steps do not run in the working directory of this process.
 func TestRelativeState(t *testing.T) {
 	t.Chdir(t.TempDir())
 	o := options(t, testDockerfile)

@@ -17,8 +17,8 @@ import (
 	"slipway/solver/llbsource"
 )
 
-// checkOutputs returns an error if an output cannot be written, whatever the build
-// produces: for example, if its name is invalid or two outputs have the same file.
+// checkOutputs returns an error if an output cannot succeed, regardless of the build's
+// result: for example, if its name is invalid or two outputs write to the same file.
 func (o *Options) checkOutputs() error {
 	if _, err := imageNames(o, Output{}); err != nil {
 		return err
@@ -98,9 +98,10 @@ func (o *Options) isMultiPlatform() bool {
 	return len(o.Platforms) > 1 || err == nil && on
 }
 
-// checkAnnotations returns an error if out has annotations for an index but the result is
-// a single image, or annotations for a platform that is not built. It accepts all of them
-// if a daemon adds attestations, since these may turn an image into an index.
+// checkAnnotations returns an error for an output that has annotations for an index
+// although the result is a single image, or annotations for a platform that is not
+// built. If a daemon adds attestations, it accepts all annotations, because attestations
+// may turn an image into an index.
 func (o *Options) checkAnnotations(out Output) error {
 	notes, err := imageAnnotations(o, out)
 	if err != nil {

@@ -10,15 +10,16 @@ import (
 	"slipway/diag"
 )
 
-// recordFindings returns a function that stores the findings of a check in p.found, to
-// report them after the build. The function replaces file names in findings with the paths
-// that the user gave.
+// recordFindings returns a function that stores the findings of a check in p, so that
+// they can be reported after the build. The function replaces the frontend's file names
+// in the findings with the paths that the user gave.
 func (p *inputs) recordFindings(o *Options) func(diag.List) {
 	return func(list diag.List) { p.found = append(diag.List{}, list.Rename(o.paths())...) }
 }
 
-// callResult returns the result of a build that answers Options.Call. If the call is a
-// check, it adds the findings to result.json in our format.
+// callResult returns the result of a build that answers Options.Call. answer is the
+// answer from the frontend. If the call is a check, callResult adds our findings, which
+// have columns, to result.json as the field "diagnostics".
 func (p *inputs) callResult(answer map[string][]byte) (*Result, error) {
 	res := &Result{Answer: answer, Found: p.found}
 	if p.found == nil {

@@ -21,7 +21,7 @@ import (
 
 var committed = time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// buildFile runs a build and returns the content of a file in the result.
+// buildFile runs a build and returns the content of the file called name in the result.
 func buildFile(t *testing.T, o Options, name string) (string, error) {
 	t.Helper()
 	o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}

@@ -13,8 +13,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// damagedDockerfile builds files that differ from all files in the context, so that only
-// the cache contains them.
+// damagedDockerfile is a Dockerfile whose steps write files with other content than all
+// files in the context, so that only the cache contains it.
 const damagedDockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN cat a a > /b\nRUN cat b b > /c\n"
 
 // buildArchive builds an OCI archive whose bytes depend on the result only, not on times.
@@ -49,8 +49,8 @@ func files(t *testing.T, dir string) []string {
 	return list
 }
 
-// damageKinds returns functions that damage a file, by a description of the damage such as
-// "emptied".
+// damageKinds returns functions that damage a file. The keys of the map describe the
+// damage, such as "emptied".
 func damageKinds() map[string]func(file string) error {
 	write := func(file string, change func([]byte) []byte) error {
 		data, err := os.ReadFile(file)
@@ -76,8 +76,9 @@ func damageKinds() map[string]func(file string) error {
 	}
 }
 
-// TestDamage checks that a build after damage to all files in a part of the state directory
-// produces the same image, and leaves a valid state directory.
+// TestDamage checks that a build after damage to all files in a subdirectory of the
+// state directory, such as store/blobs, produces the same image and leaves a valid state
+// directory.
 func TestDamage(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	o := options(t, damagedDockerfile)
@@ -133,8 +134,8 @@ func TestDamageOfOne(t *testing.T) {
 	}
 }
 
-// soundState checks that all records in a state directory are valid, and that each blob
-// matches its digest.
+// soundState fails the test if a cache record in the state directory dir is invalid or
+// refers to a damaged file, or if a temporary file remains.
 func soundState(t *testing.T, dir string) {
 	t.Helper()
 	s, err := openLocal(&Options{State: dir, Now: time.Now})

@@ -24,9 +24,9 @@ import (
 // cannot start.
 const notExecutable = 126
 
-// explainStep adds a hint to d, the diagnostic for the error err from a RUN step. It finds
-// the reason in the text of the error, the instruction or the files of the step, and
-// reports whether it found one.
+// explainStep adds a hint to d, the diagnostic for err, which is an error from a RUN
+// step. It derives the hint from the text of the error, from the instruction and from
+// the files of the step. It reports whether it added a hint.
 func explainStep(d *diag.Diagnostic, err error) bool {
 	text := err.Error()
 	if m := regexp.MustCompile(`secret (\S+): not found$`).FindStringSubmatch(text); m != nil {
@@ -84,8 +84,8 @@ func filesHint(err error) string {
 	return ""
 }
 
-// relativeTo returns the path of a program. If name is not absolute, it is relative to the
-// directory dir.
+// relativeTo returns name if it is absolute, and dir joined with name otherwise. name is
+// the path of a program.
 func relativeTo(dir, name string) string {
 	if path.IsAbs(name) {
 		return name
@@ -93,8 +93,9 @@ func relativeTo(dir, name string) string {
 	return path.Join(dir, name)
 }
 
-// fileAt returns the file at a path, following links, or nil if the file does not exist. It
-// returns false if the links cannot be resolved.
+// fileAt returns the file called name in the snapshot s, following symbolic links, or
+// nil if the file does not exist. The second result is false if the links cannot be
+// resolved.
 func fileAt(s *snapshot.Snapshot, name string) (*tree.Node, bool) {
 	root, err := s.Tree()
 	if err != nil {

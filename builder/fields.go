@@ -9,8 +9,9 @@ import (
 	"github.com/moby/buildkit/client"
 )
 
-// fields splits the value of a flag, such as type=local,dest=DIR, into keys and values. As
-// in BuildKit's clients, the value is a line of CSV. Keys become lower case.
+// fields splits the value of a flag, such as type=local,dest=DIR, into keys and values.
+// Like BuildKit's clients, it parses the value as a line of CSV and converts keys to
+// lower case.
 func fields(value string) (map[string]string, error) {
 	list, err := csvvalue.Fields(value, nil)
 	if err != nil {

@@ -23,8 +23,8 @@ import (
 	"slipway/solver/llbsource"
 )
 
-// TestSyntax checks that a # syntax line may select Docker's frontend or ours, and that
-// the error for any other frontend points to this line.
+// TestSyntax checks that a # syntax line with Docker's frontend or ours uses the
+// built-in frontend, and that the error for any other frontend points to this line.
 func TestSyntax(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	for ref, followed := range map[string]bool{

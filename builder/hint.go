@@ -15,9 +15,9 @@ import (
 	"slipway/source"
 )
 
-// missingFile returns the path in an error text about a copy or a mount whose source does
-// not exist. It recognizes the texts of this builder and of BuildKit. For other texts it
-// returns false.
+// missingFile extracts the path from text, the text of an error about a COPY source or
+// mount source that does not exist. It recognizes the errors of this builder and of
+// BuildKit. For other texts it returns false.
 func missingFile(text string) (string, bool) {
 	m := regexp.MustCompile(`"(/[^"]*)": not found$|copy (/[^"]*): not found$|mount .*: (/.*) does not exist in what is mounted$`).FindStringSubmatch(text)
 	if m == nil {
@@ -69,8 +69,8 @@ func (p *inputs) point(o *Options, d *diag.Diagnostic, err error) bool {
 }
 
 // ignoredBy returns a hint if the ignore file excludes a file, or "" if it does not. The
-// hint has the line that excludes the file. dir is the context directory, name the path in
-// it with a leading slash.
+// hint quotes the pattern that excludes the file, with its line number. dir is the build
+// context, and name is the path of the file in it, with a leading slash.
 func ignoredBy(o *Options, dir, name string) string {
 	files := []string{o.file() + ignoreSuffix, filepath.Join(dir, ignoreSuffix)}
 	i := slices.IndexFunc(files, isFile)

@@ -10,8 +10,8 @@ import (
 	"slipway/solver/track"
 )
 
-// outputs returns o.Outputs. If there are tags but no outputs, it returns an output that
-// stores the image under these tags.
+// outputs returns the outputs of the build. If the options contain tags but no outputs,
+// it returns one output, which stores the image under the tags.
 func (o *Options) outputs() []Output {
 	if o.Builder == nil && o.Call == "" && len(o.Outputs) == 0 && len(o.Tags) > 0 {
 		return []Output{{Type: "image"}}
@@ -24,9 +24,9 @@ func (o *Options) stores(out Output) bool {
 	return o.Builder == nil && out.Type == "image" && !out.Push
 }
 
-// storeImage stores an image under names. Unless all is set, it only updates names that
-// exist already, because a later FROM must not use an image that is older than the one
-// last pushed or loaded under the name.
+// storeImage stores an image under the given names. If all is false, it skips names that
+// do not exist yet. It always updates existing names, so that a later FROM does not use
+// an older image than the one that was last pushed or loaded under the name.
 func (s *localBuilder) storeImage(ctx context.Context, root *export.Root, names []string, all bool) error {
 	if !all {
 		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {

@@ -20,7 +20,7 @@ import (
 // appDockerfile builds an image whose file /who contains the build argument WHO.
 const appDockerfile = "FROM scratch\nARG WHO=one\nCOPY base /\nCOPY a /\nRUN cat a > /who; echo $WHO >> /who\n"
 
-// stored builds an image and stores it under tags.
+// stored builds the text dockerfile and stores the image under tags.
 func (o Options) stored(t *testing.T, dockerfile string, tags ...string) *Result {
 	t.Helper()
 	write(t, o, dockerfile)
@@ -76,7 +76,8 @@ func storedNames(t *testing.T, o Options) string {
 	return strings.Join(names, " ")
 }
 
-// failOnRequest makes any request to a registry fail the test.
+// failOnRequest configures o so that any request for an image on Docker Hub fails: no
+// server listens at the only mirror.
 func failOnRequest(t *testing.T, o *Options) {
 	t.Helper()
 	logIn(t, "127.0.0.1:1", "")
@@ -121,8 +122,9 @@ func TestLocalImages(t *testing.T) {
 	}
 }
 
-// TestStoredByDefault checks that a build with tags stores the image if there are no
-// outputs. Pushing or loading only updates a name that exists.
+// TestStoredByDefault checks that a build with tags but without outputs stores the
+// image. A build that pushes or loads the image only updates a stored image with the
+// same name.
 func TestStoredByDefault(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	standInEngine(t)
@@ -310,8 +312,8 @@ func TestRemoveKeepsCache(t *testing.T) {
 	}
 }
 
-// TestLostLayer checks that using a stored image with a damaged layer fails with advice, and
-// that building the image again repairs it.
+// TestLostLayer checks that using a stored image with a damaged layer fails with a hint,
+// and that building the image again repairs it.
 func TestLostLayer(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	o := options(t, "")

@@ -13,8 +13,8 @@ import (
 	"slipway/solver/runner/namespace"
 )
 
-// limitFlag describes a resource limit for steps: its frontend option, its flag of docker
-// build, and how to set it for a runner.
+// limitFlag describes a resource limit for steps: the name of its frontend option, the
+// name of its docker build flag, and a function that sets it in the limits for a runner.
 type limitFlag struct {
 	option, flag string
 	set          func(r *runner.Resources, value string) error

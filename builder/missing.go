@@ -26,9 +26,9 @@ type fileLister interface {
 	link(name string) string
 }
 
-// pathHint returns a hint in parentheses about a path that was not found: the reason, or a
-// similar path. w is the word in the Dockerfile that specifies the path, name is the path
-// itself. It returns "" if it finds neither.
+// pathHint returns a hint in parentheses about a path that was not found: the reason, or
+// a similar path. name is the path, and w is the word in the Dockerfile that specifies
+// it. If pathHint finds neither a reason nor a similar path, it returns "".
 func (p *inputs) pathHint(o *Options, err error, w *pathWord, name string) string {
 	files := p.searchedFiles(err, w.from)
 	if files == nil {
@@ -151,8 +151,9 @@ func hasPath(files fileLister, name string) bool {
 	return name == "/" || slices.Contains(names, path.Base(name))
 }
 
-// missingHint returns a hint about the first element of a path that does not exist. The
-// hint says that the parent is a file or a dangling link, or suggests a similar name.
+// missingHint returns a hint about a path that does not exist, such as " (bin is not a
+// directory)". For the first missing component of the path, the hint says that its
+// parent is a file or a dangling link, or suggests a similar name.
 func missingHint(files fileLister, name string) string {
 	parts := strings.Split(strings.TrimPrefix(name, "/"), "/")
 	at := "/"
@@ -202,8 +203,8 @@ func danglingHint(files fileLister, link, target string) string {
 	return fmt.Sprintf(" (%s is a link to %s, which does not exist)", link[1:], target)
 }
 
-// similarName returns the element of names that equals name except for case, or else the
-// most similar element. It returns false if no element is similar.
+// similarName returns the element of names that equals name except for case. If there is
+// no such element, it returns the most similar one, or false if none is similar.
 func similarName(name string, names []string) (string, bool) {
 	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 {
 		return names[i], true

@@ -159,7 +159,7 @@ func (o Output) checkLocal() error {
 	return nil
 }
 
-// compression returns the compression of layers that is set in the output's attributes.
+// compression returns the layer compression that the attributes of the output select.
 func (o Output) compression() (export.Compression, error) {
 	c := export.Compression{Type: o.Attrs["compression"]}
 	if v, ok := o.Attrs["compression-level"]; ok {

@@ -94,8 +94,8 @@ func (out imageOutput) descriptorAnnotations(given map[string]string, b buildRes
 	return about, nil
 }
 
-// record stores the digest and the descriptor of the image in out.exported, with the keys
-// of BuildKit's exporters.
+// record stores the digest of the image and its descriptor d in out.exported, under the
+// keys that BuildKit's exporters use.
 func (out imageOutput) record(d v1.Descriptor) error {
 	data, err := json.Marshal(d)
 	if err != nil {

@@ -60,8 +60,8 @@ func (s *localBuilder) write(ctx context.Context, o *Options, p *progress, b bui
 	})
 }
 
-// exporter returns the name of the progress step that writes the output. BuildKit uses the
-// same names.
+// exporter returns the name that the progress output shows for the step that writes the
+// output, such as "exporting to image". BuildKit uses the same names.
 func (o Output) exporter() string {
 	switch o.Type {
 	case "local":

@@ -75,7 +75,7 @@ func (p *progress) vertex(v *solver.Vertex) *vertexState {
 }
 
 // report returns a copy of the vertex for a status message. The recipient of the message
-// may keep the copy.
+// may retain the copy, while the progress continues to change v.
 func (v *vertexState) report() *client.Vertex {
 	c := v.Vertex
 	return &c
@@ -109,9 +109,10 @@ func (p *progress) start(v *vertexState, now time.Time) {
 	p.send(&client.SolveStatus{Vertexes: []*client.Vertex{v.report()}})
 }
 
-// end reports that the vertex v has ended, when end has been called as often as start. If
-// v has ended already and is not running, end does nothing, because a later evaluation may
-// find an executed vertex in the cache. The caller must hold p.mu.
+// end reports the end of an evaluation of the vertex v. If several evaluations of v run,
+// only the last one to end completes v. If no evaluation was started, end completes v,
+// too. If v is complete already, it does nothing: a later evaluation may find an
+// executed vertex in the cache. The caller must hold p.mu.
 func (p *progress) end(v *vertexState, now time.Time, cached bool, err error) {
 	if v.running == 0 {
 		if v.Completed != nil {
@@ -161,8 +162,8 @@ func (p *progress) warn(w gateway.Warning) {
 }
 
 // step calls work and reports it as a vertex called name, although it is not an LLB
-// operation. Calls with the same id report the same vertex. Trackers that work creates
-// from its context report progress to this vertex.
+// operation. Calls with the same id report the same vertex. If work tracks transfers
+// with the context that it receives, step reports them as progress of this vertex.
 func (p *progress) step(ctx context.Context, id, name string, work func(context.Context) error) error {
 	v := p.stepVertex(digest.FromString(id), name)
 	locked := func(report func(now time.Time)) {

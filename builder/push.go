@@ -57,7 +57,8 @@ func pushImage(ctx context.Context, to *registry.Repository, img v1.Image, write
 	return pushManifest(ctx, img, write)
 }
 
-// pushBlobs pushes the layers and the config of an image concurrently.
+// pushBlobs pushes the layers and the config of an image concurrently, but not the
+// manifest.
 func pushBlobs(ctx context.Context, to *registry.Repository, img v1.Image) error {
 	layers, err := img.Layers()
 	if err != nil {

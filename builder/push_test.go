@@ -19,7 +19,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// logIn makes user's login for the registry host the only stored login.
+// logIn configures a login for the registry host as the given user. Other logins are
+// hidden for the duration of the test. If user is "", there is no login.
 func logIn(t *testing.T, host, user string) {
 	t.Helper()
 	before, dir := config.Dir(), t.TempDir()

@@ -69,7 +69,8 @@ func (o *Options) request(p *inputs) (*remote.Request, error) {
 	return r, nil
 }
 
-// exporterAttrs returns the attributes that BuildKit's exporter needs for an output.
+// exporterAttrs returns the attributes for BuildKit's exporter that describe the output,
+// such as its image names and annotations.
 func (o *Options) exporterAttrs(out Output) (map[string]string, error) {
 	attrs := map[string]string{}
 	maps.Copy(attrs, out.Attrs)

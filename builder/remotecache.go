@@ -181,8 +181,8 @@ func (c *caches) addInline(ctx context.Context, b *solver.Job, res *gateway.Resu
 	return nil
 }
 
-// roots returns the solver's results for the references in the frontend's result res, in
-// the order of platform IDs.
+// roots returns the solver's results for the references in res, the result of the
+// frontend. The results are sorted by platform ID.
 func roots(res *gateway.Result) []*solver.Result {
 	refs := []gateway.Reference{res.Ref}
 	for _, id := range slices.Sorted(maps.Keys(res.Refs)) {

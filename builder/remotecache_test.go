@@ -28,7 +28,8 @@ COPY --from=made /b /c
 RUN cat c > /d
 `
 
-// entry parses a value of --cache-to or --cache-from.
+// entry parses a value of --cache-to or --cache-from, such as type=inline. It fails the
+// test if the value is invalid.
 func entry(t *testing.T, value string) []client.CacheOptionsEntry {
 	t.Helper()
 	list, err := ParseCache(value)
@@ -38,8 +39,8 @@ func entry(t *testing.T, value string) []client.CacheOptionsEntry {
 	return list
 }
 
-// steps builds in a new state directory. It returns the numbers of the steps that ran, and
-// the log.
+// steps builds in a new state directory. It returns the names of the steps that ran,
+// such as "made 1/2", and the log.
 func steps(t *testing.T, o Options) (ran, told string) {
 	t.Helper()
 	o.State = t.TempDir()

@@ -26,8 +26,9 @@ func Report(w io.Writer, err error, color bool) error {
 	return diag.Text(w, list, diag.TextOptions{Color: color})
 }
 
-// fileError adds the paths of files to an error from a build. Without these paths, the
-// error has the names that the frontend uses, such as Dockerfile.
+// fileError is an error from a build together with the paths of the files that the error
+// names. Without these paths, its report would use the frontend's file names, such as
+// Dockerfile.
 type fileError struct {
 	error
 	paths map[string]string
@@ -81,9 +82,10 @@ func (o *Options) ReportWarnings(w io.Writer, warnings []client.VertexWarning, c
 	return diag.Text(w, list.Rename(o.paths()), diag.TextOptions{Color: color})
 }
 
-// diagnostic converts an error from a build to a diagnostic. The range of the diagnostic
-// comes from our frontend, from the instruction of the failed operation, or from another
-// frontend. Without any of these, the range is zero.
+// diagnostic converts an error from a build to a diagnostic. If our frontend reported
+// the error, the diagnostic has its range. For a failed operation, the range is the
+// instruction. Otherwise, the range is the location in the error from another frontend,
+// or zero if the error has no location.
 func diagnostic(err error) *diag.Diagnostic {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) {
@@ -131,8 +133,8 @@ func (e stepError) Error() string { return e.number + e.of.Err.Error() }
 // Unwrap returns the error from the operation.
 func (e stepError) Unwrap() error { return e.of }
 
-// lines returns the range in the file info from the first to the last line in ranges. It
-// returns false if the file has no such lines.
+// lines returns the range from the first to the last line in ranges. info contains the
+// file to which these lines belong. It returns false if the file has no such lines.
 func lines(info *pb.SourceInfo, ranges []*pb.Range) (source.Range, bool) {
 	if info == nil || len(ranges) == 0 {
 		return source.Range{}, false

@@ -19,8 +19,8 @@ import (
 	"slipway/solver/runner/namespace"
 )
 
-// asRoot is the environment variable that tells the test binary that it runs as root,
-// possibly of a user namespace.
+// asRoot is the environment variable that tells the test binary that it runs as root in
+// a mount namespace of its own.
 const asRoot = "SLIPWAY_TEST_AS_ROOT"
 
 func TestMain(m *testing.M) {

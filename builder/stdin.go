@@ -35,7 +35,8 @@ func (o *Options) checkStdin() error {
 	return nil
 }
 
-// stdinKeeper stores the data from standard input.
+// stdinKeeper stores a build context or Dockerfile that was read from standard input, so
+// that the frontend can read it.
 type stdinKeeper interface {
 	// KeepContext stores an archive and returns a URL for it, which the frontend gets as
 	// the context.

@@ -44,10 +44,10 @@ func (p *inputs) recordSolves(build gateway.BuildFunc) gateway.BuildFunc {
 	}
 }
 
-// copyOf looks up the COPY or ADD that begins at the given line of the Dockerfile. It
-// calls match with the copy action of each source, in which variables are expanded. It
-// returns the index of the first source for which match returns true, or -1. It skips
-// sources that are downloads.
+// copyOf looks up the COPY or ADD that begins at the given line of the Dockerfile. For
+// each source, it calls match with the copy action in the LLB, whose paths have
+// variables expanded. It returns the index of the first source for which match returns
+// true, or -1. It skips downloads.
 func (r *recorder) copyOf(line int, match func(*pb.FileActionCopy) bool) int {
 	if r == nil {
 		return -1
@@ -76,8 +76,8 @@ func (r *recorder) copyOf(line int, match func(*pb.FileActionCopy) bool) int {
 }
 
 // sourceOf calls match with the copy actions of the file operation op. It returns the
-// index of the first one for which match returns true, or -1. It skips copies of
-// downloads: remote contains the digests of the operations that download.
+// index of the first action for which match returns true, or -1. It skips actions that
+// copy a download. remote contains the digests of the operations that download files.
 func sourceOf(op *pb.Op, remote map[string]bool, match func(*pb.FileActionCopy) bool) int {
 	n := -1
 	for _, a := range op.GetFile().Actions {
@@ -94,8 +94,9 @@ func sourceOf(op *pb.Op, remote map[string]bool, match func(*pb.FileActionCopy) 
 	return -1
 }
 
-// locatedAt reports whether the operation data comes from an instruction that begins at
-// the given line. def contains the operation and its location.
+// locatedAt reports whether an operation comes from an instruction that begins at the
+// given line. data is the encoded operation, and def is the LLB definition that contains
+// it and its location.
 func locatedAt(def *pb.Definition, data []byte, line int) bool {
 	for _, l := range def.GetSource().GetLocations()[digest.FromBytes(data).String()].GetLocations() {
 		if r := l.GetRanges(); len(r) > 0 && int(r[0].GetStart().GetLine()) == line {
@@ -115,9 +116,8 @@ type pathWord struct {
 	index   int
 }
 
-// wordOf returns the word that specifies the path called name in the COPY, ADD or RUN
-// instruction at r. The path is in the build context, a stage or an image. It returns
-// false if it finds no word.
+// wordOf returns the word in the instruction at r, a COPY, ADD or RUN, that specifies
+// the path called name. ok is false if it finds no such word.
 func (p *inputs) wordOf(r source.Range, name string) (w pathWord, ok bool) {
 	in := instructionAt(r)
 	if in == nil {
@@ -141,9 +141,10 @@ func (p *inputs) wordOf(r source.Range, name string) (w pathWord, ok bool) {
 	return w, false
 }
 
-// sourceNamed calls match with the paths of the sources of c, a COPY or ADD that begins at
-// line. It returns the index of the first source for which match returns true, or -1. It
-// tries the paths with expanded variables, then the paths as written.
+// sourceNamed looks up a source by path in c, the COPY or ADD that begins at line. It
+// calls match with the path of each source, and returns the index of the first source
+// for which match returns true, or -1. It tries the paths with expanded variables first,
+// then the paths as written.
 func (p *inputs) sourceNamed(line int, c *instructions.Copy, match func(name string) bool) int {
 	i := p.solved.copyOf(line, func(a *pb.FileActionCopy) bool {
 		return match(a.Src) || slices.ContainsFunc(a.RequiredPaths, match)
@@ -184,7 +185,7 @@ func nearJSON(r source.Range) *parser.NearJSON {
 }
 
 // badPattern finds the first COPY or ADD from the build context that has a malformed
-// pattern as a source. It returns this source and the range of the instruction.
+// pattern as a source. word is this source, and in is the range of the instruction.
 func (p *inputs) badPattern(f *source.File) (word parser.Word, in source.Range, ok bool) {
 	file, _ := parser.Parse(f)
 	if file == nil {

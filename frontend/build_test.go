@@ -70,8 +70,8 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// TestExportPlatform checks that results for Windows have the OS version of the image,
-// but the requested platform ID.
+// TestExportPlatform checks that the platform of a Windows result includes the OS
+// version of the image, and that the platform ID is the requested one.
 func TestExportPlatform(t *testing.T) {
 	image := ocispecs.Platform{OS: "windows", Architecture: "amd64", OSVersion: "10.0.1", OSFeatures: []string{"win32k"}}
 	p := exportPlatform(ocispecs.Platform{OS: "windows", Architecture: "amd64"}, image)

@@ -180,8 +180,9 @@ func (g *lenientResolver) notes(p *plan.Plan) diag.List {
 	return notes
 }
 
-// withoutUnknown returns the warnings, except warnings about unset variables that an
-// unresolved image may set.
+// withoutUnknown returns the warnings, except warnings that may be wrong: it removes
+// each warning about an unset variable in a stage whose base image could not be
+// resolved, because the image may set the variable.
 func (g *lenientResolver) withoutUnknown(warnings diag.List, p *plan.Plan) diag.List {
 	unknown := func(d *diag.Diagnostic) bool {
 		if d.Code != "UndefinedVar" {
@@ -198,8 +199,8 @@ func (g *lenientResolver) withoutUnknown(warnings diag.List, p *plan.Plan) diag.
 	return slices.DeleteFunc(warnings, unknown)
 }
 
-// baseStage follows the base stages from st and returns the first stage that is not based
-// on another stage.
+// baseStage follows the chain of FROM instructions from the stage st to the first stage
+// that is not based on another stage, and returns this stage.
 func baseStage(st *plan.Stage) *plan.Stage {
 	for {
 		f, ok := st.Base.(*plan.FromStage)

@@ -46,8 +46,8 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
-// sentLocations prints the locations that clients receive with an error, unless they
-// equal the location of its diagnostic.
+// sentLocations formats the locations that clients receive with an error. If they equal
+// the location of the error's diagnostic, it returns "".
 func sentLocations(err error) string {
 	if err == nil {
 		return ""
@@ -72,8 +72,9 @@ func sentLocations(err error) string {
 	return fmt.Sprintf("clients receive%s\n", &all)
 }
 
-// image prints the image config of a build for one platform. base is the config of the
-// base image, or nil if there is no base image.
+// image formats config, the image config of a build for one platform, as in the section
+// out/image of a test case. base is the config of the base image, or nil if there is no
+// base image.
 func image(t *testing.T, config, base []byte) string {
 	t.Helper()
 	var img, of *plan.Image
@@ -92,7 +93,8 @@ func image(t *testing.T, config, base []byte) string {
 	return text
 }
 
-// warnings prints the warnings of the recorded build r as a client shows them.
+// warnings formats the warnings of the recorded build r as FILE:FIRST-LAST: TEXT,
+// followed by indented details.
 func warnings(r *corpus.Record) string {
 	var b strings.Builder
 	for _, w := range r.Warnings {

@@ -83,7 +83,8 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
-// rotate returns list rotated by the given number of elements.
+// rotate returns a copy of list in which the first elements are moved to the end. The
+// parameter by is the number of these elements.
 func rotate(list []string, by int) []string {
 	by %= len(list)
 	return append(slices.Clone(list[by:]), list[:by]...)

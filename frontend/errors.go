@@ -24,7 +24,8 @@ func firstError(err error) error {
 	return err
 }
 
-// firstRange returns the lines that firstError(err) is about, or the zero range.
+// firstRange returns the range of the error that firstError(err) returns, or the zero
+// range if that error has no range.
 func firstRange(err error) source.Range {
 	var d *diag.Diagnostic
 	if errors.As(firstError(err), &d) {

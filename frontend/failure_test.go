@@ -17,7 +17,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// manyCalls returns a client for a build that makes every kind of call to the builder.
+// manyCalls returns a fake client for a build that makes every kind of call to the
+// builder.
 func manyCalls() *fakegateway.Client {
 	c := fakegateway.New("FROM a AS x\nFROM b\nCOPY --from=x c d\nCOPY --from=files e f\nCOPY g h\n", map[string]string{
 		"platform": "linux/amd64,linux/arm64", "context:files": "local:dir", "context:b": "docker-image://b2",

@@ -59,7 +59,7 @@ func (b *build) frontendInputs(ctx context.Context) (map[string]*pb.Definition, 
 	return defs, nil
 }
 
-// firstWord returns the text in s before the first space.
+// firstWord returns the part of s before the first space, without leading spaces.
 func firstWord(s string) string {
 	word, _, _ := strings.Cut(strings.TrimSpace(s), " ")
 	return word

@@ -12,8 +12,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// TestLocalErrors checks that an error has its location inside this process even if
-// clients do not receive the location, as with upstream.
+// TestLocalErrors checks that an error in this process has a source location even if
+// clients must not receive the location. Upstream sends none for these errors.
 func TestLocalErrors(t *testing.T) {
 	bad := fakegateway.New("FROM a\nCOPY b c\n", nil)
 	bad.Files[".dockerignore"] = "x\n!\n"

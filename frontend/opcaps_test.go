@@ -42,8 +42,8 @@ func TestOldBuilder(t *testing.T) {
 	}
 }
 
-// TestErrorText checks that clients receive the code and the location of an error from the
-// builder, and once the text that the frontend adds to it.
+// TestErrorText checks that clients receive the code and the location of an error from
+// the builder. The error must contain the text that the frontend adds exactly once.
 func TestErrorText(t *testing.T) {
 	for answer, want := range map[string]string{
 		"too large": "ResourceExhausted: alpin: failed to resolve source metadata for docker.io/library/alpin:latest: too large (did you mean alpine?)",

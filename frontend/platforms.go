@@ -71,9 +71,9 @@ func (b *build) platform(ctx context.Context, p *ocispecs.Platform, first bool) 
 	return out, nil
 }
 
-// buildPlatforms returns a list with the platform of the builder, which is the first
-// platform of its first worker. If the builder reports none, it is the platform of this
-// process.
+// buildPlatforms returns a list with one element, the platform of the builder. This is
+// the first platform of the builder's first worker. If the builder reports none, it is
+// the platform of this process.
 func (b *build) buildPlatforms() []ocispecs.Platform {
 	if w := b.opts.Workers; len(w) > 0 && len(w[0].Platforms) > 0 {
 		return w[0].Platforms[:1]

@@ -16,8 +16,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// platformBarrier is a barrier that treats requests for an image on different platforms
-// as different requests.
+// platformBarrier is a [barrier] that handles requests for the config of an image
+// separately for each platform.
 type platformBarrier struct{ *barrier }
 
 func (b platformBarrier) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {

@@ -25,7 +25,7 @@ type barrier struct {
 	requests map[string]int
 }
 
-// group is a set of requests that are answered at the same time.
+// group is a set of requests that a [barrier] blocks until all of them have arrived.
 type group struct {
 	missing int
 	all     chan struct{}

@@ -35,7 +35,7 @@ const coreSBOM = "sbom"
 // exists, the builder does not generate one itself.
 const predicateSPDX = "https://spdx.dev/Document"
 
-// scanner is an image that generates SBOMs.
+// scanner is the resolved image that generates SBOMs, with its config and parameters.
 type scanner struct {
 	ref      string
 	platform ocispecs.Platform
@@ -107,8 +107,9 @@ func (b *build) attest(ctx context.Context, res *client.Result, s *scanner, resu
 	return nil
 }
 
-// scan returns the output directory of a scanner that scans the given states. id
-// identifies the platform in progress output.
+// scan returns the LLB state of the directory to which the scanner writes its SBOMs. The
+// parameter of contains the states to scan. id identifies the platform in progress
+// output.
 func (s *scanner) scan(id string, of *dockerfile2llb.SBOM) llb.State {
 	opts := []llb.RunOption{
 		llb.WithCustomName(fmt.Sprintf("[%s] generating sbom using %s", id, s.ref)),

@@ -13,8 +13,8 @@ import (
 	"slipway/builder/engine"
 )
 
-// TestLoad checks loading that succeeds, fails and is abandoned, with a fake docker
-// program.
+// TestLoad checks a docker load that succeeds, one that fails and one that is abandoned.
+// It uses a fake docker program.
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir)

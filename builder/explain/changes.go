@@ -79,8 +79,8 @@ func (c *changes) compare(edited bool) {
 	}
 }
 
-// input returns the name of the input that the part p of a cache key covers. If p covers
-// no input, it returns the name of p.
+// input returns the name of the step's input, such as "the context", that p covers. p is
+// a part of the cache key of the step r. If p covers no input, it returns the name of p.
 func (*changes) input(r *record, p solver.Part) string {
 	if p.Input < 0 || p.Input >= len(r.Inputs) {
 		return p.Name
@@ -88,9 +88,9 @@ func (*changes) input(r *record, p solver.Part) string {
 	return r.Inputs[p.Input]
 }
 
-// wholeInput adds a sentence about a changed input whose whole content is part of the
-// cache key: the preceding step or the base image. old and now are the parts of the cache
-// keys that cover the input.
+// wholeInput adds a sentence about a changed input whose whole content is covered by the
+// cache key: the preceding step or the base image. old and now are the parts of the
+// cache key, in the last build and in this build, that cover the input.
 func (c *changes) wholeInput(old, now solver.Part) {
 	was, is := c.input(c.old, old), c.input(c.now, now)
 	image := strings.HasPrefix(is, imagePrefix)
@@ -124,9 +124,9 @@ func shortDigest(digest string) string { return digest[:min(len(digest), len("sh
 // maxFiles is the maximum number of changed files to list.
 const maxFiles = 5
 
-// files adds sentences about changed files in an input, such as the build context, if the
-// cache key covers only the files that the step uses. old and now are the parts of the
-// cache keys that cover these files.
+// files adds sentences about changed files in an input, such as the build context, if
+// the cache key covers only the files that the step uses. old and now are the parts of
+// the cache key, in the last build and in this build, that cover these files.
 func (c *changes) files(old, now solver.Part, edited bool) {
 	start := len(c.list)
 	prefix, where := c.origin(c.input(c.old, old), c.input(c.now, now))
@@ -156,9 +156,10 @@ func (c *changes) files(old, now solver.Part, edited bool) {
 	}
 }
 
-// origin adds a sentence if the files of a step come from another input than in the last
-// build. before and after are the names of the inputs. origin also returns the texts that
-// precede and follow a file name in messages, such as " of image alpine".
+// origin adds a sentence to the explanation if the files of a step come from a different
+// input than in the last build. before and after are the names of the inputs. It returns
+// the texts to put before and after a file name in messages, such as the suffix " of
+// image alpine".
 func (c *changes) origin(before, after string) (prefix, where string) {
 	wasImage, a := strings.CutPrefix(before, imagePrefix)
 	isImage, b := strings.CutPrefix(after, imagePrefix)
@@ -180,9 +181,10 @@ func (c *changes) origin(before, after string) (prefix, where string) {
 	return "", " of " + excerpt(after)
 }
 
-// fileChange describes the difference between two versions of a file. If before or after
-// is nil, the file did not exist. It returns "" if nothing changed that is part of the
-// cache key. Times are not part of it.
+// fileChange describes the difference between two versions of a file, such as "changed"
+// or "is new". before and after are nil if the file did not exist in the last build or
+// in this build. If only the times differ, it returns "", because cache keys do not
+// cover times.
 func fileChange(before, after *tree.Node) string {
 	switch {
 	case before == nil:
@@ -377,8 +379,8 @@ func modeText(c *pb.FileActionCopy) string {
 	return ""
 }
 
-// time adds a sentence if the operation sets another modification time on files than in
-// the last build. The time comes from SOURCE_DATE_EPOCH.
+// time adds a sentence if the operation sets a different modification time on files than
+// in the last build. was and now are these times, which come from SOURCE_DATE_EPOCH.
 func (c *changes) time(was, now int64) {
 	if was != now {
 		c.add("the time of its files (SOURCE_DATE_EPOCH) changed")

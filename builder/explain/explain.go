@@ -164,11 +164,12 @@ func (x *Explainer) save(now []record) error {
 	return export.WriteFile(x.file, func(w io.Writer) error { _, err := w.Write(data); return err })
 }
 
-// previous returns the record in the last build with which to compare steps[i]: the
-// nearest step with the same text. If no step has this text, it returns the step with the
-// same number in the same stage, and edited is true, because the user probably edited the
-// instruction. It returns nil if no step has this number, or if this build still has a
-// step with its text.
+// previous returns the record from the last build with which to compare steps[i]. This
+// is the step with the same text. If several steps have this text, it is the one at the
+// nearest position. Without such a step, previous returns the step with the same number
+// in the same stage and edited = true, because the user probably edited the instruction.
+// It returns nil if the last build has no step with this number, or if that step's text
+// occurs elsewhere in the stage now.
 func (x *Explainer) previous(steps []record, i int) (old *record, edited bool) {
 	step := steps[i].Step
 	for n := range x.old {
@@ -207,8 +208,8 @@ func distance(a, b stepName) int {
 	return d
 }
 
-// reason returns a sentence that explains why a step was not cached. v is the vertex of
-// the step steps[i].
+// reason explains in a sentence why the step steps[i] was not cached. v is the vertex of
+// this step.
 func (x *Explainer) reason(v *solver.Vertex, steps []record, i int) string {
 	old, edited := x.previous(steps, i)
 	switch {
@@ -256,8 +257,8 @@ func excerpt(s string) string {
 	return first
 }
 
-// Names in explanations for inputs of a step that are not steps, such as the build
-// context.
+// Names that explanations use for the inputs of a step that are not steps themselves,
+// such as the build context.
 const (
 	contextName = "the context"
 	heredocName = "a heredoc"

@@ -79,7 +79,8 @@ type Build struct {
 }
 
 // Connect connects to a BuildKit daemon for one build. The daemon sends the output files
-// to this process, which writes them with outputs. The caller must call Close.
+// to this process, and the parameter outputs writes them to their destinations. The
+// caller must call Close.
 func Connect(ctx context.Context, to *Builder, outputs export.Outputs) (*Build, error) {
 	c, err := to.dial(ctx)
 	if err != nil {
@@ -136,8 +137,8 @@ func (b *Build) frontend(ctx context.Context, c gateway.Client) (*gateway.Result
 	return res, nil
 }
 
-// options returns the options for BuildKit's client, with the files and services that the
-// daemon may request from this process.
+// options converts the request r to options for BuildKit's client. The options include
+// the files and services that the daemon may request from this process.
 func (b *Build) options(ctx context.Context, r *Request) (*client.SolveOpt, error) {
 	host, err := os.Hostname()
 	if err != nil {

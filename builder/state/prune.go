@@ -53,9 +53,10 @@ const (
 	KindInternal = "internal" // layers prepared for runners and outputs, and unreferenced data
 )
 
-// kinds returns the kinds of entries in the order of the cost to recreate them. Internal
-// layers derive from other entries, local files are read again, images are fetched again,
-// and results are built again. Cache mounts come last: they accumulate over many builds.
+// kinds returns the kinds of entries in the order in which a prune removes them,
+// cheapest to recreate first: internal layers are derived from other entries, local
+// files are read again, images are fetched again, and results are built again. Cache
+// mounts come last, because many builds have filled them.
 func kinds() []string {
 	return []string{KindInternal, diskcache.KindLocal, diskcache.KindSource, diskcache.KindResult, KindMount}
 }
@@ -69,8 +70,9 @@ func ParseKind(name string) (string, error) {
 	return name, nil
 }
 
-// matches reports whether the options select the entry e for removal. With the option
-// Unused, they select only entries that were last used at least that long before now.
+// matches reports whether the options select the entry e for removal. now is the current
+// time. With the option Unused, they select only entries whose last use was at least
+// this duration ago.
 func (opt *PruneOptions) matches(e *Entry, now time.Time) bool {
 	named := slices.Contains(opt.Kinds, e.Kind)
 	return (named || len(opt.Kinds) == 0 && !(opt.KeepMounts && e.Kind == KindMount)) && (opt.Unused == 0 || now.Sub(e.Used) >= opt.Unused) &&
@@ -179,8 +181,8 @@ func (d *Dir) contents(ctx context.Context) (*contents, error) {
 	return c, nil
 }
 
-// internal returns the entry for all data outside of other entries: layers derived from
-// results, and blobs to which nothing refers.
+// internal returns a single entry for all data that belongs to no other entry: layers
+// derived from results, and blobs to which nothing refers.
 func (d *Dir) internal(ctx context.Context, u *diskcache.Usage) *Entry {
 	e := &Entry{Record: diskcache.Record{
 		Key: KindInternal, Kind: KindInternal, Name: "layers for runners and outputs, manifests",
@@ -201,10 +203,10 @@ func (d *Dir) derived() []string {
 	return []string{d.join("layers"), d.Namespace()}
 }
 
-// next removes the next entry of a prune from the list and returns it. It considers only
-// entries for which want returns true, and prefers entries on which no other result
-// depends, because removing a shared result frees no space. If all are shared, it removes
-// the first one, or returns nil if unsharedOnly is set.
+// next removes from c the next entry to prune, and returns it. It considers only entries
+// for which want returns true. It prefers entries on which no other result depends,
+// because removing a shared result frees no space. If all are shared, it removes the
+// first one. If unsharedOnly is set, it removes nothing in this case and returns nil.
 func (c *contents) next(unsharedOnly bool, want func(*Entry) bool) *Entry {
 	best := -1
 	for i, e := range c.entries {

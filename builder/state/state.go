@@ -142,8 +142,8 @@ func HoldOutputs(ctx context.Context, dir string) (outputs export.Outputs, relea
 	return outputs, release, err
 }
 
-// share takes a lock shared with other builds. It waits for a process that holds the lock
-// exclusively.
+// share takes the lock of a state directory in shared mode, like other builds. It waits
+// while another process holds the lock exclusively.
 func share(ctx context.Context, lock *flock.Flock) (release func(), err error) {
 	if _, err := lock.TryRLockContext(ctx, lockPoll); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)

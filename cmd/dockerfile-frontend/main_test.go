@@ -69,7 +69,7 @@ func (b *fakeBuilder) Return(_ context.Context, req *pb.ReturnRequest) (*pb.Retu
 	return &pb.ReturnResponse{}, nil
 }
 
-// process is the running program, connected to a fakeBuilder.
+// process is a running dockerfile-frontend program that is connected to a fakeBuilder.
 type process struct {
 	cmd    *exec.Cmd
 	server *grpc.Server

@@ -39,7 +39,8 @@ func parseAgents(list []string) ([]sshAgent, error) {
 	return agents, nil
 }
 
-// load checks the socket of the agent, or reads the key files.
+// load prepares an agent for a build: it checks that the agent's socket exists, or reads
+// the key files.
 func (a *sshAgent) load(ctx context.Context) error {
 	for _, path := range a.paths {
 		info, err := os.Stat(path)

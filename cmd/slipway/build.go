@@ -130,8 +130,8 @@ func (f *buildFlags) build(ctx context.Context) (res *builder.Result, warnings [
 	return res, warnings, err
 }
 
-// show calls work and displays the progress sent by work on standard error. It returns the
-// warnings in the progress. mode is a value of --progress.
+// show calls work and displays the progress that work passes to send on standard error.
+// It returns the warnings in the progress. mode is a value of --progress.
 func show(ctx context.Context, mode string, work func(send func(*client.SolveStatus)) error) ([]client.VertexWarning, error) {
 	display, err := progressui.NewDisplay(os.Stderr, progressui.DisplayMode(mode))
 	if err != nil {

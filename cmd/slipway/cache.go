@@ -104,7 +104,8 @@ Prune waits for running builds, because it removes nothing that they use.`,
 	return cmd
 }
 
-// warning returns the question that the user must confirm before a prune of dir.
+// warning returns the question that the user must confirm before a prune of the state
+// directory dir.
 func (f *pruneFlags) warning(dir string) string {
 	what := "the build cache"
 	switch {

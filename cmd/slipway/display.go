@@ -12,10 +12,10 @@ import (
 	"slipway/internal/controls"
 )
 
-// sanitizer replaces control characters in status messages of a build, so that they cannot
-// manipulate a terminal. It replaces all of them in names and errors. In the output of
-// steps, it lets through what [controls.Filter] passes, or everything if the output is not
-// a terminal.
+// sanitizer replaces control characters in status messages of a build, so that they
+// cannot manipulate a terminal. In names and errors it replaces all of them. It filters
+// the output of steps with [controls.Filter], which keeps colors, but only if the output
+// is a terminal.
 type sanitizer struct {
 	terminal bool
 	streams  map[stream]*controls.Filter
@@ -72,8 +72,8 @@ func (r *sanitizer) output(of stream, data []byte) []byte {
 	return f.Filter(data)
 }
 
-// textTo returns a writer to f for text from builds. If f is a terminal, the writer replaces
-// control characters.
+// textTo returns a writer that writes text from builds to f. If f is a terminal, the
+// writer replaces control characters.
 func textTo(f *os.File) io.Writer {
 	if !isTerminal(f) {
 		return f

@@ -32,8 +32,8 @@ cache-from cache-to call cgroup-parent check file help iidfile label load
 metadata-file network no-cache no-cache-filter output platform policy progress
 provenance pull push quiet resource sbom secret shm-size ssh tag target ulimit`
 
-// TestFlagsOfDocker checks that each flag of docker build works, or causes a warning or an
-// error with advice.
+// TestFlagsOfDocker checks that each flag of docker build works, or causes a warning or
+// an error with a hint.
 func TestFlagsOfDocker(t *testing.T) {
 	cmd := buildCommand()
 	cmd.InitDefaultHelpFlag()

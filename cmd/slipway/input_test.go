@@ -18,7 +18,8 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// readSecret returns the secret that a value of --secret names.
+// readSecret parses flag, a value of --secret whose ID must be "s", and reads the
+// secret.
 func readSecret(ctx context.Context, flag string) ([]byte, error) {
 	f := &buildFlags{}
 	var err error

@@ -73,16 +73,17 @@ func main() {
 
 const (
 	// signalEcho is the time after the first signal during which other signals are
-	// ignored. The terminal and the parent process may both send a signal for the same
-	// key.
+	// ignored. The terminal and the parent process may both send a signal for one press
+	// of Ctrl+C.
 	signalEcho = 200 * time.Millisecond
 	// exitGrace is how long the command may take to exit after a signal.
 	exitGrace = 10 * time.Second
 )
 
-// waitToExit waits for a second signal, but no longer than grace. It ignores signals
-// within the duration echo, because they repeat the first signal. When it returns, the
-// caller exits. A second signal therefore ends the command even if it is blocked.
+// waitToExit waits for a second signal, but no longer than the duration grace. It
+// ignores signals until the duration echo has passed, because they repeat the first
+// signal. The caller exits when waitToExit returns, so that a second signal ends even a
+// command that is blocked.
 func waitToExit(signals <-chan os.Signal, echo, grace time.Duration) {
 	latest := time.After(grace)
 	for same := time.After(echo); same != nil; {

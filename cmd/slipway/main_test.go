@@ -13,7 +13,7 @@ import (
 	"slipway/solver/runner/namespace"
 )
 
-// asCommand is the environment variable with which the test binary runs as slipway.
+// asCommand is the environment variable that makes the test binary run as slipway.
 const asCommand = "SLIPWAY_TEST_COMMAND"
 
 func TestMain(m *testing.M) {
@@ -43,8 +43,8 @@ func slipwayOut(t *testing.T, args ...string) (code int, out, told string) {
 	return code, <-outText, <-errText
 }
 
-// capture replaces *file, such as os.Stderr, until end is called. After that, text
-// delivers everything that was written to the replacement.
+// capture replaces *file, such as os.Stderr, with a pipe until the caller calls end. The
+// channel text then delivers everything that was written to the pipe.
 func capture(t *testing.T, file **os.File) (text <-chan string, end func()) {
 	t.Helper()
 	r, w, err := os.Pipe()

@@ -247,7 +247,8 @@ func extraHost(value string) (string, error) {
 	return host + "=" + ip, nil
 }
 
-// pairs splits values of the form NAME=VALUE. flag names the flag for errors.
+// pairs converts a list of NAME=VALUE strings to a map. flag is the name of the flag
+// with these values, for error messages.
 func pairs(flag string, list []string) (map[string]string, error) {
 	m := map[string]string{}
 	for _, s := range list {

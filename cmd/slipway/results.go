@@ -140,8 +140,8 @@ func (f *buildFlags) defaultDest(value string) string {
 	return value
 }
 
-// annotations parses the values [TYPE[PLATFORM],…:]KEY=VALUE of --annotation. It returns
-// them as attributes for BuildKit's exporters.
+// annotations parses values of --annotation, which have the form
+// [TYPE[PLATFORM],…:]KEY=VALUE. It returns them as attributes for BuildKit's exporters.
 func annotations(list []string) (map[string]string, error) {
 	kind := regexp.MustCompile(`^(manifest|manifest-descriptor|index|index-descriptor)(?:\[([A-Za-z0-9_/.-]+)\])?$`)
 	m := map[string]string{}
@@ -269,8 +269,8 @@ func (f *buildFlags) printOutcome(ctx context.Context, exported map[string]strin
 	return nil
 }
 
-// metadata converts the exporter's response to the format of docker build's metadata file.
-// Values that are JSON in base64 become JSON.
+// metadata converts the exporter's response to the format of docker build's metadata
+// file. It decodes values that are JSON objects or arrays in base64.
 func metadata(exported map[string]string) map[string]any {
 	m := map[string]any{}
 	for k, v := range exported {

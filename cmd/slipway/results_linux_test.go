@@ -13,8 +13,8 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// TestDeviceStays checks that a device given as the file for a result is written to and
-// never replaced.
+// TestDeviceStays checks that --iidfile, --metadata-file and --output write to a device
+// and never replace it with a file.
 func TestDeviceStays(t *testing.T) {
 	device := filepath.Join(t.TempDir(), "full")
 	if err := unix.Mknod(device, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 7))); err != nil && !errors.Is(err, fs.ErrPermission) {

@@ -76,8 +76,8 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// TestResultsInPlace checks that results are written through pipes and links, and never
-// replace them.
+// TestResultsInPlace checks that --iidfile and --metadata-file write through pipes and
+// links, and never replace them with files.
 func TestResultsInPlace(t *testing.T) {
 	dir, out := testcontext.New(t, "FROM scratch\nCOPY a /\n"), t.TempDir()
 	at := func(name string) string { return filepath.Join(out, name) }

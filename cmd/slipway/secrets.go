@@ -47,8 +47,9 @@ func parseSecrets(list []string) ([]secretSource, error) {
 	return sources, nil
 }
 
-// read returns the secret. If neither src nor env is set, id is the name of an environment
-// variable or, if the variable does not exist, of a file.
+// read returns the secret from the file src or the environment variable env. If neither
+// is set, it reads the environment variable called id or, if the variable does not
+// exist, the file called id.
 func (s *secretSource) read(ctx context.Context) ([]byte, error) {
 	if s.src == "" {
 		name := cmp.Or(s.env, s.id)

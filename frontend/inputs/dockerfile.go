@@ -208,9 +208,9 @@ func (f *ignoreFile) withLine(err error) error {
 // excludes nothing.
 func (in *Inputs) Ignore(ctx context.Context) (*ignore.Matcher, error) { return in.matcher(ctx) }
 
-// parseIgnore returns a matcher for the patterns. Some malformed patterns cause an error
-// only when a path is matched. As with upstream's frontend, the client reports these
-// errors.
+// parseIgnore returns a matcher for the patterns in the ignore file of the main context.
+// Some malformed patterns cause an error only when a path is matched. As with upstream's
+// frontend, the client reports such an error.
 func (in *Inputs) parseIgnore(ctx context.Context) (*ignore.Matcher, error) {
 	f, err := in.ignore(ctx)
 	if err != nil || len(f.patterns) == 0 {

@@ -6,9 +6,9 @@ import (
 	"slipway/gitref"
 )
 
-// git returns the source for a git reference. isGit reports whether ref is a git
-// reference. If isGit is true, err is about the options in ref. Options in ref override
-// opts.
+// git returns the source for the git reference ref. If ref is not a git reference, isGit
+// is false. If isGit is true, err is an error in the options that ref contains. These
+// options override opts.
 func (in *Inputs) git(ref string, opts ...llb.GitOption) (st *llb.State, isGit bool, err error) {
 	g, isGit, err := gitref.Parse(ref)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 // result.
 type imageKey struct{ ref, platform, mode, store string }
 
-// newImageKey returns the key for a lookup of the image ref with the options opt, such as
-// the platform.
+// newImageKey returns the key for a lookup of the image reference ref. opt contains the
+// options of the lookup, such as the platform.
 func newImageKey(ref string, opt sourceresolver.Opt) imageKey {
 	key := imageKey{ref: ref}
 	var p *ocispecs.Platform

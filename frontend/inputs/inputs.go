@@ -46,16 +46,17 @@ func New(c client.Client, opts *options.Options) *Inputs {
 	return in
 }
 
-// memoize returns a function that calls f once and always returns its result. It calls f
-// again if the call was canceled, because other callers may still need the result.
+// memoize returns a function that calls f once and returns the same result to all
+// callers. If a call of f was canceled, it calls f again for other callers.
 func memoize[T any](f func(context.Context) (T, error)) func(context.Context) (T, error) {
 	g := &singleflight.Group[struct{}, T]{KeepErrors: true}
 	return func(ctx context.Context) (T, error) { return g.Do(ctx, struct{}{}, f) }
 }
 
 // local returns the local source called name. It has the options that all local sources
-// need, and opts. title is the name of the source in progress output. The builder reuses
-// files from earlier transfers of sources with the same hint.
+// need, and the additional options opts. title is the name of the source in progress
+// output. The builder reuses files from earlier transfers of local sources with the same
+// hint.
 func (in *Inputs) local(name, title, hint string, opts ...llb.LocalOption) llb.State {
 	session := in.build.SessionID
 	if s, ok := in.options.Sessions[name]; ok {
@@ -69,8 +70,8 @@ func (in *Inputs) local(name, title, hint string, opts ...llb.LocalOption) llb.S
 	return llb.Local(name, opts...)
 }
 
-// open solves the source st. Its files can be read through the returned reference. open
-// also returns the LLB definition of the source.
+// open solves the source st. It returns a reference, through which the files of the
+// source can be read, and the LLB definition of the source.
 func (in *Inputs) open(ctx context.Context, st llb.State) (client.Reference, *llb.Definition, error) {
 	def, err := st.Marshal(ctx, llb.WithCaps(in.build.Caps))
 	if err != nil {

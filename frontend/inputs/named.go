@@ -110,14 +110,14 @@ func (n *namedContext) open(ctx context.Context, value string) (*plan.Resolved, 
 	return nil, fmt.Errorf("unsupported context source %s for %s", scheme, n.key)
 }
 
-// fixedState returns a context whose LLB state is st, whichever paths the build reads from
-// it.
+// fixedState returns a context whose LLB state is always st. The state does not depend
+// on the paths that the build reads from the context.
 func (n *namedContext) fixedState(st llb.State) *plan.Resolved {
 	return n.resolved(func(*plan.Paths) llb.State { return st })
 }
 
-// resolved returns a context whose LLB state is the result of open, which is called with
-// the paths that the build reads from the context.
+// resolved returns a context that calls open for its LLB state. The argument of open is
+// the set of paths that the build reads from the context.
 func (n *namedContext) resolved(open opener) *plan.Resolved {
 	return &plan.Resolved{Input: &plan.Input{Name: n.name, Platform: n.platform, Handle: open}}
 }

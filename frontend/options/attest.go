@@ -17,9 +17,9 @@ type Scanner struct {
 	Params map[string]string // attributes passed to the image
 }
 
-// setAttestation parses a request for attestations of the given kind, sbom or provenance,
-// with the attributes v. Only SBOMs concern the frontend, because the builder generates
-// provenance. If a kind is requested several times, the last request is used.
+// setAttestation parses a request for attestations. kind is sbom or provenance, and v
+// contains the attributes. It stores only requests for SBOMs, because the builder
+// generates provenance. If a kind is requested several times, the last request is used.
 func setAttestation(o *Options, kind, v string) error {
 	kind = strings.ToLower(kind)
 	attrs, err := attributes(v)

@@ -91,7 +91,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestPlatforms checks which options lead to a result for several platforms.
+// TestPlatforms checks which frontend options yield a multi-platform result.
 func TestPlatforms(t *testing.T) {
 	for _, tc := range []struct {
 		platform, multi string
@@ -140,7 +140,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// rowOf returns the most specific row of the option table for a key, or nil.
+// rowOf returns the row of the option table that describes key, or nil. An exact key
+// takes precedence over a family of keys, and a longer prefix over a shorter one.
 func rowOf(key string) *option {
 	var found *option
 	for i := range table {

@@ -16,8 +16,9 @@ type option struct {
 	set         setter
 }
 
-// table lists every key that this frontend reads. A row follows the rows on which it
-// depends. If several values are invalid, Parse reports the first one in the table.
+// table lists every key that this frontend reads. [Parse] applies the rows in order, so
+// that the setter of a row can use the results of earlier rows. If several values are
+// invalid, Parse reports the first one in the table.
 var table = []option{
 	{"override-copy-image", "no longer supported", "", "an error if not empty", "", refuseCopyImage},
 	{"build-arg:BUILDKIT_DISABLE_FILEOP", "no longer supported", "", "an error if true", "", refuseFileOp},
