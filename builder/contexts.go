@@ -159,9 +159,9 @@ func (p *inputs) addContext(name, value string) error {
 	return nil
 }
 
-// findImages resolves the named contexts that are images to digests, and passes them to
-// the frontend as OCI layouts. If the user gives neither a name nor a digest, it selects
-// the only image in the layout or archive, or the image with the tag latest.
+// findImages resolves each named context that is an image to a digest, and passes the
+// image to the frontend as an OCI layout. If the user gives neither a name nor a digest,
+// it selects the only image in the layout or archive, or the image with the tag latest.
 func (p *inputs) findImages(ctx context.Context, src *llbsource.Sources) error {
 	for _, i := range p.images {
 		file, want, ok := strings.Cut(i.value, "@")
@@ -208,7 +208,7 @@ func splitName(value string) (file, name string) {
 	}
 }
 
-// isURL reports whether a context is a URL or a git remote, and not a local path.
+// isURL reports whether the context s is a URL or a git remote, and not a local path.
 func isURL(s string) bool {
 	for _, prefix := range []string{"http://", "https://", "git://", "ssh://", "git@", "github.com/"} {
 		if strings.HasPrefix(s, prefix) {

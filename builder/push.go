@@ -46,7 +46,8 @@ func push(ctx context.Context, to *registry.Repository, ref string, what partial
 	return pushManifest(ctx, idx, tag)
 }
 
-// writeManifest pushes the given manifest to a repository, by digest or by tag.
+// writeManifest is a function that pushes the given manifest to a repository, by digest
+// or by tag.
 type writeManifest func(context.Context, ocispecs.Descriptor, []byte) error
 
 // pushImage pushes the layers and the config of an image, and then its manifest.

@@ -55,7 +55,8 @@ func (b *build) platforms(ctx context.Context) ([]platformResult, error) {
 	return results, g.Wait()
 }
 
-// platform converts the build for one platform, or for the default platform if p is nil.
+// platform converts the build for the platform p, or for the default platform if p is
+// nil.
 func (b *build) platform(ctx context.Context, p *ocispecs.Platform, first bool) (platformResult, error) {
 	opt := b.options.Plan
 	opt.Platform = p

@@ -30,8 +30,8 @@ func (c *changes) add(format string, args ...any) {
 	}
 }
 
-// addChange adds a sentence about a changed value to the list, unless before and after are
-// equal. name is the name of the value in the sentence.
+// addChange adds a sentence about a changed value to the explanation, unless before and
+// after are equal. name is the name of the value in the sentence.
 func (c *changes) addChange(name, before, after string) {
 	switch {
 	case before == after:
@@ -45,8 +45,8 @@ func (c *changes) addChange(name, before, after string) {
 }
 
 // compare adds a sentence for each difference between the cache keys of the step in the
-// last build and in this build. If edited is set, the list already contains the old text
-// of the instruction, so compare omits changes of the operation.
+// last build and in this build. If edited is set, the explanation already contains the
+// old text of the instruction, so compare omits changes of the operation.
 func (c *changes) compare(edited bool) {
 	other := false
 	for _, p := range c.now.Parts {

@@ -30,8 +30,8 @@ type namedContext struct {
 	platform *ocispecs.Platform
 }
 
-// opener returns the LLB state of a named context. It is called after planning: used lists
-// the paths that the build reads from the context.
+// opener is a function that returns the LLB state of a named context. It is called after
+// planning. used lists the paths that the build reads from the context.
 type opener func(used *plan.Paths) llb.State
 
 // Context returns the context with the given name. A context for the platform p takes
@@ -77,7 +77,7 @@ func (n *namedContext) Load(ctx context.Context) (*plan.Resolved, error) {
 	return nil, fmt.Errorf("context recursion limit exceeded; this may indicate a cycle in the provided source policies: %s", value)
 }
 
-// open opens the context for a value such as docker-image://alpine.
+// open opens the context that value describes, such as docker-image://alpine.
 func (n *namedContext) open(ctx context.Context, value string) (*plan.Resolved, error) {
 	scheme, rest, ok := strings.Cut(value, ":")
 	if !ok {

@@ -54,8 +54,8 @@ func attributes(v string) (map[string]string, error) {
 	return attrs, nil
 }
 
-// scanner returns the scanner for the attributes of an SBOM. The attribute generator is
-// the image of the scanner, and all other attributes are parameters.
+// scanner converts the attributes of a request for an SBOM to a Scanner. The attribute
+// generator is the image of the scanner, and all other attributes are its parameters.
 func scanner(attrs map[string]string) (*Scanner, error) {
 	image, ok := attrs["generator"]
 	if !ok {

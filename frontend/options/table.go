@@ -2,8 +2,8 @@ package options
 
 import "slipway/plan"
 
-// setter parses value and sets the option in o. For a family of keys, name is the
-// variable part of the key.
+// setter is a function that parses value and sets an option in o. For a family of keys,
+// name is the variable part of the key.
 type setter func(o *Options, name, value string) error
 
 // option describes a frontend option: a key, or a family of keys, that a client may set.
