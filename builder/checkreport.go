@@ -10,9 +10,9 @@ import (
 	"slipway/diag"
 )
 
-// recordFindings returns a function that stores the findings of a check in p, so that
-// they can be reported after the build. The function replaces the frontend's file names
-// in the findings with the paths that the user gave.
+// recordFindings returns a function that stores the findings of a check in the inputs p,
+// so that they can be reported after the build. The function replaces the frontend's
+// file names in the findings with the paths that the user gave.
 func (p *inputs) recordFindings(o *Options) func(diag.List) {
 	return func(list diag.List) { p.found = append(diag.List{}, list.Rename(o.paths())...) }
 }

@@ -20,7 +20,7 @@ import (
 // appDockerfile builds an image whose file /who contains the build argument WHO.
 const appDockerfile = "FROM scratch\nARG WHO=one\nCOPY base /\nCOPY a /\nRUN cat a > /who; echo $WHO >> /who\n"
 
-// stored builds the text dockerfile and stores the image under tags.
+// stored builds dockerfile, the text of a Dockerfile, and stores the image under tags.
 func (o Options) stored(t *testing.T, dockerfile string, tags ...string) *Result {
 	t.Helper()
 	write(t, o, dockerfile)

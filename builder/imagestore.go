@@ -56,8 +56,9 @@ func FamiliarName(full string) string {
 	return reference.FamiliarString(named)
 }
 
-// fullName returns the full form of an image name, with a tag. name is a name as users
-// write it. fullName is the inverse of [FamiliarName].
+// fullName returns the full form of an image name, with a tag: docker.io/library/app:1
+// for app:1. name may be abbreviated, as users write it. fullName is the inverse of
+// [FamiliarName].
 func fullName(name string) (string, error) {
 	names, err := imageNames(&Options{Tags: []string{name}}, Output{})
 	if err != nil {
@@ -94,7 +95,7 @@ func (x *ImageStore) open(name string) (*Image, *export.Root, error) {
 	return img, root, err
 }
 
-// unknownImage returns the error for a name that belongs to no stored image.
+// unknownImage returns the error for a name under which no image is stored.
 func (x *ImageStore) unknownImage(name string) error {
 	list, _, err := x.s.Images.List()
 	if err != nil {

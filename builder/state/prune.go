@@ -203,10 +203,11 @@ func (d *Dir) derived() []string {
 	return []string{d.join("layers"), d.Namespace()}
 }
 
-// next removes from c the next entry to prune, and returns it. It considers only entries
-// for which want returns true. It prefers entries on which no other result depends,
-// because removing a shared result frees no space. If all are shared, it removes the
-// first one. If unsharedOnly is set, it removes nothing in this case and returns nil.
+// next removes the next entry to prune from the list c, and returns it. It considers
+// only entries for which want returns true. It prefers entries on which no other result
+// depends, because removing a shared result frees no space. If all are shared, it
+// removes the first one. If unsharedOnly is set, it removes nothing in this case and
+// returns nil.
 func (c *contents) next(unsharedOnly bool, want func(*Entry) bool) *Entry {
 	best := -1
 	for i, e := range c.entries {

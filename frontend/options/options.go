@@ -79,9 +79,9 @@ func Parse(opts map[string]string) (*Options, error) {
 	return o, nil
 }
 
-// apply sets the option that the row describes in o, if opts contains its key. If the
-// row describes a family of keys, such as build-arg:<name>, apply does so for each key
-// of the family. keys are the sorted keys of opts.
+// apply sets an option in o if opts contains the key of the row. If the row describes a
+// family of keys, such as build-arg:<name>, apply sets an option for each key of the
+// family. keys are the sorted keys of opts.
 func (row *option) apply(o *Options, opts map[string]string, keys []string) error {
 	if !strings.HasSuffix(row.key, ">") {
 		v, ok := opts[row.key]
