@@ -28,9 +28,9 @@ type CacheEntry struct {
 	Outputs []*snapshot.Snapshot
 }
 
-// Origin describes the operation that produced a [CacheEntry]. The command slipway cache
-// shows Name. Pruning uses Source to distinguish fetched sources from results of other
-// operations.
+// Origin describes the operation that produced a [CacheEntry]. The command "slipway
+// cache" shows the operation's Name. Pruning uses Source to distinguish fetched sources
+// from the results of other operations.
 type Origin struct {
 	Name   string // of the operation
 	Source string // identifier of the source, such as "docker-image://alpine"; "" for other operations

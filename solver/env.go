@@ -34,8 +34,9 @@ func newEnv(ctx context.Context, opt Options) *env {
 	}
 }
 
-// load returns the future that fetches the imported result with this digest. All tasks of
-// the job share this future, so that each result is fetched only once.
+// load returns the future that fetches a result from an imported cache. The parameter
+// result is the digest of this result. All tasks of the job share the future, so that
+// each result is fetched only once.
 func (e *env) load(result digest.Digest) *future[*snapshot.Snapshot] {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -9,9 +9,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// definition returns a definition that consists of ops. In ops, the digest of an input is
-// one digit: the index of an earlier operation. definition replaces it by the digest of
-// this operation.
+// definition returns an LLB definition that consists of ops. If an input in ops has a
+// single digit as its digest, this digit is the index of an earlier operation, and
+// definition replaces it by the digest of the earlier operation.
 func definition(t testing.TB, ops ...*pb.Op) *pb.Definition {
 	t.Helper()
 	def := &pb.Definition{}
@@ -37,12 +37,14 @@ func from(id string) *pb.Op {
 	return &pb.Op{Op: &pb.Op_Source{Source: &pb.SourceOp{Identifier: id}}}
 }
 
-// result returns an operation for the end of a definition. It makes the operation with the
-// digest input the result of the definition.
+// result returns the operation at the end of a definition, which makes the output of
+// another operation the result of the definition. The parameter input is the digest of
+// the other operation.
 func result(input string) *pb.Op { return &pb.Op{Inputs: []*pb.Input{{Digest: input}}} }
 
-// file returns a file operation with the given actions. Its input is the output of the
-// operation at index input of the definition. If input is -1, it has no input.
+// file returns a file operation with the given actions. The parameter input is the
+// index, in the definition, of the operation whose output the file operation has as its
+// input. If it is -1, the file operation has no input.
 func file(input int64, actions ...*pb.FileAction) *pb.Op {
 	op := &pb.Op{Op: &pb.Op_File{File: &pb.FileOp{Actions: actions}}}
 	if input >= 0 {

@@ -21,8 +21,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// chain returns a definition of the operations op(0) to op(n-1). Every input of an
-// operation is the operation before it.
+// chain returns a definition with n operations. Operation i is op(i), and each of its
+// inputs is the preceding operation.
 func chain(t testing.TB, n int, op func(i int) *pb.Op) *pb.Definition {
 	t.Helper()
 	def := &pb.Definition{}
@@ -47,8 +47,8 @@ func chain(t testing.TB, n int, op func(i int) *pb.Op) *pb.Definition {
 	return def
 }
 
-// mkdirs returns a function to pass to [chain] as op. The function returns the file
-// operation number i, which creates the directory name(i).
+// mkdirs returns a function for the parameter op of [chain]. Called with i, this
+// function returns a file operation that creates the directory name(i).
 func mkdirs(name func(i int) string) func(i int) *pb.Op {
 	return func(i int) *pb.Op {
 		in := int64(0)

@@ -53,9 +53,9 @@ func (j *Job) Result(g *Graph) *Result {
 // task returns the task that evaluates the vertex v with the given inputs. Equal vertices
 // of several graphs share a task.
 //
-// A vertex that ignores the cache, directly or through a transitive input, gets a task of
-// its own. If this task exists first, the same vertex in graphs that may use the cache
-// shares it.
+// A vertex that ignores the cache, directly or through a transitive input, gets a task
+// of its own. If that task already exists, task also returns it for an equal vertex
+// that may use the cache.
 func (j *Job) task(v *Vertex, inputs []*Result) *task {
 	id := string(v.Digest)
 	for _, r := range inputs {

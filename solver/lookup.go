@@ -65,9 +65,9 @@ func (t *task) lookup(ctx context.Context) (lookup, error) {
 	})
 }
 
-// assemble returns the cache key of the vertex: the parts in the cache map m, followed by
-// the parts that inputParts returns for each input. It calls inputParts concurrently, with
-// the index of each input.
+// assemble returns the cache key of the vertex: the parts in the cache map m, followed
+// by a list of parts for each input. To get these lists, it calls the function
+// inputParts concurrently with the index i of each input.
 func (t *task) assemble(ctx context.Context, m *CacheMap, inputParts func(ctx context.Context, i int) ([]Part, error)) (Key, error) {
 	byInput := make([][]Part, len(t.in))
 	err := concurrently(ctx, len(t.in), func(ctx context.Context, i int) (err error) {
@@ -84,9 +84,10 @@ func (t *task) assemble(ctx context.Context, m *CacheMap, inputParts func(ctx co
 	return key, nil
 }
 
-// find searches the local cache for outputs under key. If it has none, find searches under
-// the definition key, which covers no content of inputs. Outputs are stored under that key
-// if they were imported before the content of the inputs was known.
+// find searches the local cache for the outputs of the vertex under key. If the cache
+// has none, find searches again under the definition key, which does not cover the
+// content of the inputs. Outputs that were imported before this content was known are
+// stored under the definition key.
 func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 	l := lookup{key: key, id: key.Digest()}
 	m, err := t.describe(ctx)
@@ -206,10 +207,10 @@ func (t *task) peekParts(ctx context.Context, m *CacheMap, i int) ([]Part, error
 	return m.Deps[i].Content(ctx, s)
 }
 
-// parts returns the parts of the cache key for input i. If they cover the content of the
-// input, it evaluates the input. Otherwise it only starts to evaluate the input if no cache
-// has the outputs of the input. A cache hit for this vertex is unlikely then, so the input
-// will probably be needed.
+// parts returns the parts of the cache key for input i. If they cover the content of
+// the input, it evaluates the input. Otherwise, it starts to evaluate the input in the
+// background, but only if no cache has the outputs of the input. In this case, a cache
+// hit for the vertex itself is unlikely, so the input will probably be needed.
 func (t *task) parts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
 	in := t.in[i]
 	if m.Deps[i].Content == nil {

@@ -11,7 +11,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// opEnv holds the state of the job and the vertex. Every implementation of [Op] embeds it.
+// opEnv holds the shared state of a job and the vertex that an operation belongs to.
+// Every implementation of [Op] embeds it.
 type opEnv struct {
 	*env
 	v *Vertex
@@ -44,8 +45,8 @@ func (e opEnv) cacheMap(content func(input int, in *snapshot.Snapshot) ([]Part, 
 	return m, nil
 }
 
-// snapshotAt returns in[i]. If i is out of range, it returns nil. LLB uses the index -1
-// for the empty file tree.
+// snapshotAt returns the snapshot of the input with index i, or nil if i is out of
+// range. LLB uses the index -1 for the empty file tree.
 func snapshotAt(in []*snapshot.Snapshot, i int64) *snapshot.Snapshot {
 	if i < 0 || i >= int64(len(in)) {
 		return nil

@@ -7,7 +7,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// resets implements Mounts.Reset. It records the ids that it is called with.
+// resets implements the method Reset of [Mounts], which discards cache mounts. It only
+// records the ids of the cache mounts to discard.
 type resets struct {
 	Mounts
 	ids []string

@@ -40,8 +40,8 @@ func (x *execRun) release() {
 	}
 }
 
-// base returns the snapshot that the mount m contains at first, or nil if the mount starts
-// empty.
+// base returns the snapshot that contains the initial files of the mount m. If the
+// mount has no input and therefore starts empty, base returns nil.
 func (x *execRun) base(m *pb.Mount) *snapshot.Snapshot {
 	if in := cachemap.MountInput(m); in >= 0 {
 		return x.inputs[in]
@@ -175,10 +175,10 @@ func (x *execRun) mount(ctx context.Context, m *pb.Mount) error {
 	return x.add(out, m)
 }
 
-// add adds out, the runner's mount for the LLB mount m, to the process. If an earlier
-// mount without an output has the same target, out replaces it: the process could not see
-// the earlier mount, and a runner cannot mount a directory over a file. As in BuildKit,
-// the source of the replaced mount must still exist.
+// add adds the LLB mount m to the process, converted to the runner's mount out. If an
+// earlier mount without an output has the same target, out replaces it: the process
+// could not see the earlier mount, and a runner cannot mount a directory over a file.
+// As in BuildKit, the source of the replaced mount must still exist.
 func (x *execRun) add(out runner.Mount, m *pb.Mount) error {
 	hidden := slices.IndexFunc(x.p.Mounts, func(o runner.Mount) bool { return o.Target == out.Target && !o.Output })
 	if hidden < 0 {
@@ -194,8 +194,8 @@ func (x *execRun) add(out runner.Mount, m *pb.Mount) error {
 	return nil
 }
 
-// setTree sets the file tree and the layers of the runner's mount out to the input of the
-// LLB mount m.
+// setTree copies the file tree and the layers of the input of the LLB mount m to out,
+// the mount for the runner.
 func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) (err error) {
 	s := x.base(m)
 	for _, l := range s.Layers() {

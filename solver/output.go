@@ -31,8 +31,9 @@ type output struct {
 	tail     []byte // the end of the stream; nil until bytes are clipped
 }
 
-// newOutput returns a writer for an output stream of a process: 1 is standard output, 2
-// standard error. The time for the rate limit starts with this call.
+// newOutput returns a writer for an output stream of the process of the vertex v. The
+// parameter stream is 1 for standard output and 2 for standard error. The time for the
+// rate limit starts with this call.
 func (e *env) newOutput(v *Vertex, stream int) *output {
 	limit := OutputLimit{Size: defaultOutputSize, Speed: defaultOutputSpeed}
 	if e.opt.Output != nil {

@@ -29,8 +29,8 @@ func (r *printer) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, err
 }
 
 // outputOfStep runs a step whose process calls print, in a job with the given output
-// limit. It returns the output that the job sends as events, by stream number. *now is the
-// current time for the job.
+// limit. It returns the output that the job sends as events, by stream number. The job
+// uses the time in *now as the current time.
 func outputOfStep(t *testing.T, limit *OutputLimit, now *time.Time, print func(p *runner.Process) error) map[int]string {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())

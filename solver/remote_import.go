@@ -67,8 +67,10 @@ func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 	})
 }
 
-// links returns the records of imported caches that match input i, whose description in
-// the cache map is entry. See matches for the meaning of full.
+// links returns the records of imported caches that match input i. The parameter entry
+// describes this input in the cache map. If full is true, records can match by the
+// content of any evaluated input, and otherwise only by the content of a local
+// directory.
 func (t *task) links(ctx context.Context, entry cachemap.Input, i int, full bool) ([]Link, error) {
 	in := t.in[i]
 	m, err := in.task.matches(ctx, full)

@@ -17,8 +17,9 @@ import (
 )
 
 // TestSchedule checks which vertices run in a sequence of builds, which events the builds
-// send, and which results they have. The caches persist between the builds of a test case.
-// Each line of its script defines a test vertex (see [parseVertex]) or is one of:
+// send, and which value, an integer, the target T of each build computes. The caches
+// persist between the builds of a test case. Each line of the script of a test case defines
+// a test vertex (see [parseVertex]) or is one of:
 //
 //	build T: a b   builds T; exactly a and b run, each once, and the value is right
 //	fails T: a b   building T fails with errTest; a and b run
@@ -96,8 +97,9 @@ func (s *script) line(line string) {
 	}
 }
 
-// build builds a test vertex and checks its value. If fails is true, it checks instead
-// that the build fails with errTest. want lists the vertices that must run.
+// build builds the test vertex called target and checks its value. If fails is true,
+// build checks instead that evaluating the vertex fails with errTest. The parameter
+// want lists the vertices that must run.
 func (s *script) build(target, want string, fails bool) {
 	g := s.g
 	g.t.Helper()
@@ -129,7 +131,7 @@ func (s *script) useExport(minimal bool) {
 }
 
 // withEvent returns the names of the vertices for which the last build sent an event of
-// this kind.
+// the given kind.
 func (s *script) withEvent(kind EventKind) []string {
 	var list []string
 	for _, e := range s.g.events {

@@ -22,8 +22,8 @@ import (
 )
 
 // testVertex is a vertex that adds integers, so that tests of the scheduler can check
-// results without files. Its value is the sum of the values of its inputs and of the number
-// add. A snapshot stores a value as the user id of the directory "value".
+// results without files. Its value is the sum of its field add and of the values of its
+// inputs. A snapshot stores a value as the user id of the directory "value".
 type testVertex struct {
 	name   string
 	inputs []testInput
@@ -144,8 +144,9 @@ func newTestbed(t *testing.T) *testbed {
 	return &testbed{t: t, vertices: map[string]*testVertex{}, cache: NewMemoryCache(), store: store, last: map[string]int{}}
 }
 
-// define adds the test vertex that line defines. If a vertex of this name exists, define
-// replaces it. See [parseVertex] for the format.
+// define parses the parameter line, which defines a test vertex in the format of
+// [parseVertex], and adds the vertex. If a vertex with the same name exists, define
+// replaces it.
 func (g *testbed) define(line string) {
 	y := parseVertex(line)
 	if g.vertices[y.name] == nil {
@@ -404,7 +405,8 @@ func (g *testbed) eventText() string {
 	return strings.Join(list, ", ")
 }
 
-// forget deletes the entries that contain an output with this value from the local cache.
+// forget deletes the entries from the local cache that contain an output with the given
+// value.
 func (g *testbed) forget(value int) {
 	maps.DeleteFunc(g.cache.entries, func(_ digest.Digest, c CacheEntry) bool {
 		return slices.ContainsFunc(c.Outputs, func(s *snapshot.Snapshot) bool { return valueOf(s) == value })

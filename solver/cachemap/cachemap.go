@@ -53,9 +53,10 @@ type Input struct {
 // selected files of the input.
 //
 // Upstream: if several mounts have the same input, BuildKit sets ByContent according to
-// the last of them, although another one may depend on all files. Exchanged caches need
-// the same value. The local cache uses the content of the selected files instead of the
-// identity of the input only if this method returns true.
+// the last mount, although another mount may depend on all files. This package does the
+// same, because keys must be equal in caches exchanged with BuildKit. The local cache
+// uses the content of the selected files instead of the identity of the input only if
+// ContentSuffices returns true.
 func (i Input) ContentSuffices() bool {
 	return i.ByContent && (!i.Whole || len(i.Content) == 0)
 }

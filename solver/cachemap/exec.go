@@ -96,7 +96,8 @@ func MountInput(m *pb.Mount) int64 {
 	return int64(pb.Empty)
 }
 
-// execInputs sets m.Inputs according to the mounts of an exec operation.
+// execInputs sets the field Inputs of the cache map m according to the mounts of an
+// exec operation.
 func (m *Map) execInputs(op *pb.ExecOp) error {
 	paths := make([][]string, len(m.Inputs))
 	for _, mt := range op.Mounts {
@@ -126,10 +127,11 @@ func (m *Map) execInputs(op *pb.ExecOp) error {
 	return nil
 }
 
-// byContent reports whether BuildKit matches the input of mount m by the content of the
-// path sel. It never does so if m is writable, has an output and mounts only a part of its
-// input, because a cached output would contain other files outside of this part. If the
-// operation requests it for such a mount, byContent returns an error.
+// byContent reports whether BuildKit matches the input of the mount m by the content of
+// sel, the path in the input that is mounted. It never does so if m is writable, has an
+// output and mounts only a part of its input, because a cached output would contain
+// other files outside of this part. If the operation requests matching by content for
+// such a mount, byContent returns an error.
 //
 // Upstream: getMountDeps in solver/llbsolver/ops/exec.go has the same error text.
 func byContent(m *pb.Mount, sel string) (bool, error) {

@@ -119,9 +119,9 @@ func TestExecInputs(t *testing.T) {
 	}
 }
 
-// TestExecSelectors checks the cache map of an operation that mounts the same input several
-// times. Content must select the paths that are not below other paths, and ByContent must
-// have the value for the last mount.
+// TestExecSelectors checks the cache map of an operation that mounts the same input
+// several times. The field Content must select only the outermost mounted paths, and
+// the field ByContent must have the value for the last mount.
 func TestExecSelectors(t *testing.T) {
 	mount := func(selector string, content pb.MountContentCache) *pb.Mount {
 		return &pb.Mount{Dest: "/m" + selector, Input: 1, Output: -1, Selector: selector, ContentCache: content}

@@ -21,8 +21,9 @@ type fileRecord struct {
 	Indexes [][]int `json:"indexes,omitempty"`
 }
 
-// file returns the record of a file operation. It also sets m.Copies, and the selectors of
-// the inputs that the operation reads but does not change.
+// file returns the record that the digest of a file operation covers. It also sets the
+// field Copies of the cache map m, and the selectors of the inputs that the operation
+// reads but does not change.
 func (m *Map) file(op *pb.FileOp) (fileRecord, error) {
 	r := fileRecord{Type: "buildkit.file.v0"}
 	selected := make([][]contenthash.Selector, len(m.Inputs))

@@ -93,8 +93,8 @@ func notFound(name string) error {
 
 var errNotFound = errors.New("not found")
 
-// at returns the digest of the file or directory at the path name. If follow is true, a
-// symbolic link at the end of the path is followed.
+// at returns the digest of a file or directory in the tree t. The parameter name is its
+// path. If follow is true, at follows a symbolic link at the end of the path.
 func (h *Hasher) at(ctx context.Context, t Tree, name string, follow bool) (digest.Digest, error) {
 	p, err := t.Root.Resolve(name, follow)
 	if err != nil {

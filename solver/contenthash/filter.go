@@ -113,17 +113,19 @@ func (c *candidate) followed(s Selector) bool {
 	return c.outer && s.FollowLinks && c.node.Kind() == tree.Symlink
 }
 
-// search finds the nodes that the selector s selects in the tree root. The paths of all
-// results start with prefix: the elements of Selector.Path before the first wildcard. The
-// digest does not cover prefix.
+// search finds the nodes in the tree root that the selector s selects, and returns them
+// as the results of w. The paths of all results start with the returned prefix: the
+// elements of Selector.Path before the first wildcard. Digests do not cover this
+// prefix.
 func search(root *tree.Node, s Selector) (w *walk, prefix string, err error) {
 	w = &walk{s: s, pattern: strings.TrimSuffix(s.Path, "/")}
 	prefix, err = w.run(root)
 	return w, prefix, err
 }
 
-// run finds the nodes that the selector selects in the tree root, and appends them to
-// w.results. prefix has the same meaning as in search.
+// run finds the nodes in the tree root that the selector selects, and appends them to
+// w.results. The paths of all results start with the returned prefix: the elements of
+// Selector.Path before the first wildcard.
 func (w *walk) run(root *tree.Node) (prefix string, err error) {
 	if w.include, err = matcher("include", w.s.Include); err != nil {
 		return "", err
@@ -214,8 +216,9 @@ func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*can
 	return nil
 }
 
-// add adds the candidate c to the results. If candidates in above, its parent directories,
-// are not results yet, add adds them before c.
+// add appends the candidate c to the results. The parameter above contains the
+// candidates for the parent directories of c. If some of them are not results yet, add
+// appends them before c.
 func (w *walk) add(c *candidate, above []*candidate) {
 	for _, dir := range append(above[:len(above):len(above)], c) {
 		if !dir.selected {

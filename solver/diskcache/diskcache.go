@@ -29,8 +29,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// Cache is a [solver.Cache] on disk. Safe for concurrent use, also by several processes: a
-// record is renamed to its path after the trees that it refers to are stored.
+// Cache is a [solver.Cache] on disk. Safe for concurrent use, also by several
+// processes: a record file is renamed to its final path only after the trees that it
+// refers to are stored.
 type Cache struct {
 	dir   string
 	store *tree.Store

@@ -11,9 +11,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// Usage counts how often records refer to each blob and directory of the store, directly or
-// through other directories. From this, it computes sizes of records and finds data to
-// remove. Not safe for concurrent use.
+// Usage counts how often cache records refer to each blob and directory of the store,
+// directly or through other directories. From these numbers, it computes the sizes of
+// records and finds data to remove. Not safe for concurrent use.
 type Usage struct {
 	trees *tree.Loader
 	sizes tree.Sizes
@@ -51,8 +51,9 @@ func (u *Usage) Hold(d digest.Digest) int64 {
 	return n
 }
 
-// each calls dir for each tree that the record r refers to, and blob for the digest of
-// each layer blob that it refers to.
+// each calls the function dir for each tree that the record r refers to, and the
+// function blob for the digest of each layer blob that r refers to. It skips trees that
+// no longer exist.
 func (u *Usage) each(r Record, dir func(*tree.Node), blob func(digest.Digest)) {
 	tree := func(id digest.Digest) {
 		if n, err := u.trees.Load(id); err == nil { // ignore trees that no longer exist
@@ -129,8 +130,8 @@ type owners struct {
 	dirs, blobs map[digest.Digest]bool // assigned directories and blobs
 }
 
-// dir assigns a directory, without its entries, to the record with this key, unless it is
-// assigned already.
+// dir assigns a directory, without its entries, to the record with the given key,
+// unless the directory already has a record.
 func (o *owners) dir(key string, n *tree.Node) {
 	if !o.dirs[n.ID()] {
 		o.dirs[n.ID()] = true
@@ -138,7 +139,8 @@ func (o *owners) dir(key string, n *tree.Node) {
 	}
 }
 
-// blob assigns a blob to the record with this key, unless it is assigned already.
+// blob assigns a blob to the record with the given key, unless the blob already has a
+// record.
 func (o *owners) blob(key string, d digest.Digest) {
 	if !o.blobs[d] {
 		o.blobs[d] = true

@@ -75,7 +75,8 @@ func (r *run) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, owner *
 	return nil
 }
 
-// setMode parses the mode that the action sets, and stores it in p.symbolic or p.octal.
+// setMode parses the file mode that the copy action sets, if any. It stores the result
+// in the field symbolic or octal of the copier.
 func (p *copier) setMode() error {
 	switch {
 	case p.c.ModeStr != "":
@@ -130,9 +131,9 @@ func (p *copier) checkTarget() error {
 	return nil
 }
 
-// target creates the parent directories of the target. It returns the path of the target
-// with symbolic links resolved. If the path ends in a slash, the target itself is also
-// created as a directory.
+// target creates the parent directories of the path that the copy action copies to. It
+// returns this path with symbolic links resolved. If the path ends in a slash, target
+// creates a directory at the path, too.
 func (p *copier) target() (string, error) {
 	dir := p.c.Dest
 	if base := path.Base("/" + dir); !strings.HasSuffix(dir, "/") && !strings.HasSuffix(dir, "/.") && base != "/" && base != "." {
@@ -182,10 +183,10 @@ func (p *copier) setParentTimes() error {
 	return nil
 }
 
-// merge copies a node, or only the entries in it that the patterns select, to dest. If
-// both are directories, it merges their entries. If overwrite is true, a directory that
-// exists at dest gets the metadata of the node. overwrite is false only if dest is the
-// target of the copy action.
+// merge copies the node of pk, or only the entries in it that the patterns select, to
+// the path dest. If both the node and the existing file at dest are directories, merge
+// combines their entries. If overwrite is true, the directory at dest gets the metadata
+// of the node. overwrite is false only if dest is the target of the copy action.
 func (p *copier) merge(dest string, pk *selectedNode, overwrite bool) error {
 	kind, old, exists := p.e.Stat(dest)
 	if exists && pk.included && p.c.AlwaysReplaceExistingDestPaths && !(pk.node.Kind() == tree.Dir && kind == tree.Dir) {

@@ -15,8 +15,9 @@ import (
 // bytes.
 const maxFile = 100 << 20
 
-// ReadFile returns the content of the file at the path name in the tree n. It follows
-// symbolic links. If the file is larger than 100 MiB, it returns an error.
+// ReadFile returns the content of a file in the tree n. The parameter name is the path
+// of the file, in which symbolic links are followed. If the file is larger than 100
+// MiB, ReadFile returns an error.
 func ReadFile(ctx context.Context, s *tree.Store, n *tree.Node, name string) ([]byte, error) {
 	p, err := n.Resolve(name, true)
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Env provides a file operation with a store for files, the current time and its identity.
+// Env is the environment of a file operation: a store for files, the current time, and
+// the identity of the operation.
 type Env struct {
 	Store *tree.Store      // contains the files of the inputs, and gets new files
 	Now   func() time.Time // returns the modification time of new files
@@ -136,8 +137,9 @@ func (r *run) modTime(ns int64) time.Time {
 	return time.Unix(0, ns).UTC()
 }
 
-// meta returns the metadata of a new file. If owner is nil, the file belongs to root. ns is
-// an LLB timestamp, as for modTime.
+// meta returns the metadata of a new file. If owner is nil, the file belongs to root.
+// The parameter ns is the modification time in nanoseconds since 1970, or -1 for the
+// current time.
 func (r *run) meta(mode int32, owner *ids, ns int64) tree.Meta {
 	m := tree.Meta{Mode: uint32(mode) & 0o777, ModTime: r.modTime(ns)}
 	if owner != nil {
@@ -146,10 +148,10 @@ func (r *run) meta(mode int32, owner *ids, ns int64) tree.Meta {
 	return m
 }
 
-// inherit returns the metadata of a new directory. m is the requested metadata, and name
-// is the path of the directory in e. As in Linux, the directory inherits the set-group-ID
-// bit of its parent. If the parent has this bit and owner is nil, the directory also
-// inherits the group.
+// inherit returns the metadata of a new directory. The parameter m is the requested
+// metadata, and name is the path of the directory in the tree of the editor e. As in
+// Linux, the directory inherits the set-group-ID bit of its parent. If the parent has
+// this bit and owner is nil, the directory also inherits the group.
 func inherit(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 	for at := name; at != ""; {
 		at = parentOf(at)
@@ -172,9 +174,10 @@ func inherit(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 // the group of the directory.
 const setGroupID = 0o2000
 
-// inheritGroup returns the metadata of a new file that is not a directory. m is the
-// requested metadata, and name is the path of the file in e. The file inherits the group
-// of its parent directory under the same conditions as in inherit.
+// inheritGroup returns the metadata of a new file that is not a directory. The
+// parameter m is the requested metadata, and name is the path of the file in the tree
+// of the editor e. If the parent directory has the set-group-ID bit and owner is nil,
+// the file inherits the group of the parent.
 func inheritGroup(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 	m.GID = inherit(e, name, m, owner).GID
 	return m

@@ -160,8 +160,8 @@ func (p *selectedNode) list(files map[string]*tree.Node) {
 	}
 }
 
-// AddFiles adds the node n and everything below it to the map files, by path. at is the
-// path of n. If n is nil, AddFiles does nothing.
+// AddFiles adds the node n and everything below it to files, which maps paths to nodes.
+// The parameter at is the path of n. If n is nil, AddFiles does nothing.
 func AddFiles(at string, n *tree.Node, files map[string]*tree.Node) {
 	if n == nil {
 		return
@@ -258,9 +258,10 @@ func (f filter) pick(n *tree.Node, at, rel string, m match) (*selectedNode, erro
 	return p, nil
 }
 
-// wildcard returns the sorted paths in the tree n that match a pattern such as /a/*/b. It
-// follows symbolic links only in the elements before the first one with a wildcard. If
-// follow is false, it does not follow a link in the last of these elements.
+// wildcard returns the sorted paths in the tree n that match a pattern such as /a/*/b.
+// It follows symbolic links only in the elements of the pattern before the first
+// element with a wildcard. If follow is false, it does not follow a link in the last of
+// these elements.
 func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
 	parts := strings.Split(strings.Trim(path.Clean("/"+pattern), "/"), "/")
 	fixed := 0
@@ -284,8 +285,8 @@ func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
 	return list, err
 }
 
-// glob searches the directory n, whose path is at, and appends the paths that match a
-// pattern to list. parts are the elements of the pattern.
+// glob matches the pattern elements parts against the directory n and everything below
+// it, and appends the matching paths to list. The parameter at is the path of n.
 func glob(n *tree.Node, at string, parts []string, list *[]string) error {
 	if n == nil || n.Kind() != tree.Dir {
 		return nil

@@ -100,8 +100,8 @@ func (h *Mounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOp
 	}
 }
 
-// exists reports whether the locked file is still the file at its path. A reset may have
-// renamed the directory of the cache mount before the file was locked.
+// exists reports whether the file that was locked still exists at its path. A reset may
+// have renamed the directory of the cache mount before the file was locked.
 func exists(lock *flock.Flock) bool {
 	locked, err := lock.Stat()
 	if err != nil {

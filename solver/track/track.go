@@ -49,7 +49,7 @@ func Start(ctx context.Context, id string, total int64) *Tracker {
 	return t
 }
 
-// Add reports progress by n more bytes.
+// Add reports that n more bytes have been processed.
 func (t *Tracker) Add(n int64) { t.update(func(s *Status) { s.Current += n }) }
 
 // Done reports that the download or other part of the vertex has ended, with or without

@@ -53,8 +53,8 @@ func diff(at string, lower, upper *Node, fn func(Change) error) error {
 	})
 }
 
-// sameInLayers reports whether a layer stores the same data for a and b. It returns false
-// if one of them is nil or a directory.
+// sameInLayers reports whether a layer stores the same data for the nodes a and b. It
+// returns false if one of them is nil or a directory.
 func sameInLayers(a, b *Node) bool {
 	if a == nil || b == nil || b.kind == Dir {
 		return false
@@ -66,8 +66,8 @@ func sameInLayers(a, b *Node) bool {
 	return c.Same(b)
 }
 
-// sameButTime reports whether m and o are equal, except for times and for extended
-// attributes that layers do not store.
+// sameButTime reports whether the metadata m and o are equal, except for times and for
+// extended attributes that layers do not store.
 func (m Meta) sameButTime(o Meta) bool {
 	o.ModTime = m.ModTime
 	if m.capability() == o.capability() {

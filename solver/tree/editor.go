@@ -28,8 +28,8 @@ type Editor struct {
 // keep their times.
 func (e *Editor) Touch(now func() time.Time) { e.now = now }
 
-// set changes the state of the entry called name in folder f to c. If Touch was called, it
-// also updates the modification time of the folder.
+// set records c as the new state of the entry called name in the folder f. If Touch was
+// called, it also updates the modification time of the folder.
 func (e *Editor) set(f *folder, name string, c change) {
 	f.changes[name] = c
 	if e.now != nil {
@@ -59,7 +59,7 @@ func Edit(base *Node) *Editor {
 	return &Editor{root: open(base)}
 }
 
-// open returns a folder for the directory n, without changes.
+// open returns a folder for changing the directory n. The folder has no changes yet.
 func open(n *Node) *folder { return &folder{meta: n.meta, base: n, changes: map[string]change{}} }
 
 // Tree returns the current tree. Later changes of the editor do not affect it.

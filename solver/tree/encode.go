@@ -30,8 +30,8 @@ func (n *Node) encode(times bool) []byte {
 	return buf
 }
 
-// appendRow appends the encoding of an entry, without its name. If times is false, it
-// leaves out times and hard links.
+// appendRow appends the encoding of a directory entry, without its name, to buf. If
+// times is false, it leaves out times and hard links.
 func (n *Node) appendRow(buf []byte, times bool) []byte {
 	linked := times && n.inode != "" && n.kind != File
 	kind := byte(n.kind)
@@ -71,7 +71,8 @@ func (n *Node) appendRow(buf []byte, times bool) []byte {
 // always contains the inode, so they need no flag.
 const linkedFlag = 0x80
 
-// appendMeta appends metadata. If times is false, it leaves out the modification time.
+// appendMeta appends the encoding of the metadata m to buf. If times is false, it
+// leaves out the modification time.
 func appendMeta(buf []byte, m Meta, times bool) []byte {
 	buf = binary.AppendUvarint(buf, uint64(m.Mode))
 	buf = binary.AppendUvarint(buf, uint64(m.UID))
@@ -88,7 +89,7 @@ func appendMeta(buf []byte, m Meta, times bool) []byte {
 	return buf
 }
 
-// appendString appends s to buf, preceded by its length.
+// appendString appends the length of s and then s itself to buf.
 func appendString(buf []byte, s string) []byte {
 	buf = binary.AppendUvarint(buf, uint64(len(s)))
 	return append(buf, s...)
@@ -119,8 +120,9 @@ type decoder struct {
 	err error
 }
 
-// decode returns the directory that data encodes. It calls sub with the ID of each
-// subdirectory to load it. It returns an error for data that encode would not write.
+// decode returns the directory that data encodes. To load each subdirectory, it calls
+// the function sub with the ID of the subdirectory. It returns an error for data that
+// encode would not write.
 func decode(data []byte, sub func(digest.Digest) (*Node, error)) (*Node, error) {
 	d := &decoder{buf: data}
 	meta := d.meta()
@@ -152,8 +154,8 @@ func checkDigest(d digest.Digest) error {
 	return d.Validate()
 }
 
-// node reads the encoding of an entry after its name. It calls sub with the ID of a
-// subdirectory to load it.
+// node reads the encoding of a directory entry after the name of the entry. If the
+// entry is a subdirectory, node calls the function sub with its ID to load it.
 func (d *decoder) node(sub func(digest.Digest) (*Node, error)) *Node {
 	first := d.byte()
 	kind := Kind(first &^ linkedFlag)

@@ -146,9 +146,9 @@ func sizeOnDisk(info fs.FileInfo) int64 {
 	return info.Size()
 }
 
-// dataIn returns the offset of the first data in a file at or after the offset from, and
-// the offset of the next hole after this data. If no data follows, both are size, the size
-// of the file.
+// dataIn finds the first data in a file at or after an offset, the parameter from. It
+// returns the offset of this data and the offset of the next hole after it. If no data
+// follows, both are size, the size of the file.
 func dataIn(f *os.File, from, size int64) (data, hole int64, err error) {
 	data, err = f.Seek(from, unix.SEEK_DATA)
 	if errors.Is(err, unix.ENXIO) {

@@ -38,6 +38,6 @@ func systemOf(fs.FileInfo) system { return system{} }
 // sizeOnDisk returns the size of a file. It does not detect holes.
 func sizeOnDisk(info fs.FileInfo) int64 { return info.Size() }
 
-// dataIn returns from and size, as if the rest of the file were data. It does not detect
-// holes.
+// dataIn returns its parameters from and size unchanged, as if the rest of the file
+// were data. It does not detect holes.
 func dataIn(_ *os.File, from, size int64) (data, hole int64, err error) { return from, size, nil }

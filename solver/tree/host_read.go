@@ -19,7 +19,8 @@ type HostFile struct {
 	Opaque bool // whether it is an opaque directory of an overlay, which hides the same directory in lower layers
 }
 
-// HostReader reads directories of the host into trees. Its functions may be nil.
+// HostReader reads directories of the host into trees. Its function fields are
+// optional.
 type HostReader struct {
 	Store *Store // gets the content of files
 	// Origin identifies the tree that the files become part of. Files that are read with
@@ -59,9 +60,9 @@ type hostReading struct {
 	blobs  map[string]Blob   // content of files with several names, by [system.version]
 }
 
-// entry returns a node for the file called base in the current directory of the descent
-// r.dirs. name is the path of the file in the tree. If the file is left out, entry returns
-// nil.
+// entry returns a node for the file called base in the directory that is being read.
+// The parameter name is the path of the file in the tree. If the file is left out,
+// entry returns nil.
 func (r *hostReading) entry(base, name string) (*Node, error) {
 	if r.ctx.Err() != nil {
 		return nil, context.Cause(r.ctx)
@@ -86,10 +87,10 @@ func (r *hostReading) entry(base, name string) (*Node, error) {
 	return n, r.dirs.up()
 }
 
-// file returns the node for an open file, and the metadata for this node. name is the path
-// of the file in the tree. If the file is a directory, it becomes the current directory of
-// the descent r.dirs, and the node has neither entries nor metadata. If the file is left
-// out, the node is nil.
+// file returns the node for an open file, and the metadata for this node. The parameter
+// name is the path of the file in the tree. If the file is a directory, file makes it
+// the directory that is being read, and the node has neither entries nor metadata. If
+// the file is left out, the node is nil.
 func (r *hostReading) file(file hostFile, name string) (n *Node, meta Meta, err error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -164,9 +165,9 @@ func (r *hostReading) inode(host, name string) string {
 	return inode
 }
 
-// dir reads the entries of the current directory of the descent r.dirs, and returns a node
-// for the directory. name is the path of the directory in the tree, and meta the metadata
-// of the node.
+// dir reads the entries of the directory that is being read, and returns a node for the
+// directory. The parameter name is the path of the directory in the tree, and meta the
+// metadata of the node.
 func (r *hostReading) dir(name string, meta Meta) (*Node, error) {
 	list, err := r.dirs.names(-1)
 	if err != nil {

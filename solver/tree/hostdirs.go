@@ -24,10 +24,11 @@ func withoutHoles(size, blocks int64) int64 { return min(size, 512*blocks) }
 // namesAtOnce is the number of names that walk reads from a directory in one call.
 const namesAtOnce = 1024
 
-// walk visits everything below the directory called name in the current directory of d. It
-// calls enter for each file of a directory, and then descends into those for which enter
-// returned true. After visiting a directory, walk returns to its parent and calls leave
-// with its name. err is nil if the directory was listed completely.
+// walk visits a directory and everything below it. The parameter name is the name of
+// the directory in the current directory of d. walk calls enter for each file in a
+// visited directory, and visits the file as a directory if enter returns true. After
+// visiting a directory, walk returns to its parent and calls leave(name, err) with the
+// name of the visited directory. err is nil if the directory was listed completely.
 //
 // walk is not recursive, because a deep tree would exhaust the stack.
 func walk(d *descent, name string, enter func(name string) (isDir bool), leave func(name string, err error)) error {

@@ -10,33 +10,35 @@ import (
 	"slipway/internal/procfd"
 )
 
-// maxOpenDirs is the maximum number of directories that a [descent] keeps open. A tree may
-// be deeper than the limit of open files.
+// maxOpenDirs is the maximum number of directories that a [descent] keeps open while it
+// moves through a directory tree. A tree may be deeper than the limit of open files.
 const maxOpenDirs = 64
 
-// descent is a path from a directory of the host down to a directory below it, the current
-// directory. Other processes may rename and replace directories meanwhile, but they cannot
-// lead a descent to a directory that they cannot write to: it does not follow links, and
-// it returns an error if ".." is not the directory that it came from.
+// descent is a position in a directory tree of the host: the directories on the path
+// from a start directory down to the current directory. Other processes may rename and
+// replace directories meanwhile, but they cannot lead a descent to a directory that
+// they cannot write to: it does not follow links, and it returns an error if ".." is
+// not the directory that it came from.
 type descent struct {
 	dirs   []openDir
 	closed int // dirs[:closed] are closed
 }
 
-// openDir is one directory of a descent.
+// openDir is a directory that a [descent] has entered and not left yet.
 type openDir struct {
 	*os.File
 	dev, ino uint64
 }
 
-// descend returns a descent that starts in the directory called name.
+// descend returns a descent whose start and current directory is the directory called
+// name.
 func descend(name string) (*descent, error) {
 	d := &descent{}
 	return d, d.open(unix.AT_FDCWD, name, unix.O_RDONLY|unix.O_DIRECTORY)
 }
 
-// open opens a directory and makes it the current directory of the descent. name is
-// relative to the directory with the file descriptor dirfd.
+// open opens a directory and makes it the current directory of the descent d. The
+// parameter name is relative to the directory with the file descriptor dirfd.
 func (d *descent) open(dirfd int, name string, flags int) error {
 	dir, err := openDirAt(dirfd, name, flags)
 	if err != nil {
@@ -49,8 +51,8 @@ func (d *descent) open(dirfd int, name string, flags int) error {
 	return nil
 }
 
-// openDirAt opens a directory and reads its inode. name is relative to the directory with
-// the file descriptor dirfd.
+// openDirAt opens a directory and reads its inode. The parameter name is relative to
+// the directory with the file descriptor dirfd.
 func openDirAt(dirfd int, name string, flags int) (openDir, error) {
 	f, err := openAt(dirfd, name, flags)
 	if err != nil {
@@ -63,8 +65,8 @@ func openDirAt(dirfd int, name string, flags int) (openDir, error) {
 	return openDir{f, st.Dev, st.Ino}, nil
 }
 
-// openAt opens a file. name is relative to the directory with the file descriptor dirfd. It
-// repeats calls that a signal interrupts.
+// openAt opens a file. The parameter name is relative to the directory with the file
+// descriptor dirfd. openAt repeats calls that a signal interrupts.
 func openAt(dirfd int, name string, flags int) (*os.File, error) {
 	for {
 		fd, err := unix.Openat(dirfd, name, flags|unix.O_CLOEXEC, 0)
@@ -81,8 +83,8 @@ func openAt(dirfd int, name string, flags int) (*os.File, error) {
 func (d *descent) current() int { return int(d.dirs[len(d.dirs)-1].Fd()) }
 
 // names returns the next n names in the current directory, and [io.EOF] after the last
-// name. If n is negative, it returns all names. It must not be called after the descent has
-// entered a subdirectory and returned.
+// name. If n is negative, it returns all names. In a directory, it must not be called
+// again after a subdirectory was entered and left.
 func (d *descent) names(n int) ([]string, error) {
 	return d.dirs[len(d.dirs)-1].Readdirnames(n)
 }
@@ -124,9 +126,10 @@ func (d *descent) up() error {
 	return errors.Join(err, last.Close())
 }
 
-// reopen opens the current directory again after it was closed because of maxOpenDirs. It
-// opens the parent of from, the subdirectory that the descent has just left. If from was
-// moved, its parent is another directory, and reopen returns an error.
+// reopen opens the current directory again, which was closed because of maxOpenDirs.
+// The parameter from is the subdirectory that was just left; reopen opens its parent.
+// If another process has moved from, its parent is another directory, and reopen
+// returns an error.
 func (d *descent) reopen(from openDir) error {
 	d.closed--
 	was := &d.dirs[d.closed]
@@ -143,7 +146,7 @@ func (d *descent) reopen(from openDir) error {
 	return nil
 }
 
-// close closes all directories of the descent.
+// close closes all directories that the descent keeps open.
 func (d *descent) close() error {
 	var errs []error
 	for _, dir := range d.dirs[d.closed:] {

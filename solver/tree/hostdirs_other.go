@@ -8,17 +8,18 @@ import (
 	"os"
 )
 
-// descent is a path from a directory of the host down to a directory below it, the current
-// directory.
+// descent is a position in a directory tree of the host: the open directories on the
+// path from a start directory down to the current directory.
 type descent struct{ dirs []openDir }
 
-// openDir is one directory of a descent.
+// openDir is a directory that a [descent] has entered and not left yet.
 type openDir struct {
 	root *os.Root
 	*os.File
 }
 
-// descend returns a descent that starts in the directory called name.
+// descend returns a descent whose start and current directory is the directory called
+// name.
 func descend(name string) (*descent, error) {
 	d := &descent{}
 	root, err := os.OpenRoot(name)
@@ -28,8 +29,8 @@ func descend(name string) (*descent, error) {
 	return d, d.open(root)
 }
 
-// open makes the directory root the current directory of the descent, which closes root
-// later.
+// open makes root the current directory of the descent d. The methods up and close
+// close root later.
 func (d *descent) open(root *os.Root) error {
 	f, err := root.Open(".")
 	if err != nil {
@@ -56,7 +57,7 @@ func (d *descent) up() error {
 	return errors.Join(last.Close(), last.root.Close())
 }
 
-// close closes all directories of the descent.
+// close closes all directories that the descent keeps open.
 func (d *descent) close() error {
 	var errs []error
 	for len(d.dirs) > 0 {

@@ -34,8 +34,9 @@ const maxLinkSteps = 1 << 26
 // errLong is the error for a name or path that is longer than Linux permits.
 var errLong = errors.New("file name too long")
 
-// count deducts an entry from the remaining limits, except for the size of its content. It
-// returns an error if a limit is exceeded, or if a name is too long.
+// count subtracts an archive entry from the remaining limits for the number of files
+// and for the bytes of names and extended attributes. It does not count the content of
+// the entry. It returns an error if a limit is exceeded, or if a name is too long.
 func (r *layerReader) count(h *tar.Header) error {
 	if r.opt.Limits.Files--; r.opt.Limits.Files < 0 {
 		return errors.New("the layer has too many files")

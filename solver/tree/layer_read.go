@@ -206,7 +206,7 @@ func (r *layerReader) directory(dir string) (string, error) {
 // setGroupID is the set-group-ID mode bit. New subdirectories of a directory inherit it.
 const setGroupID = 0o2000
 
-// deepestDir returns the metadata of the deepest directory on the path dir that exists. It
+// deepestDir returns the metadata of the deepest existing directory on the path dir. It
 // returns an error if a part of the path is not a directory.
 func (r *layerReader) deepestDir(dir string) (Meta, error) {
 	for p := dir; ; p = path.Dir(p) {
@@ -286,8 +286,9 @@ func (r *layerReader) removeLower(name string) error {
 	return nil
 }
 
-// node returns the node to put at the path name for an entry. If the entry only changes or
-// deletes existing nodes, it returns nil.
+// node converts the archive entry h to a node, which the caller inserts into the tree.
+// The parameter name is the path of the entry in the tree. If the entry only changes or
+// deletes existing nodes, node returns nil.
 func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node, error) {
 	m := r.meta(h)
 	switch h.Typeflag {
@@ -320,9 +321,10 @@ func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node
 	return nil, fmt.Errorf("unknown type %q", h.Typeflag)
 }
 
-// charDevice returns the node to put at the path name for the character device n. If n is a
-// 0/0 device, charDevice instead removes the file at the path and returns nil, or returns
-// an error if the tree is on an overlay.
+// charDevice handles an archive entry for the character device n. The parameter name is
+// the path of the entry in the tree. charDevice returns n, which the caller inserts
+// into the tree. If n is a 0/0 device, charDevice instead removes the file at the path
+// and returns nil, or returns an error if the tree is on an overlay.
 //
 // Upstream: layers are unpacked into the directories of overlays, in which a 0/0 device
 // hides the file in a lower layer. Archives are unpacked onto mounted overlays, on which no
@@ -337,9 +339,9 @@ func (r *layerReader) charDevice(name string, n *Node) (*Node, error) {
 	return nil, r.e.Remove(name)
 }
 
-// link returns the node for a hard link called name to the file target. m is the metadata
-// of the entry. It applies to all names of the file in this layer, because they share one
-// inode.
+// link returns the node for a hard link. The parameter name is the path of the link,
+// and target is the path of the existing file. m is the metadata of the archive entry.
+// It applies to all names of the file in this layer, because they share one inode.
 func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 	dir, base := path.Split(clean(target))
 	dir, err := r.e.Resolve(dir, true)
@@ -379,7 +381,8 @@ func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 	return n, nil
 }
 
-// meta returns the metadata in a header, changed by [ReadOptions.Owner].
+// meta returns the metadata of an archive entry from its header. [ReadOptions.Owner]
+// can change the metadata.
 func (r *layerReader) meta(h *tar.Header) Meta {
 	m := Meta{Mode: uint32(h.Mode) & 0o7777, UID: uint32(h.Uid), GID: uint32(h.Gid), ModTime: h.ModTime.UTC()}
 	for _, key := range slices.Sorted(maps.Keys(h.PAXRecords)) {

@@ -83,8 +83,8 @@ func (l *layerWriter) parents(dir string) error {
 	return l.node(dir, l.upper.Get(dir))
 }
 
-// node writes the entry for the node n at the path name. If the archive already lists a
-// node with the same inode, the entry is a hard link.
+// node writes the archive entry for the node n. The parameter name is the path of n. If
+// the archive already lists a node with the same inode, the entry is a hard link.
 func (l *layerWriter) node(name string, n *Node) error {
 	h := &tar.Header{
 		Name: name, Mode: int64(n.meta.Mode), Uid: int(n.meta.UID), Gid: int(n.meta.GID),
@@ -137,7 +137,7 @@ func (l *layerWriter) file(h *tar.Header, n *Node) error {
 	return errors.Join(err, f.Close())
 }
 
-// time returns a modification time in the form that layers store: whole seconds, as in
+// time returns the modification time t as layers store it: in whole seconds, as in
 // other tools, and not after [LayerOptions.Latest].
 func (l *layerWriter) time(t time.Time) time.Time {
 	t = t.Truncate(time.Second)

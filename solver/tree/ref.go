@@ -80,7 +80,8 @@ func (l LayerRef) Load() (Layer, error) {
 	return Layer{lower, upper}, err
 }
 
-// SaveRef stores a tree like [Store.Save], unless the tree came from a store.
+// SaveRef stores the tree that r refers to, as [Store.Save] does. If the tree came from
+// a store, SaveRef does nothing.
 func (s *Store) SaveRef(r *Ref) error {
 	if r.loader != nil {
 		return nil

@@ -34,8 +34,8 @@ func RemoveAll(name string) error {
 // attempt.
 const removeRetries = 3
 
-// remover removes the file or directory called name. Its descent starts at the parent
-// directory of name.
+// remover removes the file or directory called name. It moves through the directory
+// tree with a [descent] that starts at the parent directory of name.
 type remover struct {
 	*descent
 	name  string
@@ -43,7 +43,8 @@ type remover struct {
 	err   error // first error of an attempt
 }
 
-// remove makes one attempt to remove everything.
+// remove makes one attempt to remove the file or directory with everything in it. It
+// returns the first error.
 func (r *remover) remove() (err error) {
 	if r.descent, err = descend(filepath.Dir(r.name)); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -59,9 +60,8 @@ func (r *remover) remove() (err error) {
 	return errors.Join(r.err, r.close())
 }
 
-// unlink removes a file in the current directory of the descent. If the file is a
-// directory, unlink does not remove it, but makes it writable if r.chmod is true, and
-// returns true.
+// unlink removes a file in the current directory. If the file is a directory, unlink
+// does not remove it, but makes it writable if r.chmod is true, and returns true.
 func (r *remover) unlink(name string) (isDir bool) {
 	err := unix.Unlinkat(r.current(), name, 0)
 	if !errors.Is(err, unix.EISDIR) {
@@ -83,8 +83,8 @@ func (r *remover) makeWritable(name string) error {
 	return errors.Join(os.Chmod(procfd.Path(f.Fd()), 0o700), f.Close())
 }
 
-// rmdir removes an empty directory. err is the earlier error of listing the directory, or
-// nil. rmdir records err only if the removal fails.
+// rmdir removes an empty directory. The parameter err is an earlier error from reading
+// the directory, or nil. rmdir records err only if the removal fails.
 func (r *remover) rmdir(name string, err error) {
 	if rmErr := unix.Unlinkat(r.current(), name, unix.AT_REMOVEDIR); rmErr != nil {
 		r.recordError(name, err)

@@ -23,7 +23,7 @@ const maxLinks = 255
 // count more because they take longer to resolve.
 const linkText = 16
 
-// resolver holds the state of resolve: the part of the path that is resolved already.
+// resolver holds the state of [resolve]: the part of a path that is already resolved.
 type resolver struct {
 	parts []string // of the resolved path
 	at    []change // the root and each part of the result
@@ -31,9 +31,10 @@ type resolver struct {
 	links int      // number of links followed
 }
 
-// resolve returns the path that name leads to below root. See [Editor.Resolve] for last. If
-// steps is not nil, each lookup after the first symbolic link is deducted from *steps, and
-// a negative *steps is an error.
+// resolve returns the path that name leads to below root if symbolic links are
+// followed. If last is false, it does not follow a link in the last part of name. If
+// steps is not nil, each lookup after the first symbolic link is deducted from *steps,
+// and a negative *steps is an error.
 func resolve(root change, name string, last bool, steps *int64) (string, error) {
 	if len(name) > maxPath {
 		return "", &fs.PathError{Op: "resolve", Path: name[:maxName] + "…", Err: errLong}
@@ -83,7 +84,8 @@ func spend(steps *int64, n int) bool {
 	return steps == nil || *steps >= 0
 }
 
-// up goes to the parent directory. In the root, it does nothing.
+// up removes the last part from the resolved path. If the path is the root, up does
+// nothing.
 func (r *resolver) up() {
 	if n := len(r.parts) - 1; n >= 0 {
 		r.size -= 1 + len(r.parts[n])
@@ -91,9 +93,9 @@ func (r *resolver) up() {
 	}
 }
 
-// down goes to the entry called name in the current directory and returns the state of the
-// entry. If the current node is not a directory, the entry does not exist. down returns an
-// error if the path becomes longer than Linux permits.
+// down appends name to the resolved path and returns the state of the entry with this
+// name in the current directory. If the current node is not a directory, the entry does
+// not exist. down returns an error if the path becomes longer than Linux permits.
 func (r *resolver) down(name string) (change, error) {
 	var c change
 	switch dir := r.at[len(r.at)-1]; {

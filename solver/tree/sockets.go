@@ -18,7 +18,7 @@ func (s *Store) StubSockets(n *Node) (*Node, error) {
 }
 
 // stubSockets returns a copy of the tree n in which a file replaces each socket. The
-// content of these files is the blob empty.
+// parameter empty is the blob that these files have as their content.
 func (n *Node) stubSockets(empty Blob) *Node {
 	switch {
 	case n.kind == Socket:
