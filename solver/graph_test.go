@@ -43,8 +43,8 @@ func from(id string) *pb.Op {
 func result(input string) *pb.Op { return &pb.Op{Inputs: []*pb.Input{{Digest: input}}} }
 
 // file returns a file operation with the given actions. The parameter input is the
-// index, in the definition, of the operation whose output the file operation has as its
-// input. If it is -1, the file operation has no input.
+// index, in the definition, of the operation whose output is the input of the file
+// operation. If it is -1, the file operation has no input.
 func file(input int64, actions ...*pb.FileAction) *pb.Op {
 	op := &pb.Op{Op: &pb.Op_File{File: &pb.FileOp{Actions: actions}}}
 	if input >= 0 {

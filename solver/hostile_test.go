@@ -215,8 +215,8 @@ func TestCancelledBuild(t *testing.T) {
 	t.Errorf("%d goroutines after the build, want at most %d", runtime.NumGoroutine(), before)
 }
 
-// blockingRunner is a runner whose process runs until ctx ends. It closes running when the
-// process starts.
+// blockingRunner is a runner whose process runs until ctx ends. It closes the channel
+// running when the process starts.
 type blockingRunner struct{ running chan struct{} }
 
 func (h blockingRunner) Run(ctx context.Context, _ *runner.Process) ([]*tree.Node, error) {

@@ -38,7 +38,8 @@ func (r *recorder) Run(_ context.Context, p *runner.Process) ([]*tree.Node, erro
 	return out, nil
 }
 
-// oneSecret implements Mounts.Secret for a build with the single secret "known".
+// oneSecret implements the method Secret of [Mounts] for a build with a single secret,
+// whose id is "known".
 type oneSecret struct{ Mounts }
 
 func (oneSecret) Secret(_ context.Context, id string) ([]byte, bool, error) {
@@ -86,16 +87,16 @@ func TestProcessLimits(t *testing.T) {
 	}
 }
 
-// cacheNames implements Mounts.CacheName. The name consists of the id of the cache mount
-// and the identity of the snapshot that its directory starts from.
+// cacheNames implements the method CacheName of [Mounts]. The name consists of the id
+// of the cache mount and the identity of the snapshot that its directory starts from.
 type cacheNames struct{ Mounts }
 
 func (cacheNames) CacheName(id string, from *snapshot.Snapshot) string {
 	return id + " " + string(from.ID())
 }
 
-// oneCache implements Mounts.Cache with the directory dir for every id. It records the
-// snapshot passed to the last call.
+// oneCache implements the method Cache of [Mounts]. For every id, it returns the
+// directory dir. It records the snapshot passed to the last call.
 type oneCache struct {
 	cacheNames
 	dir  string
@@ -129,7 +130,8 @@ func TestCacheMountSource(t *testing.T) {
 	}
 }
 
-// newCaches implements Mounts.Cache. Call number n returns the directory "/cache<n>".
+// newCaches implements the method Cache of [Mounts]. Call number n returns the
+// directory "/cache<n>".
 type newCaches struct {
 	cacheNames
 	calls []string // per call, the id and whether the cache starts empty
@@ -294,8 +296,8 @@ func TestMountsOfOneTarget(t *testing.T) {
 	}
 }
 
-// dirRunner is a runner that runs no process. Instead, its Run calls before() and then
-// creates the directory called name.
+// dirRunner is a runner that runs no process. Instead, its method Run calls the function
+// in the field before, and then creates a directory with the name in the field name.
 type dirRunner struct {
 	name   string
 	before func()
@@ -341,7 +343,8 @@ func TestSameStepConcurrently(t *testing.T) {
 	}
 }
 
-// oneAgent implements Mounts.Agent. Every id refers to the agent that listens at socket.
+// oneAgent implements the method Agent of [Mounts]. Every id refers to the same SSH agent,
+// whose socket has the path stored in the field socket.
 type oneAgent struct {
 	Mounts
 	socket string

@@ -46,7 +46,8 @@ func TestSchedule(t *testing.T) {
 // script runs the lines of a [TestSchedule] test case in a testbed.
 type script struct{ g *testbed }
 
-// lines executes a script, line by line.
+// lines executes all lines of a script. The parameter text is the script, in the format
+// of [TestSchedule].
 func (s *script) lines(text string) {
 	s.g.t.Helper()
 	for line := range strings.Lines(text) {
@@ -318,9 +319,10 @@ func TestCallerCanceled(t *testing.T) {
 	}
 }
 
-// blockingOp is the operation of a test vertex. Its Run sends to arrived and then blocks
-// until it receives from end. Only the vertex "sum" does not block. All operations of a
-// test share the counters running and peak, which measure how many of them run at once.
+// blockingOp is the operation of a test vertex. Its method Run sends to the channel
+// arrived and then blocks until it receives from the channel end. Only the vertex "sum"
+// does not block. All operations of a test share the counters running and peak, which
+// measure how many of them run at once.
 type blockingOp struct {
 	*testOp
 	running      *atomic.Int32

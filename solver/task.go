@@ -225,7 +225,7 @@ func (t *task) put(ctx context.Context, key Key, c CacheEntry) error {
 }
 
 // prefetch starts to evaluate the outputs in the background if no cache has them. It
-// returns no error, because outputs returns the same error later.
+// returns no error, because the method outputs returns the same error later.
 func (t *task) prefetch(ctx context.Context) {
 	l, err := t.lookup(ctx)
 	if err != nil || l.ok || t.inImports(ctx) {

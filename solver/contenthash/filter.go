@@ -177,10 +177,11 @@ func matcher(kind string, patterns []string) (*patternmatcher.PatternMatcher, er
 	return m, nil
 }
 
-// visit searches the node n, whose path is name, and everything below it. If matched is
-// true, name or a parent directory of name matches the path of the selector, and base is
-// the path that matches. above contains the candidates for the parent directories,
-// outermost first.
+// visit searches the node n and everything below it for nodes that the selector
+// selects. The parameter name is the path of n. If matched is true, the path of the
+// selector matches n or a parent directory of n, and base is the path that it matches.
+// The parameter above contains the candidates for the parent directories, outermost
+// first.
 func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*candidate) error {
 	if !matched {
 		ok, err := path.Match(w.pattern, name)
@@ -228,9 +229,9 @@ func (w *walk) add(c *candidate, above []*candidate) {
 	}
 }
 
-// matches reports whether the include and exclude patterns select the candidate c. rel is
-// the path of c relative to the path that matches the selector. above contains the
-// candidates for its parent directories.
+// matches reports whether the include and exclude patterns select the candidate c. The
+// parameter rel is the path of c relative to the path that matches the selector, and
+// above contains the candidates for the parent directories of c.
 func (w *walk) matches(c *candidate, rel string, above []*candidate) (bool, error) {
 	var parent candidate
 	if len(above) > 0 {

@@ -269,9 +269,9 @@ func (p *copier) adjust(n *tree.Node) *tree.Node {
 	return n.WithMeta(p.meta(n))
 }
 
-// origin returns the argument of [tree.NewInode] that identifies the operation and the
-// source path being copied. As in BuildKit, files that were copied by different paths are
-// therefore not hard links of each other.
+// origin returns the argument for [tree.NewInode], which identifies the operation and
+// the source path being copied. As in BuildKit, files that were copied by different
+// paths are therefore not hard links of each other.
 func (p *copier) origin() string { return fmt.Sprintf("%s %d", p.r.env.ID, p.r.copies) }
 
 // meta returns the metadata for the copy of n, with the owner, mode and time that the

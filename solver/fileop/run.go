@@ -232,7 +232,8 @@ func (r *run) symlink(e *tree.Editor, a *pb.FileActionSymlink, owner *ids) error
 	return e.Put(name, tree.NewSymlink(inheritGroup(e, name, r.meta(0o777, owner, a.Timestamp), owner), a.Oldpath))
 }
 
-// remove removes the files that match the path of a, and everything below them.
+// remove removes the files at the path in the action a, which may be a pattern with
+// wildcards, and everything below them.
 func remove(e *tree.Editor, a *pb.FileActionRm) error {
 	names := []string{a.Path}
 	if a.AllowWildcard {

@@ -131,8 +131,8 @@ func (s *Selection) Files() map[string]*tree.Node {
 	return files
 }
 
-// write writes a text that describes the selected nodes at and below p. [Selection.Digest]
-// returns the digest of this text.
+// write writes a text to b that describes the selected nodes at and below p.
+// [Selection.Digest] returns the digest of this text.
 func (p *selectedNode) write(b *strings.Builder) {
 	if p.complete || p.node.Kind() != tree.Dir {
 		fmt.Fprintf(b, "%s\n", p.node.Digest())

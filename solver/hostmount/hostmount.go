@@ -169,8 +169,8 @@ type CacheMount struct {
 	Used  time.Time // last use; zero if it cannot be read
 }
 
-// Caches returns the cache mounts below h.Dir. Their sizes do not include files that cannot
-// be read.
+// Caches returns the cache mounts in the directory h.Dir. Their sizes do not include
+// files that cannot be read.
 func (h *Mounts) Caches(ctx context.Context) ([]CacheMount, error) {
 	dirs, err := os.ReadDir(h.Dir)
 	if errors.Is(err, fs.ErrNotExist) {

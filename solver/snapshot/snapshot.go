@@ -25,8 +25,8 @@ type Snapshot struct {
 	id     digest.Digest
 }
 
-// Layer represents the changes of one step, as the difference between two trees. [Merge]
-// can apply the same changes to trees other than Lower.
+// Layer represents the changes of one step, as the difference between the two trees
+// Lower and Upper. [Merge] can apply the same changes to trees other than Lower.
 type Layer struct {
 	tree.LayerRef
 	// Blob is the layer as stored in the image or cache that it comes from. If a build on

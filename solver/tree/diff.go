@@ -27,8 +27,8 @@ func Diff(lower, upper *Node, fn func(Change) error) error {
 	return diff("", lower, upper, fn)
 }
 
-// diff calls fn for the changes between two nodes, as described for [Diff]. at is the path
-// of both nodes.
+// diff calls fn for the changes between two nodes, as described for [Diff]. The
+// parameter at is the path of both nodes.
 func diff(at string, lower, upper *Node, fn func(Change) error) error {
 	if lower.Same(upper) || sameInLayers(lower, upper) {
 		return nil
@@ -87,7 +87,7 @@ func (m Meta) capability() string {
 	return ""
 }
 
-// errChanged stops the [Diff] of [unchanged] at the first change.
+// errChanged is the error with which [unchanged] stops [Diff] at the first change.
 var errChanged = errors.New("changed")
 
 // unchanged reports whether [Diff] finds no change between two trees.

@@ -202,8 +202,8 @@ func (e *Editor) Update(name string, n *Node) error {
 	return e.put(name, n, func(f *folder, name string, c change) { f.changes[name] = c })
 }
 
-// put replaces the node at a path. It calls set to record the change in the folder of the
-// parent directory.
+// put replaces the node at a path. It calls the function set to record the change in
+// the folder of the parent directory.
 func (e *Editor) put(name string, n *Node, set func(*folder, string, change)) error {
 	name = clean(name)
 	if name == "" {

@@ -167,7 +167,8 @@ func (d *descent) file(name string) (hostFile, error) {
 	return hostFile{f}, err
 }
 
-// enter makes f, which must be a directory, the current directory of d.
+// enter makes the file f, which must be a directory, the current directory of the
+// descent d.
 func (f hostFile) enter(d *descent) error {
 	return d.open(int(f.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY)
 }

@@ -79,7 +79,7 @@ func (d *descent) usage(name string) (diskUse, error) {
 	return use, nil
 }
 
-// hostFile is a file of the host, by its name in a directory.
+// hostFile identifies a file of the host by its name in a directory.
 type hostFile struct {
 	dir  *os.Root
 	name string
@@ -95,7 +95,8 @@ func (f hostFile) Stat() (fs.FileInfo, error) { return f.dir.Lstat(f.name) }
 // Close does nothing, because a hostFile holds no open file on this system.
 func (f hostFile) Close() error { return nil }
 
-// enter makes f, which must be a directory, the current directory of d.
+// enter makes the file f, which must be a directory, the current directory of the
+// descent d.
 func (f hostFile) enter(d *descent) error {
 	root, err := f.dir.OpenRoot(f.name)
 	if err != nil {

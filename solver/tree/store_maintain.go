@@ -88,8 +88,8 @@ func (s *Store) Sizes(ctx context.Context) (Sizes, error) {
 	return out, nil
 }
 
-// Sweep removes all blobs and directories except those in blobs and dirs. It must not run
-// while a process uses the store.
+// Sweep removes all blobs and directories from the store, except for the blobs and
+// directories listed in its parameters. It must not run while a process uses the store.
 func (s *Store) Sweep(ctx context.Context, blobs, dirs map[digest.Digest]bool) error {
 	s.verified.Clear()
 	for kind, keep := range map[string]map[digest.Digest]bool{"blobs": blobs, "dirs": dirs} {
