@@ -11,8 +11,8 @@
 //
 // The files, from top to bottom: job.go creates a task for each vertex. task.go evaluates
 // a task, with lookup.go for its cache keys and remote_import.go for imported caches.
-// ops.go selects the implementation of an operation, each of which has a file op_*.go.
-// They share env.go. graph.go, load.go and validate.go read definitions.
+// ops.go selects the implementation of an operation. Each implementation has a file op_*.go
+// and uses env.go. graph.go, load.go and validate.go read definitions.
 //
 // Not here: the content of sources (solver/llbsource implements [Sources]), processes
 // (solver/runner), file operations (solver/fileop), cache maps (solver/cachemap), the

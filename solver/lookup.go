@@ -157,8 +157,8 @@ func (t *task) definition(ctx context.Context) (Key, error) {
 }
 
 // definitionID returns the identity of the outputs for use in the definition keys of
-// dependents. If the operation ignores the cache, the identity covers the outputs of this
-// build. In this case, definitionID returns errUnknown until the operation has run.
+// dependents. If the operation ignores the cache, the identity covers the outputs of
+// this build, so definitionID returns errUnknown until the operation has run.
 func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
 	m, err := t.describe(ctx)
 	if err != nil {

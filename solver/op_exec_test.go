@@ -265,8 +265,8 @@ func TestRelativeMounts(t *testing.T) {
 	}
 }
 
-// TestMountsOfOneTarget checks that only the last of two mounts with the same target is
-// mounted. The source of the other one must still exist.
+// TestMountsOfOneTarget checks that only the second of two mounts with the same target
+// is mounted. The source of the first mount must still exist.
 func TestMountsOfOneTarget(t *testing.T) {
 	tmpfs := func(dest string, size int64) *pb.Mount {
 		return &pb.Mount{Input: -1, Output: -1, Dest: dest, MountType: pb.MountType_TMPFS, TmpfsOpt: &pb.TmpfsOpt{Size: size}}
@@ -310,8 +310,8 @@ func (m dirRunner) Run(context.Context, *runner.Process) ([]*tree.Node, error) {
 	return []*tree.Node{e.Tree()}, err
 }
 
-// TestSameStepConcurrently checks that two builds that run the same step concurrently get
-// the same result: the result of the build that ended first.
+// TestSameStepConcurrently checks that two builds that run the same step concurrently
+// both return the result of the build that ended first.
 func TestSameStepConcurrently(t *testing.T) {
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {

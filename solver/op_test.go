@@ -123,9 +123,9 @@ func TestCopyKey(t *testing.T) {
 	}
 }
 
-// TestCopyWithinIsNotExported checks that a copy within one input is not exported. The
-// digest that BuildKit computes for it does not cover the source path, so that another
-// build could get wrong files.
+// TestCopyWithinIsNotExported checks that a copy within one input is not exported to
+// caches. BuildKit's digest of such a copy does not cover the source path, so another
+// build could get wrong files from the cache.
 func TestCopyWithinIsNotExported(t *testing.T) {
 	for second, exported := range map[int64]bool{0: false, 1: true} {
 		op := copyOp(func(a *pb.FileAction) { a.SecondaryInput = second })
@@ -150,8 +150,9 @@ func mountOp(mounts ...*pb.Mount) *pb.Op {
 }
 
 // TestMountKey checks how mounts affect the cache key of a process. If all mounts of an
-// input are read-only, only the content of the selected files counts. If one is writable,
-// the identity of the input counts, because later steps see its other files.
+// input are read-only, the key covers only the content of the selected files. If one
+// mount is writable, the key covers the identity of the input, because later steps see
+// the other files of the input.
 func TestMountKey(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -94,7 +94,7 @@ func (c *chains) add(ctx context.Context, r *Result) (int, error) {
 
 // links adds the records for result, which is an input of the task t: the record of the
 // result itself, and a record for the files that t selects from it. It returns links to
-// these records. entry describes the input in the cache map of t.
+// these records. The parameter entry describes the input in the cache map of t.
 func (c *chains) links(ctx context.Context, t *task, entry cachemap.Input, result *Result) ([]ChainLink, error) {
 	i, err := c.add(ctx, result)
 	if err != nil {
@@ -121,9 +121,9 @@ func (c *chains) links(ctx context.Context, t *task, entry cachemap.Input, resul
 	return append(links, ChainLink{Record: c.contents[name]}), nil
 }
 
-// available returns the output with this index if it is in the local cache or was
-// evaluated. Otherwise it returns the digest of the output in imported caches, or "" if
-// they do not have it.
+// available returns the output with the given index if it is in the local cache or was
+// evaluated. Otherwise, it returns the digest of the output in imported caches, or ""
+// if they do not have the output.
 func (t *task) available(ctx context.Context, index int) (*snapshot.Snapshot, digest.Digest) {
 	if s, err := (&Result{t, index}).peek(ctx); err == nil {
 		return s, ""

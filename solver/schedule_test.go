@@ -387,8 +387,8 @@ func TestParallel(t *testing.T) {
 	}
 }
 
-// TestSnapshotID checks that the ID of a snapshot equals the key of its result, both for
-// the result of a build and for its input.
+// TestSnapshotID checks that the ID of a snapshot equals the key of the [Result] that
+// the snapshot belongs to. It checks the result of a build and an input of this result.
 func TestSnapshotID(t *testing.T) {
 	g := newTestbed(t)
 	g.define("a = two +1")
@@ -413,9 +413,9 @@ func TestSnapshotID(t *testing.T) {
 	}
 }
 
-// TestResultKey checks that two results have the same key only if they are the same output
-// of equal operations with the same inputs. If the key covers only the content of an input,
-// an input with the same content yields the same key, too.
+// TestResultKey checks that two results have the same key only if they are the same
+// output of equal operations with the same inputs. If the key covers only the content
+// of an input, different inputs with the same content must yield the same key, too.
 func TestResultKey(t *testing.T) {
 	key := func(lines ...string) digest.Digest {
 		g := newTestbed(t)

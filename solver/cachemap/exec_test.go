@@ -79,8 +79,8 @@ func TestExecDigest(t *testing.T) {
 	}
 }
 
-// TestExecInputs checks for which mounts the input is matched by content. BuildKit defines
-// this in getMountDeps of solver/llbsolver/ops/exec.go.
+// TestExecInputs checks which mounts cause their input to be matched by content.
+// BuildKit defines this in getMountDeps of solver/llbsolver/ops/exec.go.
 func TestExecInputs(t *testing.T) {
 	const on, off = pb.MountContentCache_ON, pb.MountContentCache_OFF
 	for _, tc := range []struct {

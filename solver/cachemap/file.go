@@ -94,8 +94,9 @@ func action(a *pb.FileAction) any {
 	return nil
 }
 
-// uncovered returns the copies for [Map.Copies]: those that read from an input that the
-// operation also changes. written[i] is true if the operation changes input i.
+// uncovered returns the copy actions for the field [Map.Copies]: the actions that copy
+// from an input that the operation also changes. The parameter written contains, for
+// each input, whether the operation changes it.
 func uncovered(op *pb.FileOp, written []bool) []Copy {
 	var list []Copy
 	for n, a := range op.Actions {
@@ -178,8 +179,9 @@ func mergeSelectors(list []contenthash.Selector) []contenthash.Selector {
 }
 
 // plainIndexes reports whether the indexes of actions have the usual form: each action
-// changes the outcome of the one before it, the first action changes input 0, and copies
-// read from input 1. list contains the input, secondary input and output of each action.
+// changes the outcome of the preceding action, the first action changes input 0, and
+// copies read from input 1. The parameter list contains the input, secondary input and
+// output of each action.
 //
 // Upstream: in this case, the digest does not cover the indexes. Early versions of BuildKit
 // supported only this form, and their caches are still valid.

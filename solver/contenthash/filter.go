@@ -252,9 +252,9 @@ func (w *walk) matches(c *candidate, rel string, above []*candidate) (bool, erro
 	return true, nil
 }
 
-// fixedPart returns prefix, the elements of a path pattern before the first one with a
-// wildcard, such as /a for /a/*/b. follow reports whether the pattern has a wildcard: only
-// then is a symbolic link at the end of the prefix followed.
+// fixedPart returns prefix, the elements of a path pattern before the first element
+// with a wildcard, such as /a for /a/*/b. follow reports whether a symbolic link at the
+// end of the prefix is followed, which requires that the pattern has a wildcard.
 func fixedPart(pattern string) (prefix string, follow bool) {
 	parts := strings.Split(pattern, "/")
 	for i, p := range parts {

@@ -41,9 +41,9 @@ type Cache struct {
 	trees *tree.Loader
 }
 
-// Open opens the cache in the directory dir, and creates dir if it does not exist. store
-// contains the trees of results. now returns the time that is recorded as the last use of a
-// result.
+// Open opens the cache in the directory dir, and creates dir if it does not exist. The
+// parameter store contains the trees of results, and the function now returns the time
+// to record as the last use of a result.
 func Open(dir string, store *tree.Store, now func() time.Time) (*Cache, error) {
 	c := &Cache{dir: dir, store: store, now: now, trees: store.Loader()}
 	return c, os.MkdirAll(c.temp(), 0o700)

@@ -138,8 +138,8 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// testSnapshot returns a snapshot with a directory whose owner is user n. Different numbers
-// yield different trees.
+// testSnapshot returns a snapshot with a directory that the user with the id n owns.
+// Different ids yield different trees.
 func testSnapshot(n int) *snapshot.Snapshot {
 	e := tree.Edit(tree.Empty())
 	if _, err := e.MkdirAll("d", tree.Meta{UID: uint32(n)}); err != nil {

@@ -113,8 +113,9 @@ func (u *Usage) Own(records []Record) map[string]int64 {
 	return o.sizes
 }
 
-// priority returns 0 for a source and 1 for the result of another operation. Data that
-// several records added counts in the record with the lowest priority number.
+// priority returns 0 for a source and 1 for the result of another operation. If several
+// records added the same data, its size is assigned to the record with the lowest
+// priority number.
 func priority(r Record) int {
 	if r.Kind == KindResult {
 		return 1
@@ -148,8 +149,8 @@ func (o *owners) blob(key string, d digest.Digest) {
 	}
 }
 
-// assignTop assigns to record r the files that its operation added or changed: those in the
-// top layer of each output.
+// assignTop assigns to the record r the files that its operation added or changed,
+// which are the files in the top layer of each output.
 func (o *owners) assignTop(r Record) {
 	for _, out := range r.record.Outputs {
 		top, lower := out.Tree, digest.Digest("")
@@ -168,8 +169,9 @@ func (o *owners) assignTop(r Record) {
 	}
 }
 
-// assignChanges assigns the directories and blobs at and below n to the record with this
-// key, except for those that the directory lower has at the same path. lower may be nil.
+// assignChanges assigns the directories and blobs at and below n to the record with the
+// given key, except for directories and blobs that the directory lower has at the same
+// path. lower may be nil.
 func (o *owners) assignChanges(key string, lower, n *tree.Node) {
 	if lower != nil && lower.ID() == n.ID() {
 		return
@@ -195,9 +197,9 @@ func (o *owners) assignChanges(key string, lower, n *tree.Node) {
 	}
 }
 
-// assignAll assigns a directory and everything below it to the record with this key. Data
-// that is assigned already keeps its record. assignAll skips directories in visited, and
-// adds the other ones to visited.
+// assignAll assigns a directory and everything below it to the record with the given
+// key. Directories and blobs that already have a record keep it. assignAll skips the
+// directories in visited, and adds all others to visited.
 func (o *owners) assignAll(key string, n *tree.Node, visited map[digest.Digest]bool) {
 	if visited[n.ID()] {
 		return
@@ -223,8 +225,9 @@ func (r Record) layers() (n int) {
 	return n
 }
 
-// Drop removes the references from a record. It returns the number of bytes that no record
-// refers to any more. Deleting the record from the cache would free them.
+// Drop removes the references from a record. It returns the size of the record and of
+// the data that no record refers to any more. Deleting the record from the cache would
+// free this space.
 func (u *Usage) Drop(r Record) int64 {
 	freed := r.size
 	blob := func(d digest.Digest) {

@@ -162,9 +162,9 @@ func (p *copier) mkdirs(name string) error {
 	return err
 }
 
-// setParentTimes sets the modification time that the action requests on the parent
-// directories that were created for the last copied path, because copying into them has
-// changed their times.
+// setParentTimes sets the modification time that the action requests on parent
+// directories, because copying into them has changed their times. It only sets the
+// times of parent directories that were created for the last copied path.
 //
 // Upstream: each path that a wildcard matches is a separate copy. If a later copy changes
 // the time of a directory that an earlier copy created, the time is not set again.

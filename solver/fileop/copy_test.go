@@ -9,8 +9,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestCopySockets checks that the copy of a socket is an empty file, both if the socket is
-// the source and if it is in the source directory.
+// TestCopySockets checks that the copy of a socket is an empty file, whether the action
+// copies the socket itself or a directory that contains it.
 func TestCopySockets(t *testing.T) {
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {

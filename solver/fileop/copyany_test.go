@@ -19,9 +19,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestCopyAsBuildKit checks that random copies of random trees have the same results as
-// with the library fsutil, which BuildKit uses. Owners are set only if the test runs as
-// root.
+// TestCopyAsBuildKit performs random copy actions on random trees, and checks that the
+// results are the same as with the library fsutil, which BuildKit uses. It sets owners
+// only if the test runs as root.
 func TestCopyAsBuildKit(t *testing.T) {
 	slowtest.Skip(t, "copies hundreds of trees")
 	const rounds = 400

@@ -13,8 +13,9 @@ import (
 // ids holds the ids of a user and a group.
 type ids struct{ uid, gid uint32 }
 
-// owner returns the ids of o, the owner that an action sets, or nil if o is nil. It looks
-// names up in /etc/passwd and /etc/group of the tree to which o refers.
+// owner returns the ids of the user and group in o, the owner that an action sets, or
+// nil if o is nil. It looks names up in /etc/passwd and /etc/group of the tree that o
+// refers to.
 //
 // Upstream: an unknown name has the id 0, and a numeric user without a group also sets the
 // group.

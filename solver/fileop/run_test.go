@@ -109,11 +109,11 @@ func rm(a *pb.FileActionRm) *pb.FileAction {
 	return &pb.FileAction{Input: -1, Action: &pb.FileAction_Rm{Rm: a}}
 }
 
-// byID returns an option for the user or group with this numeric id.
+// byID returns an option for the user or group with the given numeric id.
 func byID(n uint32) *pb.UserOpt { return &pb.UserOpt{User: &pb.UserOpt_ByID{ByID: n}} }
 
-// byName returns an option for the user or group with this name, which is looked up in the
-// account files of the input with this index.
+// byName returns an option for the user or group with the given name, which is looked
+// up in the account files of the input with the given index.
 func byName(name string, input int64) *pb.UserOpt {
 	return &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: name, Input: input}}}
 }

@@ -149,8 +149,9 @@ func (h *Mounts) discard(dir string) error {
 	return errors.Join(tree.RemoveAll(renamed), lock.Unlock())
 }
 
-// recordUse records the use of the cache mount in dir: it writes id to the file called id
-// in dir, and sets the modification time of this file to the current time.
+// recordUse records the use of the cache mount in the directory dir. It writes the
+// cache mount's id to the file dir/id, and sets the modification time of this file to
+// the current time.
 func (h *Mounts) recordUse(dir, id string) error {
 	name, now := filepath.Join(dir, "id"), h.Now()
 	if old, err := os.ReadFile(name); err != nil || string(old) != id {
@@ -205,8 +206,9 @@ func tryLock(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt)
 	return lock.TryRLockContext(ctx, lockRetry)
 }
 
-// fill returns the path of the directory called data in the cache mount directory dir. If
-// it does not exist, fill creates it with the files of initial.
+// fill returns the path dir/data, where dir is the directory of a cache mount. If this
+// path does not exist, fill creates a directory there with the files of the snapshot
+// initial.
 func (h *Mounts) fill(ctx context.Context, dir string, initial *snapshot.Snapshot) (string, error) {
 	data := filepath.Join(dir, "data")
 	if _, err := os.Stat(data); err == nil {

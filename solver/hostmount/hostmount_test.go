@@ -24,9 +24,9 @@ func TestAgents(t *testing.T) {
 	}
 }
 
-// TestCacheSharing checks whether a second process shares a cache mount with a first one,
-// waits for it or gets another directory. This depends on the sharing modes of both
-// processes, which belong to different builds.
+// TestCacheSharing checks whether a second process shares a cache mount with a first
+// one, waits for it or gets another directory, depending on the sharing modes of both
+// processes. The processes belong to different builds.
 func TestCacheSharing(t *testing.T) {
 	const shared, private, locked = pb.CacheSharingOpt_SHARED, pb.CacheSharingOpt_PRIVATE, pb.CacheSharingOpt_LOCKED
 	store, err := tree.OpenStore(t.TempDir())

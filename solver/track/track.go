@@ -38,10 +38,11 @@ type Tracker struct {
 	status Status
 }
 
-// Start returns a tracker that reports the progress of one part of a vertex, such as the
-// download of a layer, to the reporter in ctx. id names the part, as described in
-// [Status]. total is its size in bytes, or 0 if the size is unknown. The part is shown as
-// running until Done is called. If ctx has no reporter, the tracker does nothing.
+// Start returns a tracker that reports the progress of one part of a vertex, such as
+// the download of a layer, to the reporter in ctx. The parameter id names the part, as
+// described in [Status], and total is its size in bytes, or 0 if unknown. The part is
+// shown as running until Done is called. If ctx has no reporter, the tracker does
+// nothing.
 func Start(ctx context.Context, id string, total int64) *Tracker {
 	t := &Tracker{status: Status{ID: id, Total: total}}
 	t.report, _ = ctx.Value(reporterKey{}).(func(Status))
@@ -69,8 +70,8 @@ func (t *Tracker) update(change func(*Status)) {
 // Reader returns a reader that reads from r and reports each byte read as progress.
 func (t *Tracker) Reader(r io.Reader) io.Reader { return &trackedReader{r, t} }
 
-// ReadCloser is like Reader, but closing the returned reader also closes r. If r is nil,
-// ReadCloser returns nil.
+// ReadCloser returns a reader that reads from r and reports each byte read as progress.
+// Closing the returned reader also closes r. If r is nil, ReadCloser returns nil.
 func (t *Tracker) ReadCloser(r io.ReadCloser) io.ReadCloser {
 	if r == nil {
 		return nil

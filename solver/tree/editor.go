@@ -23,9 +23,9 @@ type Editor struct {
 	linkSteps *int64           // remaining lookups after symbolic links, see resolve; nil is no limit
 }
 
-// Touch makes the editor behave like a kernel: when an entry is added, replaced or removed,
-// the modification time of the directory becomes now(). Unless Touch is called, directories
-// keep their times.
+// Touch makes the editor update modification times like a kernel: when an entry is
+// added, replaced or removed, the directory gets the time that now returns. Unless
+// Touch is called, directories keep their times.
 func (e *Editor) Touch(now func() time.Time) { e.now = now }
 
 // set records c as the new state of the entry called name in the folder f. If Touch was
@@ -65,8 +65,8 @@ func open(n *Node) *folder { return &folder{meta: n.meta, base: n, changes: map[
 // Tree returns the current tree. Later changes of the editor do not affect it.
 func (e *Editor) Tree() *Node { return e.root.freeze() }
 
-// freeze returns an immutable node for the folder. It contains all changes in the folder
-// and below it.
+// freeze returns an immutable node for the folder, which contains all changes in the
+// folder and below it.
 func (f *folder) freeze() *Node {
 	if len(f.changes) == 0 {
 		return f.base.WithMeta(f.meta)

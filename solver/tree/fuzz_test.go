@@ -75,9 +75,9 @@ func newLayerChecker(f *testing.F) *layerChecker {
 	return &layerChecker{s, lower}
 }
 
-// check reads data as a layer. If the layer is valid, check fails the test if a name leads
-// out of the resulting tree. If the tree is written as a layer, reading this layer and
-// writing it again must yield the same bytes.
+// check reads data as a layer. If the layer is valid, check fails the test if a name
+// leads out of the resulting tree. If a layer can represent the tree, check also writes
+// it as a layer, reads this layer and writes it again, which must yield the same bytes.
 func (c *layerChecker) check(t *testing.T, data []byte) {
 	for _, base := range []*Node{nil, c.lower} {
 		n, err := ReadLayer(base, bytes.NewReader(data), c.store, ReadOptions{Limits: Limits{Bytes: 1 << 20, Files: 1000, Names: 1 << 16}})

@@ -128,8 +128,9 @@ func TestReadDeep(t *testing.T) {
 	}
 }
 
-// TestMovedAway checks that a descent returns an error if another process moved one of its
-// directories elsewhere. It must not continue in the new parent directory.
+// TestMovedAway checks that a descent returns an error if another process has moved a
+// directory that the descent has entered. The descent must not continue in the new
+// parent directory.
 func TestMovedAway(t *testing.T) {
 	top := makeDeep(t, "a", maxOpenDirs+2)
 	elsewhere := t.TempDir()

@@ -251,9 +251,10 @@ func (r *layerReader) recordCreated(name string) {
 	}
 }
 
-// whiteout applies a whiteout file in the directory dir. base is the name of the whiteout
-// file, and name is base without the prefix ".wh.". Only files from lower layers are
-// removed, even if the archive lists the whiteout after files of this layer.
+// whiteout applies a whiteout file in the directory dir. The parameter base is the name
+// of the whiteout file, and name is base without the prefix ".wh.". Only files from
+// lower layers are removed, even if the archive lists the whiteout after files of this
+// layer.
 func (r *layerReader) whiteout(dir, base, name string) error {
 	if _, err := r.deepestDir(dir); err != nil {
 		return err

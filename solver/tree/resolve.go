@@ -111,8 +111,8 @@ func (r *resolver) down(name string) (change, error) {
 	return c, nil
 }
 
-// clean returns the shortest equivalent of a path, without leading and trailing slashes.
-// For the root and for its parent directory, this is "".
+// clean returns the shortest equivalent of a path, without leading and trailing
+// slashes. For "/" and "..", it returns "".
 func clean(name string) string {
 	return strings.TrimPrefix(path.Clean("/"+name), "/")
 }

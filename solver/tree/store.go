@@ -222,8 +222,8 @@ func (s *Store) Save(n *Node) error {
 	return nil
 }
 
-// Load returns the directory with this ID, which [Store.Save] has stored. If it is
-// damaged, Load removes it and returns an error.
+// Load returns the directory with the given ID, which [Store.Save] has stored. If the
+// directory is damaged, Load removes it and returns an error.
 func (s *Store) Load(id digest.Digest) (*Node, error) { return s.Loader().Load(id) }
 
 // Loader loads directories from a store. It loads each directory once, so that trees share
@@ -237,7 +237,7 @@ type Loader struct {
 // Loader returns a new loader, which has not loaded any directory.
 func (s *Store) Loader() *Loader { return &Loader{store: s} }
 
-// Load returns the directory with this ID, as [Store.Load] does.
+// Load returns the directory with the given ID, as [Store.Load] does.
 func (l *Loader) Load(id digest.Digest) (*Node, error) {
 	if n, ok := l.nodes.Load(id); ok {
 		return n.(*Node), nil
@@ -262,9 +262,9 @@ func (l *Loader) Load(id digest.Digest) (*Node, error) {
 	return n, nil
 }
 
-// path returns the path of the blob or directory with digest d. kind is "blobs" or "dirs".
-// Files are spread over 256 directories, because large directories are slow on some file
-// systems.
+// path returns the path of the blob or directory with digest d. The parameter kind is
+// "blobs" or "dirs". Files are spread over 256 directories, because large directories
+// are slow on some file systems.
 func (s *Store) path(kind string, d digest.Digest) string {
 	hex := d.Encoded()
 	return filepath.Join(s.dir, kind, hex[:2], hex[2:])
