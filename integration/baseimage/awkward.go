@@ -14,7 +14,7 @@ import (
 
 // unusualTrees returns images with unusual files, based on busybox:
 //
-//   - base/links has links through other links, above the root, in a cycle and to missing files;
+//   - base/links has links that lead through other links, above the root, in a cycle or to missing files;
 //   - base/odd has unusual modes, owners, times, xattrs, file types and names, and a second layer that removes two files;
 //   - base/bare has only a shell.
 func unusualTrees(busybox v1.Layer) ([]Image, error) {

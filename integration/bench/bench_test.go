@@ -39,8 +39,8 @@ func TestSame(t *testing.T) {
 	}
 }
 
-// otherConverter is a wrong converter, for tests. It always converts the Dockerfile in
-// field as, whatever its input is.
+// otherConverter is a converter with wrong results, for tests. It ignores its input and always
+// converts the Dockerfile in its field named as.
 type otherConverter struct {
 	ours
 	as *file

@@ -36,8 +36,8 @@ type file struct {
 
 var sizes = []int{10, 100, 1000, 4000}
 
-// chains contains generators of Dockerfiles with n similar instructions or stages. They
-// show how the conversion time grows with n.
+// chains contains functions that each generate a Dockerfile with n similar instructions or
+// stages. They show how the conversion time grows with n.
 var chains = []struct {
 	name string
 	make func(n int) string

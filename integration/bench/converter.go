@@ -122,8 +122,8 @@ func (ours) Ignore(context.Context) (*ignore.Matcher, error) { return nil, nil }
 // SOURCE_DATE_EPOCH.
 func (ours) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }
 
-// State returns the main context as a local source. Upstream's converter also uses a local
-// source if it has no gateway client.
+// State returns the main context as a local source. Upstream's converter does the same if it
+// has no gateway client.
 func (ours) State(_ context.Context, _ *plan.Input, used *plan.Paths) (llb.State, error) {
 	var opts []llb.LocalOption
 	if paths := used.Filter(); len(paths) > 0 {

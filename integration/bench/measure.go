@@ -12,14 +12,15 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// turn is the average cost of converting one Dockerfile of a case, measured in one turn.
+// turn is the average cost of converting one Dockerfile, measured in one turn: the duration
+// and the number of bytes allocated.
 type turn struct {
 	time  time.Duration
 	bytes float64 // bytes allocated
 }
 
-// measurement contains the results of all turns: measurement[i] is one result per turn for
-// the converter with index i.
+// measurement contains the results of all turns. The element measurement[i] contains the
+// results of converter i, one per turn.
 type measurement [][]turn
 
 // turnDuration is the approximate duration of a turn. Longer turns would not be more accurate.
@@ -52,8 +53,8 @@ func measure(ctx context.Context, c *benchCase, converters []converter, count in
 	return m, nil
 }
 
-// measureTurn converts all files of a case the given number of times. It returns the average
-// cost per file.
+// measureTurn converts each Dockerfile of a case the given number of times. It returns the
+// average duration and the average number of bytes allocated per conversion.
 func measureTurn(ctx context.Context, c *benchCase, conv converter, times int) (turn, error) {
 	runtime.GC()
 	var before, after runtime.MemStats

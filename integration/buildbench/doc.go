@@ -11,8 +11,8 @@
 // frontend. buildah uses the overlay driver, chroot isolation, and one job per
 // CPU.
 //
-// The absolute path of a slipway program is a builder, too: with two of them, a change
-// is measured in one run.
+// The flag -builders also accepts absolute paths of slipway programs. With
+// two programs, one run measures the effect of a change.
 //
 // Memory is the peak of the largest process; for buildkitd it is the sum of
 // daemon and buildctl. Disk is the size of the state after the last turn of a

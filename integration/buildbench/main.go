@@ -104,9 +104,9 @@ type result struct {
 	disk    int64 // size of the state in bytes
 }
 
-// measure measures the builds of case c. The builders take turns; each turn has one build
-// per builder, and runs is the number of turns. Unless the case is cold, each builder first
-// fills its cache with an uncounted build.
+// measure measures the builds of case c. The builders take turns: in each turn, each builder
+// runs one build. The parameter runs is the number of turns. Unless c.cold is set, each
+// builder first fills its cache with an uncounted build.
 func measure(ctx context.Context, r *rig.Rig, c *benchCase, builders []builder, runs int) ([]*result, error) {
 	dir, err := r.TempDir("bench")
 	if err != nil {
@@ -198,7 +198,7 @@ func diskUsage(dir string) (int64, error) {
 	return total, err
 }
 
-// median returns the median duration. times need not be sorted.
+// median returns the median of durations in any order.
 func median(times []time.Duration) time.Duration {
 	t := slices.Sorted(slices.Values(times))
 	return (t[(len(t)-1)/2] + t[len(t)/2]) / 2

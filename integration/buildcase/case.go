@@ -64,9 +64,9 @@ func Parse(data []byte) (*Case, error) {
 
 var againName = regexp.MustCompile(`^again([2-9]?)$`)
 
-// build returns the build to which the header prefix name belongs. For example, "again2"
-// belongs to the third build. build adds missing builds to the case. If the prefix is
-// invalid, it returns nil.
+// build returns the build that a header belongs to. The parameter name is the header's prefix:
+// "again2", for example, selects the third build. If the case does not have that many builds
+// yet, build adds them. If the prefix is invalid, it returns nil.
 func (c *Case) build(name string) *step {
 	m := againName.FindStringSubmatch(name)
 	if m == nil {

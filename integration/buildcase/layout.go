@@ -38,8 +38,8 @@ func (c *Case) Lay(dir string) (*Layout, error) {
 // Builds returns the number of builds of the case.
 func (c *Case) Builds() int { return len(c.builds) }
 
-// Next changes the files for the next build. It returns false if the case has no further
-// build.
+// Next changes the files on disk to the files of the next build. It returns false if the case
+// has no further build.
 func (l *Layout) Next() (bool, error) {
 	if l.n+1 == len(l.c.builds) {
 		return false, nil
@@ -83,8 +83,8 @@ func (l *Layout) apply(b step) error {
 	return setDefaultTimes(l.dir, l.start)
 }
 
-// write writes a file of the case to disk. It first removes whatever has the same path, and
-// files whose path is now needed for a directory.
+// write writes a file of the case to disk. It first removes any existing file or directory at
+// the same path, and any file at the path of a parent directory.
 func (l *Layout) write(f txtar.File) error {
 	for at := f.Name; at != "."; at = filepath.Dir(at) {
 		path := filepath.Join(l.dir, at)
@@ -103,9 +103,9 @@ func (l *Layout) write(f txtar.File) error {
 	return os.WriteFile(path, f.Data, 0o644)
 }
 
-// setDefaultTimes sets the default modification time of each file below dir that changed after
-// began. It leaves older files unchanged, because a header or an earlier build has set their
-// times.
+// setDefaultTimes sets the default modification time of each file below dir that has changed
+// since the time began. It leaves older files unchanged, because a header or an earlier build
+// has set their times.
 func setDefaultTimes(dir string, began time.Time) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -37,8 +37,8 @@ func Options(dir string, req rig.Request) (builder.Options, error) {
 	return o, nil
 }
 
-// setOption sets the option of our solver that corresponds to the frontend option key to
-// the value v.
+// setOption sets an option of our solver. The parameter key is the name of the corresponding
+// frontend option, and v is its value.
 func setOption(o *builder.Options, key, v string) error {
 	family, name, _ := strings.Cut(key, ":")
 	switch family {

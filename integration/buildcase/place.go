@@ -22,8 +22,9 @@ import (
 // time header.
 func defaultTime() time.Time { return time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC) }
 
-// Place applies a header that creates or changes a file below dir. The path is the first word
-// of value. A path that contains blanks is a Go string literal:
+// Place creates or changes a file below dir as a header describes. The parameters key and
+// value are the two parts of the header. The first word of value is the path of the file. A
+// path that contains blanks is a Go string literal:
 //
 //	mode: context/a 0755       changes the mode of a file
 //	time: context/a 2001-02-03T04:05:06Z
@@ -133,7 +134,7 @@ func setTime(path string, at time.Time) error {
 }
 
 // PackArchive creates a tar archive. It compresses the archive if name ends in .gz or .zst.
-// Each line of lines describes an entry:
+// The parameter lines is a text of which each line describes an entry:
 //
 //	dir 0755 0:0 etc
 //	file 0644 7:8 etc/x the content\nof two lines

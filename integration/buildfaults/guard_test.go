@@ -71,9 +71,9 @@ func TestNoProcessLeft(t *testing.T) {
 	}
 }
 
-// wantNoChildren checks that this process has no children, at once if immediate is set,
-// otherwise within 20 seconds. If the check fails, it kills the process group with id
-// group.
+// wantNoChildren checks that this process has no children. If immediate is set, they must have
+// exited before the call, otherwise within 20 seconds. If children remain, wantNoChildren
+// kills the process group with the id group.
 func wantNoChildren(t *testing.T, group int, immediate bool) {
 	t.Helper()
 	if immediate {

@@ -56,7 +56,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// variants is the number of different build contexts. Their images differ.
+// variants is the number of different build contexts. Each context gives a different image.
 const variants = 3
 
 type killer struct {
@@ -130,8 +130,9 @@ func (k *killer) round(i int) {
 	k.checkState(fmt.Sprintf("round %d: %s killed after %v", i, what, after))
 }
 
-// checkState checks the state directory and the output after a kill, and the next build. about
-// describes the kill in failure messages.
+// checkState checks the state directory and the output after a kill. It also checks that the
+// next build creates the correct image. The parameter about describes the kill in failure
+// messages.
 func (k *killer) checkState(about string) {
 	k.t.Helper()
 	k.checkDigests()

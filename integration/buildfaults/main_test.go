@@ -94,8 +94,8 @@ func (s *site) write(name, data string) {
 	}
 }
 
-// archivePath returns the path of the OCI archive that the flags from method outputs make a
-// build write.
+// archivePath returns the path of the OCI archive that a build writes if it has the flags from
+// method outputs.
 func (s *site) archivePath() string { return filepath.Join(s.dir, "out", "image.tar") }
 
 // command returns a slipway build command whose result depends only on the build context

@@ -92,7 +92,7 @@ func TestBuilds(t *testing.T) {
 		end-first, *seed, float64(end-first)/time.Since(start).Seconds(), f.timedOut.Load(), f.summary())
 }
 
-// findings collects the random cases for which our solver and BuildKit differ.
+// findings collects the random cases in which the results of our solver and BuildKit differ.
 type findings struct {
 	t        *testing.T
 	run      *Runner

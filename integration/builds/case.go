@@ -127,9 +127,9 @@ func section(b *strings.Builder, name, text string) {
 	}
 }
 
-// headers returns the header lines that create the context file f. The lines in last set
-// its time. They must follow the headers of all files, because creating other files could
-// change the time.
+// headers returns the header lines that create the context file f. Its second result, last,
+// contains the lines that set the file's time. These lines must follow the headers of all
+// files, because creating other files could change the time.
 func (f *File) headers() (headers, last []string) {
 	path := quotePath("context/" + f.Path)
 	switch f.Kind {

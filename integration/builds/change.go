@@ -18,8 +18,8 @@ func (g *generator) options() {
 	g.c.Headers = append(g.c.Headers, g.attrs(1)...)
 }
 
-// attrs returns random header lines that set frontend options. The greater the factor, the more
-// lines it returns.
+// attrs returns random header lines that set frontend options. The probability of each line is
+// a few percent, multiplied by factor.
 func (g *generator) attrs(factor int) []string {
 	var list []string
 	stage := g.pick(g.stageNames()...)
@@ -70,9 +70,9 @@ func (g *generator) change() {
 	}
 }
 
-// unmodified returns the path of a random context file. The file has one of the kinds in
-// kinds, such as "file dir". The result is "" if no such file exists, or if an earlier
-// change already modifies files of the context.
+// unmodified returns the path of a random context file. The parameter kinds lists the
+// permitted kinds of file, such as "file dir". The result is "" if no such file exists, or if
+// an earlier change already modifies files of the context.
 func (g *generator) unmodified(kinds string) string {
 	var list []string
 	for _, f := range g.c.Files {

@@ -44,8 +44,8 @@ func instruction(word string, args ...string) *Instruction {
 	return i
 }
 
-// stamp returns the stamp, an instruction whose content is unique to the case. Cases
-// therefore share no cached steps after it.
+// stamp returns a COPY instruction whose content is unique to the case. Cases therefore share
+// no cached steps after it.
 func (g *generator) stamp() *Instruction {
 	return &Instruction{Word: "COPY", Args: []Arg{{Text: "<<stamp", Body: g.mark + "\n"}}, Dest: "/." + g.mark, Sep: " "}
 }
@@ -152,8 +152,8 @@ func (g *generator) copyFlags() []string {
 	return list
 }
 
-// sources returns random sources for a COPY or ADD. Most are paths in the context, or
-// patterns that match some.
+// sources returns random sources for a COPY or ADD. Most are paths of files in the context, or
+// patterns that match such files.
 func (g *generator) sources() []string {
 	var list []string
 	for range 1 + g.r.IntN(3)*g.r.IntN(2) {
@@ -169,8 +169,8 @@ func (g *generator) sources() []string {
 	return list
 }
 
-// stageSources returns random sources for a COPY from a stage, which has the given number.
-// Most of them exist in the stage.
+// stageSources returns random sources for a COPY --from the stage with the given number. Most
+// of them exist in the stage.
 func (g *generator) stageSources(stage int) []string {
 	list := []string{g.pick(g.stagePaths[stage]...)}
 	if g.chance(20) {

@@ -94,8 +94,8 @@ func Unexcused(text []byte, diff string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// drop removes the lines that the excuse e covers from lines, a difference between two
-// images. It returns the other lines.
+// drop removes the lines that the excuse e covers from the difference between two images. The
+// parameter lines contains the lines of the difference. drop returns the remaining ones.
 func (e excuse) drop(lines []string) []string {
 	if e.pair == nil {
 		return slices.DeleteFunc(lines, func(line string) bool { return e.line == nil || e.line.MatchString(line) })

@@ -53,7 +53,7 @@ func (g *generator) pick(list ...string) string {
 	return list[g.r.IntN(len(list))]
 }
 
-// words returns a random word of a text whose words are separated by blanks.
+// words returns a random word of text. Blanks separate the words.
 func (g *generator) words(text string) string { return g.pick(strings.Fields(text)...) }
 
 // optional returns s with a probability of the given percent, otherwise "".
@@ -64,8 +64,8 @@ func (g *generator) optional(percent int, s string) string {
 	return ""
 }
 
-// weighted calls one function in list, chosen at random. A function with twice the weight
-// is chosen twice as often.
+// weighted calls the function of one random element of list. The probability of each element
+// is proportional to its weight.
 func (g *generator) weighted(list []choice) {
 	total := 0
 	for _, c := range list {
@@ -193,7 +193,7 @@ func (g *generator) target(link string) string {
 	return g.pick(strings.Repeat("../", strings.Count(link, "/"))+to, "/"+to)
 }
 
-// existing returns a random context path of the given kind, or "".
+// existing returns the path of a random context file of the given kind, or "" if none exists.
 func (g *generator) existing(kind string) string {
 	var list []string
 	for _, f := range g.c.Files {

@@ -90,8 +90,9 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 	return b.String(), nil
 }
 
-// withoutRan removes the list of executed steps from a difference. If an earlier build failed,
-// it is random which of its concurrent steps completed and are now cached.
+// withoutRan removes the list of executed steps from diff, the difference between two
+// outcomes. If an earlier build failed, it is random which of its concurrent steps completed
+// and are now cached.
 func withoutRan(diff string) string {
 	var rest strings.Builder
 	for line := range strings.Lines(diff) {
@@ -102,7 +103,7 @@ func withoutRan(diff string) string {
 	return rest.String()
 }
 
-// A Solver runs a build, with the signature of [builder.Run].
+// A Solver is a function that runs a build, with the signature of [builder.Run].
 type Solver func(context.Context, builder.Options) error
 
 // CompareBuild runs one build with BuildKit and with each solver. For each solver it returns
@@ -238,8 +239,8 @@ func indentTail(log []byte) string {
 	return b.String()
 }
 
-// failedWith reports whether our solver, with outcome got, failed in the same step as
-// BuildKit.
+// failedWith reports whether two builds failed in the same step. The receiver o is BuildKit's
+// outcome, and got is our solver's.
 func (o *outcome) failedWith(got *outcome) bool {
 	if len(o.failed) == 0 {
 		return true // BuildKit may end a build before it reports the failed step

@@ -60,9 +60,9 @@ func (g *generator) command() string {
 	)
 }
 
-// otherDir returns a directory that a shell command can read while it writes to other. It
-// returns dir, or /bin if dir contains other: the command would read its own output, and
-// the result would be random.
+// otherDir returns a directory that a shell command can read while it writes to the path
+// other. It returns dir, or /bin if dir contains that path. In dir, the command would read its
+// own output, and the result would be random.
 func otherDir(dir, other string) string {
 	if dir == "." || strings.HasPrefix(other+"/", dir+"/") {
 		return "/bin"

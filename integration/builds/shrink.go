@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// A cut removes a part of a case. The returned function restores the part.
+// A cut is a function that removes a part of a case. It returns a function that restores the
+// part.
 type cut func() (undo func())
 
 // Shrink removes parts of c. It keeps a removal only if fails returns true for the smaller

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestCacheMoves checks that a cache that one builder exports to a registry can be imported by
-// another builder. The steps print random numbers: equal results show that the second builder
+// TestCacheMoves checks that one builder can import a cache that another builder exported to a
+// registry. The steps print random numbers: equal results show that the second builder
 // executed no step.
 func TestCacheMoves(t *testing.T) {
 	t.Parallel()

@@ -15,7 +15,8 @@ type difference struct {
 	upstream, ours outcome
 }
 
-// worse reports whether the test passes with upstream's image but not with ours.
+// worse reports whether the test that d describes passes with upstream's image but not with
+// ours.
 func (d difference) worse() bool { return d.upstream == passed }
 
 func (d difference) String() string {

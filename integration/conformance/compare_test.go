@@ -82,8 +82,8 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-// TestRecorded checks that the record for each worker can be parsed and contains the whole
-// suite.
+// TestRecorded checks that the recorded outcomes for each kind of BuildKit worker can be
+// parsed and cover the whole suite.
 func TestRecorded(t *testing.T) {
 	for _, worker := range workers() {
 		all, err := readRecord(worker, "")

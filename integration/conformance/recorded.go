@@ -40,8 +40,8 @@ func topTest(test string) string {
 	return name
 }
 
-// writeRecord writes outcomes to the source file of the record for one kind of BuildKit worker.
-// The next compilation embeds this file in recordedFiles.
+// writeRecord writes upstream's outcomes with one kind of BuildKit worker to a file in
+// directory recorded. The next compilation of this command embeds the file in recordedFiles.
 func writeRecord(root, worker string, o outcomes) (err error) {
 	f, err := os.Create(filepath.Join(root, "integration", "conformance", "recorded", worker+".txt"))
 	if err != nil {

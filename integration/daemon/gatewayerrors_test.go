@@ -53,7 +53,7 @@ func TestGatewayErrors(t *testing.T) {
 }
 
 // describeError returns a frontend that solves the LLB state st and stores a description of
-// the resulting error in text. The frontend itself returns an empty result.
+// the resulting error in *text. The frontend itself returns an empty result.
 func describeError(st llb.State, text *string) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		def, err := st.Marshal(ctx, llb.LinuxAmd64)

@@ -113,7 +113,8 @@ func compareOld(t *testing.T, ours, upstream string, build func(*testing.T, rig.
 	}
 }
 
-// rootMessage removes the prefixes that gRPC adds each time a component passes an error on.
+// rootMessage returns an error text without the prefixes "rpc error: …", which gRPC adds each
+// time a component passes an error on.
 func rootMessage(text string) string {
 	const rpc = "rpc error: code = Unknown desc = "
 	if i := strings.LastIndex(text, rpc); i >= 0 {

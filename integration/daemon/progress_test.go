@@ -67,8 +67,9 @@ func (l *shownVertices) add(s *client.SolveStatus) {
 	}
 }
 
-// list returns the vertex names. Metadata requests come first, sorted by name, because they run
-// concurrently. Cached vertices have a mark, except metadata requests.
+// list returns the names of the vertices. The names of metadata requests come first, sorted,
+// because these requests run concurrently. A cached vertex has the suffix "CACHED", except for
+// metadata requests.
 func (l *shownVertices) list() []string {
 	var lookups, steps []string
 	for _, d := range l.order {

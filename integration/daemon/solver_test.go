@@ -86,7 +86,8 @@ func withoutDirTimes(text string) string {
 	return regexp.MustCompile(`(?m)^(dir .*) \S+$`).ReplaceAllString(text, "$1")
 }
 
-// A buildFunc runs a build with one of the compared builders and returns the images.
+// A buildFunc is a function that runs a build with one of the compared builders and returns
+// the images.
 type buildFunc func(*testing.T, rig.Request) ([]imagetree.Image, error)
 
 // build runs all builds of a case. It returns a description of the images, or the result of
@@ -185,7 +186,8 @@ func setState(dir, run string) func(*builder.Options) {
 	}
 }
 
-// solveImage runs slipway build and returns the images. where selects the builder.
+// solveImage runs slipway build and returns the images. The function where sets the options
+// that select the builder.
 func solveImage(t *testing.T, req rig.Request, where func(*builder.Options)) ([]imagetree.Image, error) {
 	t.Helper()
 	dir := t.TempDir()

@@ -116,8 +116,8 @@ func build(ctx context.Context, w io.Writer, r *rig.Rig, root, archive string) e
 	return nil
 }
 
-// show prints the config of the image in archive, and the files of each layer except the base
-// layer, for which it prints only their number.
+// show prints the config of the image in archive, and the files of each layer. For a layer
+// with many files, such as the base layer, it prints only the number of files.
 func show(w io.Writer, archive, tmp string) error {
 	index, err := imagetree.Open(archive, tmp)
 	if err != nil {

@@ -130,8 +130,8 @@ func definitionsDiff(a, b *Record, parts llbtext.Parts) string {
 	return ""
 }
 
-// strayMetadata returns an error text if two definitions have metadata for different numbers of
-// digests, otherwise "".
+// strayMetadata returns an error text if the definitions a and b do not have metadata for the
+// same number of operation digests, otherwise "".
 func strayMetadata(a, b *pb.Definition) string {
 	n, m := len(a.GetMetadata()), len(b.GetMetadata())
 	if n == m {
@@ -140,8 +140,9 @@ func strayMetadata(a, b *pb.Definition) string {
 	return fmt.Sprintf("metadata for %d digests, and for %d\n", n, m)
 }
 
-// metadataDiff returns the difference between two sets of JSON values, or "" if they are
-// equal. It compares decoded values first, and bytes only if the decoded values are equal.
+// metadataDiff returns the difference between the result metadata a and b, or "" if they are
+// equal. Their values are JSON. It compares decoded values first, and bytes only if the
+// decoded values are equal.
 func metadataDiff(a, b map[string][]byte) string {
 	if d := textDiff(strings.Join(sortedKeys(a), "\n"), strings.Join(sortedKeys(b), "\n")); d != "" {
 		return "keys:\n" + d

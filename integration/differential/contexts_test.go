@@ -47,9 +47,10 @@ func FuzzContexts(f *testing.F) {
 	})
 }
 
-// contextCase returns a txtar test case whose frontend option context is main, and whose
-// named context name is value. contextsubdir is set to subdir unless subdir is "". Every
-// source that main can select contains the same Dockerfile, which uses both contexts.
+// contextCase returns a txtar test case. The parameter main is the value of the frontend
+// option "context", and value is the value of the named context called name. If subdir is not
+// "", it is the value of the option "contextsubdir". Every source that main can select
+// contains the same Dockerfile, which uses both contexts.
 func contextCase(main, name, value, subdir string) string {
 	const dockerfile = "FROM src AS one\nFROM alpine\nCOPY --from=one a b\nCOPY c d\n"
 	var b strings.Builder

@@ -12,7 +12,8 @@ import (
 
 // Class is a kind of acceptable difference between our error and upstream's: either our error
 // has a better text or location, or upstream chooses randomly between several errors. Classes
-// apply to generated builds only, because cases of the corpus have headers for excuses.
+// apply to generated builds only, because the test cases in testdata declare such differences
+// in their headers.
 type Class struct {
 	Name  string
 	Why   string
@@ -145,7 +146,8 @@ func distance(a, b string) int {
 	return levenshtein.Distance(strings.ToLower(a), strings.ToLower(b), nil)
 }
 
-// atImage reports whether the error is in an instruction that can name an image.
+// atImage reports whether the error is in an instruction that can refer to an image, such as
+// FROM or COPY --from.
 func (f locatedError) atImage() bool {
 	lines := strings.Split(string(f.sources[0].Info.GetData()), "\n")
 	i := int(f.line()) - 1

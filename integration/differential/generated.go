@@ -30,7 +30,7 @@ type Tally struct {
 	Findings []Finding      // builds that differ without an excuse, sorted by number
 }
 
-// Finding is a generated build for which the frontends differ.
+// Finding is a generated build for which the results of the two frontends differ.
 type Finding struct {
 	Number uint64
 	Kinds  []Kind
@@ -107,8 +107,8 @@ func judgeBuild(ctx context.Context, reference, build gateway.BuildFunc, b *gene
 	return o, o.judge(ctx, reference, build)
 }
 
-// differing returns the kinds of difference that the frontends have for this build. It
-// returns nil if a class of acceptable differences accepts them.
+// differing returns the kinds of difference between the frontends' results for this build. It
+// returns nil if a class of acceptable differences accepts all of them.
 func (o *Outcome) differing() []Kind {
 	if o.Class != nil {
 		return nil
@@ -128,8 +128,8 @@ func template(text string) string {
 	return particulars.ReplaceAllString(first, "…")
 }
 
-// Write prints the builds that differ and a summary line. Each build is printed as a test case
-// for the corpus, followed by its differences.
+// Write prints the builds that differ and a summary line. It prints each build in the format
+// of the test cases in testdata, after the differences between the frontends.
 func (t *Tally) Write(w io.Writer) error {
 	var b strings.Builder
 	for _, f := range t.Findings {

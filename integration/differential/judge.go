@@ -14,8 +14,9 @@ import (
 )
 
 // upstreamRuns is the number of runs that show all of upstream's possible results with near
-// certainty. Where upstream follows the order of a map, it has two or three results. With two
-// entries, Go starts at the second one in only one of eight iterations.
+// certainty. Where upstream iterates over a map, two or three results are possible. A result
+// can be rare: in a map with two entries, Go starts at the second one in only one of eight
+// iterations.
 const upstreamRuns = 200
 
 // MaxExcused is the maximum number of cases that may declare intended differences.
@@ -99,8 +100,8 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 }
 
 // classify stores in o the class of acceptable differences that accepts d, the differences
-// between the records theirs and ours. It does so only for generated builds, because cases
-// of the corpus list acceptable differences in their headers.
+// between the records theirs and ours. It does so only for generated builds, because the test
+// cases in testdata declare acceptable differences in their headers.
 func (o *Outcome) classify(d Differences, theirs, ours *Record) {
 	if o.random {
 		o.Class = classOf(d, theirs, ours)

@@ -42,8 +42,7 @@ func newShellEnv(vars map[string]string) shellEnv {
 }
 
 // TestShellTable checks that our shell package and upstream's expand words equally, in all
-// modes and with both escape characters. The words are those in the table of our package's
-// tests.
+// modes and with both escape characters. The words come from the test table of our package.
 func TestShellTable(t *testing.T) {
 	f, err := os.Open("../../shell/testdata/expand.txt")
 	if err != nil {
@@ -229,8 +228,9 @@ func setText(set map[string]struct{}) string {
 	return fmt.Sprintf("%q", slices.Sorted(maps.Keys(set)))
 }
 
-// listText formats the elements of list, sorted, as setText formats a set. A duplicate in
-// list appears twice, so the text then differs from the text of any set.
+// listText returns the sorted elements of list as text, in the format of setText. An element
+// that occurs twice in list also occurs twice in the text, which then differs from the text of
+// any set.
 func listText(list []string) string {
 	return fmt.Sprintf("%q", slices.Sorted(slices.Values(list)))
 }
@@ -251,7 +251,7 @@ func TestShellDepth(t *testing.T) {
 	compareShellIn(t, kept, env, '\\', shell.KeepUnset)
 }
 
-// shellWords contains words that are typical for Dockerfiles.
+// shellWords contains words that are typical of Dockerfiles.
 var shellWords = []struct{ name, word string }{
 	{"plain", "/usr/local/bin/docker-entrypoint.sh"},
 	{"variable", "$VERSION"},

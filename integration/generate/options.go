@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// capabilities contains LLB capabilities that a builder may lack and frontends query.
+// capabilities contains LLB capabilities that frontends query and that a builder may lack.
 var capabilities = []string{
 	"source.image.resolvemode", "source.local.followpaths", "source.local.excludepatterns", "source.local.sharedkeyhint", "source.local.differ",
 	"source.git.keepgitdir", "source.git.checksum", "source.git.subdir", "source.http.checksum", "exec.meta.ulimit", "exec.meta.cdi", "exec.meta.cgroup.parent",

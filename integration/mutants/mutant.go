@@ -62,8 +62,8 @@ func parseList(name string) ([]mutant, error) {
 	return list, nil
 }
 
-// try runs the tests of the mutant's package with the mutant's change. text names the first
-// failed test, or is "" if no test fails.
+// try makes the mutant's change and runs the tests of its package. It returns the outcome, and
+// the name of the first failed test as text, or "" if no test fails.
 func (m mutant) try(ctx context.Context, root string) (got outcome, text string, err error) {
 	dir, err := os.MkdirTemp("", "slipway-mutant-")
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 	"strings"
 )
 
-// checkAll returns an error that lists the unusable mutants: the line does not occur exactly
-// once in the file, or the package does not compile with the change.
+// checkAll returns an error that lists the unusable mutants: those whose line does not occur
+// exactly once in the file, and those with which the package does not compile.
 func checkAll(ctx context.Context, list []mutant, root string) error {
 	c, err := newTypechecker(ctx, list, root)
 	if err != nil {
@@ -85,8 +85,8 @@ func newTypechecker(ctx context.Context, list []mutant, root string) (*typecheck
 	return c, nil
 }
 
-// check type-checks the package of file name with text as the content of this file. It returns
-// the errors of the type checker.
+// check type-checks the package of the file with the given name, as if the file contained
+// text. It returns the errors of the type checker.
 func (c *typechecker) check(name, text string) error {
 	p := c.packages[filepath.Dir(name)]
 	if p == nil || !slices.Contains(p.GoFiles, filepath.Base(name)) {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// column is a builder configuration that runs the probes. It is one column of the printed
+// column is a builder configuration with which the probes run. It is one column of the printed
 // table.
 type column struct {
 	name       string
@@ -31,11 +31,12 @@ const (
 	singleIDUser      // an ordinary user with a single ID
 )
 
-// referenceColumn returns the configuration for buildkitd, with which all others are compared.
+// referenceColumn returns the configuration of buildkitd. All other configurations are
+// compared with it.
 func referenceColumn() column { return column{name: "buildkitd", skippedJob: "race"} }
 
-// columns returns the configurations of slipway build. A new runner needs only a line in this
-// list.
+// columns returns the configurations of slipway build with which the probes run. To test a new
+// runner, add a line to this list.
 func columns() []column {
 	return []column{
 		{name: "root", runner: "namespace"},
@@ -143,8 +144,9 @@ func (m *machine) newSite(ctx context.Context, c column) (*site, error) {
 // in the host directory of each builder configuration.
 const canary = "canary\n"
 
-// restoreHost undoes the changes that probes made in the host directory, which no build may
-// change. It returns the names of the changed files.
+// restoreHost undoes the changes that probes made in the host directory of the builder
+// configuration. Probes must not be able to change this directory. It returns the names of the
+// changed files.
 func (s *site) restoreHost() ([]string, error) {
 	var changed []string
 	list, err := os.ReadDir(s.host)

@@ -4,16 +4,17 @@ package main
 
 import "slices"
 
-// exception is a privilege that a runner gives and buildkitd does not, with the reason why it
-// is accepted. If no runner gives the privilege any longer, the exception is an error.
+// exception describes privileges that a runner gives to a step although buildkitd does not,
+// with the reason why they are accepted. If no runner gives such a privilege any longer, the
+// exception is an error.
 type exception struct {
 	columns []string
 	names   []string // names of privileges, as for outcomes.matching
 	reason  string   // footnote below the table
 }
 
-// exceptions returns all privileges that are accepted although buildkitd does not give them, in
-// the order of the table's footnotes.
+// exceptions returns all accepted privileges that buildkitd does not give to a step, in the
+// order of the table's footnotes.
 func exceptions() []exception {
 	namespace := []string{"root", "rootless", "rootless, one id"}
 	oci := []string{"oci", "oci rootless", "oci, one id"}

@@ -139,7 +139,8 @@ func programs(probe []byte) (v1.Layer, error) {
 	return layer(list)
 }
 
-// packImage returns an image with the layers base, first and, unless second is nil, second.
+// packImage returns an image with the layer base and one further layer for each of first and
+// second. It omits a further layer without entries.
 func packImage(base v1.Layer, first, second []entry) (v1.Image, error) {
 	layers := []v1.Layer{base}
 	for _, entries := range [][]entry{first, second} {

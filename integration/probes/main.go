@@ -50,8 +50,8 @@ func main() {
 const insideEnv = "SLIPWAY_PROBES_INSIDE"
 
 // runInSession runs this program again in a new session and returns its exit code. In that
-// session, the probes cannot reach the user's terminal and processes. Its keyring contains
-// a key that the probes try to find.
+// session, the probes cannot reach the user's terminal and processes. The session's keyring
+// contains a key that the probes try to find.
 func runInSession() int {
 	runtime.LockOSThread() // a session keyring belongs to a thread
 	signals := make(chan os.Signal, 1)
@@ -112,9 +112,10 @@ func (set settings) selected() ([]job, []column, error) {
 	return list, cols, nil
 }
 
-// run runs the selected jobs with the selected builders, prints the table and checks it. ok is
-// false if a builder gives a step more privileges than buildkitd without an exception, if an
-// exception is no longer needed, or if the table in SECURITY.md differs.
+// run runs the selected jobs with the selected builders, prints the table of privileges and
+// checks it. ok is false if a builder gives a step more privileges than buildkitd does and no
+// exception allows it, if an exception is no longer needed, or if the table in SECURITY.md is
+// out of date.
 func run(ctx context.Context, set settings) (ok bool, err error) {
 	if runtime.GOARCH != "amd64" || os.Geteuid() != 0 {
 		return false, errors.New("the probes need root on linux/amd64")

@@ -16,7 +16,8 @@ import (
 )
 
 // outcomes contains the outcomes of all attempts with one builder: the granted privileges, and
-// the reasons of refusals. Both are keyed by the names of privileges that steps print.
+// the reasons why others were refused. The keys of both maps are the names of privileges that
+// steps print.
 type outcomes struct {
 	granted map[string]bool
 	refused map[string]string
@@ -40,8 +41,8 @@ func (o *outcomes) parse(text string) {
 	}
 }
 
-// matching returns the granted privileges that match at least one of names, sorted. A name that
-// ends with a slash or a dash matches as a prefix.
+// matching returns the granted privileges that match an element of names, in sorted order. An
+// element that ends with a slash or a dash matches as a prefix.
 func (o *outcomes) matching(names []string) []string {
 	var out []string
 	for _, id := range slices.Sorted(maps.Keys(o.granted)) {
@@ -56,9 +57,9 @@ func matches(name, id string) bool {
 	return name == id || strings.HasPrefix(id, name) && strings.HasSuffix(name, "/") || strings.HasPrefix(id, name) && strings.HasSuffix(name, "-")
 }
 
-// progress parses the output of a build: progress in JSON, followed by an error message. It
-// calls logged with each piece of a step's output. It returns the output of all steps and the
-// message.
+// progress parses the output of a build, which consists of progress in JSON and a final error
+// message. It calls logged with each piece of a step's output. It returns the output of all
+// steps and the error message.
 func progress(r io.Reader, logged func(string)) (logs, message string, err error) {
 	var all, rest strings.Builder
 	s := bufio.NewScanner(r)

@@ -69,11 +69,11 @@ func (s *site) runJob(ctx context.Context, j job, out *outcomes) error {
 	return s.inspect(j, out)
 }
 
-// endMarker matches the last line that the probe prints.
+// endMarker matches the line that the probe program prints last.
 var endMarker = regexp.MustCompile(`(?m)^! `)
 
-// markers returns the number of steps of a job that print endMarker. These are all steps except
-// those that execute the builder's program, which does not print the marker.
+// markers returns how many steps of a job print a line that endMarker matches: all except the
+// steps that execute the builder's own program.
 func (j job) markers() int {
 	return strings.Count(j.dockerfile, "RUN ") - strings.Count(j.dockerfile, `["/proc/self/exe"`)
 }
@@ -208,9 +208,10 @@ func containsText(dir, text string) (bool, error) {
 	return found, err
 }
 
-// raceMounts runs builds that mount filesystems below a cache directory. Meanwhile the
-// running step of build b repeatedly replaces a part of this directory with a link to the
-// host directory. The last build that raceMounts runs ends the step.
+// raceMounts tries to redirect mounts to the host directory. It runs builds that mount
+// filesystems below a cache directory. Meanwhile a step of the running build b repeatedly
+// replaces a part of this directory with a link to the host directory. The last build that
+// raceMounts runs ends this step.
 func (s *site) raceMounts(ctx context.Context, b *running) error {
 	select {
 	case <-b.ready:

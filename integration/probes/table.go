@@ -61,10 +61,10 @@ func compare(reference *outcomes, list []column, found []*outcomes) comparison {
 // not give any longer.
 const unneededText = " is no longer needed"
 
-// applyExceptions looks for exceptions to the privileges in more, which the builder of
-// column gives to a step and buildkitd does not. rest contains the privileges without an
-// exception, and notes the footnotes for the others. Each exception that is found is
-// recorded in used.
+// applyExceptions looks for exceptions to the privileges in more, which the builder called
+// column gives to a step and buildkitd does not. It returns as rest the privileges without an
+// exception, and as notes the references to the footnotes of the exceptions found. It marks
+// these exceptions in used.
 func applyExceptions(more []string, column string, used map[string]bool) (rest, notes []string) {
 	for _, id := range more {
 		excused := false
@@ -92,10 +92,10 @@ func mark(granted bool) string {
 	return "–"
 }
 
-// cell returns the text of a table cell, such as "less". want is the number of privileges
-// that the reference builder gives, and got the number that the column's builder gives.
-// more counts the privileges that only the column's builder gives, and unexcused counts the
-// ones without an exception among them.
+// cell returns the text of a table cell, such as "less". The parameter want is the number of
+// privileges that the reference builder gives to a step. The other parameters are numbers for
+// the column's builder: got counts all of its privileges, more counts the privileges that only
+// it gives, and unexcused counts those in more without an exception.
 func cell(want, got, more, unexcused int) string {
 	switch {
 	case unexcused > 0:

@@ -253,8 +253,8 @@ type user struct {
 	runner string
 }
 
-// users returns the combinations of user and runner with which tests run slipway. Unless the
-// test process belongs to root, they contain only its own user.
+// users returns the combinations of user and runner with which tests run slipway. If the test
+// process does not run as root, it returns only combinations with the current user.
 func users() []user {
 	self := uint32(os.Geteuid())
 	list := []user{{"portable runner", self, "portable"}, {"namespaces", self, "namespace"}}

@@ -124,8 +124,9 @@ func (m mirror) bootstrap(ctx context.Context, dir, archive string) (err error) 
 	return os.Rename(packed, archive)
 }
 
-// configure sets up dpkg and apt in root as in Debian's images, for the network of this
-// machine. It removes files that debootstrap copied from the machine.
+// configure configures dpkg and apt in a root filesystem as in Debian's images, and adds the
+// apt settings that this machine's network needs. The parameter root is the directory of the
+// root filesystem. configure also removes files that debootstrap copied from the machine.
 func (m mirror) configure(root string) error {
 	for name, text := range map[string]string{
 		"etc/apt/apt.conf.d/90machine":         m.settings,

@@ -90,8 +90,8 @@ func TestBuilds(t *testing.T) {
 	}
 }
 
-// withContext returns attrs with an additional option, which defines the named context golang
-// as the request's directory of this name.
+// withContext returns a copy of the frontend options attrs with an additional named context.
+// The context's name is golang, and it uses the local directory that the request calls golang.
 func withContext(attrs map[string]string) map[string]string {
 	attrs = maps.Clone(attrs)
 	attrs["context:golang"] = "local:golang"

@@ -67,7 +67,7 @@ func NewUser(ctx context.Context, log io.Writer) (_ *User, err error) {
 	return u, nil
 }
 
-// Close removes all files, including files of subordinate users.
+// Close removes all files of the user, including files that belong to its subordinate ids.
 func (u *User) Close() error { return os.RemoveAll(u.dir) }
 
 // Solve runs a build as user nobody. opt must have one output, an OCI archive.

@@ -114,7 +114,7 @@ func (d *Daemon) start(ctx context.Context, buildkitd, registry string) error {
 }
 
 // await waits until ready returns nil. It returns an error if the process of the daemon ends
-// first, or if that takes longer than daemonStart.
+// first, or if ready still fails when daemonStart has passed.
 func await(ctx context.Context, daemon string, process *contained.Process, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, daemonStart)
 	defer cancel()

@@ -12,8 +12,8 @@ import (
 )
 
 // unlocatedFunctions lists the functions of the frontend that create errors without a source
-// range. The value names the function that adds the range, or says why the error needs none.
-// integration/differential checks that users see the range.
+// range. The value for each function names the caller that adds the range, or states why the
+// error needs none. The tests of integration/differential check that users see the range.
 func unlocatedFunctions() map[string]string {
 	return map[string]string{
 		"plan/epoch.go epochOf":              "epochError: the global ARG; a build argument is not in the file",

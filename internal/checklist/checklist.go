@@ -15,8 +15,8 @@ type Section struct {
 	Statements []Statement // statements in order; empty if only cases refer to the section
 }
 
-// Statement is a statement about the behavior of docker/dockerfile, with the cases that show
-// it.
+// Statement is a statement about the behavior of docker/dockerfile, with the names of the test
+// cases that demonstrate it.
 type Statement struct {
 	Text  string
 	Cases []string // names of the cases; Check requires at least one
@@ -53,8 +53,9 @@ func Parse(text string) ([]Section, error) {
 	return sections, nil
 }
 
-// Check returns one error for each inconsistency between the checklist and the corpus. The
-// errors follow the order of the list, then the order of the corpus.
+// Check returns one error for each inconsistency between the checklist and corpus, the test
+// cases. Errors about the checklist come first, followed by errors about cases whose section
+// is not in the checklist.
 func Check(sections []Section, corpus []*golden.Case) []error {
 	var problems []error
 	numbers := map[string]bool{}
@@ -92,7 +93,8 @@ func (st *Statement) check(corpus []*golden.Case) []error {
 	return problems
 }
 
-// find returns the case with the given name, or nil. corpus must be sorted by name.
+// find returns the test case with the given name, or nil if corpus does not contain it. The
+// parameter corpus must be sorted by name.
 func find(corpus []*golden.Case, name string) *golden.Case {
 	i, ok := slices.BinarySearchFunc(corpus, name, func(c *golden.Case, name string) int {
 		return strings.Compare(c.Name, name)

@@ -14,8 +14,8 @@ What docker/dockerfile does, and the cases that show it. [README.md](README.md) 
 This file is made of ` + "`checklist.txt`" + ` and the cases: ` + "`UPDATE=1 go test ./internal/checklist`" + ` writes it, and the test fails when it is stale.
 `
 
-// Index returns the checklist in Markdown. Links are relative to testdata. The list must pass
-// [Check].
+// Index returns the checklist in Markdown. Links are relative to testdata. The checklist must
+// pass [Check].
 func Index(sections []Section, corpus []*golden.Case) string {
 	var b strings.Builder
 	b.WriteString(preamble)

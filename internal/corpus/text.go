@@ -18,7 +18,7 @@ import (
 	"slipway/source"
 )
 
-// Limits for the size of a section that contains a recorded result.
+// Limits for the size of a recorded result in the archive of a test case.
 const (
 	maxLines   = 200  // maximum number of lines in a section
 	shownLines = 20   // number of lines that remain from a longer section
@@ -33,9 +33,9 @@ func Compact(text string) string {
 	return Limit(fullDigest.ReplaceAllString(text, "$1…"))
 }
 
-// Limit shortens a text to the limits of a section. It replaces each line that is too long with
-// the start and a digest of the line, and a text of too many lines with the first lines and a
-// digest of the text.
+// Limit shortens a text so that a test case can contain it as a recorded result. It replaces
+// each line that is too long with the start and a digest of the line, and a text of too many
+// lines with the first lines and a digest of the text.
 func Limit(text string) string {
 	lines := strings.SplitAfter(text, "\n")
 	for i, line := range lines {

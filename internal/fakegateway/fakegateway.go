@@ -100,7 +100,7 @@ func (c *Client) begin(ctx context.Context, call string) error {
 	return c.Before(ctx, call)
 }
 
-// BuildOpts returns the frontend options and all capabilities except c.MissingCap.
+// BuildOpts returns the frontend options and all capabilities except [Client].MissingCap.
 func (c *Client) BuildOpts() client.BuildOpts {
 	caps := slices.DeleteFunc(pb.Caps.All(), func(p *capspb.APICap) bool { return p.ID == string(c.MissingCap) })
 	return client.BuildOpts{
@@ -109,7 +109,7 @@ func (c *Client) BuildOpts() client.BuildOpts {
 	}
 }
 
-// Inputs returns c.States as the inputs of the frontend.
+// Inputs returns [Client].States as the inputs of the frontend.
 func (c *Client) Inputs(ctx context.Context) (map[string]llb.State, error) {
 	return c.States, c.begin(ctx, "Inputs")
 }
@@ -164,8 +164,8 @@ type reference struct {
 // Request returns the solve request whose result is ref.
 func Request(ref client.Reference) client.SolveRequest { return ref.(*reference).request }
 
-// ReadFile returns the content of a file in c.Files. It returns an error if c.Size is too large
-// for a message.
+// ReadFile returns the content of a file in [Client].Files. It returns an error if
+// [Client].Size is too large for a message.
 func (r *reference) ReadFile(ctx context.Context, req client.ReadRequest) ([]byte, error) {
 	if err := r.c.begin(ctx, "ReadFile"); err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ func (r *reference) ReadFile(ctx context.Context, req client.ReadRequest) ([]byt
 	return []byte(s), nil
 }
 
-// StatFile returns c.Size as the size of any file.
+// StatFile returns [Client].Size as the size of any file.
 func (r *reference) StatFile(ctx context.Context, req client.StatRequest) (*fstypes.Stat, error) {
 	if err := r.c.begin(ctx, "StatFile"); err != nil {
 		return nil, err

@@ -139,9 +139,9 @@ func (c *Case) DockerfileName() string {
 	return "Dockerfile"
 }
 
-// Dockerfile returns the content of the file DockerfileName in the archive, or nil if the
-// archive does not contain it. The Dockerfile may be in a git repository, on a server or in a
-// frontend input, or missing on purpose.
+// Dockerfile returns the content of the Dockerfile in the archive, see [Case.DockerfileName].
+// It returns nil if the archive does not contain the Dockerfile, which may be in a git
+// repository, on a server or in a frontend input, or missing on purpose.
 func (c *Case) Dockerfile() []byte {
 	data, _ := c.File(c.DockerfileName())
 	return data

@@ -18,8 +18,8 @@ import (
 // of comparing them.
 func updateRequested() bool { return os.Getenv("UPDATE") != "" }
 
-// Out returns the recorded result in the section out/SECTION of the case's archive, as stored.
-// ok is false if the case does not have the section.
+// Out returns a recorded result as stored in the case's archive. A section called plan, for
+// example, is the file out/plan. ok is false if the case does not have the section.
 func (c *Case) Out(section string) (string, bool) {
 	s, ok := c.out[section]
 	return s, ok
@@ -34,9 +34,9 @@ func sections() map[string]string {
 	}
 }
 
-// Check compares got with the section out/SECTION of the case. It does nothing if the case
-// does not have the section. With UPDATE=1 in the environment, it rewrites the section
-// instead.
+// Check compares got with the section of recorded results that the parameter section names. It
+// does nothing if the case does not have the section. With UPDATE=1 in the environment, it
+// rewrites the section instead.
 //
 // The stored form always ends with a newline. Lines that an archive cannot contain are stored
 // as Go string literals.
@@ -66,8 +66,8 @@ func (c *Case) Record(t testing.TB, section, got string) {
 	}
 }
 
-// Compare checks that got equals a section that another package owns. With UPDATE=1 it does
-// nothing, because the tests of that package rewrite the section.
+// Compare fails the test unless got equals a section of the case that another package owns.
+// With UPDATE=1 it does nothing, because the tests of the owning package rewrite the section.
 func (c *Case) Compare(t testing.TB, section, got string) {
 	t.Helper()
 	if !updateRequested() {

@@ -8,12 +8,12 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// Diff returns a diff of the first operation, in canonical order, in which two definitions
-// differ. It marks lines that only a contains with -, and lines that only b contains with +.
-// Diff returns "" if the selected parts are equal.
+// Diff compares the selected parts of the definitions a and b. It returns a diff of the first
+// operation, in canonical order, that differs. The diff marks lines that only a contains with
+// -, and lines that only b contains with +. Diff returns "" if the selected parts are equal.
 //
-// An operation follows its inputs, so the first difference is the cause of later ones. For Ops,
-// Diff also compares the encoded bytes.
+// An operation follows its inputs, so the first difference is the cause of later ones. If
+// parts contains Ops, Diff also compares the encoded bytes.
 func Diff(a, b *pb.Definition, parts Parts) (string, error) {
 	ga, err := load(a)
 	if err != nil {

@@ -33,7 +33,7 @@ type call[V any] struct {
 // Otherwise it calls f.
 //
 // Do stops waiting when ctx ends. If the running call ends because of its own caller's
-// context, another waiting caller runs its function.
+// context, another waiting caller runs the function that it passed to Do.
 func (g *Group[K, V]) Do(ctx context.Context, key K, f func(context.Context) (V, error)) (V, error) {
 	for {
 		c, found := g.call(key)
@@ -68,7 +68,7 @@ func (g *Group[K, V]) call(key K) (c *call[V], found bool) {
 	return c, false
 }
 
-// run calls f and passes its result on to the callers that wait for c.
+// run calls f and passes its result to the callers that wait for the call c.
 func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], f func(context.Context) (V, error)) (V, error) {
 	defer close(c.done)
 	defer func() {

@@ -54,8 +54,8 @@ func Near(word string, options []string) (string, bool) {
 	return match, true
 }
 
-// distance returns the edit distance between two words. If it exceeds maxDistance, the result
-// is any larger number.
+// distance returns the edit distance between two words. If the edit distance exceeds
+// maxDistance, it returns any number above maxDistance.
 func distance(a, b string) int {
 	// Compare the lengths here: with the library's own limit, the result may be wrong.
 	m, n := utf8.RuneCountInString(a), utf8.RuneCountInString(b)
