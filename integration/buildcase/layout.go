@@ -68,7 +68,8 @@ func (l *Layout) Request() rig.Request {
 	return req
 }
 
-// apply writes the files of a build, then applies its headers.
+// apply writes the files of build b to disk, then creates or changes files as the headers of b
+// describe.
 func (l *Layout) apply(b step) error {
 	for _, f := range b.files {
 		if err := l.write(f); err != nil {
@@ -103,9 +104,9 @@ func (l *Layout) write(f txtar.File) error {
 	return os.WriteFile(path, f.Data, 0o644)
 }
 
-// setDefaultTimes sets the default modification time of each file below dir that has changed
-// since the time began. It leaves older files unchanged, because a header or an earlier build
-// has set their times.
+// setDefaultTimes sets the default modification time of the files below dir, except for files
+// that are older than the parameter began. A header or an earlier build has set the times of
+// these older files.
 func setDefaultTimes(dir string, began time.Time) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

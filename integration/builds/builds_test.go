@@ -143,7 +143,7 @@ func (f *findings) try(n int) {
 
 // compare returns the difference between the builders' outcomes for a case, or "" if the
 // outcomes agree. If suffix is not "", the build shares no cache with builds of the same case
-// and another suffix.
+// that have a different suffix.
 func (f *findings) compare(c *Case, suffix string) string {
 	text := c.Text()
 	if suffix != "" {

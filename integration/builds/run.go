@@ -174,8 +174,9 @@ func (r *Runner) failAlike(ctx context.Context, dir string, req rig.Request, s S
 	return false, nil
 }
 
-// truncations returns one Dockerfile per step, truncated after that step. It omits steps that
-// end the Dockerfile and steps whose name does not occur in it.
+// truncations returns one Dockerfile for each step name in steps. Each Dockerfile ends after
+// the instruction of its step. truncations omits a step if no instruction follows it, or if
+// its name does not occur in the Dockerfile.
 func truncations(dockerfile string, steps ...[]string) []string {
 	var list []string
 	for _, step := range slices.Concat(steps...) {
@@ -225,7 +226,7 @@ func (o *outcome) difference(got *outcome) string {
 	return diff
 }
 
-// maxOutput is the maximum number of bytes that are shown from the output of a failed step.
+// maxOutput is the maximum size in bytes of the part of a failed step's output that is shown.
 const maxOutput = 4 << 10
 
 // indentTail returns the last maxOutput bytes of a step's output. It indents them, so that no
@@ -309,8 +310,8 @@ func (r *Runner) buildWithSolver(ctx context.Context, dir string, req rig.Reques
 	return o, nil
 }
 
-// steps records steps of the build in o: the names of the executed RUN steps, the names of
-// the failed steps, and the output of the failed ones.
+// steps records in o the names of the executed RUN steps, the names of the failed steps, and
+// the output of each failed step.
 func (o *outcome) steps(res *rig.Result) {
 	for _, v := range res.Vertices {
 		switch {

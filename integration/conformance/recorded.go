@@ -13,8 +13,8 @@ import (
 //go:embed recorded
 var recordedFiles embed.FS
 
-// readRecord returns upstream's recorded outcomes on one kind of BuildKit worker. It omits
-// tests that do not match pattern.
+// readRecord returns upstream's recorded outcomes with one kind of BuildKit worker. It omits
+// tests whose names do not match pattern.
 func readRecord(worker, pattern string) (outcomes, error) {
 	text, err := recordedFiles.ReadFile("recorded/" + worker + ".txt")
 	if err != nil {

@@ -46,7 +46,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// shownVertices records the vertices of a build in the order of their starts.
+// shownVertices records the vertices of a build in the order in which they start.
 type shownVertices struct {
 	order []digest.Digest
 	last  map[digest.Digest]*client.Vertex

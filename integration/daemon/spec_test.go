@@ -30,7 +30,7 @@ done
 exec %[2]s "$@"
 `
 
-// specSteps has one RUN step for each kind of container configuration.
+// specSteps is a Dockerfile with one RUN step for each kind of container configuration.
 const specSteps = `FROM busybox
 RUN true
 RUN --mount=type=cache,target=/c --mount=type=tmpfs,target=/t,size=1m --mount=type=secret,id=s,required=true \

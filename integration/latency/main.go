@@ -179,5 +179,5 @@ func ratio(a, b time.Duration) float64 { return float64(a) / float64(b) }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
 
-// median returns the median duration. t must be sorted.
+// median returns the median of the durations in t, which must be sorted.
 func median(t []time.Duration) time.Duration { return (t[(len(t)-1)/2] + t[len(t)/2]) / 2 }

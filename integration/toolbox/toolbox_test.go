@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestPinned checks that go.mod in a tool's module has a tool directive for it. The directive
-// pins the version that go build uses.
+// TestPinned checks that the go.mod of each tool's module has a tool directive for the tool.
+// The directive pins the version that go build uses.
 func TestPinned(t *testing.T) {
 	root, err := Root()
 	if err != nil {

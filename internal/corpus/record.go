@@ -63,7 +63,8 @@ func (r *Record) addWarning(w Warning) {
 }
 
 // finish records the result or the error of the build. It also adds the solve requests to
-// Requests. For a request that produced the result, it adds only the cache imports.
+// Record.Requests. From a solve request that produced the result, it adds only the cache
+// imports.
 func (r *Record) finish(res *gateway.Result, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

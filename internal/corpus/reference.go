@@ -40,13 +40,14 @@ func (r *reference) files() (tree, error) {
 	return r.client.evaluate(r.solve.req.Definition)
 }
 
-// Evaluate returns an error if a source of the definition does not exist.
+// Evaluate returns an error if a source of the solved definition does not exist.
 func (r *reference) Evaluate(context.Context) error {
 	_, err := r.files()
 	return err
 }
 
-// ReadFile returns the content of a file. An empty file is nil, as it is over gRPC.
+// ReadFile returns the content of a file. For an empty file it returns nil, as a gRPC client
+// does.
 func (r *reference) ReadFile(_ context.Context, req gateway.ReadRequest) ([]byte, error) {
 	files, err := r.files()
 	if err != nil {

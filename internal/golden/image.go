@@ -111,7 +111,7 @@ func (c *Case) Images() (*Images, error) {
 }
 
 // entryKey returns the key of an image in Images.entries. The key contains a tag or digest
-// only if ref does.
+// only if the reference ref does.
 func entryKey(ref string) (string, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {

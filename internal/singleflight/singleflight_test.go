@@ -57,8 +57,8 @@ func TestWaiterEnds(t *testing.T) {
 	}
 }
 
-// TestFirstCallerEnds checks that a waiting caller runs its function when the context of the
-// running caller ends.
+// TestFirstCallerEnds checks that a waiting caller runs its own function when the context of
+// the running caller ends.
 func TestFirstCallerEnds(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		g := Group[string, int]{KeepErrors: keep}
