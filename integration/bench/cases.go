@@ -53,8 +53,8 @@ var chains = []struct {
 	{"ENV and RUN", func(n int) string { return "FROM alpine\n" + repeat(n/2, "ENV V%d=value%[1]d\nRUN echo $V%[1]d\n") }},
 }
 
-// repeat formats format n times and concatenates the results. The arguments are i and i+1,
-// where i counts from 0 to n-1.
+// repeat returns n copies of a text. It formats copy i, counted from 0, with format and the
+// arguments i and i+1.
 func repeat(n int, format string) string {
 	var b strings.Builder
 	for i := range n {

@@ -76,8 +76,9 @@ func measureTurn(ctx context.Context, c *benchCase, conv converter, times int) (
 	}, nil
 }
 
-// checkEqual checks that all converters return the same result for each file of case c.
-// Otherwise it returns an error, or, if c.skipFailures is set, removes the file from c.
+// checkEqual checks that all converters return the same result for each Dockerfile of case c.
+// If the results for a Dockerfile differ, it returns an error. If c.skipFailures is set, it
+// removes the Dockerfile from c instead.
 func checkEqual(ctx context.Context, c *benchCase, converters []converter) error {
 	var equal []file
 	for i := range c.files {

@@ -22,8 +22,11 @@ type usage struct {
 // of measureProgram.
 const measuredName = "buildbench-measured"
 
-// measureProgram runs a program in dir and returns its resource usage. The program gets its own
-// mount namespace, so its mounts disappear when it exits.
+// measureProgram runs a program in dir and returns its resource usage. The program gets its
+// own mount namespace, so its mounts disappear when it exits. An intermediate process starts
+// the program, because the kernel includes the peak memory of the process that starts a
+// program in the program's usage. The calling process needs much memory: it contains a
+// registry.
 //
 // An intermediate process starts the program, because the kernel counts the peak memory of the
 // starting process as the program's. The calling process would distort the result: it contains

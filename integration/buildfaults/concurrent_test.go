@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// TestConcurrentBuilds checks that concurrent builds, equal and different ones, can share a state
+// TestConcurrentBuilds checks that concurrent builds, some of them equal, can share a state
 // directory while other commands list, prune and garbage-collect it.
 func TestConcurrentBuilds(t *testing.T) {
 	const kinds, builds = 3, 4

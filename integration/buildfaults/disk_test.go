@@ -135,9 +135,8 @@ func TestFullOutput(t *testing.T) {
 	}
 }
 
-// TestUnusableState checks that a build fails with one clear error if it cannot use its
-// state directory: because the path is a file, belongs to another user or is on a read-only
-// filesystem.
+// TestUnusableState checks that a build fails with one clear error if the path of its state
+// directory is a file, belongs to another user or is on a read-only filesystem.
 func TestUnusableState(t *testing.T) {
 	s := newSite(t, "FROM base\nRUN cat /bin/sh > /x\n")
 	s.runner = "portable"

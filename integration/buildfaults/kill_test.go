@@ -35,9 +35,9 @@ COPY --from=two /two /
 RUN cat one two > /three; rm one
 `
 
-// TestKill checks that the state directory survives kills of builds and prunes at random
-// times. The next build must create the same image as a build with an empty state, find valid
-// files only, and leave no temporary files.
+// TestKill checks that the state directory stays valid when builds and prunes are killed at
+// random times. The next build must create the same image as a build with an empty state.
+// Afterwards, the state must contain only valid files and no temporary files.
 func TestKill(t *testing.T) {
 	t.Logf("-seed %d -kills %d", *seed, *kills)
 	const workers = 4
@@ -92,9 +92,9 @@ func (k *killer) removeState() {
 	}
 }
 
-// round kills a command at a random time, then checks the state and the next build. The
-// number i selects a build from nothing, a build without cache, a prune or an ordinary
-// build.
+// round kills a command at a random time, then checks the state and the next build. The number
+// i selects the command: a build with an empty state, a build without cache, a prune or an
+// ordinary build.
 func (k *killer) round(i int) {
 	k.setVariant(k.IntN(variants))
 	cmd, what := k.command(k.outputs()...), "build"

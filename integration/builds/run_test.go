@@ -75,8 +75,8 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestTruncations checks that truncations cuts a Dockerfile after each of the given steps,
-// including a step with a heredoc.
+// TestTruncations checks that truncations returns a Dockerfile that ends after the instruction
+// of each given step, including an instruction with a heredoc.
 func TestTruncations(t *testing.T) {
 	const dockerfile = "FROM a\nRUN x\nRUN y\nCOPY b /\n"
 	got := truncations(dockerfile, []string{"[s0 2/4] RUN x", "[s0 4/4] COPY b /"}, []string{"[3/4] RUN y", "[s0 2/4] RUN x", "[internal] load metadata for a"})

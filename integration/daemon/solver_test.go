@@ -131,9 +131,9 @@ func (c *testCase) matchError(err error) string {
 	return strings.Join(c.Errors, "\n")
 }
 
-// numberRandomFiles replaces the digest of each file in image that the case declares as
-// random with a number. Equal contents get equal numbers. seen contains the numbers from
-// earlier builds of the case.
+// numberRandomFiles replaces digests of files in image with numbers, if the case declares that
+// the files have random content. Equal contents get equal numbers. The parameter seen maps
+// digests to numbers, including those from earlier builds of the case.
 func (c *testCase) numberRandomFiles(image imagetree.Image, seen map[string]int) {
 	for _, layer := range image.Layers {
 		for i, e := range layer {

@@ -97,7 +97,7 @@ func hasLocation(err error) bool {
 }
 
 // TestErrorsHaveLocations checks that each error of our frontend has a source location or is a
-// listed exception. It builds the corpus and random builds.
+// listed exception. It builds the test cases in testdata and random Dockerfiles.
 func TestErrorsHaveLocations(t *testing.T) {
 	slowtest.Skip(t, "compares thousands of inputs")
 	p := &locationCheck{kinds: locationExceptions(), used: map[string]bool{}, wrong: map[string]string{}}

@@ -63,9 +63,9 @@ func TestShellTable(t *testing.T) {
 	}
 }
 
-// shellTableLine parses a line of the table of shell tests into the word to expand and the
-// variables. The format is "WORD | VARIABLES => RESULT". ok is false for comments and empty
-// lines.
+// shellTableLine parses a line of our shell package's test table into the word to expand and
+// the variables. The format is "WORD | VARIABLES => RESULT". ok is false for comments and
+// empty lines.
 func shellTableLine(line string) (word string, vars map[string]string, ok bool) {
 	if line == "" || strings.HasPrefix(line, "# ") || strings.HasPrefix(line, "@") {
 		return "", nil, false

@@ -13,9 +13,9 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestConcurrentBuilds checks that each of two hundred concurrent builds gets its own result or error. The
-// builds are of four kinds: one succeeds, three fail in different ways. Builds whose frontend
-// did not start in time are repeated one by one.
+// TestConcurrentBuilds checks that each of two hundred concurrent builds gets its own result
+// or error. A quarter of the builds succeed, and the others fail in three different ways.
+// Builds whose frontend did not start in time are repeated one by one.
 func TestConcurrentBuilds(t *testing.T) {
 	const builds = 200
 	ctx := withTimeout(t, 8*time.Minute)

@@ -49,7 +49,7 @@ func columns() []column {
 	}
 }
 
-// User and group id of user nobody, who serves as the ordinary user.
+// User and group id of user nobody, which the probes use as the ordinary user.
 const nobody = 65534
 
 // asNobody is a shell script that runs a program as user nobody. The ranges of subordinate ids

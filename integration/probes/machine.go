@@ -188,7 +188,7 @@ func (s *site) replacer() (*strings.Replacer, error) {
 	), nil
 }
 
-// terminal makes cmd the leader of a new session with slave as its controlling terminal.
+// terminal makes cmd the leader of a new session whose controlling terminal is slave.
 func terminal(cmd *exec.Cmd, slave *os.File) {
 	cmd.Stdin = slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}

@@ -40,8 +40,8 @@ type Client struct {
 
 var _ gateway.Client = (*Client)(nil)
 
-// NewClient returns a client for one run of a case. platform is the frontend option platform.
-// If it is "", the option is not set.
+// NewClient returns a client for one run of a case. platform is the value of the frontend
+// option "platform". If it is "", the option is not set.
 func NewClient(c *golden.Case, platform string) (*Client, error) {
 	images, err := c.Images()
 	if err != nil {

@@ -70,8 +70,8 @@ func DefaultImages() *Images {
 	return &Images{entries: entries}
 }
 
-// plainImage returns an entry for an image with a simple config. The entry calls f to modify
-// the config.
+// plainImage returns an imageEntry for an image with a simple config. The entry calls f to
+// modify the config.
 func plainImage(name string, f func(*dockerspec.DockerOCIImage)) imageEntry {
 	return func(p ocispecs.Platform) []byte {
 		c := plainConfig(name, p)

@@ -10,7 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Marshal returns the JSON encoding of v, after a line with its digest.
+// Marshal returns the JSON encoding of v, after a line with the digest of this encoding.
 func Marshal(v any) ([]byte, error) {
 	data, err := json.Marshal(v)
 	return append([]byte(digest.FromBytes(data)+"\n"), data...), err
