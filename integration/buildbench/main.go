@@ -198,7 +198,7 @@ func diskUsage(dir string) (int64, error) {
 	return total, err
 }
 
-// median returns the median of durations in any order.
+// median returns the median duration. The durations in times can be in any order.
 func median(times []time.Duration) time.Duration {
 	t := slices.Sorted(slices.Values(times))
 	return (t[(len(t)-1)/2] + t[len(t)/2]) / 2

@@ -60,9 +60,10 @@ func (g *generator) command() string {
 	)
 }
 
-// otherDir returns a directory that a shell command can read while it writes to the path
-// other. It returns dir, or /bin if dir contains that path. In dir, the command would read its
-// own output, and the result would be random.
+// otherDir returns a directory that a shell command can read while it writes a file. The
+// parameter other is the path of this file. If the file is in dir, otherDir returns /bin,
+// because in dir the command would read its own output, and the result would be random.
+// Otherwise it returns dir.
 func otherDir(dir, other string) string {
 	if dir == "." || strings.HasPrefix(other+"/", dir+"/") {
 		return "/bin"

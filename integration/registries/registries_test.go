@@ -63,8 +63,8 @@ func write(t *testing.T, name, data string) {
 	}
 }
 
-// startRegistry runs distribution until the test ends and returns its host:port. It adds the
-// text settings to the configuration of distribution.
+// startRegistry runs distribution until the test ends and returns its host:port. The parameter
+// settings is YAML text that is added to the configuration of distribution.
 func startRegistry(t *testing.T, dir, settings string) string {
 	t.Helper()
 	program, err := toolbox.Path(t.Context(), t.Output(), "registry")
