@@ -11,7 +11,7 @@ import (
 )
 
 // TestSpecialFiles checks that WriteDir creates pipes and devices, and reports the paths
-// of files that it may not create.
+// of files that this process is not permitted to create.
 func TestSpecialFiles(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -43,8 +43,8 @@ func finish(tmp *os.File, name string, write func(io.Writer) error) error {
 	return err
 }
 
-// Unfinished returns the paths of incomplete files in a directory. If no process writes
-// there, killed processes left them.
+// Unfinished returns the paths of incomplete files in a directory. If no process is
+// writing to the directory, processes that were killed left these files.
 func Unfinished(dir string) []string {
 	list, _ := fs.Glob(os.DirFS(dir), tempPrefix+"*") // the pattern is valid
 	for i, name := range list {

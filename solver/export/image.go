@@ -164,8 +164,8 @@ type IndexEntry struct {
 	Annotations map[string]string // annotations of the image's descriptor in the index
 }
 
-// Index creates an image index that lists entries in the given order. annotations are the
-// annotations of the index itself.
+// Index creates an image index that lists entries in the given order. The parameter
+// annotations contains the annotations of the index itself.
 func Index(entries []IndexEntry, annotations map[string]string) (v1.ImageIndex, error) {
 	m := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Annotations: annotations}
 	x := &index{images: map[v1.Hash]v1.Image{}}

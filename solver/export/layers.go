@@ -19,8 +19,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Layers creates layer blobs from the files of layers. It stores them in Store, and caches
-// their descriptors in the directory Dir.
+// Layers creates the blobs of layers from the files in them. It stores the blobs
+// in Store, and caches their descriptors in the directory Dir.
 type Layers struct {
 	Store *tree.Store
 	Dir   string

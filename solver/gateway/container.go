@@ -197,8 +197,8 @@ func (p *containerProcess) end(err error) {
 	p.err = err
 }
 
-// unknownExit returns an error with BuildKit's exit code for a process that has none, for
-// example because it could not be started.
+// unknownExit returns an error with BuildKit's exit code for a process without an exit
+// code, for example a process that could not be started.
 func unknownExit(err error) error {
 	return &gwpb.ExitError{ExitCode: gwpb.UnknownExitStatus, Err: err}
 }

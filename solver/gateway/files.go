@@ -18,8 +18,8 @@ import (
 )
 
 // maxRead is the maximum number of bytes that a frontend can read from a file at once.
-// BuildKit has the same limit, because of the maximum size of its gRPC messages. A read of
-// a range returns up to one byte more, so that callers can detect larger files.
+// BuildKit has the same limit due to the maximum size of its gRPC messages. A read of a
+// range returns up to one byte more, so that callers can detect larger files.
 const maxRead = 16 << 20
 
 // errNotRegular is the error for reading anything but a regular file, with BuildKit's text.

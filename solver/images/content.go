@@ -83,9 +83,9 @@ type manifestSource interface {
 	partial.WithRawManifest
 }
 
-// saveRoot stores the manifest of an image or an index, and sets out.Root to its
-// descriptor. For a multi-platform image, it is called for each manifest and finally for
-// the index.
+// saveRoot stores the manifest of an image or an index, and sets out.Root to the
+// descriptor of this manifest. For a multi-platform image, it is called for each manifest
+// and finally for the index.
 func (n *Names) saveRoot(out *Image, of manifestSource) error {
 	data, err := of.RawManifest()
 	if err != nil {

@@ -64,8 +64,9 @@ func (s *Sources) openArchive(ctx context.Context, file string) (*archive, error
 	return a, a.read()
 }
 
-// decompressed decompresses the archive f into the store, unless a previous build did, and
-// returns a function that opens the result. file is the name of f.
+// decompressed decompresses the archive f into the store, unless a previous build did. It
+// returns a function that opens the decompressed archive. The parameter file is the name
+// of f.
 func (s *Sources) decompressed(ctx context.Context, f *os.File, file string) (func() (readerAt, error), error) {
 	info, err := f.Stat()
 	if err != nil {

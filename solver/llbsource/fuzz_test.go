@@ -251,7 +251,7 @@ func FuzzImageArchive(f *testing.F) {
 }
 
 // FuzzIndexFile checks that an index with arbitrary file content can be loaded, changed
-// and saved. A damaged file means an empty index.
+// and saved. If the file is damaged, the index is empty.
 func FuzzIndexFile(f *testing.F) {
 	file := filepath.Join(f.TempDir(), "index")
 	content := filepath.Join(f.TempDir(), "content")

@@ -238,8 +238,8 @@ func TestGitSubmodules(t *testing.T) {
 	}
 }
 
-// TestGitRefused checks that a git source fails if it has unsafe file names or
-// unsupported attributes.
+// TestGitRefused checks that a git source fails if the repository has unsafe file names,
+// or if the operation has unsupported attributes.
 func TestGitRefused(t *testing.T) {
 	s := newSources(t)
 	r := fakegit.Start(t).Repository(t, "/r.git")

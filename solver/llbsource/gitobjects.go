@@ -231,8 +231,8 @@ func (p *gitPack) EncodedObject(kind plumbing.ObjectType, hash plumbing.Hash) (p
 	return object, nil
 }
 
-// maxSize returns the maximum size in bytes of a git object of the given kind. Only blobs
-// may be large: go-git holds all other objects in memory.
+// maxSize returns the maximum size in bytes of a git object of type kind. Only blobs may
+// be large: go-git holds commits, trees and tags in memory.
 func maxSize(kind plumbing.ObjectType) int64 {
 	switch kind {
 	case plumbing.CommitObject, plumbing.TagObject:

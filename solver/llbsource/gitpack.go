@@ -140,7 +140,7 @@ type packDeltas struct {
 }
 
 // scan adds all objects of a pack to the index. It returns the deltas, which are applied
-// after the scan, because the base of a delta may follow it.
+// after the scan, because the base of a delta may appear after the delta in the pack.
 func (p *gitPack) scan(s *packfile.Scanner) (*packDeltas, error) {
 	_, n, err := s.Header()
 	if err != nil {

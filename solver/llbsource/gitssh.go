@@ -15,8 +15,8 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// dialGitSSH connects to a known host with the keys of a forwarded SSH agent, and
-// starts git-upload-pack there.
+// dialGitSSH connects to a known host with the keys of a forwarded SSH agent, and starts
+// git-upload-pack on this host.
 func (s *Sources) dialGitSSH(ctx context.Context, o *gitOptions, ep *transport.Endpoint) (*gitStream, error) {
 	socket, ok := s.Agents[o.agent]
 	if !ok {

@@ -24,7 +24,7 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// silent is a connection handler for a server that reads every request and never answers.
+// silent handles a connection to a test server. It reads every request and never answers.
 func silent(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
 // daemonRequest returns the request that a git:// client sends over the connection c.

@@ -36,7 +36,7 @@ func (b storedBlobs) missingBlob(d digest.Digest) error {
 }
 
 // storedImage returns the stored image for a reference. If no image is stored for the
-// platform, img is nil and others lists the platforms of the stored image.
+// platform, the result img is nil, and others lists the platforms of the stored image.
 func (s *Sources) storedImage(ctx context.Context, ref string, p ocispecs.Platform) (img *Image, others []string, err error) {
 	found, err := s.findLocal(ref)
 	if found == nil || err != nil {

@@ -18,7 +18,7 @@ func auth(user, password string) string {
 }
 
 // TestUserCredentials checks that UserCredentials finds logins in the files of Docker and
-// Podman, and searches the files in the order that its doc comment specifies.
+// Podman, and searches the files in the documented order.
 func TestUserCredentials(t *testing.T) {
 	docker := `{"auths":{"https://index.docker.io/v1/":{` + auth("hub", "h") + `},"a.example":{` + auth("a", "p:q") + `},"a.example/own":{` + auth("own", "o") +
 		`},"token.example":{"identitytoken":"id"},"bearer.example":{"registrytoken":"reg"},"https://old.example/v1/":{` + auth("old", "x") + `}}}`

@@ -11,8 +11,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestEndlessRedirects checks that the client follows at most 10 redirects of each kind of
-// request.
+// TestEndlessRedirects checks that the client follows at most 10 redirects for each type
+// of request.
 func TestEndlessRedirects(t *testing.T) {
 	blob := describe(ocispecs.MediaTypeImageLayer, layer)
 	for about, tc := range map[string]struct {

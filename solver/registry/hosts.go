@@ -154,7 +154,7 @@ func namedCertificates(dir string) []string {
 	return names
 }
 
-// hostDir returns the configuration directory for a host, or "" if it has no directory. A
+// hostDir returns the configuration directory for a host, or "" if the host has none. A
 // directory named after the host takes precedence over a _default directory.
 func (c *Client) hostDir(host string) (string, error) {
 	general := ""

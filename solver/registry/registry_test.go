@@ -135,8 +135,8 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestDenied checks that a pull or push without access fails before any content is sent,
-// with an error of one line that includes advice.
+// TestDenied checks that a pull or push without access fails before any content is sent.
+// The error is one line and includes a hint.
 func TestDenied(t *testing.T) {
 	for _, tc := range []struct {
 		auth  fakeregistry.Auth

@@ -17,7 +17,8 @@ import (
 // sum returns the digest of s.
 func sum(s string) digest.Digest { return digest.FromString(s) }
 
-// TestBadConfig checks that decodeConfig returns an error for each kind of invalid config.
+// TestBadConfig checks that decodeConfig rejects invalid configs, for example with
+// invalid digests, with links to missing layers or records, or with cycles.
 func TestBadConfig(t *testing.T) {
 	d := fmt.Sprintf("%q", sum("x"))
 	for _, tc := range []struct{ about, config, want string }{
@@ -186,7 +187,7 @@ func FuzzConfig(f *testing.F) {
 }
 
 // FuzzInline checks that Result does not panic for the inline cache of an arbitrary image
-// config, and that its results have layers.
+// config, and that every returned result has layers.
 func FuzzInline(f *testing.F) {
 	d := sum("x")
 	for _, records := range []string{
