@@ -24,8 +24,8 @@ type value struct{ file, text string }
 // defaultPeriod is the kernel's default period for CPU quotas, in microseconds.
 const defaultPeriod = 100000
 
-// settings returns the settings for limits, in the order in which they must be written:
-// a memory limit before the limit for memory and swap.
+// settings converts the resource limits r to settings of control groups, in the order
+// in which they must be written: a memory limit before the limit for memory and swap.
 func settings(r *runner.Resources) []setting {
 	var list []setting
 	if r.Memory != 0 {

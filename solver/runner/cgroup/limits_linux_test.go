@@ -16,8 +16,8 @@ import (
 // allLimits sets every resource limit.
 var allLimits = runner.Resources{Memory: 64 << 20, MemorySwap: 96 << 20, CPUShares: 512, CPUPeriod: 50000, CPUQuota: 25000, CPUSetCPUs: "0", CPUSetMems: "0"}
 
-// TestSettings checks which control files each limit sets to which values, in version 1
-// and version 2.
+// TestSettings checks, for each limit, the control files and the values to write to
+// them in version 1 and version 2.
 func TestSettings(t *testing.T) {
 	for _, tc := range []struct {
 		r      runner.Resources

@@ -71,9 +71,9 @@ func (s *Set) bases(h *hierarchy) []string {
 	return h.bases(parent)
 }
 
-// Dirs returns the directories that may contain groups of the set: in each hierarchy,
-// one below each directory in which the set may create groups. The directories need not
-// exist.
+// Dirs returns the directories that may contain groups of the set. In each hierarchy,
+// the set may create groups in several parent directories, and the list contains one
+// directory below each of them. The directories need not exist.
 func (s *Set) Dirs() []string {
 	var list []string
 	for i := range s.all {

@@ -77,10 +77,10 @@ func changeTime(info fs.FileInfo) time.Time {
 	return time.Unix(st.Ctim.Unix())
 }
 
-// readCopy reads the tree in dir, a copy of base in which processes have run. It does
-// not read files again that are older than the mark file, which was written after the
-// copy was made. The result contains base and the tree after the step, without the
-// paths in stubs that are unused mount points.
+// readCopy reads the tree in dir, a copy of base in which processes have run. Files
+// that are older than the mark file, which was written after the copy was made, are
+// unchanged, so readCopy does not read them. The result contains base and the tree
+// after the step, without the paths in stubs that are unused mount points.
 func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stubs map[string]bool) (*upperDir, error) {
 	mark, err := os.Stat(markFile(dir))
 	if err != nil {

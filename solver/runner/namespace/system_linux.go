@@ -105,9 +105,10 @@ func (c *config) mountKind(s *systemMount, at *os.File) error {
 	return err
 }
 
-// mkdirAll opens a directory in the root with O_PATH, and creates its missing parts. If
-// a part of the path is a link or a file, it fails with ENOTDIR. A link could otherwise
-// move system mounts to another path, and prevent paths from being hidden.
+// mkdirAll opens a directory in the root with O_PATH. It creates the directory and its
+// parents if they do not exist. If a component of the path is a link or a file,
+// mkdirAll fails with ENOTDIR. Otherwise a link could move system mounts to another
+// path, and prevent paths from being hidden.
 //
 // mkdirAll does not use pathrs.MkdirAllHandle, which also mounts a private /proc. The
 // kernel would unmount this /proc when the program of the process is executed, and

@@ -44,8 +44,8 @@ func (r *Runner) user(root *tree.Node, name string) (ids, error) {
 }
 
 // parseIDs parses a user of the form UID:GID. Both IDs are decimal numbers or root,
-// which is 0. For any other text, it returns false. Numeric IDs need not exist in a
-// user database, and such a process has no supplementary groups.
+// which is 0. For any other text, it returns false. The IDs need not exist in a user
+// database, and a process with these IDs has no supplementary groups.
 func parseIDs(name string) (ids, bool) {
 	first, second, _ := strings.Cut(name, ":")
 	uid, ok := parseID(first)

@@ -17,7 +17,8 @@ const spareLoops = 7
 
 // allowAll changes the spec s so that its process has all privileges of the builder, as
 // in BuildKit with RUN --security=insecure: every capability, writable /sys and control
-// groups, and, outside a user namespace, devices.
+// groups, all devices, and, outside a user namespace, additional device files such as
+// /dev/fuse.
 func allowAll(s *specs.Spec, userNamespace bool) error {
 	caps, err := capabilities()
 	if err != nil {

@@ -197,8 +197,9 @@ func printOutput(p *runner.Process, s *Step) error {
 	return nil
 }
 
-// command returns the text to match with the patterns of steps: SCRIPT for the
-// arguments SHELL -c SCRIPT, and otherwise all arguments, separated by spaces.
+// command returns the text that is matched with the patterns of steps. If the arguments
+// of p have the form SHELL -c SCRIPT, the text is SCRIPT. Otherwise it consists of all
+// arguments, separated by spaces.
 func command(p *runner.Process) string {
 	if len(p.Args) == 3 && p.Args[1] == "-c" {
 		return p.Args[2]
