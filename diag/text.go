@@ -113,7 +113,8 @@ func (p *textPrinter) diagnostic(d *Diagnostic) {
 	}
 }
 
-// head writes the first line of a diagnostic: location, kind (such as error) and message.
+// head writes the first line of a diagnostic: the location r, the label kind (such as
+// "error") in the style s, and the message.
 func (p *textPrinter) head(r source.Range, s style, kind, message string) {
 	if !r.IsZero() {
 		p.print(bold, fmt.Sprintf("%s:%d:%d: ", escapeText(r.File.Name), r.Position().Line, column(r.File, r.Start)))

@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	// maxHeld is the maximum number of bytes that are still reachable after a conversion,
-	// and maxAllocated the maximum that it allocates in total. Both are per byte of the
-	// Dockerfile and of the result.
+	// maxHeld is the maximum memory that is still reachable after a conversion, and
+	// maxAllocated the maximum that a conversion allocates in total. Both are in bytes per
+	// byte of the Dockerfile and the result together.
 	maxHeld      = 200
 	maxAllocated = 1500
 	// maxBeforeLimit is the maximum number of bytes allocated by a conversion that fails

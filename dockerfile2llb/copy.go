@@ -26,7 +26,8 @@ func (e *emitter) copy(out llb.Output, s *plan.Copy) (llb.Output, error) {
 	return e.link(f, s), nil
 }
 
-// copyAction fills in a, the action of a file operation that copies the source src.
+// copyAction turns the action a into a copy of the source src to the destination of the
+// step s.
 func (e *emitter) copyAction(a *action, s *plan.Copy, src plan.CopySource) error {
 	c := &pb.FileActionCopy{
 		Dest: cleanDest(s.Dest), Mode: -1, Timestamp: -1, CreateDestPath: true,
@@ -55,8 +56,9 @@ func (e *emitter) link(f *file, s *plan.Copy) llb.Output {
 	return llb.Merge([]llb.State{base, llb.NewState(layer)}, opts...).Output()
 }
 
-// groupID returns the id of a step's progress group. It is a hash of properties that no
-// other step in a build shares, so that repeated conversions yield the same id.
+// groupID returns the id of the progress group for the operations of a COPY --link. It is
+// a hash of the name, the source position and the platform of the step. No two steps of a
+// build share these properties, and repeated conversions yield the same id.
 func groupID(s *plan.Copy) string {
 	key := fmt.Sprintf("%s\x00%d\x00%v", s.Name, s.Range.Start, s.Platform)
 	return digest.FromString(key).Encoded()[:25]

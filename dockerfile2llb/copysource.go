@@ -34,7 +34,8 @@ func (e *emitter) copySource(c *pb.FileActionCopy, s *plan.Copy, src plan.CopySo
 	panic("dockerfile2llb: unknown copy source")
 }
 
-// inline returns a tree that contains only the file of a heredoc.
+// inline emits a heredoc of COPY or ADD as a tree that contains only the file with the
+// text of the heredoc. The step then copies this file.
 func inline(s *plan.Copy, src *plan.CopyInline) llb.State {
 	return llb.Scratch().File(
 		llb.Mkfile(src.Name, 0o644, []byte(src.Data)),
@@ -43,7 +44,7 @@ func inline(s *plan.Copy, src *plan.CopyInline) llb.State {
 	)
 }
 
-// Download returns an HTTP source for the file that ADD downloads.
+// Download returns the LLB source that downloads the file of an ADD over HTTP.
 func Download(src *plan.CopyURL, opts ...llb.ConstraintsOpt) llb.State {
 	all := []llb.HTTPOption{llb.Filename(src.Filename), llb.Checksum(digest.Digest(src.Checksum))}
 	for _, o := range opts {

@@ -19,8 +19,8 @@ import (
 )
 
 // TestCorpus compares the operations of each test case with the section out/llb of the
-// case. The last line of the section is a digest of the operations for the other
-// platforms of the case.
+// case. If the case has several platforms, the section ends with a digest of the
+// operations for the further platforms.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		own := c.Opts["platform"]
@@ -84,9 +84,9 @@ func operations(ctx context.Context, c *golden.Case, platform string) (string, e
 	return b.String(), nil
 }
 
-// describe appends the operations in def to b as text. For each further state that an
-// SBOM generator scans, it appends a line with the name of the state and a digest of its
-// operations.
+// describe appends the operations in def to b as text. If an SBOM generator scans further
+// states, it also appends a line for each of them, with the name of the state and a digest
+// of its operations.
 func describe(ctx context.Context, b *strings.Builder, res *dockerfile2llb.Conversion, def *pb.Definition) error {
 	text, err := llbtext.Lines(def)
 	if err != nil {

@@ -45,8 +45,8 @@ type writer struct {
 	index   map[*llb.SourceMap]int32 // index in maps; equal source maps share an index
 }
 
-// add appends the inputs of a vertex and then the vertex itself. It appends equal
-// operations only once and merges their metadata.
+// add appends the inputs of a vertex and then the vertex itself to the definition. It
+// appends equal operations only once and merges their metadata.
 func (w *writer) add(ctx context.Context, v llb.Vertex) error {
 	if w.visited[v] {
 		return nil
@@ -147,8 +147,8 @@ func sameFile(a, b *llb.SourceMap) bool {
 	return len(x) == len(y) && (len(x) == 0 || bytes.Equal(x[len(x)-1], y[len(y)-1]))
 }
 
-// finish appends the final operation, whose input is the result, and the capabilities
-// that the whole definition requires.
+// finish appends the final operation, whose only input is the output out. It also records
+// the daemon capabilities that the definition as a whole requires.
 func (w *writer) finish(ctx context.Context, out llb.Output) error {
 	in, err := out.ToInput(ctx, w.c)
 	if err != nil {

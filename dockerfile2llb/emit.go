@@ -13,7 +13,7 @@ import (
 	"slipway/source"
 )
 
-// emitter lowers one plan. Not safe for concurrent use.
+// emitter lowers one plan to LLB. Not safe for concurrent use.
 type emitter struct {
 	ctx          context.Context
 	plan         *plan.Plan

@@ -104,7 +104,8 @@ func platformMessage(p *ocispecs.Platform) *pb.Platform {
 	}
 }
 
-// scriptMount returns a mount of a heredoc that starts with #!, as an executable file.
+// scriptMount returns a mount with one executable file. The file contains a heredoc of RUN
+// that starts with #!.
 func scriptMount(s *plan.Script) mount {
 	file := llb.Scratch().File(
 		llb.Mkfile(s.Name, 0o755, []byte(s.Data)),

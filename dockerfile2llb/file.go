@@ -14,7 +14,8 @@ import (
 
 // file is a file operation, a sequence of actions.
 //
-// Upstream: actions require no capabilities of their own.
+// Upstream: the operation requires only the capability file.base, regardless of its
+// actions.
 type file struct {
 	base    llb.Output // nil is scratch
 	actions []action

@@ -50,7 +50,7 @@ func (e *emitter) sourceLocations(r source.Range) []*llb.SourceLocation {
 	return []*llb.SourceLocation{{SourceMap: e.opt.SourceMap, Ranges: lines(r)}}
 }
 
-// lines returns one range for each line in r.
+// lines splits the range r into one range per line.
 func lines(r source.Range) []*pb.Range {
 	first, last := r.Lines()
 	if first == 0 {

@@ -100,8 +100,8 @@ func (e *emitter) newOp(b body, s *plan.StepInfo) *op {
 // Output implements llb.Vertex.
 func (o *op) Output() llb.Output { return o }
 
-// Platform returns the platform of processes that start from o, or nil if it is
-// unspecified.
+// Platform returns the platform for RUN processes that start from this output, or nil if
+// it is unspecified.
 func (o *op) Platform() *ocispecs.Platform { return o.platform }
 
 // Vertex implements llb.Output.

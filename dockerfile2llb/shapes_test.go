@@ -5,13 +5,14 @@ import (
 	"strings"
 )
 
-// repeatLines generates a Dockerfile with one stage that consists of repetitions of unit.
+// repeatLines returns a generator of Dockerfiles of about n bytes. Each has one stage, in
+// which the lines in unit are repeated.
 func repeatLines(unit string) func(int) string {
 	return func(n int) string { return "FROM scratch\n" + strings.Repeat(unit, n/len(unit)) }
 }
 
-// nestParts generates nested constructs: repetitions of open, then mid, then as many
-// repetitions of cl.
+// nestParts returns a generator of nested constructs of about n bytes: pre, repetitions of
+// open, then mid, then as many repetitions of cl, and post.
 func nestParts(pre, open, mid, cl, post string) func(int) string {
 	return func(n int) string {
 		k := n / (len(open) + len(cl))
@@ -19,13 +20,14 @@ func nestParts(pre, open, mid, cl, post string) func(int) string {
 	}
 }
 
-// fillBetween generates repetitions of unit between pre and post.
+// fillBetween returns a generator of texts of about n bytes: pre, repetitions of unit, and
+// post.
 func fillBetween(pre, unit, post string) func(int) string {
 	return func(n int) string { return pre + strings.Repeat(unit, n/len(unit)) + post }
 }
 
-// countLines generates lines from the format f with the arguments i and i+1 for
-// increasing i.
+// countLines returns a generator of about n bytes of lines. f is the format of a line,
+// whose arguments are i and i+1 for increasing i.
 func countLines(pre string, f string) func(int) string {
 	return func(n int) string {
 		var b strings.Builder

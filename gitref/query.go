@@ -62,8 +62,8 @@ func singleValue(key string, values []string) (string, error) {
 	return "", fmt.Errorf("query %q has no value", key)
 }
 
-// setOption applies the option key=value of a query to the field of r that corresponds to
-// key.
+// setOption sets the field of r for one option of a URL query. key is the name of the
+// option, such as subdir.
 func (r *Ref) setOption(key, value string) error {
 	switch key {
 	case "ref":

@@ -8,9 +8,9 @@ import (
 	"slipway/source"
 )
 
-// words returns the arguments of an instruction that have the form of a list or of one
-// string. It returns nil for ENV, LABEL, HEALTHCHECK and ONBUILD, whose arguments have
-// other types.
+// words returns the arguments of an instruction as a list. Arguments that are one string
+// yield a list with one word. words returns nil for ENV, LABEL, HEALTHCHECK and ONBUILD,
+// whose arguments are structured differently.
 func words(a parser.Args) []parser.Word {
 	switch a := a.(type) {
 	case *parser.Raw:

@@ -48,8 +48,8 @@ func parseMount(f *parser.Flag) (Mount, *diag.Diagnostic) {
 // like "=value".
 var separateField = regexp.MustCompile(`^(=.|(type|from|source|src|target|dst|destination|readonly|ro|readwrite|rw|id|sharing|required|size|mode|uid|gid|env)=)`)
 
-// HintMount adds a hint to d, an error about the last --mount flag of r, if a space
-// splits the flag between two fields. It returns d.
+// HintMount adds a hint to the error d about the last --mount flag of the RUN instruction
+// r. It does so if a space splits the flag between two fields. It returns d.
 func (r *Run) HintMount(d *diag.Diagnostic) *diag.Diagnostic {
 	if len(r.In.Flags) == 0 || d.Hint != "" {
 		return d

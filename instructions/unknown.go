@@ -132,8 +132,9 @@ func (s *unknownLines) hintContinuation(d *diag.Diagnostic, in *parser.Instructi
 	}
 }
 
-// indexCommentedEscape returns the index of an escape character in text that is followed
-// by a comment, or -1.
+// indexCommentedEscape returns the index in text of the first escape character that
+// precedes a comment, as in "RUN a \ # comment". It returns -1 if no such character
+// exists.
 func indexCommentedEscape(text, escape string) int {
 	for i := range text {
 		rest, ok := strings.CutPrefix(text[i:], escape)

@@ -95,7 +95,8 @@ func TestDevices(t *testing.T) {
 	}
 }
 
-// TestCommandLines checks the arguments of CMD, RUN and ENTRYPOINT in both forms.
+// TestCommandLines checks the arguments of CMD, RUN and ENTRYPOINT in the exec form (JSON)
+// and the shell form.
 func TestCommandLines(t *testing.T) {
 	for _, tc := range []struct {
 		args  string

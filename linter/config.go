@@ -109,8 +109,8 @@ func setNames(value string, all *bool, names *map[string]bool) {
 	}
 }
 
-// Merge returns the configuration c with the additional rules that o skips or enables. It
-// ignores o.Error.
+// Merge returns a copy of the configuration c that also skips and enables the rules that
+// the configuration o skips and enables. It ignores o.Error.
 func (c Config) Merge(o Config) Config {
 	c.SkipAll = c.SkipAll || o.SkipAll
 	c.ExperimentalAll = c.ExperimentalAll || o.ExperimentalAll

@@ -29,8 +29,8 @@ func (p *Pass) Report(rng source.Range, format string, args ...any) {
 	p.ReportIn(p.lines, rng, format, args...)
 }
 
-// ReportIn adds a warning about the range rng. Clients show the given lines instead of
-// the lines of the instruction for which the callback was called.
+// ReportIn adds a warning about the range rng. The parameter lines is the range that
+// clients show instead of the instruction for which the callback was called.
 func (p *Pass) ReportIn(lines, rng source.Range, format string, args ...any) {
 	if !p.config.Runs(p.rule) {
 		return
@@ -63,9 +63,10 @@ func (p *Pass) FirstOf(name string) *instructions.Stage {
 	return p.firstStages[name]
 }
 
-// setElement selects the part of the Dockerfile that the following callbacks check. lines
-// is the range that clients show for their warnings. The configuration is the file's,
-// extended by a check comment directly above instr if instr is not nil.
+// setElement prepares the pass for callbacks about one part of the Dockerfile. The
+// parameter lines is the range that clients show for warnings from these callbacks. If
+// instr is not nil, a # check= comment directly above instr extends the configuration of
+// the file.
 //
 // Upstream: an invalid configuration above an instruction is ignored.
 func (p *Pass) setElement(lines source.Range, instr *parser.Instruction) {

@@ -9,8 +9,8 @@ import (
 )
 
 // Input contains the representations of a Dockerfile that [Run] checks: the syntax tree,
-// the typed instructions and the plan. Those that do not exist because of an error are
-// nil.
+// the typed instructions and the plan. A representation is nil if an error prevents its
+// creation.
 type Input struct {
 	File       *parser.File
 	Dockerfile *instructions.Dockerfile // nil if an instruction is invalid

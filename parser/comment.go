@@ -152,7 +152,8 @@ func firstByte(line []byte) (byte, bool) {
 	return line[0], true
 }
 
-// lines yields each line in a range of whole lines.
+// lines returns an iterator over the lines of a source range. Each line includes its line
+// end. The range must start and end at line boundaries.
 func lines(within source.Range) iter.Seq[source.Range] {
 	return func(yield func(source.Range) bool) {
 		for line := within; line.Start < within.End; line.Start = line.End {

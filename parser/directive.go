@@ -10,10 +10,10 @@ import (
 	"slipway/source"
 )
 
-// Syntax returns the value of the # syntax= directive: the image reference, the whole
-// value, and the line number. It also finds the directive in // comments and in JSON,
-// because the file may be written for another frontend. ok is false if there is no
-// directive.
+// Syntax finds the # syntax= directive. ref is the image reference in its value, cmdline
+// is the whole value, and line is the line number. The file may be written for another
+// frontend, so Syntax also finds the directive in JSON and in comments that start with //.
+// ok is false if there is no directive.
 func Syntax(content []byte) (ref, cmdline string, line int, ok bool) {
 	ref, cmdline, loc, ok := parser.DetectSyntax(content)
 	if !ok {

@@ -57,7 +57,8 @@ func (d dumper) comments(n *Comment) {
 	}
 }
 
-// instruction writes an instruction with its words, heredocs, gaps and documentation.
+// instruction writes an instruction with its words, heredocs, runs of empty lines and
+// documentation.
 func (d dumper) instruction(n *Instruction) {
 	d.printf("instruction %s\n", strings.ToUpper(n.Keyword.String()))
 	if r := n.Line.Range(); r.String() != n.Line.String() {

@@ -77,8 +77,8 @@ func TestOnbuildChain(t *testing.T) {
 	}
 }
 
-// bigFiles lists kinds of files that the parser must parse in linear time. The function
-// make of a kind returns such a file of about n bytes.
+// bigFiles lists shapes of files that the parser must parse in linear time, such as many
+// comments. The function make returns a file of this shape with about n bytes.
 var bigFiles = []struct {
 	name string
 	make func(n int) string

@@ -46,7 +46,8 @@ type layout struct {
 	next         int // the first line that no node covers so far; 0 at the start
 }
 
-// instruction adds ranges to BuildKit's node n, whose lines are first to last. All values
+// instruction builds an Instruction from BuildKit's node n and adds the source ranges.
+// first and last are the numbers of the first and last line of the instruction. All values
 // come from BuildKit. If our logical line ever differs from BuildKit's, the ranges are
 // approximate.
 func (p *layout) instruction(n *parser.Node, first, last int) *Instruction {

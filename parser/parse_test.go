@@ -12,8 +12,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// dockerfiles are edge cases of lines, words and heredocs. The tests compare our reading
-// of each file with BuildKit's.
+// dockerfiles are edge cases of lines, words and heredocs. The tests compare the result of
+// Parse for each file with the result of BuildKit's parser.
 var dockerfiles = []string{
 	"FROM a\n",
 	"FROM a",
@@ -179,8 +179,8 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
-// FuzzParse checks that our reading of a file equals BuildKit's and that the nodes cover
-// the file.
+// FuzzParse checks for any file that Parse returns the same tree or error as BuildKit's
+// parser, and that the nodes cover the file.
 func FuzzParse(f *testing.F) {
 	for _, text := range dockerfiles {
 		if len(text) < 1000 {

@@ -2,7 +2,7 @@ package parser
 
 import "io"
 
-// Print writes the nodes of f, and so reproduces the bytes that were parsed.
+// Print writes the nodes of f to w. The output equals the parsed file byte for byte.
 func Print(w io.Writer, f *File) error {
 	for _, n := range f.Nodes {
 		r := n.Range()

@@ -5,7 +5,7 @@ import "iter"
 // Role is the role of a word in its instruction, such as a flag or a key.
 type Role int
 
-// The roles of words in an instruction. Each instruction has one keyword.
+// The roles of words in an instruction, such as a keyword or a flag.
 const (
 	RoleKeyword Role = iota
 	RoleFlag         // --name or --name=value
@@ -43,8 +43,8 @@ func (n *Instruction) Words() iter.Seq2[Role, Word] {
 	}
 }
 
-// head yields all words except heredoc redirections. It returns false if yield returned
-// false.
+// head calls yield for all words except heredoc redirections. If yield returns false, head
+// stops and returns false.
 func (n *Instruction) head(yield func(Role, Word) bool) bool {
 	if !yield(RoleKeyword, Word{Value: n.Keyword.String(), Text: n.Keyword}) {
 		return false
@@ -57,7 +57,8 @@ func (n *Instruction) head(yield func(Role, Word) bool) bool {
 	return walkArgs(n.Args, yield)
 }
 
-// walkArgs yields the words of arguments. It returns false if yield returned false.
+// walkArgs calls yield for the words of the arguments a. If yield returns false, walkArgs
+// stops and returns false.
 func walkArgs(a Args, yield func(Role, Word) bool) bool {
 	switch a := a.(type) {
 	case *Raw:
@@ -80,8 +81,8 @@ func walkArgs(a Args, yield func(Role, Word) bool) bool {
 	return true
 }
 
-// walkWords yields all words in the list, each with the role r. It returns false if yield
-// returned false.
+// walkWords calls yield for each word in the list, with the role r. If yield returns
+// false, walkWords stops and returns false.
 func walkWords(r Role, words []Word, yield func(Role, Word) bool) bool {
 	for _, w := range words {
 		if !yield(r, w) {

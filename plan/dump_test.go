@@ -14,8 +14,8 @@ import (
 	"slipway/source"
 )
 
-// defaultArgs returns the predefined ARGs as KEY=VALUE, for a build of the last stage
-// whose target and build platforms are linux/amd64.
+// defaultArgs returns the predefined ARGs as KEY=VALUE, for a build of the last stage. The
+// build platform and the target platform are linux/amd64.
 func defaultArgs() []string {
 	return []string{
 		"BUILDPLATFORM=linux/amd64", "BUILDOS=linux", "BUILDOSVERSION=", "BUILDARCH=amd64", "BUILDVARIANT=",
@@ -146,8 +146,8 @@ func dumpVisits(w io.Writer, st *plan.Stage) {
 	}
 }
 
-// dumpStep prints the nonzero fields of a step, and how the state of the step differs
-// from before, the state of the previous step. It returns the state of the step.
+// dumpStep prints the nonzero fields of a step, and how its state differs from the state
+// of the previous step, the parameter before. It returns the state of the step.
 func dumpStep(w io.Writer, st *plan.Stage, step plan.Step, before plan.State) plan.State {
 	val := reflect.ValueOf(step).Elem()
 	for i := range val.NumField() {
@@ -172,8 +172,8 @@ func dumpStep(w io.Writer, st *plan.Stage, step plan.Step, before plan.State) pl
 	return before
 }
 
-// dumpState prints how s, the state of a step, differs from before, the state of the
-// previous step.
+// dumpState prints the differences between two states: s, the state of a step, and before,
+// the state of the previous step.
 func dumpState(w io.Writer, st *plan.Stage, s, before plan.State) {
 	env, had := s.Env.Entries(), before.Env.Entries()
 	n := len(had)

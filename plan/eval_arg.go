@@ -19,9 +19,9 @@ const (
 // RUN does not see it as a variable.
 func NotExported(key string) bool { return key == scanContext || key == scanStage }
 
-// scanEnabled reports whether the ARG with this name enables the SBOM scan for the stage.
-// The value of the ARG is a boolean or a comma-separated list of stages. If ARGs of the
-// stage have a value, the last one takes precedence over the global ARG.
+// scanEnabled reports whether an ARG enables the SBOM scan for the current stage. name is
+// the name of the ARG, and its value is a boolean or a comma-separated list of stage
+// names. The last such ARG of the stage with a value takes precedence over the global ARG.
 func (e *evaluator) scanEnabled(name string) bool {
 	value, ok := e.b.Globals.Lookup(name)
 	for _, a := range e.state.Args {

@@ -180,7 +180,8 @@ func isHTTP(src string) bool {
 	return strings.HasPrefix(src, "http://") || strings.HasPrefix(src, "https://")
 }
 
-// source plans the i-th source of a COPY or ADD, which is a path, URL or git repository.
+// source plans the copy from one source of a COPY or ADD: a path, a URL or a git
+// repository. i is the index of the source.
 func (p *copier) source(i int) *diag.Diagnostic {
 	src, at := p.sources[i], p.c.Sources[i].Text.Range()
 	ref, isGit, err := gitref.Parse(src)
@@ -209,10 +210,11 @@ func (p *copier) source(i int) *diag.Diagnostic {
 	return nil
 }
 
-// git plans the checkout of a git repository that ADD names as its i-th source.
+// git plans the checkout of the git repository ref. i is the index of the repository among
+// the sources of the ADD.
 //
-// Upstream: if a URL sets keep-git-dir or a checksum, the setting also applies to the
-// URLs that follow it.
+// Upstream: if a URL sets keep-git-dir or a checksum, the setting also applies to the URLs
+// that follow it.
 func (p *copier) git(ref *gitref.Ref, i int) *diag.Diagnostic {
 	at := p.c.Sources[i].Text.Range()
 	if p.keepGit != nil && ref.KeepGitDir != nil && *p.keepGit != *ref.KeepGitDir {
@@ -250,7 +252,8 @@ func urlFilename(src string) string {
 	return "__unnamed__"
 }
 
-// url plans the download of a URL that ADD names as its i-th source.
+// url plans the download of the URL src. i is the index of src among the sources of the
+// ADD.
 func (p *copier) url(src string, i int) *diag.Diagnostic {
 	if p.checksum != "" {
 		if _, err := digest.Parse(p.checksum); err != nil {

@@ -74,8 +74,9 @@ type portError struct {
 // Error implements error.
 func (e *portError) Error() string { return e.text }
 
-// portPart returns the part of w that err is about. It returns the range of the whole
-// word if variables or quotes make w differ from raw, the expanded argument.
+// portPart returns the source range of the invalid part of an EXPOSE argument. err
+// describes the invalid part, w is the argument as written, and raw is the expanded
+// argument. If variables or quotes make w differ from raw, the range is the whole word.
 func portPart(w parser.Word, raw string, err error) source.Range {
 	var e *portError
 	if errors.As(err, &e) && w.Text.String() == raw && e.from < e.to {

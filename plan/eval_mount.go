@@ -112,8 +112,8 @@ func (m *mountValues) setFlag(f instructions.MountField) *diag.Diagnostic {
 	return nil
 }
 
-// setParsed parses a mount field whose value is a boolean, a size, a number or one of a
-// few words.
+// setParsed parses a mount field whose value is a boolean, a size, a number or a keyword
+// such as "shared".
 func (m *mountValues) setParsed(f instructions.MountField, v string) *diag.Diagnostic {
 	var err error
 	switch f.Key {
@@ -155,7 +155,7 @@ func (m *mountValues) setParsed(f instructions.MountField, v string) *diag.Diagn
 	return nil
 }
 
-// setNumber parses an octal mode, or a decimal uid or gid.
+// setNumber parses the value of a mode field (octal) or of a uid or gid field (decimal).
 func (m *mountValues) setNumber(f instructions.MountField, v string) *diag.Diagnostic {
 	to, base := &m.mode, 8
 	switch f.Key {

@@ -45,8 +45,9 @@ func setGlobals(ctx context.Context, b *builder) error {
 	return b.setEpoch(ctx)
 }
 
-// choosePlatforms sets the build platforms and the target platform of the plan. Those
-// that the options do not set are derived from each other or from this machine.
+// choosePlatforms sets the build platforms and the target platform of the plan. Unset
+// build platforms become the target platform or, if that is also unset, the platform of
+// this machine. An unset target platform becomes the first build platform.
 func (b *builder) choosePlatforms() {
 	b.Builders = b.opt.BuildPlatforms
 	if len(b.Builders) == 0 && b.opt.Platform != nil && b.opt.BuildPlatforms == nil {

@@ -114,8 +114,8 @@ func (st *Stage) baseKey() baseKey {
 	return key
 }
 
-// copyBase sets the base of the stage st to the base of the stage src, which has the same
-// baseKey. src must not have been evaluated.
+// copyBase copies the base of the stage src to the stage st. Both stages must have the
+// same baseKey, and src must not have been evaluated.
 func (b *builder) copyBase(st, src *Stage) {
 	b.draft(st).done = st.Syntax == nil
 	st.BaseName, st.Base, st.BaseImage = src.BaseName, src.Base, src.BaseImage
@@ -157,12 +157,12 @@ func (b *builder) baseError(st *Stage, err error) error {
 	return b.HintBase(st, diag.Errorf(b.draft(st).baseName, "%w", err))
 }
 
-// countIdleRounds stores for how many rounds of loadBases no stage needed the stage st. A
-// stage of the file that becomes reachable now was idle in all earlier rounds. An
-// implicit stage that is not reachable counts as idle for one round, and is marked as
-// loaded.
+// countIdleRounds sets idleRounds, the number of rounds of [loadBases] in which no stage
+// needed the stage st. For a stage of the file that becomes reachable in this round, that
+// is the number of all earlier rounds. For an implicit stage that is not reachable, it is
+// one, and the base of the stage is never looked up.
 //
-// Upstream: each such round increases the step numbers in the progress names of the stage
+// Upstream: each idle round increases the step numbers in the progress names of the stage
 // by one. An image in --from that is not needed in its first round is never looked up.
 func (b *builder) countIdleRounds(st *Stage) {
 	d := b.draft(st)
@@ -196,7 +196,8 @@ func (b *builder) loadBase(ctx context.Context, st *Stage) error {
 	return b.loadImage(ctx, st, platform)
 }
 
-// contextFor looks up the named context that replaces an image on the platform p.
+// contextFor looks up the named context that replaces the image with the given name. p is
+// the requested platform, by default the target platform.
 func (b *builder) contextFor(ctx context.Context, name string, p *ocispecs.Platform) (NamedContext, error) {
 	return b.namedContext(ctx, name, &Stage{Platform: p})
 }

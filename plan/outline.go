@@ -53,7 +53,8 @@ func (p *Plan) Outline() Outline {
 	return o.out
 }
 
-// byLine sorts list by the first line of the range that place returns for an element.
+// byLine sorts list by source line. The function place returns the source range of an
+// element. The first line of this range is the sort key.
 func byLine[T any](list []T, place func(T) source.Range) {
 	slices.SortStableFunc(list, func(a, b T) int {
 		la, _ := place(a).Lines()
@@ -88,9 +89,9 @@ func (p *Plan) globalArgs() map[string]globalArg {
 	return args
 }
 
-// fromArgs returns, for each stage of the file, the variables in its FROM and in the FROM
-// of its base stages. If a named context replaces a stage, the variables in the FROM of
-// the stage are not included.
+// fromArgs returns, for each stage of the file, the names of the variables in its FROM and
+// in the FROM of its base stages. If a named context replaces a stage, the variables in
+// the FROM of the stage are not included.
 func (p *Plan) fromArgs() map[*Stage][]string {
 	from := make(map[*Stage][]string, len(p.Dockerfile.Stages))
 	byName := map[string]*Stage{}
@@ -153,8 +154,8 @@ func (o *outliner) stage(st *Stage) {
 	}
 }
 
-// ownArgs returns the ARGs of a stage by name. An ARG with the value of a global ARG is
-// not included, because the outline lists the declaration of the global ARG instead.
+// ownArgs returns the ARGs that a stage declares, by name. It omits an ARG that inherits
+// its value from a global ARG, because the outline lists the global declaration instead.
 func (*outliner) ownArgs(st *Stage) map[string]OutlineArg {
 	own := map[string]OutlineArg{}
 	for i, v := range st.Visits {
@@ -212,8 +213,8 @@ func (o *outliner) mounts(x *Exec, place source.Range) {
 	}
 }
 
-// appendNew appends a mount to list unless the set ids contains its ID. It adds the ID to
-// the set.
+// appendNew appends the mount m to list, unless ids contains the ID of m. It adds the ID
+// to ids.
 func appendNew(list []OutlineMount, ids map[string]bool, m OutlineMount) []OutlineMount {
 	if ids[m.ID] {
 		return list

@@ -45,8 +45,9 @@ func (b *builder) word(x shell.Expander, w parser.Word, env shell.Env) (shell.Ex
 	return res, b.tooLarge(w.Text.Range())
 }
 
-// countReads returns a view of the environment env that adds the length of each value
-// read to the size of the plan. The next call of countReads invalidates this view.
+// countReads returns an environment with the variables of env. Each call of Lookup adds
+// the length of the value to the size of the plan. The next call of countReads invalidates
+// the returned environment.
 func (b *builder) countReads(env shell.Env) shell.Env {
 	b.readCounter = readCounter{env: env, size: &b.size}
 	return &b.readCounter

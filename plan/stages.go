@@ -147,8 +147,8 @@ func (b *builder) names() []string {
 	return names
 }
 
-// didYouMean returns " (did you mean X?)" for the option most similar to name, or "" if
-// no option is similar.
+// didYouMean returns " (did you mean X?)", where X is the element of options that is most
+// similar to name. If no element is similar, it returns "".
 func didYouMean(name string, options []string) string {
 	return suggest.Hint(name, options, true)
 }

@@ -24,8 +24,8 @@ func chooseTarget(_ context.Context, b *builder) error {
 	return nil
 }
 
-// reach marks the stages in todo, and all stages that they read, as needed by the target.
-// It returns the newly marked stages in the order of the plan.
+// reach marks the stages in todo, and all stages that they read directly or indirectly, as
+// needed by the target. It returns the newly marked stages in the order of the plan.
 func (b *builder) reach(todo []*Stage) []*Stage {
 	var fresh []*Stage
 	for len(todo) > 0 {

@@ -156,7 +156,7 @@ func (s *scanner) begin(p *param, modifier string) {
 	p.mark = len(s.out)
 }
 
-// take removes the output after its first mark bytes, and returns the removed part.
+// take truncates the output to its first mark bytes and returns the removed rest.
 func (s *scanner) take(mark int) string {
 	t := string(s.out[mark:])
 	s.out = s.out[:mark]

@@ -72,7 +72,8 @@ func compile(text string) (*pattern, error) {
 	return p, nil
 }
 
-// newPiece returns the piece of a pattern that consists of runes.
+// newPiece returns a piece of a pattern, the part between two stars, with the given
+// characters.
 func newPiece(runes []rune) piece {
 	// Upstream: a replacement character also matches an invalid UTF-8 byte.
 	if slices.Contains(runes, anyRune) || slices.Contains(runes, utf8.RuneError) {
@@ -81,8 +82,8 @@ func newPiece(runes []rune) piece {
 	return piece{text: string(runes)}
 }
 
-// matchPiece matches p.pieces[k] at index i of the value v, and returns the end of the
-// match.
+// matchPiece matches the piece p.pieces[k] at v[i]. It returns the end of the match, and
+// whether the piece matches.
 func (p *pattern) matchPiece(k int, v string, i int) (int, bool) {
 	pc := &p.pieces[k]
 	if p.steps--; p.steps < 0 {
@@ -103,8 +104,8 @@ func (p *pattern) matchPiece(k int, v string, i int) (int, bool) {
 	return i, true
 }
 
-// firstMatch searches the value v for the first match of p.pieces[k] whose start index is
-// at least from and at most to.
+// firstMatch searches v for the first match of the piece p.pieces[k] that starts between
+// the indexes from and to, inclusive. ok is false if it finds no match.
 func (p *pattern) firstMatch(k int, v string, from, to int) (start, end int, ok bool) {
 	if pc := &p.pieces[k]; pc.runes == nil {
 		part := v[from:min(to+len(pc.text), len(v))]
@@ -133,8 +134,9 @@ func examined(i int, s string) int {
 	return i + 1
 }
 
-// lastMatch searches the value v for the last match of p.pieces[k] whose start index is
-// at least from and at most to. It returns the end of the match.
+// lastMatch searches v for the last match of the piece p.pieces[k] that starts between the
+// indexes from and to, inclusive. It returns the end of the match, and whether it found
+// one.
 func (p *pattern) lastMatch(k int, v string, from, to int) (int, bool) {
 	if pc := &p.pieces[k]; pc.runes == nil {
 		part := v[from:min(to+len(pc.text), len(v))]
@@ -209,8 +211,9 @@ func (s *search) next(from int) (start, end int, ok bool) {
 	return 0, 0, false
 }
 
-// replaceFirst splits v into the text before the first match, its replacement, and the
-// text after the match.
+// replaceFirst replaces the first match of the pattern in v. It returns the text before
+// the match, the replacement, and the text after the match. Without a match, it returns v,
+// "" and "".
 func (p *pattern) replaceFirst(v, replacement string) (before, with, after string) {
 	s := search{p: p, v: v, line: -1}
 	if start, end, ok := s.next(0); ok {
@@ -219,8 +222,9 @@ func (p *pattern) replaceFirst(v, replacement string) (before, with, after strin
 	return v, "", ""
 }
 
-// wholeMatch is any regular expression without groups. replaceAll uses it to expand $0
-// and $$ in a replacement.
+// wholeMatch is a regular expression without groups. replaceAll only calls its method
+// ExpandString, to expand $0 and $$ in a replacement. The pattern therefore does not
+// matter.
 var wholeMatch = regexp.MustCompile("")
 
 // replaceAll replaces all non-overlapping matches. Like package regexp, it skips an empty

@@ -115,8 +115,8 @@ func cutResult(rest string) (env, result string) {
 	return rest, ""
 }
 
-// run expands the word of the test case c, and returns the line of the table with the
-// actual result.
+// run expands the word of the test case and returns the line of tableFile with the actual
+// result.
 func (c tableCase) run() string {
 	word := toChars.Replace(c.word)
 	vars := shell.Map{}

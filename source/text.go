@@ -90,8 +90,8 @@ func (t Text) Slice(i, j int) Text {
 	return Text{s: t.s[i:j], origin: t.origin, start: t.start + i}
 }
 
-// Offset returns the file offset of the byte with index i. If i equals Len, it returns
-// the offset after the last byte. If t is an empty slice, this is the offset after the
+// Offset returns the file offset of the byte at index i of the text. If i equals Len, it
+// returns the offset after the last byte. For an empty slice, this is the offset after the
 // byte that precedes the slice.
 func (t Text) Offset(i int) int {
 	if t.origin == nil {
@@ -104,8 +104,8 @@ func (t Text) Offset(i int) int {
 	return t.offsetInFile(at)
 }
 
-// offsetInFile returns the file offset of the byte at the given index of the string that
-// t.origin maps.
+// offsetInFile returns the file offset of a byte. index is the position of the byte in the
+// string that t.origin maps. The text t is a slice of this string.
 func (t Text) offsetInFile(index int) int {
 	segs := t.origin.segs
 	if len(segs) == 0 {

@@ -29,5 +29,5 @@ func invalidBaseImagePlatform() *linter.Rule {
 	}})
 }
 
-// format returns the platform p, normalized, as text such as linux/arm64.
+// format normalizes the platform p and returns it as text, such as linux/arm64.
 func format(p ocispecs.Platform) string { return platforms.FormatAll(platforms.Normalize(p)) }

@@ -8,11 +8,11 @@ import (
 	"slipway/plan"
 )
 
-// multipleInstructionsDisallowed reports each CMD, ENTRYPOINT and HEALTHCHECK that a
-// later instruction in the same stage overrides.
+// multipleInstructionsDisallowed reports each CMD, ENTRYPOINT and HEALTHCHECK that a later
+// instruction in the same stage overrides.
 //
-// Upstream: the message has the keyword of the later instruction, and the comment above
-// the later instruction can skip the rule.
+// Upstream: the message has the keyword of the later instruction, and a # check=skip
+// comment above the later instruction skips the rule.
 func multipleInstructionsDisallowed() *linter.Rule {
 	r := catalogueMultipleInstructionsDisallowed
 	return r.rule(linter.Checks{Visit: func(p *linter.Pass, st *plan.Stage, i int) {
