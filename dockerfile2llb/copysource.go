@@ -8,8 +8,8 @@ import (
 	"slipway/plan"
 )
 
-// copySource sets the source fields of a copy action and returns the output from which
-// the action copies.
+// copySource sets the source fields of the copy action c for the source src, and returns
+// the output from which the action copies.
 func (e *emitter) copySource(c *pb.FileActionCopy, s *plan.Copy, src plan.CopySource) (llb.Output, error) {
 	switch src := src.(type) {
 	case *plan.CopyInline:

@@ -121,8 +121,8 @@ func (e *emitter) stage(st *plan.Stage) error {
 	return nil
 }
 
-// withRange returns err as a diagnostic with the range r of an instruction. A diagnostic
-// is returned unchanged.
+// withRange returns err as a diagnostic with the range r of an instruction. If err already
+// is a diagnostic, it is returned unchanged.
 func withRange(r source.Range, err error) error {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) {

@@ -122,7 +122,7 @@ func (o *op) ToInput(ctx context.Context, c *llb.Constraints) (*pb.Input, error)
 // Marshal implements llb.Vertex. It uses the platform and the capabilities in the
 // constraints c, and caches the result for c.
 //
-// Upstream: the result also has the capabilities from earlier calls.
+// Upstream: the result also requires the capabilities from earlier calls of Marshal.
 func (o *op) Marshal(ctx context.Context, c *llb.Constraints) (digest.Digest, []byte, *pb.OpMetadata, []*llb.SourceLocation, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

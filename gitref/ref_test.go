@@ -23,7 +23,7 @@ func off() *bool { return new(bool) }
 // repo is the value of Ref.Remote in the tests of other fields.
 const repo = "https://example.com/a/b.git"
 
-// TestRemote checks the remote and its short name for each form of a source.
+// TestRemote checks the remote and its short name for each form of a git source.
 func TestRemote(t *testing.T) {
 	checkParse(t, map[string]gitref.Ref{
 		repo:                                  {},

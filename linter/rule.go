@@ -16,10 +16,11 @@ type Rule struct {
 	Checks
 }
 
-// Checks contains the callbacks of a rule. Most rules have only one callback. The order
-// of the fields is the order of the calls. For the same part of the Dockerfile, such as
-// an instruction or a stage, rules are called in the order of [Run]'s argument. If the
-// input lacks a part because of an error, Run does not call the callbacks for this part.
+// Checks contains the callbacks of a rule. Most rules have only one callback. The order of
+// the fields is the order of the calls. For the same part of the Dockerfile, such as an
+// instruction or a stage, rules are called in the order in which [Run] received them. If
+// the input lacks a part because of an error, Run does not call the callbacks for this
+// part.
 type Checks struct {
 	// File is called first. The file is valid in BuildKit's grammar.
 	File func(*Pass, *parser.File)

@@ -41,7 +41,7 @@ type walker struct {
 	rules []*Rule
 }
 
-// each calls f with the callbacks of each rule that w runs.
+// each calls f once for each rule that w runs, with the callbacks of the rule.
 func (w walker) each(f func(*Checks)) {
 	for _, w.rule = range w.rules {
 		f(&w.rule.Checks)

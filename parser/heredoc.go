@@ -49,8 +49,9 @@ func heredocWords(line source.Text) []Heredoc {
 	return list
 }
 
-// HeredocWords returns the words with the form of a heredoc redirection. Only in RUN,
-// COPY and ADD are such words heredocs. In other instructions they have no body.
+// HeredocWords returns the words of the instruction that have the form of a heredoc
+// redirection, such as <<NAME. Only in RUN, COPY and ADD are such words heredocs. In other
+// instructions they have no body.
 func (n *Instruction) HeredocWords() []Heredoc { return heredocWords(n.Line) }
 
 // heredocTexts returns the source texts of the n heredoc redirections in a logical line.

@@ -27,7 +27,7 @@ var passes = []struct {
 	{"finishImage", finishImage, "evaluateStages: labels and platform go last into the target's config"},
 }
 
-// builder holds a plan and the state that its passes share.
+// builder holds the plan that [Build] creates, and the state that the passes share.
 type builder struct {
 	*Plan
 	drafts      []*draft // indexed by Stage.Index

@@ -90,7 +90,7 @@ func (b *builder) bind(st *Stage, c instructions.Command, location, instruction 
 	return bound, nil
 }
 
-// has reports whether the stage st is in the plan already.
+// has reports whether the plan already contains the stage st.
 func (b *builder) has(st *Stage) bool {
 	return st.Index < len(b.Stages) && b.Stages[st.Index] == st
 }

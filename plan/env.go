@@ -25,8 +25,8 @@ type envLog struct {
 	at           map[string][]int // name → ascending indexes of its assignments; nil up to shortLog entries
 }
 
-// shortLog is the number of assignments up to which Env searches the log linearly instead
-// of building an index.
+// shortLog is the maximum number of assignments for which Env searches the log linearly
+// instead of building an index.
 const shortLog = 24
 
 // add appends an assignment to the log.

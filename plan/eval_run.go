@@ -104,9 +104,10 @@ func (e *evaluator) runArgs(c *instructions.Run, x *Exec) (args []string, suffix
 	return args, suffix, nil
 }
 
-// script plans a command that consists of the heredoc h, and returns the command line. If
-// h starts with #!, script stores it in the step x as x.Script, to run as a program,
-// except in Windows images. Any other heredoc is itself the command line of the shell.
+// script plans a RUN whose command consists of the heredoc h, and returns the command
+// line. If h starts with #! and the image is not for Windows, script stores h in the step
+// x as x.Script, so that h runs as a program. Any other heredoc is itself the command line
+// of the shell.
 func (e *evaluator) script(h parser.Heredoc, x *Exec) string {
 	data := chompHeredoc(h)
 	if e.st.Image.OS == "windows" || !strings.HasPrefix(data, "#!") {

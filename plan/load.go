@@ -123,8 +123,9 @@ func (b *builder) copyBase(st, src *Stage) {
 	st.Platform, st.Final.Platform = src.Platform, src.Final.Platform
 }
 
-// unresolvedBases parses the base names of those stages in list whose base has not been
-// looked up. It returns the reachable ones, whose bases loadRound looks up next.
+// unresolvedBases parses the base names of all stages in list whose base has not been
+// looked up. It returns the reachable stages among them. loadRound looks up their bases
+// next.
 func (b *builder) unresolvedBases(list []*Stage) (todo []*Stage, err error) {
 	for _, st := range list {
 		d := b.draft(st)

@@ -21,7 +21,7 @@ type uses struct {
 	index map[string]int // name → index in list; nil up to maxLinear names
 }
 
-// maxLinear is the number of names up to which find searches the list linearly.
+// maxLinear is the maximum number of names for which find searches the list linearly.
 const maxLinear = 16
 
 // add adds a use to the list. Of several uses of the same name, the list has only the one
