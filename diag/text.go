@@ -168,7 +168,7 @@ func lastLine(f *source.File) int {
 
 // chooseLines returns the numbers of the lines to show, out of the lines first to last.
 // All of these lines are shown if they fit, else the lines of the range r and their
-// neighbors. If the range itself has too many lines, those in its middle are left out.
+// neighbors. If the range has too many lines, its middle lines are left out.
 func (p *textPrinter) chooseLines(first, last int, r source.Range) []int {
 	from, to := first, last
 	if last-first+1 > p.opt.Lines {

@@ -77,8 +77,8 @@ func (f *file) write(ctx context.Context, c *llb.Constraints, to *message) error
 	return nil
 }
 
-// setUserInput sets the input whose /etc/passwd and /etc/group resolve the names in
-// owner.
+// setUserInput sets the input for the user and group names in owner to tree, the index of
+// an input. The daemon looks up the names in /etc/passwd and /etc/group of this input.
 func setUserInput(owner *pb.ChownOpt, tree int64) {
 	if owner == nil {
 		return

@@ -154,8 +154,8 @@ func (c *compiledRule) applies(name string) bool {
 	return err == nil && ignored != c.Include
 }
 
-// withParents yields a path and its parent directories in the order in which the library
-// matches them.
+// withParents yields the path name and its parent directories, in the order in which the
+// pattern library matches them.
 func withParents(name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		parent := path.Dir(name)

@@ -59,8 +59,8 @@ func errOneOrThree(in *parser.Instruction, args []parser.Word) *diag.Diagnostic 
 	return d
 }
 
-// validStageName reports whether name, which must be in lower case, is a valid stage
-// name.
+// validStageName reports whether name is a valid stage name. The caller must convert name
+// to lower case first.
 func validStageName(name string) bool {
 	for i := range len(name) {
 		c := name[i]

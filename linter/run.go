@@ -18,7 +18,7 @@ type Input struct {
 	FirstError source.Range             // the range of the first invalid instruction; zero if all are valid
 }
 
-// Run checks the input with those rules that cfg selects. It returns the warnings in
+// Run checks the input with the rules that cfg selects. It returns the warnings in
 // upstream's order.
 func Run(rules []*Rule, in Input, cfg Config) diag.List {
 	p := &Pass{Input: in, fileConfig: cfg}

@@ -114,8 +114,8 @@ func (s *condensedReader) advance() bool {
 	return true
 }
 
-// ignorable reports whether BuildKit's parser ignores the line, because it is empty or a
-// comment.
+// ignorable reports whether the line is empty or a comment. BuildKit's parser ignores such
+// lines.
 func (s *condensedReader) ignorable(line int) bool {
 	start, end := s.file.LineStart(line), s.file.LineStart(line+1)
 	b := s.file.Bytes[start:end]

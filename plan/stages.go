@@ -122,9 +122,9 @@ func (b *builder) expandPlatform(st *Stage, w parser.Word) *diag.Diagnostic {
 	return nil
 }
 
-// namedContext looks up the named context with the given name. The platform of the
-// context is the platform of the stage st, or else the target platform. It returns nil if
-// the context does not exist. The names scratch and context are reserved.
+// namedContext looks up the named context with the given name for the platform of the
+// stage st or, if that is unset, for the target platform. It returns nil if the context
+// does not exist, and for the reserved names scratch and context.
 func (b *builder) namedContext(ctx context.Context, name string, st *Stage) (NamedContext, error) {
 	if strings.EqualFold(name, scratch) || strings.EqualFold(name, "context") {
 		return nil, nil
@@ -136,7 +136,7 @@ func (b *builder) namedContext(ctx context.Context, name string, st *Stage) (Nam
 	return b.opt.Resolver.Context(ctx, name, p)
 }
 
-// names returns the names of all stages that have a name.
+// names returns the names of the plan's stages. It omits stages without a name.
 func (b *builder) names() []string {
 	var names []string
 	for _, st := range b.Stages {

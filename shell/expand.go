@@ -263,8 +263,8 @@ func (s *scanner) next() rune {
 	return r
 }
 
-// limit returns the maximum length of the result for word in bytes. An invalid UTF-8 byte
-// in the word becomes three bytes in the result.
+// limit returns the maximum length in bytes of the expansion of word. An invalid UTF-8
+// byte in the word becomes three bytes in the result.
 func limit(word string) int { return 3*len(word) + maxGrowth }
 
 // tooLong returns the error for a result that exceeds the limit.
