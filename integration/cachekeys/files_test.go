@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// generator generates random directories and selectors.
+// generator generates random directories, and random selectors of files in them.
 type generator struct {
 	*rand.Rand
 	t *testing.T

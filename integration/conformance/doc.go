@@ -15,7 +15,8 @@
 // images, which is not a difference, so no list of excuses is needed.
 //
 // The directory recorded contains the outcomes of upstream's image, a file for
-// each worker. With -recorded they replace its run, which halves the time.
+// each worker. With -recorded, the command reads this file instead of running
+// the tests with upstream's image, which halves the time.
 //
 // Each test starts its own builder, and serves the frontend image and base
 // images from its own registry. suite.go runs the tests, outcomes.go counts the

@@ -36,7 +36,7 @@ type Warning struct {
 	Opts   gateway.WarnOpts
 }
 
-// solve is a recorded solve request.
+// solve is a recorded solve request, which may or may not have produced a result of the build.
 type solve struct {
 	req      gateway.SolveRequest
 	isResult bool // set if the solved definition is a result of the build
