@@ -36,7 +36,7 @@ func (f *future[T]) start(w *work, fn func(context.Context) (T, error)) {
 }
 
 // get waits for the value and returns it. The first call of get or start computes the
-// value with fn. If ctx ends first, get returns the cause of ctx.
+// value with fn. If ctx ends first, get returns context.Cause(ctx).
 func (f *future[T]) get(ctx context.Context, w *work, fn func(context.Context) (T, error)) (T, error) {
 	f.start(w, fn)
 	select {

@@ -296,8 +296,8 @@ func TestMountsOfOneTarget(t *testing.T) {
 	}
 }
 
-// dirRunner is a runner that runs no process. Instead, its method Run calls the function
-// in the field before, and then creates a directory with the name in the field name.
+// dirRunner is a runner that runs no process. Instead, its method Run calls the
+// function before, and then creates a directory with the given name.
 type dirRunner struct {
 	name   string
 	before func()

@@ -28,9 +28,9 @@ type ChainLink struct {
 }
 
 // Chains returns the records to export for results and their transitive inputs. Each
-// record comes after the records of its inputs. An output without a cache key that other
-// builds can compute has no record. A local directory, for example, has no record itself,
-// only one for the content of the files selected from it.
+// record comes after the records of its inputs. If other builds cannot compute a cache
+// key for an output, the output has no record. A local directory, for example, has no
+// record itself, only a record for the content of the files selected from it.
 func (j *Job) Chains(ctx context.Context, results []*Result) ([]ChainRecord, error) {
 	c := &chains{job: j, indexes: map[chainKey]int{}, contents: map[digest.Digest]int{}}
 	for _, r := range results {

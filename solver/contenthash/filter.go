@@ -104,11 +104,12 @@ func Missing(root *tree.Node, s Selector) (string, error) {
 	return w.missing(), nil
 }
 
-// followed reports whether the target of c is digested instead of c itself. It returns
-// false if c is not a symbolic link, or if s does not follow links.
+// followed reports whether the digest covers the target of the candidate c instead of c
+// itself. It returns false if c is not a symbolic link, or if the selector s does not
+// follow links.
 //
 // Upstream: links are followed unless they are below another matched path, even if the
-// copy copies the link itself.
+// COPY itself preserves links.
 func (c *candidate) followed(s Selector) bool {
 	return c.outer && s.FollowLinks && c.node.Kind() == tree.Symlink
 }

@@ -89,10 +89,11 @@ func (u *Usage) addDir(n *tree.Node) {
 	}
 }
 
-// Own returns the size of each record in bytes, by its key. Each blob and directory counts
-// only in the record that added it, not in records based on that record, so that the sum
-// of the sizes is the disk usage. If several records added the same data, a source has
-// precedence over other results, and then the least recently used record.
+// Own returns the size of each record in bytes, by its key. Each blob and directory is
+// part of the size of the record that added it, but not of records based on that
+// record, so that the sum of the sizes is the disk usage. If several records added the
+// same data, a source has precedence over other results, and then the least recently
+// used record.
 func (u *Usage) Own(records []Record) map[string]int64 {
 	o := &owners{u: u, sizes: map[string]int64{}, dirs: map[digest.Digest]bool{}, blobs: map[digest.Digest]bool{}}
 	records = slices.Clone(records)

@@ -56,8 +56,8 @@ func New(n *tree.Node, layers []Layer) *Snapshot {
 	return NewRef(tree.RefTo(n), layers)
 }
 
-// NewRef returns a snapshot as [New] does, but r only refers to its tree. The tree is
-// loaded on first use.
+// NewRef returns a snapshot with the given layers and the tree that r refers to. The
+// tree is loaded on first use.
 func NewRef(r *tree.Ref, layers []Layer) *Snapshot { return &Snapshot{tree: r, layers: layers} }
 
 // Ref returns a reference to the file tree.
@@ -103,8 +103,8 @@ func (s *Snapshot) Layers() []Layer {
 // of the image has an entry for it.
 func (s *Snapshot) With(n *tree.Node) *Snapshot { return s.WithBlob(n, nil) }
 
-// WithBlob adds a layer, as [Snapshot.With] does. The parameter b describes the added
-// layer as it is stored in an image.
+// WithBlob returns a snapshot with the tree n and one more layer, as [Snapshot.With]
+// does. The parameter b describes the added layer as it is stored in an image.
 func (s *Snapshot) WithBlob(n *tree.Node, b *LayerBlob) *Snapshot {
 	upper := tree.RefTo(n)
 	l := Layer{LayerRef: tree.LayerRef{Lower: s.Ref(), Upper: upper}, Blob: b}

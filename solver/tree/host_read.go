@@ -36,8 +36,8 @@ type HostReader struct {
 	Skip func(HostFile) bool
 }
 
-// ReadDir reads the directory dir of the host into a tree, and stores the content of its
-// files. If ctx ends, it returns the cause of ctx.
+// ReadDir reads the directory dir of the host into a tree, and stores the content of
+// its files. If ctx ends, it returns context.Cause(ctx).
 //
 // Other processes may change the directory meanwhile. ReadDir never reads files outside
 // dir, because it follows no symbolic links, and it never opens a device or a pipe.

@@ -24,9 +24,9 @@ type HostOptions struct {
 	Written func(size int64)
 }
 
-// WriteDir writes the files of the tree n into the existing directory dir of the host. It
-// never writes outside dir, even if another process replaces directories by links. If ctx
-// ends, it returns the cause of ctx.
+// WriteDir writes the files of the tree n into the existing directory dir of the host.
+// It never writes outside dir, even if another process replaces directories by links.
+// If ctx ends, it returns context.Cause(ctx).
 func WriteDir(ctx context.Context, dir string, n *Node, s *Store, opt HostOptions) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// Reader returns a reader that reads from r. After ctx has ended, its Read method returns
-// the cause of ctx as the error.
+// Reader returns a reader that reads from r. After ctx has ended, its Read method
+// returns the error context.Cause(ctx).
 func Reader(ctx context.Context, r io.Reader) io.Reader { return contextReader{ctx, r} }
 
 // contextReader is the reader that [Reader] returns.

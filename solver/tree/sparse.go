@@ -82,8 +82,8 @@ func (r *sparseReader) Read(p []byte) (n int, err error) {
 // copyChunk is the number of bytes that are copied between two checks of the context.
 const copyChunk = 64 << 20
 
-// copyFile copies the content of src to the new file dst. Holes remain holes. If ctx ends,
-// it returns the cause of ctx.
+// copyFile copies the content of src to the new file dst. Holes remain holes. If ctx
+// ends, it returns context.Cause(ctx).
 func copyFile(ctx context.Context, dst, src *os.File) error {
 	info, err := src.Stat()
 	if err != nil {
@@ -108,8 +108,8 @@ func copyFile(ctx context.Context, dst, src *os.File) error {
 	return dst.Truncate(size) // the file may end with a hole
 }
 
-// copyPart copies the next n bytes from src to dst. If ctx ends, it returns the cause of
-// ctx.
+// copyPart copies the next n bytes from src to dst. If ctx ends, it returns
+// context.Cause(ctx).
 func copyPart(ctx context.Context, dst, src *os.File, n int64) error {
 	for n > 0 {
 		if ctx.Err() != nil {
