@@ -43,7 +43,7 @@ func (t *task) probe(ctx context.Context) (lookup, error) {
 	})
 }
 
-// lookup searches the caches for the outputs. It evaluates those inputs whose content the
+// lookup searches the caches for the outputs. It evaluates the inputs whose content the
 // cache key covers. Unlike probe, it always returns a key, or an error.
 func (t *task) lookup(ctx context.Context) (lookup, error) {
 	return t.lookupResult.get(ctx, t.work, func(ctx context.Context) (lookup, error) {

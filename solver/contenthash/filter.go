@@ -77,9 +77,9 @@ func (h *Hasher) resultDigest(ctx context.Context, t Tree, f *candidate, s Selec
 	return h.header(ctx, f.node, t.Local && f.node == t.Root)
 }
 
-// Missing returns the first symbolic link that s follows but that has no target in root. If
-// all have one, it returns the first required path that s does not select. If nothing is
-// missing, or if s has no patterns, it returns "".
+// Missing returns the first symbolic link that s follows but that has no target in
+// root. If there is no such link, Missing returns the first required path that s does
+// not select. If nothing is missing, or if s has no patterns, it returns "".
 func Missing(root *tree.Node, s Selector) (string, error) {
 	if !s.filters() {
 		return "", nil
@@ -254,8 +254,8 @@ func (w *walk) matches(c *candidate, rel string, above []*candidate) (bool, erro
 }
 
 // fixedPart returns prefix, the elements of a path pattern before the first element
-// with a wildcard, such as /a for /a/*/b. follow reports whether a symbolic link at the
-// end of the prefix is followed, which requires that the pattern has a wildcard.
+// with a wildcard, such as /a for /a/*/b. follow is true if the pattern has a wildcard:
+// only then is a symbolic link at the end of the prefix followed.
 func fixedPart(pattern string) (prefix string, follow bool) {
 	parts := strings.Split(pattern, "/")
 	for i, p := range parts {

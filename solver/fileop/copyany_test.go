@@ -229,7 +229,8 @@ func (c *copyCase) library() (*tree.Node, error) {
 }
 
 // show describes a tree, with one line per path. It omits the modes of symbolic links,
-// which Linux does not have, and the modification times that the copy took from the clock.
+// because links have no modes on Linux, and the modification times that the copy took
+// from the clock.
 func show(n *tree.Node) string {
 	var b strings.Builder
 	_ = tree.Diff(nil, n, func(c tree.Change) error {

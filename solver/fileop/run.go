@@ -128,8 +128,8 @@ func (r *run) action(a *pb.FileAction) (*tree.Node, error) {
 	return e.Tree(), nil
 }
 
-// modTime returns the time for an LLB timestamp ns, which is in nanoseconds since 1970. If
-// ns is -1, it returns the current time.
+// modTime converts ns, an LLB timestamp in nanoseconds since 1970, to a time. If ns is
+// -1, it returns the current time.
 func (r *run) modTime(ns int64) time.Time {
 	if ns == -1 {
 		return r.env.Now().UTC()

@@ -202,8 +202,8 @@ type match struct {
 	include, exclude   patternmatcher.MatchInfo // needed to match the paths below
 }
 
-// match matches the path rel with the patterns. rel is relative to the source path of the
-// copy, and above is the match of the parent directory of rel.
+// match matches a path with the patterns. The parameter rel is this path, relative to
+// the source path of the copy, and above is the match of its parent directory.
 func (f filter) match(rel string, above match) (m match, err error) {
 	m.included = true
 	if f.include != nil {

@@ -63,8 +63,8 @@ type layerChecker struct {
 	lower *Node
 }
 
-// newLayerChecker returns a layerChecker whose tree lower contains files, links and
-// directories.
+// newLayerChecker returns a layerChecker. The tree in its field lower contains files,
+// links and directories.
 func newLayerChecker(f *testing.F) *layerChecker {
 	f.Helper()
 	s := testStore(f)

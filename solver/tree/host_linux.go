@@ -33,7 +33,7 @@ func mknod(parent *os.Root, name string, n *Node) error {
 	})
 }
 
-// setLinkTime sets the modification time of a symbolic link itself.
+// setLinkTime sets the modification time of a symbolic link itself, not of its target.
 func setLinkTime(parent *os.Root, name string, t time.Time) error {
 	ts := unix.NsecToTimespec(t.UnixNano())
 	return inDir(parent, func(fd int) error {

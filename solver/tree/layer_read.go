@@ -78,7 +78,8 @@ func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Nod
 	}
 }
 
-// quoted returns a name in quotes for an error message. It cuts names after 200 bytes.
+// quoted returns a name in quotes for an error message. It truncates names to 200
+// bytes.
 func quoted(name string) string {
 	const limit = 200
 	if len(name) > limit {

@@ -41,7 +41,7 @@ func (l *Loader) Ref(id digest.Digest) (*Ref, error) {
 	return r.(*Ref), nil
 }
 
-// ID returns the ID of the tree.
+// ID returns the ID of the tree, see [Node.ID].
 func (r *Ref) ID() digest.Digest { return r.id }
 
 // Node returns the tree. If the store lacks a part of the tree, or a part is damaged, the

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// treeWithSocket returns a tree with a socket at s/sock, the file s/file and the empty
-// directory plain.
+// treeWithSocket returns a tree that contains the socket "s/sock", the file "s/file"
+// and the empty directory "plain".
 func treeWithSocket(t *testing.T, s *Store) *Node {
 	t.Helper()
 	b, err := s.PutBytes([]byte("x"))
