@@ -20,8 +20,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Result holds the information that a build returns, in addition to the outputs that it
-// writes.
+// Result holds the information that a build returns in addition to the outputs that it
+// writes, such as image digests and the findings of a check.
 type Result struct {
 	// Exported describes the outputs, with the keys of BuildKit's exporters:
 	// containerimage.digest, containerimage.config.digest, image.name.

@@ -209,8 +209,8 @@ func TestEpochOfBase(t *testing.T) {
 	}
 }
 
-// TestEpochOfImportedLayer checks that rewrite-timestamp rewrites a layer from an imported
-// cache like a layer from a step that runs.
+// TestEpochOfImportedLayer checks that rewrite-timestamp also rewrites a layer that is
+// imported from a cache instead of built by a step.
 func TestEpochOfImportedLayer(t *testing.T) {
 	o := datedOptions(t, "FROM scratch\nCOPY base /\nCOPY a /\nRUN cat a > /made\n")
 	cache := t.TempDir()

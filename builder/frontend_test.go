@@ -73,8 +73,8 @@ type nopCloser struct{ io.Writer }
 // Close implements [io.Closer].
 func (nopCloser) Close() error { return nil }
 
-// TestFrontend checks that Options.Frontend replaces our frontend, and that its containers
-// use the runner of the build.
+// TestFrontend checks that Options.Frontend replaces our frontend, and that containers
+// that this frontend starts use the runner of the build.
 func TestFrontend(t *testing.T) {
 	o := options(t, testDockerfile)
 	o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}

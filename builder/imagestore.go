@@ -67,8 +67,8 @@ func fullName(name string) (string, error) {
 	return names[0], nil
 }
 
-// find returns the stored image called name. name is a name as users write it. For an
-// unknown name, the error suggests similar names.
+// find returns the stored image called name, which may be abbreviated as users write it.
+// For an unknown name, the error suggests similar names.
 func (x *ImageStore) find(name string) (*Image, error) {
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {

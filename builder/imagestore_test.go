@@ -121,8 +121,8 @@ func TestPushStored(t *testing.T) {
 	}
 }
 
-// TestTag checks that Tag adds a name for the same image, and that the new name remains
-// when the first name is removed.
+// TestTag checks that Tag stores an image under a second name, and that this name
+// remains when the first name is removed.
 func TestTag(t *testing.T) {
 	o := options(t, "")
 	failOnRequest(t, &o)

@@ -135,8 +135,8 @@ func TestPushIndex(t *testing.T) {
 	}
 }
 
-// TestStalledPush checks that a push fails after the time limit if the registry stops
-// answering any kind of request.
+// TestStalledPush checks, for each kind of registry request, that a push or cache export
+// fails after the time limit if the registry does not answer such requests.
 func TestStalledPush(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	const limit = 700 * time.Millisecond

@@ -155,7 +155,8 @@ func cacheExporterName(to remotecache.To) string {
 	return "exporting cache to registry"
 }
 
-// addInline adds an inline cache to each of results, if the build exports one.
+// addInline adds an inline cache to each result in results, if the build exports inline
+// caches.
 func (c *caches) addInline(ctx context.Context, b *solver.Job, res *gateway.Result, results []export.PlatformResult) error {
 	if !c.inline {
 		return nil

@@ -75,9 +75,10 @@ func parseStep(name string) stepName {
 	return stepName{m[1], n, m[3]}
 }
 
-// New returns an Explainer for a build of a Dockerfile. file is the record of the last build
-// of the same Dockerfile. A missing or damaged file means that there was no such build. store
-// contains the files that steps read, and args are the build arguments.
+// New returns an Explainer for a build of a Dockerfile. file is the path of the record
+// of the last build of the same Dockerfile. A missing or damaged file means that there
+// was no such build. store contains the files that steps read, and args are the build
+// arguments.
 func New(file string, store *tree.Store, args map[string]string) *Explainer {
 	x := &Explainer{file: file, store: store, args: args, missed: map[digest.Digest]bool{}}
 	if data, err := os.ReadFile(x.file); err == nil && json.Unmarshal(data, &x.old) != nil {

@@ -42,7 +42,7 @@ func (x *Explainer) WriteKeys(w io.Writer, b *solver.Job, graphs []*solver.Graph
 	return err
 }
 
-// state returns a word for how the build got the outputs of a vertex: fetched, ran, cached
+// state returns how the build got the outputs of a vertex, as text: fetched, ran, cached
 // or not needed.
 func (x *Explainer) state(v *solver.Vertex, cached bool) string {
 	switch {

@@ -137,8 +137,8 @@ func (b *Build) frontend(ctx context.Context, c gateway.Client) (*gateway.Result
 	return res, nil
 }
 
-// options converts the request r to options for BuildKit's client. The options include
-// the files and services that the daemon may request from this process.
+// options converts r, the request for a build, to options for BuildKit's client. The
+// options include the files and services that the daemon may request from this process.
 func (b *Build) options(ctx context.Context, r *Request) (*client.SolveOpt, error) {
 	host, err := os.Hostname()
 	if err != nil {
@@ -200,8 +200,8 @@ func (r *Request) attachables() ([]session.Attachable, error) {
 	return append(list, provider), nil
 }
 
-// cacheEntries returns a deep copy of list, because the client writes digests into the
-// entries.
+// cacheEntries returns a deep copy of the cache options in list, because BuildKit's
+// client changes them: it writes digests into their attributes.
 func cacheEntries(list []client.CacheOptionsEntry) []client.CacheOptionsEntry {
 	var entries []client.CacheOptionsEntry
 	for _, e := range list {

@@ -32,8 +32,8 @@ type Builder struct {
 	ServerName        string // name in the daemon's certificate; "" means the host in Address
 }
 
-// Check returns an error if the address is invalid, or if TLS is configured for an address
-// without TLS.
+// Check returns an error if the address of the daemon is invalid, or if TLS is
+// configured for an address without TLS.
 func (b *Builder) Check() error {
 	u, err := url.Parse(b.Address)
 	if err != nil {

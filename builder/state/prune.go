@@ -86,8 +86,8 @@ func (opt *PruneOptions) unlimited() bool {
 }
 
 // keepBytes returns the number of bytes to which a prune reduces the state directory,
-// according to the limits in the options. used is the current size of the directory, and
-// free the free space of the disk.
+// according to the limits in the options. The parameters are the current size of the
+// directory and the free space on the disk, both in bytes.
 func (opt *PruneOptions) keepBytes(used, free int64) int64 {
 	keep := used
 	switch {

@@ -14,8 +14,8 @@ import (
 	"slipway/builder"
 )
 
-// environment applies the environment variables that docker build uses as defaults for flags
-// that are not given.
+// environment reads the environment variables that docker build uses as defaults, such
+// as BUILDKIT_PROGRESS, and applies them unless the user gave the corresponding flag.
 func (f *buildFlags) environment(given flagSet) (err error) {
 	if v := os.Getenv("BUILDKIT_PROGRESS"); v != "" && !given.Changed("progress") {
 		f.progress = v

@@ -24,15 +24,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// slipway runs slipway in this process and returns its exit code and standard error.
+// slipway runs slipway with the arguments args in this process. It returns the exit code
+// and the text on standard error.
 func slipway(t *testing.T, args ...string) (int, string) {
 	t.Helper()
 	code, _, told := slipwayOut(t, args...)
 	return code, told
 }
 
-// slipwayOut runs slipway in this process and returns its exit code, standard output and
-// standard error.
+// slipwayOut runs slipway with the arguments args in this process. It returns the exit
+// code and the texts on standard output and standard error.
 func slipwayOut(t *testing.T, args ...string) (code int, out, told string) {
 	t.Helper()
 	outText, endOut := capture(t, &os.Stdout)

@@ -75,7 +75,8 @@ func marshal(t *testing.T, st llb.State) *pb.Definition {
 	return def.ToPB()
 }
 
-// TestDockerfile checks how the Dockerfile is read from a local source.
+// TestDockerfile checks that the Dockerfile is read from a local source, and that the
+// client is asked only for the Dockerfile and its ignore file.
 func TestDockerfile(t *testing.T) {
 	b := &fakegateway.Client{Files: map[string]string{"sub/dockerfile": "FROM x\n"}}
 	in := newInputs(t, b, map[string]string{"filename": "sub/Dockerfile", "local-sessionid:dockerfile": "other"})
@@ -133,7 +134,8 @@ func TestContainerfile(t *testing.T) {
 	}
 }
 
-// TestMainContext checks the source of a local main context.
+// TestMainContext checks the LLB of a local main context: the client sends only the
+// paths that the build reads and the ignore file does not exclude.
 func TestMainContext(t *testing.T) {
 	b := &fakegateway.Client{Files: map[string]string{".dockerignore": "# c\na\n!a/b\n"}}
 	in := newInputs(t, b, nil)
@@ -218,7 +220,8 @@ func loadContext(t *testing.T, in *Inputs, name string) (*plan.Resolved, error) 
 	return nc.Load(t.Context())
 }
 
-// TestNamedLocal checks the source of a named context that is a directory of the client.
+// TestNamedLocal checks the LLB of a named context that is a directory of the client.
+// The directory's ignore file applies to it.
 func TestNamedLocal(t *testing.T) {
 	b := &fakegateway.Client{Files: map[string]string{".dockerignore": "no"}}
 	in := newInputs(t, b, map[string]string{"context:files": "local:dir", "sharedkey:localdir:files": "key"})
@@ -245,8 +248,8 @@ func TestNamedLocal(t *testing.T) {
 	}
 }
 
-// TestNamedImage checks the source and the image config of a named context that is an
-// image.
+// TestNamedImage checks the LLB and the image config of a named context that is an
+// image. The config has no creation time.
 func TestNamedImage(t *testing.T) {
 	b := &fakegateway.Client{Config: `{"created":"2024-01-01T00:00:00Z","os":"linux","architecture":"amd64"}`}
 	in := newInputs(t, b, map[string]string{"context:a": "docker-image://b"})
