@@ -108,8 +108,8 @@ func TestFrontend(t *testing.T) {
 	}
 }
 
-// TestResultDefaults checks the platform and the image config of a result whose frontend
-// sets none.
+// TestResultDefaults checks the platform and the image config of a result if the
+// frontend sets neither.
 func TestResultDefaults(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	machine := platforms.FormatAll(llbsource.Machine())

@@ -84,8 +84,9 @@ func failOnRequest(t *testing.T, o *Options) {
 	o.Mirrors = map[string]string{"docker.io": "http://127.0.0.1:1"}
 }
 
-// TestLocalImages checks that a build finds an image that another build stored. It tries
-// several spellings of the name, and uses such as FROM and COPY --from.
+// TestLocalImages checks that a build finds an image that another build stored. It
+// refers to the image by several spellings of its name, in FROM, COPY and RUN
+// instructions.
 func TestLocalImages(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	o := options(t, "")
@@ -184,10 +185,9 @@ func standInEngine(t *testing.T) {
 	t.Setenv("PATH", dir)
 }
 
-// TestPullAsksTheRegistry checks that a build requests an image from the registry,
-// although it is stored, if Options.Pull is set or the stored image is for other
-// platforms. If the registry does not have it, the error lists the platforms of the stored
-// image.
+// TestPullAsksTheRegistry checks that a build requests a stored image from the registry
+// if Options.Pull is set or the image is for other platforms. If the registry does not
+// have it, the error lists the platforms of the stored image.
 func TestPullAsksTheRegistry(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	s := fakeregistry.Start(t, fakeregistry.None)

@@ -93,8 +93,8 @@ const internals = `[internal] load build definition from Dockerfile: transferrin
 [internal] load .dockerignore: DONE
 `
 
-// TestProgress checks that lookups, transfers, pulls, exports and pushes are reported like
-// in BuildKit, with the same texts.
+// TestProgress checks that the progress of cache lookups, transfers, pulls, exports and
+// pushes has the same texts as in BuildKit.
 func TestProgress(t *testing.T) {
 	s := httptest.NewServer(registry.New(registry.Logger(log.New(&bytes.Buffer{}, "", 0))))
 	t.Cleanup(s.Close)

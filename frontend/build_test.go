@@ -153,7 +153,8 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
-// TestErrorLocations checks that clients receive one location with one range per line.
+// TestErrorLocations checks that clients receive one location for an error, with one
+// range for each line of the instruction.
 func TestErrorLocations(t *testing.T) {
 	for _, tc := range []struct {
 		text, want string

@@ -198,9 +198,9 @@ func (x *Explainer) previous(steps []record, i int) (old *record, edited bool) {
 	return nil, false
 }
 
-// distance returns how far apart the positions of two steps in a Dockerfile are. If
-// several steps of the last build have the text of a step in this build, the nearest is
-// most likely the same step.
+// distance returns how far apart the positions of two steps in a Dockerfile are. It is
+// used if several steps of the last build have the text of a step in this build: the
+// nearest one is most likely the same step.
 func distance(a, b stepName) int {
 	d := max(a.Index-b.Index, b.Index-a.Index)
 	if a.Stage != b.Stage {

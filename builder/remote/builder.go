@@ -128,8 +128,9 @@ func reason(err error) string {
 	return strings.TrimSpace(text)
 }
 
-// sharedKey returns a key that is equal for builds of the same directory on this host. For
-// equal keys, BuildKit fetches only files that changed since the previous build.
+// sharedKey returns the key under which BuildKit stores a build context. Builds of the
+// same directory on this host have equal keys, so that BuildKit fetches only files that
+// changed since the previous build.
 func sharedKey(host, dir string) string {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs

@@ -325,8 +325,8 @@ func discard(dir string) error {
 	return errors.Join(err, tree.RemoveAll(removed))
 }
 
-// sweep removes the blobs and directories from the store to which no result, exported layer
-// or stored image refers.
+// sweep removes unused blobs and directories from the store. Results, exported layers
+// and stored images use the blobs and directories to which they refer.
 func (d *Dir) sweep(ctx context.Context, u *diskcache.Usage) error {
 	blobs, dirs := u.Live()
 	layers, err := (&export.Layers{Dir: d.join("layers")}).Blobs()

@@ -71,8 +71,8 @@ func isStream(name string) bool {
 	return !info.Mode().IsRegular() || err == nil && (dir == "/dev" || strings.HasPrefix(dir, "/proc/"))
 }
 
-// readFlagFile reads the file called name, which is the value of a flag. A file of more
-// than limit bytes is an error. If the file is a pipe, readFlagFile waits for the writer
+// readFlagFile reads the file called name, which a flag specifies. A file of more than
+// limit bytes is an error. If the file is a pipe, readFlagFile waits for the writer
 // until ctx is done.
 func readFlagFile(ctx context.Context, name string, limit int64) ([]byte, error) {
 	var data []byte

@@ -39,7 +39,8 @@ func (c *timedBuilder) ResolveSourceMetadata(_ context.Context, op *pb.SourceOp,
 	return &sourceresolver.MetaResponse{Op: op, HTTP: &sourceresolver.ResolveHTTPResponse{LastModified: c.http}}, c.err
 }
 
-// TestTimeOnce checks that concurrent calls of Time for one source make one request.
+// TestTimeOnce checks that concurrent calls of Time for the same source make only one
+// request to the builder.
 func TestTimeOnce(t *testing.T) {
 	c := &timedBuilder{}
 	in := newInputs(t, c, map[string]string{"context": "https://example.com/a.git"})

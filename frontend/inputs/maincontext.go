@@ -60,8 +60,8 @@ func (in *Inputs) openRemote(ctx context.Context, m *mainContext) error {
 	return in.openInputs(ctx, m)
 }
 
-// mainGitOptions returns the options for a git main context: whether it includes .git, and
-// whether files have the commit time.
+// mainGitOptions returns the options for a main context from git. They determine whether
+// the context includes .git, and whether its files have the commit time.
 func (in *Inputs) mainGitOptions() []llb.GitOption {
 	var opts []llb.GitOption
 	if in.options.CommitTimes {

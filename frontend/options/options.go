@@ -186,8 +186,8 @@ func setNoCache(o *Options, _, v string) error {
 	return nil
 }
 
-// setResolveMode sets whether images are resolved in their registry: default, pull or
-// local.
+// setResolveMode sets the resolve mode of images: default, pull or local. It determines
+// whether images are resolved in their registry.
 func setResolveMode(o *Options, _, v string) error {
 	switch v {
 	case "", "default", "pull", "local":
