@@ -184,7 +184,8 @@ func TestErrorLocations(t *testing.T) {
 	}
 }
 
-// TestErrors checks errors about the Dockerfile as a whole and about options.
+// TestErrors checks errors that concern the whole Dockerfile, such as an empty one, and
+// errors about options.
 func TestErrors(t *testing.T) {
 	for _, tc := range []struct {
 		b    *fakegateway.Client

@@ -82,8 +82,8 @@ func (b *build) buildPlatforms() []ocispecs.Platform {
 	return []ocispecs.Platform{platforms.Normalize(platforms.DefaultSpec())}
 }
 
-// assemble combines the references and metadata of all platforms in the form that
-// exporters expect.
+// assemble combines the references and metadata of all platforms in one result, in the
+// form that exporters expect.
 func (b *build) assemble(results []platformResult) (*client.Result, error) {
 	res := client.NewResult()
 	list := exptypes.Platforms{Platforms: make([]exptypes.Platform, len(results))}

@@ -135,8 +135,9 @@ func (x *Explainer) Finish(w io.Writer, b *solver.Job, graphs []*solver.Graph) e
 	return err
 }
 
-// save writes the records of this build to the file. It keeps the old record of a step that
-// this build did not reach, and all old records of stages that this build does not have.
+// save writes the records of this build to the file. It keeps the old record of a step
+// that this build did not reach. It also keeps all old records of stages that this build
+// does not have.
 func (x *Explainer) save(now []record) error {
 	var list []record
 	stages := map[string]bool{}

@@ -57,8 +57,8 @@ type Request struct {
 	Log    io.Writer // receives messages that belong to no step
 }
 
-// Response holds the information that a build returns, in addition to the outputs that it
-// writes.
+// Response holds the information that a build returns in addition to the outputs that it
+// writes, such as image digests.
 type Response struct {
 	Exported map[string]string // responses from the exporters
 	Metadata map[string][]byte // metadata of the frontend's result
@@ -217,8 +217,8 @@ func (b *Build) KeepContext(in io.Reader) (string, error) {
 	return b.uploads.Add(io.NopCloser(in)), nil
 }
 
-// KeepDockerfile stores a Dockerfile as the only file of the local source "dockerfile",
-// from which the daemon reads it.
+// KeepDockerfile stores a Dockerfile as the only file of the local source "dockerfile".
+// The daemon reads it from this source.
 func (b *Build) KeepDockerfile(data []byte) error {
 	fs := staticfs.NewFS()
 	fs.Add("Dockerfile", &fstypes.Stat{Mode: 0o644}, data)

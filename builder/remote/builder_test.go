@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestCheck checks which addresses and certificates of a builder are valid.
+// TestCheck checks which addresses of a daemon, and which TLS files, are valid.
 func TestCheck(t *testing.T) {
 	for want, b := range map[string]Builder{
 		"":                                    {Address: "unix:///run/x"},

@@ -23,7 +23,7 @@
 // Names that end with .gone are being removed.
 //
 // [Open] opens the directory and [Dir.Hold] locks it for a build. [Entries] lists what a
-// prune can remove, [Prune] and [Collect] remove it. All files can be restored by building
+// prune can remove, [Prune] and [GC.Collect] remove it. All files can be restored by building
 // again, except for cache mounts and stored images.
 //
 // Out of scope: what a file contains. The package that is named next to it decides that.

@@ -130,7 +130,7 @@ func Entries(ctx context.Context, dir string, now func() time.Time) ([]Entry, er
 	}
 }
 
-// contents lists the entries that a prune has not removed yet.
+// contents is the list of entries that a prune may still remove.
 type contents struct {
 	records []diskcache.Record
 	entries []*Entry // sorted, without regard to dependencies between results

@@ -35,7 +35,7 @@ type Inputs struct {
 	times     singleflight.Group[string, *time.Time] // by source operation
 }
 
-// New returns the inputs of the build that the client c requests. opts are the frontend
+// New returns an Inputs for the build that the client c requests. opts are the frontend
 // options of the build.
 func New(c client.Client, opts *options.Options) *Inputs {
 	in := &Inputs{client: c, build: c.BuildOpts(), options: opts}
