@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 
 	"slipway/solver/track"
@@ -16,101 +17,133 @@ import (
 // The current user becomes the owner of the files.
 //
 // WriteDir first writes everything into a hidden directory inside dest, so that a failure
-// leaves no incomplete files. It does not follow symbolic links below dest.
+// leaves no incomplete files. It opens and changes nothing outside dest, even if another
+// process replaces directories in dest by symbolic links.
+//
+// A new directory can be entered only by its owner, because the tree may contain setuid
+// programs and devices.
+//
+// Upstream: same as buildctl.
 func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tree.Store) (err error) {
 	_, missing := os.Stat(dest)
-	if err := os.MkdirAll(dest, 0o755); err != nil {
-		return err
-	}
 	if missing != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(dest), 0o755), os.MkdirAll(dest, 0o700)); err != nil {
+			return err
+		}
 		defer func() {
 			if err != nil {
 				os.Remove(dest) // fails unless it is empty
 			}
 		}()
 	}
+	root, err := os.OpenRoot(dest)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
 	temp, done, err := o.TempPath(dest)
 	if err != nil {
 		return err
 	}
 	defer done()
-	if err := os.Mkdir(temp, 0o700); err != nil {
-		return err
-	}
+	temp = filepath.Base(temp)
 	t := track.Start(ctx, "copying files", 0)
-	err = tree.WriteDir(ctx, temp, n, s, tree.HostOptions{Written: t.Add, Refused: o.Refused})
+	err = writeNew(ctx, root, temp, n, s, tree.HostOptions{Written: t.Add, Refused: o.Refused})
 	t.Done()
 	if err == nil {
-		err = Merge(temp, dest)
+		err = merge(root, temp, ".")
 	}
 	if err == nil && missing != nil {
-		m := n.Meta()
-		err = errors.Join(os.Chmod(dest, tree.FileMode(m.Mode)), os.Chtimes(dest, m.ModTime, m.ModTime))
+		err = root.Chtimes(".", n.Meta().ModTime, n.Meta().ModTime)
 	}
-	return errors.Join(err, tree.RemoveAll(temp))
+	return errors.Join(err, tree.RemoveAll(filepath.Join(dest, temp)))
 }
 
-// Merge moves the entries of the directory src into the existing directory dst.
-// Directories with the same name are merged. Other entries replace existing ones.
-func Merge(src, dst string) error {
-	list, err := os.ReadDir(src)
+// writeNew creates the directory name in root and writes the file tree n into it.
+func writeNew(ctx context.Context, root *os.Root, name string, n *tree.Node, s *tree.Store, opt tree.HostOptions) error {
+	if err := root.Mkdir(name, 0o700); err != nil {
+		return err
+	}
+	dir, err := root.OpenRoot(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(tree.WriteRoot(ctx, dir, n, s, opt), dir.Close())
+}
+
+// Merge moves the entries of temp, a directory inside the directory dest, to dest.
+// Directories with the same name are merged. Other entries replace existing ones. Merge
+// changes nothing outside dest, even if another process replaces directories in dest by
+// symbolic links.
+func Merge(temp, dest string) error {
+	root, err := os.OpenRoot(dest)
+	if err != nil {
+		return err
+	}
+	return errors.Join(merge(root, filepath.Base(temp), "."), root.Close())
+}
+
+// merge moves the entries of the directory src to the directory dst, both below root.
+func merge(root *os.Root, src, dst string) error {
+	list, err := fs.ReadDir(root.FS(), src)
 	if err != nil {
 		return err
 	}
 	for _, d := range list {
-		if err := move(filepath.Join(src, d.Name()), filepath.Join(dst, d.Name())); err != nil {
+		if err := move(root, path.Join(src, d.Name()), path.Join(dst, d.Name())); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// move renames src to dst. If both are directories, it merges src into dst.
-func move(src, dst string) error {
-	info, err := os.Lstat(src)
+// move renames src to dst, both below root. If both are directories, it merges src into
+// dst.
+func move(root *os.Root, src, dst string) error {
+	info, err := root.Lstat(src)
 	if err != nil {
 		return err
 	}
-	old, err := os.Lstat(dst)
+	old, err := root.Lstat(dst)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && !info.IsDir() && !old.IsDir():
-		return rename(src, dst, info)
+		return rename(root, src, dst, info)
 	case err != nil:
 		return err
 	case !info.IsDir() || !old.IsDir():
 		// Upstream: the new entry replaces the existing one, even a directory with its
 		// content.
-		return errors.Join(os.RemoveAll(dst), rename(src, dst, info))
+		return errors.Join(root.RemoveAll(dst), rename(root, src, dst, info))
 	}
 	// Moving entries changes both directories, so both need write permission, whatever
 	// their final modes.
-	if err := os.Chmod(src, 0o700); err != nil {
+	if err := root.Chmod(src, 0o700); err != nil {
 		return err
 	}
 	if old.Mode().Perm()&0o700 != 0o700 {
-		if err := os.Chmod(dst, old.Mode().Perm()|0o700); err != nil {
+		if err := root.Chmod(dst, old.Mode().Perm()|0o700); err != nil {
 			return err
 		}
 	}
-	if err := Merge(src, dst); err != nil {
+	if err := merge(root, src, dst); err != nil {
 		return err
 	}
-	return errors.Join(os.Chmod(dst, info.Mode()), os.Chtimes(dst, info.ModTime(), info.ModTime()))
+	return errors.Join(root.Chmod(dst, info.Mode()), root.Chtimes(dst, info.ModTime(), info.ModTime()))
 }
 
 // rename renames the file or directory src to dst. The parameter info describes src. A
 // user other than root cannot move a read-only directory, so rename makes it writable for
 // the move.
-func rename(src, dst string, info fs.FileInfo) error {
-	err := os.Rename(src, dst)
+func rename(root *os.Root, src, dst string, info fs.FileInfo) error {
+	err := root.Rename(src, dst)
 	if !errors.Is(err, fs.ErrPermission) || !info.IsDir() {
 		return err
 	}
-	if err := os.Chmod(src, 0o700); err != nil {
+	if err := root.Chmod(src, 0o700); err != nil {
 		return err
 	}
-	if err := os.Rename(src, dst); err != nil {
+	if err := root.Rename(src, dst); err != nil {
 		return err
 	}
-	return os.Chmod(dst, info.Mode())
+	return root.Chmod(dst, info.Mode())
 }

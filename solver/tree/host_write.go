@@ -32,8 +32,13 @@ func WriteDir(ctx context.Context, dir string, n *Node, s *Store, opt HostOption
 	if err != nil {
 		return err
 	}
+	return errors.Join(WriteRoot(ctx, root, n, s, opt), root.Close())
+}
+
+// WriteRoot is like [WriteDir] for an open directory.
+func WriteRoot(ctx context.Context, root *os.Root, n *Node, s *Store, opt HostOptions) error {
 	w := &hostWriter{ctx: ctx, store: s, opt: opt, inodes: map[string]string{}, top: root}
-	return errors.Join(w.dir(root, "", n), root.Close())
+	return w.dir(root, "", n)
 }
 
 // hostWriter writes the files of one tree to a directory of the host.
