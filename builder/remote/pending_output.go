@@ -45,7 +45,7 @@ func newPendingOutput(out Output, outputs export.Outputs) (*pendingOutput, error
 	_, err = os.Stat(s.dest)
 	s.isNew = errors.Is(err, fs.ErrNotExist)
 	if s.isDir {
-		if err := os.MkdirAll(s.dest, 0o755); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(s.dest), 0o755), os.MkdirAll(s.dest, 0o700)); err != nil {
 			return nil, err
 		}
 		if s.temp, s.done, err = outputs.TempPath(s.dest); err != nil {

@@ -54,6 +54,7 @@ func (c *Cache) temp() string { return filepath.Join(c.dir, "tmp") }
 
 // recordFile is the content of a record file, which describes the result of one operation.
 type recordFile struct {
+	Key     digest.Digest // cache key of the result
 	Name    string        // of the operation
 	ID      digest.Digest `json:",omitempty"` // see [solver.CacheEntry]
 	Source  string        `json:",omitempty"` // see [solver.Origin]
@@ -93,7 +94,7 @@ func (c *Cache) Get(ctx context.Context, key digest.Digest) (solver.CacheEntry, 
 		return solver.CacheEntry{}, false, fmt.Errorf("cache: %w", err)
 	}
 	var r recordFile
-	if err := sealed.Unmarshal(data, &r); err != nil {
+	if err := sealed.Unmarshal(data, &r); err != nil || r.Key != key {
 		return solver.CacheEntry{}, false, nil //nolint:nilerr // the operation runs again
 	}
 	outs, err := c.load(c.trees, r)
@@ -154,7 +155,7 @@ func (c *Cache) load(loader *tree.Loader, r recordFile) ([]*snapshot.Snapshot, e
 
 // Put implements [solver.Cache].
 func (c *Cache) Put(ctx context.Context, key digest.Digest, origin solver.Origin, entry solver.CacheEntry) error {
-	r := recordFile{Name: origin.Name, ID: entry.ID, Source: origin.Source}
+	r := recordFile{Key: key, Name: origin.Name, ID: entry.ID, Source: origin.Source}
 	for _, s := range entry.Outputs {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -3,6 +3,7 @@
 package diskcache
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
@@ -135,6 +136,21 @@ func TestRecord(t *testing.T) {
 	}
 	if _, ok, err := c.Get(t.Context(), digest.FromString("other")); ok || err != nil {
 		t.Errorf("another key: found %v, error %v, want a miss", ok, err)
+	}
+}
+
+// TestMovedRecord checks that a record under the name of another key is a cache miss.
+func TestMovedRecord(t *testing.T) {
+	c := newCache(t)
+	key, other := digest.FromString("key"), digest.FromString("other")
+	if err := c.Put(t.Context(), key, solver.Origin{}, solver.CacheEntry{Outputs: []*snapshot.Snapshot{testSnapshot(1)}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Dir(c.file(other)), 0o700), os.Rename(c.file(key), c.file(other))); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := c.Get(t.Context(), other); ok || err != nil {
+		t.Errorf("found %t, %v, want a miss", ok, err)
 	}
 }
 

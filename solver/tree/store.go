@@ -14,6 +14,8 @@ import (
 	"sync"
 
 	"github.com/opencontainers/go-digest"
+
+	"slipway/internal/regularfile"
 )
 
 // Store stores blobs and directories on disk by digest. Safe for concurrent use, also by
@@ -113,7 +115,7 @@ func (s *Store) open(b Blob, reader func(io.Reader) io.Reader) (*os.File, error)
 	if err := b.Digest.Validate(); err != nil {
 		return nil, &BlobError{b.Digest, err}
 	}
-	f, err := os.Open(s.path("blobs", b.Digest))
+	f, err := regularfile.Open(s.path("blobs", b.Digest))
 	if err != nil {
 		return nil, &BlobError{b.Digest, err}
 	}
@@ -130,7 +132,7 @@ func (s *Store) Find(d digest.Digest, maxSize int64) ([]byte, error) {
 	if err := d.Validate(); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(s.path("blobs", d))
+	f, err := regularfile.Open(s.path("blobs", d))
 	if err != nil {
 		return nil, fmt.Errorf("blob %s: %w", d, err)
 	}
@@ -213,7 +215,7 @@ func (s *Store) Save(n *Node) error {
 		}
 	}
 	data := n.encode(true)
-	if old, err := os.ReadFile(name); err != nil || !bytes.Equal(old, data) {
+	if old, err := regularfile.Read(name); err != nil || !bytes.Equal(old, data) {
 		if err := s.write(name, data); err != nil {
 			return err
 		}
@@ -246,7 +248,7 @@ func (l *Loader) Load(id digest.Digest) (*Node, error) {
 		return nil, &BlobError{id, err}
 	}
 	name := l.store.path("dirs", id)
-	data, err := os.ReadFile(name)
+	data, err := regularfile.Read(name)
 	if err != nil {
 		return nil, &BlobError{id, err}
 	}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"github.com/opencontainers/go-digest"
+
+	"slipway/internal/regularfile"
 )
 
 // Clean removes temporary files of processes that were killed. It must not run while a
@@ -26,7 +28,10 @@ func (s *Store) Clean() error {
 // ones.
 func (s *Store) Repair(ctx context.Context) error {
 	return s.each(ctx, "blobs", func(file string, d digest.Digest) error {
-		f, err := os.Open(file)
+		if regularfile.Check(file) != nil {
+			return os.RemoveAll(file)
+		}
+		f, err := regularfile.Open(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}

@@ -269,15 +269,10 @@ func probe() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
-	dir, err := os.MkdirTemp("", "slipway-probe-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
+	const dir = "/dev" // any existing directory but /proc; the mount is private
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
 		return fmt.Errorf("mount a tmpfs: %w", err)
 	}
-	defer func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }()
 	m := &mount{Lower: []string{dir + "/lower"}, Upper: dir + "/upper", Work: dir + "/work", Merged: dir + "/merged"}
 	for _, d := range []string{m.Lower[0], m.Upper, m.Work, m.Merged, dir + "/proc"} {
 		if err := os.Mkdir(d, 0o755); err != nil {
@@ -290,5 +285,5 @@ func probe() error {
 	if err := unix.Mount("proc", dir+"/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("mount proc: %w", err)
 	}
-	return os.Chdir("/")
+	return nil
 }
