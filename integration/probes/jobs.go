@@ -27,7 +27,7 @@ func jobs() []job {
 	unknownUser := regexp.MustCompile(`(?i)user .*(daemon|canary)|no users? |unknown user|unable to find|passwd`)
 	list := []job{
 		{name: "base", dockerfile: baseSteps()},
-		{name: "user", dockerfile: userSteps, refusal: regexp.MustCompile(`run as 1000:1000: root is the only user`)},
+		{name: "user", dockerfile: userSteps, refusal: regexp.MustCompile(`run as 1000:1000: the user namespace has no user but root`)},
 		{name: "nodes", dockerfile: "FROM probe:{column}-nodes\n" + `RUN ["/probe","image","device","image","{loop}"]` + "\n"},
 		{name: "nodes-mount", dockerfile: "FROM probe:{column}-base\n" + `RUN --mount=type=bind,from=probe:{column}-nodes,source=/nodes,target=/nodes ["/probe","image-mount","device","image","{loop}"]` + "\n"},
 		{name: "insecure", dockerfile: "FROM probe:{column}-base\n" + `RUN --security=insecure ["/probe","insecure","run"]` + "\n", refusal: regexp.MustCompile(`security.insecure`)},
