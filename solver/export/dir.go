@@ -47,10 +47,7 @@ func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tre
 	}
 	defer done()
 	temp = filepath.Base(temp)
-	t := track.Start(ctx, "copying files", 0)
-	err = writeNew(ctx, root, temp, n, s, tree.HostOptions{Written: t.Add, Refused: o.Refused})
-	t.Done()
-	if err == nil {
+	if err = o.writeNew(ctx, root, temp, n, s); err == nil {
 		err = merge(root, temp, ".")
 	}
 	if err == nil && missing != nil {
@@ -60,7 +57,7 @@ func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tre
 }
 
 // writeNew creates the directory name in root and writes the file tree n into it.
-func writeNew(ctx context.Context, root *os.Root, name string, n *tree.Node, s *tree.Store, opt tree.HostOptions) error {
+func (o Outputs) writeNew(ctx context.Context, root *os.Root, name string, n *tree.Node, s *tree.Store) error {
 	if err := root.Mkdir(name, 0o700); err != nil {
 		return err
 	}
@@ -68,7 +65,10 @@ func writeNew(ctx context.Context, root *os.Root, name string, n *tree.Node, s *
 	if err != nil {
 		return err
 	}
-	return errors.Join(tree.WriteRoot(ctx, dir, n, s, opt), dir.Close())
+	t := track.Start(ctx, "copying files", 0)
+	defer t.Done()
+	err = tree.WriteRoot(ctx, dir, n, s, tree.HostOptions{Written: t.Add, Refused: o.Refused})
+	return errors.Join(err, dir.Close())
 }
 
 // Merge moves the entries of temp, a directory inside the directory dest, to dest.
