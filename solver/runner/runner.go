@@ -1,8 +1,9 @@
-// Package runner runs the processes of a build.
+// Package runner defines how the processes of a build are run.
 //
-// A [Runner] receives a [Process] with everything it can see, mainly file trees, and
-// returns the trees that the process may have changed. The packages below contain
-// runners, which isolate processes from the host in different ways.
+// A [Runner] receives a [Process] together with everything that the process can see,
+// mainly file trees. It returns the trees that the process may have changed. The
+// packages in subdirectories implement runners, which isolate processes from the host
+// in different ways.
 package runner
 
 import (
@@ -201,8 +202,8 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("process %q did not complete successfully: exit code: %d", strings.Join(e.Args, " "), e.Code)
 }
 
-// Root returns the index of the mount at "/" in s.Mounts, or -1 if the sandbox has
-// none.
+// Root returns the index of the mount at "/" in s.Mounts, or -1 if no such mount
+// exists.
 func (s *Sandbox) Root() int {
 	for i := range s.Mounts {
 		if s.Mounts[i].Target == "/" {

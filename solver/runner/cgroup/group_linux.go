@@ -26,17 +26,17 @@ type Group struct {
 	filtered, privileged membership
 }
 
-// membership is the group to which a process belongs in one hierarchy.
+// membership identifies the control group of a process in one hierarchy.
 type membership struct {
 	h   *hierarchy
 	dir string // directory of the group
 }
 
-// Step creates the groups for a step with these limits. The argument step becomes the
+// Step creates the groups for a step with these limits. The parameter step becomes the
 // directory name of the groups. If [Set.Filter] has succeeded, processes in the groups
-// have a device filter. In a hierarchy without a controller for these limits, the step
-// shares the group of the set, unless [Options].Parent is set. If a limit is not
-// supported, the error is a [*LimitError].
+// have a device filter. In a hierarchy that can apply none of the limits, Step creates
+// no group unless [Options].Parent is set. If a limit cannot be applied, the error is a
+// [*LimitError].
 func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -142,9 +142,9 @@ func (s *Set) makeStep(h *hierarchy, step string, limits []setting) (string, err
 	return "", &LimitError{name, fmt.Errorf("make a control group: %w (run slipway as root or by systemd-run --user --scope, or leave the limit out)", first)}
 }
 
-// enable enables controllers for the version 2 groups of the set below the directory
-// base. It enables them in base and in the set's directory below base. If the set has a
-// parent, it first enables them in all groups above base.
+// enable enables controllers for the version 2 groups that the set creates below the
+// directory base: in base itself and in the set's directory below base. If
+// [Options].Parent is set, it first enables them in all groups above base.
 func (s *Set) enable(h *hierarchy, base string, controllers []string) error {
 	chain := []string{filepath.Join(base, s.name), base}
 	if s.parent != "" { // the groups above base may have been created by mkdir

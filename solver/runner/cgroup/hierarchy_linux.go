@@ -33,9 +33,10 @@ func hierarchies() ([]hierarchy, error) {
 	return parse(mounts, groups), err
 }
 
-// parse returns the hierarchies in mountInfo, the content of /proc/PID/mountinfo. To
-// find the groups of the process, it reads cgroups, the content of /proc/PID/cgroup. If
-// a hierarchy is mounted several times, the first mount counts.
+// parse returns the hierarchies in mountInfo, the content of /proc/PID/mountinfo, each
+// with the group of the process. It finds this group in cgroups, the content of
+// /proc/PID/cgroup. If a hierarchy is mounted several times, parse uses the first
+// mount.
 func parse(mountInfo, cgroups []byte) []hierarchy {
 	var list []hierarchy
 	for line := range bytes.Lines(mountInfo) {
@@ -75,9 +76,10 @@ func parseControllers(options string) []string {
 	return list
 }
 
-// find returns the directory of a process's group in a hierarchy. cgroups is the
-// content of /proc/PID/cgroup. root is the group that the mount shows at its top. If
-// the process's group is not below root, find returns "".
+// find returns the directory of a process's group in the hierarchy h. The parameter
+// cgroups is the content of /proc/PID/cgroup, and root is the group that the mount of h
+// shows at its top. If the process's group is neither root nor below root, find returns
+// "".
 func (h *hierarchy) find(root string, cgroups []byte) string {
 	for line := range bytes.Lines(cgroups) {
 		parts := strings.SplitN(strings.TrimSuffix(string(line), "\n"), ":", 3)

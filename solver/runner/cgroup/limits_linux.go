@@ -11,7 +11,8 @@ import (
 	"slipway/solver/runner"
 )
 
-// setting is a resource limit with the control files that set it.
+// setting is a resource limit together with its control files and the text to write to
+// each of them.
 type setting struct {
 	limit      string // name of the docker build flag, such as cpu-quota
 	controller string
@@ -56,8 +57,8 @@ func settings(r *runner.Resources) []setting {
 	return list
 }
 
-// bandwidth returns the setting for CPUQuota and CPUPeriod. In version 2, one file
-// contains both.
+// bandwidth returns one setting for both CPUQuota and CPUPeriod, because version 2 has
+// one control file for them (cpu.max).
 func bandwidth(r *runner.Resources) setting {
 	s := setting{limit: "cpu-period", controller: "cpu"}
 	quota, period := "max", uint64(defaultPeriod)
@@ -98,9 +99,10 @@ func (s *setting) set(h *hierarchy, dir string) error {
 	return nil
 }
 
-// reason explains why the kernel rejected v, the text written to a control file: the
-// file does not exist, or the text is invalid. err is the error from writing it. For
-// any other reason, err is returned unchanged.
+// reason explains why the kernel rejected v, the text written to a control file. The
+// parameter err is the error from the write. If err means that the file does not exist
+// or that the text is invalid, reason returns an error with a hint. Otherwise it
+// returns err unchanged.
 func (s *setting) reason(v value, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -111,8 +113,8 @@ func (s *setting) reason(v value, err error) error {
 	return err
 }
 
-// Unavailable returns a [*LimitError] with the cause err. It names the first limit that
-// is set or, if none is set, the flag --cgroup-parent.
+// Unavailable returns a [*LimitError] that wraps err. Its text starts with the name of
+// the first limit that is set or, if none is set, with cgroup-parent.
 func Unavailable(limits *runner.Resources, err error) error {
 	if list := settings(limits); len(list) > 0 {
 		return &LimitError{list[0].limit, err}

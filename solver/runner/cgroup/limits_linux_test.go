@@ -13,11 +13,11 @@ import (
 	"slipway/solver/runner"
 )
 
-// allLimits sets every resource limit.
+// allLimits contains a value for every resource limit.
 var allLimits = runner.Resources{Memory: 64 << 20, MemorySwap: 96 << 20, CPUShares: 512, CPUPeriod: 50000, CPUQuota: 25000, CPUSetCPUs: "0", CPUSetMems: "0"}
 
-// TestSettings checks, for each limit, the control files and the values to write to
-// them in version 1 and version 2.
+// TestSettings checks, for each limit, which text is written to which control files in
+// version 1 and version 2.
 func TestSettings(t *testing.T) {
 	for _, tc := range []struct {
 		r      runner.Resources
@@ -53,8 +53,8 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// controlFiles creates the directory dir with an empty file for each NAME=TEXT in want.
-// It returns a function that checks that each file contains its text.
+// controlFiles creates the directory dir with an empty file NAME for each NAME=TEXT in
+// want. It returns a function that checks that each file NAME now contains TEXT.
 func controlFiles(t *testing.T, dir string, want ...string) func() {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {

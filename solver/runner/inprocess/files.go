@@ -206,8 +206,8 @@ func (f *Files) recordAccess(at string) {
 	}
 }
 
-// ResolveWritable resolves a path that the caller is about to change. If last is set, a
-// symbolic link in the last component is followed, too. The error for a path in a
+// ResolveWritable resolves a path that the caller is about to change. If last is set,
+// it also follows a symbolic link in the last component. The error for a path in a
 // read-only mount has the text of EROFS.
 func (f *Files) ResolveWritable(name string, last bool) (string, error) {
 	at, err := f.Resolve(name, last)
@@ -223,9 +223,9 @@ func (f *Files) ResolveWritable(name string, last bool) (string, error) {
 	return at, nil
 }
 
-// Find returns the node at a path. If last is set, a symbolic link in the last
-// component is followed, too. If the path does not exist, the error is a
-// [*fs.PathError] with the operation op and [fs.ErrNotExist].
+// Find returns the node at a path. If last is set, it also follows a symbolic link in
+// the last component. If the path does not exist, the error is a [*fs.PathError] that
+// contains the parameter op as its operation and wraps [fs.ErrNotExist].
 func (f *Files) Find(op, name string, last bool) (*tree.Node, error) {
 	at, err := f.Resolve(name, last)
 	if err != nil {

@@ -41,8 +41,8 @@ func (f *Files) openDir(ctx context.Context, m *runner.Mount) (n *tree.Node, err
 	return n, err
 }
 
-// readDir returns the tree of a host directory. All its files belong to root, because
-// on the host they belong to the user of the builder.
+// readDir returns the tree of a host directory. In the tree all files belong to root.
+// On the host they belong to the user who runs the builder.
 func (f *Files) readDir(ctx context.Context, dir string) (*tree.Node, error) {
 	return tree.HostReader{Store: f.Store, Meta: func(h tree.HostFile) tree.Meta {
 		h.Meta.UID, h.Meta.GID = 0, 0

@@ -12,8 +12,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Runner implements [runner.Runner] and [runner.Opener] with a function that executes
-// processes. Safe for concurrent use if the function is.
+// Runner implements [runner.Runner] and [runner.Opener] by calling a Go function, the
+// field Exec, for each process. Safe for concurrent use if Exec is.
 type Runner struct {
 	Store *tree.Store
 	Now   func() time.Time // modification time of written files

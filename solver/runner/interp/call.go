@@ -43,9 +43,10 @@ func (c *call) run(ctx context.Context, t tool) error {
 	return nil
 }
 
-// fail handles an error for one argument. It prints an error about a path and records
-// an exit code, so that the tool can continue with the next argument. Any other error
-// is returned.
+// fail handles an error about one argument or from the whole tool. It prints an error
+// about a path and records exit code 1, so that the tool can continue with the next
+// argument. If the error is an [interp.ExitStatus], fail records that exit code. It
+// returns any other error.
 func (c *call) fail(err error) error {
 	var p *fs.PathError
 	switch {
@@ -70,7 +71,7 @@ func (c *call) usage(text string) error {
 	return interp.ExitStatus(1)
 }
 
-// parse moves flags from c.args to c.flags. The argument letters lists the supported
+// parse moves flags from c.args to c.flags. The parameter letters lists the supported
 // flags. A colon follows each flag that has a value, as in "n:c:".
 func (c *call) parse(letters string) error {
 	c.flags = map[byte]string{}
@@ -137,9 +138,9 @@ func (c *call) each(fn func(arg string) error) error {
 }
 
 // eachWritable is like each, but for tools that change the files named by their
-// arguments. It calls fn with each argument and the path of the file, which
-// ResolveWritable resolves. If last is set, a symbolic link in the last component is
-// followed, too. The files of the process are locked while fn runs.
+// arguments. It resolves each argument with ResolveWritable and calls fn with the
+// argument and the resolved path. If last is set, it also follows a symbolic link in
+// the last component. The files of the process are locked while fn runs.
 func (c *call) eachWritable(last bool, fn func(arg, at string) error) error {
 	return c.each(func(arg string) error {
 		c.Lock()

@@ -47,8 +47,8 @@ func (e *environ) Each(fn func(string, expand.Variable) bool) {
 	e.Environ.Each(fn)
 }
 
-// rootID returns the value of UID, EUID and GID for root: a read-only variable with the
-// value 0.
+// rootID returns a read-only shell variable with the value 0: the UID, EUID or GID of
+// root.
 func rootID() expand.Variable {
 	return expand.Variable{Set: true, Kind: expand.String, Str: "0", ReadOnly: true}
 }

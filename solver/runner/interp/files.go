@@ -77,7 +77,8 @@ func (f *files) read(name string) ([]byte, error) {
 	return f.Read(name)
 }
 
-// handle is an open file. Close stores the written content.
+// handle is a file that the interpreter has opened. Close stores the written content in
+// the file tree.
 type handle struct {
 	f     *files // nil for /dev/null and sourced scripts
 	name  string
@@ -87,7 +88,7 @@ type handle struct {
 }
 
 // open opens a file for the interpreter: the target of a redirection or a sourced
-// script. The flags are those of [os.OpenFile].
+// script. The parameter flag contains flags of [os.OpenFile], such as [os.O_CREATE].
 func (f *files) open(name string, flag int) (io.ReadWriteCloser, error) {
 	if name == "/dev/null" {
 		return &handle{in: bytes.NewReader(nil)}, nil

@@ -221,8 +221,8 @@ func variableLimit(prog *syntax.File) int {
 	return limit
 }
 
-// countBraces returns the number of words to which the braces of a word expand. For
-// more than maxBraces words, it may return any larger number.
+// countBraces returns the number of words to which the braces of a word expand. If the
+// number exceeds maxBraces, countBraces may return any other number above maxBraces.
 func countBraces(word *syntax.Word) int {
 	n := 1
 	for _, part := range word.Parts {

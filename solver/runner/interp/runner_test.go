@@ -57,9 +57,9 @@ func newProcess(root *tree.Node, args ...string) *runner.Process {
 	}
 }
 
-// TestScripts checks the output of scripts. In the table, want contains !CODE before
-// the last line of the output if the script fails, and is !error followed by the error
-// if the runner fails.
+// TestScripts checks the output of scripts. If a script fails, the expected output
+// (want) contains !CODE before its last line. If the runner itself fails, want is
+// !error followed by the error.
 func TestScripts(t *testing.T) {
 	r, root := newTestRunner(t)
 	for _, tc := range []struct{ script, want string }{

@@ -14,8 +14,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// tools returns the tools by name. The shell's builtins, such as echo, are not part of
-// the list.
+// tools returns the supported tools, by name. The shell's builtins, such as echo, are
+// not included.
 func tools() map[string]tool {
 	return map[string]tool{
 		"basename":  {"", basename},

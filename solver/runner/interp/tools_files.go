@@ -107,8 +107,8 @@ func (c *call) change(arg string, fn func(tree.Kind, tree.Meta) tree.Meta, recur
 	return c.Editor.Update(at, mapMeta(c.Editor.Get(at), fn))
 }
 
-// mapMeta returns a copy of a directory in which fn has been applied to the metadata of
-// all files below it.
+// mapMeta returns a copy of the directory n in which fn has changed the metadata of all
+// files below the directory.
 func mapMeta(n *tree.Node, fn func(tree.Kind, tree.Meta) tree.Meta) *tree.Node {
 	return n.MapEntries(n.Meta(), func(child *tree.Node) *tree.Node {
 		child = child.WithMeta(fn(child.Kind(), child.Meta()))

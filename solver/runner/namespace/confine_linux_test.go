@@ -36,7 +36,8 @@ func probeMain() {
 	os.Exit(0)
 }
 
-// answer returns the probe's answer to a question: a value, OK, or an error.
+// answer returns the answer of /bin/probe to a question, such as limit:nofile. The
+// answer is a value, OK, or an error.
 func answer(arg string) any {
 	call := func(n uintptr, args ...uintptr) any {
 		args = append(args, 0, 0, 0, 0, 0)
@@ -201,9 +202,10 @@ func answer(arg string) any {
 	return "unknown"
 }
 
-// probe runs /bin/probe in a new process and returns a map from each question to its
-// answer. If change is not nil, it may modify the process first. Without questions,
-// probe only installs /bin/probe in the root.
+// probe runs /bin/probe (see probeMain) in a new process, with the questions as its
+// arguments. It returns a map from each question to its answer. If change is not nil,
+// it may modify the process first. Without questions, the call only ensures that the
+// root contains /bin/probe.
 func (w *fixture) probe(t *testing.T, change func(*runner.Process), questions ...string) map[string]string {
 	t.Helper()
 	if w.root.Get("bin/probe") == nil {

@@ -67,8 +67,8 @@ func (r *Runner) copy(ctx context.Context, m *runner.Mount, dir string) error {
 // explains mark files.
 func markFile(dir string) string { return dir + ".mark" }
 
-// changeTime returns the ctime of a file: when its content or metadata last changed.
-// Unlike the modification time, a process cannot set it.
+// changeTime returns the ctime of a file, the time of the last change to its content or
+// metadata. Unlike the modification time, the ctime cannot be set by a process.
 func changeTime(info fs.FileInfo) time.Time {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -63,8 +63,8 @@ func explainExec(file string, err error) error { return explain(file, err, maxIn
 
 // explain returns the reason why executing an existing file failed with err, or err if
 // it finds no reason. If the file is a script, explain also examines its interpreter,
-// which may be a script itself. depth is the maximum number of files to examine in this
-// way.
+// which may be a script itself. The parameter depth is the maximum number of files to
+// examine, including this one.
 func explain(file string, err error, depth int) error {
 	head, ok := headOf(file)
 	if !ok || depth == 0 {
@@ -99,9 +99,10 @@ func headOf(file string) ([]byte, bool) {
 	return head[:n], true
 }
 
-// explainScript returns the reason why executing a script failed with err. line starts
-// with the first line of the script, without "#!". depth limits how many interpreters
-// are examined if the interpreter is a script itself.
+// explainScript returns the reason why executing a script failed with err. The
+// parameter line is the start of the script without "#!", and depth is the maximum
+// number of files to examine, including the script: its interpreter may be a script,
+// too.
 func explainScript(line []byte, err error, depth int) error {
 	text, _, _ := strings.Cut(string(line), "\n")
 	words := strings.Fields(text)
@@ -168,7 +169,7 @@ func loaderOf(file string) (string, error) {
 }
 
 // explainFormat returns the reason why the kernel cannot execute a file because of its
-// format (ENOEXEC). head contains the first bytes of the file.
+// format (ENOEXEC). The parameter head is the start of the file, see headOf.
 func explainFormat(head []byte) error {
 	const markUTF8 = "\xef\xbb\xbf"
 	switch text := string(head); {
@@ -191,8 +192,8 @@ func explainFormat(head []byte) error {
 }
 
 // explainMachine returns the reason why this machine cannot execute an ELF program,
-// usually that the program is for another architecture. head contains the first bytes
-// of the program.
+// usually that the program is for another architecture. The parameter head is the start
+// of the program, see headOf.
 func explainMachine(head string) error {
 	for _, m := range machines() {
 		h := string(m.header())

@@ -35,8 +35,8 @@ const (
 // endlessScript is a shell script that prints ready and then runs until it is killed.
 const endlessScript = "echo ready; while :; do :; done"
 
-// TestEndless runs an endless step in a process that other tests start and kill. On its
-// own it checks nothing.
+// TestEndless is not a test by itself. Other tests start it in a process, in which it
+// runs an endless step, and kill the process.
 func TestEndless(t *testing.T) {
 	kind := os.Getenv(endlessVar)
 	if kind == "" {
@@ -61,8 +61,8 @@ func TestEndless(t *testing.T) {
 	t.Errorf("endless step: Run returned %v, want that it does not return", err)
 }
 
-// redirectGuard starts the guard and discards all messages to it until restore is
-// called.
+// redirectGuard starts the guard and discards all messages to it until the returned
+// function restore is called.
 func (w *fixture) redirectGuard(t *testing.T) (restore func()) {
 	t.Helper()
 	if _, err := w.guard.start(t.Context()); err != nil {
@@ -95,9 +95,9 @@ func TestEndsWithBuilder(t *testing.T) {
 	})
 }
 
-// checkEndsWithBuilder checks that steps are killed with their builder. For each signal
-// and kind of step, it starts and kills a builder that runs TestEndless. The parameter
-// command returns the command that starts a builder.
+// checkEndsWithBuilder checks that steps are killed with their builder. It kills
+// builders that run TestEndless, with several signals and kinds of steps (see
+// endlessVar). The parameter command returns the command that starts a builder.
 func checkEndsWithBuilder(t *testing.T, command func() *exec.Cmd) {
 	t.Helper()
 	// Handle SIGHUP, so that the builders do too even if nohup started this test.
@@ -112,8 +112,9 @@ func checkEndsWithBuilder(t *testing.T, command func() *exec.Cmd) {
 	}
 }
 
-// checkKilled starts a builder that runs TestEndless and sends it a signal. It checks
-// that all descendants of the builder end, including the step and the guard.
+// checkKilled starts the builder cmd, which runs TestEndless with a step of the given
+// kind (see endlessVar), and sends it the signal sig. It checks that all descendants of
+// the builder end, including the step and the guard, and that no control groups remain.
 func checkKilled(t *testing.T, cmd *exec.Cmd, kind string, sig syscall.Signal) {
 	t.Helper()
 	// Descendants that lose their parent become children of this process.
@@ -209,8 +210,8 @@ func (w *fixture) startEndless(t *testing.T) runner.Running {
 	return x
 }
 
-// TestGuardKilled checks that killing the guard kills all steps, with an error that
-// names the guard, and that no other step starts.
+// TestGuardKilled checks that killing the guard kills all steps, that their errors name
+// the guard, and that no further step starts.
 func TestGuardKilled(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

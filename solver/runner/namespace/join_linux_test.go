@@ -65,10 +65,10 @@ func throughThread(thread int, host string) string {
 	return fmt.Sprintf("/proc/self/task/%d/root%s", thread, host)
 }
 
-// threadAttempts returns processes that try to reach the host directory host through
-// the root of a thread, see throughThread. Each process uses the path in another way,
-// for example as its working directory, and succeeds only if the path leads to the
-// host.
+// threadAttempts returns functions that create a process for a thread ID, by name. The
+// process tries to reach host, a directory of the host, through the root of that thread
+// (see throughThread). Each function uses the path in another way, for example as the
+// working directory. The process succeeds only if the path leads to the host.
 func (w *fixture) threadAttempts(host string) map[string]func(thread int) *runner.Process {
 	return map[string]func(int) *runner.Process{
 		"working directory": func(thread int) *runner.Process {

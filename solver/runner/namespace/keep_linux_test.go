@@ -136,9 +136,10 @@ func diffPaths(a, b *tree.Node) string {
 	return list.String()
 }
 
-// TestRootTime checks that the directory of a mount has the same modification time as
-// its new upper directory. Otherwise it would look as if a step had set the time of the
-// root.
+// TestRootTime checks that the new upper directory of a mount has the same modification
+// time as its parent directory. [Runner.readUpper] uses the parent's time as the
+// creation time. If the upper directory were older, it would look as if a step had set
+// the time of the root.
 func TestRootTime(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

@@ -188,8 +188,8 @@ func newDir(m tree.Meta, entries []tree.Entry) *tree.Node {
 }
 
 // readUpper reads upper, the upper directory of an overlay over the tree base. The
-// result contains both, and the tree that processes saw in the overlay, without the
-// paths in stubs that are unused mount points.
+// result contains base, the tree read from upper, and the tree that processes saw in
+// the overlay. The last one lacks the paths in stubs that are unused mount points.
 func (r *Runner) readUpper(ctx context.Context, base *tree.Node, upper string, stubs map[string]bool) (*upperDir, error) {
 	made, err := os.Stat(filepath.Dir(upper))
 	if err != nil {
@@ -270,19 +270,19 @@ func (o *upperReader) apply(base, upper *tree.Node, at string) *tree.Node {
 	return o.restoreTime(base, newDir(upper.Meta(), list), at)
 }
 
-// isStub reports whether a node is an unused mount point: it is empty, and its path
-// exists only because it was a mount point.
+// isStub reports whether n, the node at the path in the parameter name, is an unused
+// mount point: it is empty, and the path exists only because it was a mount point.
 func (o *upperReader) isStub(name string, n *tree.Node) bool {
 	return o.stubs[name] && (n.Kind() == tree.Dir && len(n.Entries()) == 0 || n.Kind() == tree.File && n.Blob().Size == 0)
 }
 
-// restoreTime returns the directory to use in the result: n, as it was read, or base,
-// the same directory before the step. It returns base if the two differ only in a
-// modification time that no process has set. The time of a directory changes when mount
-// points are created and removed in it. The time of the root always changes, because
-// its upper directory is new. A time before the creation of the upper directory must
-// come from a process, so restoreTime then returns n. The parameter at is the path of
-// the directory.
+// restoreTime returns either n or base as the directory to use in the result. The
+// parameter n is the directory as it was read after the step, base is the same
+// directory before the step, and at is its path. restoreTime returns base if the two
+// differ only in a modification time that no process has set. The time of a directory
+// changes when mount points are created and removed in it. The time of the root always
+// changes, because its upper directory is new. If the time in n is before the creation
+// of the upper directory, a process must have set it, so restoreTime returns n.
 func (o *upperReader) restoreTime(base, n *tree.Node, at string) *tree.Node {
 	if base != nil && base.Kind() == tree.Dir && (at == "" || hasStub(o.stubs, at)) && equalExceptTime(base, n) && !n.Meta().ModTime.Before(o.created) {
 		return base

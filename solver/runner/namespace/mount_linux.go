@@ -62,8 +62,8 @@ func (c *config) mountAll(selected func(*mount) bool) (found bool, err error) {
 	return found, nil
 }
 
-// mountRoot mounts and opens the root. It stays writable until all other mounts exist,
-// because their mount points may have to be created.
+// mountRoot mounts and opens the root. The root stays writable until all other mounts
+// exist, because their mount points may have to be created.
 func (c *config) mountRoot(m *mount) error {
 	if err := c.show(m, c.Root, c.restrictions(m)&^unix.MOUNT_ATTR_RDONLY); err != nil {
 		return err

@@ -32,9 +32,10 @@ func (w *fixture) startError(t *testing.T, p *runner.Process) string {
 	return err.Error()
 }
 
-// TestDevicesOfCaches checks which devices a process can open after creating them in a
-// cache mount, or in a file system mounted below a cache mount. The control group of
-// the process decides. If no control group filters devices, the process can open none.
+// TestDevicesOfCaches checks which devices a process can open after creating their
+// device files in a cache mount, or in a file system mounted below a cache mount. This
+// depends on the control group of the process. If no control group filters devices, the
+// process can open none.
 func TestDevicesOfCaches(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

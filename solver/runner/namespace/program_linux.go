@@ -59,8 +59,8 @@ func (p *program) Close() error {
 
 // readOnlyProgram opens this program in an overlay without an upper directory, which is
 // read-only even for root. The overlay is mounted at no path and takes no memory. The
-// kernel requires a second lower directory for it: dir, which must not be below the
-// directory of this program.
+// kernel requires a second lower directory for the overlay: the parameter dir, which
+// must not be below the directory of this program.
 func readOnlyProgram(dir string) (_ *os.File, err error) {
 	name, err := os.Readlink("/proc/self/exe")
 	if err != nil {

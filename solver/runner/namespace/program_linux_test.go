@@ -57,8 +57,8 @@ func TestOwnProgram(t *testing.T) {
 	}
 }
 
-// ownProgram returns the mode, size and ctime of this program's file. One of them
-// changes with every change of content or mode.
+// ownProgram returns the mode, size and ctime of this program's file. The kernel
+// updates the ctime whenever the content or the mode changes.
 func ownProgram(t *testing.T) [4]int64 {
 	t.Helper()
 	var st unix.Stat_t
@@ -125,9 +125,9 @@ func TestProgramFails(t *testing.T) {
 	w.program.file = nil
 }
 
-// spy counts observations of processes that run neither the shell nor /bin/probe, until
-// the end of standard input. Such a process would be an init process that is joining
-// the container.
+// spy polls /proc until the end of standard input. It returns how often it has seen a
+// process that runs neither the shell nor /bin/probe. Such a process would be an init
+// process that is joining the container.
 func spy() (count int) {
 	over := make(chan struct{})
 	go func() {

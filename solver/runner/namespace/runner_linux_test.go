@@ -169,8 +169,8 @@ func (w *fixture) process(script string) *runner.Process {
 	}
 }
 
-// run runs a process and returns its output and the root after the process has ended.
-// If the process fails, the test ends.
+// run runs a process and returns its output and the resulting root. If the process
+// fails, run ends the test.
 func (w *fixture) run(t *testing.T, p *runner.Process) (string, *tree.Node) {
 	t.Helper()
 	var out bytes.Buffer

@@ -129,11 +129,11 @@ func (c *config) checkSystemDirs() error {
 	return nil
 }
 
-// prepare mounts the source of m in the private directory. It then updates the
-// parameter to, the same mount in the runtime's spec, so that the runtime bind-mounts
-// the source from there. It also adds the flags of the mount, such as ro and nosuid, to
-// the options in the spec, because a runtime that gets only some flags clears the
-// others.
+// prepare mounts the source of m in the private directory. The parameter to is the
+// entry for m in the runtime's spec. prepare changes it so that the runtime bind-mounts
+// the source from the private directory, with the flags of the mount, such as ro and
+// nosuid. The entry lists all flags, because a runtime that gets only some flags clears
+// the others.
 func (c *config) prepare(m *mount, to *specs.Mount) error {
 	src, err := c.source(m)
 	if err != nil {
@@ -174,8 +174,8 @@ func writeJSON(file string, v any) error {
 }
 
 // makeRootDir creates the working directory and its missing parents in the root, with
-// the user of the process as their owner. It ignores directories in other mounts,
-// because the runtime mounts them later. BuildKit does the same.
+// the user of the process as their owner. It does not see directories in other mounts,
+// because the runtime creates these mounts later. BuildKit does the same.
 func (c *config) makeRootDir() error {
 	root, err := os.OpenFile(c.Root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {

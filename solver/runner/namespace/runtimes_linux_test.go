@@ -32,8 +32,8 @@ func TestRuntimes(t *testing.T) {
 }
 
 // TestKill checks that SIGKILL reaches a process that a runtime has started in a
-// container, and no other process. Without a runtime, as outside of TestRuntimes, the
-// test does nothing.
+// container, and no other process. Outside of TestRuntimes no OCI runtime is used, so
+// the test does nothing.
 func TestKill(t *testing.T) {
 	if !usesRuntime() {
 		return

@@ -130,8 +130,8 @@ func compile(profile *specs.LinuxSeccomp, abis []*arch.Info) ([]bpf.Instruction,
 	return append([]bpf.Instruction{load(archOffset)}, program...), nil
 }
 
-// These are offsets in the kernel's struct seccomp_data. It contains arguments of 64
-// bits in the byte order of the architecture.
+// These are offsets of fields in the kernel's struct seccomp_data. Each argument in the
+// struct has 64 bits in the byte order of the architecture.
 const (
 	numberOffset = 0
 	archOffset   = 4
@@ -143,8 +143,8 @@ const (
 func load(offset uint32) bpf.Instruction { return bpf.LoadAbsolute{Off: offset, Size: 4} }
 
 // spansOf returns the spans of all system calls of an ABI, by number. Calls without a
-// rule execute the instruction def. Calls that are newer than all calls with a rule
-// fail with ENOSYS, so that programs fall back to older ones.
+// rule execute the instruction in the parameter def. Calls that are newer than all
+// calls with a rule fail with ENOSYS, so that programs fall back to older ones.
 //
 // Upstream: same as runc.
 func spansOf(rules map[string][]*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) ([]span, error) {
@@ -174,8 +174,9 @@ func spansOf(rules map[string][]*specs.LinuxSyscall, abi *arch.Info, def bpf.Ins
 	return list, nil
 }
 
-// callName returns the name that seccomp profiles use for a system call, given its
-// number in an ABI. The name in abi may differ, as for newfstatat on arm64.
+// callName returns the name that seccomp profiles use for the system call with the
+// given number in an ABI. The table in the parameter abi may contain another name, such
+// as fstatat instead of newfstatat on arm64.
 func callName(abi *arch.Info, number int) string {
 	name := abi.SyscallNumbers[number]
 	if abi == arch.AARCH64 && name == "fstatat" {
@@ -184,8 +185,9 @@ func callName(abi *arch.Info, number int) string {
 	return name
 }
 
-// callCode returns the code that applies the rules for one system call. If no rule
-// matches the arguments, the code executes the instruction def.
+// callCode returns the code that applies rules, the rules for one system call. If none
+// of them matches the arguments of the call, the code executes the instruction in the
+// parameter def.
 func callCode(rules []*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) ([]bpf.Instruction, error) {
 	var code []bpf.Instruction
 	for _, rule := range rules {
@@ -207,8 +209,8 @@ func callCode(rules []*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) 
 	return append(code, def), nil
 }
 
-// condition returns code that runs body if an argument of the system call satisfies a
-// rule, and otherwise continues after body.
+// condition returns code that runs body if the system call satisfies arg, the condition
+// of a rule for one argument of the call. Otherwise the code continues after body.
 func condition(arg *specs.LinuxSeccompArg, abi *arch.Info, body []bpf.Instruction) ([]bpf.Instruction, error) {
 	low := argsOffset + 8*uint32(arg.Index)
 	high := low + 4
@@ -255,8 +257,8 @@ func bigEndian(abi *arch.Info) bool {
 }
 
 // verdict returns the BPF instruction that ends the filter with an action of the
-// seccomp profile, such as SCMP_ACT_ERRNO. errno is the error number for this action.
-// If it is nil, the number is EPERM.
+// seccomp profile, such as SCMP_ACT_ERRNO. That action uses the error number in the
+// parameter errno or, if errno is nil, EPERM.
 func verdict(action specs.LinuxSeccompAction, errno *uint) (bpf.Instruction, error) {
 	switch {
 	case action == specs.ActAllow:

@@ -30,8 +30,8 @@ func defaultProfile(t *testing.T) *specs.LinuxSeccomp {
 	return profile
 }
 
-// verdictOf returns how a filter handles a system call: allow, kill, or the name of the
-// error.
+// verdictOf runs a filter for a system call and returns its decision: allow, kill, or
+// the name of the error, such as EPERM.
 func verdictOf(t *testing.T, vm *bpf.VM, id arch.AuditArch, number uint32, args ...uint64) string {
 	t.Helper()
 	// The kernel's struct seccomp_data, with each word in network byte order.
@@ -173,9 +173,9 @@ func checkABI(t *testing.T, vm *bpf.VM, abi *arch.Info) {
 	}
 }
 
-// TestProfileLarger checks operators and argument values that Docker's profile does not
-// contain: all 64 bits count, and an unsupported operator, action or architecture is an
-// error.
+// TestProfileLarger compiles profiles with operators and argument values that Docker's
+// profile does not contain. It checks that rules compare all 64 bits of an argument,
+// and that an unsupported operator, action or architecture is an error.
 func TestProfileLarger(t *testing.T) {
 	profile := func(op specs.LinuxSeccompOperator, action specs.LinuxSeccompAction) *specs.LinuxSeccomp {
 		rule := specs.LinuxSyscall{Names: []string{"close"}, Action: action, Args: []specs.LinuxSeccompArg{
@@ -217,7 +217,7 @@ func TestProfileLarger(t *testing.T) {
 }
 
 // program32 returns the machine code of a 386 program that makes a system call and
-// exits with its error number.
+// exits with the error number of the call.
 func program32(number int, args ...uint32) []byte {
 	code := []byte{0xb8} // mov eax, number
 	code = binary.LittleEndian.AppendUint32(code, uint32(number))
@@ -266,7 +266,7 @@ func elfFile(class int, code []byte) []byte {
 }
 
 // programX32 returns the machine code of an x86-64 program that makes an x32 system
-// call with the arguments 0 and 0, and exits with its error number.
+// call with the arguments 0 and 0, and exits with the error number of the call.
 func programX32(number int) []byte {
 	code := binary.LittleEndian.AppendUint32([]byte{0xb8}, uint32(number|arch.X32.SeccompMask)) // mov eax, number
 	return append(code, 0x31, 0xff, 0x31, 0xf6, 0x0f, 0x05,                                     // xor edi, edi; xor esi, esi; syscall

@@ -110,9 +110,9 @@ func rerunAtTerminal(t *testing.T, master *os.File) {
 	}
 }
 
-// probeJoined runs /bin/probe in a process that joins a container, and returns a map
-// from each question to its answer. If change is not nil, it may modify the process
-// first.
+// probeJoined runs /bin/probe (see probeMain) in a process that joins a container, with
+// the questions as its arguments. It returns a map from each question to its answer. If
+// change is not nil, it may modify the process first.
 func (w *fixture) probeJoined(t *testing.T, change func(*runner.Process), questions ...string) map[string]string {
 	t.Helper()
 	w.probe(t, nil) // installs the program

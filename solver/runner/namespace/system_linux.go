@@ -75,9 +75,9 @@ func (c *config) mountSystem(s *systemMount) error {
 	return nil
 }
 
-// failure returns the error for the system mount s, which failed with err. It adds the
-// path of the mount. For ENOTDIR it says that the image contains a link or a file in
-// place of the directory.
+// failure adds the path of the system mount s to err, the error from creating the
+// mount. If err is ENOTDIR, the result instead reports that the mount requires an
+// ordinary directory, and advises to replace the link or file in the image.
 func (s *systemMount) failure(err error) error {
 	if errors.Is(err, unix.ENOTDIR) {
 		return fmt.Errorf("mount /%s: filesystem %q must be mounted on ordinary directory (replace the link or file in the image)", s.name, s.kind)

@@ -43,7 +43,8 @@ type Mount struct {
 	Size   int64 // of a tmpfs in bytes; 0 is no limit
 }
 
-// Process configures a process of a container.
+// Process configures a process of a container: its command, environment, working
+// directory, user, limits and privileges.
 type Process struct {
 	Args, Env []string
 	Dir       string

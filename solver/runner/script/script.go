@@ -37,8 +37,8 @@ type Step struct {
 	Err    error // error of a process that cannot be started; Run returns it unchanged
 }
 
-// Runner implements [runner.Runner] and [runner.Opener] with the steps of a test. Safe
-// for concurrent use.
+// Runner is a fake [runner.Runner] and [runner.Opener] that performs the steps of a
+// test instead of executing programs. Safe for concurrent use.
 type Runner struct {
 	inprocess.Runner
 	steps []Step
@@ -207,8 +207,9 @@ func command(p *runner.Process) string {
 	return strings.Join(p.Args, " ")
 }
 
-// findStep returns the first step that matches a command and has not reached its limit
-// of matches. It counts the match and records the command.
+// findStep returns the first step that matches a command and has not reached its limit,
+// [Step].Times. It counts the match and records the command. If it finds no step, the
+// error lists all steps.
 func (r *Runner) findStep(command string) (*Step, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
