@@ -77,8 +77,8 @@ func (c *Container) Process(ctx context.Context, op *pb.ExecOp) (*runner.Process
 // Start starts the process p in the container. It does not wait for the process to end.
 func (c *Container) Start(p *runner.Process) (runner.Running, error) { return c.c.Start(p) }
 
-// Tree returns the current files of a mount. mount is an index into the mounts of the
-// operation that [Job.OpenContainer] was called with.
+// Tree returns the current files of a mount. The parameter mount is an index into the
+// mounts of the operation that [Job.OpenContainer] was called with.
 func (c *Container) Tree(mount int) (*tree.Node, error) {
 	mounts := c.x.op.Mounts
 	if mount < 0 || mount >= len(mounts) {

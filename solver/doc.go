@@ -1,13 +1,13 @@
 // Package solver executes LLB definitions in this process, without a daemon. It is a
-// reference implementation: exact and readable first, and fast because file trees are
-// Merkle trees.
+// reference implementation: exact behaviour and readable code come first. It is fast
+// nevertheless, because file trees are Merkle trees.
 //
 // [Load] validates a definition and returns its [Graph]. A [Job] evaluates each vertex
 // once, and independent vertices concurrently. Each output of a vertex is a snapshot: a
 // file tree and its layers. An [Op] returns a cache map, which lists what its outputs
-// depend on: the operation, and for each input either its identity or the content of the
-// files that the operation reads. The cache map and the inputs yield a [Key]. The [Cache]
-// stores the outputs by the digest of this key.
+// depend on: the operation, and for each input either a digest that identifies it or the
+// content of the files that the operation reads. The cache map and the inputs yield a
+// [Key]. The [Cache] stores the outputs by the digest of this key.
 //
 // The files, from top to bottom: job.go creates a task for each vertex. task.go evaluates
 // a task, with lookup.go for its cache keys and remote_import.go for imported caches.

@@ -8,7 +8,7 @@ import (
 	"slipway/solver/track"
 )
 
-// Event reports a change of a vertex: its state, its progress or its output.
+// Event reports that a vertex has changed its state, made progress or written output.
 type Event struct {
 	Vertex *Vertex
 	Kind   EventKind
@@ -42,14 +42,15 @@ type events struct {
 	now  func() time.Time
 }
 
-// emit sets the time of an event and sends it.
+// emit sets the time of the event e and sends it to [Options.Events].
 func (s *events) emit(e Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.emitLocked(e)
 }
 
-// emitLocked sets the time of an event and sends it. The caller must hold s.mu.
+// emitLocked sets the time of the event e and sends it to [Options.Events]. The caller must
+// hold s.mu.
 func (s *events) emitLocked(e Event) {
 	if s.send == nil {
 		return
@@ -90,9 +91,9 @@ func (p *progress) end(kind EventKind, err error) {
 	p.events.emitLocked(Event{Vertex: p.vertex, Kind: kind, Err: err})
 }
 
-// skip sends the event Cached for a vertex that was not evaluated because its dependents
-// are cache hits. Before that, it does the same for the inputs of the vertex. If the
-// vertex already has an event, skip does nothing.
+// skip sends the event Cached for the vertex and, before that, for its transitive inputs.
+// It is called for vertices that were not evaluated because their dependents are cache
+// hits. If a vertex already has an event, skip does nothing for this vertex and its inputs.
 func (p *progress) skip() {
 	p.events.mu.Lock()
 	defer p.events.mu.Unlock()

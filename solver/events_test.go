@@ -95,8 +95,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// trackedOp wraps an operation. Its CacheMap and Run report progress with [track.Start]
-// before they call the methods of the wrapped operation.
+// trackedOp wraps an operation. Its methods CacheMap and Run report progress with
+// [track.Start] before they call the same methods of the wrapped operation.
 type trackedOp struct{ Op }
 
 func (o trackedOp) CacheMap(ctx context.Context) (*CacheMap, error) {
@@ -119,8 +119,8 @@ func (o trackedOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapsho
 	return o.Op.Run(ctx, in)
 }
 
-// TestTrack checks that the progress that an operation reports is sent as events of its
-// vertex.
+// TestTrack checks that a job sends events for the progress that an operation reports with
+// package track.
 func TestTrack(t *testing.T) {
 	g := newTestbed(t)
 	g.define("a = +1")

@@ -37,14 +37,13 @@ func from(id string) *pb.Op {
 	return &pb.Op{Op: &pb.Op_Source{Source: &pb.SourceOp{Identifier: id}}}
 }
 
-// result returns the operation at the end of a definition, which makes the output of
-// another operation the result of the definition. The parameter input is the digest of
-// the other operation.
+// result returns the last operation of a definition. It specifies the result of the
+// definition: the output of the operation with the digest given by the parameter input.
 func result(input string) *pb.Op { return &pb.Op{Inputs: []*pb.Input{{Digest: input}}} }
 
-// file returns a file operation with the given actions. The parameter input is the
-// index, in the definition, of the operation whose output is the input of the file
-// operation. If it is -1, the file operation has no input.
+// file returns a file operation with the given actions. Its input is the output of an
+// earlier operation of the definition. The parameter input is the index of this earlier
+// operation, or -1 for a file operation without an input.
 func file(input int64, actions ...*pb.FileAction) *pb.Op {
 	op := &pb.Op{Op: &pb.Op_File{File: &pb.FileOp{Actions: actions}}}
 	if input >= 0 {

@@ -91,7 +91,8 @@ func (emptySource) Fetch(context.Context) (*snapshot.Snapshot, error) {
 	return snapshot.New(tree.Empty(), nil), nil
 }
 
-// noopRunner is a runner that runs nothing and returns each mount unchanged.
+// noopRunner is a fake runner. It runs no process and returns the files of each mount
+// unchanged.
 type noopRunner struct{}
 
 func (noopRunner) Run(_ context.Context, p *runner.Process) ([]*tree.Node, error) {
@@ -215,8 +216,8 @@ func TestCancelledBuild(t *testing.T) {
 	t.Errorf("%d goroutines after the build, want at most %d", runtime.NumGoroutine(), before)
 }
 
-// blockingRunner is a runner whose process runs until ctx ends. It closes the channel
-// running when the process starts.
+// blockingRunner is a fake runner. Its method Run closes the channel running and then waits
+// until ctx ends.
 type blockingRunner struct{ running chan struct{} }
 
 func (h blockingRunner) Run(ctx context.Context, _ *runner.Process) ([]*tree.Node, error) {

@@ -82,8 +82,9 @@ func (j *Job) task(v *Vertex, inputs []*Result) *task {
 	return t
 }
 
-// Key returns the cache key of a vertex. cached reports whether a cache has the outputs of
-// the vertex, and ok whether the job has computed the key. Key never evaluates the vertex.
+// Key returns the cache key of a vertex. The result cached reports whether a cache has the
+// outputs of the vertex, and ok reports whether the job has computed the key. Key never
+// evaluates the vertex.
 func (j *Job) Key(v *Vertex) (key Key, cached, ok bool) {
 	j.mu.Lock()
 	t := j.byVertex[v]
@@ -111,9 +112,9 @@ func (j *Job) Finish(g *Graph) {
 	}
 }
 
-// nest returns the result of g, the definition that the build operation v evaluates. It
-// returns an error if g contains v, directly or in a nested build operation, because the
-// evaluation of g would then wait for v forever. Such cycles can exist: the digest of v
+// nest returns the result of g, the definition that the build operation v evaluates. If g
+// contains v, directly or in a nested build operation, nest returns an error: the
+// evaluation of g would wait for v forever. Such cycles can exist, because the digest of v
 // does not cover the file that contains the definition.
 func (j *Job) nest(v *Vertex, g *Graph) (*Result, error) {
 	var builds []digest.Digest
@@ -132,9 +133,9 @@ func (j *Job) nest(v *Vertex, g *Graph) (*Result, error) {
 	return r, nil
 }
 
-// dependsOn reports whether the build operation target is in builds, or is nested at any
-// depth in the definition of an operation in builds. visited contains the operations that
-// were already searched.
+// dependsOn reports whether builds contains the build operation target, or another build
+// operation whose definition contains target at any depth. The parameter visited contains
+// the operations that were already searched.
 func (j *Job) dependsOn(builds []digest.Digest, target digest.Digest, visited map[digest.Digest]bool) bool {
 	return slices.ContainsFunc(builds, func(d digest.Digest) bool {
 		if d == target {

@@ -9,7 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Key is a cache key: it covers everything that the outputs of an operation depend on. If
+// Key is the cache key of an operation. It covers everything that the outputs depend on: if
 // two operations have equal keys, the outputs of one can be used for the other.
 type Key struct{ Parts []Part }
 
@@ -40,9 +40,9 @@ func (k Key) Digest() digest.Digest {
 	return digest.NewDigest(digest.SHA256, h)
 }
 
-// identityOf returns the identity of outs, the outputs of an operation that ran without
-// using the cache. Because the cache may contain other outputs for the same key, the
-// identity covers the key and the files of the outputs.
+// identityOf returns a digest that identifies outs, the outputs of an operation that ran
+// without using the cache. Because the cache may contain other outputs for the same key,
+// this digest covers the key and the files of the outputs.
 func (k Key) identityOf(outs []*snapshot.Snapshot) digest.Digest {
 	of := Key{Parts: []Part{{Name: "key", Digest: k.Digest()}}}
 	for _, s := range outs {

@@ -114,10 +114,10 @@ func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 	return l, nil
 }
 
-// findByDefinition searches the local cache for outputs under the definition key, which
-// needs no content of inputs. If only imported caches have the outputs, the lookup contains
-// no outputs, only the key under which they will be stored. If no cache has the outputs, it
-// returns the zero lookup.
+// findByDefinition searches the caches for outputs under the definition key, which can be
+// computed without the content of inputs. If only imported caches have the outputs, the
+// returned lookup contains no outputs, but the key under which they will be stored in the
+// local cache. If no cache has the outputs, it returns the zero lookup.
 func (t *task) findByDefinition(ctx context.Context) (lookup, error) {
 	m, err := t.describe(ctx)
 	if err != nil || t.mustRun(m) {
@@ -140,9 +140,9 @@ func (t *task) findByDefinition(ctx context.Context) (lookup, error) {
 	return l, nil
 }
 
-// definition returns the definition key, a cache key that contains the identity of every
-// input and never its content. If the identity of an input is unknown until the input is
-// evaluated, it returns errUnknown.
+// definition returns the definition key: a cache key that contains the identity of every
+// input, as returned by definitionID, and never its content. If an identity is unknown
+// until the input is evaluated, definition returns errUnknown.
 func (t *task) definition(ctx context.Context) (Key, error) {
 	return t.definitionKey.get(ctx, t.work, func(ctx context.Context) (Key, error) {
 		m, err := t.describe(ctx)
@@ -156,9 +156,9 @@ func (t *task) definition(ctx context.Context) (Key, error) {
 	})
 }
 
-// definitionID returns the identity of the outputs for use in the definition keys of
-// dependents. If the operation ignores the cache, the identity covers the outputs of
-// this build, so definitionID returns errUnknown until the operation has run.
+// definitionID returns a digest that identifies the outputs in the definition keys of
+// dependents. If the operation ignores the cache, this digest covers the outputs of this
+// build, so definitionID returns errUnknown until the operation has run.
 func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
 	m, err := t.describe(ctx)
 	if err != nil {
@@ -178,8 +178,9 @@ func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
 	return key.Digest(), err
 }
 
-// identityParts returns the parts of a cache key for input i: one part for id, the
-// identity of the input, and one for the paths that the operation reads from the input.
+// identityParts returns the parts of a cache key for the input with index i: one part for
+// id, the digest that identifies the input, and one for the paths that the operation reads
+// from the input.
 func (m *CacheMap) identityParts(i int, id digest.Digest) []Part {
 	d := m.Deps[i]
 	parts := []Part{{Name: d.Name, Digest: id, Input: i}}
@@ -207,10 +208,10 @@ func (t *task) peekParts(ctx context.Context, m *CacheMap, i int) ([]Part, error
 	return m.Deps[i].Content(ctx, s)
 }
 
-// parts returns the parts of the cache key for input i. If they cover the content of
-// the input, it evaluates the input. Otherwise, it starts to evaluate the input in the
-// background, but only if no cache has the outputs of the input. In this case, a cache
-// hit for the vertex itself is unlikely, so the input will probably be needed.
+// parts returns the parts of the cache key for the input with index i. If they cover the
+// content of the input, it evaluates the input. Otherwise, if no cache has the outputs of
+// the input, it starts to evaluate the input in the background. In this case, a cache hit
+// for the vertex itself is unlikely, so the input will probably be needed.
 func (t *task) parts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
 	in := t.in[i]
 	if m.Deps[i].Content == nil {
@@ -234,8 +235,8 @@ func (t *task) parts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
 	return parts, err
 }
 
-// peekID returns the identity of the outputs, and reports whether it is known without
-// running any operation.
+// peekID returns the digest that [task.id] returns, and reports whether this digest is
+// known without running any operation.
 func (t *task) peekID(ctx context.Context) (digest.Digest, bool) {
 	if c, ok := t.outs.peek(); ok {
 		return c.ID, true

@@ -18,10 +18,10 @@ type opEnv struct {
 	v *Vertex
 }
 
-// cacheMap returns the cache map of the vertex. The function content returns the parts of
-// the cache key that cover the files read from an input. The scheduler calls it only for
-// inputs whose other files cannot affect the outputs. If content is nil, the cache key
-// covers every input by its identity.
+// cacheMap returns the cache map of the vertex. For inputs whose other files cannot affect
+// the outputs, the cache key covers the files read from the input: the function content
+// returns the parts of the key for these files. For all other inputs, or if content is nil,
+// the key covers the cache key of the input.
 func (e opEnv) cacheMap(content func(input int, in *snapshot.Snapshot) ([]Part, error)) (*CacheMap, error) {
 	exported, err := cachemap.Of(e.v.Op)
 	if err != nil {

@@ -38,8 +38,8 @@ func (e *InputError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *InputError) Unwrap() error { return e.Err }
 
-// failed returns err as an [ExecError] with the file systems of the mounts before and
-// after the failure.
+// failed returns err as an [ExecError]. The ExecError contains the file system of each
+// mount before and after the failure.
 func (x *execRun) failed(err error) error {
 	e := &ExecError{Err: err, Inputs: make([]*snapshot.Snapshot, len(x.op.Mounts)), Mounts: make([]*snapshot.Snapshot, len(x.op.Mounts))}
 	for i, m := range x.op.Mounts {

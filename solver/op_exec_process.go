@@ -42,8 +42,8 @@ func (o *execOp) checkPermissions() error {
 	return nil
 }
 
-// unixPath is the value of PATH if the environment of a step lacks it. BuildKit uses the
-// same value.
+// unixPath is the default value of PATH for steps whose environment does not set it.
+// BuildKit uses the same value.
 const unixPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // process returns the process of the operation, without mounts, secrets and output.

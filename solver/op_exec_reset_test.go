@@ -7,8 +7,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// resets implements the method Reset of [Mounts], which discards cache mounts. It only
-// records the ids of the cache mounts to discard.
+// resets is a fake [Mounts]. Its method Reset discards no cache mounts and only records the
+// ids that it is called with.
 type resets struct {
 	Mounts
 	ids []string

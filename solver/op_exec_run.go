@@ -84,8 +84,8 @@ func (x *execRun) secret(ctx context.Context, id string, optional bool) ([]byte,
 	return data, nil
 }
 
-// mounts adds the mounts of the operation to the process. It sorts them so that a mount
-// at /a comes before a mount at /a/b.
+// mounts adds the mounts of the operation to the process. It sorts them by target, so that
+// a mount at /a comes before a mount at /a/b.
 func (x *execRun) mounts(ctx context.Context) error {
 	if err := x.lockCaches(ctx); err != nil {
 		return err
@@ -205,8 +205,8 @@ func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) (err error) {
 	return err
 }
 
-// agent configures the mount out as a socket that gives access to the SSH agent s. It
-// returns false if the agent is optional and does not exist.
+// agent configures out, a mount for the runner, as a socket that gives access to the SSH
+// agent s. It returns false if the agent is optional and does not exist.
 func (x *execRun) agent(ctx context.Context, out *runner.Mount, s *pb.SSHOpt) (bool, error) {
 	var socket string
 	var ok bool

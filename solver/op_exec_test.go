@@ -23,8 +23,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// recorder is a runner that records the process of the last call of Run instead of
-// running it.
+// recorder is a fake runner that runs no process. It records the process passed to the last
+// call of Run.
 type recorder struct{ last *runner.Process }
 
 func (r *recorder) Run(_ context.Context, p *runner.Process) ([]*tree.Node, error) {
@@ -38,8 +38,7 @@ func (r *recorder) Run(_ context.Context, p *runner.Process) ([]*tree.Node, erro
 	return out, nil
 }
 
-// oneSecret implements the method Secret of [Mounts] for a build with a single secret,
-// whose id is "known".
+// oneSecret is a fake [Mounts] with a single secret, whose id is "known".
 type oneSecret struct{ Mounts }
 
 func (oneSecret) Secret(_ context.Context, id string) ([]byte, bool, error) {
@@ -87,16 +86,16 @@ func TestProcessLimits(t *testing.T) {
 	}
 }
 
-// cacheNames implements the method CacheName of [Mounts]. The name consists of the id
-// of the cache mount and the identity of the snapshot that its directory starts from.
+// cacheNames is a fake [Mounts] that only names cache mounts. A name consists of the id of
+// the cache mount and the ID of the snapshot with the initial files.
 type cacheNames struct{ Mounts }
 
 func (cacheNames) CacheName(id string, from *snapshot.Snapshot) string {
 	return id + " " + string(from.ID())
 }
 
-// oneCache implements the method Cache of [Mounts]. For every id, it returns the
-// directory dir. It records the snapshot passed to the last call.
+// oneCache is a fake [Mounts] that returns the directory dir for every cache mount. The
+// field from is the snapshot with the initial files that was passed to the last call.
 type oneCache struct {
 	cacheNames
 	dir  string
@@ -108,9 +107,9 @@ func (c *oneCache) Cache(_ context.Context, _ string, _ pb.CacheSharingOpt, from
 	return c.dir, func() {}, nil
 }
 
-// TestCacheMountSource checks a cache mount with the options from and source. Its
-// directory must start as a copy of the whole snapshot, although only the source path is
-// mounted.
+// TestCacheMountSource checks a cache mount with the options from and source (RUN
+// --mount=type=cache,from=X,source=PATH). Its directory must start as a copy of the whole
+// snapshot, although only the source path is mounted.
 func TestCacheMountSource(t *testing.T) {
 	c := &oneCache{dir: "/cache"}
 	p, err := runExec(t, c, &pb.ExecOp{
@@ -130,8 +129,8 @@ func TestCacheMountSource(t *testing.T) {
 	}
 }
 
-// newCaches implements the method Cache of [Mounts]. Call number n returns the
-// directory "/cache<n>".
+// newCaches is a fake [Mounts] that returns a new directory for each call of Cache:
+// "/cache1", "/cache2" and so on.
 type newCaches struct {
 	cacheNames
 	calls []string // per call, the id and whether the cache starts empty
@@ -142,7 +141,7 @@ func (c *newCaches) Cache(_ context.Context, id string, _ pb.CacheSharingOpt, fr
 	return fmt.Sprint("/cache", len(c.calls)), func() {}, nil
 }
 
-// TestCacheTwice checks that a process that mounts one cache mount twice requests its
+// TestCacheTwice checks that a process with two mounts of the same cache requests its
 // directory only once. A second request for a locked cache mount would wait forever.
 func TestCacheTwice(t *testing.T) {
 	cache := func(dest, id string, input int64, sharing pb.CacheSharingOpt) *pb.Mount {
@@ -296,8 +295,9 @@ func TestMountsOfOneTarget(t *testing.T) {
 	}
 }
 
-// dirRunner is a runner that runs no process. Instead, its method Run calls the
-// function before, and then creates a directory with the given name.
+// dirRunner is a fake runner that runs no process. It first calls the function stored in
+// the field before. Then it returns a file system that contains only a directory called
+// name.
 type dirRunner struct {
 	name   string
 	before func()
@@ -343,8 +343,8 @@ func TestSameStepConcurrently(t *testing.T) {
 	}
 }
 
-// oneAgent implements the method Agent of [Mounts]. Every id refers to the same SSH agent,
-// whose socket has the path stored in the field socket.
+// oneAgent is a fake [Mounts] with a single SSH agent, to which every id refers. The field
+// socket is the path of the agent's socket.
 type oneAgent struct {
 	Mounts
 	socket string

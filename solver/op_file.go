@@ -108,9 +108,9 @@ func (o *fileOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	return outs, nil
 }
 
-// failed returns the error of an action as an [ExecError]. For debuggers, the ExecError
-// contains the file system that the action should have changed. outcomes are the results of
-// the actions before the failed one.
+// failed returns err as an [ExecError] if it is the error of an action. For debuggers, the
+// ExecError contains the file system that the action should have changed. The parameter
+// outcomes contains the results of the actions before the failed one.
 func (o *fileOp) failed(in []*snapshot.Snapshot, outcomes []fileop.Outcome, err error) error {
 	var of *fileop.ActionError
 	if !errors.As(err, &of) {

@@ -17,8 +17,8 @@ type sourceOp struct {
 	source Source // set by CacheMap
 }
 
-// CacheMap implements [Op]. It resolves the source, such as the tag of an image, because
-// the cache key is the digest of the content.
+// CacheMap implements [Op]. It resolves the source, for example the tag of an image to a
+// digest, because the cache key must cover the content.
 func (o *sourceOp) CacheMap(ctx context.Context) (*CacheMap, error) {
 	var err error
 	if o.source, err = o.opt.Sources.Open(ctx, o.op, o.v.Op.Platform); err != nil {

@@ -36,9 +36,9 @@ func files(t *testing.T, store *tree.Store, content map[string]string) *snapshot
 	return snapshot.New(e.Tree(), nil)
 }
 
-// keyOf returns the digest of the cache key of an operation with the given inputs. The
-// identity of each input is derived from its index, so that only the content of an input
-// affects the key.
+// keyOf returns the digest of the cache key of an operation with the given inputs. In place
+// of the cache key of an input, it uses a digest of the input's index, so that only the
+// content of the inputs can affect the result.
 func keyOf(t *testing.T, op *pb.Op, inputs []*snapshot.Snapshot) digest.Digest {
 	t.Helper()
 	for range inputs {
@@ -150,8 +150,8 @@ func mountOp(mounts ...*pb.Mount) *pb.Op {
 }
 
 // TestMountKey checks how mounts affect the cache key of a process. If all mounts of an
-// input are read-only, the key covers only the content of the selected files. If one
-// mount is writable, the key covers the identity of the input, because later steps see
+// input are read-only, the key covers only the content of the selected files. If one mount
+// is writable, the key covers the cache key of the input instead, because later steps see
 // the other files of the input.
 func TestMountKey(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())

@@ -6,9 +6,9 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// waiter marks operations whose Run waits for other vertices. They run without a slot of
-// the scheduler, because each vertex that they wait for needs a slot: with few slots, the
-// build could deadlock.
+// waiter is implemented by operations whose method Run waits for other vertices. They run
+// without a slot of the scheduler. Otherwise, they could occupy all slots while the other
+// vertices wait for one: a deadlock.
 type waiter interface{ waitsForVertices() }
 
 // newOp returns the [Op] that implements the operation of the vertex v. It panics if the

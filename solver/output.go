@@ -62,8 +62,8 @@ func (o *output) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// allowance returns total, the number of bytes of the stream that may be sent up to now,
-// and limit, the text of the limit that applies, such as "200KiB/s".
+// allowance returns total, the number of bytes of the stream that may have been sent by
+// now, and limit, a description of the limit that applies, such as "200KiB/s".
 func (o *output) allowance() (total int64, limit string) {
 	const unlimited = 1<<63 - 1
 	total = unlimited
@@ -77,8 +77,9 @@ func (o *output) allowance() (total int64, limit string) {
 	return total, limit
 }
 
-// appendTail appends data to o.tail, the last bytes of the stream. The buffer is twice as
-// large as outputTail, so that most calls need not move the earlier bytes.
+// appendTail appends data to the buffer o.tail, which holds the last bytes of the stream.
+// The capacity of the buffer is twice outputTail, so that most calls need not move earlier
+// bytes.
 func (o *output) appendTail(data []byte) {
 	if o.tail == nil {
 		o.tail = make([]byte, 0, 2*outputTail)

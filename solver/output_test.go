@@ -14,8 +14,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// printer is a runner that calls the function print for each process. The function may
-// write to the output of the process.
+// printer is a fake runner. Instead of running a process, it calls the function print,
+// which may write to the output of the process.
 type printer struct {
 	recorder
 	print func(p *runner.Process) error

@@ -94,9 +94,9 @@ func (t *task) links(ctx context.Context, entry cachemap.Input, i int, full bool
 	return append(links, Link{Records: t.opt.Imports.Find(cachemap.Output(d, cachemap.Content), nil)}), nil
 }
 
-// content returns BuildKit's content digest of the files that input.Content selects from
-// result, which is an input of the vertex. If the result has not been evaluated, content
-// returns errUnknown.
+// content returns BuildKit's content digest of the files that the selectors in
+// input.Content select from result, an input of the vertex. If the result has not been
+// evaluated, content returns errUnknown.
 func (t *task) content(ctx context.Context, input cachemap.Input, result *Result) (digest.Digest, error) {
 	s, err := result.peek(ctx)
 	if err != nil {

@@ -144,7 +144,7 @@ func (s *script) withEvent(kind EventKind) []string {
 }
 
 // equal fails the test unless got contains exactly the words of want, in any order. The
-// parameter what describes got in the error message.
+// parameter what names the compared words in the error message.
 func (s *script) equal(what string, got []string, want string) {
 	s.g.t.Helper()
 	sorted := slices.Sorted(slices.Values(got))
@@ -319,10 +319,10 @@ func TestCallerCanceled(t *testing.T) {
 	}
 }
 
-// blockingOp is the operation of a test vertex. Its method Run sends to the channel
-// arrived and then blocks until it receives from the channel end. Only the vertex "sum"
-// does not block. All operations of a test share the counters running and peak, which
-// measure how many of them run at once.
+// blockingOp is the operation of a test vertex. Its method Run sends to the channel arrived
+// and then blocks until it receives from the channel end. For the vertex "sum", it does not
+// block. The counter running is the number of operations that run now, and peak is its
+// maximum. All operations of a test share both counters.
 type blockingOp struct {
 	*testOp
 	running      *atomic.Int32
@@ -387,8 +387,8 @@ func TestParallel(t *testing.T) {
 	}
 }
 
-// TestSnapshotID checks that the ID of a snapshot equals the key of the [Result] that
-// the snapshot belongs to. It checks the result of a build and an input of this result.
+// TestSnapshotID checks that Snapshot.ID and Result.Key return the same digest, both for
+// the result of a build and for the input of this result.
 func TestSnapshotID(t *testing.T) {
 	g := newTestbed(t)
 	g.define("a = two +1")

@@ -105,10 +105,10 @@ func (p *randomBuilds) changeAndBuild() {
 	p.build(target, nil, true)
 }
 
-// pinned returns the vertices whose definitions must not change: the vertices with the
-// flag random, and their transitive inputs. Such a vertex has another value after each
-// run, and testbed.want knows only the last value. If its definition changed back, or
-// if results were deleted or imported, a build could get an earlier value.
+// pinned returns the vertices whose definitions must not change: the vertices with the flag
+// random, and their transitive inputs. A vertex with this flag has another value after each
+// run, and testbed.want knows only the last value. If a definition changed back, or if
+// results were deleted or imported, a build could use an earlier value.
 func (p *randomBuilds) pinned() map[string]bool {
 	pinned := map[string]bool{}
 	for name, y := range p.g.vertices {

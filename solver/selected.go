@@ -9,10 +9,10 @@ import (
 	"slipway/solver/tree"
 )
 
-// Selected returns the files that one part of a cache key covers, such as the files
-// that a COPY selects, by their paths. The parameter p is this part, and op is the
-// operation that has the cache key. If the store s no longer contains the file tree of
-// these files, Selected returns an error.
+// Selected returns the files that p, one part of a cache key, covers, such as the files
+// that a COPY selects. The keys of the map are the paths of the files. The parameter op is
+// the operation that has the cache key. If the store s no longer contains the files,
+// Selected returns an error.
 func Selected(s *tree.Store, op *pb.Op, p Part) (map[string]*tree.Node, error) {
 	n, err := s.Load(p.Tree)
 	if err != nil {

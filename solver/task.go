@@ -66,8 +66,8 @@ func (t *task) located(err error) error {
 	return err
 }
 
-// describe returns the cache map of the operation. For a source, this includes resolving
-// it, for example looking up the digest of an image.
+// describe returns the cache map of the operation. For a source operation, it also resolves
+// the source, for example the tag of an image to a digest.
 func (t *task) describe(ctx context.Context) (*CacheMap, error) {
 	return t.cacheMap.get(ctx, t.work, func(ctx context.Context) (*CacheMap, error) {
 		isSource := t.v.Op.GetSource() != nil
@@ -83,10 +83,10 @@ func (t *task) describe(ctx context.Context) (*CacheMap, error) {
 	})
 }
 
-// mustRun reports whether the operation runs even if the cache has its outputs. It runs
-// if the vertex ignores the cache, or if the cache key contains the identity of an input
-// that ignores the cache. An input that is a source does not count, because its identity
-// covers its content.
+// mustRun reports whether the operation runs even if the cache has its outputs. This is
+// true if the vertex ignores the cache, or if the cache key depends on the outputs of an
+// input that ignores the cache, and not only on the content of selected files. Inputs that
+// are sources do not count, because the cache key of a source covers its content.
 func (t *task) mustRun(m *CacheMap) bool {
 	if t.v.Meta.IgnoreCache {
 		return true
@@ -99,10 +99,10 @@ func (t *task) mustRun(m *CacheMap) bool {
 	return false
 }
 
-// id returns the identity of the outputs, which is part of the cache keys of dependents. If
-// the operation runs without using the cache, the identity covers the outputs, so id runs
-// the operation first. It never fetches a source, because the key of a source covers the
-// content.
+// id returns a digest that identifies the outputs in the cache keys of dependents: usually
+// the cache key of the vertex. If the operation runs without using the cache, the digest
+// covers the outputs, so id runs the operation first. It never fetches a source, because
+// the cache key of a source covers its content.
 func (t *task) id(ctx context.Context) (digest.Digest, error) {
 	l, err := t.lookup(ctx)
 	if err != nil || l.id != "" {
@@ -224,7 +224,7 @@ func (t *task) put(ctx context.Context, key Key, c CacheEntry) error {
 	return t.opt.Cache.Put(ctx, key.Digest(), Origin{t.v.Name(), t.v.Op.GetSource().GetIdentifier()}, c)
 }
 
-// prefetch starts to evaluate the outputs in the background if no cache has them. It
+// prefetch starts to evaluate the vertex in the background if no cache has its outputs. It
 // returns no error, because the method outputs returns the same error later.
 func (t *task) prefetch(ctx context.Context) {
 	l, err := t.lookup(ctx)
@@ -269,8 +269,8 @@ type Result struct {
 // Vertex returns the vertex that produces r. r must not be nil.
 func (r *Result) Vertex() *Vertex { return r.task.v }
 
-// id returns the identity of this output. It is derived from vertexID, the identity of all
-// outputs of the vertex, as returned by task.id.
+// id returns a digest that identifies this output in cache keys. It is derived from
+// vertexID, the digest for all outputs of the vertex, as returned by task.id.
 func (r *Result) id(vertexID digest.Digest) digest.Digest {
 	return digest.FromString(fmt.Sprintf("%s %d", vertexID, r.index))
 }

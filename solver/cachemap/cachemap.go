@@ -28,7 +28,7 @@ type Map struct {
 	Copies []Copy
 }
 
-// Copy identifies a copy action of a file operation, and contains its source path.
+// Copy describes a copy action of a file operation by its index and its source path.
 type Copy struct {
 	Action int    // index of the action
 	Source string // path
@@ -49,13 +49,13 @@ type Input struct {
 	Whole bool
 }
 
-// ContentSuffices reports whether the outputs depend on nothing but the content of the
-// selected files of the input.
+// ContentSuffices reports whether the outputs depend only on the content of the selected
+// files of this input, and on no other files of it.
 //
-// Upstream: if several mounts have the same input, BuildKit sets ByContent according to
-// the last mount, although another mount may depend on all files. This package does the
-// same, because keys must be equal in caches exchanged with BuildKit. The local cache
-// uses the content of the selected files instead of the identity of the input only if
+// Upstream: if several mounts have the same input, BuildKit sets ByContent according to the
+// last mount, although another mount may depend on all files. This package does the same,
+// because keys must be equal in caches exchanged with BuildKit. In the keys of the local
+// cache, the content of the selected files replaces the cache key of the input only if
 // ContentSuffices returns true.
 func (i Input) ContentSuffices() bool {
 	return i.ByContent && (!i.Whole || len(i.Content) == 0)
@@ -103,9 +103,9 @@ func Of(op *pb.Op) (Map, error) {
 // solver.NamedSource.
 func OfSource(key string) Map { return Map{Digest: digest.FromString("buildkit.source.v0:" + key)} }
 
-// Output returns the key under which caches store an output of an operation. d is the
-// digest of the operation, and index the index of the output. If index is [Content], d is a
-// content digest of files instead.
+// Output returns the key under which caches store an output of an operation. The parameter
+// d is the digest of the operation, and index is the index of the output. If index is
+// [Content], d is a content digest of files instead.
 func Output(d digest.Digest, index int) digest.Digest {
 	return digest.FromString(fmt.Sprintf("%s@%d", d, index))
 }

@@ -63,7 +63,7 @@ func Platform(p *pb.Platform) ocispecs.Platform {
 	})
 }
 
-// rootOnly reports whether a process has no mount except for a writable root.
+// rootOnly reports whether the only mount of a process is a writable root.
 //
 // Upstream: in this case, the digest does not cover the mount, as in early versions of
 // BuildKit.
@@ -76,8 +76,8 @@ func rootOnly(mounts []*pb.Mount) bool {
 		m.CacheOpt == nil && m.SSHOpt == nil && m.SecretOpt == nil && m.ResultID == ""
 }
 
-// isDefaultCacheID reports whether a cache mount has the id that the Dockerfile frontend
-// assigns if the Dockerfile sets none: TARGET, or NAMESPACE/TARGET.
+// isDefaultCacheID reports whether the cache mount m has sharing=shared and the id that the
+// Dockerfile frontend assigns if the Dockerfile sets none: TARGET, or NAMESPACE/TARGET.
 func isDefaultCacheID(m *pb.Mount) bool {
 	if m.CacheOpt.Sharing != pb.CacheSharingOpt_SHARED {
 		return false

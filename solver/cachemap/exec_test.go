@@ -79,8 +79,9 @@ func TestExecDigest(t *testing.T) {
 	}
 }
 
-// TestExecInputs checks which mounts cause their input to be matched by content.
-// BuildKit defines this in getMountDeps of solver/llbsolver/ops/exec.go.
+// TestExecInputs checks for which mounts the cache key covers the content of the mounted
+// files instead of the cache key of the input. BuildKit defines this in getMountDeps of
+// solver/llbsolver/ops/exec.go.
 func TestExecInputs(t *testing.T) {
 	const on, off = pb.MountContentCache_ON, pb.MountContentCache_OFF
 	for _, tc := range []struct {
@@ -167,8 +168,9 @@ func TestExecSelectors(t *testing.T) {
 	}
 }
 
-// TestFileInputs checks the cache maps of file operations: an input that is not changed is
-// matched by the content of the files that the actions read.
+// TestFileInputs checks the cache maps of file operations. If actions only read from an
+// input, the cache key must cover the content of the files that they read, and not the
+// whole input.
 func TestFileInputs(t *testing.T) {
 	action := func(in, second, out int64, src string) *pb.FileAction {
 		return &pb.FileAction{

@@ -52,7 +52,8 @@ func New(store *tree.Store) *Hasher {
 	return &Hasher{store: store, files: map[fileKey]digest.Digest{}, dirs: map[digest.Digest]digest.Digest{}}
 }
 
-// empty is the digest of no bytes, which BuildKit uses if no file is selected.
+// empty is the digest of empty content. As in BuildKit, it is the digest of a selection
+// without files.
 var empty = digest.FromBytes(nil)
 
 // Sum returns the digest of the files in t that the selectors select. If selectors is
@@ -161,8 +162,9 @@ func (h *Hasher) header(ctx context.Context, n *tree.Node, localRoot bool) (dige
 	return h.node(ctx, n)
 }
 
-// row writes the path and the digest of a file to w, with slashes in the path replaced by
-// NUL bytes.
+// row writes the path and the digest of a file to w, as one part of the data that the
+// digest of a directory or a selection covers. As in BuildKit, it replaces slashes in the
+// path by NUL bytes.
 func row(w hash.Hash, name string, d digest.Digest) {
 	fmt.Fprint(w, strings.ReplaceAll(name, "/", "\x00"), string(d))
 }

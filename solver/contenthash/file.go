@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// The flags for file types in headers of tar archives.
+// The type flags of entries in tar archives.
 const (
 	flagFile    = "0"
 	flagSymlink = "2"
@@ -24,8 +24,8 @@ const (
 	flagFifo    = "6"
 )
 
-// fileKey is the key of a node in Hasher.files. It contains everything that the digest of
-// the node depends on.
+// fileKey is the key under which a [Hasher] caches the digest of a single node. It contains
+// everything that this digest depends on.
 type fileKey struct {
 	kind     tree.Kind
 	mode     uint32
@@ -34,7 +34,8 @@ type fileKey struct {
 	xattrs   string
 }
 
-// keyOf returns the key of a node. For a directory, it covers only the metadata.
+// keyOf returns the key under which a [Hasher] caches the digest of the node n. For a
+// directory, the key covers only its metadata, not its entries.
 func keyOf(n *tree.Node) fileKey {
 	m := n.Meta()
 	k := fileKey{kind: n.Kind(), mode: m.Mode, uid: m.UID, gid: m.GID, text: n.Target()}
@@ -49,7 +50,8 @@ func keyOf(n *tree.Node) fileKey {
 	return k
 }
 
-// node returns the digest of a single node. For a directory, it covers only the metadata.
+// node returns the digest of the node n. For a directory, the digest covers only its
+// metadata, not its entries.
 func (h *Hasher) node(ctx context.Context, n *tree.Node) (digest.Digest, error) {
 	key := keyOf(n)
 	h.mu.Lock()

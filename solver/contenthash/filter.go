@@ -104,8 +104,8 @@ func Missing(root *tree.Node, s Selector) (string, error) {
 	return w.missing(), nil
 }
 
-// followed reports whether the digest covers the target of the candidate c instead of c
-// itself. It returns false if c is not a symbolic link, or if the selector s does not
+// followed reports whether the digest covers the target of the symbolic link c instead of
+// the link. It returns false if c is not a symbolic link, or if the selector s does not
 // follow links.
 //
 // Upstream: links are followed unless they are below another matched path, even if the
@@ -114,18 +114,17 @@ func (c *candidate) followed(s Selector) bool {
 	return c.outer && s.FollowLinks && c.node.Kind() == tree.Symlink
 }
 
-// search finds the nodes in the tree root that the selector s selects, and returns them
-// as the results of w. The paths of all results start with the returned prefix: the
-// elements of Selector.Path before the first wildcard. Digests do not cover this
-// prefix.
+// search finds the nodes in the tree root that the selector s selects. It returns them in
+// the results field of w. The path of each result starts with the returned prefix: the
+// elements of Selector.Path before the first wildcard. Digests do not cover this prefix.
 func search(root *tree.Node, s Selector) (w *walk, prefix string, err error) {
 	w = &walk{s: s, pattern: strings.TrimSuffix(s.Path, "/")}
 	prefix, err = w.run(root)
 	return w, prefix, err
 }
 
-// run finds the nodes in the tree root that the selector selects, and appends them to
-// w.results. The paths of all results start with the returned prefix: the elements of
+// run finds the nodes in the tree root that the selector w.s selects, and appends them to
+// w.results. The path of each result starts with the returned prefix: the elements of
 // Selector.Path before the first wildcard.
 func (w *walk) run(root *tree.Node) (prefix string, err error) {
 	if w.include, err = matcher("include", w.s.Include); err != nil {
@@ -152,7 +151,8 @@ func (w *walk) run(root *tree.Node) (prefix string, err error) {
 	return prefix, err
 }
 
-// missing returns the first required path that is not selected, or "".
+// missing returns the first path in Selector.Required that the search did not select. If it
+// selected all of them, missing returns "".
 //
 // Upstream: a required path counts as selected if the name of a result starts with it. For
 // example, the result /ab satisfies /a.
@@ -165,8 +165,8 @@ func (w *walk) missing() string {
 	return ""
 }
 
-// matcher returns a matcher for patterns, or nil if patterns is empty. Its errors name the
-// kind of the patterns: "include" or "exclude".
+// matcher returns a matcher for patterns, or nil if patterns is empty. The parameter kind
+// is "include" or "exclude", and names the patterns in error messages.
 func matcher(kind string, patterns []string) (*patternmatcher.PatternMatcher, error) {
 	if len(patterns) == 0 {
 		return nil, nil
@@ -218,9 +218,9 @@ func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*can
 	return nil
 }
 
-// add appends the candidate c to the results. The parameter above contains the
+// add appends the candidate c to the results of the walk. The parameter above contains the
 // candidates for the parent directories of c. If some of them are not results yet, add
-// appends them before c.
+// appends them first.
 func (w *walk) add(c *candidate, above []*candidate) {
 	for _, dir := range append(above[:len(above):len(above)], c) {
 		if !dir.selected {
@@ -231,8 +231,8 @@ func (w *walk) add(c *candidate, above []*candidate) {
 }
 
 // matches reports whether the include and exclude patterns select the candidate c. The
-// parameter rel is the path of c relative to the path that matches the selector, and
-// above contains the candidates for the parent directories of c.
+// parameter rel is the path of c relative to the file or directory that Selector.Path
+// matches, and above contains the candidates for the parent directories of c.
 func (w *walk) matches(c *candidate, rel string, above []*candidate) (bool, error) {
 	var parent candidate
 	if len(above) > 0 {
@@ -253,9 +253,9 @@ func (w *walk) matches(c *candidate, rel string, above []*candidate) (bool, erro
 	return true, nil
 }
 
-// fixedPart returns prefix, the elements of a path pattern before the first element
-// with a wildcard, such as /a for /a/*/b. follow is true if the pattern has a wildcard:
-// only then is a symbolic link at the end of the prefix followed.
+// fixedPart returns the elements of a path pattern before the first wildcard, such as /a
+// for /a/*/b. The result follow is true if the pattern has a wildcard: only then is a
+// symbolic link at the end of the prefix followed.
 func fixedPart(pattern string) (prefix string, follow bool) {
 	parts := strings.Split(pattern, "/")
 	for i, p := range parts {

@@ -42,8 +42,8 @@ type Cache struct {
 }
 
 // Open opens the cache in the directory dir, and creates dir if it does not exist. The
-// parameter store contains the trees of results, and the function now returns the time
-// to record as the last use of a result.
+// parameter store contains the file trees of results. The cache calls now for the time to
+// record as the last use of a result.
 func Open(dir string, store *tree.Store, now func() time.Time) (*Cache, error) {
 	c := &Cache{dir: dir, store: store, now: now, trees: store.Loader()}
 	return c, os.MkdirAll(c.temp(), 0o700)
@@ -185,7 +185,8 @@ func (c *Cache) Put(ctx context.Context, key digest.Digest, origin solver.Origin
 	return nil
 }
 
-// write writes data to a temporary file and renames it to file.
+// write writes data to a temporary file and renames it to the path given by the parameter
+// file. If a directory exists at this path, write removes it first.
 func (c *Cache) write(file string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err

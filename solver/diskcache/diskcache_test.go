@@ -85,8 +85,8 @@ func TestRecordsDisappear(t *testing.T) {
 	}
 }
 
-// TestNoRecord checks that Get returns a cache miss if the file at the path of a record is
-// not a record. If the file is a FIFO, Get must not block.
+// TestNoRecord checks that Get returns a cache miss if the path of a record leads to no
+// valid record, but for example to a directory. If it leads to a FIFO, Get must not block.
 func TestNoRecord(t *testing.T) {
 	c := newCache(t)
 	for about, create := range map[string]func(string) error{
@@ -108,8 +108,8 @@ func TestNoRecord(t *testing.T) {
 	}
 }
 
-// TestRecord checks that Get returns the identity and the outputs passed to Put, and that
-// it updates the time of the last use.
+// TestRecord checks that Get returns the ID and the outputs passed to Put, and that it sets
+// the time of the last use.
 func TestRecord(t *testing.T) {
 	c := newCache(t)
 	now := time.Unix(1_000_000, 0)
@@ -139,7 +139,8 @@ func TestRecord(t *testing.T) {
 	}
 }
 
-// TestMovedRecord checks that a record under the name of another key is a cache miss.
+// TestMovedRecord checks that Get returns a cache miss if a record file was renamed to the
+// path for another cache key.
 func TestMovedRecord(t *testing.T) {
 	c := newCache(t)
 	key, other := digest.FromString("key"), digest.FromString("other")
@@ -154,8 +155,8 @@ func TestMovedRecord(t *testing.T) {
 	}
 }
 
-// testSnapshot returns a snapshot with a directory that the user with the id n owns.
-// Different ids yield different trees.
+// testSnapshot returns a snapshot that contains a directory. Its owner is the user with the
+// id n, so that different values of n yield different file trees.
 func testSnapshot(n int) *snapshot.Snapshot {
 	e := tree.Edit(tree.Empty())
 	if _, err := e.MkdirAll("d", tree.Meta{UID: uint32(n)}); err != nil {

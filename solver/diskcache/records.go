@@ -35,8 +35,8 @@ type Record struct {
 	record recordFile
 }
 
-// Records returns all records, sorted by key, without their sizes. It leaves out damaged
-// records, which Get ignores as well.
+// Records returns all records, sorted by key. Their sizes are not set. It omits damaged
+// records, which Get ignores, too.
 func (c *Cache) Records(ctx context.Context) ([]Record, error) {
 	var list []Record
 	err := c.each(ctx, func(file string, info fs.FileInfo, r recordFile) error {
@@ -62,8 +62,8 @@ func (r recordFile) kind() string {
 	return KindResult
 }
 
-// each calls fn for each record file, with its path and its content. It leaves out files
-// that cannot be read, for example because another process removes them.
+// each calls fn for each record file, with its path and its content. It skips files that
+// cannot be read, for example because another process removes them.
 func (c *Cache) each(ctx context.Context, fn func(string, fs.FileInfo, recordFile) error) error {
 	return c.files(ctx, func(file string, d fs.DirEntry) error {
 		info, err := d.Info()

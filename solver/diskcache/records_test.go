@@ -19,8 +19,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// put stores a result with the output s in the cache. It returns the key of the result, the
-// digest of origin.Name.
+// put stores a result with a single output, the snapshot s, in the cache. It returns the
+// cache key of the result, which is the digest of origin.Name.
 func put(t *testing.T, c *Cache, origin solver.Origin, s *snapshot.Snapshot) digest.Digest {
 	t.Helper()
 	key := digest.FromString(origin.Name)

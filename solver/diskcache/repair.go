@@ -57,7 +57,8 @@ func (c *Cache) Repair(ctx context.Context) error {
 	})
 }
 
-// verifier verifies the directories and blobs that snapshots refer to, each once.
+// verifier checks directories and blobs that snapshots refer to. It checks each of them
+// only once.
 type verifier struct {
 	ctx     context.Context
 	store   *tree.Store

@@ -132,8 +132,8 @@ type owners struct {
 	dirs, blobs map[digest.Digest]bool // assigned directories and blobs
 }
 
-// dir assigns a directory, without its entries, to the record with the given key,
-// unless the directory already has a record.
+// dir assigns the directory n, without its entries, to the record with the given key. If
+// the directory is already assigned to a record, dir does nothing.
 func (o *owners) dir(key string, n *tree.Node) {
 	if !o.dirs[n.ID()] {
 		o.dirs[n.ID()] = true
@@ -141,8 +141,8 @@ func (o *owners) dir(key string, n *tree.Node) {
 	}
 }
 
-// blob assigns a blob to the record with the given key, unless the blob already has a
-// record.
+// blob assigns the blob d to the record with the given key. If the blob is already assigned
+// to a record, the method does nothing.
 func (o *owners) blob(key string, d digest.Digest) {
 	if !o.blobs[d] {
 		o.blobs[d] = true
@@ -170,9 +170,9 @@ func (o *owners) assignTop(r Record) {
 	}
 }
 
-// assignChanges assigns the directories and blobs at and below n to the record with the
-// given key, except for directories and blobs that the directory lower has at the same
-// path. lower may be nil.
+// assignChanges assigns the directory n and the directories and blobs below it to the
+// record with the given key. It skips those that the directory lower has at the same path.
+// lower may be nil.
 func (o *owners) assignChanges(key string, lower, n *tree.Node) {
 	if lower != nil && lower.ID() == n.ID() {
 		return
@@ -198,8 +198,8 @@ func (o *owners) assignChanges(key string, lower, n *tree.Node) {
 	}
 }
 
-// assignAll assigns a directory and everything below it to the record with the given
-// key. Directories and blobs that already have a record keep it. assignAll skips the
+// assignAll assigns the directory n and everything below it to the record with the given
+// key, except for directories and blobs that are already assigned to a record. It skips the
 // directories in visited, and adds all others to visited.
 func (o *owners) assignAll(key string, n *tree.Node, visited map[digest.Digest]bool) {
 	if visited[n.ID()] {
@@ -226,9 +226,9 @@ func (r Record) layers() (n int) {
 	return n
 }
 
-// Drop removes the references from a record. It returns the size of the record and of
-// the data that no record refers to any more. Deleting the record from the cache would
-// free this space.
+// Drop removes the references from the record r. It returns the number of bytes that
+// deleting r from the cache would free: the size of the record itself and of the data that
+// no other record refers to.
 func (u *Usage) Drop(r Record) int64 {
 	freed := r.size
 	blob := func(d digest.Digest) {

@@ -19,8 +19,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// parentMode is the mode of the directories that a copy creates if parent directories of
-// its target do not exist.
+// parentMode is the mode of the parent directories that a copy creates for its target.
 const parentMode = 0o755
 
 // copier performs one copy action on the tree of an editor.
@@ -115,8 +114,8 @@ func (p *copier) put(pk pick) error {
 	return p.merge(dest, pk.selectedNode, false)
 }
 
-// checkTarget returns an error if the parent directory of the target does not exist and the
-// action must not create it. As in BuildKit, the parent of /a/b/ is /a.
+// checkTarget returns an error if the parent directory of the target does not exist, unless
+// the action may create it. As in BuildKit, the parent of /a/b/ is /a.
 func (p *copier) checkTarget() error {
 	if p.c.CreateDestPath {
 		return nil
@@ -162,9 +161,9 @@ func (p *copier) mkdirs(name string) error {
 	return err
 }
 
-// setParentTimes sets the modification time that the action requests on parent
-// directories, because copying into them has changed their times. It only sets the
-// times of parent directories that were created for the last copied path.
+// setParentTimes sets the modification time of parent directories to the time that the
+// action requests, because copying into them has changed it. It only affects parent
+// directories that were created for the last copied path.
 //
 // Upstream: each path that a wildcard matches is a separate copy. If a later copy changes
 // the time of a directory that an earlier copy created, the time is not set again.
@@ -183,10 +182,10 @@ func (p *copier) setParentTimes() error {
 	return nil
 }
 
-// merge copies the node of pk, or only the entries in it that the patterns select, to
-// the path dest. If both the node and the existing file at dest are directories, merge
-// combines their entries. If overwrite is true, the directory at dest gets the metadata
-// of the node. overwrite is false only if dest is the target of the copy action.
+// merge copies the node of pk to the path dest, or only the entries that the patterns
+// select. If both the node and the existing file at dest are directories, merge combines
+// their entries. In this case, overwrite decides whether the directory at dest gets the
+// metadata of the node. overwrite is false only for the target of the copy action.
 func (p *copier) merge(dest string, pk *selectedNode, overwrite bool) error {
 	kind, old, exists := p.e.Stat(dest)
 	if exists && pk.included && p.c.AlwaysReplaceExistingDestPaths && !(pk.node.Kind() == tree.Dir && kind == tree.Dir) {
@@ -269,9 +268,9 @@ func (p *copier) adjust(n *tree.Node) *tree.Node {
 	return n.WithMeta(p.meta(n))
 }
 
-// origin returns the argument for [tree.NewInode], which identifies the operation and
-// the source path being copied. As in BuildKit, files that were copied by different
-// paths are therefore not hard links of each other.
+// origin returns the argument for [tree.NewInode]. It identifies the operation and the
+// copied source path, because BuildKit copies each source path separately: files from
+// different source paths are never hard links of each other.
 func (p *copier) origin() string { return fmt.Sprintf("%s %d", p.r.env.ID, p.r.copies) }
 
 // meta returns the metadata for the copy of n, with the owner, mode and time that the

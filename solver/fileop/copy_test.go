@@ -41,9 +41,9 @@ func TestCopySockets(t *testing.T) {
 	}
 }
 
-// TestCopyRoot checks two details of BuildKit. A copy sets the mode of the root of the
-// changed tree to 0755. Symbolic links that are hard links of each other are copied as
-// separate links.
+// TestCopyRoot checks two effects of a copy that are the same as in BuildKit. A copy sets
+// the mode of the root of the changed tree to 0755. Symbolic links that are hard links of
+// each other are copied as separate links.
 func TestCopyRoot(t *testing.T) {
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -229,8 +229,8 @@ func (c *copyCase) library() (*tree.Node, error) {
 }
 
 // show describes a tree, with one line per path. It omits the modes of symbolic links,
-// because links have no modes on Linux, and the modification times that the copy took
-// from the clock.
+// because links have no modes on Linux. It also omits modification times that are the time
+// of the copy.
 func show(n *tree.Node) string {
 	var b strings.Builder
 	_ = tree.Diff(nil, n, func(c tree.Change) error {

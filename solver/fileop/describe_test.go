@@ -10,7 +10,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestActionErrors checks that the error of an action contains each path once.
+// TestActionErrors checks that the error text of a failed action contains each path only
+// once.
 func TestActionErrors(t *testing.T) {
 	cp := &pb.FileAction{Action: &pb.FileAction_Copy{Copy: &pb.FileActionCopy{Src: "/a", Dest: "/f/"}}}
 	mkdir := &pb.FileAction{Action: &pb.FileAction_Mkdir{Mkdir: &pb.FileActionMkDir{Path: "/f"}}}

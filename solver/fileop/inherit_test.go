@@ -11,8 +11,8 @@ import (
 )
 
 // TestSetGroupID checks that new files and directories inherit the group of a parent
-// directory with the set-group-ID bit, unless an owner is set. Directories must also
-// inherit the bit.
+// directory with the set-group-ID bit, unless the action sets an owner. Directories must
+// also inherit the bit itself.
 func TestSetGroupID(t *testing.T) {
 	s, err := tree.OpenStore(t.TempDir())
 	if err != nil {

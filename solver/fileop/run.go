@@ -14,8 +14,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Env is the environment of a file operation: a store for files, the current time, and
-// the identity of the operation.
+// Env contains what a file operation uses apart from its inputs: a store for files, the
+// clock, and an ID of the operation.
 type Env struct {
 	Store *tree.Store      // contains the files of the inputs, and gets new files
 	Now   func() time.Time // returns the modification time of new files
@@ -232,8 +232,8 @@ func (r *run) symlink(e *tree.Editor, a *pb.FileActionSymlink, owner *ids) error
 	return e.Put(name, tree.NewSymlink(inheritGroup(e, name, r.meta(0o777, owner, a.Timestamp), owner), a.Oldpath))
 }
 
-// remove removes the files at the path in the action a, which may be a pattern with
-// wildcards, and everything below them.
+// remove removes the files at a.Path and everything below them. If a.AllowWildcard is set,
+// the path may be a pattern with wildcards.
 func remove(e *tree.Editor, a *pb.FileActionRm) error {
 	names := []string{a.Path}
 	if a.AllowWildcard {

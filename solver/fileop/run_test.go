@@ -109,11 +109,12 @@ func rm(a *pb.FileActionRm) *pb.FileAction {
 	return &pb.FileAction{Input: -1, Action: &pb.FileAction_Rm{Rm: a}}
 }
 
-// byID returns an option for the user or group with the given numeric id.
+// byID returns the LLB form of a user or group that an action names by its numeric id, the
+// parameter n.
 func byID(n uint32) *pb.UserOpt { return &pb.UserOpt{User: &pb.UserOpt_ByID{ByID: n}} }
 
-// byName returns an option for the user or group with the given name, which is looked
-// up in the account files of the input with the given index.
+// byName returns the LLB form of a user or group that an action names by its name. The name
+// is looked up in the account files of the input with the given index.
 func byName(name string, input int64) *pb.UserOpt {
 	return &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: name, Input: input}}}
 }
@@ -168,8 +169,9 @@ func TestActions(t *testing.T) {
 	}
 }
 
-// changes returns the lines of the listing of upper that the listing of lower lacks. If
-// upper lacks a file of lower, it returns only the first such path and "removed".
+// changes compares the listings of two trees. It returns the lines of the listing of upper
+// that the listing of lower lacks. If upper lacks a path of lower, it instead returns the
+// first such path and the word "removed".
 func changes(t *testing.T, s *tree.Store, lower, upper *tree.Node) string {
 	t.Helper()
 	var b strings.Builder

@@ -18,8 +18,8 @@ import (
 // Selection is the set of files that a copy reads from its source.
 type Selection struct{ picks []pick }
 
-// pick is a file or directory that matches the source path of a copy, with the entries in
-// it that the copy selects.
+// pick is a file or directory that matches the source path of a copy, together with the
+// entries in it that the include and exclude patterns of the copy select.
 type pick struct {
 	base string // last element of the matching path; the name of the copy in an existing directory
 	*selectedNode
@@ -131,7 +131,7 @@ func (s *Selection) Files() map[string]*tree.Node {
 	return files
 }
 
-// write writes a text to b that describes the selected nodes at and below p.
+// write writes a text to b that describes the node p and the selected nodes below it.
 // [Selection.Digest] returns the digest of this text.
 func (p *selectedNode) write(b *strings.Builder) {
 	if p.complete || p.node.Kind() != tree.Dir {
@@ -147,8 +147,8 @@ func (p *selectedNode) write(b *strings.Builder) {
 	b.WriteString("end\n")
 }
 
-// list adds the selected nodes at and below p to the map files, by their paths in the
-// source.
+// list adds the node p and the selected nodes below it to the map files. The keys of this
+// map are the paths of the nodes in the source.
 func (p *selectedNode) list(files map[string]*tree.Node) {
 	if p.complete {
 		AddFiles(p.path, p.node, files)
@@ -202,8 +202,9 @@ type match struct {
 	include, exclude   patternmatcher.MatchInfo // needed to match the paths below
 }
 
-// match matches a path with the patterns. The parameter rel is this path, relative to
-// the source path of the copy, and above is the match of its parent directory.
+// match matches a path with the include and exclude patterns. The parameter rel is this
+// path, relative to the source path of the copy, and above is the result of matching its
+// parent directory.
 func (f filter) match(rel string, above match) (m match, err error) {
 	m.included = true
 	if f.include != nil {
@@ -220,9 +221,10 @@ func (f filter) match(rel string, above match) (m match, err error) {
 	return m, nil
 }
 
-// pick returns n with the entries in it that the filter selects, or nil if the filter
-// selects nothing. at is the path of n in the source, and rel the same path relative to
-// the source path of the copy. m is the result of matching rel.
+// pick returns the node n with the entries in it that the filter selects, or nil if the
+// filter selects nothing. The parameter at is the path of n in the source, and rel is its
+// path relative to the source path of the copy. The parameter m is the result of matching
+// rel.
 func (f filter) pick(n *tree.Node, at, rel string, m match) (*selectedNode, error) {
 	p := &selectedNode{node: n, path: at, included: m.included}
 	if f.include == nil && f.exclude == nil {
@@ -258,10 +260,10 @@ func (f filter) pick(n *tree.Node, at, rel string, m match) (*selectedNode, erro
 	return p, nil
 }
 
-// wildcard returns the sorted paths in the tree n that match a pattern such as /a/*/b.
-// It follows symbolic links only in the elements of the pattern before the first
-// element with a wildcard. If follow is false, it does not follow a link in the last of
-// these elements.
+// wildcard returns the sorted paths in the tree n that match a pattern such as /a/*/b. It
+// follows symbolic links only in the elements before the first wildcard: in the example,
+// only a link at /a. If follow is false, it does not follow a link in the last of these
+// elements.
 func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
 	parts := strings.Split(strings.Trim(path.Clean("/"+pattern), "/"), "/")
 	fixed := 0

@@ -1,7 +1,9 @@
-// Package hostmount provides RUN steps with mounts from the host: the directories of cache
-// mounts, secrets and SSH agents.
+// Package hostmount provides mounts from the host for RUN steps: cache mount directories,
+// secrets and SSH agent sockets.
 //
-// Each cache mount has a directory on the host, whose name is a digest and a number:
+// The name of a cache mount directory is a digest of the cache mount's id and initial
+// content, followed by a number. Steps that run concurrently with sharing=private use
+// directories with different numbers.
 //
 //	NAME-NUMBER/
 //		lock  locked while a process uses the cache mount
@@ -57,16 +59,17 @@ func (h *Mounts) Agent(_ context.Context, id string) (string, bool, error) {
 	return socket, ok, nil
 }
 
-// CacheName returns the name of a cache mount. It depends on the id of the cache mount and
-// on the snapshot that its directory starts from.
+// CacheName returns the name of a cache mount: a digest of its id and of the ID of the
+// snapshot that contains its initial files, the parameter from.
 func (h *Mounts) CacheName(id string, from *snapshot.Snapshot) string {
 	return digest.FromString(id + "\x00" + string(from.ID())).Encoded()[:32]
 }
 
-// Cache returns the directory of a cache mount, and a function to release it, which the
-// caller must call after the last use. If a process of this or another build uses the
-// directory, the sharing mode decides whether Cache shares it, waits for it, or returns
-// another one. If ctx ends while it waits, Cache returns an error.
+// Cache locks the directory of a cache mount and returns its path. The caller must call the
+// returned function after the last use, to unlock the directory. If a process of this or
+// another build uses the directory, the sharing mode decides whether Cache shares this
+// directory, waits for it, or returns another one. If ctx ends while Cache waits, it
+// returns an error.
 func (h *Mounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, from *snapshot.Snapshot) (string, func(), error) {
 	base := filepath.Join(h.Dir, h.CacheName(id, from))
 	for i := 0; ; i++ {
@@ -195,7 +198,8 @@ func (h *Mounts) Caches(ctx context.Context) ([]CacheMount, error) {
 // tryLock locks a cache mount, and reports whether it succeeded. The sharing modes private
 // and locked need an exclusive lock. If the cache mount is in use, tryLock returns false
 // for private and waits for locked. For the mode shared, it waits until no process has an
-// exclusive lock. A shared lock only prevents removal and exclusive use.
+// exclusive lock, and takes a shared lock. A shared lock only prevents removal and
+// exclusive use.
 func tryLock(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt) (bool, error) {
 	switch sharing {
 	case pb.CacheSharingOpt_PRIVATE:

@@ -88,9 +88,9 @@ func TestCacheSharing(t *testing.T) {
 	}
 }
 
-// TestCacheOfResult checks cache mounts that start as a copy of a result. Mounts share a
-// directory only if they start from the same result. Another result with the same files is
-// not enough.
+// TestCacheOfResult checks cache mounts whose initial files are the result of another step.
+// Two mounts share a directory only if they start from the same result. Another result with
+// the same files is not enough.
 func TestCacheOfResult(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

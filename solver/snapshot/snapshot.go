@@ -1,6 +1,6 @@
-// Package snapshot represents the results of operations. A result is a file tree, and the
-// list of layers that yield it if they are applied to an empty tree. They become the
-// layers of an image.
+// Package snapshot represents the results of operations. A result consists of a file tree
+// and a list of layers. Applied in order to an empty tree, the layers yield the file tree.
+// If the result is exported as an image, they become the layers of the image.
 //
 // Not here: how trees are stored and compared (solver/tree), and how layers become blobs
 // of an image (solver/export).
@@ -41,8 +41,8 @@ type LayerBlob struct {
 	Created    time.Time     `json:",omitzero"` // zero if the layer comes from an image
 }
 
-// StoreBlob returns the digest and size of the archive as a [tree.Blob], to open it in a
-// [tree.Store].
+// StoreBlob returns the digest and size of the archive as a [tree.Blob]. With it, the
+// caller can open the archive in a [tree.Store].
 func (b LayerBlob) StoreBlob() tree.Blob {
 	return tree.Blob{Digest: b.Descriptor.Digest, Size: b.Descriptor.Size}
 }
@@ -72,9 +72,9 @@ func (s *Snapshot) Ref() *tree.Ref {
 // [tree.BlobError].
 func (s *Snapshot) Tree() (*tree.Node, error) { return s.Ref().Node() }
 
-// ID returns the identity of the result, as solver.Result.Key does. If different operations
-// produce the same files, their results have different identities. If s is nil or not the
-// result of a job, ID returns "".
+// ID returns a digest that identifies the result, equal to solver.Result.Key. Results of
+// different operations have different IDs, even if their files are equal. If s is nil or
+// not the result of a job, ID returns "".
 func (s *Snapshot) ID() digest.Digest {
 	if s == nil {
 		return ""
@@ -82,7 +82,7 @@ func (s *Snapshot) ID() digest.Digest {
 	return s.id
 }
 
-// WithID returns a copy of s with the identity id. If s is nil, it returns nil.
+// WithID returns a copy of s whose method ID returns id. If s is nil, it returns nil.
 func (s *Snapshot) WithID(id digest.Digest) *Snapshot {
 	if s == nil {
 		return nil
@@ -116,7 +116,7 @@ func (s *Snapshot) WithBlob(n *tree.Node, b *LayerBlob) *Snapshot {
 // exhaust the memory.
 const MaxLayers = 1024
 
-// CheckLayers returns an error if the number of layers n is larger than [MaxLayers].
+// CheckLayers returns an error if n, a number of layers, is larger than [MaxLayers].
 func CheckLayers(n int) error {
 	if n > MaxLayers {
 		return fmt.Errorf("has more than %d layers", MaxLayers)

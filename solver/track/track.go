@@ -53,8 +53,8 @@ func Start(ctx context.Context, id string, total int64) *Tracker {
 // Add reports that n more bytes have been processed.
 func (t *Tracker) Add(n int64) { t.update(func(s *Status) { s.Current += n }) }
 
-// Done reports that the download or other part of the vertex has ended, with or without
-// success.
+// Done reports that the tracked part of the vertex, such as a download, has ended, with or
+// without success.
 func (t *Tracker) Done() { t.update(func(s *Status) { s.Done = true }) }
 
 func (t *Tracker) update(change func(*Status)) {

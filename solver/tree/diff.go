@@ -8,7 +8,7 @@ import (
 // Layer represents a layer of an image by two trees: the files without and with the layer.
 type Layer struct{ Lower, Upper *Node }
 
-// Change is one difference between two trees. [Diff] reports changes.
+// Change is one difference between two trees, as reported by [Diff].
 type Change struct {
 	Path string
 	Node *Node // nil if the node was removed
@@ -90,7 +90,7 @@ func (m Meta) capability() string {
 // errChanged is the error with which [unchanged] stops [Diff] at the first change.
 var errChanged = errors.New("changed")
 
-// unchanged reports whether [Diff] finds no change between two trees.
+// unchanged reports whether two trees are equal according to [Diff].
 func unchanged(lower, upper *Node) bool {
 	return Diff(lower, upper, func(Change) error { return errChanged }) == nil
 }

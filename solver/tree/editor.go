@@ -23,9 +23,9 @@ type Editor struct {
 	linkSteps *int64           // remaining lookups after symbolic links, see resolve; nil is no limit
 }
 
-// Touch makes the editor update modification times like a kernel: when an entry is
-// added, replaced or removed, the directory gets the time that now returns. Unless
-// Touch is called, directories keep their times.
+// Touch makes the editor update modification times like a kernel. When a directory entry is
+// added, replaced or removed, the editor calls now and sets the result as the time of the
+// directory. Unless Touch is called, directories keep their times.
 func (e *Editor) Touch(now func() time.Time) { e.now = now }
 
 // set records c as the new state of the entry called name in the folder f. If Touch was
@@ -62,11 +62,11 @@ func Edit(base *Node) *Editor {
 // open returns a folder for changing the directory n. The folder has no changes yet.
 func open(n *Node) *folder { return &folder{meta: n.meta, base: n, changes: map[string]change{}} }
 
-// Tree returns the current tree. Later changes of the editor do not affect it.
+// Tree returns a snapshot of the edited tree. Later edits do not affect it.
 func (e *Editor) Tree() *Node { return e.root.freeze() }
 
-// freeze returns an immutable node for the folder, which contains all changes in the
-// folder and below it.
+// freeze returns an immutable node for the folder f. The node contains all changes in f and
+// in the folders below it.
 func (f *folder) freeze() *Node {
 	if len(f.changes) == 0 {
 		return f.base.WithMeta(f.meta)
@@ -94,7 +94,8 @@ func (f *folder) freeze() *Node {
 	return f.base
 }
 
-// child returns the current state of an entry, and reports whether the entry exists.
+// child returns the current state of the entry called name in the folder f, and reports
+// whether the entry exists.
 func (f *folder) child(name string) (change, bool) {
 	if c, ok := f.changes[name]; ok {
 		return c, c.node != nil || c.folder != nil
@@ -155,8 +156,8 @@ func parts(name string) func(func(string) bool) {
 	}
 }
 
-// lookup returns the current state of the file at a path, and reports whether the file
-// exists.
+// lookup returns the current state of the file at a path of the edited tree, and reports
+// whether the file exists.
 func (e *Editor) lookup(name string) (change, bool) {
 	c := change{folder: e.root}
 	for part := range parts(name) {

@@ -17,9 +17,9 @@ import (
 // row of a subdirectory contains its digest, so that a changed file changes one row in
 // each of its parent directories.
 
-// encode returns the encoding of a directory. If times is false, it leaves out times and
-// hard links. That form serves only for digests in cache keys, which must not change if the
-// same files are rebuilt or checked out again.
+// encode returns the binary encoding of a directory. If times is false, it omits times and
+// hard links: digests in cache keys use this form, because they must not change if the same
+// files are rebuilt or checked out again.
 func (n *Node) encode(times bool) []byte {
 	buf := make([]byte, 0, 64+96*len(n.entries))
 	buf = appendMeta(buf, n.meta, times)
@@ -30,8 +30,8 @@ func (n *Node) encode(times bool) []byte {
 	return buf
 }
 
-// appendRow appends the encoding of a directory entry, without its name, to buf. If
-// times is false, it leaves out times and hard links.
+// appendRow appends the encoding of n, an entry of a directory, to buf, but not the name of
+// the entry. If times is false, it omits times and hard links.
 func (n *Node) appendRow(buf []byte, times bool) []byte {
 	linked := times && n.inode != "" && n.kind != File
 	kind := byte(n.kind)
@@ -71,8 +71,8 @@ func (n *Node) appendRow(buf []byte, times bool) []byte {
 // always contains the inode, so they need no flag.
 const linkedFlag = 0x80
 
-// appendMeta appends the encoding of the metadata m to buf. If times is false, it
-// leaves out the modification time.
+// appendMeta appends the encoding of the metadata m to buf. If times is false, it omits the
+// modification time.
 func appendMeta(buf []byte, m Meta, times bool) []byte {
 	buf = binary.AppendUvarint(buf, uint64(m.Mode))
 	buf = binary.AppendUvarint(buf, uint64(m.UID))
@@ -218,8 +218,8 @@ func (d *decoder) fail(err error) {
 	d.buf = nil
 }
 
-// skip drops the next n bytes. It fails if fewer bytes remain, or if n is not positive,
-// which is how functions of encoding/binary report an error.
+// skip drops the next n bytes. It fails if fewer bytes remain. It also fails if n is not
+// positive: functions of encoding/binary return such numbers for errors.
 func (d *decoder) skip(n int) {
 	if n <= 0 || n > len(d.buf) {
 		d.fail(errTruncated)

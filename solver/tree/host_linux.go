@@ -41,10 +41,10 @@ func setLinkTime(parent *os.Root, name string, t time.Time) error {
 	})
 }
 
-// setXattrs sets extended attributes of a file. It leaves out attributes that control
-// overlays, and attributes that the system refuses, such as labels of SELinux. If the
-// system refuses [Capability], it returns an error, because a program may need its
-// capabilities.
+// setXattrs sets extended attributes of a file. It skips attributes that overlay file
+// systems interpret, and attributes that the system refuses, such as labels of SELinux. If
+// the system refuses [Capability], setXattrs returns an error, because a program may need
+// its capabilities.
 func setXattrs(parent *os.Root, name string, xattrs []Xattr) error {
 	if len(xattrs) == 0 {
 		return nil
@@ -73,9 +73,9 @@ func isOverlayXattr(name string) bool {
 }
 
 // xattrs returns the extended attributes of a file that become part of a tree: [Capability]
-// and the attributes user.*. Others, such as labels of SELinux, belong to the host. opaque
-// reports whether the file is an opaque directory of an overlay, which hides the same
-// directory in lower layers.
+// and the attributes user.*. Others, such as labels of SELinux, belong to the host. The
+// result opaque reports whether the file is an opaque directory of an overlay, which hides
+// the same directory in lower layers.
 func (f hostFile) xattrs() (xattrs []Xattr, opaque bool, err error) {
 	name := procfd.Path(f.File.Fd())
 	n, err := unix.Listxattr(name, nil) // most files have no attributes

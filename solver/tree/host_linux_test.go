@@ -11,8 +11,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// TestWriteXattrs checks which extended attributes WriteDir sets. It must leave out
-// attributes that control overlays or that the host refuses, but must return an error if
+// TestWriteXattrs checks which extended attributes WriteDir sets. It must skip attributes
+// that overlay file systems interpret or that the host refuses, but must return an error if
 // capabilities cannot be set.
 func TestWriteXattrs(t *testing.T) {
 	s := testStore(t)

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// HostFile describes a file of the host. It is the argument of the functions in a
-// [HostReader].
+// HostFile describes a file of the host. It is the argument of the functions that a
+// [HostReader] calls.
 type HostFile struct {
 	Path   string // in the tree
 	Info   fs.FileInfo
@@ -19,8 +19,8 @@ type HostFile struct {
 	Opaque bool // whether it is an opaque directory of an overlay, which hides the same directory in lower layers
 }
 
-// HostReader reads directories of the host into trees. Its function fields are
-// optional.
+// HostReader reads directories of the host into trees. Its fields Blob, Meta and Skip are
+// optional functions.
 type HostReader struct {
 	Store *Store // gets the content of files
 	// Origin identifies the tree that the files become part of. Files that are read with
@@ -60,9 +60,9 @@ type hostReading struct {
 	blobs  map[string]Blob   // content of files with several names, by [system.version]
 }
 
-// entry returns a node for the file called base in the directory that is being read.
-// The parameter name is the path of the file in the tree. If the file is left out,
-// entry returns nil.
+// entry returns a node for the file called base in the current directory of the reader. The
+// parameter name is the path of the file in the tree. If [HostReader.Skip] excludes the
+// file, or if the type of the file is unknown, entry returns nil.
 func (r *hostReading) entry(base, name string) (*Node, error) {
 	if r.ctx.Err() != nil {
 		return nil, context.Cause(r.ctx)
@@ -88,9 +88,10 @@ func (r *hostReading) entry(base, name string) (*Node, error) {
 }
 
 // file returns the node for an open file, and the metadata for this node. The parameter
-// name is the path of the file in the tree. If the file is a directory, file makes it
-// the directory that is being read, and the node has neither entries nor metadata. If
-// the file is left out, the node is nil.
+// name is the path of the file in the tree. If the file is a directory, it becomes the
+// current directory of the reader, and the node has neither entries nor metadata. If
+// [HostReader.Skip] excludes the file, or if the type of the file is unknown, the node is
+// nil.
 func (r *hostReading) file(file hostFile, name string) (n *Node, meta Meta, err error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -153,9 +154,9 @@ func newSpecial(mode fs.FileMode, m Meta, d Device) *Node {
 	return nil
 }
 
-// inode returns the inode that all nodes for a file with several names get. host is the
-// [system.inode] of the file, and name is one of its names. The inode is derived from the
-// name that the first call for the file passes.
+// inode returns the inode for all nodes that represent the same file of the host under
+// different names. The parameter host is the [system.inode] of the file, and name is one of
+// its names. The inode is derived from the name in the first call for the file.
 func (r *hostReading) inode(host, name string) string {
 	inode, ok := r.inodes[host]
 	if !ok {
@@ -165,8 +166,8 @@ func (r *hostReading) inode(host, name string) string {
 	return inode
 }
 
-// dir reads the entries of the directory that is being read, and returns a node for the
-// directory. The parameter name is the path of the directory in the tree, and meta the
+// dir reads the entries of the reader's current directory, and returns a node for this
+// directory. The parameter name is the path of the directory in the tree, and meta is the
 // metadata of the node.
 func (r *hostReading) dir(name string, meta Meta) (*Node, error) {
 	list, err := r.dirs.names(-1)

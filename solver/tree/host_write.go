@@ -35,7 +35,7 @@ func WriteDir(ctx context.Context, dir string, n *Node, s *Store, opt HostOption
 	return errors.Join(WriteRoot(ctx, root, n, s, opt), root.Close())
 }
 
-// WriteRoot is like [WriteDir] for an open directory.
+// WriteRoot writes the files of the tree n into an open directory, as [WriteDir] does.
 func WriteRoot(ctx context.Context, root *os.Root, n *Node, s *Store, opt HostOptions) error {
 	w := &hostWriter{ctx: ctx, store: s, opt: opt, inodes: map[string]string{}, top: root}
 	return w.dir(root, "", n)
@@ -112,7 +112,8 @@ func (w *hostWriter) node(parent *os.Root, name string, e Entry) error {
 }
 
 // special creates a device, pipe or socket in parent, and reports whether it was created.
-// [HostOptions] describes when it is left out.
+// [HostOptions] describes which files are not created, for example because this process has
+// no privileges.
 func (w *hostWriter) special(parent *os.Root, name string, e Entry) (created bool, err error) {
 	if !w.opt.Owners && w.opt.Refused == nil {
 		return false, nil

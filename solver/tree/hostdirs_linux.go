@@ -83,8 +83,8 @@ func openAt(dirfd int, name string, flags int) (*os.File, error) {
 func (d *descent) current() int { return int(d.dirs[len(d.dirs)-1].Fd()) }
 
 // names returns the next n names in the current directory, and [io.EOF] after the last
-// name. If n is negative, it returns all names. In a directory, it must not be called
-// again after a subdirectory was entered and left.
+// name. If n is negative, it returns all names. The caller must read all names of a
+// directory before it enters a subdirectory.
 func (d *descent) names(n int) ([]string, error) {
 	return d.dirs[len(d.dirs)-1].Readdirnames(n)
 }
@@ -126,9 +126,9 @@ func (d *descent) up() error {
 	return errors.Join(err, last.Close())
 }
 
-// reopen opens the current directory again, which was closed because of maxOpenDirs.
-// The parameter from is the subdirectory that was just left; reopen opens its parent.
-// If another process has moved from, its parent is another directory, and reopen
+// reopen opens the current directory again, which was closed because of maxOpenDirs. The
+// parameter from is the subdirectory that was just left, and reopen opens its parent
+// directory. If another process has moved the subdirectory to a different parent, reopen
 // returns an error.
 func (d *descent) reopen(from openDir) error {
 	d.closed--

@@ -16,12 +16,12 @@ type Limits struct {
 	Names int64 // total bytes of names, link targets and extended attributes; default 512 MiB
 }
 
-// OrDefault returns the limits with a default in place of each zero.
+// OrDefault returns a copy of l in which defaults replace the fields that are zero.
 func (l Limits) OrDefault() Limits {
 	return Limits{Bytes: cmp.Or(l.Bytes, 1<<37), Files: cmp.Or(l.Files, 1<<22), Names: cmp.Or(l.Names, 1<<29)}
 }
 
-// Limits of Linux for file names, in bytes.
+// The limits of Linux for the length of file names and paths, in bytes.
 const (
 	maxName = 255
 	maxPath = 4096

@@ -207,8 +207,9 @@ func (r *layerReader) directory(dir string) (string, error) {
 // setGroupID is the set-group-ID mode bit. New subdirectories of a directory inherit it.
 const setGroupID = 0o2000
 
-// deepestDir returns the metadata of the deepest existing directory on the path dir. It
-// returns an error if a part of the path is not a directory.
+// deepestDir returns the metadata of the directory at the path dir or, if dir does not
+// exist, of its closest existing parent directory. It returns an error if a part of the
+// path is not a directory.
 func (r *layerReader) deepestDir(dir string) (Meta, error) {
 	for p := dir; ; p = path.Dir(p) {
 		if p == "." {

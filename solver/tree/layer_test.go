@@ -270,8 +270,9 @@ func TestReplacedDirs(t *testing.T) {
 	}
 }
 
-// TestSeparateLinks checks that inodes differ for equal archives with different origins or
-// base trees, so that their files are not hard links of each other.
+// TestSeparateLinks checks that two equal archives yield different inodes if they are read
+// with different origins or onto different base trees. Their files must not be hard links
+// of each other.
 func TestSeparateLinks(t *testing.T) {
 	s := testStore(t)
 	read := func(base *Node, origin string) string {

@@ -137,8 +137,8 @@ func (l *layerWriter) file(h *tar.Header, n *Node) error {
 	return errors.Join(err, f.Close())
 }
 
-// time returns the modification time t as layers store it: in whole seconds, as in
-// other tools, and not after [LayerOptions.Latest].
+// time returns the modification time that a layer stores for the time t. Like other tools,
+// it drops fractions of a second. A time after [LayerOptions.Latest] becomes Latest.
 func (l *layerWriter) time(t time.Time) time.Time {
 	t = t.Truncate(time.Second)
 	if l.opt.Latest != nil && t.After(*l.opt.Latest) {

@@ -125,10 +125,12 @@ type Entry struct {
 	Node *Node
 }
 
-// linked reports whether the entry is a hard link or contains one.
+// linked reports whether the entry is a hard link or a directory that contains one at any
+// depth.
 func (e Entry) linked() bool { return e.Node.Linked() }
 
-// sockets reports whether the entry is a socket or contains one.
+// sockets reports whether the entry is a socket or a directory that contains one at any
+// depth.
 func (e Entry) sockets() bool { return e.Node.sockets || e.Node.kind == Socket }
 
 // NewFile returns a regular file whose content is the blob b.

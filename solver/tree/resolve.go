@@ -31,10 +31,10 @@ type resolver struct {
 	links int      // number of links followed
 }
 
-// resolve returns the path that name leads to below root if symbolic links are
-// followed. If last is false, it does not follow a link in the last part of name. If
-// steps is not nil, each lookup after the first symbolic link is deducted from *steps,
-// and a negative *steps is an error.
+// resolve returns the path below root that name leads to if symbolic links are followed. If
+// last is false, it does not follow a link in the last part of name. If steps is not nil,
+// *steps is the remaining number of lookups that links may cause. resolve subtracts each
+// lookup after the first link from it, and returns an error if it becomes negative.
 func resolve(root change, name string, last bool, steps *int64) (string, error) {
 	if len(name) > maxPath {
 		return "", &fs.PathError{Op: "resolve", Path: name[:maxName] + "…", Err: errLong}
@@ -75,8 +75,8 @@ func resolve(root change, name string, last bool, steps *int64) (string, error) 
 	return strings.Join(r.parts, "/"), nil
 }
 
-// spend subtracts n from *steps, and reports whether the rest is not negative. If steps is
-// nil, it returns true.
+// spend subtracts n from *steps, the remaining number of lookups, and reports whether the
+// result is at least 0. If steps is nil, the number is unlimited, and spend returns true.
 func spend(steps *int64, n int) bool {
 	if steps != nil {
 		*steps -= int64(n)

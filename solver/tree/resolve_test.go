@@ -40,8 +40,8 @@ func TestResolveInTrees(t *testing.T) {
 	}
 }
 
-// TestLinkSteps checks that the number of lookups that symbolic links of a layer cause is
-// limited. Entries without links in their paths do not count.
+// TestLinkSteps checks that ReadLayer returns an error for a layer whose symbolic links
+// cause too many path lookups. Entries without links in their paths must not count.
 func TestLinkSteps(t *testing.T) {
 	lines := []string{"l0 dir"}
 	for i := range 250 {

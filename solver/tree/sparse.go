@@ -29,7 +29,7 @@ func (s *sparseWriter) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// end sets the size of the file, in case it ends with a hole.
+// end sets the size of the file, because skipped zeros at the end have not extended it.
 func (s *sparseWriter) end(size int64) error {
 	if !s.holes {
 		return nil

@@ -109,8 +109,9 @@ func (s *Store) OpenContext(ctx context.Context, b Blob) (*os.File, error) {
 	return s.open(b, func(r io.Reader) io.Reader { return Reader(ctx, r) })
 }
 
-// open opens a blob. The function reader wraps the file while its digest is verified, for
-// example to stop when a context ends.
+// open opens a blob. If it verifies the digest of the file, it reads through the reader
+// that the function reader returns for the file. Such a reader can stop when a context
+// ends.
 func (s *Store) open(b Blob, reader func(io.Reader) io.Reader) (*os.File, error) {
 	if err := b.Digest.Validate(); err != nil {
 		return nil, &BlobError{b.Digest, err}
@@ -145,8 +146,8 @@ func (s *Store) Find(d digest.Digest, maxSize int64) ([]byte, error) {
 }
 
 // check verifies that the open file f has the size and the digest of b. If not, it removes
-// the file and returns an error. The function reader wraps f while the digest is computed.
-// If this process has verified the blob before, check compares only the size.
+// the file and returns an error. It reads f through the reader that the function reader
+// returns. If this process has verified the blob before, check compares only the size.
 func (s *Store) check(f *os.File, b Blob, reader func(io.Reader) io.Reader) error {
 	info, err := f.Stat()
 	if err != nil {

@@ -54,8 +54,9 @@ func (s *Store) Repair(ctx context.Context) error {
 	})
 }
 
-// each calls fn with the path and the digest of each blob or directory. The parameter
-// kind is "blobs" or "dirs". fn must expect that another process has deleted the file.
+// each calls fn with the path and the digest of each blob or directory in the store. The
+// parameter kind is "blobs" or "dirs". Another process may delete the file before fn opens
+// it.
 func (s *Store) each(ctx context.Context, kind string, fn func(string, digest.Digest) error) error {
 	return filepath.WalkDir(filepath.Join(s.dir, kind), func(file string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {

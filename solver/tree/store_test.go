@@ -50,8 +50,9 @@ func TestFilesDisappear(t *testing.T) {
 	}
 }
 
-// TestReplacedBlob checks that the check of a damaged blob does not remove an intact blob
-// that another process has put in its place meanwhile.
+// TestReplacedBlob checks a damaged blob that another process replaces by an intact one
+// while it is verified. Store.check must return an error, but must not remove the intact
+// blob.
 func TestReplacedBlob(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
@@ -90,8 +91,9 @@ func TestReplacedBlob(t *testing.T) {
 	}
 }
 
-// TestRemove checks that Remove removes a blob, which can then be stored again. A file that
-// another process puts in its place must be verified before it is used.
+// TestRemove checks that Remove removes a blob, and that the blob can then be stored again.
+// A file that another process puts at the path of the blob must be verified before it is
+// used.
 func TestRemove(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
