@@ -53,8 +53,8 @@ func unusualTrees(busybox v1.Layer) ([]Image, error) {
 }
 
 // linkEntries returns the tar entries of the image base/links. They include an entry for each
-// parent directory, as in every layer of this file. A directory without an entry would get the
-// time at which the builder unpacked the layer.
+// parent directory, because the builder would set the time of a directory without an entry to
+// the time of unpacking.
 func linkEntries() []tar.Header {
 	return []tar.Header{
 		{Typeflag: tar.TypeDir, Name: "./", Mode: 0o755},

@@ -9,8 +9,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestRun checks that both converters produce the same LLB for the small cases, and that the
-// printed table has a row for each case.
+// TestRun checks that our converter and upstream's produce the same LLB for the small benchmark
+// cases, and that the printed table has a row for each case.
 func TestRun(t *testing.T) {
 	var out strings.Builder
 	if err := run(t.Context(), &out, []string{"-run", "^10 |^40 ", "-count", "1"}); err != nil {
@@ -39,8 +39,8 @@ func TestSame(t *testing.T) {
 	}
 }
 
-// otherConverter is a converter with wrong results, for tests. It ignores its input and always
-// converts the Dockerfile in its field named as.
+// otherConverter is a converter with wrong results, for tests: whatever its input is, it
+// converts the Dockerfile in the field as.
 type otherConverter struct {
 	ours
 	as *file

@@ -77,7 +77,7 @@ func run(ctx context.Context, w io.Writer, args []string) error {
 	return writeAllocs(*mem)
 }
 
-// load returns the cases whose names match the regular expression pattern.
+// load returns the benchmark cases whose names match the regular expression pattern.
 func load(pattern string) ([]*benchCase, error) {
 	re, err := regexp.Compile(pattern)
 	if err != nil {

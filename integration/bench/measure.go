@@ -19,8 +19,8 @@ type turn struct {
 	bytes float64 // bytes allocated
 }
 
-// measurement contains the results of all turns. The element measurement[i] contains the
-// results of converter i, one per turn.
+// measurement contains the measured costs of all turns. measurement[i] lists the costs of
+// converter number i, one element per turn.
 type measurement [][]turn
 
 // turnDuration is the approximate duration of a turn. Longer turns would not be more accurate.

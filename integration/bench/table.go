@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// table prints the results of the benchmark as a table. It prints a row as soon as a case has
-// been measured.
+// table prints the benchmark results as a table. It prints the row of a benchmark case as soon
+// as the case has been measured.
 type table struct {
 	w          io.Writer
 	converters []converter

@@ -19,7 +19,7 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// builder is a build tool under measurement.
+// builder is a build tool that this command measures.
 type builder interface {
 	name() string
 	about(ctx context.Context) string

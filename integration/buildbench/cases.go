@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// benchCase is a build context, with the change that is made to it before each measured build.
+// benchCase is a build to measure: its context, and a function that changes the context before
+// each measured build.
 type benchCase struct {
 	name       string
 	dockerfile string

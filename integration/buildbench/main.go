@@ -32,7 +32,7 @@ func main() {
 	}
 }
 
-// options contains the command-line flags.
+// options contains the values of the command-line flags.
 type options struct {
 	runs     int
 	cases    *regexp.Regexp

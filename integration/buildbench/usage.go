@@ -22,15 +22,12 @@ type usage struct {
 // of measureProgram.
 const measuredName = "buildbench-measured"
 
-// measureProgram runs a program in dir and returns its resource usage. The program gets its
-// own mount namespace, so its mounts disappear when it exits. An intermediate process starts
-// the program, because the kernel includes the peak memory of the process that starts a
-// program in the program's usage. The calling process needs much memory: it contains a
-// registry.
+// measureProgram runs a program in dir and returns its resource usage. The program gets its own
+// mount namespace, so its mounts disappear when it exits.
 //
 // An intermediate process starts the program, because the kernel counts the peak memory of the
-// starting process as the program's. The calling process would distort the result: it contains
-// a registry.
+// starting process as the program's. The calling process would distort the result: it contains a
+// registry.
 func measureProgram(ctx context.Context, dir string, env []string, args ...string) (usage, error) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -29,7 +29,8 @@ type Case struct {
 	builds []step
 }
 
-// A step is the input of the first build, or the changes before a further build.
+// A step is the input of one build of a case: the full input for the first build, and the
+// changes to it for each further build.
 type step struct {
 	dockerfile *string           // nil if the Dockerfile is unchanged
 	attrs      map[string]string // frontend options; those of earlier builds stay set

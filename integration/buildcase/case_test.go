@@ -19,7 +19,7 @@ func parse(t *testing.T, text string) *Case {
 	return c
 }
 
-// TestNext checks the files on disk before each build of a case.
+// TestNext checks that the files on disk before each build of a case are the expected ones.
 func TestNext(t *testing.T) {
 	c := parse(t, `Three builds
 attr: target=x

@@ -104,9 +104,9 @@ func (l *Layout) write(f txtar.File) error {
 	return os.WriteFile(path, f.Data, 0o644)
 }
 
-// setDefaultTimes sets the default modification time of each file below dir, except for files
-// whose modification time precedes the parameter began. A header or an earlier build has set
-// the times of these files.
+// setDefaultTimes sets the modification time of the files below dir to the default time. The
+// parameter began is the time at which the layout was created. A file with an earlier
+// modification time stays unchanged, because a header or an earlier build has set this time.
 func setDefaultTimes(dir string, began time.Time) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -98,8 +98,8 @@ func (s *site) write(name, data string) {
 // method outputs.
 func (s *site) archivePath() string { return filepath.Join(s.dir, "out", "image.tar") }
 
-// command returns a slipway build command whose result depends only on the build context
-// and args. args are additional command-line arguments.
+// command returns a slipway build command with the additional arguments args. The build is
+// reproducible: its result depends only on the build context and args.
 func (s *site) command(args ...string) *exec.Cmd {
 	all := []string{
 		"build", "--state", s.state, "--build-context", "base=" + base, "--progress", "plain", "--runner", s.runner,
@@ -108,7 +108,8 @@ func (s *site) command(args ...string) *exec.Cmd {
 	return s.start(append(append(all, args...), s.context)...)
 }
 
-// outputs returns flags that write the result to an OCI archive and to a directory.
+// outputs returns the flags with which a build writes its result to an OCI archive and to a
+// directory.
 func (s *site) outputs() []string {
 	return []string{"-o", "type=oci,rewrite-timestamp=true,dest=" + s.archivePath(), "-o", filepath.Join(s.dir, "out", "files")}
 }

@@ -92,7 +92,8 @@ func TestBuilds(t *testing.T) {
 		end-first, *seed, float64(end-first)/time.Since(start).Seconds(), f.timedOut.Load(), f.summary())
 }
 
-// findings collects the random cases in which the results of our solver and BuildKit differ.
+// findings collects the differences between our solver's and BuildKit's results for random
+// cases.
 type findings struct {
 	t        *testing.T
 	run      *Runner
@@ -111,8 +112,8 @@ func (f *findings) summary() map[string]int {
 	return out
 }
 
-// try runs case n with both builders. If the outcomes differ, it shrinks the case and reports
-// it.
+// try runs case number n with both builders. If the outcomes differ, it reports the case. It
+// first shrinks the case, unless enough cases with the same kind of difference have been shrunk.
 func (f *findings) try(n int) {
 	c := Generate(*seed, n)
 	diff := f.compare(c, "")

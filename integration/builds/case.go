@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// A Case is a generated test case: a build, and further builds after changes.
+// A Case is a generated test case: the input of a first build, and the changes before each
+// further build.
 type Case struct {
 	Title   string
 	Headers []string // header lines for the first build, for example "attr: target=x"

@@ -50,7 +50,8 @@ func (g *generator) stamp() *Instruction {
 	return &Instruction{Word: "COPY", Args: []Arg{{Text: "<<stamp", Body: g.mark + "\n"}}, Dest: "/." + g.mark, Sep: " "}
 }
 
-// basePaths returns the paths of a base image that are interesting to copy.
+// basePaths returns the paths and patterns with which instructions copy files from a base image,
+// such as paths of links and of files with unusual metadata.
 func basePaths(base string) []string {
 	switch {
 	case base == "scratch":

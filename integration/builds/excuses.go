@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// An excuse describes a difference from BuildKit that is not an error in our solver.
+// An excuse describes an accepted difference between our solver's result and BuildKit's, which
+// is not an error in our solver.
 type excuse struct {
 	name   string
 	reason string
@@ -94,8 +95,8 @@ func Unexcused(text []byte, diff string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// drop removes the lines that the excuse e covers from the difference between two images. The
-// parameter lines contains the lines of the difference. drop returns the remaining ones.
+// drop removes the elements of lines that the excuse e covers and returns the remaining ones.
+// The parameter lines contains the lines of the difference between two images.
 func (e excuse) drop(lines []string) []string {
 	if e.pair == nil {
 		return slices.DeleteFunc(lines, func(line string) bool { return e.line == nil || e.line.MatchString(line) })

@@ -53,7 +53,7 @@ func (g *generator) pick(list ...string) string {
 	return list[g.r.IntN(len(list))]
 }
 
-// words returns a random word of text. Blanks separate the words.
+// words returns one of the words of text at random. Blanks separate the words.
 func (g *generator) words(text string) string { return g.pick(strings.Fields(text)...) }
 
 // optional returns s with a probability of the given percent, otherwise "".
@@ -145,8 +145,8 @@ func (g *generator) kind(path string) string {
 	return g.words("file file file file file file file file file file file dir dir link link link hard fifo socket archive archive")
 }
 
-// setProperties sets random properties of the context file f, such as its mode or content.
-// They suit the kind of f.
+// setProperties sets random properties of the context file f that suit its kind: a mode for a
+// directory, for example, or a target for a link.
 func (g *generator) setProperties(f *File) {
 	switch f.Kind {
 	case "file":

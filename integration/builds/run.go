@@ -150,10 +150,10 @@ func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...S
 	return diffs, want.err != nil, nil
 }
 
-// failAlike builds each of dockerfiles, which are truncated after different steps, with
-// BuildKit and with the solver s. It reports whether one of them fails in the same step
-// with both. If so, the difference of the complete build is accepted: when several steps
-// fail, it is random which error ends the build.
+// failAlike builds several truncated forms of a Dockerfile with BuildKit and with the solver s.
+// It reports whether one of the builds fails in the same step with both. If so, the caller
+// accepts a difference between the builds of the complete Dockerfile: when several steps fail,
+// it is random which error ends the build.
 func (r *Runner) failAlike(ctx context.Context, dir string, req rig.Request, s Solver, dockerfiles []string) (bool, error) {
 	req.Attrs = maps.Clone(req.Attrs)
 	delete(req.Attrs, "target")

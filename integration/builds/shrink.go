@@ -33,7 +33,7 @@ func Shrink(c *Case, limit int, fails func(*Case) bool) {
 	}
 }
 
-// cuts returns all ways to make a case smaller. Those that remove most come first.
+// cuts returns all cuts that make the case smaller. The cuts that remove most come first.
 func (c *Case) cuts() []cut {
 	list := removals(&c.Changes, 0)
 	if len(c.Stages) > 1 {

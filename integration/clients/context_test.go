@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// contextDockerfile is an archive whose Dockerfile copies a file from the named context
-// "other".
+// contextDockerfile is a txtar archive with a Dockerfile that copies a file from the named
+// context "other".
 const contextDockerfile = `
 -- Dockerfile --
 # syntax=FRONTEND

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	rig.Main(m, func(r *rig.Rig) { builder = r })
 }
 
-// A buildx runs docker buildx commands with one builder.
+// A buildx runs docker buildx commands that use one builder.
 type buildx struct {
 	path string
 	env  []string
@@ -84,8 +84,8 @@ func writeArchive(t *testing.T, archive string) string {
 	return dir
 }
 
-// wantFile checks that an exported file has the content want. The elements of path are
-// joined to the path of the file.
+// wantFile checks that a file has the content want. It joins the elements of path to the path of
+// the file.
 func wantFile(t *testing.T, want string, path ...string) {
 	t.Helper()
 	got, err := os.ReadFile(filepath.Join(path...))

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A difference is a test that has different outcomes with upstream's frontend image and with
-// ours.
+// A difference describes a test whose outcome with upstream's frontend image differs from the
+// outcome with ours.
 type difference struct {
 	test           string
 	upstream, ours outcome

@@ -24,7 +24,8 @@ const (
 // outcomes maps the full name of each test that started to its outcome.
 type outcomes map[string]outcome
 
-// of returns the outcome of a test. If the test never started, it returns the constant absent.
+// of returns the recorded outcome of a test. If the test never started, it returns the constant
+// absent.
 func (o outcomes) of(test string) outcome {
 	if got, ok := o[test]; ok {
 		return got
@@ -80,8 +81,8 @@ func readOutcomes(r io.Reader, progress, log io.Writer) (outcomes, error) {
 	}
 }
 
-// add updates the outcome of the test that the event e is about. It reports whether the
-// test has ended.
+// add updates the outcome of the test that e, an event of the test output, is about. It reports
+// whether the test has ended.
 func (o outcomes) add(e event) bool {
 	switch {
 	case e.Test == "":

@@ -31,8 +31,8 @@ type suite struct {
 	tmp       string
 }
 
-// newSuite compiles the test program and fills the mirror of docker.io. It writes temporary
-// files to tmp.
+// newSuite compiles the test program and pushes the images that it needs to the mirror of
+// docker.io. It writes temporary files to the directory tmp.
 func newSuite(ctx context.Context, tmp string) (*suite, error) {
 	s := &suite{tmp: tmp, mirrorDir: filepath.Join(tmp, "mirror")}
 	for _, tool := range []string{"buildkitd", "buildctl", "registry"} {

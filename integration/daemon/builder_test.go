@@ -281,7 +281,8 @@ func buildSlipway(t *testing.T) string {
 	return program
 }
 
-// TestBuilderCommand checks the command slipway build with a daemon, including an interrupt.
+// TestBuilderCommand checks the command slipway build with a daemon: its outputs, its --check
+// flag, and an interrupt by SIGINT.
 func TestBuilderCommand(t *testing.T) {
 	o := builderOptions(t)
 	dir := t.TempDir()

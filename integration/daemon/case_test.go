@@ -14,7 +14,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// A testCase is a test case in testdata. Package buildcase documents its format.
+// A testCase is a case parsed from a file in testdata, with the request for its first build.
+// Package buildcase documents the file format.
 type testCase struct {
 	*buildcase.Case
 	name    string

@@ -15,8 +15,8 @@ type definition struct {
 	state   llb.State
 }
 
-// runOn runs a shell command with the state st mounted at /wd. It returns the state of /wd
-// after the command.
+// runOn returns the state of /wd after a RUN step. The step executes a shell command in a
+// busybox image with st mounted at /wd.
 func runOn(st llb.State, command string) llb.State {
 	return llb.Image("busybox").Run(llb.Args([]string{"sh", "-ec", command}), llb.Dir("/wd")).AddMount("/wd", st)
 }

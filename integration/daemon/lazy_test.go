@@ -12,8 +12,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestPruned checks that the builder neither pulls nor executes a stage that the target does
-// not need. The stage would fail, because its base image does not exist.
+// TestPruned checks that the builder does not execute a stage that the target does not need, and
+// does not pull its base image. The stage would fail, because the base image does not exist.
 func TestPruned(t *testing.T) {
 	c := testCase{request: rig.Request{Dockerfile: `FROM nosuchimage AS unused
 RUN exit 1

@@ -9,7 +9,7 @@ import (
 	"slipway/solver/runner/namespace"
 )
 
-// References to the two frontend images, for a # syntax line.
+// References to our frontend image and to upstream's, for a # syntax line.
 const (
 	ours     = rig.Ours
 	upstream = rig.Upstream

@@ -17,8 +17,8 @@ import (
 	"slipway/builder/remote"
 )
 
-// TestProgress checks that a build with our solver reports the same vertices as a build with
-// BuildKit: equal names in equal order, and the same ones cached.
+// TestProgress checks that our solver and BuildKit report the same vertices in the progress of a
+// build: the names, their order, and which vertices are cached must be equal.
 func TestProgress(t *testing.T) {
 	dir, state := t.TempDir(), t.TempDir()
 	writeFile(t, filepath.Join(dir, "a"), []byte(t.Name()))

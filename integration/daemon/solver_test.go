@@ -186,8 +186,8 @@ func setState(dir, run string) func(*builder.Options) {
 	}
 }
 
-// solveImage runs slipway build and returns the images. The function where sets the options
-// that select the builder.
+// solveImage runs the build that req describes and returns its images. It calls the function
+// where to set the build options that select the builder.
 func solveImage(t *testing.T, req rig.Request, where func(*builder.Options)) ([]imagetree.Image, error) {
 	t.Helper()
 	dir := t.TempDir()

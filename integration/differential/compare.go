@@ -18,7 +18,8 @@ import (
 	"slipway/internal/llbtext"
 )
 
-// Kind is an aspect of a build in which two frontends can differ.
+// Kind is an aspect in which the results of two frontends can differ, such as operations or
+// warnings.
 type Kind string
 
 // Kinds of differences, in the order in which they are reported.
@@ -33,13 +34,13 @@ const (
 	Requests       Kind = "requests" // solves and metadata requests of a build that succeeds: the second frontend may make fewer, but no others
 )
 
-// Kinds returns all kinds of differences. The results for a case must be equal in every kind,
-// unless the case's headers declare an intended difference of this kind.
+// Kinds returns all kinds of differences. The results of two frontends must not differ in any
+// kind, unless a header of the test case declares an intended difference of this kind.
 func Kinds() []Kind {
 	return []Kind{Operations, OpMetadata, Locations, ResultMetadata, Warnings, ErrorText, ErrorLocations, Requests}
 }
 
-// Differences maps each kind in which two records differ to a diff. In a diff, lines from
+// Differences contains one diff for each kind in which two records differ. In a diff, lines from
 // the first record start with -, and lines from the second start with +.
 type Differences map[Kind]string
 
@@ -130,8 +131,8 @@ func definitionsDiff(a, b *Record, parts llbtext.Parts) string {
 	return ""
 }
 
-// strayMetadata returns an error text if the definitions a and b do not have metadata for the
-// same number of operation digests, otherwise "".
+// strayMetadata compares the number of operation digests for which the definitions a and b have
+// metadata. It returns an error text if the numbers differ, otherwise "".
 func strayMetadata(a, b *pb.Definition) string {
 	n, m := len(a.GetMetadata()), len(b.GetMetadata())
 	if n == m {
@@ -140,9 +141,9 @@ func strayMetadata(a, b *pb.Definition) string {
 	return fmt.Sprintf("metadata for %d digests, and for %d\n", n, m)
 }
 
-// metadataDiff returns the difference between the result metadata a and b, or "" if they are
-// equal. Their values are JSON. It compares decoded values first, and bytes only if the
-// decoded values are equal.
+// metadataDiff returns the difference between a and b, the metadata of two results, or "" if
+// they are equal. It decodes the JSON values and compares them. If the decoded values are equal,
+// it compares the encoded bytes.
 func metadataDiff(a, b map[string][]byte) string {
 	if d := textDiff(strings.Join(sortedKeys(a), "\n"), strings.Join(sortedKeys(b), "\n")); d != "" {
 		return "keys:\n" + d
@@ -193,8 +194,8 @@ var validValues = regexp.MustCompile(` \([a-z]\S+ is [^()\n]*\)$`)
 // Upstream's error has neither this name nor a location.
 var requestingStep = regexp.MustCompile(`^\[[^\n]*?: requested `)
 
-// sortUnordered sorts adjacent warnings whose order is random in upstream's frontend. Upstream
-// stores undefined variables of a word in a map, and resolves images concurrently.
+// sortUnordered sorts adjacent warnings that upstream's frontend sends in random order, because
+// it stores the undefined variables of a word in a map and resolves images concurrently.
 func sortUnordered(warnings []Warning) []Warning {
 	warnings = slices.Clone(warnings)
 	group := func(w Warning) string {
@@ -237,7 +238,7 @@ func errorLocations(err error) string {
 	return b.String()
 }
 
-// infoText returns a short text that describes a source info, with a digest of its content.
+// infoText describes the source info of a definition: file name, language, size and a digest.
 // Equal texts mean equal source infos.
 func infoText(info *pb.SourceInfo) string {
 	if info == nil {

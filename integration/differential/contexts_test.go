@@ -47,9 +47,9 @@ func FuzzContexts(f *testing.F) {
 	})
 }
 
-// contextCase returns a txtar test case. The parameter main is the value of the frontend
-// option "context", and value is the value of the named context called name. If subdir is not
-// "", it is the value of the option "contextsubdir". Every source that main can select
+// contextCase returns a txtar test case with two contexts. The main context is the value main of
+// the frontend option "context". The named context has the given name and value. If subdir is
+// not "", the frontend option "contextsubdir" is set to it. Every source that main can select
 // contains the same Dockerfile, which uses both contexts.
 func contextCase(main, name, value, subdir string) string {
 	const dockerfile = "FROM src AS one\nFROM alpine\nCOPY --from=one a b\nCOPY c d\n"

@@ -12,7 +12,7 @@ import (
 
 // Class is a kind of acceptable difference between our error and upstream's: either our error
 // has a better text or location, or upstream chooses randomly between several errors. Classes
-// apply to generated builds only, because the test cases in testdata declare such differences
+// apply only to generated builds, because test cases in testdata declare acceptable differences
 // in their headers.
 type Class struct {
 	Name  string
@@ -133,10 +133,10 @@ func textClasses() []Class {
 	}
 }
 
-// unresolvedImage is part of the error for an image that cannot be resolved.
+// unresolvedImage is a text that occurs in the error for an image that cannot be resolved.
 const unresolvedImage = ": failed to resolve source metadata for "
 
-// invalidBase is the start of the error for a FROM instruction whose image is not a valid
+// invalidBase is the prefix of the error text for a FROM instruction whose image is not a valid
 // reference.
 const invalidBase = "failed to parse stage name "
 
@@ -146,8 +146,8 @@ func distance(a, b string) int {
 	return levenshtein.Distance(strings.ToLower(a), strings.ToLower(b), nil)
 }
 
-// atImage reports whether the error is in an instruction that can refer to an image, such as
-// FROM or COPY --from.
+// atImage reports whether the error is located in a FROM, COPY, RUN or ADD instruction, which
+// can refer to an image.
 func (f locatedError) atImage() bool {
 	lines := strings.Split(string(f.sources[0].Info.GetData()), "\n")
 	i := int(f.line()) - 1
@@ -158,8 +158,8 @@ func (f locatedError) atImage() bool {
 	return slices.Contains([]string{"FROM", "COPY", "RUN", "ADD"}, strings.ToUpper(keyword))
 }
 
-// classOf returns the first class of acceptable differences that accepts d, the differences
-// between two records. If no class accepts d, it returns nil.
+// classOf returns the first class of acceptable differences that covers all of d, the
+// differences between the records theirs and ours. If no class does, it returns nil.
 func classOf(d Differences, theirs, ours *Record) *Class {
 	if theirs.Err == nil || ours.Err == nil {
 		return nil
@@ -174,8 +174,8 @@ func classOf(d Differences, theirs, ours *Record) *Class {
 	return &classes[i]
 }
 
-// covers reports whether d, the differences between two records, is not empty and contains
-// only kinds of difference that the class c accepts.
+// covers reports whether the class c accepts every kind of difference in d, the differences
+// between two records. It returns false if d is empty.
 func (c Class) covers(d Differences) bool {
 	for k := range d {
 		if !slices.Contains(c.kinds, k) {

@@ -9,12 +9,13 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// maxFuzzLength is the maximum length of a Dockerfile in bytes. Longer ones would only be
-// slower.
+// maxFuzzLength is the maximum length of a fuzzed Dockerfile in bytes. Longer ones would only
+// slow down the fuzzer.
 const maxFuzzLength = 4096
 
-// FuzzConversion checks that any Dockerfile gives the same result with both frontends. Each
-// input also contains bits that select the platform and some options.
+// FuzzConversion checks that both frontends return the same result for any Dockerfile. Besides
+// the Dockerfile, each fuzz input contains bits that select the platform and some frontend
+// options.
 func FuzzConversion(f *testing.F) {
 	slowtest.Skip(f, "compares thousands of inputs")
 	for _, c := range golden.Cases(f) {
@@ -45,8 +46,9 @@ func FuzzConversion(f *testing.F) {
 	})
 }
 
-// fuzzBuild returns a build of the Dockerfile text. Two of the eight bits in bits select
-// the platform, and some others enable one frontend option each.
+// fuzzBuild returns a build of a Dockerfile. The parameter text is the Dockerfile, and bits
+// selects the platform with its two lowest bits. Each of the next five bits enables one frontend
+// option.
 func fuzzBuild(text string, bits uint8) *generate.Build {
 	b := &generate.Build{Text: text, Opts: map[string]string{}, Files: map[string]string{}}
 	b.Platform = [...]string{"linux/amd64", "", "windows/amd64", "linux/amd64,linux/arm64"}[bits&3]

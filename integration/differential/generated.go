@@ -21,7 +21,7 @@ type Span struct {
 	Findings           int // number of differing builds after which the run ends early
 }
 
-// Tally is the result of comparing the frontends on a span of generated builds.
+// Tally is the result of comparing the frontends on the generated builds of a span.
 type Tally struct {
 	Span     Span
 	Fails    int            // number of builds that fail with upstream
@@ -107,7 +107,7 @@ func judgeBuild(ctx context.Context, reference, build gateway.BuildFunc, b *gene
 	return o, o.judge(ctx, reference, build)
 }
 
-// differing returns the kinds of difference between the frontends' results for this build. It
+// differing returns the kinds in which the results of the frontends differ in the outcome o. It
 // returns nil if a class of acceptable differences accepts all of them.
 func (o *Outcome) differing() []Kind {
 	if o.Class != nil {

@@ -50,7 +50,7 @@ func (g lineGenerator) instruction() string {
 	return b.String()
 }
 
-// splitLine inserts line continuations into a line.
+// splitLine inserts line continuations into a line of a Dockerfile.
 func (g lineGenerator) splitLine(line string) string {
 	words := strings.SplitAfter(line, " ")
 	for i := range words {
@@ -83,7 +83,7 @@ func (g lineGenerator) line() (line, bodies string) {
 
 func (g lineGenerator) space() string { return g.pick(" ", " ", " ", " ", "  ", "\t", "\v ", " \f") }
 
-// misspell changes the case of a keyword, or rarely its letters.
+// misspell changes the case of letters in a keyword, or rarely the letters themselves.
 func (g lineGenerator) misspell(keyword string) string {
 	switch g.IntN(30) {
 	case 0:
@@ -162,7 +162,7 @@ func (g lineGenerator) record() string {
 	return strings.Join(fields, ",")
 }
 
-// insertQuotes inserts quotes or escape characters into a flag.
+// insertQuotes inserts quotes or escape characters into the text of a flag.
 func (g lineGenerator) insertQuotes(f string) string {
 	i := 2 + g.IntN(len(f)-1)
 	switch g.IntN(12) {

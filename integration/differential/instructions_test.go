@@ -207,8 +207,8 @@ func theirCommand(c theirs.Command) instruction {
 	}
 }
 
-// flagsUsed returns the names of the flags that occur in an instruction, such as COPY
-// --from, sorted and without duplicates.
+// flagsUsed returns the names of the flags in an instruction, such as "from" for COPY --from=x.
+// The names are sorted and have no duplicates.
 func flagsUsed(in *parser.Instruction) []string {
 	used := map[string]bool{}
 	for _, f := range in.Flags {

@@ -99,9 +99,9 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 	return nil
 }
 
-// classify stores in o the class of acceptable differences that accepts d, the differences
-// between the records theirs and ours. It does so only for generated builds, because the test
-// cases in testdata declare acceptable differences in their headers.
+// classify sets the class of o to the class of acceptable differences that accepts d, the
+// differences between the records theirs and ours. It classifies generated builds only, because
+// test cases in testdata declare acceptable differences in their headers.
 func (o *Outcome) classify(d Differences, theirs, ours *Record) {
 	if o.random {
 		o.Class = classOf(d, theirs, ours)
@@ -116,8 +116,8 @@ func (o *Outcome) compare(a, b *Record) Differences {
 	return d
 }
 
-// Count contains the number of runs and cases in which the frontends are equal, and in
-// which they differ, for one kind of difference.
+// Count contains statistics for one kind of difference: how many runs and cases were compared,
+// and in how many of them the results of the frontends are equal.
 type Count struct {
 	Kind              Kind
 	Runs, EqualRuns   int
@@ -128,15 +128,15 @@ type Count struct {
 	unequal, varied map[string]bool // names of cases
 }
 
-// Summary is the result of comparing all cases: the counts for each kind of difference, and
-// the reasons why the comparison fails.
+// Summary is the result of comparing all cases: statistics for each kind of difference, and the
+// reasons why the comparison fails.
 type Summary struct {
 	Counts   []Count  // one element for each kind, in the order of [Kinds]
 	Failures []string // reasons why the comparison fails; empty if it succeeds
 }
 
-// Summarize counts the equal and the different outcomes by kind. A difference that the case's
-// headers declare as intended is no failure.
+// Summarize counts the equal and the different outcomes for each kind of difference. A
+// difference that the headers of a case declare as intended does not make the comparison fail.
 func Summarize(outcomes []Outcome) Summary {
 	var s Summary
 	for _, kind := range Kinds() {

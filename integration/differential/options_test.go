@@ -16,7 +16,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// optionsClient is a gateway client that has frontend options and nothing else.
+// optionsClient is a gateway client that returns its frontend options. Calls of all other
+// methods panic.
 type optionsClient struct {
 	gateway.Client
 	opts gateway.BuildOpts
@@ -129,8 +130,9 @@ func FuzzOptions(f *testing.F) {
 	})
 }
 
-// optionError returns the text of an error without the parts that may differ between frontends:
-// Go types, and the lists of valid values, which only our frontend adds.
+// optionError returns the text of an error about frontend options. It removes the parts that may
+// differ between the frontends: Go types, and the lists of valid values, which only our frontend
+// adds.
 func optionError(err error) string {
 	text, _, _ := strings.Cut(validValues.ReplaceAllString(textOfError(err), ""), ": json: cannot unmarshal")
 	return text

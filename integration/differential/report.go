@@ -70,8 +70,9 @@ type difference struct {
 	platforms  []string
 }
 
-// group converts the outcomes in c that no header excuses to differences. Outcomes of the same
-// case with the same diff become one difference, which lists their platforms.
+// group returns the differences in the outcomes that c counts and that no header excuses.
+// Outcomes of the same case with the same diff become one difference, which lists their
+// platforms.
 func group(c Count) []difference {
 	var groups []difference
 	for _, o := range c.Unexcused {

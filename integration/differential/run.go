@@ -16,7 +16,7 @@ import (
 // Record contains everything that a frontend does in one build of a case.
 type Record = corpus.Record
 
-// Warning is a warning of a build check.
+// Warning is a warning that a frontend sent during a build, for example from a build check.
 type Warning = corpus.Warning
 
 // Upstream returns the frontend of docker/dockerfile.

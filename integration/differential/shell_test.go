@@ -134,7 +134,8 @@ func shellEnvs() []shellEnv {
 	}
 }
 
-// randomWord returns a random word of quotes, escapes, variables and other special parts.
+// randomWord returns a random word that consists of quotes, escapes, variables and other special
+// parts.
 func randomWord(r *rand.Rand) string {
 	pieces := []string{
 		"$", "${", "}", "{", ":", "-", "+", "?", "#", "%", "/", "//", `\`, "`", `'`, `"`, "<", "<<", "=",
@@ -228,9 +229,8 @@ func setText(set map[string]struct{}) string {
 	return fmt.Sprintf("%q", slices.Sorted(maps.Keys(set)))
 }
 
-// listText returns the sorted elements of list as text, in the format of setText. An element
-// that occurs twice in list also occurs twice in the text, which then differs from the text of
-// any set.
+// listText returns the sorted elements of list as text, in the format of setText. It repeats an
+// element that occurs twice in list, so the text then differs from every text of setText.
 func listText(list []string) string {
 	return fmt.Sprintf("%q", slices.Sorted(slices.Values(list)))
 }

@@ -10,16 +10,16 @@ import (
 	"slipway/integration/generate"
 )
 
-// maxTrials is the maximum number of smaller builds that are tried for each generated build
-// for which the frontends differ.
+// maxTrials is the maximum number of smaller variants that the shrinker tries for a generated
+// build for which the frontends differ.
 const maxTrials = 500
 
-// trialRuns is the number of times that upstream's frontend runs when a smaller build is tried.
-// With upstreamRuns runs, shrinking would be too slow.
+// trialRuns is the number of times that upstream's frontend runs for each smaller build that the
+// shrinker tries. The larger number upstreamRuns would make shrinking too slow.
 const trialRuns = 3
 
-// shrinker removes parts of a generated build for which the frontends differ, as long as
-// they still differ.
+// shrinker makes a generated build for which the frontends differ smaller: it removes parts of
+// the build as long as the frontends still differ.
 type shrinker struct {
 	ctx              context.Context
 	reference, build gateway.BuildFunc
@@ -54,9 +54,9 @@ func (s *shrinker) size() int {
 	return n + len(b.Files)
 }
 
-// try checks whether the frontends also differ for b, a smaller version of the finding's
-// build. If they differ in the kind of difference that the finding lists first, b replaces
-// the build, and try returns true.
+// try runs both frontends on b, a smaller version of the build in the finding. If the results
+// still differ in the first kind of difference that the finding lists, b replaces the build, and
+// try returns true.
 func (s *shrinker) try(b *generate.Build) bool {
 	if s.trials++; s.trials > maxTrials || s.ctx.Err() != nil {
 		return false
@@ -73,7 +73,7 @@ func (s *shrinker) try(b *generate.Build) bool {
 	return true
 }
 
-// options removes as many frontend options and files from the finding's build as possible.
+// options removes as many frontend options and files from the build in the finding as possible.
 // It keeps a removal only if the frontends still differ.
 func (s *shrinker) options() {
 	for _, key := range sortedKeys(s.found.Small.Opts) {
@@ -106,8 +106,8 @@ func (s *shrinker) options() {
 	}
 }
 
-// pieces tries to remove parts of the Dockerfile, large parts first. split splits a Dockerfile
-// into its smallest removable parts.
+// pieces tries to remove parts of the Dockerfile, large parts first. The parameter split is a
+// function that splits a Dockerfile into the smallest parts that may be removed, such as lines.
 func (s *shrinker) pieces(split func(string) []string) {
 	for n := len(split(s.found.Small.Text)) / 2; n > 0; n /= 2 {
 		for i := 0; ; {

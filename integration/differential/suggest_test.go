@@ -10,7 +10,8 @@ import (
 	"slipway/internal/suggest"
 )
 
-// TestSuggest checks that our suggestions for random words of few letters equal upstream's.
+// TestSuggest checks that our package and upstream's suggest the same words for random words
+// over a small alphabet.
 func TestSuggest(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	letters := []rune("abAé1-")

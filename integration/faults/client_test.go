@@ -90,8 +90,8 @@ func TestContextGone(t *testing.T) {
 	}
 }
 
-// buildWith creates a new client and builds a Dockerfile that copies the whole build
-// context. files is the build context.
+// buildWith connects a new client to the builder and builds a Dockerfile that copies the whole
+// build context. The parameter files is the build context.
 func buildWith(ctx context.Context, t *testing.T, files fsutil.FS) error {
 	t.Helper()
 	c, err := client.New(ctx, builder.Socket)

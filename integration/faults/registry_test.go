@@ -135,7 +135,7 @@ func TestSilentRegistry(t *testing.T) {
 	wantLine(t, err, 2)
 }
 
-// wantLine checks that err has a source location that starts at line.
+// wantLine checks that err has a source location that starts at the given line number.
 func wantLine(t *testing.T, err error, line int32) {
 	t.Helper()
 	for _, s := range errdefs.Sources(err) {

@@ -52,8 +52,8 @@ func WriteSizes(w io.Writer, program []byte) error {
 	return tw.Flush()
 }
 
-// sections returns a description of each ELF section that WriteSizes prints, by section name.
-// These are the sections that a program without a symbol table contains.
+// sections maps the name of each ELF section that WriteSizes prints to a description of its
+// content. These sections also exist in a program without a symbol table.
 func sections() map[string]string {
 	return map[string]string{
 		".text":      "machine code",

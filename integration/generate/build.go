@@ -124,7 +124,7 @@ func isPlain(text string) bool {
 	return true
 }
 
-// Case returns the build as a test case named name, which has the form category/words.
+// Case returns the build as a test case. The parameter name has the form category/words.
 func (b *Build) Case(name string) (*golden.Case, error) {
 	return golden.Parse(name, b.Archive("A generated build"))
 }

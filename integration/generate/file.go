@@ -80,8 +80,8 @@ func (g *generator) globalArg() string {
 	return g.pick("A", "B", "C", "FOO") + g.pick("=one", "=two", "", "=", "=a/b:c", "=$A", "=${B:-x}", "=alpine", "='q $A'", "=${TARGETARCH}") + g.invalidText(10, " D=${A:?}", " E=${", " =x", " A B")
 }
 
-// from generates the arguments of the FROM instruction that begins stage number i, and adds
-// the stage's name to the names that later instructions can use.
+// from generates the arguments of the FROM instruction of stage number i. If the stage has a
+// name, later instructions can use it.
 func (g *generator) from(i int) string {
 	var b strings.Builder
 	if g.chance(8) {
@@ -132,8 +132,8 @@ func (g *generator) image() string {
 		"mcr.microsoft.com/windows/nanoserver")
 }
 
-// images adds image configs to the test case, with random creation times, platforms and
-// ONBUILD triggers.
+// images sometimes adds image configs to the test case, with random creation times, platforms
+// and ONBUILD triggers.
 func (g *generator) images() {
 	if !g.chance(5) {
 		return

@@ -18,8 +18,8 @@ func (g *generator) ownership() string {
 	return b.String()
 }
 
-// wrongFlag returns a flag that belongs to another instruction, does not exist, or is
-// repeated.
+// wrongFlag rarely returns an invalid flag: one of another instruction, an unknown or a repeated
+// one. Otherwise it returns "".
 func (g *generator) wrongFlag() string {
 	return g.invalidText(30, "--from=x ", "--platform=linux/amd64 ", "--mount=type=bind ", "--chown ", "--nosuch=1 ", "--checksum=sha256:x ", "--keep-git-dir ",
 		"--chmod=1 --chmod=2 ", "--parents=maybe ", "-- ", "--lnik ", "--interval=1s ", "--network=none ", `--chown="1 `, `--"chown"=1 `, "--=x ", "--unpack ")

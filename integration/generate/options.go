@@ -130,8 +130,8 @@ func (g *generator) limit() {
 	}
 }
 
-// recase returns the instruction s. Sometimes it changes the case of the keyword, which is
-// the first word.
+// recase returns the instruction s, sometimes with its keyword, the first word, in a different
+// case.
 func (g *generator) recase(s string) string {
 	if !g.chance(12) {
 		return s

@@ -103,7 +103,7 @@ func (g *generator) key() string {
 }
 
 // simpleValue returns a random element of list, or rarely a variable reference or another word.
-// The result is usually valid wherever words are expanded.
+// The result is usually valid in every instruction that expands variables.
 func (g *generator) simpleValue(list ...string) string {
 	if g.chance(8) {
 		return g.pick("${A:-"+list[0]+"}", "${UNSET-"+list[0]+"}", "$A", "${B}")
@@ -162,8 +162,8 @@ func (g *generator) jsonArray(words ...string) string {
 	return s
 }
 
-// optionalText returns args formatted with format, as fmt.Sprintf does, with a probability
-// of 1/n. Otherwise it returns "".
+// optionalText formats args with format, as fmt.Sprintf does. It returns the text with a
+// probability of 1/n, and "" otherwise.
 func (g *generator) optionalText(n int, format string, args ...any) string {
 	if g.chance(n) {
 		return fmt.Sprintf(format, args...)

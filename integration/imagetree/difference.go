@@ -28,8 +28,8 @@ func Difference(want, got string) string {
 	return b.String()
 }
 
-// withHeadings returns the lines of a description. Each line is prefixed with the heading that
-// precedes it, such as "layer 1".
+// withHeadings returns the lines of an image description. Each line gets the preceding heading,
+// such as "layer 1", as a prefix.
 func withHeadings(text string) []string {
 	var list []string
 	heading := ""

@@ -51,7 +51,7 @@ func main() {
 	}
 }
 
-// image is a frontend image, and the durations of builds with it.
+// image is a frontend image under measurement, with the durations of the builds that use it.
 type image struct {
 	name  string
 	make  func(context.Context) ([]frontendimage.Binary, error)
@@ -105,7 +105,7 @@ func run(ctx context.Context, runs int) (err error) {
 	return report(os.Stdout, images)
 }
 
-// builder runs builds of one directory with the BuildKit daemon of package rig.
+// builder builds one directory repeatedly with the BuildKit daemon of package rig.
 type builder struct {
 	rig *rig.Rig
 	dir fsutil.FS

@@ -62,8 +62,8 @@ func parseList(name string) ([]mutant, error) {
 	return list, nil
 }
 
-// try makes the mutant's change and runs the tests of its package. It returns the outcome, and
-// the name of the first failed test as text, or "" if no test fails.
+// try changes the source line of the mutant and runs the tests of its package. It returns the
+// outcome. If a test fails, text is the name of the first failed test, otherwise "".
 func (m mutant) try(ctx context.Context, root string) (got outcome, text string, err error) {
 	dir, err := os.MkdirTemp("", "slipway-mutant-")
 	if err != nil {
@@ -96,7 +96,7 @@ func (m mutant) test(ctx context.Context, root string, flags ...string) (string,
 	return goCommand(ctx, root, append(flags, "./"+filepath.Dir(m.file))...)
 }
 
-// changedSource returns the content of the mutant's file with the mutant's change.
+// changedSource returns the content of the mutant's source file after the change of the line.
 func (m mutant) changedSource(root string) (string, error) {
 	data, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.file)))
 	if err != nil {
@@ -136,7 +136,7 @@ func goCommand(ctx context.Context, root string, args ...string) (string, error)
 	return string(out), err
 }
 
-// buildFailure matches the output of go test if the test binary does not build.
+// buildFailure matches the output of go test for a test binary that does not compile.
 var buildFailure = regexp.MustCompile(`(?m)^FAIL\s.*\[(build|setup) failed\]$`)
 
 var failure = regexp.MustCompile(`(?m)^--- FAIL: (\S+)|^panic: (.*)$`)

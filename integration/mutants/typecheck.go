@@ -85,8 +85,8 @@ func newTypechecker(ctx context.Context, list []mutant, root string) (*typecheck
 	return c, nil
 }
 
-// check type-checks the package of the file with the given name, as if the file contained
-// text. It returns the errors of the type checker.
+// check type-checks the package that contains the file called name, with text as the content of
+// this file. It returns the errors of the type checker.
 func (c *typechecker) check(name, text string) error {
 	p := c.packages[filepath.Dir(name)]
 	if p == nil || !slices.Contains(p.GoFiles, filepath.Base(name)) {

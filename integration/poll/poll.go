@@ -1,5 +1,5 @@
-// Package poll waits for conditions that nothing announces, such as the exit of a process
-// that the test did not start.
+// Package poll waits for conditions that a test must poll because no event announces them, such
+// as the exit of a process that the test did not start.
 package poll
 
 import (

@@ -11,8 +11,8 @@ import (
 	"sync"
 )
 
-// agent is an SSH agent without keys. It accepts all messages and records their types. Safe
-// for concurrent use.
+// agent is a fake SSH agent without keys. It accepts all messages and records their types, so
+// that a probe shows which messages a RUN step can send. Safe for concurrent use.
 type agent struct {
 	path     string
 	listener net.Listener

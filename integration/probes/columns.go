@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// column is a builder configuration with which the probes run. It is one column of the printed
-// table.
+// column is a builder configuration, such as the rootless namespace runner. It is one column of
+// the printed table of privileges.
 type column struct {
 	name       string
 	runner     string // runner of slipway build; "" for buildkitd
@@ -58,7 +58,7 @@ const nobody = 65534
 const asNobody = `mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && ` +
 	`exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"`
 
-// site contains the resources on the host that belong to one builder configuration.
+// site contains the resources on the host for the builds with one builder configuration.
 type site struct {
 	*machine
 	column
@@ -66,8 +66,8 @@ type site struct {
 	agent *agent
 }
 
-// command returns a command that builds dir, which contains the Dockerfile and the context.
-// The command writes its progress to standard error, in JSON.
+// command returns a command that builds the Dockerfile and the context in dir with this builder
+// configuration. The command writes its progress to standard error, in JSON.
 func (s *site) command(ctx context.Context, dir string) *exec.Cmd {
 	args := []string{
 		s.program(), "build", "--runner", s.runner, "--progress", "rawjson", "--state", s.state(),
@@ -95,7 +95,7 @@ func (s *site) command(ctx context.Context, dir string) *exec.Cmd {
 	return cmd
 }
 
-// slug returns the column's name, sanitized for file names and image tags.
+// slug returns the name of the builder configuration, sanitized for file names and image tags.
 func (c column) slug() string { return strings.NewReplacer(" ", "-", ",", "").Replace(c.name) }
 
 // home returns the home directory of the user that runs the builder.
@@ -140,13 +140,12 @@ func (m *machine) newSite(ctx context.Context, c column) (*site, error) {
 	return s, s.pushImages(ctx)
 }
 
-// canary is the initial content of the file canary, which probes try to change. The file is
-// in the host directory of each builder configuration.
+// canary is the initial content of the file "canary" in the host directory of each builder
+// configuration. Probes try to change this file.
 const canary = "canary\n"
 
-// restoreHost undoes the changes that probes made in the host directory of the builder
-// configuration. Probes must not be able to change this directory. It returns the names of the
-// changed files.
+// restoreHost undoes changes in the host directory of the builder configuration, which probes
+// must not be able to change. It returns the names of the changed files.
 func (s *site) restoreHost() ([]string, error) {
 	var changed []string
 	list, err := os.ReadDir(s.host)

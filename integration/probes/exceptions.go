@@ -4,9 +4,9 @@ package main
 
 import "slices"
 
-// exception describes privileges that a runner gives to a step although buildkitd does not,
-// with the reason why they are accepted. If no runner gives such a privilege any longer, the
-// exception is an error.
+// exception describes privileges that some runners give to a step although buildkitd does not,
+// with the reason why this is accepted. If no runner gives such a privilege any longer, the
+// command fails until the exception is removed.
 type exception struct {
 	columns []string
 	names   []string // names of privileges, as for outcomes.matching

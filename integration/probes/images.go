@@ -97,8 +97,8 @@ func (s *site) images() ([]image, error) {
 	return list, nil
 }
 
-// pushImages creates the base images of s, one builder configuration, and pushes them to
-// the registry.
+// pushImages creates the base images for the builder configuration s and pushes them to the
+// registry.
 func (s *site) pushImages(ctx context.Context) error {
 	list, err := s.images()
 	if err != nil {
@@ -139,8 +139,8 @@ func programs(probe []byte) (v1.Layer, error) {
 	return layer(list)
 }
 
-// packImage returns an image with the layer base and one further layer for each of first and
-// second. It omits a further layer without entries.
+// packImage returns an image with up to three layers: base, a layer with the files first, and a
+// layer with the files second. It omits the layer for an empty list of files.
 func packImage(base v1.Layer, first, second []entry) (v1.Image, error) {
 	layers := []v1.Layer{base}
 	for _, entries := range [][]entry{first, second} {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// job is a build whose steps attempt forbidden operations. For each attempt, a step prints
-// whether it succeeded, and a privilege name of the form LABEL/ID.
+// job is a build whose steps attempt forbidden operations. For each attempt, a step prints the
+// outcome and the name of the privilege, which has the form LABEL/ID.
 type job struct {
 	name       string
 	dockerfile string

@@ -167,8 +167,8 @@ func (m *machine) compile(ctx context.Context) error {
 	return err
 }
 
-// replacer returns a replacer for the placeholders in the probes' Dockerfiles, such as
-// {column} and {host}. The values are specific to the builder configuration.
+// replacer returns a replacer for the placeholders in the Dockerfiles of the probes, such as
+// {column} and {host}. It replaces them with values for this builder configuration.
 func (s *site) replacer() (*strings.Replacer, error) {
 	var null unix.Stat_t
 	if err := unix.Stat("/dev/null", &null); err != nil {

@@ -169,7 +169,7 @@ func run(ctx context.Context, set settings) (ok bool, err error) {
 	return len(result.errors) == 0, nil
 }
 
-// Lines that enclose the table in SECURITY.md.
+// Lines immediately before and after the generated table in SECURITY.md.
 const (
 	begin = "<!-- make probes writes what follows -->\n"
 	end   = "<!-- make probes wrote what precedes -->\n"

@@ -25,9 +25,9 @@ type outcomes struct {
 
 func newOutcomes() *outcomes { return &outcomes{map[string]bool{}, map[string]string{}} }
 
-// parse reads the output of a step and adds the outcomes of its probes to o. A line that
-// starts with "+" and a privilege name reports a granted privilege, and a line that starts
-// with "-", a name and a reason reports a refused one. Other lines are ignored.
+// parse reads the output of a step and adds the outcomes of its probes to o. The line "+ NAME"
+// reports a granted privilege, and the line "- NAME REASON" reports a refused one. Other lines
+// are ignored.
 func (o *outcomes) parse(text string) {
 	for line := range strings.Lines(text) {
 		sign, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -57,9 +57,9 @@ func matches(name, id string) bool {
 	return name == id || strings.HasPrefix(id, name) && strings.HasSuffix(name, "/") || strings.HasPrefix(id, name) && strings.HasSuffix(name, "-")
 }
 
-// progress parses the output of a build, which consists of progress in JSON and a final error
-// message. It calls logged with each piece of a step's output. It returns the output of all
-// steps and the error message.
+// progress parses the output of a build, which consists of progress reports in JSON and a final
+// error message. It calls logged with each part of the steps' output as it arrives. It returns
+// the whole output of all steps and the error message.
 func progress(r io.Reader, logged func(string)) (logs, message string, err error) {
 	var all, rest strings.Builder
 	s := bufio.NewScanner(r)

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// row is a row of the printed table. It describes one kind of privilege that steps may
-// have.
+// row is a row of the printed table of privileges. It describes one kind of privilege that RUN
+// steps may have.
 type row struct {
 	text  string
 	names []string // names of privileges, as for outcomes.matching
@@ -21,13 +21,13 @@ type row struct {
 	strict       bool   // set if no runner may give the privilege, even if the reference does
 }
 
-// rows returns all rows of the printed table, in order.
+// rows returns all rows of the printed table of privileges, in order.
 func rows() []row {
 	return slices.Concat(processRows(), callRows(), fileRows(), imageRows(), hostRows())
 }
 
-// namesFor returns one privilege name per label: it replaces %s in a format such as
-// "devices/%s/open/" with the label.
+// namesFor returns one privilege name for each element of labels: it replaces %s in format, such
+// as "devices/%s/open/", with the element.
 func namesFor(format string, labels ...string) []string {
 	var out []string
 	for _, l := range labels {
@@ -36,12 +36,12 @@ func namesFor(format string, labels ...string) []string {
 	return out
 }
 
-// rootAndUser returns the names of a privilege for both users of RUN steps: root/ID and
-// user/ID.
+// rootAndUser returns two names for the privilege id: root/ID for RUN steps with user root, and
+// user/ID for RUN steps with an ordinary user.
 func rootAndUser(id string) []string { return namesFor("%s/"+id, "root", "user") }
 
-// processRows returns the rows of the privilege table about the initial privileges of a
-// process.
+// processRows returns the rows of the privilege table about privileges that each process in a
+// step has from its start.
 func processRows() []row {
 	return []row{
 		{text: "capabilities of root", names: []string{"root/capabilities/"}},
@@ -144,9 +144,10 @@ func agentTypes() []string {
 	return out
 }
 
-// privileges returns the granted privileges in o, the outcomes of one builder, that belong
-// to the table row r. If r.excludePlain is set, it omits privileges that the reference
-// builder also gives to a step without hostile images, links or mounts.
+// privileges returns the privileges in o that the row r of the table counts. The parameters o
+// and reference contain the outcomes with one builder and with buildkitd. If r.excludePlain is
+// set, it omits privileges that buildkitd gives even to a step without hostile images, links or
+// mounts.
 func (r row) privileges(o, reference *outcomes) []string {
 	list := o.matching(r.names)
 	if !r.excludePlain {
@@ -155,8 +156,8 @@ func (r row) privileges(o, reference *outcomes) []string {
 	return slices.DeleteFunc(list, func(id string) bool { return inPlainStep(id, reference) })
 }
 
-// inPlainStep reports whether the reference builder gives the privilege id to an ordinary step,
-// one without hostile images, links or mounts.
+// inPlainStep reports whether buildkitd gives the privilege id even to a step without hostile
+// images, links or mounts. The parameter reference contains the outcomes with buildkitd.
 func inPlainStep(id string, reference *outcomes) bool {
 	for _, kind := range []string{
 		"readable/", "writable/", "control-groups/", "capabilities/", "environment/", "nodes/", "host-namespaces/", "mount-flags/", "groups/", "run",

@@ -72,15 +72,15 @@ func (s *site) runJob(ctx context.Context, j job, out *outcomes) error {
 // endMarker matches the line that the probe program prints last.
 var endMarker = regexp.MustCompile(`(?m)^! `)
 
-// markers returns how many steps of a job print a line that endMarker matches: all except the
-// steps that execute the builder's own program.
+// markers returns the number of lines in the output of job j that must match endMarker: one for
+// each RUN step, except for the steps that execute the builder's own program.
 func (j job) markers() int {
 	return strings.Count(j.dockerfile, "RUN ") - strings.Count(j.dockerfile, `["/proc/self/exe"`)
 }
 
 // inspect looks for effects of job j outside its build, such as new files on the host or
-// messages to the SSH agent. It adds a granted privilege to out for each of them, and
-// restores the files.
+// messages to the SSH agent. For each effect it adds a granted privilege to out. It restores the
+// changed files.
 func (s *site) inspect(j job, out *outcomes) error {
 	for _, t := range s.agent.takeTypes() {
 		out.granted[fmt.Sprintf("agent/arrived/%d", t)] = true
@@ -100,15 +100,14 @@ func (s *site) inspect(j job, out *outcomes) error {
 	return err
 }
 
-// running represents a build in progress. Its functions kill the build and wait for the
-// output.
+// running represents a build in progress. Its functions kill the build and wait for its end.
 type running struct {
 	ready chan struct{} // closed when a step prints that it is ready
 	kill  func() error
 	wait  func() (logs, message string, err error)
 }
 
-// start starts the build of job j in its own terminal.
+// start starts the build of job j with a new terminal as the controlling terminal.
 func (s *site) start(ctx context.Context, j job) (*running, error) {
 	dir, err := os.MkdirTemp(s.dir, "job-")
 	if err != nil {
@@ -208,10 +207,10 @@ func containsText(dir, text string) (bool, error) {
 	return found, err
 }
 
-// raceMounts tries to redirect mounts to the host directory. It runs builds that mount
-// filesystems below a cache directory. Meanwhile a step of the running build b repeatedly
-// replaces a part of this directory with a link to the host directory. The last build that
-// raceMounts runs ends this step.
+// raceMounts tries to redirect mounts to the host directory. In the build b, a step repeatedly
+// replaces a part of a cache directory with a link to the host directory. Meanwhile raceMounts
+// runs builds that mount filesystems below the same cache directory. Finally it runs a build
+// that makes the step in b exit.
 func (s *site) raceMounts(ctx context.Context, b *running) error {
 	select {
 	case <-b.ready:

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// comparison is the table of privileges: one row for each kind of privilege, one column for
-// each builder.
+// comparison is the printed table of privileges: one row for each kind of privilege, one column
+// for each builder.
 type comparison struct {
 	header []string
 	cells  [][]string // texts by row and column; column 0 is the text of the row
@@ -17,8 +17,9 @@ type comparison struct {
 	errors []string   // privileges without an exception, and exceptions that are not needed
 }
 
-// compare compares the outcomes of each builder in list with reference, the outcomes of
-// buildkitd. found[i] contains the outcomes of builder list[i].
+// compare returns the table of privileges for buildkitd and the builders in list. The parameter
+// reference contains the outcomes with buildkitd, and found[i] contains the outcomes with
+// builder list[i].
 func compare(reference *outcomes, list []column, found []*outcomes) comparison {
 	c := comparison{header: []string{"privilege", "buildkitd"}}
 	for _, col := range list {
@@ -57,14 +58,14 @@ func compare(reference *outcomes, list []column, found []*outcomes) comparison {
 	return c
 }
 
-// unneededText is the end of the error text for an exception whose privilege the runner does
-// not give any longer.
+// unneededText is the end of the error text for an exception that is no longer needed, because
+// the runner does not give the privilege any longer.
 const unneededText = " is no longer needed"
 
-// applyExceptions looks for exceptions to the privileges in more, which the builder called
-// column gives to a step and buildkitd does not. It returns as rest the privileges without an
-// exception, and as notes the references to the footnotes of the exceptions found. It marks
-// these exceptions in used.
+// applyExceptions looks for exceptions that allow the privileges in more. The builder called
+// column gives these privileges to a step, and buildkitd does not. The result rest contains the
+// privileges without an exception, and notes contains the footnote references of the exceptions
+// found. It also marks these exceptions in used.
 func applyExceptions(more []string, column string, used map[string]bool) (rest, notes []string) {
 	for _, id := range more {
 		excused := false

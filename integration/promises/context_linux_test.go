@@ -53,8 +53,8 @@ func TestUnusedFiles(t *testing.T) {
 	}
 }
 
-// TestChangedFiles checks that a build reads only those files that changed since the build
-// before it.
+// TestChangedFiles checks that a build reads only those files that changed since the previous
+// build.
 func TestChangedFiles(t *testing.T) {
 	m := newMachine(t, map[string]string{"src/a": "a", "src/b": "b", "src/c": "c"})
 	const dockerfile = "FROM scratch\nCOPY src /\n"

@@ -37,8 +37,8 @@ type step struct {
 	cached     bool
 }
 
-// newMachine returns a machine with an empty state. context contains the files of the build
-// context by name.
+// newMachine returns a machine with an empty state. The parameter context maps the names of
+// files in the build context to their content.
 func newMachine(t *testing.T, context map[string]string) *machine {
 	t.Helper()
 	m := &machine{t: t, o: builder.Options{Context: t.TempDir(), State: t.TempDir(), Runner: "portable", Now: time.Now}}
@@ -105,8 +105,8 @@ func (m *machine) step(text string) step {
 	return m.steps[found[0]]
 }
 
-// executedSteps returns the names of the instructions that were executed and not cached,
-// sorted. It omits FROM and internal steps, such as the transfer of the context.
+// executedSteps returns the sorted names of the steps that were executed and not cached. It
+// omits FROM and internal steps, such as the transfer of the context.
 func (m *machine) executedSteps() []string {
 	var list []string
 	for name, s := range m.steps {

@@ -149,8 +149,9 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// leftovers returns everything that a build could leave on the machine: mounts, and files
-// outside the state directory, including in /etc. It omits results and the test's own files.
+// leftovers returns descriptions of everything that a build could leave on the machine: mounts,
+// and files outside the state directory, including files in /etc. It omits the build results and
+// the test's own files.
 func (w *environment) leftovers() []string {
 	w.t.Helper()
 	var list []string

@@ -100,9 +100,9 @@ func TestSizesAddUp(t *testing.T) {
 	m.mustBuild(strings.ReplaceAll(manyKinds, "HUB", h.host))
 }
 
-// TestSizesOfImages checks the listed sizes of results that share files: each file counts
-// for one entry only. It also checks that a prune does not remove a base image while
-// removing other results frees enough space.
+// TestSizesOfImages checks the listed sizes of results that share files: each file counts for
+// one entry only. It also checks that a prune does not remove a base image if it can free enough
+// space by removing other results.
 func TestSizesOfImages(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	const size = 200_000

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watcher records which files below a directory are opened, using inotify(7). Names of opened
-// directories end with a slash.
+// watcher records the files that processes open below a directory, using inotify(7). It also
+// records opened directories, with a slash at the end of the name.
 type watcher struct {
 	t    *testing.T
 	fd   int

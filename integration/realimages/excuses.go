@@ -25,9 +25,9 @@ func excuses() []excuse {
 // "-layer 1: file 0644 0:0 12 etc/x sha256:… new".
 var file = regexp.MustCompile(`^[-+](layer \d+: file +\d{4} \d+:\d+) +\d+ (.+?) sha256:[0-9a-f]{16}( .*)?$`)
 
-// unexcused removes from a difference the lines of files for which an excuse exists. It returns
-// the other lines and the removed files. It removes a file only if its metadata is equal in
-// both images.
+// unexcused removes lines that an excuse covers from diff, the difference between two images. It
+// returns the remaining lines and the removed files. It removes the lines of a file only if the
+// file's metadata is equal in both images.
 func unexcused(diff string) (rest string, files []string) {
 	count := map[string]int{} // key of a line → number of + lines minus number of - lines
 	for line := range strings.Lines(diff) {
@@ -48,8 +48,8 @@ func unexcused(diff string) (rest string, files []string) {
 	return b.String(), files
 }
 
-// excusedKey parses a line of a difference between two images. If an excuse covers the line's
-// file, it returns the part of the line that must be equal in both images: everything but sign,
+// excusedKey parses a line of a difference between two images. If an excuse covers the file in
+// the line, key is the part of the line that must be equal in both images: everything but sign,
 // size and digest. Otherwise ok is false.
 func excusedKey(line string) (key string, ok bool) {
 	m := file.FindStringSubmatch(strings.TrimSuffix(line, "\n"))

@@ -140,7 +140,7 @@ func cache(ref string) []client.CacheOptionsEntry {
 	return []client.CacheOptionsEntry{{Type: "registry", Attrs: map[string]string{"ref": ref}}}
 }
 
-// pull adds an output to o that contains the files of the base image, so that the build must
+// pull sets an output in o that contains the files of the base image, so that the build must
 // pull the image's layers.
 func pull(o *builder.Options) {
 	o.Outputs = []builder.Output{{Type: "tar", Dest: filepath.Join(o.State, "out.tar")}}

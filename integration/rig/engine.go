@@ -54,8 +54,8 @@ func (r *Rig) StartEngine(ctx context.Context) (*Engine, error) {
 	return e, nil
 }
 
-// Docker returns a docker command that runs in dir and connects to the engine. Its builds use
-// BuildKit.
+// Docker returns a docker command that runs in dir and connects to the engine e. It uses
+// BuildKit for builds.
 func (e *Engine) Docker(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, Docker, args...)
 	cmd.Dir = dir

@@ -12,7 +12,7 @@ import (
 	"slipway/integration/baseimage"
 )
 
-// A program is an executable that the rig installs as a Debian package.
+// A program is an executable, with the name of the Debian package that contains it.
 type program struct{ path, pkg string }
 
 func programs() []program {

@@ -91,7 +91,7 @@ func (r *Rig) Close() error {
 }
 
 // TempDir creates a new directory inside the daemon's directory and returns its path. The
-// name starts with prefix.
+// directory's name starts with prefix.
 func (d *Daemon) TempDir(prefix string) (string, error) {
 	return os.MkdirTemp(d.Dir, filepath.Base(prefix)+"-")
 }

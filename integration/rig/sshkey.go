@@ -9,8 +9,7 @@ import (
 	"os"
 )
 
-// WriteSSHKey writes a new private key in PEM format to file. The caller lets an SSH agent
-// serve it.
+// WriteSSHKey writes a new private key in PEM format to file, for use with an SSH agent.
 func WriteSSHKey(file string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

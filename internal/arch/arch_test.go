@@ -55,8 +55,8 @@ func packages(t *testing.T) []pkg {
 	return list
 }
 
-// row matches a line of the import table, for example "| `plan` | above | `instructions`
-// `shell` |".
+// row matches a line of the import table in ARCHITECTURE.md, for example "| `plan` | above |
+// `instructions` `shell` |".
 var row = regexp.MustCompile("^\\| `([^`]+)` \\| (above|below) \\| (.*) \\|$")
 
 type entry struct {
@@ -64,8 +64,8 @@ type entry struct {
 	imports []string
 }
 
-// table parses the import table in ARCHITECTURE.md. It maps the name of a package to its
-// entry.
+// table parses the import table in ARCHITECTURE.md. For each package, by name, it returns the
+// level ("above" or "below" the line) and the sorted list of imports.
 func table(t *testing.T) map[string]entry {
 	t.Helper()
 	text, err := os.ReadFile("../../ARCHITECTURE.md")

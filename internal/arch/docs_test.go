@@ -13,8 +13,8 @@ import (
 // slash, such as `plan/eval.go`.
 var docPath = regexp.MustCompile("`((?:builder|cmd|diag|dockerfile2llb|examples|frontend|gitref|ignore|instructions|integration|internal|linter|parser|plan|shell|solver|source|testdata)/[A-Za-z0-9_./-]*)`")
 
-// docName matches a Go file without a directory, such as `names.go`, in backquotes. A path in
-// the same line determines the directory, such as `plan/eval.go`.
+// docName matches the name of a Go file without a directory in backquotes, such as `names.go`.
+// Such a file is in the directory of a path that the same line contains, such as `plan/eval.go`.
 var docName = regexp.MustCompile("`([a-z0-9_]+\\.go)`")
 
 // TestDocumentPaths checks that the files and directories that Markdown documents name in

@@ -81,7 +81,8 @@ func TestErrorsAreLocated(t *testing.T) {
 	}
 }
 
-// nameOf returns the name of the first function, type or variable that d declares.
+// nameOf returns the name of the function or of the first variable or constant that d declares.
+// For other declarations it returns "".
 func nameOf(d ast.Decl) string {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
@@ -94,9 +95,9 @@ func nameOf(d ast.Decl) string {
 	return ""
 }
 
-// unlocatedErrors returns the positions at which declaration d creates an error without a
-// source range: with errors.New or fmt.Errorf, unless an enclosing call adds a range, or as a
-// diagnostic whose range is empty.
+// unlocatedErrors returns the positions in the declaration d at which the code creates an error
+// without a source range. These are calls of errors.New and fmt.Errorf outside of a call that
+// adds a range, and diagnostics with an empty range.
 func unlocatedErrors(d ast.Decl) []token.Pos {
 	var list []token.Pos
 	ast.Inspect(d, func(n ast.Node) bool {

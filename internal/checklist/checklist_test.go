@@ -45,14 +45,14 @@ func TestIndex(t *testing.T) {
 	})
 }
 
-// Lines that enclose the table in COMPATIBILITY.md.
+// Lines immediately before and after the generated table in COMPATIBILITY.md.
 const (
 	begin = "<!-- UPDATE=1 go test ./internal/checklist writes what follows -->\n"
 	end   = "<!-- UPDATE=1 go test ./internal/checklist wrote what precedes -->\n"
 )
 
-// checkFile checks that render returns the current content of a file. With UPDATE=1 it writes
-// the new content instead.
+// checkFile checks that a generated file is up to date: render, called with the current content,
+// must return the same content. With UPDATE=1, checkFile writes the new content instead.
 func checkFile(t *testing.T, name string, render func(old string) string) {
 	t.Helper()
 	got, err := os.ReadFile(name)

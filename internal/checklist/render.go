@@ -58,7 +58,7 @@ func link(dir string, c *golden.Case) string {
 	return fmt.Sprintf("[%s](%s%s.txtar)", cell(c.Title), dir, c.Name)
 }
 
-// cell escapes a text for a cell of a Markdown table.
+// cell escapes a text so that it can be the content of a cell in a Markdown table.
 func cell(s string) string {
 	return strings.NewReplacer(
 		"|", `\|`, "*", `\*`, "_", `\_`, "`", "\\`", "<", "&lt;", "[", `\[`, "]", `\]`, "$", `\$`,

@@ -19,7 +19,8 @@ const (
 	maxColors   = 256 // maximum length in bytes of the color sequences since the last reset
 )
 
-// state is the state of a parser for ECMA-48 control sequences.
+// state is the position of a parser in an ECMA-48 control sequence: in ordinary text, after ESC,
+// or in a part of the sequence.
 type state int
 
 const (
@@ -109,9 +110,10 @@ func (f *Filter) continueEscape(r rune) bool {
 	return true
 }
 
-// endSequence ends the control sequence that starts with ESC [ and has the parameters f.seq.
-// final is its last byte, which determines its function, such as "m" for colors. endSequence
-// appends the sequence to out if the filter passes this function.
+// endSequence processes a control sequence of the form ESC [ PARAMETERS FINAL. The parameters
+// are in f.seq, and final is the last byte, which determines the function. endSequence appends
+// an erase sequence (EL) to out. It records a color sequence (SGR) in f.colors, for the next
+// visible text, and removes all other sequences.
 func (f *Filter) endSequence(out []byte, final byte) []byte {
 	if len(f.seq) == maxSequence || len(bytes.Trim(f.seq, "0123456789;:")) > 0 {
 		return out

@@ -21,7 +21,8 @@ import (
 	"slipway/source"
 )
 
-// Build contains the parsed inputs for planning the build of a case for one target platform.
+// Build contains the parsed inputs of the build of a case for one target platform. Tests use
+// them to plan the build.
 type Build struct {
 	Platform   string // target platform, for example linux/arm64; "" if the build does not set one
 	Dockerfile *instructions.Dockerfile

@@ -69,7 +69,7 @@ func NewClient(c *golden.Case, platform string) (*Client, error) {
 	}, nil
 }
 
-// capSet returns the capabilities in list, except those whose ids are in missing.
+// capSet returns the capabilities in list without those whose ids are in missing.
 func capSet(list *apicaps.CapList, missing []string) apicaps.CapSet {
 	all := slices.DeleteFunc(list.All(), func(cap *apicapspb.APICap) bool { return slices.Contains(missing, cap.ID) })
 	return list.CapSet(all)
@@ -154,9 +154,9 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 	return &sourceresolver.MetaResponse{Op: op}, nil
 }
 
-// delay waits up to 1.4 ms before a request is answered. The duration depends on the seed and
-// on id, the identifier of the request, so the seed selects which of several concurrent
-// requests fails first.
+// delay waits up to 1.4 ms before the client answers a request with the identifier id. The
+// duration depends on the client's seed and on id. Different seeds therefore select different
+// requests to fail first among concurrent ones.
 func (c *Client) delay(id string) {
 	if c.seed > 0 {
 		n := digest.FromString(fmt.Sprint(id, c.seed)).Encoded()[0]

@@ -36,7 +36,8 @@ type Warning struct {
 	Opts   gateway.WarnOpts
 }
 
-// solve is a recorded solve request, which may or may not have produced a result of the build.
+// solve is a recorded solve request. The flag isResult is set if the definition that it solved
+// is a result of the build.
 type solve struct {
 	req      gateway.SolveRequest
 	isResult bool // set if the solved definition is a result of the build
@@ -62,9 +63,9 @@ func (r *Record) addWarning(w Warning) {
 	r.Warnings = append(r.Warnings, w)
 }
 
-// finish records the result or the error of the build. It also adds the solve requests to
-// Record.Requests. From a solve request that produced the result, it adds only the cache
-// imports.
+// finish records the result or the error of the build. It also adds a description of each solve
+// request to Record.Requests. If the request produced the result, the description contains only
+// the cache imports.
 func (r *Record) finish(res *gateway.Result, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

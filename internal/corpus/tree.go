@@ -17,7 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// tree contains the content of files. The keys are paths without a leading slash.
+// tree maps the paths of files to their content. The paths have no leading slash.
 type tree map[string][]byte
 
 // evaluate returns the files in the result of an LLB definition. It supports only sources and
@@ -165,8 +165,9 @@ func (c *Client) source(op *pb.SourceOp) (tree, error) {
 	return nil, fmt.Errorf("cannot read %s without a builder", op.Identifier)
 }
 
-// local returns files of the local directory that name identifies, such as "context". attrs
-// contains the attributes of the source, which select the files.
+// local returns the files of the local directory called name, such as "context". The parameter
+// attrs contains the attributes of the source operation, whose patterns include or exclude
+// files.
 func (c *Client) local(name string, attrs map[string]string) (tree, error) {
 	files, ok := c.c.Local(name)
 	if !ok {
@@ -197,9 +198,9 @@ func (c *Client) local(name string, attrs map[string]string) (tree, error) {
 	return out, nil
 }
 
-// matchesFollow reports whether the FollowPaths of a local source select the file. An element
-// of follow selects it if the element is the file's path, a parent directory, or a pattern that
-// matches one of these.
+// matchesFollow reports whether an element of follow selects the file. The parameter follow
+// contains the FollowPaths of a local source. An element selects the file if it equals or
+// matches the file's path or the path of a parent directory.
 func matchesFollow(file string, follow []string) bool {
 	for _, f := range follow {
 		f = clean(f)

@@ -101,8 +101,8 @@ func collect(dir string) ([]comment, error) {
 	return list, err
 }
 
-// docs returns the doc comments in a file: of its package, functions, types, constants and
-// variables. Elements are nil for declarations without a comment.
+// docs returns the doc comments of the package, functions, types, constants and variables in a
+// file. The result contains a nil element for each declaration without a comment.
 func docs(f *ast.File) []*ast.CommentGroup {
 	list := []*ast.CommentGroup{f.Doc}
 	for _, d := range f.Decls {

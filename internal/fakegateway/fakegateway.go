@@ -164,8 +164,8 @@ type reference struct {
 // Request returns the solve request whose result is ref.
 func Request(ref client.Reference) client.SolveRequest { return ref.(*reference).request }
 
-// ReadFile returns the content of a file in [Client].Files. It returns an error if
-// [Client].Size is too large for a message.
+// ReadFile returns the content of a file in [Client].Files. If [Client].Size exceeds the maximum
+// size of a message, it returns an error.
 func (r *reference) ReadFile(ctx context.Context, req client.ReadRequest) ([]byte, error) {
 	if err := r.c.begin(ctx, "ReadFile"); err != nil {
 		return nil, err
@@ -180,7 +180,7 @@ func (r *reference) ReadFile(ctx context.Context, req client.ReadRequest) ([]byt
 	return []byte(s), nil
 }
 
-// StatFile returns [Client].Size as the size of any file.
+// StatFile describes any file as existing, with [Client].Size as its size.
 func (r *reference) StatFile(ctx context.Context, req client.StatRequest) (*fstypes.Stat, error) {
 	if err := r.c.begin(ctx, "StatFile"); err != nil {
 		return nil, err

@@ -92,7 +92,7 @@ func (r *Repository) store(e encoder) plumbing.Hash {
 
 type blob string
 
-// Encode implements [encoder]. It sets the type of o to blob and writes the content b to o.
+// Encode implements [encoder]: it makes o a blob with the content b.
 func (b blob) Encode(o plumbing.EncodedObject) error {
 	o.SetType(plumbing.BlobObject)
 	w, err := o.Writer()

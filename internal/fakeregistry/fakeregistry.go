@@ -25,7 +25,7 @@ const (
 	Token
 )
 
-// Names and password of the two users of a registry. Both users have the same password.
+// Names of the two users of a registry, and the password that both users have.
 const (
 	User     = "alice"
 	Reader   = "bob" // may pull, but not push

@@ -18,7 +18,7 @@ func Categories() []string {
 	}
 }
 
-// Case is a test case, read from one archive. It is immutable.
+// Case is a test case, parsed from one txtar archive. It is immutable.
 type Case struct {
 	Name         string            // category/words or category/subject/words: path in testdata without .txtar
 	Path         string            // path of the archive; "" if the case was not read from a file
@@ -36,7 +36,7 @@ type Case struct {
 	out       map[string]string // recorded results by section, as stored in the archive
 }
 
-// File is a file in the archive of a case.
+// File is a file in the txtar archive of a case.
 type File struct {
 	Name string // slash-separated path in the archive
 	Data []byte // decoded
@@ -147,9 +147,9 @@ func (c *Case) Dockerfile() []byte {
 	return data
 }
 
-// Tree returns the content of the files in the directory dir of the archive, by path relative
-// to dir. If dir is "", it returns the files next to the Dockerfile, which are outside of the
-// special directories such as "context" and "http".
+// Tree returns the content of the files below the directory dir of the archive. The keys are
+// paths relative to dir. If dir is "", it returns the files next to the Dockerfile, which are
+// outside of the special directories such as "context" and "http".
 func (c *Case) Tree(dir string) map[string][]byte {
 	tree := map[string][]byte{}
 	for _, f := range c.Files {
@@ -169,9 +169,10 @@ func (c *Case) Tree(dir string) map[string][]byte {
 // Context returns the content of the files in the main context, by path.
 func (c *Case) Context() map[string][]byte { return c.Tree("context") }
 
-// Local returns the files of a local directory of the build. name is context, dockerfile, NAME
-// for the named context NAME, or input.NAME. It returns false if the directory does not exist:
-// it has no files, and is not context or dockerfile.
+// Local returns the files of a local directory of the build. The parameter name is "context",
+// "dockerfile", the name of a named context, or "input." followed by the name of a frontend
+// input. If the directory has no files, Local returns false, unless name is "context" or
+// "dockerfile".
 func (c *Case) Local(name string) (map[string][]byte, bool) {
 	dir := "context." + name
 	switch {

@@ -34,12 +34,12 @@ func sections() map[string]string {
 	}
 }
 
-// Check compares got with the section of recorded results that the parameter section names. It
-// does nothing if the case does not have the section. With UPDATE=1 in the environment, it
-// rewrites the section instead.
+// Check compares got with the recorded result in the given section of the case. If the case does
+// not have the section, Check does nothing. With UPDATE=1 in the environment, it rewrites the
+// section instead.
 //
-// The stored form always ends with a newline. Lines that an archive cannot contain are stored
-// as Go string literals.
+// The stored form always ends with a newline. Lines that an archive cannot contain are stored as
+// Go string literals.
 func (c *Case) Check(t testing.TB, section string, got []byte) {
 	t.Helper()
 	if _, ok := c.out[section]; ok {
@@ -47,9 +47,9 @@ func (c *Case) Check(t testing.TB, section string, got []byte) {
 	}
 }
 
-// Record is like [Case.Check], but requires that the case has the section if got is not empty.
-// It reports an error if the section is missing, or if the section exists although got is
-// empty. With UPDATE=1 it adds, rewrites or removes the section.
+// Record is like [Case.Check], but also checks whether the case has the section: the section
+// must exist if got is not empty, and must not exist otherwise. With UPDATE=1 in the
+// environment, it adds, rewrites or removes the section.
 func (c *Case) Record(t testing.TB, section, got string) {
 	t.Helper()
 	switch _, ok := c.out[section]; {

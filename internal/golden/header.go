@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// header contains the values from a case's header that [Case] does not store.
+// header contains the values from the header of a test case that [Case] does not store.
 type header struct{ quoted map[string]bool }
 
 func parseHeader(c *Case, comment string) (*header, error) {

@@ -110,8 +110,9 @@ func (c *Case) Images() (*Images, error) {
 	return &Images{entries: entries}, nil
 }
 
-// entryKey returns the key of an image in Images.entries. The key contains a tag or digest
-// only if the reference ref does.
+// entryKey returns the key under which Images.entries stores the image that ref refers to. For
+// an image on Docker Hub, the key is the short name, such as "alpine". The key contains a tag or
+// digest only if ref does.
 func entryKey(ref string) (string, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {

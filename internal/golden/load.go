@@ -97,7 +97,7 @@ func Cases(t testing.TB) []*Case {
 	return cases
 }
 
-// sampleInterval is the interval at which [Run] selects cases with -short: every fifth case.
+// sampleInterval determines the sample of cases that [Run] uses with -short: every fifth case.
 const sampleInterval = 5
 
 // Run runs f in a parallel subtest for each case in testdata. With -short, it runs only a

@@ -41,7 +41,7 @@ func Do(ctx context.Context, n, limit int, f func(ctx context.Context, i int) er
 	return r.err
 }
 
-// run is the state that the concurrent calls of f in one call of Do share.
+// run is the state of one call of Do, which all concurrent calls of f share.
 type run struct {
 	mu          sync.Mutex
 	firstFailed int // smallest index that failed; the number of calls if none did
@@ -49,8 +49,8 @@ type run struct {
 	cancel      []context.CancelFunc
 }
 
-// start returns the context for call i. It returns false if a call with a smaller index
-// failed, because call i must not start then.
+// start returns the context for f(ctx, i). It returns false if a call of f with a smaller index
+// failed, because call i must then not start.
 func (r *run) start(ctx context.Context, i int) (context.Context, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -61,7 +61,7 @@ func (r *run) start(ctx context.Context, i int) (context.Context, bool) {
 	return ctx, true
 }
 
-// fail records the failure of call i and cancels the calls with a larger index.
+// fail records that f(ctx, i) failed, and cancels the calls of f with a larger index.
 func (r *run) fail(i int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

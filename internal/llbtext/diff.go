@@ -47,9 +47,9 @@ func Diff(a, b *pb.Definition, parts Parts) (string, error) {
 	return "", nil
 }
 
-// context returns a line with the name of operation i, or its two names if they differ between
-// the graphs a and b. Diff prints the line before a difference. If parts contains Ops and
-// Metadata, the text of the operation includes the name, and the line is "".
+// context returns a line with the name of operation i, or with two names if the names in the
+// graphs a and b differ. Diff prints the line before the difference of the operation. If parts
+// contains Ops and Metadata, the text of the operation includes the name, so context returns "".
 func context(a, b *graph, i int, parts Parts) string {
 	if parts&Ops != 0 && parts&Metadata != 0 {
 		return ""
@@ -73,7 +73,7 @@ func infoDiff(a, b *graph) string {
 	return ""
 }
 
-// textFrom returns the text of operation i and the operations with larger numbers.
+// textFrom returns the text of operation i and of all operations after it in canonical order.
 func (g *graph) textFrom(i int, parts Parts) string {
 	var b strings.Builder
 	for ; i < len(g.nodes); i++ {

@@ -112,8 +112,9 @@ func (l *linePrinter) operation(i int) {
 	l.b.WriteByte('\n')
 }
 
-// fields prints the fields of m as "name=value", each after a space. m is operation i or a
-// message in it. Some fields have a shorter form, such as the identifier of a source.
+// fields prints the fields of the message m, each as "name=value" after a space. The message is
+// operation i or a part of it. Some fields have a shorter form, such as the identifier of a
+// source.
 func (l *linePrinter) fields(i int, m protoreflect.Message) {
 	for _, fd := range fields(m) {
 		v := m.Get(fd)
@@ -140,8 +141,9 @@ func (l *linePrinter) fields(i int, m protoreflect.Message) {
 	}
 }
 
-// messages prints each element of list, the messages of the repeated field fd, as "name=value".
-// A single message stays on the line of the operation. If there are several, each gets a line.
+// messages prints the messages in list, each as "name=value". The field fd is the repeated field
+// that contains them. A single message stays on the line of the operation, while several
+// messages get one line each.
 func (l *linePrinter) messages(fd protoreflect.FieldDescriptor, list protoreflect.List) {
 	sep := " "
 	if list.Len() > 1 {
@@ -160,8 +162,8 @@ func (l *linePrinter) list(fd protoreflect.FieldDescriptor, list protoreflect.Li
 	return "[" + strings.Join(items, " ") + "]"
 }
 
-// metadata prints the LLB metadata of operation i, for example ", needs source.image". It omits
-// the name.
+// metadata prints meta, the LLB metadata of operation i, for example ", needs source.image". It
+// omits the name of the operation.
 func (l *linePrinter) metadata(i int, meta *pb.OpMetadata) {
 	if meta == nil {
 		return
@@ -193,8 +195,8 @@ func (l *linePrinter) capabilities(i int, meta *pb.OpMetadata) string {
 	return ", needs " + l.abbreviate(i, "needs", strings.Join(list, " "))
 }
 
-// abbreviate returns value, the value of a field of operation i. If value is long and an earlier
-// operation has the same value in the same field, it returns a reference to that operation.
+// abbreviate returns value, the text of the given field of operation i. If the text is long and
+// the same field of an earlier operation N has the same text, it returns "(as in N)" instead.
 func (l *linePrinter) abbreviate(i int, field, value string) string {
 	const long = 40
 	key := field + " " + value

@@ -46,7 +46,8 @@ func (p *printer) line(path, value string) {
 	p.lines = append(p.lines, path+" = "+value)
 }
 
-// value formats v, a value of the field fd or an element of its list or map, on one line.
+// value formats the value v on one line. fd is the protobuf field that contains v, either
+// directly or in a list or map.
 func (p *printer) value(fd protoreflect.FieldDescriptor, v protoreflect.Value) string {
 	switch fd.Kind() {
 	case protoreflect.MessageKind:
@@ -115,7 +116,8 @@ func isUnset(v protoreflect.Value) bool {
 	return false
 }
 
-// fields returns the fields of a message that are printed, sorted by field number.
+// fields returns the fields of the message m that are printed, sorted by field number: all set
+// fields, and unset fields whose zero value has a meaning.
 func fields(m protoreflect.Message) []protoreflect.FieldDescriptor {
 	var out []protoreflect.FieldDescriptor
 	all := m.Descriptor().Fields()
@@ -128,8 +130,8 @@ func fields(m protoreflect.Message) []protoreflect.FieldDescriptor {
 	return out
 }
 
-// zeroIsSet reports whether zero is an ordinary value of a field, such as an index or a mode,
-// and does not mean that the field is unset.
+// zeroIsSet reports whether the field fd has a meaning even if its value is zero, such as an
+// index or a mode. For other fields, zero means that the field is unset.
 func zeroIsSet(fd protoreflect.FieldDescriptor) bool {
 	switch fd.Name() {
 	case "input", "secondaryInput", "output", "index", "mode":
@@ -138,8 +140,8 @@ func zeroIsSet(fd protoreflect.FieldDescriptor) bool {
 	return false
 }
 
-// multiLine reports whether fd contains a message whose fields are printed on separate lines.
-// Other messages are printed on one line.
+// multiLine reports whether the field fd contains a message that is printed on several lines,
+// one for each of its fields. Other messages are printed on one line.
 func multiLine(fd protoreflect.FieldDescriptor) bool {
 	switch fd.FullName() {
 	case "pb.Op.exec", "pb.Op.source", "pb.Op.file", "pb.Op.build", "pb.Op.merge", "pb.Op.diff",

@@ -21,7 +21,8 @@ type Group[K comparable, V any] struct {
 	calls map[K]*call[V]
 }
 
-// call is a running or completed call of a function.
+// call represents one call of the function that a caller passed to Do, with its results. The
+// function is running until done is closed.
 type call[V any] struct {
 	done        chan struct{} // closed when the function has returned
 	value       V
@@ -52,8 +53,8 @@ func (g *Group[K, V]) Do(ctx context.Context, key K, f func(context.Context) (V,
 	}
 }
 
-// call returns the call for key. If found is false, the call is new and the caller must run
-// it.
+// call returns the running or completed call for key. If no such call exists, it registers a new
+// one and returns found as false. The caller must then run the function.
 func (g *Group[K, V]) call(key K) (c *call[V], found bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -68,7 +69,8 @@ func (g *Group[K, V]) call(key K) (c *call[V], found bool) {
 	return c, false
 }
 
-// run calls f and passes its result to the callers that wait for the call c.
+// run calls f for the new call c and returns its result. It also passes the result to all
+// callers that wait for c.
 func (g *Group[K, V]) run(ctx context.Context, key K, c *call[V], f func(context.Context) (V, error)) (V, error) {
 	defer close(c.done)
 	defer func() {

@@ -1,4 +1,4 @@
-// Package slowtest leaves slow tests out of `go test -short`. `make test` runs all.
+// Package slowtest skips slow tests in `go test -short`. `make test` runs all tests.
 package slowtest
 
 import "testing"

@@ -69,7 +69,8 @@ func TestNear(t *testing.T) {
 	}
 }
 
-// TestEmpty checks the suggestions for short and empty words, which are near to many options.
+// TestEmpty checks suggestions if the word or an option is empty or short: the edit distance
+// between such words is always small.
 func TestEmpty(t *testing.T) {
 	for _, tc := range []struct {
 		word    string

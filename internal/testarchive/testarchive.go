@@ -1,4 +1,4 @@
-// Package testarchive reads archives that tests have made.
+// Package testarchive reads tar archives in tests.
 package testarchive
 
 import (

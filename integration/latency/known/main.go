@@ -1,6 +1,6 @@
-// Command known is a frontend that returns the result of the measured build without reading a
-// Dockerfile. A build with it, compared with a build with command scratch, shows how long the
-// builder itself works on the result.
+// Command known is a frontend for command latency: it returns the result of the measured build
+// without reading a Dockerfile. The duration of a build with it, minus the duration with command
+// scratch, is the time that the builder itself needs for the result.
 package main
 
 import (
