@@ -95,8 +95,8 @@ func Unexcused(text []byte, diff string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// drop removes the elements of lines that the excuse e covers and returns the remaining ones.
-// The parameter lines contains the lines of the difference between two images.
+// drop returns the elements of lines that the excuse e does not cover. The parameter lines
+// contains the lines of the difference between two images.
 func (e excuse) drop(lines []string) []string {
 	if e.pair == nil {
 		return slices.DeleteFunc(lines, func(line string) bool { return e.line == nil || e.line.MatchString(line) })

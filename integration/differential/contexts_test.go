@@ -47,10 +47,10 @@ func FuzzContexts(f *testing.F) {
 	})
 }
 
-// contextCase returns a txtar test case with two contexts. The main context is the value main of
-// the frontend option "context". The named context has the given name and value. If subdir is
-// not "", the frontend option "contextsubdir" is set to it. Every source that main can select
-// contains the same Dockerfile, which uses both contexts.
+// contextCase returns a txtar test case with a main context and a named context. The parameter
+// main is the value of the frontend option "context". The named context is called name and
+// defined by value. If subdir is not "", it is the value of the frontend option "contextsubdir".
+// Every source that main can select contains the same Dockerfile, which uses both contexts.
 func contextCase(main, name, value, subdir string) string {
 	const dockerfile = "FROM src AS one\nFROM alpine\nCOPY --from=one a b\nCOPY c d\n"
 	var b strings.Builder

@@ -68,8 +68,8 @@ func buildOne(ctx context.Context, t *testing.T, i int) bool {
 // time.
 const startTimeoutText = "frontend grpc server closed unexpectedly"
 
-// numberedBuild returns the Dockerfile of build number i. It also returns a text that the log of
-// the build must contain, or its error if the build must fail.
+// numberedBuild returns the Dockerfile of build number i. The log of the build or, if the build
+// must fail, its error must contain the text want.
 func numberedBuild(i int) (dockerfile, want string) {
 	switch i % 4 {
 	case 0:

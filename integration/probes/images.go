@@ -139,8 +139,8 @@ func programs(probe []byte) (v1.Layer, error) {
 	return layer(list)
 }
 
-// packImage returns an image with up to three layers: base, a layer with the files first, and a
-// layer with the files second. It omits the layer for an empty list of files.
+// packImage returns an image that consists of the layer base, a layer for the first list of
+// files, and a layer for the second one. It adds no layer for an empty list.
 func packImage(base v1.Layer, first, second []entry) (v1.Image, error) {
 	layers := []v1.Layer{base}
 	for _, entries := range [][]entry{first, second} {

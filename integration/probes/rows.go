@@ -36,8 +36,8 @@ func namesFor(format string, labels ...string) []string {
 	return out
 }
 
-// rootAndUser returns two names for the privilege id: root/ID for RUN steps with user root, and
-// user/ID for RUN steps with an ordinary user.
+// rootAndUser returns two privilege names: root/ID for RUN steps with user root, and user/ID for
+// RUN steps with an ordinary user. ID is the parameter id.
 func rootAndUser(id string) []string { return namesFor("%s/"+id, "root", "user") }
 
 // processRows returns the rows of the privilege table about privileges that each process in a
@@ -156,8 +156,8 @@ func (r row) privileges(o, reference *outcomes) []string {
 	return slices.DeleteFunc(list, func(id string) bool { return inPlainStep(id, reference) })
 }
 
-// inPlainStep reports whether buildkitd gives the privilege id even to a step without hostile
-// images, links or mounts. The parameter reference contains the outcomes with buildkitd.
+// inPlainStep reports whether buildkitd gives the privilege named id even to a step without
+// hostile images, links or mounts. The parameter reference contains the outcomes with buildkitd.
 func inPlainStep(id string, reference *outcomes) bool {
 	for _, kind := range []string{
 		"readable/", "writable/", "control-groups/", "capabilities/", "environment/", "nodes/", "host-namespaces/", "mount-flags/", "groups/", "run",
