@@ -72,8 +72,9 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	return res, err
 }
 
-// buildLocked builds in this process while it holds the lock of the state directory. It
-// first finds out what standard input contains and whether pushes will be accepted.
+// buildLocked builds in this process while it holds the lock of the state directory.
+// Before the build, it reads standard input and checks that the registries will accept
+// the pushes.
 func (s *localBuilder) buildLocked(ctx context.Context, o *Options, p *inputs) (*Result, error) {
 	release, err := s.Hold(ctx)
 	if err != nil {
@@ -180,9 +181,9 @@ func (o *Options) explain(x *explain.Explainer, b *solver.Job, graphs []*solver.
 	return errors.Join(x.Finish(nil, b, graphs), x.WriteKeys(o.Explain, b, graphs))
 }
 
-// solve evaluates the results for all platforms concurrently. exported reports whether
-// the build uses the files of the results. Otherwise, solve does not fetch a result that
-// is an unmodified image.
+// solve evaluates the results for all platforms concurrently. The parameter exported is
+// set if the build uses the files of the results. If it is not set, solve does not fetch
+// a result that is an unmodified image.
 func solve(ctx context.Context, res *gateway.Result, exported bool) ([]export.PlatformResult, error) {
 	list, err := platformsOf(res)
 	if err != nil {

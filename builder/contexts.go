@@ -31,8 +31,8 @@ type inputs struct {
 	uploads map[string]tree.Blob  // archives from standard input, by URL
 }
 
-// imageContext is a named context that is an image in an OCI layout or an archive. Its
-// value is PATH, PATH:NAME or PATH@DIGEST.
+// imageContext is a named context that is an image in an OCI layout or an archive. The
+// field name is the name of the context, and value is PATH, PATH:NAME or PATH@DIGEST.
 type imageContext struct{ name, value string }
 
 // findInputs finds the context, the Dockerfile and the named contexts. Missing files and
@@ -115,8 +115,8 @@ func (o *Options) findDockerfile() error {
 	return fmt.Errorf("no Dockerfile %s (use -f)", name)
 }
 
-// checkIgnoreFiles returns an error if an ignore file is a pipe or a device. Frontends
-// would ignore such a file and copy what the user wants to exclude.
+// checkIgnoreFiles returns an error if an ignore file is a pipe, a socket or a device. A
+// frontend would ignore such a file, and copy the files that the user wants to exclude.
 func (o *Options) checkIgnoreFiles() error {
 	for _, name := range []string{o.file() + ignoreSuffix, filepath.Join(o.Context, ignoreSuffix)} {
 		info, err := os.Lstat(name)
@@ -193,8 +193,9 @@ func (p *inputs) findLayouts(ctx context.Context) error {
 	return p.findImages(ctx, &llbsource.Sources{})
 }
 
-// splitName splits PATH:NAME at the end of the longest path that exists, because PATH and
-// NAME may contain colons.
+// splitName splits a value of the form PATH:NAME into the file path and the image name.
+// Both may contain colons, so PATH is the longest part of the value that exists as a
+// file. If there is no such part, the whole value is the path.
 func splitName(value string) (file, name string) {
 	for file = value; ; {
 		if _, err := os.Stat(file); err == nil {

@@ -23,7 +23,7 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// Times for tests of SOURCE_DATE_EPOCH.
+// Modification times of files, as years, and the SOURCE_DATE_EPOCH between them.
 const (
 	older, epochYear, newer = 2001, 2010, 2020
 	epochSeconds            = "1262304000" // the start of epochYear
@@ -31,8 +31,8 @@ const (
 
 func year(y int) time.Time { return time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// datedOptions returns options to build an image from files that are older and newer than
-// SOURCE_DATE_EPOCH.
+// datedOptions returns options to build an image from two files: one is older than
+// SOURCE_DATE_EPOCH, and one is newer.
 func datedOptions(t *testing.T, dockerfile string) Options {
 	t.Helper()
 	o := options(t, dockerfile)

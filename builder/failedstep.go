@@ -24,9 +24,9 @@ import (
 // cannot start.
 const notExecutable = 126
 
-// explainStep adds a hint to d, the diagnostic for err, which is an error from a RUN
-// step. It derives the hint from the text of the error, from the instruction and from
-// the files of the step. It reports whether it added a hint.
+// explainStep adds a hint or a note to the diagnostic d for a failed RUN step. err is the
+// error from the step. The hint comes from the text of err, from the instruction, or from
+// the files of the step. explainStep reports whether it added anything.
 func explainStep(d *diag.Diagnostic, err error) bool {
 	text := err.Error()
 	if m := regexp.MustCompile(`secret (\S+): not found$`).FindStringSubmatch(text); m != nil {
@@ -54,8 +54,9 @@ func explainStep(d *diag.Diagnostic, err error) bool {
 	return true
 }
 
-// filesHint returns a hint about a failed step whose image lacks the shell, or whose
-// program lacks the executable bit. For other errors it returns "".
+// filesHint returns a hint for the error err from a RUN step if the image has no shell to
+// run the command, or if a program in the command lacks the executable bit. Otherwise it
+// returns "".
 func filesHint(err error) string {
 	var of *solver.Error
 	var failed *solver.ExecError
@@ -84,8 +85,8 @@ func filesHint(err error) string {
 	return ""
 }
 
-// relativeTo returns name if it is absolute, and dir joined with name otherwise. name is
-// the path of a program.
+// relativeTo returns the path of a program that a step starts. If name is not an absolute
+// path, the result is name within the working directory dir.
 func relativeTo(dir, name string) string {
 	if path.IsAbs(name) {
 		return name

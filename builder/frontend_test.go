@@ -67,7 +67,7 @@ func TestSyntax(t *testing.T) {
 	}
 }
 
-// nopCloser adds a Close method that does nothing to a writer.
+// nopCloser is an [io.WriteCloser] whose Close method does nothing.
 type nopCloser struct{ io.Writer }
 
 // Close implements [io.Closer].

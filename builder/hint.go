@@ -45,8 +45,9 @@ func (p *inputs) hint(o *Options, err error) error {
 	return err
 }
 
-// point narrows the range of d from an instruction to the word that caused err, and reports
-// whether it found such a word. d is the diagnostic for err.
+// point narrows the range of the diagnostic d from an instruction to the word that caused
+// err, and adds a hint to d where possible. d is the diagnostic for err. point reports
+// whether it found such a word.
 func (p *inputs) point(o *Options, d *diag.Diagnostic, err error) bool {
 	text := err.Error()
 	name, missing := missingFile(text)

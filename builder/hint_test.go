@@ -104,8 +104,8 @@ func TestMissingDockerfile(t *testing.T) {
 	}
 }
 
-// TestContainerfile checks that a Containerfile is built if the context has no Dockerfile
-// and the user names no file.
+// TestContainerfile checks that a build uses the file Containerfile if the context has no
+// Dockerfile and the user does not specify a file.
 func TestContainerfile(t *testing.T) {
 	o := options(t, "")
 	write := func(name, text string) {

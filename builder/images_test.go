@@ -20,7 +20,8 @@ import (
 // appDockerfile builds an image whose file /who contains the build argument WHO.
 const appDockerfile = "FROM scratch\nARG WHO=one\nCOPY base /\nCOPY a /\nRUN cat a > /who; echo $WHO >> /who\n"
 
-// stored builds dockerfile, the text of a Dockerfile, and stores the image under tags.
+// stored builds an image and stores it under tags. The parameter dockerfile is the text
+// of the Dockerfile.
 func (o Options) stored(t *testing.T, dockerfile string, tags ...string) *Result {
 	t.Helper()
 	write(t, o, dockerfile)
@@ -39,8 +40,8 @@ func write(t *testing.T, o Options, dockerfile string) {
 	}
 }
 
-// buildWho builds a Dockerfile, usually on an image from appDockerfile, and returns the content
-// of /who in the result.
+// buildWho builds a Dockerfile and returns the content of the file /who in the result.
+// The base image usually comes from appDockerfile.
 func (o Options) buildWho(t *testing.T, dockerfile string) (string, error) {
 	t.Helper()
 	write(t, o, dockerfile)
@@ -62,7 +63,7 @@ func imageStore(t *testing.T, o Options) *ImageStore {
 	return x
 }
 
-// storedNames returns the names of the stored images.
+// storedNames returns the short names of the stored images, separated by spaces.
 func storedNames(t *testing.T, o Options) string {
 	t.Helper()
 	list, err := imageStore(t, o).List()
@@ -185,9 +186,10 @@ func standInEngine(t *testing.T) {
 	t.Setenv("PATH", dir)
 }
 
-// TestPullAsksTheRegistry checks that a build requests a stored image from the registry
-// if Options.Pull is set or the image is for other platforms. If the registry does not
-// have it, the error lists the platforms of the stored image.
+// TestPullAsksTheRegistry checks that a build requests an image from the registry,
+// although an image of the same name is stored, if Options.Pull is set or the stored
+// image is for other platforms. If the registry does not have the image, the error lists
+// the platforms of the stored image.
 func TestPullAsksTheRegistry(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	s := fakeregistry.Start(t, fakeregistry.None)

@@ -81,8 +81,8 @@ func (x *ImageStore) find(name string) (*Image, error) {
 	return img, err
 }
 
-// open returns the stored image called name, and its manifests and configs for an export.
-// A missing or damaged blob is an error.
+// open looks up the stored image called name, verifies its blobs, and reads its manifests
+// and configs for an export. A missing or damaged blob is an error.
 func (x *ImageStore) open(name string) (*Image, *export.Root, error) {
 	img, err := x.find(name)
 	if err != nil {
@@ -95,7 +95,8 @@ func (x *ImageStore) open(name string) (*Image, *export.Root, error) {
 	return img, root, err
 }
 
-// unknownImage returns the error for a name under which no image is stored.
+// unknownImage returns the error for a name under which no image is stored. If stored
+// images have similar names, the error suggests them.
 func (x *ImageStore) unknownImage(name string) error {
 	list, _, err := x.s.Images.List()
 	if err != nil {
@@ -167,9 +168,9 @@ func (x *ImageStore) Remove(ctx context.Context, names []string) error {
 	return x.s.Free(ctx, gone)
 }
 
-// Save writes stored images to a file as one archive. The format is docker, for docker
-// load, or oci, for an OCI layout. A file of "-" is standard output. Another file is
-// written atomically.
+// Save writes stored images to one archive file. The format is "docker", which docker
+// load reads, or "oci", an OCI layout. If file is "-", Save writes to standard output.
+// Otherwise, it writes the file atomically.
 func (x *ImageStore) Save(ctx context.Context, names []string, file, format string) error {
 	if format != "oci" && format != "docker" {
 		return fmt.Errorf("format %q: unknown (want docker or oci)", format)

@@ -86,8 +86,9 @@ func (o *Options) resources() (*runner.Resources, error) {
 	return r, nil
 }
 
-// checkLimits returns an error if resource limits contradict each other, or if the portable
-// runner is selected, which cannot limit resources.
+// checkLimits returns an error if resource limits contradict each other. It also returns
+// an error if there are limits and the portable runner is selected, which cannot limit
+// resources.
 func (o *Options) checkLimits() error {
 	r, err := o.resources()
 	switch {

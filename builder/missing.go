@@ -17,8 +17,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// fileLister is the file system in which a path was not found. It lists files to suggest
-// similar paths. Paths are absolute.
+// fileLister gives access to the file system in which a path was not found, so that a
+// hint can suggest a similar path. All paths are absolute.
 type fileLister interface {
 	// list returns the names in a directory. isDir is false if name is not a directory.
 	list(name string) (names []string, isDir bool)
@@ -105,8 +105,9 @@ func misuseHint(files fileLister, w *pathWord, name string) string {
 	return blankHint(files, w)
 }
 
-// onHost returns a hint for a missing source that is the absolute path of a file on the
-// host. If the file is in the build context, the hint is its path there.
+// onHost returns a hint for a missing source that exists as an absolute path on the host.
+// If the file is in the build context, the hint is to write its path relative to the
+// context.
 func onHost(files fileLister, name string) string {
 	dir, _ := files.(directory)
 	root, err := filepath.Abs(string(dir))
@@ -127,8 +128,9 @@ func searchRoot(isLocal bool) string {
 	return "root directory of --from"
 }
 
-// blankHint returns a hint if the missing source and the words around it together are the
-// name of a file with blanks. Otherwise it returns "".
+// blankHint returns a hint if a file name with blanks was not written in a JSON array, so
+// that each word of the name became a separate source. Otherwise it returns "". w is the
+// word for the missing source.
 func blankHint(files fileLister, w *pathWord) string {
 	for first := 0; first <= w.index; first++ {
 		for end := max(w.index+1, first+2); end <= len(w.sources); end++ {
@@ -152,8 +154,9 @@ func hasPath(files fileLister, name string) bool {
 }
 
 // missingHint returns a hint about a path that does not exist, such as " (bin is not a
-// directory)". For the first missing component of the path, the hint says that its
-// parent is a file or a dangling link, or suggests a similar name.
+// directory)". It considers the first component of the path that does not exist. The hint
+// says that the parent of this component is a regular file or a dangling link, or it
+// suggests a similar name.
 func missingHint(files fileLister, name string) string {
 	parts := strings.Split(strings.TrimPrefix(name, "/"), "/")
 	at := "/"
@@ -189,8 +192,8 @@ func missingHint(files fileLister, name string) string {
 }
 
 // danglingHint returns a hint if a symbolic link is dangling or leads out of the build
-// context. link is the path of the link, target the path to which it leads. For other
-// links it returns "".
+// context. link is the path of the link, and target is the path that it contains. For
+// other links, danglingHint returns "".
 func danglingHint(files fileLister, link, target string) string {
 	_, isLocal := files.(directory)
 	outside := path.IsAbs(target) || strings.HasPrefix(path.Join(strings.TrimPrefix(path.Dir(link), "/"), target)+"/", "../")

@@ -9,8 +9,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// reportedError runs a build and returns the text with which the error from the build is
-// reported.
+// reportedError runs a build and returns the text that Report writes for the build's
+// error.
 func reportedError(t *testing.T, o Options) string {
 	t.Helper()
 	var b strings.Builder
@@ -20,8 +20,8 @@ func reportedError(t *testing.T, o Options) string {
 	return b.String()
 }
 
-// TestNotFound checks that the error about a missing path in the build context or in a stage
-// suggests a similar path.
+// TestNotFound checks the error for a path that does not exist in the build context or in
+// a stage: it suggests a similar path.
 func TestNotFound(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	for _, tc := range []struct{ dockerfile, want string }{

@@ -91,7 +91,8 @@ type Options struct {
 	Status func(*client.SolveStatus)
 }
 
-// OutputLimit limits how much output of each step is reported.
+// OutputLimit limits how many bytes of output the build reports for each step, in total
+// and per second.
 type OutputLimit = solver.OutputLimit
 
 func (o *Options) stall() time.Duration { return cmp.Or(o.Stall, defaultStall) }
@@ -194,7 +195,8 @@ func (o *Options) buildFunc(found func(diag.List)) gateway.BuildFunc {
 	return frontend.Checking(o.forwardsTo, found)
 }
 
-// maxJobs returns the maximum number of concurrent operations.
+// maxJobs returns the maximum number of operations that the solver runs concurrently. If
+// o.Jobs is 0, the number is unlimited.
 func (o *Options) maxJobs() int {
 	if o.Jobs == 0 {
 		return math.MaxInt

@@ -71,8 +71,8 @@ func (o Output) isInsecure() bool {
 	return insecure
 }
 
-// stdoutOr returns "-" for the path /dev/stdout, and other paths unchanged. Standard output
-// may be a socket, which cannot be opened by path.
+// stdoutOr returns "-" if the output path is /dev/stdout, and other paths unchanged.
+// Standard output may be a socket, which cannot be opened by path.
 func stdoutOr(dest string) string {
 	if dest == "/dev/stdout" {
 		return stdin
@@ -83,8 +83,8 @@ func stdoutOr(dest string) string {
 // isDir reports whether the output is a directory instead of a file.
 func (o Output) isDir() bool { return o.Type == "local" || o.Attrs["tar"] == "false" }
 
-// checkDest returns an error if the destination is a directory but the output is a file, or
-// the other way round. A destination that does not exist is valid.
+// checkDest returns an error if the output is a file but its destination is an existing
+// directory, or the other way round. A destination that does not exist is valid.
 func (o Output) checkDest() error {
 	if o.Dest == "" || o.Dest == stdin {
 		return nil
@@ -100,7 +100,8 @@ func (o Output) checkDest() error {
 	return nil
 }
 
-// check returns an error for an output that neither this process nor a daemon supports.
+// check returns an error if neither this process nor a daemon supports the configured
+// output, for example a directory as standard output.
 func (o Output) check() error {
 	if o.Push && o.Type != "image" {
 		return fmt.Errorf("output %s: push=true needs type=image (or add --push)", o.Type)
@@ -177,7 +178,7 @@ func (o Output) compression() (export.Compression, error) {
 	return c, c.Check()
 }
 
-// Output attributes for the times in an image.
+// Names of the output attributes that set the times in an image.
 const (
 	epochAttr   = "source-date-epoch"
 	rewriteAttr = "rewrite-timestamp"
@@ -220,9 +221,9 @@ func parseEpoch(v string) (*time.Time, error) {
 // isImage reports whether the output is an image or an archive of one.
 func (o Output) isImage() bool { return o.Type == "oci" || o.Type == "docker" || o.Type == "image" }
 
-// onlyValue returns the one value of an exporter attribute that this builder accepts,
-// because it describes what the builder does anyway. If the builder does not support the
-// attribute, it returns "".
+// onlyValue returns the only value that this builder accepts for an exporter attribute,
+// such as "false" for unpack. This value asks for the behavior that the builder always
+// has. For an unsupported attribute, onlyValue returns "".
 func onlyValue(attr string) string {
 	switch attr {
 	case "tar", "oci-mediatypes", "platform-split":

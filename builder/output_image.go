@@ -66,8 +66,8 @@ func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOut
 	return root, out.record(root.Descriptor)
 }
 
-// descriptorAnnotations returns the annotations for the image's descriptor in index.json. In
-// archives it adds the creation time to the given annotations.
+// descriptorAnnotations returns the annotations for the image's descriptor in index.json:
+// the annotations in given and, for an archive, the creation time of the image.
 //
 // Upstream: without SOURCE_DATE_EPOCH, BuildKit uses the time of the export. We use the
 // creation time of the image, so that a cached build gives the same archive.
@@ -131,8 +131,9 @@ func imageAnnotations(o *Options, out Output) (annotations, error) {
 	return notes, nil
 }
 
-// forKind returns the annotations of the given kind, such as manifest, for a platform.
-// Annotations for one platform take precedence over annotations for all platforms.
+// forKind returns the annotations of the given kind, such as manifest, for the platform
+// p. Annotations for p take precedence over annotations for all platforms. If p is nil,
+// the result contains only annotations for all platforms.
 func (a annotations) forKind(kind string, p *ocispecs.Platform) map[string]string {
 	general, exact := map[string]string{}, map[string]string{}
 	for key, v := range a {

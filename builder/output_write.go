@@ -17,7 +17,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// buildResult is the result of a build for all its platforms.
+// buildResult is the result of a build, with the images or files of all platforms.
 type buildResult struct {
 	results []export.PlatformResult // one for each platform
 	// isMap is set if the frontend returned a map of platforms, which may have one
@@ -74,8 +74,8 @@ func (o Output) exporter() string {
 	return "exporting to " + o.Type + " image format"
 }
 
-// imageOutput is an output that writes an image. It collects the names and digests that
-// the build returns.
+// imageOutput is an output that writes an image. Its field exported collects the names
+// and digests that the build returns.
 type imageOutput struct {
 	Output
 	exported map[string]string // receives names and digests, as in [Result]
@@ -181,8 +181,8 @@ func (s *localBuilder) writeFiles(ctx context.Context, o *Options, out Output, b
 	})
 }
 
-// toEngine loads the archive that write produces into the container engine. It logs what
-// docker load prints.
+// toEngine starts docker load, and calls the function write to send an archive to it. It
+// writes the output of docker load to log.
 func toEngine(ctx context.Context, log io.Writer, write func(io.Writer) error) error {
 	l, err := engine.StartLoad(ctx)
 	if err != nil {

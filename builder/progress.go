@@ -74,8 +74,8 @@ func (p *progress) vertex(v *solver.Vertex) *vertexState {
 	return s
 }
 
-// report returns a copy of the vertex for a status message. The recipient of the message
-// may retain the copy, while the progress continues to change v.
+// report returns a copy of the vertex v for a status message. The recipient of the
+// message may retain the copy, because later progress changes only v.
 func (v *vertexState) report() *client.Vertex {
 	c := v.Vertex
 	return &c
@@ -179,8 +179,9 @@ func (p *progress) step(ctx context.Context, id, name string, work func(context.
 	return err
 }
 
-// stepVertex returns the progress state of the vertex with the digest d, and creates it on
-// the first call. It is a helper of [progress.step].
+// stepVertex returns the progress state of the vertex with the digest d, and creates it
+// on the first call. Only [progress.step] uses such vertices, for work that is not an LLB
+// operation.
 func (p *progress) stepVertex(d digest.Digest, name string) *vertexState {
 	p.mu.Lock()
 	defer p.mu.Unlock()

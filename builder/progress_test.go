@@ -69,7 +69,7 @@ func (l *statusLog) text() string {
 }
 
 // buildLog runs a build and returns its status messages. It fails the test if a vertex
-// does not end.
+// starts but never ends.
 func buildLog(t *testing.T, o Options) *statusLog {
 	t.Helper()
 	l := &statusLog{}

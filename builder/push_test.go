@@ -38,7 +38,8 @@ func logIn(t *testing.T, host, user string) {
 }
 
 // TestPushIsCheckedFirst checks that a build fails before any step runs if the registry
-// would reject its push or cache export. The error advises the user to log in.
+// would reject the image or the cache that the build exports. The error advises the user
+// to log in.
 func TestPushIsCheckedFirst(t *testing.T) {
 	for _, how := range []fakeregistry.Auth{fakeregistry.Basic, fakeregistry.Token} {
 		s := fakeregistry.Start(t, how)
@@ -77,8 +78,8 @@ func TestPushIsCheckedFirst(t *testing.T) {
 	}
 }
 
-// TestFailingCacheIsNoError checks that no access check is made for a cache export with
-// ignore-error.
+// TestFailingCacheIsNoError checks that a cache export with ignore-error does not fail
+// the build if the registry denies access.
 func TestFailingCacheIsNoError(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.Basic)
 	logIn(t, s.Host, "")

@@ -90,7 +90,8 @@ func (o *Options) exporterAttrs(out Output) (map[string]string, error) {
 	return attrs, nil
 }
 
-// checkBuilder returns an error for options that have no effect in a build by a daemon.
+// checkBuilder returns an error for an invalid daemon address, and for options that would
+// have no effect in a build by a daemon.
 func (o *Options) checkBuilder() error {
 	if err := o.Builder.Check(); err != nil {
 		return err

@@ -50,8 +50,9 @@ func (o *Options) caches() (from []remotecache.From, to []remotecache.To, err er
 	return from, to, nil
 }
 
-// openCaches opens the caches that the build imports, and prepares the export. As in
-// BuildKit, a cache that cannot be read causes a warning and is not used.
+// openCaches opens the caches that the build imports, and prepares the export. If a cache
+// cannot be read, openCaches logs a warning and the build does not use this cache, as in
+// BuildKit.
 func (s *localBuilder) openCaches(ctx context.Context, o *Options, src *llbsource.Sources, p *progress) (*caches, error) {
 	from, to, err := o.caches()
 	if err != nil {

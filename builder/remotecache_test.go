@@ -138,8 +138,9 @@ func TestInlineCache(t *testing.T) {
 	}
 }
 
-// TestRemoteCacheOfRemoteCache checks that a build that imports one cache and exports
-// another exports all imported records, even ones that it did not need.
+// TestRemoteCacheOfRemoteCache checks a build that imports one cache and exports another.
+// The exported cache must contain all imported records, even ones that the build did not
+// need.
 func TestRemoteCacheOfRemoteCache(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	o := options(t, cacheDockerfile)

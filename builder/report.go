@@ -37,8 +37,8 @@ type fileError struct {
 // Unwrap returns the error from the build.
 func (e *fileError) Unwrap() error { return e.error }
 
-// withPaths adds the paths of the build's Dockerfile and ignore files to err. If err is nil,
-// it returns nil.
+// withPaths adds the paths of the build's Dockerfile and ignore files to err, so that
+// Report can print them. If err is nil, it returns nil.
 func (o *Options) withPaths(err error) error {
 	if err == nil {
 		return nil
@@ -46,8 +46,8 @@ func (o *Options) withPaths(err error) error {
 	return &fileError{err, o.paths()}
 }
 
-// paths maps the file names in errors from frontends to the paths that the user gave. It is
-// nil if the Dockerfile or the context is not local.
+// paths returns a map from the file names in a frontend's errors to the paths that the
+// user gave. The map is nil if the Dockerfile or the context is not local.
 func (o *Options) paths() map[string]string {
 	if o.File == stdin || o.Context == stdin || isURL(o.Context) {
 		return nil
@@ -133,8 +133,9 @@ func (e stepError) Error() string { return e.number + e.of.Err.Error() }
 // Unwrap returns the error from the operation.
 func (e stepError) Unwrap() error { return e.of }
 
-// lines returns the range from the first to the last line in ranges. info contains the
-// file to which these lines belong. It returns false if the file has no such lines.
+// lines returns the range from the first to the last line in ranges, which are lines of
+// the file in info. The second result is false if ranges is empty or the file has no such
+// lines.
 func lines(info *pb.SourceInfo, ranges []*pb.Range) (source.Range, bool) {
 	if info == nil || len(ranges) == 0 {
 		return source.Range{}, false

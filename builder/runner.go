@@ -143,13 +143,14 @@ func (c *autoRunner) chooseOnce(ctx context.Context) (runner.Opener, error) {
 	return portable, nil
 }
 
-// inNamespaces returns the runner for processes in namespaces, which starts them itself or
+// inNamespaces returns the runner that runs processes in namespaces, either directly or
 // with an OCI runtime. It opens the runner on the first call.
 func (c *autoRunner) inNamespaces(ctx context.Context) (*namespace.Runner, error) {
 	return c.opened.Do(ctx, struct{}{}, func(context.Context) (*namespace.Runner, error) { return c.open() })
 }
 
-// open opens the runner for [autoRunner.inNamespaces], with the resource limits of steps.
+// open opens the runner that [autoRunner.inNamespaces] returns, and configures it to
+// apply the resource limits in the build's options to all RUN steps.
 func (c *autoRunner) open() (*namespace.Runner, error) {
 	dir := c.s.Namespace()
 	var r *namespace.Runner

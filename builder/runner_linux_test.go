@@ -19,8 +19,8 @@ import (
 	"slipway/solver/runner/namespace"
 )
 
-// asRoot is the environment variable that tells the test binary that it runs as root in
-// a mount namespace of its own.
+// asRoot is the environment variable that is set when the test binary runs as root in its
+// own mount namespace.
 const asRoot = "SLIPWAY_TEST_AS_ROOT"
 
 func TestMain(m *testing.M) {
@@ -107,8 +107,8 @@ func TestLimitsRefused(t *testing.T) {
 	}
 }
 
-// TestNoProcessLeft checks that all processes of a build have ended when the build returns,
-// including the process that guards the steps.
+// TestNoProcessLeft checks that this process has no child processes after a failed build
+// in namespaces.
 func TestNoProcessLeft(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	if !runsAsRoot(t) {

@@ -70,9 +70,10 @@ func TestNoNamespaces(t *testing.T) {
 	}
 }
 
-// TestFirstProcess checks which runner is used if the first process does not start in
-// namespaces. It is another runner only if no process can run in namespaces and the user
-// did not select the runner.
+// TestFirstProcess checks that the portable runner replaces the namespace runner if the
+// first process does not start in namespaces. This requires that no process can run in
+// namespaces, and that the user did not select the namespace runner. Otherwise, Run
+// returns an error.
 func TestFirstProcess(t *testing.T) {
 	none := errors.New("no namespaces")
 	for _, tc := range []struct {

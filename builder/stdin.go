@@ -23,8 +23,8 @@ const (
 	containerfile = "Containerfile" // name of a Dockerfile for Podman and Buildah
 )
 
-// checkStdin returns an error if both the context and the Dockerfile are standard input, or
-// if there is no standard input.
+// checkStdin returns an error if both the context and the Dockerfile are standard input,
+// or if one of them is standard input and o.Stdin is nil.
 func (o *Options) checkStdin() error {
 	switch {
 	case o.Context == stdin && o.File == stdin:

@@ -44,10 +44,10 @@ func (p *inputs) recordSolves(build gateway.BuildFunc) gateway.BuildFunc {
 	}
 }
 
-// copyOf looks up the COPY or ADD that begins at the given line of the Dockerfile. For
-// each source, it calls match with the copy action in the LLB, whose paths have
-// variables expanded. It returns the index of the first source for which match returns
-// true, or -1. It skips downloads.
+// copyOf looks up the COPY or ADD that begins at the given line of the Dockerfile. It
+// calls match with the LLB copy action of each source, except downloads. The paths in
+// copy actions have variables expanded. copyOf returns the index of the first source for
+// which match returns true, or -1.
 func (r *recorder) copyOf(line int, match func(*pb.FileActionCopy) bool) int {
 	if r == nil {
 		return -1
@@ -75,9 +75,10 @@ func (r *recorder) copyOf(line int, match func(*pb.FileActionCopy) bool) int {
 	return -1
 }
 
-// sourceOf calls match with the copy actions of the file operation op. It returns the
-// index of the first action for which match returns true, or -1. It skips actions that
-// copy a download. remote contains the digests of the operations that download files.
+// sourceOf calls match with each copy action of the file operation op, except actions
+// that copy a download. It returns the index, counted among all copy actions, of the
+// first one for which match returns true, or -1. remote contains the digests of the
+// operations that download files.
 func sourceOf(op *pb.Op, remote map[string]bool, match func(*pb.FileActionCopy) bool) int {
 	n := -1
 	for _, a := range op.GetFile().Actions {
@@ -106,7 +107,7 @@ func locatedAt(def *pb.Definition, data []byte, line int) bool {
 	return false
 }
 
-// pathWord is a word in an instruction that contains a path.
+// pathWord is a word in an instruction that contains a path, such as a source of COPY.
 type pathWord struct {
 	from string // the stage, context or image with the path; "" means the build context
 	at   source.Range
@@ -116,8 +117,8 @@ type pathWord struct {
 	index   int
 }
 
-// wordOf returns the word in the instruction at r, a COPY, ADD or RUN, that specifies
-// the path called name. ok is false if it finds no such word.
+// wordOf finds the word in a COPY, ADD or RUN instruction that specifies a path. r is the
+// range of the instruction, and name is the path. ok is false if there is no such word.
 func (p *inputs) wordOf(r source.Range, name string) (w pathWord, ok bool) {
 	in := instructionAt(r)
 	if in == nil {
@@ -141,10 +142,10 @@ func (p *inputs) wordOf(r source.Range, name string) (w pathWord, ok bool) {
 	return w, false
 }
 
-// sourceNamed looks up a source by path in c, the COPY or ADD that begins at line. It
-// calls match with the path of each source, and returns the index of the first source
-// for which match returns true, or -1. It tries the paths with expanded variables first,
-// then the paths as written.
+// sourceNamed finds a source of a COPY or ADD by its path. c is the parsed instruction,
+// which begins at the given line. sourceNamed calls match with the path of each source,
+// and returns the index of the first source for which match returns true, or -1. It tries
+// paths with expanded variables first, then paths as written in the Dockerfile.
 func (p *inputs) sourceNamed(line int, c *instructions.Copy, match func(name string) bool) int {
 	i := p.solved.copyOf(line, func(a *pb.FileActionCopy) bool {
 		return match(a.Src) || slices.ContainsFunc(a.RequiredPaths, match)
@@ -174,8 +175,9 @@ func instructionAt(r source.Range) *parser.Instruction {
 	return list[i]
 }
 
-// nearJSON returns the syntax error in the arguments of the instruction at r if they look
-// like an invalid JSON array. Otherwise it returns nil.
+// nearJSON returns the JSON syntax error in the arguments of an instruction that look
+// like a JSON array but are invalid, such as ['a']. For other arguments, it returns nil.
+// r is the range of the instruction.
 func nearJSON(r source.Range) *parser.NearJSON {
 	in := instructionAt(r)
 	if in == nil {
@@ -184,8 +186,9 @@ func nearJSON(r source.Range) *parser.NearJSON {
 	return in.NearJSON()
 }
 
-// badPattern finds the first COPY or ADD from the build context that has a malformed
-// pattern as a source. word is this source, and in is the range of the instruction.
+// badPattern finds the first COPY or ADD that has a malformed pattern as a source. It
+// considers only instructions that copy from the build context. The result word is the
+// malformed source, and in is the range of the instruction.
 func (p *inputs) badPattern(f *source.File) (word parser.Word, in source.Range, ok bool) {
 	file, _ := parser.Parse(f)
 	if file == nil {
@@ -211,9 +214,9 @@ func (p *inputs) badPattern(f *source.File) (word parser.Word, in source.Range, 
 	return word, in, false
 }
 
-// mountOf returns the source field of the RUN mount that mounts the path called name. If
-// there is no such mount, but exactly one mount has a variable in its source, it returns
-// the source field of that mount.
+// mountOf finds the word in the RUN instruction c that specifies the source path of a
+// mount. name is this path. If no mount has this source, but exactly one mount has a
+// variable in its source, mountOf returns the word of that mount.
 func mountOf(c *instructions.Run, name string) (w pathWord, ok bool) {
 	expanded := 0
 	for _, m := range c.Mounts {

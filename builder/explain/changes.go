@@ -79,8 +79,9 @@ func (c *changes) compare(edited bool) {
 	}
 }
 
-// input returns the name of the step's input, such as "the context", that p covers. p is
-// a part of the cache key of the step r. If p covers no input, it returns the name of p.
+// input returns the name of the step input that a part of the cache key covers, such as
+// "the context". r describes the step, and p is the part. If p covers no input, input
+// returns the name of the part.
 func (*changes) input(r *record, p solver.Part) string {
 	if p.Input < 0 || p.Input >= len(r.Inputs) {
 		return p.Name
@@ -88,9 +89,10 @@ func (*changes) input(r *record, p solver.Part) string {
 	return r.Inputs[p.Input]
 }
 
-// wholeInput adds a sentence about a changed input whose whole content is covered by the
-// cache key: the preceding step or the base image. old and now are the parts of the
-// cache key, in the last build and in this build, that cover the input.
+// wholeInput adds a sentence to the explanation about a changed base image or preceding
+// step. The cache key covers the whole content of such an input. old and now are the
+// parts of the cache key that cover the input, in the last build and in this build
+// respectively.
 func (c *changes) wholeInput(old, now solver.Part) {
 	was, is := c.input(c.old, old), c.input(c.now, now)
 	image := strings.HasPrefix(is, imagePrefix)
@@ -121,12 +123,14 @@ func imageChange(was, is string) string {
 
 func shortDigest(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
 
-// maxFiles is the maximum number of changed files to list.
+// maxFiles is the maximum number of changed files that the explanation for a step names.
+// It only counts further files.
 const maxFiles = 5
 
-// files adds sentences about changed files in an input, such as the build context, if
-// the cache key covers only the files that the step uses. old and now are the parts of
-// the cache key, in the last build and in this build, that cover these files.
+// files adds sentences about changed files to the explanation, for an input of which the
+// step uses only some files, such as the build context. old and now are the parts of the
+// cache key that cover these files, in the last build and in this build respectively. If
+// edited is set, the explanation already contains the old text of the instruction.
 func (c *changes) files(old, now solver.Part, edited bool) {
 	start := len(c.list)
 	prefix, where := c.origin(c.input(c.old, old), c.input(c.now, now))
@@ -182,9 +186,9 @@ func (c *changes) origin(before, after string) (prefix, where string) {
 }
 
 // fileChange describes the difference between two versions of a file, such as "changed"
-// or "is new". before and after are nil if the file did not exist in the last build or
-// in this build. If only the times differ, it returns "", because cache keys do not
-// cover times.
+// or "is new". before is the file in the last build, and after is the file in this build.
+// Each is nil if the file did not exist. If only the times differ, fileChange returns "",
+// because cache keys do not cover times.
 func fileChange(before, after *tree.Node) string {
 	switch {
 	case before == nil:
@@ -210,8 +214,8 @@ func fileChange(before, after *tree.Node) string {
 	return ""
 }
 
-// operation adds sentences about changes of the operation itself, such as another command
-// or another user.
+// operation adds sentences to the explanation about changes in the definition of the
+// operation, for example a different command or a different user.
 func (c *changes) operation(edited bool) {
 	switch was, now := c.was, c.v.Op; {
 	case was.GetExec() != nil && now.GetExec() != nil:
@@ -250,8 +254,8 @@ func (c *changes) exec(was, now *pb.ExecOp, edited bool) {
 	c.mounts(was, now)
 }
 
-// variables adds sentences about added, removed and changed environment variables. They
-// come from ARG and ENV.
+// variables adds sentences to the explanation about added, removed and changed
+// environment variables, which come from ARG and ENV.
 func (c *changes) variables(was, now []string) {
 	split := func(env []string) map[string]string {
 		m := map[string]string{}
@@ -282,9 +286,9 @@ func (c *changes) variables(was, now []string) {
 	}
 }
 
-// mounts adds sentences about added, removed and changed mounts, and about secrets in
-// environment variables. It does not compare the contents of secrets and cache mounts,
-// because these contents are not part of the cache key.
+// mounts adds sentences to the explanation about added, removed and changed mounts, and
+// about secrets in environment variables. It does not compare the contents of secrets and
+// cache mounts, because these contents are not part of the cache key.
 func (c *changes) mounts(was, now *pb.ExecOp) {
 	describe := func(op *pb.ExecOp) map[string]string {
 		m := map[string]string{}
@@ -332,8 +336,8 @@ func mountText(m *pb.Mount) string {
 	return text
 }
 
-// file adds sentences about changes of a file operation, which comes from COPY, ADD or
-// WORKDIR. If the instruction was edited, it adds nothing.
+// file adds sentences to the explanation about changes of a file operation, which comes
+// from COPY, ADD or WORKDIR. If the instruction was edited, it adds nothing.
 func (c *changes) file(was, now *pb.FileOp, edited bool) {
 	if edited {
 		return
@@ -379,8 +383,9 @@ func modeText(c *pb.FileActionCopy) string {
 	return ""
 }
 
-// time adds a sentence if the operation sets a different modification time on files than
-// in the last build. was and now are these times, which come from SOURCE_DATE_EPOCH.
+// time adds a sentence to the explanation if SOURCE_DATE_EPOCH changed. was and now are
+// the modification times that the operation sets on files, in the last build and in this
+// build respectively.
 func (c *changes) time(was, now int64) {
 	if was != now {
 		c.add("the time of its files (SOURCE_DATE_EPOCH) changed")

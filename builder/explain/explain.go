@@ -41,14 +41,16 @@ func (x *Explainer) Missed(step digest.Digest) {
 	x.missed[step] = true
 }
 
-// ran reports whether a step was not cached.
+// ran reports whether a step was executed instead of taken from the cache. The parameter
+// step is the digest of the step.
 func (x *Explainer) ran(step digest.Digest) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.missed[step]
 }
 
-// record describes a step of a build. Its fields are exported for encoding/json.
+// record describes a step of a build for comparison with the next build. Its fields are
+// exported for encoding/json.
 type record struct {
 	Step   stepName
 	Op     []byte   // the pb.Op in protobuf encoding
@@ -87,8 +89,8 @@ func New(file string, store *tree.Store, args map[string]string) *Explainer {
 	return x
 }
 
-// steps returns the vertices of a build, except sources, and a record of each. A record
-// has no Parts if the build did not compute the cache key of the step.
+// steps returns the vertices of a build that are not sources, and a record for each of
+// them. If the build did not compute the cache key of a step, the record has no Parts.
 func (*Explainer) steps(b *solver.Job, graphs []*solver.Graph) (steps []*solver.Vertex, now []record) {
 	for _, v := range vertices(graphs) {
 		if v.Op.GetSource() != nil {
@@ -135,9 +137,9 @@ func (x *Explainer) Finish(w io.Writer, b *solver.Job, graphs []*solver.Graph) e
 	return err
 }
 
-// save writes the records of this build to the file. It keeps the old record of a step
-// that this build did not reach. It also keeps all old records of stages that this build
-// does not have.
+// save writes the records in now to the file. It also keeps the old record of each step
+// whose cache key this build did not compute, and all old records of stages that this
+// build does not have.
 func (x *Explainer) save(now []record) error {
 	var list []record
 	stages := map[string]bool{}
@@ -166,12 +168,12 @@ func (x *Explainer) save(now []record) error {
 	return export.WriteFile(x.file, func(w io.Writer) error { _, err := w.Write(data); return err })
 }
 
-// previous returns the record from the last build with which to compare steps[i]. This
-// is the step with the same text. If several steps have this text, it is the one at the
-// nearest position. Without such a step, previous returns the step with the same number
-// in the same stage and edited = true, because the user probably edited the instruction.
-// It returns nil if the last build has no step with this number, or if that step's text
-// occurs elsewhere in the stage now.
+// previous returns the record from the last build with which to compare steps[i]. It
+// prefers the record of the nearest step with the same text. If no step has this text,
+// previous returns the record of the step with the same number in the same stage, and
+// edited = true, because the user probably edited the instruction. It returns nil if
+// there is no such record, or if the stage in this build still contains its text
+// elsewhere.
 func (x *Explainer) previous(steps []record, i int) (old *record, edited bool) {
 	step := steps[i].Step
 	for n := range x.old {
@@ -199,9 +201,9 @@ func (x *Explainer) previous(steps []record, i int) (old *record, edited bool) {
 	return nil, false
 }
 
-// distance returns how far apart the positions of two steps in a Dockerfile are. It is
-// used if several steps of the last build have the text of a step in this build: the
-// nearest one is most likely the same step.
+// distance returns the distance between the steps a and b in a Dockerfile, as a number of
+// steps. Steps in different stages are very far apart. If several steps of the last build
+// have the text of a step in this build, the nearest one is most likely the same step.
 func distance(a, b stepName) int {
 	d := max(a.Index-b.Index, b.Index-a.Index)
 	if a.Stage != b.Stage {
@@ -210,8 +212,8 @@ func distance(a, b stepName) int {
 	return d
 }
 
-// reason explains in a sentence why the step steps[i] was not cached. v is the vertex of
-// this step.
+// reason returns a text that explains why a step was not cached. steps contains the
+// records of all steps, and i is the index of this step. v is the vertex of the step.
 func (x *Explainer) reason(v *solver.Vertex, steps []record, i int) string {
 	old, edited := x.previous(steps, i)
 	switch {
@@ -242,12 +244,12 @@ func (x *Explainer) reason(v *solver.Vertex, steps []record, i int) string {
 	return "nothing changed, but its result is not kept any more"
 }
 
-// maxShown is the maximum length in bytes of a text in an explanation, such as the value
-// of a variable.
+// maxShown is the maximum length in bytes of a value that an explanation quotes, such as
+// the value of a variable.
 const maxShown = 60
 
-// excerpt returns the first line of a text, cut after maxShown bytes. An ellipsis marks
-// omitted text.
+// excerpt returns the first line of s, shortened to at most maxShown bytes. If it omits
+// any text, it appends an ellipsis.
 func excerpt(s string) string {
 	first, _, more := strings.Cut(s, "\n")
 	if len(first) > maxShown {
@@ -259,8 +261,8 @@ func excerpt(s string) string {
 	return first
 }
 
-// Names that explanations use for the inputs of a step that are not steps themselves,
-// such as the build context.
+// Names of step inputs in explanations, for inputs that are not steps: the build context,
+// heredocs and images.
 const (
 	contextName = "the context"
 	heredocName = "a heredoc"
@@ -268,8 +270,8 @@ const (
 	imagePrefix = "image " // followed by a reference
 )
 
-// inputName returns the name of an input of a step for messages. The input is a source or
-// another step.
+// inputName returns the name that messages use for in, which is an input of a step: a
+// source or another step.
 func inputName(v *solver.Vertex) string {
 	src := v.Op.GetSource()
 	switch {

@@ -96,7 +96,8 @@ func (b *Build) Close() error {
 	return err
 }
 
-// Run performs the build on the daemon and writes the outputs. It must be called only once.
+// Run sends the build to the daemon, waits for it, and writes the outputs. The caller
+// must call Run only once.
 func (b *Build) Run(ctx context.Context, r *Request) (*Response, error) {
 	b.run = r.Frontend
 	opt, err := b.options(ctx, r)

@@ -26,5 +26,5 @@
 // prune can remove, [Prune] and [GC.Collect] remove it. All files can be restored by building
 // again, except for cache mounts and stored images.
 //
-// Out of scope: what a file contains. The package that is named next to it decides that.
+// Out of scope: the formats of the files, which the packages named above define.
 package state

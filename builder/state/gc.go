@@ -66,12 +66,13 @@ func (d DiskSpace) bytes(total int64) int64 {
 	return d.Bytes
 }
 
-// gcInterval is the minimum time between two collections by the default policy. Reading
-// the state directory takes longer than a build in which all steps are cached.
+// gcInterval is the minimum time between two garbage collections by the default policy. A
+// collection reads the whole state directory, which takes longer than a fully cached
+// build.
 const gcInterval = 10 * time.Minute
 
-// Limits of the default policy, as in buildkitd: for the whole cache, and for entries that
-// are cheap to recreate.
+// Limits of the default policy, as in buildkitd. The first group applies to the whole
+// cache, the second to entries of some kinds or with an old last use.
 const (
 	gcReserved, gcReservedPercent = 10e9, 10
 	gcMaxUsed, gcMaxUsedPercent   = 100e9, 80
@@ -83,10 +84,11 @@ const (
 	gcOld         = 60 * 24 * time.Hour
 )
 
-// rules returns the options for three prunes on a disk, as in buildkitd. The first removes
-// entries that are cheap to recreate and were not used for two days. The second removes
-// entries that were not used for 60 days, the third any entry. Each prune stops when the
-// used space is below its limit.
+// rules returns the options for the three prunes of a garbage collection, as in
+// buildkitd. d describes the disk. The first prune removes entries that are cheap to
+// recreate and were not used for two days. The second removes entries that were not used
+// for 60 days. The third removes entries regardless of their last use. Each prune stops
+// when the used space is below its limit.
 func (gc GC) rules(d disk.DiskStat) []PruneOptions {
 	d.Total = cmp.Or(d.Total, gcUnknownDisk)
 	limits := PruneOptions{
@@ -103,10 +105,10 @@ func (gc GC) rules(d disk.DiskStat) []PruneOptions {
 	return []PruneOptions{cheap, old, limits}
 }
 
-// Collect applies the garbage collection policy gc to the state directory dir, unless a
-// build is running, or the default policy was applied in the last ten minutes. It opens
-// the directory itself, because other builds may have changed it since the caller opened
-// it.
+// Collect applies the garbage collection policy gc to the state directory dir. If a build
+// is running, it does nothing. It applies the default policy only if the last garbage
+// collection was at least ten minutes ago. It opens the directory itself, because other
+// builds may have changed it since the caller opened it.
 func (gc GC) Collect(ctx context.Context, dir string, now func() time.Time) error {
 	if gc.Off || ctx.Err() != nil {
 		return nil

@@ -30,7 +30,8 @@ func TestParseGC(t *testing.T) {
 	}
 }
 
-// TestGCRules checks that the default rules equal buildkitd's.
+// TestGCRules checks that the default policy has the same rules and limits as
+// buildkitd's.
 func TestGCRules(t *testing.T) {
 	for _, tc := range []struct {
 		about string

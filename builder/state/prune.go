@@ -46,7 +46,8 @@ type PruneOptions struct {
 	Log         io.Writer     // receives a message if the prune must wait; may be nil
 }
 
-// Kinds of entries, in addition to the kinds in package diskcache.
+// Kinds of entries of the state directory, the values of Entry.Kind. Package diskcache
+// defines further kinds.
 const (
 	KindMount    = "exec.cachemount"
 	KindImage    = "image"    // stored images; only slipway image rm removes them
@@ -70,9 +71,9 @@ func ParseKind(name string) (string, error) {
 	return name, nil
 }
 
-// matches reports whether the options select the entry e for removal. now is the current
-// time. With the option Unused, they select only entries whose last use was at least
-// this duration ago.
+// matches reports whether the prune options select the entry e for removal. now is the
+// current time: the option Unused selects only entries that were last used at least this
+// duration before now.
 func (opt *PruneOptions) matches(e *Entry, now time.Time) bool {
 	named := slices.Contains(opt.Kinds, e.Kind)
 	return (named || len(opt.Kinds) == 0 && !(opt.KeepMounts && e.Kind == KindMount)) && (opt.Unused == 0 || now.Sub(e.Used) >= opt.Unused) &&
@@ -86,8 +87,8 @@ func (opt *PruneOptions) unlimited() bool {
 }
 
 // keepBytes returns the number of bytes to which a prune reduces the state directory,
-// according to the limits in the options. The parameters are the current size of the
-// directory and the free space on the disk, both in bytes.
+// according to the limits in the options. used is the current size of the directory, and
+// free is the free space on the disk, both in bytes.
 func (opt *PruneOptions) keepBytes(used, free int64) int64 {
 	keep := used
 	switch {
@@ -102,9 +103,9 @@ func (opt *PruneOptions) keepBytes(used, free int64) int64 {
 	return max(keep, opt.KeepBytes)
 }
 
-// Entries returns the entries of the state directory in the order in which a prune removes
-// them. They are sorted by kind, then the least recently used first. A result comes after
-// the results that depend on it. Stored images, which a prune never removes, come last.
+// Entries returns the entries of the state directory in the order in which a prune
+// removes them: by kind, then by last use, oldest first. A result comes after the results
+// that depend on it. Stored images, which a prune never removes, come last.
 func Entries(ctx context.Context, dir string, now func() time.Time) ([]Entry, error) {
 	d, err := Open(dir, now)
 	if err != nil {
@@ -130,7 +131,7 @@ func Entries(ctx context.Context, dir string, now func() time.Time) ([]Entry, er
 	}
 }
 
-// contents is the list of entries that a prune may still remove.
+// contents holds the entries of a state directory that a prune has not removed.
 type contents struct {
 	records []diskcache.Record
 	entries []*Entry // sorted, without regard to dependencies between results
@@ -197,17 +198,17 @@ func (d *Dir) internal(ctx context.Context, u *diskcache.Usage) *Entry {
 	return e
 }
 
-// derived returns the state directories with data that can be created again from other
-// entries: records of exported layers, and layers that were unpacked for runners.
+// derived returns the subdirectories of the state directory whose data can be created
+// again from other entries: records of exported layers, and layers that were unpacked for
+// runners.
 func (d *Dir) derived() []string {
 	return []string{d.join("layers"), d.Namespace()}
 }
 
-// next removes the next entry to prune from the list c, and returns it. It considers
-// only entries for which want returns true. It prefers entries on which no other result
-// depends, because removing a shared result frees no space. If all are shared, it
-// removes the first one. If unsharedOnly is set, it removes nothing in this case and
-// returns nil.
+// next removes an entry from the list c and returns it, as the next entry for a prune to
+// delete. It considers only entries for which want returns true. It prefers an entry on
+// which no other result depends, because deleting a shared result frees no space. If
+// there is no such entry, it returns the first shared one, or nil if unsharedOnly is set.
 func (c *contents) next(unsharedOnly bool, want func(*Entry) bool) *Entry {
 	best := -1
 	for i, e := range c.entries {
@@ -261,9 +262,10 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 	return removed, errors.Join(left, err)
 }
 
-// prune applies the rules in order. It returns the removed entries and the remaining
-// usage, or a nil usage if that is unknown after an error. If a cache mount cannot be
-// removed, prune continues with other entries. The caller must hold the exclusive lock.
+// prune removes the entries that any of the rules selects. It applies the rules in order,
+// each with its own limits. It returns the removed entries and the remaining usage, or a
+// nil usage if the usage is unknown after an error. If a cache mount cannot be removed,
+// prune continues with other entries. The caller must hold the exclusive lock.
 func (d *Dir) prune(ctx context.Context, rules ...PruneOptions) (removed []Entry, usage *diskcache.Usage, err error) {
 	c, err := d.contents(ctx)
 	if err != nil {
@@ -325,8 +327,9 @@ func discard(dir string) error {
 	return errors.Join(err, tree.RemoveAll(removed))
 }
 
-// sweep removes unused blobs and directories from the store. Results, exported layers
-// and stored images use the blobs and directories to which they refer.
+// sweep removes blobs and directories from the store if no cached result, exported layer
+// or stored image refers to them. u contains the references from results and stored
+// images.
 func (d *Dir) sweep(ctx context.Context, u *diskcache.Usage) error {
 	blobs, dirs := u.Live()
 	layers, err := (&export.Layers{Dir: d.join("layers")}).Blobs()

@@ -37,8 +37,9 @@ func Default() (string, error) {
 	return filepath.Join(dir, "slipway"), nil
 }
 
-// Open opens a state directory, and creates it if it does not exist. now is the clock for
-// the times of entries. It is an error if another user could control the directory.
+// Open opens a state directory, and creates it if it does not exist. The function now
+// returns the current time. Open returns an error if another user could control the
+// directory.
 func Open(dir string, now func() time.Time) (*Dir, error) {
 	d := &Dir{now: now}
 	var err error
@@ -74,8 +75,8 @@ func (d *Dir) Temp() string { return d.join("temp") }
 // Dockerfile. id identifies the Dockerfile.
 func (d *Dir) Explained(id string) string { return filepath.Join(d.join("explain"), id+".json") }
 
-// Layers returns the cache of exported layer blobs. now is the creation time that it
-// records for new layers.
+// Layers returns the cache of exported layer blobs. It records now as the creation time
+// of new layers.
 func (d *Dir) Layers(now time.Time) *export.Layers {
 	return &export.Layers{Store: d.Store, Dir: d.join("layers"), Now: now}
 }
@@ -142,8 +143,8 @@ func HoldOutputs(ctx context.Context, dir string) (outputs export.Outputs, relea
 	return outputs, release, err
 }
 
-// share takes the lock of a state directory in shared mode, like other builds. It waits
-// while another process holds the lock exclusively.
+// share acquires a shared lock of a state directory, as every build does. It waits while
+// another process holds the lock exclusively.
 func share(ctx context.Context, lock *flock.Flock) (release func(), err error) {
 	if _, err := lock.TryRLockContext(ctx, lockPoll); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)

@@ -15,7 +15,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestHistoryTimes checks that history entries get the times of their layers.
+// TestHistoryTimes checks the times that history entries without a time get from layers
+// and other entries, and the creation time of the image. Some cases set
+// SOURCE_DATE_EPOCH.
 func TestHistoryTimes(t *testing.T) {
 	at := func(hour int) *time.Time {
 		t := time.Date(2020, 1, 1, hour, 0, 0, 0, time.UTC)
@@ -66,9 +68,9 @@ func TestHistoryTimes(t *testing.T) {
 	}
 }
 
-// TestHistoryOfBase checks that SOURCE_DATE_EPOCH limits the times of the first history
-// entry that differs from the base image, and of all later entries. Earlier entries stay
-// unchanged.
+// TestHistoryOfBase checks that SOURCE_DATE_EPOCH leaves the history entries of the base
+// image unchanged. It limits the times of the first entry that differs from the base
+// image, and of all later entries.
 func TestHistoryOfBase(t *testing.T) {
 	at := func(year int) *time.Time {
 		t := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)

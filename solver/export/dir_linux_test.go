@@ -83,8 +83,8 @@ func TestSwappedTemp(t *testing.T) {
 	}
 }
 
-// TestNewDirectory checks that only its owner can enter a new destination, whatever the mode
-// of the root of the tree is.
+// TestNewDirectory checks that WriteDir creates a missing destination with permissions
+// for its owner only, even if the root of the written tree is accessible to all users.
 func TestNewDirectory(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -113,8 +113,8 @@ func (x *Layers) compress(ctx context.Context, l snapshot.Layer, latest *time.Ti
 	}, nil
 }
 
-// counter is a function that receives the number of bytes of each write. As an
-// [io.Writer], it discards the data. A nil counter only discards the data.
+// counter is an [io.Writer] that discards the data, and calls itself with the number of
+// bytes of each write. If it is nil, it only discards the data.
 type counter func(n int64)
 
 // Write implements [io.Writer].

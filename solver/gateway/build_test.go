@@ -21,7 +21,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// testSolver is a solver with a store and a cache that several builds share.
+// testSolver holds a store and a cache that several builds of a test share.
 type testSolver struct {
 	t      *testing.T
 	store  *tree.Store

@@ -57,8 +57,8 @@ type Client struct {
 	*shared
 }
 
-// shared is the state that all clients of one build share. A frontend to which the build
-// is forwarded gets its own client.
+// shared is the state that all clients of one build share. If the frontend forwards the
+// build to another frontend, this frontend gets a client of its own.
 type shared struct {
 	mu     sync.Mutex
 	graphs []*solver.Graph // graphs of the definitions solved so far
@@ -110,7 +110,7 @@ func (c *Client) Inputs(context.Context) (map[string]llb.State, error) {
 }
 
 // Solve implements [client.Client]. It ignores the cache imports in a request, because
-// they only make a build faster.
+// they affect only the speed of a build.
 func (c *Client) Solve(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
 	req = req.Clone()
 	var res *client.Result
@@ -129,8 +129,8 @@ func (c *Client) Solve(ctx context.Context, req client.SolveRequest) (*client.Re
 	return res, res.EachRef(func(ref client.Reference) error { return ref.Evaluate(ctx) })
 }
 
-// load loads the definition in a request and returns a reference to its result, without
-// evaluating it.
+// load loads the definition from a request and returns a reference to its result. It does
+// not evaluate the result.
 func (c *Client) load(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
 	def, err := withPolicies(ctx, req.Definition, req.SourcePolicies)
 	if err != nil {

@@ -265,7 +265,8 @@ func (c *container) StatFile(_ context.Context, req client.StatContainerRequest)
 	return stat(base(req.Path), n), nil
 }
 
-// ReadDir implements [client.Container]. Upstream: the pattern is ignored.
+// ReadDir implements [client.Container]. Upstream: BuildKit ignores the pattern in the
+// request, too.
 func (c *container) ReadDir(ctx context.Context, req client.ReadDirContainerRequest) ([]*fstypes.Stat, error) {
 	n, err := c.find("open", req.Path, req.MountIndex, false)
 	if err != nil {

@@ -250,9 +250,9 @@ func TestContainerEnv(t *testing.T) {
 	}
 }
 
-// TestExecError checks that the error from a failed step has the operation and the IDs of
-// the file systems in the step's mounts before and after the failure. It also checks that
-// a container can mount these file systems.
+// TestExecError checks that the error from a failed step contains the operation and two
+// IDs for each mount of the step: one for the files before the step, one for the files
+// after the failure. It also checks that a container can mount the files with these IDs.
 func TestExecError(t *testing.T) {
 	m := newTestSolver(t,
 		script.Step{Run: "fail", Files: map[string]string{"/root": "written", "/rw/f": "written", "/forgotten/f": "written"}, Exit: 4},

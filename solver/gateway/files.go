@@ -22,10 +22,12 @@ import (
 // range returns up to one byte more, so that callers can detect larger files.
 const maxRead = 16 << 20
 
-// errNotRegular is the error for reading anything but a regular file, with BuildKit's text.
+// errNotRegular is the error for reading the content of a directory, a device or another
+// file that is not regular. BuildKit's error has the same text.
 var errNotRegular = errors.New("not a regular file")
 
-// errEscapes is the error for a path that leaves a mount, with the text of [os.Root].
+// errEscapes is the error for a path that leads out of a mount. It has the same text as
+// the error that [os.Root] returns for such a path.
 var errEscapes = errors.New("path escapes from parent")
 
 // notExistError returns the error of the operation op for a path that does not exist. The

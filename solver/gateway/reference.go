@@ -41,7 +41,8 @@ func (r *Reference) Evaluate(ctx context.Context) error {
 	return err
 }
 
-// errNoResult is the error for a zero Reference, which no client created.
+// errNoResult is the error from the methods of a nil or zero Reference. A Client does not
+// create such references.
 var errNoResult = errors.New("the reference has no result")
 
 func (r *Reference) snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
@@ -55,8 +56,9 @@ func (r *Reference) snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	return s, nil
 }
 
-// find follows symbolic links from a path in the result. It returns the node and its path
-// without links. The parameter op is the name of the operation in errors.
+// find looks up the path name in the result and follows symbolic links. It returns the
+// file and its path without links. The parameter op is the name of the operation to use
+// in errors.
 func (r *Reference) find(ctx context.Context, op, name string) (*tree.Node, string, error) {
 	s, err := r.snapshot(ctx)
 	if err != nil {

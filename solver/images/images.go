@@ -126,8 +126,8 @@ func read(file string) (*Image, error) {
 	return img, sealed.Unmarshal(data, img)
 }
 
-// List returns all stored images, sorted by name. It also returns the paths of damaged
-// files in the directory of names: the image names in them are lost.
+// List returns all stored images, sorted by name. The result damaged contains the paths
+// of damaged files, from which the image name cannot be read.
 func (n *Names) List() (list []Image, damaged []string, err error) {
 	files, err := os.ReadDir(n.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

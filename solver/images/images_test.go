@@ -217,10 +217,11 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestDamagedNames checks that reading an image name from a damaged file fails with
-// advice. It also checks that List reports the file, and that the name can be removed or
-// replaced. For a file without read permission, List returns an error instead, because
-// its caller would remove a damaged file.
+// TestDamagedNames checks the error from reading an image name whose file is damaged: it
+// advises the user to build the image again or to remove the name. The test also checks
+// that List reports the file, and that the name can be removed. For a file without read
+// permission, List returns an error instead, because its caller would remove a damaged
+// file.
 func TestDamagedNames(t *testing.T) {
 	n := newNames(t)
 	root := n.image(t, n.result(t, "linux/amd64", "1", hour(1)))
@@ -262,8 +263,9 @@ func TestDamagedNames(t *testing.T) {
 	}
 }
 
-// TestLostBlobs checks that storing an image fails if the store lacks a layer, and that
-// reading a stored image with a missing blob fails with advice.
+// TestLostBlobs checks that storing an image fails if the store lacks a layer. It also
+// checks the error from reading a stored image with a missing blob: the error advises the
+// user to build the image again or to remove its name.
 func TestLostBlobs(t *testing.T) {
 	n := newNames(t)
 	const name = "docker.io/library/a:1"

@@ -11,14 +11,16 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 )
 
-// gitRule is a line of .gitattributes that may make git convert the content of files at
-// checkout.
+// gitRule is a line of a .gitattributes file that can make git convert the content of
+// files at checkout.
 type gitRule struct {
 	pattern   string // matches base names; the directories of the line's pattern are ignored
 	attribute string // for example eol=crlf
 }
 
-// readRules reads the .gitattributes file of the directory t, if it has one.
+// readRules parses the .gitattributes file in the directory t and stores the rules in
+// m.rules. The parameter at is the path of t. If the directory has no such file,
+// readRules does nothing.
 func (m *gitModule) readRules(t *object.Tree, at string) error {
 	for _, e := range t.Entries {
 		if e.Name != ".gitattributes" || !e.Mode.IsRegular() {

@@ -154,10 +154,9 @@ func parseRefs(adv *packp.AdvRefs) gitRefs {
 	return refs
 }
 
-// fetch fetches the commit or tag with the given hash, and all its files. It omits the
-// history if the remote supports shallow fetches. Some remotes serve only commits to which
-// a ref points. For other hashes, fetch requests all refs of such a remote with their
-// history.
+// fetch fetches all files of the commit or tag with the given hash. It omits the history
+// if the remote supports shallow fetches. If the remote does not serve a commit by hash,
+// because no ref points to it, fetch requests all refs of the remote with their history.
 func (g *gitSession) fetch(ctx context.Context, hash plumbing.Hash, to packTarget) (*gitPack, error) {
 	caps := g.adv.Capabilities
 	served := caps.Supports(capability.AllowReachableSHA1InWant) || caps.Supports("allow-any-sha1-in-want")
@@ -240,9 +239,9 @@ func (s *Sources) gitHeader(o *gitOptions, remote string) transport.AuthMethod {
 	return nil
 }
 
-// tokenScope returns a URL prefix: all remotes with this prefix may receive the secrets
-// of the given remote. The prefix is the remote's URL. For a repository on GitHub, the
-// prefix is the URL of GitHub, so that private submodules can be fetched.
+// tokenScope returns the URL prefix of all remotes that may receive the secrets of the
+// given remote. The prefix is the URL of the remote itself. For a repository on GitHub,
+// it is the URL of GitHub, so that private submodules can be fetched.
 func tokenScope(remote string) string {
 	for _, host := range []string{"https://github.com/", "https://www.github.com/"} {
 		if strings.HasPrefix(remote, host) {

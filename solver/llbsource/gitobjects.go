@@ -20,15 +20,15 @@ func packScanner(file *os.File) *packfile.Scanner {
 	return packfile.NewScanner(io.NewSectionReader(file, 0, math.MaxInt64))
 }
 
-// atOffset returns the number of the object at an offset of the pack, or false if no
-// object starts there.
+// atOffset returns the index in p.objects of the object that starts at the given offset
+// of the pack, or false if no object starts there.
 func (p *gitPack) atOffset(offset int64) (uint32, bool) {
 	i := sort.Search(p.objects.n, func(i int) bool { return p.objects.at(uint32(i)).offset >= offset })
 	return uint32(i), i < p.objects.n && p.objects.at(uint32(i)).offset == offset
 }
 
-// sort fills the field byHash with the numbers of the pack's objects in the order of
-// their hashes, so that find can use a binary search.
+// sort fills p.byHash with the indexes of all objects in p.objects, ordered by the hashes
+// of the objects, so that find can use a binary search.
 func (p *gitPack) sort() {
 	p.byHash = make([]uint32, p.objects.n)
 	for i := range p.byHash {
@@ -39,8 +39,8 @@ func (p *gitPack) sort() {
 	})
 }
 
-// find returns the number of the object with the given hash, or false if the pack does not
-// contain it.
+// find returns the index in p.objects of the object with the given hash, or false if the
+// pack does not contain this object.
 func (p *gitPack) find(hash plumbing.Hash) (uint32, bool) {
 	i, ok := slices.BinarySearchFunc(p.byHash, hash, func(i uint32, hash plumbing.Hash) int {
 		return bytes.Compare(p.objects.at(i).hash[:], hash[:])
@@ -92,9 +92,9 @@ func (p *gitPack) resolve(ctx context.Context, d *packDeltas) error {
 	return nil
 }
 
-// isReady reports whether the base of delta i is resolved, so that the delta can be
-// applied. If not, isReady adds the delta to the deltas in d that wait for this base. The
-// parameter known maps hashes to object numbers.
+// isReady reports whether the delta with index i in p.objects can be applied, because the
+// hash of its base is known. Otherwise, isReady records in d that the delta waits for its
+// base. The parameter known maps the hashes of objects to their indexes in p.objects.
 func (p *gitPack) isReady(i uint32, d *packDeltas, known map[plumbing.Hash]uint32) bool {
 	o := p.objects.at(i)
 	if o.base == pendingBase {
@@ -112,8 +112,8 @@ func (p *gitPack) isReady(i uint32, d *packDeltas, known map[plumbing.Hash]uint3
 	return true
 }
 
-// hashDelta applies the delta with the object number i. It records the hash of the
-// resulting object in the index of the pack, and returns it.
+// hashDelta applies the delta with index i in p.objects. It stores the hash of the
+// resulting object in p.objects, and returns the hash.
 func (p *gitPack) hashDelta(i uint32) (plumbing.Hash, error) {
 	kind, data, err := p.content(i)
 	if err != nil {
@@ -124,8 +124,9 @@ func (p *gitPack) hashDelta(i uint32) (plumbing.Hash, error) {
 	return hash, nil
 }
 
-// content returns the type and the content of object i of the pack, after applying its
-// deltas. The caller must not modify the content. checkMemory limits the size of the
+// content returns the type and the content of the object with index i in p.objects. If
+// the object is stored as a delta, content applies this delta and the ones on which it
+// depends. The caller must not modify the content. checkMemory limits the size of the
 // content.
 func (p *gitPack) content(i uint32) (plumbing.ObjectType, []byte, error) {
 	chain := []uint32{i} // a delta, its base, the base of the base, …
@@ -159,18 +160,20 @@ func (p *gitPack) content(i uint32) (plumbing.ObjectType, []byte, error) {
 	return kind, data, nil
 }
 
-// packedBase is the decompressed content of an object on which deltas depend, with the
-// offset of the object in the pack.
+// packedBase is the decompressed content of an object that is the base of deltas. It also
+// holds the offset of the object in the pack.
 type packedBase struct {
 	offset int64
 	data   []byte
 }
 
-// cached finds the first object of a delta chain whose content is in memory. The
-// parameter chain contains object numbers, each followed by the number of its base.
-// cached returns the content, and the index in chain of the next delta to apply to it. If
-// no content is in memory, data is nil and next is the last index. cached drops a large
-// base from memory unless it returns that base, so a pack never holds two large bases.
+// cached looks for content in memory that saves decompressing a whole chain of deltas.
+// The parameter chain contains indexes in p.objects: an object, its base, the base of
+// this base, and so on. For the first object of the chain whose content is in memory,
+// cached returns the content, and the index in chain of the next delta to apply. If there
+// is no such object, data is nil and next is the last index in chain. cached drops a
+// large base from memory unless it returns this base, so that a pack never holds two
+// large bases.
 func (p *gitPack) cached(chain []uint32) (data []byte, next int) {
 	large := p.base
 	p.base = packedBase{}

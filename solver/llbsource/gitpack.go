@@ -25,7 +25,7 @@ type gitPack struct {
 	file    *os.File
 	scanner *packfile.Scanner // reads file
 	objects packObjects
-	byHash  []uint32 // numbers of objects, sorted by hash
+	byHash  []uint32 // indexes in objects, sorted by hash
 	cache   *cache.BufferLRU
 
 	limit         int64      // memory limit in bytes
@@ -50,8 +50,8 @@ const wholeObject = 0xffff_fff0
 // known only by hash and has not been found yet.
 const pendingBase = wholeObject - 1
 
-// packObjects is a list of objects in chunks. Unlike a slice, it grows without copying,
-// which would need twice the memory for a moment.
+// packObjects is a growable list of pack objects, stored in chunks. Unlike a slice, it
+// grows without copying. Copying would temporarily need twice the memory.
 type packObjects struct {
 	chunks [][]packObject
 	n      int
@@ -133,10 +133,10 @@ func (p *gitPack) read(ctx context.Context, r io.Reader) error {
 
 // packDeltas holds the deltas of a pack while their bases are resolved.
 type packDeltas struct {
-	list       []uint32                   // numbers of all deltas
-	baseHashes map[uint32]plumbing.Hash   // hashes of bases, by number of the delta
-	byBase     map[uint32][]uint32        // deltas to resolve after the base with a number
-	byBaseHash map[plumbing.Hash][]uint32 // deltas to resolve after the base with a hash
+	list       []uint32                   // indexes of all deltas in gitPack.objects
+	baseHashes map[uint32]plumbing.Hash   // hashes of bases, by index of the delta
+	byBase     map[uint32][]uint32        // deltas to resolve after a base, by its index
+	byBaseHash map[plumbing.Hash][]uint32 // deltas to resolve after a base, by its hash
 }
 
 // scan adds all objects of a pack to the index. It returns the deltas, which are applied

@@ -28,7 +28,8 @@ type packBuilder struct {
 }
 
 // add adds an object or a delta to the pack and returns its offset. For a delta, the
-// parameter reference identifies the base and is written after the header.
+// parameter reference is the encoded reference to the base, which add writes after the
+// object header. For another object, it is empty.
 func (b *packBuilder) add(kind plumbing.ObjectType, reference, data string) int64 {
 	const headerSize = 12
 	at := int64(b.body.Len() + headerSize)

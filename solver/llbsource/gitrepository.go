@@ -20,8 +20,9 @@ type gitRepository struct {
 	contents map[plumbing.Hash]*gitFile // files that have been read, by object hash
 }
 
-// repository fetches a commit or a tag from a remote. The caller must call the result's
-// close after reading the files.
+// repository fetches a commit or a tag from a remote. The parameter remote is the URL of
+// the remote, and hash identifies the commit or tag. The caller must call the close
+// method of the result after reading the files.
 func (r *gitReader) repository(ctx context.Context, remote string, hash plumbing.Hash) (*gitRepository, error) {
 	if err := os.MkdirAll(r.s.Temp, 0o700); err != nil {
 		return nil, err

@@ -107,8 +107,8 @@ func (g *gitStream) AdvertisedReferencesContext(context.Context) (*packp.AdvRefs
 	return adv, nil
 }
 
-// noAnswer returns the error for a service that closed the connection without sending
-// refs. The error quotes the standard error of the service, if any.
+// noAnswer returns the error for a git server that closed the connection without sending
+// refs. If the server wrote to standard error, noAnswer quotes this text.
 func (g *gitStream) noAnswer() error {
 	if g.stderr != nil {
 		g.timer.wait()

@@ -24,7 +24,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// silent handles a connection to a test server. It reads every request and never answers.
+// silent is a connection handler for a test server that reads every request and never
+// answers.
 func silent(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
 // daemonRequest returns the request that a git:// client sends over the connection c.

@@ -163,9 +163,9 @@ func (m *gitModule) directory(ctx context.Context, t *object.Tree, at, subdir st
 	return n, nil
 }
 
-// entriesCost returns the part of a checkout's budget that the list of entries in the
-// directory t uses. The caller must spend it before reading subdirectories, because the
-// lists of all parent directories are in memory at once.
+// entriesCost returns the cost of holding the entries of the directory t in memory, as a
+// part of a checkout's budget. The caller must spend this cost before it reads
+// subdirectories, because the entries of all parent directories are in memory at once.
 func entriesCost(t *object.Tree) gitBudget {
 	cost := gitBudget{files: int64(len(t.Entries))}
 	for _, e := range t.Entries {
@@ -251,10 +251,10 @@ type readModule struct {
 	cost gitBudget
 }
 
-// submodule returns the files in a commit of a submodule. The parameter at is the path of
-// the submodule in m. If subdir is not "", submodule returns only this directory of the
-// submodule and its parents. A commit is fetched once, even if it appears at several
-// paths.
+// submodule returns the root directory of a submodule at the given commit. The parameter
+// at is the path of the submodule in the repository m. If subdir is not "", the result
+// contains only the directory subdir of the submodule and its parent directories. A
+// commit is fetched once, even if it appears at several paths.
 func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, subdir string) (*tree.Node, error) {
 	if m.depth == maxModuleDepth {
 		return nil, fmt.Errorf("submodules are nested more than %d deep", maxModuleDepth)

@@ -125,7 +125,7 @@ func (s *Sources) fetch(ctx context.Context, ref string) error {
 	return err
 }
 
-// bomb returns a tar archive that consists of headers without file contents, even if a
+// bomb returns a tar archive with the given headers and without file contents, even if a
 // header specifies a size.
 func bomb(t *testing.T, headers ...*tar.Header) string {
 	t.Helper()

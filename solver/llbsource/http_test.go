@@ -68,8 +68,8 @@ func (f *fileServer) fetch(t *testing.T, s *Sources, attrs map[string]string) (n
 	return d.Name, string(b), nil
 }
 
-// TestRevalidation checks that a build does not download a file again if the server
-// reports it as unchanged.
+// TestRevalidation checks that a build reuses a downloaded file if the server reports
+// that the file has not changed.
 func TestRevalidation(t *testing.T) {
 	for _, ignorant := range []bool{false, true} {
 		s, f := newSources(t), newFileServer(t)

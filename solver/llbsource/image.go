@@ -125,8 +125,8 @@ func (s *Sources) imageIn(ctx context.Context, ref string, from imageStore, d oc
 	return img, nil
 }
 
-// choose returns the manifest in list that best matches the platform p. The parameter
-// list contains the manifests of an index.
+// choose returns the manifest that best matches the platform p. The parameter list
+// contains the manifests of an index.
 func choose(list []ocispecs.Descriptor, p ocispecs.Platform) (ocispecs.Descriptor, error) {
 	match := platforms.Only(p)
 	var best *ocispecs.Descriptor
@@ -157,9 +157,9 @@ func (i *Image) manifest(ctx context.Context, d ocispecs.Descriptor) (*manifest,
 	return parseManifest(data)
 }
 
-// smallBlob returns the manifest or config with digest d. If the local store does not
-// have it, smallBlob calls the function open to read it, verifies the content, and stores
-// it.
+// smallBlob returns the content of the manifest or config with digest d. If the local
+// store lacks this blob, smallBlob calls the function open to read it, verifies the
+// content, and stores it.
 func (i *Image) smallBlob(d digest.Digest, open func() (io.ReadCloser, error)) ([]byte, error) {
 	if err := d.Validate(); err != nil {
 		return nil, fmt.Errorf("%q: %w", d, err)

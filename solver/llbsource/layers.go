@@ -22,8 +22,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// parallelLayers is the number of layers of an image that are fetched concurrently, as
-// in Docker.
+// parallelLayers is the maximum number of layers of an image that are fetched
+// concurrently, as in Docker.
 const parallelLayers = 3
 
 // Fetch implements [solver.Source]. It skips layers that were fetched for another image.

@@ -30,7 +30,8 @@ const nameAnnotation = "io.containerd.image.name"
 // maxListed is the maximum number of image names that an error lists.
 const maxListed = 20
 
-// imageFiles lists the images in an OCI layout or in an image archive.
+// imageFiles holds the list of images in an OCI layout or in an image archive, and gives
+// access to their blobs.
 type imageFiles struct {
 	from   imageStore
 	images []imageEntry

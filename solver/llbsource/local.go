@@ -148,7 +148,8 @@ func (r *localReader) visit(name string, d gofs.DirEntry, err error) error {
 	return nil // a socket
 }
 
-// metaOf returns the metadata with which a local file enters the build.
+// metaOf returns the metadata that a file from a local source has in the build. The
+// parameter st describes the file on the host.
 //
 // Upstream: files lose their capabilities, directories keep them. BuildKit sets the owner
 // of a received file after its xattrs, and chown(2) makes the kernel remove

@@ -62,8 +62,8 @@ func stored(root string, list ...string) *images.Image {
 	return img
 }
 
-// TestLocalImages checks that a build uses an image stored for the platform and asks no
-// registry, unless the operation pulls.
+// TestLocalImages checks that a build uses a stored image for the right platform without
+// contacting a registry, unless the source operation forces a pull.
 func TestLocalImages(t *testing.T) {
 	s := hostileSources(t)
 	s.Registry = nil
@@ -169,8 +169,8 @@ func TestLocalImageStays(t *testing.T) {
 	}
 }
 
-// TestLocalImageFails checks that a failure to look up a stored image is an error, and
-// that no registry is asked.
+// TestLocalImageFails checks that opening an image source fails if the lookup among the
+// stored images fails, instead of resolving the image with its registry.
 func TestLocalImageFails(t *testing.T) {
 	s := hostileSources(t)
 	damaged := errors.New("damaged")

@@ -35,8 +35,9 @@ func (s *Sources) Resolve(ctx context.Context, ref string, p *ocispecs.Platform,
 	return s.image(ctx, ref, platforms.Normalize(*p), pull)
 }
 
-// image resolves the reference of an image. It asks a registry once per build, and only
-// if pull is set or no stored image matches the platform.
+// image resolves the image reference ref for the platform p. It contacts a registry only
+// if pull is set or no stored image matches the platform. A second call with the same
+// parameters returns the first result.
 func (s *Sources) image(ctx context.Context, ref string, p ocispecs.Platform, pull bool) (*Image, error) {
 	return s.images.Do(ctx, fmt.Sprint(platforms.FormatAll(p), " ", ref, " ", pull), func(ctx context.Context) (*Image, error) {
 		var img *Image

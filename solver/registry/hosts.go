@@ -25,8 +25,10 @@ import (
 )
 
 // DefaultDirs returns the directories in which containerd, Docker and Podman look for the
-// configuration of registry hosts. The user's directories, below configDir and home, come
-// before the system's directories, below /etc. configDir and home may be "".
+// configuration of registry hosts. The directories of the user come before the
+// directories of the system, which are below /etc. The parameter configDir is the user's
+// configuration directory, such as ~/.config, and home is the home directory. Both may be
+// "".
 func DefaultDirs(configDir, home string) []string {
 	var dirs []string
 	for _, root := range []string{configDir, "/etc"} {
@@ -117,8 +119,9 @@ type certificates struct {
 	Client any `toml:"client"`
 }
 
-// namedCertificates returns the paths of the certificates to which the hosts.toml in a
-// directory refers. It returns nil for an invalid file: containerd reports it later.
+// namedCertificates returns the paths of the certificates that the hosts.toml file in the
+// directory dir contains. It returns nil for a missing or invalid file: containerd
+// reports an invalid file later.
 func namedCertificates(dir string) []string {
 	data, err := os.ReadFile(filepath.Join(dir, "hosts.toml"))
 	if err != nil {
@@ -191,7 +194,8 @@ func (c *Client) completeClient(client *http.Client, guard *clearTextGuard) erro
 	return nil
 }
 
-// parallelRequests is the maximum number of idle connections to a host that stay open.
+// parallelRequests is the maximum number of idle connections per host that the client
+// keeps open for later requests.
 const parallelRequests = 8
 
 // withoutLogs returns a context that discards containerd's log messages, because the

@@ -50,7 +50,8 @@ func write(t *testing.T, r *Repository) error {
 	return err
 }
 
-// read pulls the layer and the manifest that write pushed, and checks their content.
+// read pulls the layer and the manifest that the function write pushed, and checks their
+// content.
 func read(t *testing.T, r *Repository) error {
 	t.Helper()
 	d, err := r.Resolve(t.Context())
@@ -103,8 +104,9 @@ func TestPushAndPull(t *testing.T) {
 	}
 }
 
-// TestRequests checks that the client sends no superfluous requests to push existing
-// content and to pull by digest, and that CheckPush leaves no open upload.
+// TestRequests checks which requests the client sends. It sends no superfluous ones when
+// it pushes existing content or pulls by digest, and CheckPush cancels the upload that it
+// starts.
 func TestRequests(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	r := repository(t, Options{}, s.Host+"/x:1", false)
@@ -183,8 +185,8 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-// TestErrors checks that an error from a registry becomes one line of limited length
-// without URL queries.
+// TestErrors checks that an error about a registry's response is one line of limited
+// length and contains no URL query.
 func TestErrors(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	r := repository(t, Options{}, s.Host+"/x:1", false)

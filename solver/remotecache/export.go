@@ -121,8 +121,8 @@ func (w *writer) record(ctx context.Context, r solver.ChainRecord) error {
 	return nil
 }
 
-// result returns the layers of the result of a record. If the record has no result, or if
-// the mode of the export excludes the result, it returns no layers.
+// result returns the layers that a record's result consists of. If the record has no
+// result, or if the mode of the export excludes it, result returns no layers.
 func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]llbsource.RemoteLayer, error) {
 	if r.Imported != "" {
 		return w.imported(r.Imported)
@@ -184,8 +184,8 @@ func (w *writer) chain(layers []llbsource.RemoteLayer) int {
 	return parent
 }
 
-// write writes the layers first, then the config and finally the manifest, so that a
-// manifest never refers to a missing blob.
+// write writes the collected cache to the storage s: first the layers, then the config
+// and finally the manifest. A manifest therefore never refers to a missing blob.
 func (w *writer) write(ctx context.Context, s storage, to To) error {
 	layers, err := w.writeLayers(ctx, s)
 	if err != nil {

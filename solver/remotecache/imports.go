@@ -120,10 +120,11 @@ func (m *Imports) Find(name digest.Digest, inputs [][]solver.Link) []solver.Reco
 	return records
 }
 
-// linked reports whether a cached record has the wanted inputs. The parameters have and
-// want contain, for each input, the record's links and the wanted links. For each input,
-// one of the record's links must have the selector of a wanted link and lead to one of
-// the records in that wanted link. The parameter n is the index of the cache.
+// linked reports whether the inputs of a cached record match the wanted inputs. Element i
+// of the parameters have and want contains the links of input i: of the cached record in
+// have, and of the wanted record in want. An input matches if one of its links in have
+// and one in want have the same selector, and the former leads to a record that the
+// latter lists. The parameter n is the index of the cache.
 func linked(n int, have [][]cacheconfig.CacheInput, want [][]solver.Link) bool {
 	return slices.EqualFunc(have, want, func(have []cacheconfig.CacheInput, want []solver.Link) bool {
 		return slices.ContainsFunc(have, func(h cacheconfig.CacheInput) bool {
@@ -166,9 +167,9 @@ func (m *Imports) Result(records []solver.Record) digest.Digest {
 	return id
 }
 
-// completeLayers reports for each layer of the cache config whether the manifest of the
-// cache lists this layer and all layers below it. The result has the same indexes as the
-// layers.
+// completeLayers checks for each layer of the cache config whether the manifest of the
+// cache lists this layer and all layers below it. Element i of the result is true if it
+// lists them for the layer with index i.
 func (c *Cache) completeLayers() []bool {
 	const present, missing = 1, 2
 	state := make([]uint8, len(c.config.Layers))
@@ -197,8 +198,8 @@ func (c *Cache) completeLayers() []bool {
 	return complete
 }
 
-// has reports whether the manifest of the cache lists all given layers. The parameter
-// layers contains indexes of layers in the cache config. If layers is empty, has returns
+// has reports whether the manifest of the cache lists all layers in the parameter layers,
+// which contains indexes of layers in the cache config. If layers is empty, has returns
 // false.
 func (c *Cache) has(layers []int) bool {
 	for _, i := range layers {
@@ -209,7 +210,8 @@ func (c *Cache) has(layers []int) bool {
 	return len(layers) > 0
 }
 
-// older reports whether r is the zero value or was created before t.
+// older reports whether r is the zero value or was created before the time t. It is used
+// to find the newest result.
 func (r layerChain) older(t time.Time) bool { return r.cache == nil || t.After(r.created) }
 
 // resolve sets r.layers to the descriptors of the result's layers. The parameter layers

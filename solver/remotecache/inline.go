@@ -182,8 +182,8 @@ func (x *Exporter) layerIDs(r solver.ChainRecord) ([]string, error) {
 	return ids, err
 }
 
-// positions returns, for each element of layers, its index in list. Both parameters
-// contain layer ids. If list lacks one of the layers, positions returns nil.
+// positions returns the index in list of each element of layers. Both parameters contain
+// layer ids. If list lacks an element of layers, positions returns nil.
 func positions(layers, list []string) []int {
 	var at []int
 	for _, l := range layers {

@@ -19,8 +19,9 @@ import (
 	"slipway/internal/fakeagent"
 )
 
-// dial returns the process's end of a connection to the agent at socket. It also returns
-// a channel that is closed when ReadOnly stops serving the connection.
+// dial starts ReadOnly for the SSH agent at the path socket, and returns the connection
+// that a process would use. It also returns a channel that is closed when ReadOnly
+// returns.
 func dial(ctx context.Context, t *testing.T, socket string) (net.Conn, <-chan struct{}) {
 	t.Helper()
 	process, conn := net.Pipe()
