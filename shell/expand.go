@@ -140,8 +140,9 @@ func (x Expander) isLiteral(word string) bool {
 	return ascii || utf8.ValidString(word) && !strings.HasPrefix(word, "\ufeff")
 }
 
-// soleVariable returns the name of the variable if the whole word is $name or ${name}. In
-// this case, the result can share the value instead of copying it.
+// soleVariable returns the name of the variable if the whole word is $name or ${name},
+// else false. For such a word, the result of an expansion can share the value instead of
+// copying it.
 func soleVariable(word string) (string, bool) {
 	if len(word) < 2 || word[0] != '$' {
 		return "", false
@@ -228,8 +229,8 @@ func (s *scanner) ordinaryText(stop int) string {
 	return s.word[start:s.pos]
 }
 
-// put appends v to the output unchanged. If the result would exceed its maximum length,
-// it sets s.overflow instead.
+// put appends v to the output unchanged. If the output would exceed its maximum length,
+// put sets s.overflow instead.
 func (s *scanner) put(v string) {
 	if len(s.out)+len(v) > limit(s.word) {
 		if s.overflow == nil {

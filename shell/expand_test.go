@@ -13,7 +13,7 @@ import (
 	"slipway/shell"
 )
 
-// TestNames checks which variables Expand reports as used, set and unset.
+// TestNames checks which variables Expand reports as set and unset.
 func TestNames(t *testing.T) {
 	env := shell.Map{"a": "x", "e": ""}
 	for _, tc := range []struct {
@@ -56,7 +56,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestManyNames checks the reported variables for more names than maxLinear.
+// TestManyNames checks that Expand reports each unset variable once, in order, even if the
+// word has more than maxLinear variables.
 func TestManyNames(t *testing.T) {
 	var word strings.Builder
 	var want []shell.Use
@@ -223,7 +224,7 @@ func TestLength(t *testing.T) {
 	}
 }
 
-// second returns the second result of a call, an error.
+// second returns err, the second result of a call, and drops the first result.
 func second[T any](_ T, err error) error { return err }
 
 // TestLinear checks that a word of four times the length allocates about four times as
@@ -271,7 +272,8 @@ func manyNames(n int) string {
 	return b.String()
 }
 
-// TestAllocations checks the maximum number of allocations for common words.
+// TestAllocations checks that expanding common words does not take more than a certain
+// number of allocations.
 func TestAllocations(t *testing.T) {
 	env := shell.Map{"a": "x", "path": "/usr/bin"}
 	for _, tc := range []struct {

@@ -54,7 +54,8 @@ type splitter struct {
 	size       int    // the total length of all fields in bytes
 }
 
-// split expands the word and adds all fields except the last one, which flush adds.
+// split expands the word, splits the result at white space and adds all fields except the
+// last one. The caller then calls flush, which adds the last field.
 func (f *splitter) split() *Error {
 	for f.pos < len(f.word) {
 		start, operands := f.pos, f.operands
@@ -174,7 +175,7 @@ func (f *splitter) add(text []byte, start, end int) {
 	f.end = end
 }
 
-// flush ends the current field. Empty fields are dropped.
+// flush ends the current field and adds it to the fields unless it is empty.
 func (f *splitter) flush() {
 	if len(f.text) == 0 {
 		return

@@ -59,7 +59,8 @@ func checkUses(t *testing.T, word string, res shell.Expansion) {
 	}
 }
 
-// checkFields checks that fields are not empty and have the same order as in the word.
+// checkFields checks that no field is empty, and that the fields have the same order as in
+// the word.
 func checkFields(t *testing.T, word string, fields []shell.Field) {
 	t.Helper()
 	for i, f := range fields {

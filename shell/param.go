@@ -59,7 +59,7 @@ func inName(r rune) bool {
 	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
-// skip consumes characters until class returns false.
+// skip consumes characters as long as the function class returns true for them.
 func (s *scanner) skip(class func(rune) bool) {
 	for s.pos < len(s.word) {
 		r, n := utf8.DecodeRuneInString(s.word[s.pos:])
@@ -100,8 +100,9 @@ func (p *param) modifierText() string {
 	return string(p.modifier)
 }
 
-// braces expands an expression after its "${". It records the use of the name after it
-// has read the whole expression.
+// braces expands an expression whose "${" has been consumed. The parameter start is the
+// offset of the expression. braces records the use of the variable after it has read the
+// whole expression.
 func (s *scanner) braces(start int) *Error {
 	if s.pos == len(s.word) {
 		return s.errorAt(start, msgNoBrace)
@@ -146,9 +147,10 @@ func (s *scanner) braces(start int) *Error {
 	return s.alternative(&p)
 }
 
-// begin prepares for the expansion of an operand of p, such as w in ${v-w}. It records
-// the length of the output in p.mark. If p.verbatim is set, the result contains the
-// expression itself, and begin first appends its start, such as "${v-", to the output.
+// begin prepares for the expansion of an operand of p, such as w in ${v-w}. It records the
+// length of the output in p.mark. If p.verbatim is set, the result contains the expression
+// itself. In this case, begin first appends the start of the expression, such as "${v-",
+// to the output.
 func (s *scanner) begin(p *param, modifier string) {
 	if p.verbatim {
 		s.put("${" + p.name + modifier)
@@ -156,7 +158,8 @@ func (s *scanner) begin(p *param, modifier string) {
 	p.mark = len(s.out)
 }
 
-// take truncates the output to its first mark bytes and returns the removed rest.
+// take removes everything after the first mark bytes from the output, and returns the
+// removed text.
 func (s *scanner) take(mark int) string {
 	t := string(s.out[mark:])
 	s.out = s.out[:mark]
@@ -191,7 +194,7 @@ func (s *scanner) unsupported(p *param) *Error {
 	return s.errorAt(p.modifierOffset, fmt.Sprintf("unsupported modifier (%s) in substitution", p.modifierText()))
 }
 
-// use records the variable of the expression p as used.
+// use records a use of the variable in the expression p.
 func (s *scanner) use(p *param) {
 	s.record(Use{Name: p.name, Offset: p.start, End: s.pos}, p.set)
 }

@@ -21,14 +21,15 @@ type pattern struct {
 	steps  int // the remaining steps; if negative, nothing matches
 }
 
-// piece is a part of a pattern between stars. A "?" in a piece matches any character
-// except a line end.
+// piece is a part of a pattern without stars, such as the text between two stars. A "?" in
+// a piece matches any character except a line end.
 type piece struct {
 	text  string // the text, if it can be compared byte by byte
 	runes []rune // else the characters of the text, with anyRune for "?"; nil if text is used
 }
 
-// errSteps is the error for a pattern that takes too many steps. Upstream has no limit.
+// errSteps is the error for a pattern whose matching takes too many steps. Upstream does
+// not limit the steps.
 var errSteps = errors.New("pattern takes too long to match")
 
 // limitSteps sets the maximum number of steps for matching a value. bytes is the total
@@ -82,8 +83,8 @@ func newPiece(runes []rune) piece {
 	return piece{text: string(runes)}
 }
 
-// matchPiece matches the piece p.pieces[k] at v[i]. It returns the end of the match, and
-// whether the piece matches.
+// matchPiece matches the pattern piece p.pieces[k] against v at index i. It returns the
+// end of the match, and whether the piece matches.
 func (p *pattern) matchPiece(k int, v string, i int) (int, bool) {
 	pc := &p.pieces[k]
 	if p.steps--; p.steps < 0 {
@@ -104,8 +105,9 @@ func (p *pattern) matchPiece(k int, v string, i int) (int, bool) {
 	return i, true
 }
 
-// firstMatch searches v for the first match of the piece p.pieces[k] that starts between
-// the indexes from and to, inclusive. ok is false if it finds no match.
+// firstMatch finds the first match of the pattern piece p.pieces[k] in v. The match must
+// start between the indexes from and to, inclusive. ok is false if firstMatch finds no
+// match.
 func (p *pattern) firstMatch(k int, v string, from, to int) (start, end int, ok bool) {
 	if pc := &p.pieces[k]; pc.runes == nil {
 		part := v[from:min(to+len(pc.text), len(v))]
@@ -134,9 +136,9 @@ func examined(i int, s string) int {
 	return i + 1
 }
 
-// lastMatch searches v for the last match of the piece p.pieces[k] that starts between the
-// indexes from and to, inclusive. It returns the end of the match, and whether it found
-// one.
+// lastMatch finds the last match of the pattern piece p.pieces[k] in v. The match must
+// start between the indexes from and to, inclusive. lastMatch returns the end of the
+// match, and whether it found a match.
 func (p *pattern) lastMatch(k int, v string, from, to int) (int, bool) {
 	if pc := &p.pieces[k]; pc.runes == nil {
 		part := v[from:min(to+len(pc.text), len(v))]
@@ -170,10 +172,10 @@ func lineEnd(v string, i, earlier int) int {
 	return len(v)
 }
 
-// match returns the end of the match that begins at v[start]: the longest match if
-// longest is set, else the shortest. eol is the end of the line that contains v[start],
-// or -1 if unknown. The shortest and the longest match differ only in the position of the
-// last piece.
+// match returns the end of the match that begins at v[start]: the longest match if longest
+// is set, else the shortest. eol is the end of the line that contains v[start], or -1 if
+// unknown. The shortest and the longest match differ only in the position of the last
+// piece, the text after the last star of the pattern.
 func (p *pattern) match(v string, start, eol int, longest bool) (int, bool) {
 	end, ok := p.matchPiece(0, v, start)
 	for k := 1; ok && k < len(p.pieces); k++ {
@@ -261,8 +263,8 @@ func (p *pattern) replaceAll(v, replacement string, limit int) (string, bool) {
 	return string(append(out, v[done:]...)), true
 }
 
-// trimPrefix returns v without its shortest or longest prefix that matches the pattern
-// text.
+// trimPrefix returns v without the longest prefix that matches a pattern if longest is
+// set, else without the shortest. The parameter text is the pattern.
 func trimPrefix(v, text string, longest bool) (string, error) {
 	p, err := compile(text)
 	if err != nil {
@@ -278,8 +280,8 @@ func trimPrefix(v, text string, longest bool) (string, error) {
 	return v, nil
 }
 
-// trimSuffix returns v without its shortest or longest suffix that matches the pattern
-// text.
+// trimSuffix returns v without the longest suffix that matches a pattern if longest is
+// set, else without the shortest. The parameter text is the pattern.
 //
 // Upstream: the lexer trims a prefix from the reversed value with the reversed pattern.
 // Errors therefore show the pattern reversed, a trailing backslash escapes the character
