@@ -54,12 +54,12 @@ func Following(follow func(ref string) (bool, error)) client.BuildFunc {
 	return Checking(follow, nil)
 }
 
-// Checking returns a build function like [Following] whose check (the subrequest
-// frontend.lint) collects all problems in the Dockerfile: errors in file order, then
-// warnings, then notes. Unlike upstream's check, this check continues after an error, and
-// an image that cannot be resolved causes only a note. The check calls found with the
-// problems and their exact ranges. The result for the client, in upstream's format,
-// contains only the first error. If found is nil, the check is like upstream's.
+// Checking returns a build function that works like the result of [Following], except for
+// checks (the subrequest frontend.lint). A check collects all problems in the Dockerfile:
+// errors in file order, then warnings, then notes. Unlike upstream's check, it continues
+// after an error, and an image that cannot be resolved causes only a note. The check calls
+// found with the problems and their exact ranges. The result for the client, in upstream's
+// format, contains only the first error. If found is nil, checks work as in upstream.
 func Checking(follow func(ref string) (bool, error), found func(diag.List)) client.BuildFunc {
 	return func(ctx context.Context, c client.Client) (*client.Result, error) {
 		b := &build{client: c, opts: c.BuildOpts(), follow: follow, findings: found}
@@ -168,8 +168,8 @@ func (b *build) plan(ctx context.Context, opt plan.Options, first bool) (*plan.P
 	return p, err
 }
 
-// planOptions returns opt with two additions: r, which resolves images, and the names of
-// the named contexts.
+// planOptions returns a copy of opt that also contains the resolver r and the names of the
+// named contexts.
 func (b *build) planOptions(opt plan.Options, r plan.Resolver) plan.Options {
 	opt.Resolver = r
 	opt.Contexts = slices.Sorted(maps.Keys(b.options.NamedContexts))

@@ -139,7 +139,8 @@ func joinOps(d *pb.Definition) []byte {
 	return all
 }
 
-// TestPlatforms checks that a build for two platforms has a result for each.
+// TestPlatforms checks that a build for two platforms returns a reference and an image
+// config for each platform.
 func TestPlatforms(t *testing.T) {
 	b := fakegateway.New("FROM a\n", map[string]string{"platform": "linux/amd64,linux/arm64"})
 	res, err := Build(context.Background(), b)

@@ -180,9 +180,9 @@ func (g *lenientResolver) notes(p *plan.Plan) diag.List {
 	return notes
 }
 
-// withoutUnknown returns the warnings, except warnings that may be wrong: it removes
-// each warning about an unset variable in a stage whose base image could not be
-// resolved, because the image may set the variable.
+// withoutUnknown returns the warnings without the ones that may be wrong. Those are
+// warnings about unset variables in a stage whose base image could not be resolved,
+// because the image may set the variables.
 func (g *lenientResolver) withoutUnknown(warnings diag.List, p *plan.Plan) diag.List {
 	unknown := func(d *diag.Diagnostic) bool {
 		if d.Code != "UndefinedVar" {

@@ -41,7 +41,8 @@ func runCheck(t *testing.T, c *fakegateway.Client) (string, lint.LintResults) {
 	return strings.Join(heads, ""), answer
 }
 
-// TestCheck checks the findings for Dockerfiles with several problems.
+// TestCheck checks which errors, warnings and notes a check reports for Dockerfiles with
+// several problems.
 func TestCheck(t *testing.T) {
 	for _, tc := range []struct{ text, want string }{
 		{"FROM a\n", ""},

@@ -46,8 +46,8 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
-// sentLocations formats the locations that clients receive with an error. If they equal
-// the location of the error's diagnostic, it returns "".
+// sentLocations formats the source locations that clients receive with the error err. It
+// returns "" if they equal the location of the diagnostic in err.
 func sentLocations(err error) string {
 	if err == nil {
 		return ""

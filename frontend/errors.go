@@ -37,7 +37,8 @@ func firstRange(err error) source.Range {
 // marshalError is the error for an operation that cannot be encoded.
 type marshalError struct{ err error }
 
-// Error returns the same text as upstream's error.
+// Error returns the same text as upstream's frontend: "failed to marshal LLB definition: "
+// and the cause.
 func (e *marshalError) Error() string { return "failed to marshal LLB definition: " + e.err.Error() }
 
 // Unwrap returns the error from encoding the operation.

@@ -16,8 +16,9 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// barrier is a builder that counts requests and blocks each request of a group until all
-// of them have arrived. A build succeeds only if it makes these requests concurrently.
+// barrier is a builder that counts requests. It blocks each request of a group until all
+// requests of the group have arrived. A build therefore succeeds only if it makes them
+// concurrently.
 type barrier struct {
 	*fakegateway.Client
 	groups   map[string]*group
@@ -31,7 +32,8 @@ type group struct {
 	all     chan struct{}
 }
 
-// newBarrier returns a barrier in which the requests in each list form a group.
+// newBarrier returns a barrier in front of the builder b. Each list names the requests of
+// one group.
 func newBarrier(b *fakegateway.Client, lists ...[]string) *barrier {
 	m := &barrier{Client: b, groups: map[string]*group{}, requests: map[string]int{}}
 	for _, list := range lists {

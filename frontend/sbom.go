@@ -139,8 +139,7 @@ func (s *scanner) scan(id string, of *dockerfile2llb.SBOM) llb.State {
 }
 
 // env returns the environment of the scanner: the variables of its image, the directories
-// and the parameters. extras reports whether the scanner also scans states other than the
-// target.
+// and the parameters. Set extras if the scanner also scans states other than the target.
 func (s *scanner) env(extras bool) []string {
 	env := append(slices.Clone(s.config.Env), "BUILDKIT_SCAN_DESTINATION="+scanOut, "BUILDKIT_SCAN_SOURCE="+scanCore)
 	if extras {

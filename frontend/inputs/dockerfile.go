@@ -172,7 +172,8 @@ func readRoot(ctx context.Context, ref client.Reference) (*ignoreFile, error) {
 	return (&ignoreFile{name: ignoreName, content: content}).parse()
 }
 
-// parse parses the content of f and stores the patterns in f. It returns f.
+// parse parses the content of the ignore file f and stores the patterns in f. If the
+// content is valid, it returns f.
 func (f *ignoreFile) parse() (*ignoreFile, error) {
 	if len(f.content) == 0 {
 		return f, nil

@@ -6,9 +6,9 @@ import (
 	"slipway/gitref"
 )
 
-// git returns the source for the git reference ref. If ref is not a git reference, isGit
-// is false. If isGit is true, err is an error in the options that ref contains. These
-// options override opts.
+// git returns the LLB state for ref, a reference to a git repository. If ref is not such a
+// reference, isGit is false. If isGit is true, err is an error about the options in ref.
+// The options in ref override opts.
 func (in *Inputs) git(ref string, opts ...llb.GitOption) (st *llb.State, isGit bool, err error) {
 	g, isGit, err := gitref.Parse(ref)
 	if err != nil {

@@ -53,10 +53,9 @@ func memoize[T any](f func(context.Context) (T, error)) func(context.Context) (T
 	return func(ctx context.Context) (T, error) { return g.Do(ctx, struct{}{}, f) }
 }
 
-// local returns the local source called name. It has the options that all local sources
-// need, and the additional options opts. title is the name of the source in progress
-// output. The builder reuses files from earlier transfers of local sources with the same
-// hint.
+// local returns the local source called name. opts are options in addition to the ones
+// that all local sources need. title is the name of the source in progress output. hint is
+// the shared key hint: the builder reuses files from earlier transfers with the same hint.
 func (in *Inputs) local(name, title, hint string, opts ...llb.LocalOption) llb.State {
 	session := in.build.SessionID
 	if s, ok := in.options.Sessions[name]; ok {
@@ -93,7 +92,8 @@ func (e *tooLargeError) Error() string {
 }
 
 // ReadAhead starts to read the ignore file, which every build needs, while images are
-// resolved. The caller must call stop, which cancels the reading and waits for its end.
+// resolved. The caller must call stop, which cancels the reading and waits until it has
+// stopped.
 func (in *Inputs) ReadAhead(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})

@@ -44,7 +44,8 @@ func (in *Inputs) openMain(ctx context.Context) (*mainContext, error) {
 }
 
 // openRemote opens a main context that is a git repository, a download or a frontend
-// input. It sets the state and the Dockerfile of m. For a local source, it sets nothing.
+// input. It sets the state and the Dockerfile of the main context m. If the main context
+// is a local source, it leaves m unchanged.
 func (in *Inputs) openRemote(ctx context.Context, m *mainContext) error {
 	ref := in.options.Context
 	st, isGit, err := in.git(ref, in.mainGitOptions()...)

@@ -79,9 +79,9 @@ func Parse(opts map[string]string) (*Options, error) {
 	return o, nil
 }
 
-// apply sets an option in o if opts contains the key of the row. If the row describes a
-// family of keys, such as build-arg:<name>, apply sets an option for each key of the
-// family. keys are the sorted keys of opts.
+// apply sets an option in o if opts contains the key of the row. If the key of the row has
+// a variable part, such as build-arg:<name>, apply sets an option for each matching key.
+// The parameter keys contains the sorted keys of opts.
 func (row *option) apply(o *Options, opts map[string]string, keys []string) error {
 	if !strings.HasSuffix(row.key, ">") {
 		v, ok := opts[row.key]
@@ -107,7 +107,7 @@ func (row *option) apply(o *Options, opts map[string]string, keys []string) erro
 	return nil
 }
 
-// prefix returns the fixed part of the key of a family of options: "build-arg:" for
+// prefix returns the key of the option up to its variable part: "build-arg:" for
 // build-arg:<name>.
 func (row *option) prefix() string { return row.key[:strings.IndexByte(row.key, '<')] }
 

@@ -11,7 +11,7 @@ import (
 	"slipway/plan"
 )
 
-// TestParse checks the Options that Parse returns for valid values.
+// TestParse checks that Parse converts valid option values to the expected Options.
 func TestParse(t *testing.T) {
 	for _, tc := range []struct {
 		name string
@@ -91,7 +91,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestPlatforms checks which frontend options yield a multi-platform result.
+// TestPlatforms checks for which values of the options platform and multi-platform a build
+// returns a multi-platform result.
 func TestPlatforms(t *testing.T) {
 	for _, tc := range []struct {
 		platform, multi string
@@ -105,7 +106,7 @@ func TestPlatforms(t *testing.T) {
 	}
 }
 
-// TestErrors checks the errors for invalid values.
+// TestErrors checks the errors that Parse returns for invalid option values.
 func TestErrors(t *testing.T) {
 	for key, tc := range map[string]struct{ value, want string }{
 		"platform":                            {"a/b/c/d", "failed to parse target platform a/b/c/d"},
@@ -140,8 +141,9 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// rowOf returns the row of the option table that describes key, or nil. An exact key
-// takes precedence over a family of keys, and a longer prefix over a shorter one.
+// rowOf returns the row of the option table that describes key, or nil. A row with exactly
+// this key takes precedence over a row such as build-arg:<name>. Of two rows such as
+// build-arg:<name>, the one with the longer fixed part takes precedence.
 func rowOf(key string) *option {
 	var found *option
 	for i := range table {
@@ -158,8 +160,8 @@ func rowOf(key string) *option {
 	return found
 }
 
-// TestTable checks that every row of the option table has a key of its own, texts for the
-// valid values and the effect, and a setter.
+// TestTable checks that every row of the option table has a unique key, a setter, and
+// texts that describe the valid values and the effect.
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, row := range table {
@@ -173,8 +175,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestFirstError checks that, of several errors, the first one in the table is always
-// reported.
+// TestFirstError checks that Parse always reports the same one of several errors: the
+// error for the option that comes first in the option table.
 func TestFirstError(t *testing.T) {
 	for range 20 {
 		_, err := Parse(map[string]string{"platform": "a/b/c/d", "add-hosts": "x", "memory": "x", "attest:x": "", "multi-platform": "x"})

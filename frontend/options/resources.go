@@ -108,8 +108,8 @@ func (o *Options) resources() *plan.Resources {
 }
 
 // setLimit returns a setter for the resource limit called key, a number of bytes or
-// microseconds. field returns the field of the resources to set. A limit must be
-// positive. If least is -1, the limit may also be -1 (unlimited).
+// microseconds. The function field returns a pointer to the field that the setter sets. A
+// limit must be positive. If least is -1, the limit may also be -1 (unlimited).
 func setLimit(key string, field func(*plan.Resources) *int64, least int64) setter {
 	return func(o *Options, _, v string) error {
 		if v == "" {

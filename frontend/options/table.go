@@ -2,11 +2,13 @@ package options
 
 import "slipway/plan"
 
-// setter is a function that parses value and sets an option in o. For a family of keys,
-// name is the variable part of the key.
+// setter is a function that parses value and sets an option in o. If the key of the option
+// has a variable part, such as <name> in build-arg:<name>, the parameter name is this
+// part.
 type setter func(o *Options, name, value string) error
 
-// option describes a frontend option: a key, or a family of keys, that a client may set.
+// option describes a frontend option that a client may set. Its key is fixed, such as
+// target, or has a variable part, such as build-arg:<name>.
 type option struct {
 	key         string // a family of keys has its variable part in <>
 	value       string // describes the valid values
@@ -85,7 +87,8 @@ func setText(field func(*Options) *string) setter {
 	return func(o *Options, _, v string) error { *field(o) = v; return nil }
 }
 
-// setEntry returns a setter for a family of keys whose values may be any text.
+// setEntry returns a setter for an option whose key has a variable part, such as
+// build-arg:<name>. The value may be any text.
 func setEntry(field func(*Options) map[string]string) setter {
 	return func(o *Options, name, v string) error { field(o)[name] = v; return nil }
 }
