@@ -95,7 +95,8 @@ func (f *buildFlags) serveAgents() (stop func(), err error) {
 	return stop, nil
 }
 
-// serveKeys serves an SSH agent with keys at a new socket, until stop is called.
+// serveKeys serves an SSH agent with the given keys at a new socket, until the caller
+// calls stop.
 func serveKeys(keys []agent.AddedKey) (socket string, stop func(), err error) {
 	ring := agent.NewKeyring()
 	for _, k := range keys {

@@ -104,7 +104,8 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	return f.printOutcome(ctx, res.Exported)
 }
 
-// build builds and shows progress. It returns the warnings from the frontend.
+// build runs the build that the flags describe and shows its progress. It returns the
+// warnings from the frontend.
 func (f *buildFlags) build(ctx context.Context) (res *builder.Result, warnings []client.VertexWarning, err error) {
 	var later deferredOutput
 	if f.redraws() {

@@ -87,7 +87,7 @@ func (f *buildFlags) complete(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("build-arg", f.completeArgs)
 }
 
-// completeStages returns the names of the Dockerfile's stages for shell completion.
+// completeStages returns shell completions: the names of the stages in the Dockerfile.
 func (f *buildFlags) completeStages(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	for _, s := range f.dockerfile(args).Stages {
@@ -98,7 +98,8 @@ func (f *buildFlags) completeStages(_ *cobra.Command, args []string, _ string) (
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeArgs returns the build arguments in the Dockerfile for shell completion.
+// completeArgs returns shell completions: the names of the build arguments that the
+// Dockerfile declares.
 func (f *buildFlags) completeArgs(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	d := f.dockerfile(args)
 	declared := d.Args

@@ -198,7 +198,8 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// TestOutputLimits checks that a limit that is not a number of bytes is a usage error.
+// TestOutputLimits checks that BUILDKIT_STEP_LOG_MAX_SIZE and BUILDKIT_STEP_LOG_MAX_SPEED
+// cause a usage error if their value is not a number of bytes.
 func TestOutputLimits(t *testing.T) {
 	for _, value := range []string{"2MB", "-2", "2147483648"} {
 		for _, variable := range []string{"BUILDKIT_STEP_LOG_MAX_SIZE", "BUILDKIT_STEP_LOG_MAX_SPEED"} {

@@ -60,7 +60,8 @@ the state directory. Builds use these images before they ask a registry.`,
 	return cmd
 }
 
-// nameCount is the number of image names that a command takes. A max of -1 means any number.
+// nameCount is the range of the number of image names that a command takes. If max is -1,
+// the number is unlimited.
 type nameCount struct{ min, max int }
 
 // command returns a subcommand of slipway image that checks the number of names, opens the
@@ -104,7 +105,7 @@ func (f *imageFlags) open() (*builder.ImageStore, error) {
 	return builder.OpenImages(dir, time.Now)
 }
 
-// names returns the names of the stored images for shell completion.
+// names returns shell completions: the names of the stored images.
 func (f *imageFlags) names() (names []string) {
 	x, err := f.open()
 	if err != nil {

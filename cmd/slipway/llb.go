@@ -17,7 +17,8 @@ import (
 )
 
 // printLLB prints the operations in an answer to frontend.convertllb, each after its
-// inputs. The answer is a JSON object in BuildKit's format, with the operations by digest.
+// inputs. The answer is a JSON object in BuildKit's format, which maps digests to
+// operations.
 func printLLB(w io.Writer, answer []byte) error {
 	def, err := parseLLB(answer)
 	var text string

@@ -19,7 +19,7 @@ import (
 	"slipway/builder/state"
 )
 
-// parse converts the flags to f.opt, and checks them.
+// parse converts the flags to the build options f.opt, and checks the result.
 func (f *buildFlags) parse(given flagSet) error {
 	for _, part := range []func(flagSet) error{f.parseState, f.parseValues, f.parseSteps, f.parseResources, f.parseOutputs, f.parseAttests, f.parseCall, f.parseProgress} {
 		if err := part(given); err != nil {

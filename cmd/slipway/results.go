@@ -117,9 +117,9 @@ func (f *buildFlags) checkResultFiles() error {
 	return nil
 }
 
-// defaultDest adds the destination standard output to a value of --output for an archive,
-// if the value has no destination. It does not do so if standard output is a terminal.
-// BuildKit's clients behave in the same way.
+// defaultDest returns value, a value of --output. If value describes an archive without a
+// destination, defaultDest adds standard output as the destination, unless standard output
+// is a terminal. BuildKit's clients behave in the same way.
 func (f *buildFlags) defaultDest(value string) string {
 	fields, err := csvvalue.Fields(value, nil)
 	if err != nil || isTerminal(os.Stdout) {

@@ -171,8 +171,8 @@ func TestExplainToStderr(t *testing.T) {
 	}
 }
 
-// TestExplainKeys checks that --explain=keys prints the keys of cached steps, and that the
-// cache has a record for a printed key.
+// TestExplainKeys checks that --explain=keys prints the cache keys of cached steps, and
+// that the cache contains a record with the printed key.
 func TestExplainKeys(t *testing.T) {
 	state, dir := t.TempDir(), testcontext.New(t, "FROM scratch\nCOPY a /\n")
 	args := []string{"build", "--state", state, "-q", dir, "--explain=keys"}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestWaitToExit checks that a second signal ends the wait at once, unless it is an echo of
-// the first, and that the wait otherwise ends after the grace period.
+// TestWaitToExit checks that a second signal ends the wait at once, unless it only repeats
+// the first signal, and that the wait otherwise ends after the grace period.
 func TestWaitToExit(t *testing.T) {
 	const echo, grace = 200 * time.Millisecond, 10 * time.Second
 	for about, tc := range map[string]struct {
