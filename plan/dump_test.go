@@ -223,7 +223,7 @@ func fact(f plan.Fact) string {
 	return fmt.Sprintf("%T", f)
 }
 
-// lines formats the lines of a range in a Dockerfile, such as 3 or 3-5.
+// lines formats the line numbers of a range in a Dockerfile, such as 3 or 3-5.
 func lines(r source.Range) string {
 	if r.IsZero() {
 		return "-"

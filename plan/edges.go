@@ -47,8 +47,8 @@ func bindEdges(_ context.Context, b *builder) error {
 
 // bind finds the stages from which the instruction c reads, and adds an edge from the
 // stage st to each of them. If --from or a mount names an image, bind adds an implicit
-// stage. location is the range that the implicit stage gets for an image in --from.
-// instruction is the source range of c, for errors about images.
+// stage. The parameter location is the source range that an implicit stage for --from
+// records. The parameter instruction is the source range of c, for errors about images.
 func (b *builder) bind(st *Stage, c instructions.Command, location, instruction source.Range) (boundCommand, *diag.Diagnostic) {
 	bound := boundCommand{Command: c}
 	var names []source.Range

@@ -57,7 +57,7 @@ func (e *evaluator) mounts(c *instructions.Run) ([]mountValues, *diag.Diagnostic
 }
 
 // mountField parses one field of a --mount flag into m. The order of the fields matters:
-// upstream accepts the field required only if the field type precedes it.
+// upstream accepts the field "required" only after the field "type".
 func (e *evaluator) mountField(m *mountValues, f instructions.MountField) *diag.Diagnostic {
 	if !f.HasValue {
 		return m.setFlag(f)

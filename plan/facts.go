@@ -12,36 +12,37 @@ import (
 //sumtype:decl
 type Fact interface{ fact() }
 
-// Unset records a word with variables that are not set and that no ARG of the stage
-// declares.
+// Unset is a [Fact] that records a word with unset variables. It omits variables that an
+// ARG of the stage declares.
 type Unset struct {
 	Word parser.Word
 	Uses []shell.Use
 	Env  Env // the variables that are set, for suggestions
 }
 
-// Assigned records the name of a variable or label that ARG, ENV or LABEL sets.
+// Assigned is a [Fact] that records the name of a variable or label that ARG, ENV or LABEL
+// sets.
 type Assigned struct {
 	Key  string // with variables expanded, except in ARG
 	Word parser.Word
 }
 
-// Directory records the argument of WORKDIR.
+// Directory is a [Fact] that records the argument of WORKDIR.
 type Directory struct {
 	Path     string // with variables expanded
 	Absolute bool   // by the rules of the stage's operating system
 	Word     parser.Word
 }
 
-// Exposed records an argument of EXPOSE with valid syntax, but possibly invalid port
-// numbers.
+// Exposed is a [Fact] that records an argument of EXPOSE. The syntax of the argument is
+// valid, but the port numbers may be invalid.
 type Exposed struct {
 	Port PortSpec
 	Word parser.Word // before expansion; may yield several ports
 }
 
-// Excluded records a path in the main context that a COPY or ADD reads although the
-// ignore file excludes it.
+// Excluded is a [Fact] that records a path in the main context that a COPY or ADD reads
+// although the ignore file excludes it.
 type Excluded struct {
 	Path string // relative to the context, cleaned
 	Word parser.Word
@@ -56,8 +57,8 @@ func (*Excluded) fact()  {}
 // recordFact adds f to the facts of the current instruction.
 func (e *evaluator) recordFact(f Fact) { e.visit.Facts = append(e.visit.Facts, f) }
 
-// recordUnset records an [Unset] fact for a word with unset variables. It omits variables
-// that an ARG declares.
+// recordUnset records an [Unset] fact for the word w. The parameter unset contains the
+// uses of unset variables in w. recordUnset omits variables that an ARG declares.
 func (e *evaluator) recordUnset(w parser.Word, unset []shell.Use) {
 	var unknown []shell.Use
 	for _, u := range unset {

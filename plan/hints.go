@@ -103,8 +103,9 @@ func (p *Plan) hintSource(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 	return d.Hinted("no stage and no build context has the name %s; stages: %s; build contexts: %s", name, joinNames(stages), joinNames(p.Options.Contexts))
 }
 
-// hintLaterStage adds a hint and a note with the line of the stage st to d, an error
-// about an earlier instruction that needs st. It returns d.
+// hintLaterStage adds a hint with the line number of the stage st, and a note at this
+// line, to d. The error d is about an instruction that needs st but precedes it.
+// hintLaterStage returns d.
 func hintLaterStage(d *diag.Diagnostic, st *Stage) *diag.Diagnostic {
 	if st.Syntax == nil {
 		return d

@@ -114,8 +114,8 @@ func (st *Stage) baseKey() baseKey {
 	return key
 }
 
-// copyBase copies the base of the stage src to the stage st. Both stages must have the
-// same baseKey, and src must not have been evaluated.
+// copyBase copies the base of the stage src, with its image config and platform, to the
+// stage st. Both stages must have the same baseKey, and src must not have been evaluated.
 func (b *builder) copyBase(st, src *Stage) {
 	b.draft(st).done = st.Syntax == nil
 	st.BaseName, st.Base, st.BaseImage = src.BaseName, src.Base, src.BaseImage
@@ -158,10 +158,10 @@ func (b *builder) baseError(st *Stage, err error) error {
 	return b.HintBase(st, diag.Errorf(b.draft(st).baseName, "%w", err))
 }
 
-// countIdleRounds sets idleRounds, the number of rounds of [loadBases] in which no stage
-// needed the stage st. For a stage of the file that becomes reachable in this round, that
-// is the number of all earlier rounds. For an implicit stage that is not reachable, it is
-// one, and the base of the stage is never looked up.
+// countIdleRounds sets idleRounds of the stage st. A round of [loadBases] is idle for a
+// stage that no stage needs in this round. For a stage of the file that becomes reachable
+// in this round, all earlier rounds were idle. For an implicit stage that is not
+// reachable, idleRounds is one, and the base of the stage is never looked up.
 //
 // Upstream: each idle round increases the step numbers in the progress names of the stage
 // by one. An image in --from that is not needed in its first round is never looked up.
@@ -257,8 +257,8 @@ func (st *Stage) setBaseImage(img Image) {
 	st.Image = img
 }
 
-// loadImage sets the base of a stage to an image, and the name of the base to the pinned
-// reference of the image.
+// loadImage sets the base of a stage to an image. It stores the pinned reference of the
+// image as the name of the base.
 func (b *builder) loadImage(ctx context.Context, st *Stage, platform *ocispecs.Platform) error {
 	prefix := "[internal]"
 	if b.opt.MultiPlatform {
@@ -322,10 +322,9 @@ func (b *builder) withSuggestion(err error) error {
 	return err
 }
 
-// detectPlatform returns the platform of the base image img for a build without an
-// explicit target platform. It considers first target and then the platforms in builders,
-// and returns the first one with the operating system and the architecture of img. If no
-// platform matches, it returns target.
+// detectPlatform returns the platform for a build without an explicit target platform. It
+// returns the first of target and the platforms in builders that has the operating system
+// and the architecture of the base image img. If no platform matches, it returns target.
 func detectPlatform(img *Image, target *ocispecs.Platform, builders []ocispecs.Platform) *ocispecs.Platform {
 	if target.OS == img.OS && target.Architecture == img.Architecture {
 		return target

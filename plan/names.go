@@ -99,9 +99,9 @@ func (n *namer) prefix(p *ocispecs.Platform, env Env, onbuild bool) string {
 	return b.String()
 }
 
-// targetArrow returns "->" and the target platform according to the TARGET variables in
-// env. It returns "" if env has no such variables, or if the target platform equals p,
-// the platform on which the step runs.
+// targetArrow returns "->" and the target platform that TARGETPLATFORM and similar
+// variables in env describe. It returns "" if env has no such variables, or if the target
+// platform equals p, the platform on which the step runs.
 func targetArrow(p ocispecs.Platform, env Env) string {
 	t, ok := targetPlatform(env)
 	if !ok {
@@ -125,8 +125,8 @@ func targetArrow(p ocispecs.Platform, env Env) string {
 	return "->" + t.Architecture
 }
 
-// targetPlatform returns the target platform according to the TARGET variables in env. ok
-// is false if env has no such variables.
+// targetPlatform returns the target platform that TARGETPLATFORM, TARGETOS, TARGETARCH and
+// TARGETVARIANT in env describe. ok is false if these variables describe no platform.
 func targetPlatform(env Env) (p ocispecs.Platform, ok bool) {
 	if v, set := env.Lookup("TARGETPLATFORM"); set {
 		if p, err := platforms.Parse(v); err == nil {

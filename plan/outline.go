@@ -54,7 +54,7 @@ func (p *Plan) Outline() Outline {
 }
 
 // byLine sorts list by source line. The function place returns the source range of an
-// element. The first line of this range is the sort key.
+// element, whose first line is the sort key.
 func byLine[T any](list []T, place func(T) source.Range) {
 	slices.SortStableFunc(list, func(a, b T) int {
 		la, _ := place(a).Lines()

@@ -96,7 +96,7 @@ type Scan struct {
 	Context bool // BUILDKIT_SBOM_SCAN_CONTEXT: list the main context, if the stage is the target
 }
 
-// BaseStep is the step in the progress output that pulls a base image.
+// BaseStep is the step that pulls a base image, as it appears in the progress output.
 type BaseStep struct {
 	Name        string // progress name
 	Description string // the FROM line as written
@@ -136,7 +136,8 @@ func (*FromStage) base()   {}
 func (*FromImage) base()   {}
 func (*FromContext) base() {}
 
-// Visit records the evaluation of one instruction.
+// Visit records the evaluation of one instruction: the state before it, its facts and its
+// step.
 type Visit struct {
 	Command instructions.Command
 	Onbuild bool         // whether it is an ONBUILD trigger of the base

@@ -116,8 +116,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestConfig checks the image config and the order of variables in a stage whose base is
-// another stage.
+// TestConfig checks a stage that is based on another stage: its image config, and the
+// order of its variables.
 func TestConfig(t *testing.T) {
 	p, err := build("FROM a AS b\nARG A=1\nENV B=$A BASE=2\nFROM b\nWORKDIR c\nUSER d\nLABEL e=$BASE\n", Options{Labels: map[string]string{"e": "f"}})
 	if err != nil {
@@ -136,7 +136,8 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// TestErrors checks the messages of errors and the source text that they point at.
+// TestErrors checks the message of each planning error, and the source text to which its
+// range points.
 func TestErrors(t *testing.T) {
 	for _, tc := range []struct {
 		file, message, at string

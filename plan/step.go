@@ -61,7 +61,7 @@ type Device struct {
 // MountType is the value of type= in a --mount flag of RUN.
 type MountType string
 
-// The types of mounts.
+// The types of mounts, as written in --mount=type=TYPE.
 const (
 	MountBind   MountType = "bind"
 	MountCache  MountType = "cache"

@@ -75,7 +75,7 @@ func toSlash(p, os string) string {
 	return strings.ReplaceAll(p, `\`, "/")
 }
 
-// fromSlash replaces the slashes in a Windows path with backslashes.
+// fromSlash replaces the slashes in the path p with backslashes if os is windows.
 func fromSlash(p, os string) string {
 	if os != "windows" {
 		return p
