@@ -92,7 +92,7 @@ type JSON struct {
 	Words []Word
 }
 
-// Pairs represents the arguments of ENV and LABEL.
+// Pairs represents the arguments of ENV and LABEL, a list of keys and values.
 type Pairs struct {
 	Pairs  []Pair
 	Legacy bool // whether the form is KEY VALUE, with the rest of the line as the value
@@ -124,7 +124,7 @@ type Heredoc struct {
 	End    source.Range // the line that terminates the document
 }
 
-// Content returns the document as written, including tabs and line ends.
+// Content returns the text of the heredoc as written, including tabs and line ends.
 func (h Heredoc) Content() string { return h.Body.String() }
 
 // Head returns the lines of the instruction before its first heredoc body.

@@ -31,9 +31,9 @@ type condensedReader struct {
 	runs []run  // in ascending order
 }
 
-// run records a "#" line in the condensed output that replaces several lines of the file.
-// line is the number of the "#" line in the output. dropped is the number of file lines
-// that the output omits up to and including this line.
+// run records that one "#" line in the output of a condensedReader replaces several lines
+// of the file. line is the number of the "#" line in the output. dropped is the number of
+// file lines that the output omits up to and including this line.
 type run struct{ line, dropped int }
 
 // newCondensedReader returns a condensedReader that reads the file. Its output starts
@@ -85,9 +85,9 @@ func (s *condensedReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// advance sets next to the next part of the condensed output: either a run of lines with
-// content, or one "#" that replaces a run of comments and empty lines. It returns false
-// at the end of the file.
+// advance sets s.next to the next part of the output: either a run of lines with content,
+// or one "#" that replaces a run of comments and empty lines. It returns false at the end
+// of the file.
 func (s *condensedReader) advance() bool {
 	first, start := s.line, s.file.LineStart(s.line)
 	switch {
@@ -123,9 +123,9 @@ func (s *condensedReader) ignorable(line int) bool {
 	return len(b) < longComment && (!ok || c == '#')
 }
 
-// fileLine returns the line number in the file for a line number in the condensed output.
-// If the output line replaces several lines, it returns the number of the last of these
-// lines.
+// fileLine converts a line number in the output of the condensedReader to a line number in
+// the file. If the output line replaces several lines, it returns the number of the last
+// of these lines.
 func (s *condensedReader) fileLine(line int) int {
 	i := sort.Search(len(s.runs), func(i int) bool { return s.runs[i].line > line })
 	if i == 0 {

@@ -72,8 +72,8 @@ func (p *layout) lineError(msg string, line int) *diag.Diagnostic {
 	return diag.Errorf(t.Slice(t.Len(), t.Len()).Range(), "%s", msg).In(context)
 }
 
-// narrowRange returns the part of a logical line that caused the error msg. If the
-// message does not show which part, it returns the range of the arguments.
+// narrowRange returns the range of the part of a logical line that caused the error msg.
+// If the message does not show which part, it returns the range of the arguments.
 func (p *layout) narrowRange(line source.Text, msg string, depth int) source.Range {
 	if strings.HasPrefix(msg, msgBadHeredoc) {
 		if t, ok := badHeredocWord(line); ok {

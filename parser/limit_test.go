@@ -105,7 +105,7 @@ func fill(n int, start, part, end string) string {
 	return start + strings.Repeat(part, (n-len(start)-len(end))/len(part)) + end
 }
 
-// TestBig parses two files of each kind in bigFiles, the second four times as large as
+// TestBig parses two files of each shape in bigFiles, the second four times as large as
 // the first. It checks that the allocated memory grows linearly with the size.
 func TestBig(t *testing.T) {
 	slowtest.Skip(t, "parses large files")

@@ -117,9 +117,9 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestPieces parses every pair of fragments that produce edge cases. It also parses every
-// triple of those fragments that change the meaning of the text after them. FuzzParse
-// tries longer combinations.
+// TestPieces parses combinations of fragments that produce edge cases: every pair of
+// fragments, and every triple of the fragments that change the meaning of the text after
+// them. FuzzParse tries longer combinations.
 func TestPieces(t *testing.T) {
 	slowtest.Skip(t, "parses hundreds of files")
 	changing := []string{"#", "\\", "\n", "\\\n", " ", "\"", "'", "<<E", "\nE\n", "${"}
@@ -190,8 +190,8 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) { check(t, content) })
 }
 
-// TestSeeds checks that the seeds of FuzzParse exist. Otherwise nothing would show that
-// they are missing.
+// TestSeeds checks that the seed corpus of FuzzParse exists. Without this test, a missing
+// corpus would go unnoticed.
 func TestSeeds(t *testing.T) {
 	seeds, err := filepath.Glob(filepath.Join("testdata", "fuzz", "FuzzParse", "*"))
 	if err != nil || len(seeds) == 0 {

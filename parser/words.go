@@ -93,8 +93,8 @@ func (p *layout) quotedWord(s string) int {
 	return len(s)
 }
 
-// cutEquals splits t at its first =. If t contains no =, value is the empty text at the
-// end of t.
+// cutEquals splits t at its first = into key and value. If t contains no =, key is t, and
+// value is the empty text at the end of t.
 func cutEquals(t source.Text) (key, value source.Text) {
 	i := strings.IndexByte(t.String(), '=')
 	if i < 0 {
