@@ -53,8 +53,8 @@ func cutWord(w parser.Word) (key, value parser.Word, ok bool) {
 	return key, value, ok
 }
 
-// cutText splits t at its first =. If t contains no =, value is the empty text at the end
-// of t.
+// cutText splits t at its first = into key and value. If t contains no =, key is t, and
+// value is the empty text at the end of t.
 func cutText(t source.Text) (key, value source.Text) {
 	s := t.String()
 	if i := strings.IndexByte(s, '='); i >= 0 {

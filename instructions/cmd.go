@@ -74,7 +74,7 @@ func buildShell(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Shell{Node: Node{in}, Shell: values(args)}, nil
 }
 
-// values returns the Value of each word.
+// values returns the field Value of each word in the list.
 func values(list []parser.Word) []string {
 	out := make([]string, len(list))
 	for i, w := range list {

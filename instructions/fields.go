@@ -103,9 +103,9 @@ type valueMap struct {
 	offsets []int // for each byte of the value, its index in the flag's text; nil if unknown
 }
 
-// newValueMap derives a valueMap from the text and the value of a flag. Because the
-// escape character of the file is unknown, it tries \ and `, and uses the one that yields
-// the value.
+// newValueMap maps the offsets in the value of the flag f to offsets in the source text of
+// f. Because the escape character of the file is unknown, it tries \ and `, and uses the
+// one with which the text yields the value.
 func newValueMap(f *parser.Flag) valueMap {
 	for _, escape := range []byte{'\\', '`'} {
 		if raw, from := unquote(f.Text.String(), escape); raw == f.Raw {
@@ -144,7 +144,7 @@ func unquote(s string, escape byte) (string, []int) {
 	return b.String(), from
 }
 
-// slice returns the source range of the bytes [i, j) in the value.
+// slice returns the source range of the bytes [i, j) in the value of the flag.
 func (p valueMap) slice(i, j int) source.Range {
 	switch {
 	case len(p.offsets) == 0:

@@ -33,7 +33,8 @@ type Command interface {
 	command()
 }
 
-// Node links a command to its instruction in the syntax tree.
+// Node is embedded in each command type, such as Run. It links a command to its
+// instruction in the syntax tree.
 type Node struct{ In *parser.Instruction }
 
 // Syntax returns the instruction as written.

@@ -161,7 +161,7 @@ func isIndented(in *parser.Instruction) bool {
 	return in.Keyword.Range().Start > in.Rng.Start && in.Rng.File.Bytes[in.Rng.Start] <= ' '
 }
 
-// trimRange returns r without surrounding white space.
+// trimRange returns the range r without leading and trailing white space.
 func trimRange(r source.Range) source.Range {
 	s := r.String()
 	r.End = r.Start + len(strings.TrimRightFunc(s, unicode.IsSpace))

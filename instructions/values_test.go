@@ -23,7 +23,7 @@ func command[C Command](t *testing.T, line string) C {
 	return c
 }
 
-// checkEqual checks that got equals want. The error starts with label.
+// checkEqual reports a test error unless got equals want. The message starts with label.
 func checkEqual(t *testing.T, label string, want, got any) {
 	t.Helper()
 	if d := cmp.Diff(want, got); d != "" {
@@ -216,7 +216,8 @@ func TestVolumeTrimmed(t *testing.T) {
 	checkEqual(t, "paths", []string{"a", "b"}, values(c.Paths))
 }
 
-// TestEnvForms checks the pairs of ENV and LABEL with and without =.
+// TestEnvForms checks the keys and values of ENV and LABEL in the form KEY=VALUE and in
+// the form KEY VALUE.
 func TestEnvForms(t *testing.T) {
 	legacy := command[*Env](t, "ENV a b=c  d")
 	checkEqual(t, "legacy", []string{"a", "b=c  d"}, []string{legacy.Pairs[0].Key.Value, legacy.Pairs[0].Value.Value})
