@@ -20,9 +20,9 @@ import (
 )
 
 const (
-	// maxHeld is the maximum memory that is still reachable after a conversion, and
-	// maxAllocated the maximum that a conversion allocates in total. Both are in bytes per
-	// byte of the Dockerfile and the result together.
+	// maxHeld is the maximum memory that is still reachable after a conversion.
+	// maxAllocated is the maximum memory that a conversion allocates in total. The unit of
+	// both is bytes per byte of the Dockerfile and the result together.
 	maxHeld      = 200
 	maxAllocated = 1500
 	// maxBeforeLimit is the maximum number of bytes allocated by a conversion that fails
@@ -61,7 +61,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// cost is the memory that a conversion uses.
+// cost is the memory that a conversion uses, and the size of its input and result.
 type cost struct {
 	bytes     uint64 // size of the file and the result
 	held      uint64 // bytes reachable at the end
@@ -99,8 +99,8 @@ func isLimit(msg string) bool {
 }
 
 // convertAll parses and plans a Dockerfile, converts it to LLB and encodes the result. It
-// returns the total size of the results in bytes. It also returns the values that remain
-// in memory until the end of a build, so that the caller can measure them.
+// returns the total size of the results in bytes. It also returns all values that a build
+// would hold in memory, so that the caller can measure them.
 func convertAll(text string) (size int, all [3]any, err error) {
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte(text)))
 	if err := diags.Err(); err != nil {

@@ -18,9 +18,9 @@ import (
 	"slipway/plan"
 )
 
-// TestCorpus compares the operations of each test case with the section out/llb of the
+// TestCorpus compares the LLB operations of each test case with the section out/llb of the
 // case. If the case has several platforms, the section ends with a digest of the
-// operations for the further platforms.
+// operations for the other platforms.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		own := c.Opts["platform"]

@@ -147,8 +147,8 @@ func (e *emitter) tree(t plan.Tree) (llb.Output, error) {
 	return e.mainContext, nil
 }
 
-// envCache caches the encoded environment of the previous step. Consecutive steps usually
-// share it, because only ENV and ARG change it.
+// envCache caches the KEY=VALUE entries of the previous step's environment. Consecutive
+// steps usually share an environment, because only ENV and ARG change it.
 type envCache struct {
 	key     plan.Env
 	entries []string

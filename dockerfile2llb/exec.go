@@ -159,8 +159,8 @@ func (x *exec) Inputs() []llb.Output {
 	return list
 }
 
-// index implements body. It returns the index of the root file system among the mounts
-// that have an output.
+// index implements body. It returns the position of the root file system in the list of
+// mounts that have an output.
 func (x *exec) index() int64 {
 	n := int64(0)
 	for i := range x.mounts {
@@ -214,8 +214,8 @@ func (x *exec) write(ctx context.Context, c *llb.Constraints, to *message) error
 	return nil
 }
 
-// withDefaultPath returns the process with the default PATH variable, unless the process
-// has a PATH or the daemon sets the default itself.
+// withDefaultPath returns the process with the default PATH variable. If the process has a
+// PATH or the daemon sets the default itself, it returns the process unchanged.
 func (x *exec) withDefaultPath(c *llb.Constraints, to *message) *pb.Meta {
 	if c.Caps == nil {
 		return &x.meta

@@ -77,8 +77,9 @@ func (f *file) write(ctx context.Context, c *llb.Constraints, to *message) error
 	return nil
 }
 
-// setUserInput sets the input for the user and group names in owner to tree, the index of
-// an input. The daemon looks up the names in /etc/passwd and /etc/group of this input.
+// setUserInput sets the operation input in which the daemon looks up the user and group
+// names in owner (in /etc/passwd and /etc/group). The parameter tree is the index of this
+// input.
 func setUserInput(owner *pb.ChownOpt, tree int64) {
 	if owner == nil {
 		return

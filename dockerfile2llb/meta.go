@@ -30,13 +30,14 @@ const (
 	commandKey = "com.docker.dockerfile.v1.command" // the instruction as written
 )
 
-// describe stores code, the instruction as written, in the description of an operation.
+// describe returns an option that sets the description of an operation to code, the
+// instruction as written.
 func describe(code string) llb.ConstraintsOpt {
 	return llb.WithDescription(map[string]string{commandKey: code})
 }
 
-// internalName sets the progress name of an operation that does not represent an
-// instruction.
+// internalName returns an option that sets the progress name of an operation to
+// "[internal] " and name. Such an operation does not represent an instruction.
 func internalName(name string) llb.ConstraintsOpt {
 	return llb.WithCustomName("[internal] " + name)
 }
@@ -70,8 +71,8 @@ func (e *emitter) location(r source.Range) llb.ConstraintsOpt {
 	return e.opt.SourceMap.Location(lines(r))
 }
 
-// constraints returns the name, source location and cache policy for the file operation
-// of a step.
+// constraints returns options that set the name, the source location and the cache policy
+// of the file operation of a step.
 func (e *emitter) constraints(s *plan.StepInfo) []llb.ConstraintsOpt {
 	opts := []llb.ConstraintsOpt{llb.WithCustomName(s.Name), e.location(s.Range)}
 	if s.NoCache {

@@ -7,7 +7,7 @@ import (
 	"slipway/plan"
 )
 
-// mkdir emits a WORKDIR: a file operation that creates the directory.
+// mkdir emits the step of a WORKDIR as a file operation that creates the directory.
 func (e *emitter) mkdir(out llb.Output, s *plan.Mkdir) llb.Output {
 	f := &file{base: out, actions: make([]action, 1)}
 	a := &f.actions[0]

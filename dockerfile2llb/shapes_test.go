@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// repeatLines returns a generator of Dockerfiles of about n bytes. Each has one stage, in
-// which the lines in unit are repeated.
+// repeatLines returns a generator of Dockerfiles of about n bytes. Each Dockerfile has one
+// stage, which repeats the lines in unit.
 func repeatLines(unit string) func(int) string {
 	return func(n int) string { return "FROM scratch\n" + strings.Repeat(unit, n/len(unit)) }
 }
 
-// nestParts returns a generator of nested constructs of about n bytes: pre, repetitions of
-// open, then mid, then as many repetitions of cl, and post.
+// nestParts returns a generator of texts of about n bytes with nested constructs. Each
+// text is pre, repetitions of open, then mid, then as many repetitions of cl, and post.
 func nestParts(pre, open, mid, cl, post string) func(int) string {
 	return func(n int) string {
 		k := n / (len(open) + len(cl))
@@ -20,14 +20,14 @@ func nestParts(pre, open, mid, cl, post string) func(int) string {
 	}
 }
 
-// fillBetween returns a generator of texts of about n bytes: pre, repetitions of unit, and
-// post.
+// fillBetween returns a generator of texts of about n bytes. Each text is pre, repetitions
+// of unit, and post.
 func fillBetween(pre, unit, post string) func(int) string {
 	return func(n int) string { return pre + strings.Repeat(unit, n/len(unit)) + post }
 }
 
-// countLines returns a generator of about n bytes of lines. f is the format of a line,
-// whose arguments are i and i+1 for increasing i.
+// countLines returns a generator of texts of about n bytes: pre, followed by lines in the
+// format f. The arguments of f are the line's number and the next number.
 func countLines(pre string, f string) func(int) string {
 	return func(n int) string {
 		var b strings.Builder
