@@ -132,7 +132,8 @@ func (p *textPrinter) remark(kind, text string) {
 	p.buf.WriteByte('\n')
 }
 
-// excerpt writes the lines of the ranges r and context, and marks r with carets.
+// excerpt prints the source lines that the ranges r and context touch, and marks r with
+// carets.
 func (p *textPrinter) excerpt(r, context source.Range, s style) {
 	if r.IsZero() || len(r.File.Bytes) == 0 {
 		return
@@ -166,9 +167,9 @@ func lastLine(f *source.File) int {
 	return n
 }
 
-// chooseLines returns the numbers of the lines to show, out of the lines first to last.
-// All of these lines are shown if they fit, else the lines of the range r and their
-// neighbors. If the range has too many lines, its middle lines are left out.
+// chooseLines returns the numbers of the lines to show, out of the lines first to last. If
+// all of these lines fit, it returns all. Otherwise it returns the lines of the range r
+// and their neighbors. If the range has too many lines, it omits the lines in the middle.
 func (p *textPrinter) chooseLines(first, last int, r source.Range) []int {
 	from, to := first, last
 	if last-first+1 > p.opt.Lines {
