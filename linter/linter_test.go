@@ -121,7 +121,7 @@ func TestRunStops(t *testing.T) {
 	}
 }
 
-// TestValidate checks the errors for incomplete rules.
+// TestValidate checks the errors that Validate returns for incomplete rules.
 func TestValidate(t *testing.T) {
 	good := &Rule{Name: "A", Description: "a", Checks: Checks{File: func(*Pass, *parser.File) {}}}
 	docs, fixtures := fstest.MapFS{"A.md": {}}, fstest.MapFS{"A.txtar": {}}

@@ -41,7 +41,8 @@ type walker struct {
 	rules []*Rule
 }
 
-// each calls f once for each rule that w runs, with the callbacks of the rule.
+// each calls the function f once for each rule that w runs, with the callbacks of the
+// rule.
 func (w walker) each(f func(*Checks)) {
 	for _, w.rule = range w.rules {
 		f(&w.rule.Checks)
@@ -70,7 +71,8 @@ func (w walker) file() {
 	}
 }
 
-// dockerfile calls the callbacks for each stage, and then those for the whole Dockerfile.
+// dockerfile calls the Stage callbacks for each stage, and then the Dockerfile callbacks
+// for the whole Dockerfile.
 func (w walker) dockerfile() {
 	for _, st := range w.Dockerfile.Stages {
 		w.setElement(st.From.In.Rng, nil)
@@ -132,8 +134,9 @@ func (w walker) from(f *plan.From) {
 	}
 }
 
-// visit calls the callbacks for the evaluated instruction st.Visits[i]: first for each
-// fact about it (see [plan.Fact]), then for the instruction itself.
+// visit calls the callbacks for st.Visits[i], an evaluated instruction of the stage st. It
+// calls the callbacks for the facts about the instruction first (see [plan.Fact]), then
+// the ones for the instruction itself.
 func (w walker) visit(st *plan.Stage, i int) {
 	v := st.Visits[i]
 	w.setElement(v.Range, v.Command.Syntax())

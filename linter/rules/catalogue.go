@@ -6,13 +6,14 @@ import (
 	"slipway/linter"
 )
 
-// catalogueRule is a rule in BuildKit's catalogue. Clients match on its texts.
+// catalogueRule is a rule in BuildKit's catalogue of build checks. Clients match on the
+// texts of a rule.
 type catalogueRule[F any] struct {
 	meta linter.Rule
 	text F // returns the message for its arguments
 }
 
-// fromCatalogue converts a rule from BuildKit's package linter.
+// fromCatalogue converts a rule from BuildKit's package linter to a catalogueRule.
 func fromCatalogue[F any](r catalogue.LinterRule[F]) catalogueRule[F] {
 	return catalogueRule[F]{
 		meta: linter.Rule{Name: r.Name, Description: r.Description, URL: r.URL, Experimental: r.Experimental},
@@ -20,7 +21,8 @@ func fromCatalogue[F any](r catalogue.LinterRule[F]) catalogueRule[F] {
 	}
 }
 
-// rule returns the [linter.Rule] that has the texts of the catalogue and the callbacks c.
+// rule returns a [linter.Rule] with the name and the texts from BuildKit's catalogue, and
+// with the callbacks c.
 func (e catalogueRule[F]) rule(c linter.Checks) *linter.Rule {
 	r := e.meta
 	r.Checks = c

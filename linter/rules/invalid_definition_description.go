@@ -45,7 +45,8 @@ func invalidDefinitionDescription() *linter.Rule {
 	}})
 }
 
-// definedNames returns the names that a FROM or an ARG defines.
+// definedNames returns the stage name that a FROM defines, or the names that an ARG
+// defines. For other instructions, it returns nil.
 func definedNames(c instructions.Command) []string {
 	var names []string
 	switch c := c.(type) {
