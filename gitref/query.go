@@ -46,8 +46,8 @@ func (r *Ref) readQuery(query url.Values) error {
 	return setConsistent("ref", &r.Ref, withPrefix("refs/heads/", branch))
 }
 
-// singleValue returns the only value of a key. Boolean options may have no value, which
-// means true.
+// singleValue returns the value of a key. Several values are an error. A boolean option
+// without a value is true. Any other option without a value is an error.
 func singleValue(key string, values []string) (string, error) {
 	if len(values) > 1 {
 		return "", fmt.Errorf("query %q has multiple values", key)
@@ -90,7 +90,8 @@ func (r *Ref) setOption(key, value string) error {
 	return fmt.Errorf("unexpected query %q", key)
 }
 
-// setSwitch sets the boolean option key, such as submodules, to the value of on.
+// setSwitch sets a boolean option to the value on. The parameter key is the name of the
+// option: keep-git-dir, submodules or fetch-by-commit.
 func (r *Ref) setSwitch(key string, on bool) {
 	switch key {
 	case "keep-git-dir":
