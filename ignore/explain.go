@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Ignores reports whether the path is excluded. It also returns the decisive rule, or nil
-// if no rule matches. name is relative to the context and uses slashes. The root of the
-// context is never excluded.
+// Ignores reports whether the ignore file excludes a path. It also returns the decisive
+// rule, or nil if no rule matches. The parameter name is the path, relative to the context
+// and with slashes. The root of the context is never excluded.
 func (m *Matcher) Ignores(name string) (bool, *Rule) {
 	name = cleanPath(name)
 	if name == "." {

@@ -14,10 +14,10 @@ const (
 	// maxWildcards is the maximum number of distinct patterns with wildcards. Each of
 	// these patterns is compiled to a regular expression.
 	maxWildcards = 10_000
-	// maxWildcardBytes is the maximum total length of patterns with wildcards in bytes.
+	// maxWildcardBytes is the maximum total size of the patterns with wildcards, in bytes.
 	maxWildcardBytes = 512 << 10
-	// maxPatternLength is the maximum length of a pattern with wildcards in bytes. The
-	// library takes quadratic time to compile it.
+	// maxPatternLength is the maximum size of one pattern with wildcards, in bytes. The
+	// library takes quadratic time to compile such a pattern.
 	maxPatternLength = 1024
 )
 

@@ -32,8 +32,8 @@ type Matcher struct {
 	wildcardBytes int                                       // the total length of the patterns in wildcards
 }
 
-// compiledRule is a rule with its own matcher. The library could match all patterns at
-// once, but would not return the decisive pattern.
+// compiledRule is a rule with its own matcher. The pattern library could match all
+// patterns at once, but would not return the pattern that decides.
 type compiledRule struct {
 	Rule
 	match *patternmatcher.PatternMatcher // nil if the pattern has no wildcards
@@ -154,8 +154,8 @@ func (c *compiledRule) applies(name string) bool {
 	return err == nil && ignored != c.Include
 }
 
-// withParents yields the path name and its parent directories, in the order in which the
-// pattern library matches them.
+// withParents yields a path and then its parent directories, in the order in which the
+// pattern library matches them. The parameter name is the path.
 func withParents(name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		parent := path.Dir(name)
@@ -172,7 +172,8 @@ func withParents(name string) iter.Seq[string] {
 }
 
 // decide reports whether a path is excluded. It also returns the index of the decisive
-// rule, or -1. name is a clean path with slashes, relative to the context.
+// rule, or -1. The parameter name is the path: clean, with slashes, and relative to the
+// context.
 func (m *Matcher) decide(name string) (ignored bool, by int) {
 	by = -1
 	for i := range m.rules {

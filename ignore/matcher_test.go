@@ -23,7 +23,7 @@ func parse(t *testing.T, text string) *Matcher {
 	return m
 }
 
-// TestMatcher checks which paths are excluded, and by which line.
+// TestMatcher checks which paths an ignore file excludes, and which line decides.
 func TestMatcher(t *testing.T) {
 	for _, tc := range []struct {
 		text, name string
@@ -97,8 +97,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestConcurrent checks with the race detector that the lazy compilation in the library
-// does not cause races.
+// TestConcurrent calls Ignores concurrently, so that the race detector can check the
+// pattern library, which compiles patterns on first use.
 func TestConcurrent(t *testing.T) {
 	m := parse(t, "*.go\n!a/**\n")
 	var wg sync.WaitGroup

@@ -33,8 +33,8 @@ func (m *Matcher) ExcludesSource(src string) (name string, excluded bool) {
 	return name, false
 }
 
-// hasWildcard reports whether the ignore file contains pattern, which must have
-// wildcards.
+// hasWildcard reports whether the ignore file contains the given pattern. The pattern must
+// have wildcards.
 func (m *Matcher) hasWildcard(pattern string) bool { return m.wildcards[pattern] != nil }
 
 // Steps returns an upper bound for the cost of ExcludesSource with src: the number of
