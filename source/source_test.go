@@ -102,7 +102,8 @@ func TestRangeLines(t *testing.T) {
 	}
 }
 
-// TestRangeJoin checks the union of ranges and the methods of the zero Range.
+// TestRangeJoin checks the smallest range that contains two ranges, and the methods of the
+// zero Range.
 func TestRangeJoin(t *testing.T) {
 	f := NewFile("f", []byte("0123456789"))
 	a, b := Range{f, 2, 4}, Range{f, 7, 8}

@@ -76,7 +76,7 @@ func (r Range) Text() Text {
 	return Text{s: r.String(), origin: &r.File.wholeFile, start: r.Start}
 }
 
-// String returns the text without its positions.
+// String returns the text as a string, without its positions in the file.
 func (t Text) String() string { return t.s }
 
 // Len returns the length of the text in bytes.
@@ -104,8 +104,8 @@ func (t Text) Offset(i int) int {
 	return t.offsetInFile(at)
 }
 
-// offsetInFile returns the file offset of a byte. index is the position of the byte in the
-// string that t.origin maps. The text t is a slice of this string.
+// offsetInFile returns the file offset of the byte at index. The parameter index counts
+// bytes from the start of the string that t.origin maps, of which t is a slice.
 func (t Text) offsetInFile(index int) int {
 	segs := t.origin.segs
 	if len(segs) == 0 {
@@ -135,8 +135,8 @@ func (t Text) Range() Range {
 	return Range{File: t.File(), Start: start, End: end}
 }
 
-// TrimSpace returns the text without leading and trailing bytes for which space
-// returns true.
+// TrimSpace returns the text without leading and trailing bytes for which the function
+// space returns true.
 func (t Text) TrimSpace(space func(byte) bool) Text {
 	i, j := 0, len(t.s)
 	for i < j && space(t.s[i]) {
