@@ -182,8 +182,8 @@ func TestPruneOrder(t *testing.T) {
 		opt  state.PruneOptions
 		want string
 	}{
-		{state.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.diskUsage() - 1}, "RUN cat /bin/sh"}, // this step changed no file
-		{state.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.diskUsage() - 1000}, strings.TrimSpace(second)},
+		{state.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.diskUsage() - 1}, "RUN cat /bin/sh"},            // this step changed no file
+		{state.PruneOptions{Kinds: []string{"regular"}, KeepBytes: m.diskUsage() - 1500}, strings.TrimSpace(second)}, // a record has about 1,000 bytes
 		{state.PruneOptions{Kinds: []string{"regular"}, Unused: 90 * time.Minute}, strings.TrimSpace(first)},
 		{state.PruneOptions{Kinds: []string{"regular"}, Description: "/new"}, "RUN touch /new"},
 		{state.PruneOptions{Kinds: []string{"regular"}, Description: "/none"}, ""},
