@@ -104,8 +104,8 @@ type valueMap struct {
 }
 
 // newValueMap maps the offsets in the value of the flag f to offsets in the source text of
-// f. Because the escape character of the file is unknown, it tries \ and `, and uses the
-// one with which the text yields the value.
+// f. The escape character of the file is not known here. newValueMap therefore tries \ and
+// `, and uses the one for which unescaping the source text gives the value of the flag.
 func newValueMap(f *parser.Flag) valueMap {
 	for _, escape := range []byte{'\\', '`'} {
 		if raw, from := unquote(f.Text.String(), escape); raw == f.Raw {

@@ -90,7 +90,7 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestDump checks details of dumps that do not occur in the corpus.
+// TestDump checks the format of dumps for syntax that no Dockerfile of the corpus has.
 func TestDump(t *testing.T) {
 	f, diags := Parse(source.NewFile("f", []byte("# escape=`\n\nRUN 3<<-'E F' `\n\n x\n\ty\n\tE F\nENV a b\nFOO")))
 	if len(diags) > 0 {

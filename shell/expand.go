@@ -140,8 +140,8 @@ func (x Expander) isLiteral(word string) bool {
 	return ascii || utf8.ValidString(word) && !strings.HasPrefix(word, "\ufeff")
 }
 
-// soleVariable returns the name of the variable if the whole word is $name or ${name},
-// else false. For such a word, the result of an expansion can share the value instead of
+// soleVariable reports whether the whole word is $name or ${name}, and returns the name
+// of this variable. For such a word, the result of an expansion can share the value instead of
 // copying it.
 func soleVariable(word string) (string, bool) {
 	if len(word) < 2 || word[0] != '$' {

@@ -71,8 +71,8 @@ func (g *generator) change() {
 }
 
 // unmodified returns the path of a random context file of one of the given kinds. The parameter
-// kinds lists the kinds, such as "file dir". The result is "" if no such file exists, or if an
-// earlier change already modifies files of the context.
+// kinds lists the kinds, such as "file dir". The result is "" if no such file exists, or if the
+// case already has a change to files of the context.
 func (g *generator) unmodified(kinds string) string {
 	var list []string
 	for _, f := range g.c.Files {

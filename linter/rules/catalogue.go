@@ -7,7 +7,7 @@ import (
 )
 
 // catalogueRule is a rule in BuildKit's catalogue of build checks. Clients match on the
-// texts of a rule.
+// name, description and URL of a rule, so that these are BuildKit's.
 type catalogueRule[F any] struct {
 	meta linter.Rule
 	text F // returns the message for its arguments

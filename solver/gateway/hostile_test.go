@@ -108,7 +108,8 @@ func TestBadCalls(t *testing.T) {
 }
 
 // referenceCalls calls the methods of the reference r until one succeeds, and then
-// returns nil. If all of them fail, it returns the error of the last one.
+// returns nil. If all of them fail, it returns the error of the last one. The methods of an
+// invalid reference must fail without a panic.
 func referenceCalls(ctx context.Context, r *gateway.Reference) error {
 	if _, err := r.ReadFile(ctx, client.ReadRequest{Filename: "x"}); err == nil {
 		return nil

@@ -152,8 +152,8 @@ func TestAgentConnection(t *testing.T) {
 	<-ended // the connection to fetch the pack
 }
 
-// TestGitSSHRefuses checks that the error quotes the standard error output of git when git
-// fails on an SSH server.
+// TestGitSSHRefuses checks that the error quotes what the SSH server of a repository writes
+// to standard error when it refuses a fetch.
 func TestGitSSHRefuses(t *testing.T) {
 	key, _ := newKey(t)
 	_, host := newKey(t)

@@ -243,8 +243,8 @@ func TestWorkingDirectory(t *testing.T) {
 	}
 }
 
-// TestMountDirSource checks that a mount shows only its source in a host directory,
-// whether that is a file or a directory, and saves changes to it.
+// TestMountDirSource checks mounts whose source is a file or a directory in a directory of
+// the host. A mount shows nothing else from there, and changes are written to the source.
 func TestMountDirSource(t *testing.T) {
 	r, root := newTestRunner(t)
 	cache := t.TempDir()

@@ -48,8 +48,8 @@ func (c *config) makeDir() error {
 // the owner uid:gid.
 //
 // Other processes of the container may concurrently replace directories with links.
-// makeDirs therefore creates each directory in its own working directory, and only
-// while the working directory is inside the root.
+// makeDirs therefore descends one directory at a time. It creates a directory in the
+// current working directory, and only if this is still inside the root.
 func (c *config) makeDirs(name string, uid, gid int) error {
 	if err := os.Chdir("/"); err != nil {
 		return err
