@@ -22,7 +22,9 @@ type HostFile struct {
 // HostReader reads directories of the host into trees. Its fields Blob, Meta and Skip are
 // optional functions.
 type HostReader struct {
-	Store *Store // gets the content of files
+	// Store gets the content of files. If it is nil, files are hashed, but their content
+	// is not stored.
+	Store *Store
 	// Origin identifies the tree that the files become part of. Files that are read with
 	// different origins are never hard links of each other.
 	Origin string
@@ -37,7 +39,9 @@ type HostReader struct {
 }
 
 // ReadDir reads the directory dir of the host into a tree, and stores the content of
-// its files. If ctx ends, it returns context.Cause(ctx).
+// its files. It reads several files concurrently. If files cannot be read, it returns the
+// error of the first one in the order of the tree. If ctx ends, it returns
+// context.Cause(ctx).
 //
 // Other processes may change the directory meanwhile. ReadDir never reads files outside
 // dir, because it follows no symbolic links, and it never opens a device or a pipe.
@@ -46,96 +50,152 @@ func (r HostReader) ReadDir(ctx context.Context, dir string) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &hostReading{HostReader: r, ctx: ctx, dirs: dirs, inodes: map[string]string{}, blobs: map[string]Blob{}}
-	n, err := h.entry(".", "")
-	return n, errors.Join(err, dirs.close())
+	h := &hostReading{
+		HostReader: r, ctx: ctx, dirs: dirs, contents: newContentReader(ctx, r.Store),
+		inodes: map[string]string{}, linked: map[string]*fileContent{},
+	}
+	top, err := h.entry(".", "")
+	if failed := h.contents.wait(); failed != nil {
+		err = failed // comes before err in the order of the tree
+	}
+	if err = errors.Join(err, dirs.close()); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, err
+	}
+	return top.build()
 }
 
 // hostReading is the state of one call of [HostReader.ReadDir].
 type hostReading struct {
 	HostReader
-	ctx    context.Context
-	dirs   *descent          // down to the directory that is being read
-	inodes map[string]string // inodes of nodes with several names, by [system.inode]
-	blobs  map[string]Blob   // content of files with several names, by [system.version]
+	ctx      context.Context
+	dirs     *descent                // down to the directory that is being read
+	contents *contentReader          // reads the contents of files
+	inodes   map[string]string       // inodes of nodes with several names, by [system.inode]
+	linked   map[string]*fileContent // contents of files with several names, by [system.version]
 }
 
-// entry returns a node for the file called base in the current directory of the reader. The
-// parameter name is the path of the file in the tree. If [HostReader.Skip] excludes the
-// file, or if the type of the file is unknown, entry returns nil.
-func (r *hostReading) entry(base, name string) (*Node, error) {
-	if r.ctx.Err() != nil {
-		return nil, context.Cause(r.ctx)
+// hostEntry is a file or directory of the host that becomes a node when the contents of all
+// files were read.
+type hostEntry struct {
+	name    string       // in its directory
+	node    *Node        // the node without its content or entries
+	content *fileContent // content of the file; nil if the node has it, or is not a file
+	entries []*hostEntry // entries of the directory
+}
+
+// build returns the node with its content or entries.
+func (e *hostEntry) build() (*Node, error) {
+	switch {
+	case e.content != nil:
+		n := *e.node
+		n.blob = e.content.blob
+		return &n, nil
+	case e.node.kind != Dir:
+		return e.node, nil
 	}
-	if len(name) > maxPath {
+	entries := make([]Entry, len(e.entries))
+	for i, child := range e.entries {
+		n, err := child.build()
+		if err != nil {
+			return nil, err
+		}
+		entries[i] = Entry{child.name, n}
+	}
+	return NewDir(e.node.meta, entries)
+}
+
+// errStopped is the error of looking for further files after the content of one could not
+// be read. [contentReader.wait] returns the reason.
+var errStopped = errors.New("reading has stopped")
+
+// entry returns an entry for the file called base in the current directory of the reader.
+// The parameter name is the path of the file in the tree. If [HostReader.Skip] excludes the
+// file, or if the type of the file is unknown, the result is nil.
+func (r *hostReading) entry(base, name string) (*hostEntry, error) {
+	switch {
+	case r.ctx.Err() != nil:
+		return nil, context.Cause(r.ctx)
+	case r.contents.stopped():
+		return nil, errStopped
+	case len(name) > maxPath:
 		return nil, fmt.Errorf("%s: %w", shortPath(name), errLong)
 	}
 	file, err := r.dirs.file(base)
 	if err != nil {
 		return nil, err
 	}
-	n, meta, err := r.file(file, name)
+	e, closed, err := r.file(file, name)
 	// Close the file before its entries are read. Otherwise, a deep tree could exceed the
 	// limit of open files.
-	if err = errors.Join(err, file.Close()); err != nil || n == nil || n.kind != Dir {
-		return n, err
+	if !closed {
+		err = errors.Join(err, file.Close())
 	}
-	n, err = r.dir(name, meta)
-	if err != nil || name == "" {
-		return n, err
+	if err != nil || e == nil {
+		return nil, err
 	}
-	return n, r.dirs.up()
+	if e.name = base; e.node.kind != Dir {
+		return e, nil
+	}
+	if e.entries, err = r.dir(name); err != nil || name == "" {
+		return e, err
+	}
+	return e, r.dirs.up()
 }
 
-// file returns the node for an open file, and the metadata for this node. The parameter
-// name is the path of the file in the tree. If the file is a directory, it becomes the
-// current directory of the reader, and the node has neither entries nor metadata. If
-// [HostReader.Skip] excludes the file, or if the type of the file is unknown, the node is
+// file returns the entry for an open file, and whether the file will be closed. The
+// parameter name is the path of the file in the tree. If the file is a directory, it becomes
+// the current directory of the reader, and the result has no entries yet. If
+// [HostReader.Skip] excludes the file, or if the type of the file is unknown, the result is
 // nil.
-func (r *hostReading) file(file hostFile, name string) (n *Node, meta Meta, err error) {
+func (r *hostReading) file(file hostFile, name string) (e *hostEntry, closed bool, err error) {
 	info, err := file.Stat()
 	if err != nil {
-		return nil, meta, err
+		return nil, false, err
 	}
 	sys := systemOf(info)
 	f := HostFile{Path: name, Info: info, Meta: Meta{Mode: UnixMode(info.Mode()), UID: sys.uid, GID: sys.gid, ModTime: info.ModTime().UTC()}}
 	if f.Meta.Xattrs, f.Opaque, err = file.xattrs(); err != nil {
-		return nil, meta, fmt.Errorf("%s: %w", shortPath(name), err)
+		return nil, false, fmt.Errorf("%s: %w", shortPath(name), err)
 	}
 	if r.Skip != nil && r.Skip(f) {
-		return nil, meta, nil
+		return nil, false, nil
 	}
-	meta = f.Meta
+	meta := f.Meta
 	if r.Meta != nil {
 		meta = r.Meta(f)
 	}
+	e = &hostEntry{}
 	switch mode := info.Mode(); {
 	case mode.IsDir():
 		if name != "" { // ReadDir has entered the first directory already
 			err = file.enter(r.dirs)
 		}
-		return &Node{kind: Dir}, meta, err
+		e.node = &Node{kind: Dir, meta: meta}
+		return e, false, err
 	case mode.IsRegular():
 		var b Blob
-		if b, err = r.blob(file, f, sys); err != nil {
-			return nil, meta, fmt.Errorf("%s: %w", shortPath(name), err)
+		if b, e.content, closed, err = r.content(file, f, sys); err != nil {
+			return nil, closed, fmt.Errorf("%s: %w", shortPath(name), err)
 		}
-		n = NewFile(meta, b)
+		e.node = NewFile(meta, b)
 	case mode&fs.ModeSymlink != 0:
-		var target string
-		if target, err = file.target(); err != nil {
-			return nil, meta, err
+		target, err := file.target()
+		if err != nil {
+			return nil, false, err
 		}
-		n = NewSymlink(meta, target)
+		e.node = NewSymlink(meta, target)
 	default:
-		if n = newSpecial(mode, meta, sys.device); n == nil {
-			return nil, meta, nil
+		if e.node = newSpecial(mode, meta, sys.device); e.node == nil {
+			return nil, false, nil
 		}
 	}
 	if sys.inode != "" {
-		n = n.WithInode(r.inode(sys.inode, name))
+		e.node = e.node.WithInode(r.inode(sys.inode, name))
 	}
-	return n, meta, nil
+	return e, closed, nil
 }
 
 // newSpecial returns a node for a device, pipe or socket. If mode describes another type of
@@ -166,53 +226,48 @@ func (r *hostReading) inode(host, name string) string {
 	return inode
 }
 
-// dir reads the entries of the reader's current directory, and returns a node for this
-// directory. The parameter name is the path of the directory in the tree, and meta is the
-// metadata of the node.
-func (r *hostReading) dir(name string, meta Meta) (*Node, error) {
+// dir reads the entries of the reader's current directory. The parameter name is the path of
+// the directory in the tree.
+func (r *hostReading) dir(name string) ([]*hostEntry, error) {
 	list, err := r.dirs.names(-1)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", shortPath(name), err)
 	}
 	slices.Sort(list) // the inode of a node depends on which of its names comes first
-	entries := make([]Entry, 0, len(list))
+	entries := make([]*hostEntry, 0, len(list))
 	for _, base := range list {
-		n, err := r.entry(base, join(name, base))
+		e, err := r.entry(base, join(name, base))
 		if err != nil {
 			return nil, err
 		}
-		if n != nil {
-			entries = append(entries, Entry{base, n})
+		if e != nil {
+			entries = append(entries, e)
 		}
 	}
-	return NewDir(meta, entries)
+	return entries, nil
 }
 
-// blob returns the content of a regular file as a blob. If [HostReader.Blob] does not know
-// the content, blob reads the file and stores it. It reads a file with several names only
-// once.
-func (r *hostReading) blob(file hostFile, f HostFile, sys system) (Blob, error) {
+// content returns the content of a regular file if [HostReader.Blob] knows it. Otherwise, it
+// starts to read the file, and returns the content that will be known later. A file with
+// several names is read only once. If closed is true, the file will be closed when it was
+// read.
+func (r *hostReading) content(file hostFile, f HostFile, sys system) (b Blob, c *fileContent, closed bool, err error) {
 	if r.Blob != nil {
 		if b, ok := r.Blob(f); ok {
-			return b, nil
+			return b, nil, false, nil
 		}
 	}
-	if b, ok := r.blobs[sys.version]; ok {
-		return b, nil
+	if c := r.linked[sys.version]; c != nil {
+		return Blob{}, c, false, nil
 	}
-	src, err := file.reader()
-	if err != nil {
-		return Blob{}, err
+	if file, err = file.detach(); err != nil {
+		return Blob{}, nil, false, err
 	}
-	c, err := content(src)
-	var b Blob
-	if err == nil {
-		b, err = r.Store.Put(Reader(r.ctx, c))
+	c = r.contents.add(f.Path, file)
+	if sys.version != "" {
+		r.linked[sys.version] = c
 	}
-	if err = errors.Join(err, src.Close()); err == nil && sys.version != "" {
-		r.blobs[sys.version] = b
-	}
-	return b, err
+	return Blob{}, c, true, nil
 }
 
 // maxShown is the length of the longest path that errors show in full, in bytes.

@@ -173,6 +173,10 @@ func (f hostFile) enter(d *descent) error {
 	return d.open(int(f.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY)
 }
 
+// detach returns a file that can be read after the descent has left the directory of f. The
+// caller must close it instead of f.
+func (f hostFile) detach() (hostFile, error) { return f, nil }
+
 // reader opens the regular file f for reading.
 func (f hostFile) reader() (*os.File, error) { return os.Open(procfd.Path(f.File.Fd())) }
 

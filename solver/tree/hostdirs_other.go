@@ -48,7 +48,9 @@ func (d *descent) current() openDir { return d.dirs[len(d.dirs)-1] }
 func (d *descent) names(n int) ([]string, error) { return d.current().Readdirnames(n) }
 
 // down enters the subdirectory called name, which becomes the current directory.
-func (d *descent) down(name string) error { return hostFile{d.current().root, name}.enter(d) }
+func (d *descent) down(name string) error {
+	return hostFile{dir: d.current().root, name: name}.enter(d)
+}
 
 // up leaves the current directory: its parent becomes the current directory.
 func (d *descent) up() error {
@@ -81,19 +83,30 @@ func (d *descent) usage(name string) (diskUse, error) {
 
 // hostFile identifies a file of the host by its name in a directory.
 type hostFile struct {
-	dir  *os.Root
-	name string
+	dir    *os.Root
+	name   string
+	opened *os.File // set by detach
 }
 
 // file returns the file called name in the current directory. It does not check that the
 // file exists.
-func (d *descent) file(name string) (hostFile, error) { return hostFile{d.current().root, name}, nil }
+func (d *descent) file(name string) (hostFile, error) {
+	return hostFile{dir: d.current().root, name: name}, nil
+}
 
 // Stat returns information about the file, without following links.
 func (f hostFile) Stat() (fs.FileInfo, error) { return f.dir.Lstat(f.name) }
 
-// Close does nothing, because a hostFile holds no open file on this system.
-func (f hostFile) Close() error { return nil }
+// Close closes the file if it was opened by detach.
+func (f hostFile) Close() error {
+	if f.opened == nil {
+		return nil
+	}
+	if err := f.opened.Close(); !errors.Is(err, fs.ErrClosed) { // reading may have closed it
+		return err
+	}
+	return nil
+}
 
 // enter makes the file f, which must be a directory, the current directory of the
 // descent d.
@@ -105,9 +118,19 @@ func (f hostFile) enter(d *descent) error {
 	return d.open(root)
 }
 
+// detach returns a file that can be read after the descent has left the directory of f. The
+// caller must close it instead of f.
+func (f hostFile) detach() (hostFile, error) {
+	opened, err := f.reader()
+	return hostFile{opened: opened}, err
+}
+
 // reader opens the regular file f for reading. If another kind of file has replaced it,
 // the error is [fs.ErrNotExist].
 func (f hostFile) reader() (*os.File, error) {
+	if f.opened != nil {
+		return f.opened, nil
+	}
 	r, err := f.dir.Open(f.name)
 	if err != nil {
 		return nil, err

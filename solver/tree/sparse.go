@@ -8,26 +8,63 @@ import (
 	"os"
 )
 
-// minHole is the length of the shortest write of zeros that becomes a hole, in bytes.
-// Most file systems have blocks of this size, so shorter holes would save no space.
-const minHole = 4096
+// minHole is the length of the shortest run of zeros that becomes a hole, in bytes. Runs
+// are found only at multiples of this length. Most file systems have blocks of this size or
+// smaller ones.
+const minHole = 32 << 10
 
-// sparseWriter writes a new file. It skips writes that consist of zeros, which leaves holes
-// in the file. The caller must call end after the last write.
+// sparseWriter writes a new file. It skips long runs of zeros, which leaves holes in the
+// file. The caller must call end after the last write.
 type sparseWriter struct {
 	f     *os.File
-	holes bool // a write was skipped, so the file may have to end with a hole
+	holes bool // something was skipped, so the file may have to end with a hole
 }
 
 // Write implements [io.Writer].
 func (s *sparseWriter) Write(p []byte) (int, error) {
-	if len(p) < minHole || p[0] != 0 || !bytes.Equal(p[1:], p[:len(p)-1]) {
-		return s.f.Write(p)
+	done := 0
+	for done < len(p) {
+		rest := p[done:]
+		zeros := zeroPrefix(rest)
+		if zeros == 0 {
+			n, err := s.f.Write(rest[:dataPrefix(rest)])
+			if done += n; err != nil {
+				return done, err
+			}
+			continue
+		}
+		s.holes = true
+		if _, err := s.f.Seek(int64(zeros), io.SeekCurrent); err != nil {
+			return done, err
+		}
+		done += zeros
 	}
-	s.holes = true
-	_, err := s.f.Seek(int64(len(p)), io.SeekCurrent)
-	return len(p), err
+	return done, nil
 }
+
+// zeroPrefix returns the length of the zeros with which p begins, as a multiple of
+// [minHole].
+func zeroPrefix(p []byte) int {
+	n := 0
+	for len(p)-n >= minHole && isZero(p[n:n+minHole]) {
+		n += minHole
+	}
+	return n
+}
+
+// dataPrefix returns the length of the part of p that comes before the next hole. p must not
+// begin with a hole.
+func dataPrefix(p []byte) int {
+	for n := minHole; len(p)-n >= minHole; n += minHole {
+		if isZero(p[n : n+minHole]) {
+			return n
+		}
+	}
+	return len(p)
+}
+
+// isZero reports whether p, which is not empty, consists of zeros.
+func isZero(p []byte) bool { return p[0] == 0 && bytes.Equal(p[1:], p[:len(p)-1]) }
 
 // end sets the size of the file, because skipped zeros at the end have not extended it.
 func (s *sparseWriter) end(size int64) error {

@@ -3,8 +3,6 @@ package tree
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +21,8 @@ import (
 // changes.
 type Store struct {
 	dir      string
-	verified sync.Map // digests of blobs and directories that this process wrote or verified
+	verified sync.Map  // digests of blobs and directories that this process wrote or verified
+	buffers  sync.Pool // see [Store.buffer]
 }
 
 // BlobError is the error of opening a blob that does not exist, or that was damaged and
@@ -51,29 +50,16 @@ func OpenStore(dir string) (*Store, error) {
 // Put reads r to its end and stores the bytes as a blob. Long runs of zeros become holes
 // of the file.
 func (s *Store) Put(r io.Reader) (Blob, error) {
-	tmp, err := os.CreateTemp(filepath.Join(s.dir, "tmp"), "")
-	if err != nil {
-		return Blob{}, err
-	}
-	defer os.Remove(tmp.Name()) // fails if the file was renamed
-	hash := sha256.New()
-	file := &sparseWriter{f: tmp}
-	size, err := io.Copy(io.MultiWriter(file, hash), r)
-	if err == nil {
-		err = file.end(size)
-	}
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return Blob{}, err
-	}
-	b := Blob{Digest: digest.NewDigestFromHex("sha256", hex.EncodeToString(hash.Sum(nil))), Size: size}
-	return b, s.commit(tmp.Name(), b)
+	buf, release := s.buffer()
+	defer release()
+	return s.put(r, buf)
 }
 
-// commit renames the complete file tmp to the path of the blob b, unless the store already
-// has a verified file there.
+// commit renames the complete file tmp to the path of the blob b. If the store already has
+// the blob, commit removes tmp.
 func (s *Store) commit(tmp string, b Blob) error {
-	if _, ok := s.verified.Load(b.Digest); ok && s.Has(b) {
-		return nil
+	if f, err := s.Open(b); err == nil {
+		return errors.Join(f.Close(), os.Remove(tmp))
 	}
 	if err := move(tmp, s.path("blobs", b.Digest)); err != nil {
 		return err
@@ -276,17 +262,25 @@ func (s *Store) path(kind string, d digest.Digest) string {
 // write writes data to a temporary file and renames the file to name. Other processes
 // therefore never see an incomplete file.
 func (s *Store) write(name string, data []byte) error {
-	tmp, err := os.CreateTemp(filepath.Join(s.dir, "tmp"), "")
+	tmp, err := os.CreateTemp(s.temp(), "")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return err
+	file := &sparseWriter{f: tmp}
+	if _, err = file.Write(data); err == nil {
+		err = file.end(int64(len(data)))
 	}
-	return move(tmp.Name(), name)
+	if err = errors.Join(err, tmp.Close()); err == nil {
+		err = move(tmp.Name(), name)
+	}
+	if err != nil {
+		_ = os.Remove(tmp.Name()) // fails if the file was renamed
+	}
+	return err
 }
+
+// temp returns the directory for files that are being written.
+func (s *Store) temp() string { return filepath.Join(s.dir, "tmp") }
 
 // move renames the complete file tmp to name, and creates the parent directory of name if
 // it does not exist.

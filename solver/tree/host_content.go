@@ -1,0 +1,221 @@
+package tree
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"math"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// contentReader reads the contents of the regular files that a [hostReading] finds. Several
+// goroutines read and hash files concurrently, because hashing takes longer than finding
+// the files.
+//
+// The files have consecutive numbers, in the order in which they were found. If files cannot
+// be read, err is the error of the first one in this order, so that it does not depend on
+// which goroutine was faster.
+type contentReader struct {
+	ctx   context.Context
+	store *Store // gets the contents; if nil, contents are only hashed
+
+	queue   chan *fileContent
+	found   int64 // number of files so far
+	idle    int   // number of goroutines that were not started yet
+	running sync.WaitGroup
+
+	failed atomic.Int64 // number of the first file that could not be read
+	mu     sync.Mutex
+	err    error // why the file with the number failed could not be read
+}
+
+// fileContent is a regular file whose content a [contentReader] reads. The blob is set when
+// [contentReader.wait] returns.
+type fileContent struct {
+	number int64
+	path   string   // in the tree
+	file   hostFile // closed when the content was read
+	blob   Blob
+}
+
+func newContentReader(ctx context.Context, s *Store) *contentReader {
+	r := &contentReader{ctx: ctx, store: s, idle: runtime.GOMAXPROCS(0)}
+	// The queue holds open files. Their number must stay far below the limit of open files.
+	r.queue = make(chan *fileContent, 4*r.idle)
+	r.failed.Store(math.MaxInt64)
+	return r
+}
+
+// add starts to read a file, and takes over closing it. The parameter path is the path of
+// the file in the tree.
+func (r *contentReader) add(path string, file hostFile) *fileContent {
+	c := &fileContent{number: r.found, path: path, file: file}
+	r.found++
+	if r.idle > 0 {
+		r.idle--
+		r.running.Go(r.work)
+	}
+	r.queue <- c
+	return c
+}
+
+// stopped reports whether a file could not be read, so that looking for further files is
+// useless.
+func (r *contentReader) stopped() bool { return r.failed.Load() != math.MaxInt64 }
+
+// wait waits until all files were read, and returns the error of the first file that could
+// not be read. No file can be added afterwards.
+func (r *contentReader) wait() error {
+	close(r.queue)
+	r.running.Wait()
+	return r.err
+}
+
+// work reads files from the queue.
+func (r *contentReader) work() {
+	buf := make([]byte, bufferSize)
+	for c := range r.queue {
+		var err error
+		if c.number < r.failed.Load() {
+			c.blob, err = r.read(c.file, buf)
+		}
+		if err = errors.Join(err, c.file.Close()); err != nil {
+			r.fail(c, err)
+		}
+	}
+}
+
+// fail records that c could not be read, unless a file before it could not be read either.
+func (r *contentReader) fail(c *fileContent, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.number < r.failed.Load() {
+		r.failed.Store(c.number)
+		r.err = fmt.Errorf("%s: %w", shortPath(c.path), err)
+	}
+}
+
+// read hashes the content of a file, and stores it if the reader has a store.
+func (r *contentReader) read(file hostFile, buf []byte) (b Blob, err error) {
+	src, err := file.reader()
+	if err != nil {
+		return Blob{}, err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	data, err := content(src)
+	if err != nil {
+		return Blob{}, err
+	}
+	if r.store == nil {
+		return digestOf(Reader(r.ctx, data), buf)
+	}
+	return r.store.put(Reader(r.ctx, data), buf)
+}
+
+// bufferSize is the size of the buffers through which contents are read. Blobs of at most
+// this size are stored from memory.
+const bufferSize = 256 << 10
+
+// buffer returns a buffer of [bufferSize] bytes, and a function that makes it available again.
+func (s *Store) buffer() (buf []byte, release func()) {
+	b, ok := s.buffers.Get().(*[]byte)
+	if !ok {
+		fresh := make([]byte, bufferSize)
+		b = &fresh
+	}
+	return *b, func() { s.buffers.Put(b) }
+}
+
+// fill reads from r until buf is full or r ends. It returns [io.EOF] if r has ended, even if
+// it has read something.
+func fill(r io.Reader, buf []byte) (int, error) {
+	n, err := io.ReadFull(r, buf)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// digestOf reads r to its end through the buffer buf, and returns the digest and the size of
+// the content.
+func digestOf(r io.Reader, buf []byte) (Blob, error) {
+	h := newBlobHash()
+	for {
+		n, err := fill(r, buf)
+		h.write(buf[:n])
+		if errors.Is(err, io.EOF) {
+			return h.blob(), nil
+		}
+		if err != nil {
+			return Blob{}, err
+		}
+	}
+}
+
+// put reads r to its end through the buffer buf, and stores the content as a blob. Content
+// that fits into the buffer is hashed first, and written only if the store does not have it.
+func (s *Store) put(r io.Reader, buf []byte) (Blob, error) {
+	n, err := fill(r, buf)
+	if errors.Is(err, io.EOF) {
+		return s.PutBytes(buf[:n])
+	}
+	if err != nil {
+		return Blob{}, err
+	}
+	tmp, err := os.CreateTemp(s.temp(), "")
+	if err != nil {
+		return Blob{}, err
+	}
+	h := newBlobHash()
+	file := &sparseWriter{f: tmp}
+	for err == nil {
+		h.write(buf[:n])
+		if _, err = file.Write(buf[:n]); err != nil {
+			break
+		}
+		n, err = fill(r, buf)
+	}
+	if errors.Is(err, io.EOF) {
+		h.write(buf[:n])
+		_, err = file.Write(buf[:n])
+	}
+	b := h.blob()
+	if err == nil {
+		err = file.end(b.Size)
+	}
+	if err = errors.Join(err, tmp.Close()); err == nil {
+		err = s.commit(tmp.Name(), b)
+	}
+	if err != nil {
+		_ = os.Remove(tmp.Name()) // fails if the file was renamed
+		return Blob{}, err
+	}
+	return b, nil
+}
+
+// blobHash computes the digest and the size of a blob.
+type blobHash struct {
+	hash hash.Hash
+	size int64
+}
+
+func newBlobHash() *blobHash { return &blobHash{hash: sha256.New()} }
+
+func (h *blobHash) write(p []byte) {
+	h.hash.Write(p)
+	h.size += int64(len(p))
+}
+
+// blob returns the blob whose content was written.
+func (h *blobHash) blob() Blob {
+	return Blob{Digest: digest.NewDigestFromHex("sha256", hex.EncodeToString(h.hash.Sum(nil))), Size: h.size}
+}

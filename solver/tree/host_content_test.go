@@ -1,0 +1,152 @@
+package tree
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// blobFiles returns the paths of all blobs in the store.
+func blobFiles(t *testing.T, s *Store) (files []string) {
+	t.Helper()
+	err := s.each(t.Context(), "blobs", func(file string, _ digest.Digest) error {
+		files = append(files, file)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// TestReadDirWithoutStore checks that a reader without a store returns the same tree as a
+// reader with one.
+func TestReadDirWithoutStore(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i, size := range []int{0, 1, bufferSize - 1, bufferSize, bufferSize + 1, 3*bufferSize + 5} {
+		data := bytes.Repeat([]byte{byte(i)}, size) // the first files consist of zeros
+		if err := os.WriteFile(filepath.Join(dir, "d", fmt.Sprint(i)), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Link(filepath.Join(dir, "d", "4"), filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := HostReader{Store: s}.ReadDir(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := HostReader{}.ReadDir(t.Context(), dir)
+	if err != nil || !got.Same(want) {
+		t.Errorf("trees differ: %v", err)
+	}
+	if b := got.Get("d/5").Blob(); b.Size != 3*bufferSize+5 || b.Digest != digest.FromBytes(bytes.Repeat([]byte{5}, 3*bufferSize+5)) {
+		t.Errorf("content of d/5: %v", b)
+	}
+	if got.Get("link").Blob() != got.Get("d/4").Blob() || got.Get("link").Inode() != got.Get("d/4").Inode() {
+		t.Error("the names of a hard link have different contents or inodes")
+	}
+	if n := len(blobFiles(t, s)); n != 6 {
+		t.Errorf("the store has %d blobs, want 6", n)
+	}
+}
+
+// TestPutKeepsBlobs checks that Put does not replace an intact blob, even if another
+// process wrote it, and that it replaces a damaged one.
+func TestPutKeepsBlobs(t *testing.T) {
+	dir := t.TempDir()
+	for _, size := range []int{10, 3 * bufferSize} {
+		data := strings.Repeat("x", size)
+		var first fs.FileInfo
+		for range 2 {
+			s, err := OpenStore(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := s.Put(strings.NewReader(data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := os.Stat(s.path("blobs", b.Digest))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if first != nil && !os.SameFile(first, info) {
+				t.Errorf("%d bytes: the blob was replaced", size)
+			}
+			first = info
+		}
+		s, err := OpenStore(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := Blob{Digest: digest.FromString(data), Size: int64(size)}
+		if err := os.WriteFile(s.path("blobs", b.Digest), []byte(strings.Repeat("y", size)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Put(strings.NewReader(data)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(s.path("blobs", b.Digest)); err != nil || string(got) != data {
+			t.Errorf("%d bytes: the damaged blob was not replaced: %v", size, err)
+		}
+		if left, err := os.ReadDir(s.temp()); err != nil || len(left) > 0 {
+			t.Errorf("temporary files %v, %v, want none", left, err)
+		}
+	}
+}
+
+// TestContentErrors checks that the error of a contentReader does not depend on which
+// goroutine fails first.
+func TestContentErrors(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "f"), []byte("content"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		d, err := descend(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newContentReader(t.Context(), nil)
+		var contents []*fileContent
+		for i := range 100 {
+			f, err := d.file("f")
+			if err == nil {
+				f, err = f.detach()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i == 40 || i == 41 || i > 70 {
+				f.Close()
+			}
+			contents = append(contents, r.add(fmt.Sprint(i), f))
+		}
+		if err := r.wait(); !errors.Is(err, fs.ErrClosed) || !strings.HasPrefix(err.Error(), "/40: ") || !r.stopped() {
+			t.Fatalf("error %v, want that file 40 is closed", err)
+		}
+		for i, c := range contents[:40] {
+			if c.blob.Digest != digest.FromString("content") {
+				t.Errorf("file %d: %v", i, c.blob)
+			}
+		}
+		if err := d.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
