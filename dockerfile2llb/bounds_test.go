@@ -3,6 +3,7 @@ package dockerfile2llb_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -42,23 +43,38 @@ func TestBounds(t *testing.T) {
 				n /= 4
 			}
 			small, large := measure(t, s.text(n)), measure(t, s.text(4*n))
-			for _, m := range []cost{small, large} {
-				if m.allocated > maxBeforeLimit {
-					t.Errorf("allocates %d bytes, want at most %d", m.allocated, maxBeforeLimit)
+			for range 4 { // one measurement can be too high: see memtest.Allocated
+				if s.excess(small, large) == "" {
+					break
 				}
-				if !m.limited && !s.copies && (m.held > maxHeld*m.bytes+1<<20 || m.allocated > maxAllocated*m.bytes) {
-					t.Errorf("holds %d and allocates %d bytes for %d", m.held, m.allocated, m.bytes)
-				}
+				small, large = small.least(measure(t, s.text(n))), large.least(measure(t, s.text(4*n)))
 			}
-			if small.limited || large.limited || s.copies {
-				return
-			}
-			grown, allowed := float64(large.allocated)/float64(small.allocated), float64(large.bytes)/float64(small.bytes)
-			if grown > 1.5*allowed {
-				t.Errorf("%.1f times the bytes need %.1f times the allocations", allowed, grown)
+			if excess := s.excess(small, large); excess != "" {
+				t.Error(excess)
 			}
 		})
 	}
+}
+
+// excess returns which limit the costs of a small and a large file of the shape exceed. It
+// is empty if they exceed none.
+func (s shape) excess(small, large cost) string {
+	for _, m := range []cost{small, large} {
+		if m.allocated > maxBeforeLimit {
+			return fmt.Sprintf("allocates %d bytes, want at most %d", m.allocated, maxBeforeLimit)
+		}
+		if !m.limited && !s.copies && (m.held > maxHeld*m.bytes+1<<20 || m.allocated > maxAllocated*m.bytes) {
+			return fmt.Sprintf("holds %d and allocates %d bytes for %d", m.held, m.allocated, m.bytes)
+		}
+	}
+	if small.limited || large.limited || s.copies {
+		return ""
+	}
+	grown, allowed := float64(large.allocated)/float64(small.allocated), float64(large.bytes)/float64(small.bytes)
+	if grown > 1.5*allowed {
+		return fmt.Sprintf("%.1f times the bytes need %.1f times the allocations", allowed, grown)
+	}
+	return ""
 }
 
 // cost is the memory that a conversion uses, and the size of its input and result.
@@ -67,6 +83,12 @@ type cost struct {
 	held      uint64 // bytes reachable at the end
 	allocated uint64 // bytes allocated in total
 	limited   bool   // whether the file exceeds a limit
+}
+
+// least returns the lower of two measurements of the same conversion.
+func (c cost) least(other cost) cost {
+	c.held, c.allocated = min(c.held, other.held), min(c.allocated, other.allocated)
+	return c
 }
 
 // measure converts text, the content of a Dockerfile, and returns the memory that the

@@ -39,15 +39,18 @@ func countLines(pre string, f string) func(int) string {
 	}
 }
 
-// shapes generates files of about n bytes that stress parsers, for example with deep
-// nesting or many variables.
-var shapes = []struct {
+// shape generates files of a similar content and different sizes.
+type shape struct {
 	name   string
 	text   func(int) string
 	copies bool // each stage copies its base, up to the limit
 	square bool // the result grows quadratically
 	slow   bool // a line takes so long that a quarter of the bytes is enough
-}{
+}
+
+// shapes generates files of about n bytes that stress parsers, for example with deep
+// nesting or many variables.
+var shapes = []shape{
 	{name: "run", text: repeatLines("RUN x\n")},
 	{name: "run-long", text: repeatLines("RUN " + strings.Repeat("x", 100) + "\n")},
 	{name: "env-same", text: repeatLines("ENV a=b\n")},

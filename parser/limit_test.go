@@ -1,10 +1,10 @@
 package parser
 
 import (
-	"runtime"
 	"strings"
 	"testing"
 
+	"slipway/internal/memtest"
 	"slipway/internal/slowtest"
 	"slipway/source"
 )
@@ -117,21 +117,19 @@ func TestBig(t *testing.T) {
 			if (f == nil) != (tc.name == "unterminated") {
 				t.Fatal(diags)
 			}
-			if a, b := allocated(small), allocated(large); b > 6*a {
-				t.Errorf("%d bytes for %d, %d for %d", a, len(small), b, len(large))
+			a := allocated(small, 0)
+			if b := allocated(large, 6*a); b > 6*a {
+				t.Errorf("Parse allocates %d bytes for %d, and %d for %d, want at most %d", a, len(small), b, len(large), 6*a)
 			}
 		})
 	}
 }
 
-// allocated returns the number of bytes that Parse allocates for text.
-func allocated(text string) uint64 {
+// allocated returns the number of bytes that Parse allocates for text. The parameter
+// enough is explained at [memtest.Allocated].
+func allocated(text string, enough uint64) uint64 {
 	f := source.NewFile("f", []byte(text))
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	Parse(f)
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
+	return memtest.Allocated(func() { Parse(f) }, enough)
 }
 
 // TestLongLine checks that the parser accepts lines of the maximum length.

@@ -3,12 +3,12 @@ package shell_test
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"slipway/internal/memtest"
 	"slipway/internal/slowtest"
 	"slipway/shell"
 )
@@ -242,25 +242,23 @@ func TestLinear(t *testing.T) {
 		"replacement":    func(int) string { return "${v//a/b}${lines//a*c/d}${lines//b⏎/d}" },
 		"many stars":     func(int) string { return "${v#$stars}${v##$stars}${v%$stars}${v//$stars/x}" },
 	} {
-		small, large := allocated(t, word, 1<<12), allocated(t, word, 1<<14)
-		if large > 6*small {
-			t.Errorf("%s: %d bytes, then %d", name, small, large)
+		small := allocated(t, word(1<<12), 1<<12, 0)
+		if large := allocated(t, word(1<<14), 1<<14, 6*small); large > 6*small {
+			t.Errorf("%s: %d bytes, and %d for four times the length, want at most %d", name, small, large, 6*small)
 		}
 	}
 }
 
 // allocated returns the number of bytes allocated by the expansion of a word with values
-// of about n bytes.
-func allocated(t *testing.T, word func(n int) string, n int) uint64 {
-	text := toChars.Replace(word(n))
+// of about n bytes. The parameter enough is explained at [memtest.Allocated].
+func allocated(t *testing.T, word string, n int, enough uint64) uint64 {
+	text := toChars.Replace(word)
 	env := shell.Map{"v": strings.Repeat("a/", n), "lines": strings.Repeat("ab\n", n), "stars": strings.Repeat("*a", n) + "b"}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	if _, err := (shell.Expander{Mode: shell.KeepUnset}).Expand(text, env); err != nil {
-		t.Errorf("%.20s: %v", text, err)
-	}
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
+	return memtest.Allocated(func() {
+		if _, err := (shell.Expander{Mode: shell.KeepUnset}).Expand(text, env); err != nil {
+			t.Errorf("%.20s: %v", text, err)
+		}
+	}, enough)
 }
 
 // manyNames returns a word with n different variables.

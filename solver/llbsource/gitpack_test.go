@@ -9,13 +9,13 @@ import (
 	"errors"
 	"io"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 
+	"slipway/internal/memtest"
 	"slipway/internal/slowtest"
 )
 
@@ -251,9 +251,27 @@ func TestPackMemory(t *testing.T) {
 	}
 	b := &packBuilder{t: t, objects: 1}
 	b.body.WriteString(objectHeader(plumbing.BlobObject, size) + data.String())
-	pack := b.pack()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
+	used := memtest.Allocated(func() {
+		if n := unpackFirst(t, b.pack()); n != size {
+			t.Errorf("the object has %d bytes, want %d", n, size)
+		}
+	}, most)
+	if used > most {
+		t.Errorf("%d bytes of memory were allocated, want at most %d", used, most)
+	}
+	few := &packBuilder{t: t}
+	few.add(plumbing.BlobObject, "", "a")
+	if _, err := readPack(t.Context(), few.pack(), packTarget{t.TempDir(), packCache + packObjectSize - 1}); err == nil || !strings.Contains(err.Error(), "the pack needs too much memory: it has 1 objects") {
+		t.Errorf("pack above the memory limit: error %v", err)
+	}
+	if p, err := readPack(t.Context(), few.pack(), packTarget{t.TempDir(), packCache + packObjectSize}); err != nil || p.memory() != packObjectSize || p.Close() != nil {
+		t.Errorf("pack within the memory limit: error %v, want none", err)
+	}
+}
+
+// unpackFirst reads the first object of a pack and returns its size.
+func unpackFirst(t *testing.T, pack io.Reader) int64 {
+	t.Helper()
 	p, err := readPack(t.Context(), pack, packTarget{t.TempDir(), maxPackMemory})
 	if err != nil {
 		t.Fatal(err)
@@ -268,16 +286,8 @@ func TestPackMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, err := io.Copy(io.Discard, r)
-	runtime.ReadMemStats(&after)
-	if used := after.TotalAlloc - before.TotalAlloc; n != size || err != nil || used > most {
-		t.Errorf("%d bytes, %v, want %d; %d bytes of memory were used, want at most %d", n, err, size, used, most)
+	if err != nil {
+		t.Fatal(err)
 	}
-	few := &packBuilder{t: t}
-	few.add(plumbing.BlobObject, "", "a")
-	if _, err := readPack(t.Context(), few.pack(), packTarget{t.TempDir(), packCache + packObjectSize - 1}); err == nil || !strings.Contains(err.Error(), "the pack needs too much memory: it has 1 objects") {
-		t.Errorf("pack above the memory limit: error %v", err)
-	}
-	if p, err := readPack(t.Context(), few.pack(), packTarget{t.TempDir(), packCache + packObjectSize}); err != nil || p.memory() != packObjectSize || p.Close() != nil {
-		t.Errorf("pack within the memory limit: error %v, want none", err)
-	}
+	return n
 }
