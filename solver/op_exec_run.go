@@ -198,7 +198,11 @@ func (x *execRun) add(out runner.Mount, m *pb.Mount) error {
 // the mount for the runner.
 func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) (err error) {
 	s := x.base(m)
-	for _, l := range s.Layers() {
+	layers, err := s.Layers()
+	if err != nil {
+		return err
+	}
+	for _, l := range layers {
 		out.Layers = append(out.Layers, l.LayerRef)
 	}
 	out.Tree, err = s.Tree()

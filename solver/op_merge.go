@@ -24,7 +24,7 @@ func (o *mergeOp) Run(_ context.Context, in []*snapshot.Snapshot) ([]*snapshot.S
 	n := 0
 	for _, m := range o.op.Inputs {
 		s := snapshotAt(in, m.Input)
-		list, n = append(list, s), n+len(s.Layers())
+		list, n = append(list, s), n+s.Chain().Len()
 	}
 	if err := snapshot.CheckLayers(n); err != nil {
 		return nil, err

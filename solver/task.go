@@ -161,7 +161,7 @@ func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c Ca
 	t.env.events.emit(Event{Vertex: t.v, Kind: Missed})
 	c.Outputs, err = t.op.Run(t.withReporter(ctx), in)
 	for _, s := range c.Outputs {
-		err = cmp.Or(err, snapshot.CheckLayers(len(s.Layers())))
+		err = cmp.Or(err, snapshot.CheckLayers(s.Chain().Len()))
 	}
 	if err != nil {
 		return c, err

@@ -1,4 +1,4 @@
-// Package testtree loads the file trees of snapshots for tests.
+// Package testtree loads the file trees and layers of snapshots for tests.
 package testtree
 
 import (
@@ -13,4 +13,14 @@ func Of(s *snapshot.Snapshot) *tree.Node {
 		panic(err)
 	}
 	return n
+}
+
+// Layers returns the layers of the snapshot s, lowest first. It panics if they cannot be
+// loaded.
+func Layers(s *snapshot.Snapshot) []snapshot.Layer {
+	layers, err := s.Layers()
+	if err != nil {
+		panic(err)
+	}
+	return layers
 }

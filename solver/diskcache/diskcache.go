@@ -4,6 +4,7 @@
 // The directory of a cache contains one file per result:
 //
 //	AB/CDEF….json  the result whose cache key has the digest ABCDEF…; see internal/sealed
+//	chains/ABCD…   the lowest layers of results, which many results share; see recordChain
 //	tmp            files that are being written
 //
 // Not here: cache keys (package solver), the files of results (solver/tree), and the
@@ -36,16 +37,17 @@ type Cache struct {
 	dir   string
 	store *tree.Store
 	now   func() time.Time
-	// trees loads the trees of records. All records share it, because the results of a
-	// build have most directories in common.
-	trees *tree.Loader
+	// loader loads the trees and chains of records. All records share it, because the
+	// results of a build have most directories and layers in common.
+	loader *loader
 }
 
 // Open opens the cache in the directory dir, and creates dir if it does not exist. The
 // parameter store contains the file trees of results. The cache calls now for the time to
 // record as the last use of a result.
 func Open(dir string, store *tree.Store, now func() time.Time) (*Cache, error) {
-	c := &Cache{dir: dir, store: store, now: now, trees: store.Loader()}
+	c := &Cache{dir: dir, store: store, now: now}
+	c.loader = c.newLoader()
 	return c, os.MkdirAll(c.temp(), 0o700)
 }
 
@@ -63,14 +65,8 @@ type recordFile struct {
 
 // recordOutput is an output of an operation. It refers to trees in the store by ID.
 type recordOutput struct {
-	Tree   digest.Digest // "" if the output is nil
-	Layers []recordLayer
-}
-
-// recordLayer is a layer of an output. See [snapshot.Layer].
-type recordLayer struct {
-	Lower, Upper digest.Digest
-	Blob         *snapshot.LayerBlob `json:",omitempty"`
+	Tree digest.Digest // "" if the output is nil
+	recordChain
 }
 
 // file returns the path of the record file for a cache key.
@@ -97,7 +93,7 @@ func (c *Cache) Get(ctx context.Context, key digest.Digest) (solver.CacheEntry, 
 	if err := sealed.Unmarshal(data, &r); err != nil || r.Key != key {
 		return solver.CacheEntry{}, false, nil //nolint:nilerr // the operation runs again
 	}
-	outs, err := c.load(c.trees, r)
+	outs, err := c.loader.outputs(r)
 	if err != nil {
 		return solver.CacheEntry{}, false, nil //nolint:nilerr // the operation runs again
 	}
@@ -125,30 +121,23 @@ func readRegular(name string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// load returns the outputs that record r describes. It loads their trees with loader.
-func (c *Cache) load(loader *tree.Loader, r recordFile) ([]*snapshot.Snapshot, error) {
+// outputs returns the outputs that the record r describes.
+func (x *loader) outputs(r recordFile) ([]*snapshot.Snapshot, error) {
 	var outs []*snapshot.Snapshot
 	for _, o := range r.Outputs {
 		if o.Tree == "" {
 			outs = append(outs, nil)
 			continue
 		}
-		files, err := loader.Ref(o.Tree)
+		files, err := x.trees.Ref(o.Tree)
 		if err != nil {
 			return nil, err
 		}
-		var layers []snapshot.Layer
-		for _, l := range o.Layers {
-			layer := snapshot.Layer{Blob: l.Blob}
-			if layer.Lower, err = loader.Ref(l.Lower); err == nil {
-				layer.Upper, err = loader.Ref(l.Upper)
-			}
-			if err != nil {
-				return nil, err
-			}
-			layers = append(layers, layer)
+		chain, err := x.chain(o.recordChain)
+		if err != nil {
+			return nil, err
 		}
-		outs = append(outs, snapshot.NewRef(files, layers))
+		outs = append(outs, snapshot.NewRef(files, chain))
 	}
 	return outs, nil
 }
@@ -167,11 +156,9 @@ func (c *Cache) Put(ctx context.Context, key digest.Digest, origin solver.Origin
 			}
 			o.Tree = s.Ref().ID()
 		}
-		for _, l := range s.Layers() {
-			if err := errors.Join(c.store.SaveRef(l.Lower), c.store.SaveRef(l.Upper)); err != nil {
-				return fmt.Errorf("cache: %w", err)
-			}
-			o.Layers = append(o.Layers, recordLayer{Lower: l.Lower.ID(), Upper: l.Upper.ID(), Blob: l.Blob})
+		var err error
+		if o.recordChain, err = c.saveChain(s.Chain()); err != nil {
+			return fmt.Errorf("cache: %w", err)
 		}
 		r.Outputs = append(r.Outputs, o)
 	}

@@ -124,7 +124,7 @@ func TestRecord(t *testing.T) {
 	if err != nil || !ok {
 		t.Fatalf("found: %v, error: %v", ok, err)
 	}
-	if got.ID != want.ID || len(got.Outputs) != 3 || !testtree.Of(got.Outputs[0]).Same(testtree.Of(want.Outputs[0])) || got.Outputs[1] != nil || !testtree.Of(got.Outputs[2]).Same(testtree.Of(want.Outputs[2])) || len(got.Outputs[2].Layers()) != 1 {
+	if got.ID != want.ID || len(got.Outputs) != 3 || !testtree.Of(got.Outputs[0]).Same(testtree.Of(want.Outputs[0])) || got.Outputs[1] != nil || !testtree.Of(got.Outputs[2]).Same(testtree.Of(want.Outputs[2])) || got.Outputs[2].Chain().Len() != 1 {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	info, err := os.Stat(c.file(key))

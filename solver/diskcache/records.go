@@ -81,7 +81,7 @@ func (c *Cache) each(ctx context.Context, fn func(string, fs.FileInfo, recordFil
 	})
 }
 
-// files calls fn for each file of the cache, except for temporary files.
+// files calls fn for each file of the cache, except for temporary files and chain files.
 func (c *Cache) files(ctx context.Context, fn func(string, fs.DirEntry) error) error {
 	return filepath.WalkDir(c.dir, func(file string, d fs.DirEntry, err error) error {
 		switch {
@@ -89,7 +89,7 @@ func (c *Cache) files(ctx context.Context, fn func(string, fs.DirEntry) error) e
 			return ctx.Err()
 		case errors.Join(err, ctx.Err()) != nil:
 			return errors.Join(err, ctx.Err())
-		case file == c.temp():
+		case d.IsDir() && (file == c.temp() || file == c.chainsDir()):
 			return filepath.SkipDir
 		case d.IsDir():
 			return nil

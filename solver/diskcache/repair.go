@@ -1,6 +1,7 @@
 package diskcache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -24,67 +25,151 @@ func (c *Cache) Clean() error {
 	return err
 }
 
-// Sweep removes damaged records and all files in the cache that are not records.
+// Sweep removes damaged records, chain files that no record needs, and all other files in
+// the cache. No other process may write to the cache meanwhile.
 func (c *Cache) Sweep(ctx context.Context) error {
-	return c.files(ctx, func(file string, _ fs.DirEntry) error {
-		if _, err := readRecord(file); err != nil {
+	live := map[digest.Digest]bool{}
+	err := c.files(ctx, func(file string, _ fs.DirEntry) error {
+		r, err := readRecord(file)
+		if err != nil {
 			return os.RemoveAll(file)
+		}
+		for _, o := range r.Outputs {
+			c.markChains(live, o.Base)
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return c.eachChain(ctx, func(file string, id digest.Digest) error {
+		if live[id] {
+			return nil
+		}
+		return os.RemoveAll(file)
+	})
 }
 
-// Repair removes damaged records, and records that refer to a directory or blob that is
-// damaged or does not exist. It reads all blobs that records refer to, which takes long.
+// markChains adds to live the IDs of the chain files that the chain with the given ID
+// needs, including its own. If id is "", it does nothing.
+func (c *Cache) markChains(live map[digest.Digest]bool, id digest.Digest) {
+	for id != "" && !live[id] {
+		live[id] = true
+		r, _, err := c.readChain(id)
+		if err != nil {
+			return // the records with this chain are lost
+		}
+		id = r.Base
+	}
+}
+
+// eachChain calls fn for each file in the directory for chain files, with its path and the
+// chain ID that its name contains.
+func (c *Cache) eachChain(ctx context.Context, fn func(string, digest.Digest) error) error {
+	list, err := os.ReadDir(c.chainsDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, d := range list {
+		err = cmp.Or(err, ctx.Err())
+		if err != nil {
+			break
+		}
+		err = fn(filepath.Join(c.chainsDir(), d.Name()), digest.NewDigestFromEncoded(digest.SHA256, d.Name()))
+	}
+	return err
+}
+
+// Repair removes damaged records and chain files, and those that refer to a directory or
+// blob that is damaged or does not exist. It reads all blobs that records refer to, which
+// takes long.
 func (c *Cache) Repair(ctx context.Context) error {
 	w := &verifier{ctx: ctx, store: c.store, results: map[digest.Digest]error{}}
-	loader := c.store.Loader()
-	return c.files(ctx, func(file string, _ fs.DirEntry) error {
+	loader := c.newLoader()
+	err := c.files(ctx, func(file string, _ fs.DirEntry) error {
 		r, err := readRecord(file)
 		if err == nil {
 			var outs []*snapshot.Snapshot
-			if outs, err = c.load(loader, r); err == nil {
+			if outs, err = loader.outputs(r); err == nil {
 				err = w.snapshots(outs)
 			}
 		}
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			return os.RemoveAll(file)
+		return w.removeIf(err, file)
+	})
+	if err != nil {
+		return err
+	}
+	return c.eachChain(ctx, func(file string, id digest.Digest) error {
+		chain, err := loader.load(id)
+		if err == nil {
+			err = w.chain(chain)
 		}
-		return nil
+		return w.removeIf(err, file)
 	})
 }
 
-// verifier checks directories and blobs that snapshots refer to. It checks each of them
+// verifier checks directories, chains and blobs that snapshots refer to. It checks each of them
 // only once.
 type verifier struct {
 	ctx     context.Context
 	store   *tree.Store
-	results map[digest.Digest]error // by digest of a directory or blob; nil if it is intact
+	results map[digest.Digest]error // by digest of a directory, blob or chain; nil if it is intact
+}
+
+// removeIf removes a file of the cache if err, the result of its verification, is not nil.
+func (w *verifier) removeIf(err error, file string) error {
+	switch {
+	case w.ctx.Err() != nil:
+		return w.ctx.Err()
+	case err != nil:
+		return os.RemoveAll(file)
+	}
+	return nil
 }
 
 // snapshots returns an error if a directory or blob of one of the snapshots is damaged or
 // missing.
 func (w *verifier) snapshots(list []*snapshot.Snapshot) error {
 	for _, s := range list {
-		if err := w.ref(s.Ref()); err != nil {
+		if err := cmp.Or(w.ref(s.Ref()), w.chain(s.Chain())); err != nil {
 			return err
-		}
-		for _, l := range s.Layers() {
-			if err := errors.Join(w.ref(l.Lower), w.ref(l.Upper)); err != nil {
-				return err
-			}
-			if l.Blob == nil {
-				continue
-			}
-			if err := w.blob(l.Blob.StoreBlob()); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+// chain returns an error if a directory or blob of a layer in c is damaged or missing.
+func (w *verifier) chain(c *snapshot.Chain) error {
+	var checked []digest.Digest
+	var err error
+	for c.Len() > 0 && err == nil {
+		result, ok := w.results[c.ID()]
+		if ok {
+			err = result
+			break
+		}
+		l, below, topErr := c.Top()
+		if topErr != nil { // not an error of this chain, which another record may contain
+			err = topErr
+			break
+		}
+		checked = append(checked, c.ID())
+		err = w.layer(l)
+		c = below
+	}
+	for _, id := range checked {
+		w.results[id] = err
+	}
+	return err
+}
+
+// layer returns an error if a directory or blob of the layer is damaged or missing.
+func (w *verifier) layer(l snapshot.Layer) error {
+	err := cmp.Or(w.ref(l.Lower), w.ref(l.Upper))
+	if err == nil && l.Blob != nil {
+		err = w.blob(l.Blob.StoreBlob())
+	}
+	return err
 }
 
 // ref returns an error if a directory or blob of the tree that r refers to is damaged or

@@ -11,32 +11,33 @@ import (
 	"slipway/solver/tree"
 )
 
-// Usage counts how often cache records refer to each blob and directory of the store,
-// directly or through other directories. From these numbers, it computes the sizes of
+// Usage counts how often cache records refer to each blob and directory of the store, and to
+// each chain file, directly or through other directories and chain files. From these numbers, it computes the sizes of
 // records and finds data to remove. Not safe for concurrent use.
 type Usage struct {
+	cache *Cache
 	trees *tree.Loader
 	sizes tree.Sizes
-	blobs map[digest.Digest]int  // number of references by digest
-	dirs  map[digest.Digest]int  // number of references by ID
-	bases map[digest.Digest]int  // number of results that are based on a tree, by its ID
-	files int64                  // bytes of the record files
-	held  map[digest.Digest]bool // blobs passed to Hold
+	// chains contains the chain files that records refer to, by ID.
+	chains map[digest.Digest]*usedChain
+	blobs  map[digest.Digest]int  // number of references by digest
+	dirs   map[digest.Digest]int  // number of references by ID
+	bases  map[digest.Digest]int  // number of records and chain files that refer to a tree below their top layer, by its ID
+	files  int64                  // bytes of the record files, and of the chain files that they need
+	held   map[digest.Digest]bool // blobs passed to Hold
 }
 
 // Usage returns a [Usage] that counts the references from the given records.
 func (c *Cache) Usage(ctx context.Context, records []Record) (*Usage, error) {
-	u := &Usage{trees: c.store.Loader(), blobs: map[digest.Digest]int{}, dirs: map[digest.Digest]int{}, bases: map[digest.Digest]int{}, held: map[digest.Digest]bool{}}
+	u := &Usage{cache: c, trees: c.store.Loader(), chains: map[digest.Digest]*usedChain{}, blobs: map[digest.Digest]int{}, dirs: map[digest.Digest]int{}, bases: map[digest.Digest]int{}, held: map[digest.Digest]bool{}}
 	var err error
 	if u.sizes, err = c.store.Sizes(ctx); err != nil {
 		return nil, err
 	}
 	for _, r := range records {
 		u.files += r.size
-		for d, n := range r.bases() {
-			u.bases[d] += n
-		}
-		u.each(r, u.addDir, func(d digest.Digest) { u.blobs[d]++ })
+		u.addBases(r, 1)
+		u.each(r, references{u.addDir, func(d digest.Digest) { u.blobs[d]++ }, u.addChain})
 	}
 	return u, ctx.Err()
 }
@@ -49,27 +50,6 @@ func (u *Usage) Hold(d digest.Digest) int64 {
 	delete(u.sizes.Blobs, d)
 	u.held[d] = true
 	return n
-}
-
-// each calls the function dir for each tree that the record r refers to, and the
-// function blob for the digest of each layer blob that r refers to. It skips trees that
-// no longer exist.
-func (u *Usage) each(r Record, dir func(*tree.Node), blob func(digest.Digest)) {
-	tree := func(id digest.Digest) {
-		if n, err := u.trees.Load(id); err == nil { // ignore trees that no longer exist
-			dir(n)
-		}
-	}
-	for _, o := range r.record.Outputs {
-		tree(o.Tree)
-		for _, l := range o.Layers {
-			tree(l.Lower)
-			tree(l.Upper)
-			if l.Blob != nil {
-				blob(l.Blob.Descriptor.Digest)
-			}
-		}
-	}
 }
 
 // addDir adds a reference to a directory. If it is the first one, addDir also adds the
@@ -109,7 +89,9 @@ func (u *Usage) Own(records []Record) map[string]int64 {
 	slices.SortStableFunc(records, func(a, b Record) int { return cmp.Compare(a.layers(), b.layers()) })
 	visited := map[digest.Digest]bool{}
 	for _, r := range records {
-		u.each(r, func(n *tree.Node) { o.assignAll(r.Key, n, visited) }, func(d digest.Digest) { o.blob(r.Key, d) })
+		to := references{dir: func(n *tree.Node) { o.assignAll(r.Key, n, visited) }, blob: func(d digest.Digest) { o.blob(r.Key, d) }}
+		to.chain = func(id digest.Digest) { o.chain(r.Key, id, to, visited) }
+		u.each(r, to)
 	}
 	return o.sizes
 }
@@ -150,13 +132,24 @@ func (o *owners) blob(key string, d digest.Digest) {
 	}
 }
 
+// chain assigns the chain file with the given ID, and everything that it refers to, to the
+// record with the given key. It does nothing if visited contains the ID, and adds the ID to
+// visited.
+func (o *owners) chain(key string, id digest.Digest, to references, visited map[digest.Digest]bool) {
+	if f := o.u.chains[id]; f != nil && !visited[id] {
+		visited[id] = true
+		o.sizes[key] += f.size
+		o.u.eachLayer(f.recordChain, to)
+	}
+}
+
 // assignTop assigns to the record r the files that its operation added or changed,
 // which are the files in the top layer of each output.
 func (o *owners) assignTop(r Record) {
 	for _, out := range r.record.Outputs {
 		top, lower := out.Tree, digest.Digest("")
-		if n := len(out.Layers); n > 0 {
-			l := out.Layers[n-1]
+		if layers := out.layers(); len(layers) > 0 {
+			l := layers[len(layers)-1]
 			if top, lower = l.Upper, l.Lower; l.Blob != nil {
 				o.blob(r.Key, l.Blob.Descriptor.Digest)
 			}
@@ -221,7 +214,7 @@ func (o *owners) assignAll(key string, n *tree.Node, visited map[digest.Digest]b
 // layers returns the largest number of layers among the outputs of the record.
 func (r Record) layers() (n int) {
 	for _, o := range r.record.Outputs {
-		n = max(n, len(o.Layers))
+		n = max(n, o.Below+len(o.Layers))
 	}
 	return n
 }
@@ -252,39 +245,22 @@ func (u *Usage) Drop(r Record) int64 {
 			}
 		}
 	}
-	u.each(r, dir, blob)
+	var chain func(id digest.Digest)
+	to := references{dir, blob, func(id digest.Digest) { chain(id) }}
+	chain = func(id digest.Digest) {
+		f := u.chains[id]
+		if f.count--; f.count > 0 {
+			return
+		}
+		freed += f.size
+		u.files -= f.size
+		count(u.bases, f.bases(), -1)
+		u.eachLayer(f.recordChain, to)
+	}
+	u.each(r, to)
 	u.files -= r.size
-	for d, n := range r.bases() {
-		u.bases[d] -= n
-	}
+	u.addBases(r, -1)
 	return freed
-}
-
-// Shared reports whether the results of other records are based on the result of r.
-func (u *Usage) Shared(r Record) bool {
-	own := r.bases()
-	for _, o := range r.record.Outputs {
-		if u.bases[o.Tree] > own[o.Tree] {
-			return true
-		}
-	}
-	return false
-}
-
-// bases returns the IDs of the trees that the result of r is based on: the trees of its
-// layers except for the top tree. The map values count how many times the layers refer to
-// each tree.
-func (r Record) bases() map[digest.Digest]int {
-	bases := map[digest.Digest]int{}
-	for _, o := range r.record.Outputs {
-		for i, l := range o.Layers {
-			bases[l.Lower]++
-			if i < len(o.Layers)-1 {
-				bases[l.Upper]++
-			}
-		}
-	}
-	return bases
 }
 
 // Live returns the blobs and directories that at least one record refers to, and the blobs
@@ -309,7 +285,7 @@ func (u *Usage) Live() (blobs, dirs map[digest.Digest]bool) {
 // held blobs.
 func (u *Usage) Bytes() (used, unused int64) {
 	used = u.files
-	count := func(sizes map[digest.Digest]int64, refs map[digest.Digest]int) {
+	add := func(sizes map[digest.Digest]int64, refs map[digest.Digest]int) {
 		for d, size := range sizes {
 			if refs[d] > 0 {
 				used += size
@@ -318,7 +294,7 @@ func (u *Usage) Bytes() (used, unused int64) {
 			}
 		}
 	}
-	count(u.sizes.Blobs, u.blobs)
-	count(u.sizes.Dirs, u.dirs)
+	add(u.sizes.Blobs, u.blobs)
+	add(u.sizes.Dirs, u.dirs)
 	return used, unused
 }

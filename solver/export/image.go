@@ -91,12 +91,16 @@ func (x *Exporter) blobs(ctx context.Context, r PlatformResult) ([]*snapshot.Lay
 	if err != nil {
 		return nil, err
 	}
+	layers, err := r.Snapshot.Layers()
+	if err != nil {
+		return nil, err
+	}
 	t := track.Start(ctx, "exporting layers", 0)
 	defer t.Done()
 	x.Layers.Written = t.Add
 	ofBase := base.RootFS.DiffIDs
 	var blobs []*snapshot.LayerBlob
-	for i, l := range r.Snapshot.Layers() {
+	for i, l := range layers {
 		if i < len(ofBase) && (l.Blob == nil || l.Blob.DiffID != ofBase[i]) {
 			ofBase = nil // the layers above this one do not come from the base either
 		}

@@ -44,8 +44,12 @@ func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecor
 	if to.Mode == Min {
 		w.permitted = map[string]bool{}
 		for _, s := range main {
-			for _, l := range s.Layers() {
-				w.permitted[layerID(l)] = true
+			ids, err := layerIDs(s)
+			if err != nil {
+				return err
+			}
+			for _, id := range ids {
+				w.permitted[id] = true
 			}
 		}
 	}
@@ -127,13 +131,17 @@ func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]llbsource.
 	if r.Imported != "" {
 		return w.imported(r.Imported)
 	}
+	layers, err := r.Result.Layers()
+	if err != nil {
+		return nil, err
+	}
 	var list []llbsource.RemoteLayer
-	for _, l := range r.Result.Layers() {
+	for _, l := range layers {
 		if w.permitted != nil && !w.permitted[layerID(l)] {
 			return nil, nil
 		}
 	}
-	for _, l := range r.Result.Layers() {
+	for _, l := range layers {
 		b, err := w.x.Layers.Blob(ctx, l, nil)
 		if err != nil {
 			return nil, err

@@ -132,9 +132,9 @@ func inlineConfig(data []byte, layers []ocispecs.Descriptor) (*cacheconfig.Cache
 // is the snapshot of the image. The cache contains a record's result only if the image
 // has all layers of the result. If there is no such result, Inline returns nil.
 func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot) ([]byte, error) {
-	var layers []string
-	for _, l := range main.Layers() {
-		layers = append(layers, layerID(l))
+	layers, err := layerIDs(main)
+	if err != nil {
+		return nil, err
 	}
 	var list []cacheconfig.CacheRecord
 	hasResult := false
@@ -164,20 +164,27 @@ func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot)
 // layerIDs returns the id of each layer in the result of the record r, as layerID defines
 // it.
 func (x *Exporter) layerIDs(r solver.ChainRecord) ([]string, error) {
-	var ids []string
 	if r.Imported == "" {
-		for _, l := range r.Result.Layers() {
-			ids = append(ids, layerID(l))
-		}
-		return ids, nil
+		return layerIDs(r.Result)
 	}
 	res, err := x.Imports.find(r.Imported)
 	if err != nil {
 		return nil, err
 	}
 	layers, err := res.blobs()
+	var ids []string
 	for _, l := range layers {
 		ids = append(ids, string(l.DiffID))
+	}
+	return ids, err
+}
+
+// layerIDs returns the id of each layer of s, as layerID defines it.
+func layerIDs(s *snapshot.Snapshot) ([]string, error) {
+	layers, err := s.Layers()
+	var ids []string
+	for _, l := range layers {
+		ids = append(ids, layerID(l))
 	}
 	return ids, err
 }

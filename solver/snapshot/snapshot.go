@@ -2,13 +2,15 @@
 // and a list of layers. Applied in order to an empty tree, the layers yield the file tree.
 // If the result is exported as an image, they become the layers of the image.
 //
+// The list is a [Chain]: results that have their lowest layers in common share them.
+//
 // Not here: how trees are stored and compared (solver/tree), and how layers become blobs
 // of an image (solver/export).
 package snapshot
 
 import (
+	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -20,9 +22,9 @@ import (
 // Snapshot is an output of an operation: a file tree and its layers. It is immutable. A nil
 // *Snapshot is an empty tree without layers, and all methods accept it.
 type Snapshot struct {
-	tree   *tree.Ref // nil for an empty tree
-	layers []Layer
-	id     digest.Digest
+	tree  *tree.Ref // nil for an empty tree
+	chain *Chain    // the layers
+	id    digest.Digest
 }
 
 // Layer represents the changes of one step, as the difference between the two trees
@@ -53,12 +55,12 @@ func New(n *tree.Node, layers []Layer) *Snapshot {
 	if n == nil {
 		n = tree.Empty()
 	}
-	return NewRef(tree.RefTo(n), layers)
+	return NewRef(tree.RefTo(n), NewChain(layers))
 }
 
-// NewRef returns a snapshot with the given layers and the tree that r refers to. The
-// tree is loaded on first use.
-func NewRef(r *tree.Ref, layers []Layer) *Snapshot { return &Snapshot{tree: r, layers: layers} }
+// NewRef returns a snapshot with the layers in c and the tree that r refers to. The tree
+// and the layers are loaded on first use.
+func NewRef(r *tree.Ref, c *Chain) *Snapshot { return &Snapshot{tree: r, chain: c} }
 
 // Ref returns a reference to the file tree.
 func (s *Snapshot) Ref() *tree.Ref {
@@ -87,16 +89,20 @@ func (s *Snapshot) WithID(id digest.Digest) *Snapshot {
 	if s == nil {
 		return nil
 	}
-	return &Snapshot{tree: s.tree, layers: s.layers, id: id}
+	return &Snapshot{tree: s.tree, chain: s.chain, id: id}
 }
 
-// Layers returns the layers, lowest first.
-func (s *Snapshot) Layers() []Layer {
+// Chain returns the layers as a chain. Unlike [Snapshot.Layers], it loads none of them.
+func (s *Snapshot) Chain() *Chain {
 	if s == nil {
 		return nil
 	}
-	return s.layers
+	return s.chain
 }
+
+// Layers returns the layers, lowest first. If they cannot be loaded, the error is a
+// [tree.BlobError].
+func (s *Snapshot) Layers() ([]Layer, error) { return s.Chain().Layers() }
 
 // With returns a snapshot with the tree n. Its layers are the layers of s and a layer for
 // the changes from s to n. The layer is added even if n has no changes, because the history
@@ -108,7 +114,7 @@ func (s *Snapshot) With(n *tree.Node) *Snapshot { return s.WithBlob(n, nil) }
 func (s *Snapshot) WithBlob(n *tree.Node, b *LayerBlob) *Snapshot {
 	upper := tree.RefTo(n)
 	l := Layer{LayerRef: tree.LayerRef{Lower: s.Ref(), Upper: upper}, Blob: b}
-	return &Snapshot{tree: upper, layers: append(slices.Clip(s.Layers()), l)}
+	return &Snapshot{tree: upper, chain: s.Chain().Add(l)}
 }
 
 // MaxLayers is the maximum number of layers of a snapshot. It is larger than the limits of
@@ -127,32 +133,39 @@ func CheckLayers(n int) error {
 // Merge returns a snapshot with the layers of all snapshots in list, applied in order to an
 // empty tree. Nil snapshots have no layers.
 func Merge(list []*Snapshot) (*Snapshot, error) {
-	merged := tree.Empty()
-	var layers []Layer
+	var chain *Chain
 	for _, s := range list {
-		for _, l := range s.Layers() {
-			trees, err := l.Load()
-			if err != nil {
-				return nil, err
-			}
-			merged = tree.Apply(merged, trees.Lower, trees.Upper)
-			layers = append(layers, l)
+		if chain == nil {
+			chain = s.Chain()
+			continue
+		}
+		layers, err := s.Layers()
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range layers {
+			chain = chain.Add(l)
 		}
 	}
-	return New(merged, layers), nil
+	return apply(chain)
+}
+
+// apply returns a snapshot with the layers in c and the tree that they yield.
+func apply(c *Chain) (*Snapshot, error) {
+	r, err := c.apply()
+	return &Snapshot{tree: r, chain: c}, err
 }
 
 // Diff returns a snapshot that contains only the changes from lower to upper. If the first
 // layers of upper are the layers of lower, the result has the other layers of upper.
 // Otherwise, it has one layer with all changes.
 func Diff(lower, upper *Snapshot) (*Snapshot, error) {
-	below := lower.Layers()
-	if all := upper.Layers(); len(all) >= len(below) && slices.EqualFunc(below, all[:len(below)], same) {
-		return Merge([]*Snapshot{{layers: all[len(below):]}})
+	layers, err := upper.Chain().above(lower.Chain())
+	if errors.Is(err, errOther) {
+		layers, err = []Layer{{LayerRef: tree.LayerRef{Lower: lower.Ref(), Upper: upper.Ref()}}}, nil
 	}
-	step := Layer{LayerRef: tree.LayerRef{Lower: lower.Ref(), Upper: upper.Ref()}}
-	return Merge([]*Snapshot{{layers: []Layer{step}}})
+	if err != nil {
+		return nil, err
+	}
+	return apply(NewChain(layers))
 }
-
-// same reports whether two layers have equal trees.
-func same(a, b Layer) bool { return a.Same(b.LayerRef) }

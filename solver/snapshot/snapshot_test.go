@@ -25,6 +25,8 @@ func dir(t *testing.T, names ...string) *tree.Node {
 // names returns the names of the files in a snapshot.
 func root(s *Snapshot) *tree.Node { return must(s.Tree()) }
 
+func layers(s *Snapshot) []Layer { return must(s.Layers()) }
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -57,8 +59,8 @@ func TestMaxLayers(t *testing.T) {
 func TestNil(t *testing.T) {
 	var none *Snapshot
 	for about, s := range map[string]*Snapshot{"nil": none, "merged": must(Merge([]*Snapshot{none, none})), "difference": must(Diff(none, none)), "no tree": New(nil, nil)} {
-		if root(s) == nil || len(names(s)) != 0 || len(s.Layers()) != 0 || s.ID() != "" {
-			t.Errorf("%s: %v with %d layers, want an empty tree without layers", about, names(s), len(s.Layers()))
+		if root(s) == nil || len(names(s)) != 0 || len(layers(s)) != 0 || s.ID() != "" {
+			t.Errorf("%s: %v with %d layers, want an empty tree without layers", about, names(s), len(layers(s)))
 		}
 	}
 	if s := none.WithID("x"); s != nil {
@@ -71,7 +73,7 @@ func TestNil(t *testing.T) {
 func TestWith(t *testing.T) {
 	blob := &LayerBlob{DiffID: "sha256:b"}
 	stacked := (*Snapshot)(nil).With(dir(t, "a")).WithBlob(dir(t, "a", "b"), blob)
-	base := New(root(stacked), slices.Grow(stacked.Layers(), 5)).WithID("base") // spare capacity for layers must not be shared
+	base := New(root(stacked), slices.Grow(layers(stacked), 5)).WithID("base") // spare capacity for layers must not be shared
 	one, two := base.With(dir(t, "one")), base.With(dir(t, "two"))
 	for _, tc := range []struct {
 		s      *Snapshot
@@ -79,19 +81,19 @@ func TestWith(t *testing.T) {
 		names  []string
 		layers int
 	}{{base, "base", []string{"a", "b"}, 2}, {one, "", []string{"one"}, 3}, {two, "", []string{"two"}, 3}} {
-		if got := names(tc.s); !slices.Equal(got, tc.names) || len(tc.s.Layers()) != tc.layers || tc.s.ID() != tc.id {
-			t.Errorf("%v with %d layers, id %q, want %v with %d, id %q", got, len(tc.s.Layers()), tc.s.ID(), tc.names, tc.layers, tc.id)
+		if got := names(tc.s); !slices.Equal(got, tc.names) || len(layers(tc.s)) != tc.layers || tc.s.ID() != tc.id {
+			t.Errorf("%v with %d layers, id %q, want %v with %d, id %q", got, len(layers(tc.s)), tc.s.ID(), tc.names, tc.layers, tc.id)
 		}
 	}
-	layers := one.Layers()
-	if top := layers[2]; top.Lower.ID() != base.Ref().ID() || top.Upper.ID() != one.Ref().ID() || top.Blob != nil {
+	list := layers(one)
+	if top := list[2]; top.Lower.ID() != base.Ref().ID() || top.Upper.ID() != one.Ref().ID() || top.Blob != nil {
 		t.Errorf("top layer: %v, want the difference of base and its result", top)
 	}
-	if layers[1].Blob != blob || layers[0].Blob != nil {
-		t.Errorf("blobs of the lower layers: %v and %v, want nil and the blob of the image", layers[0].Blob, layers[1].Blob)
+	if list[1].Blob != blob || list[0].Blob != nil {
+		t.Errorf("blobs of the lower layers: %v and %v, want nil and the blob of the image", list[0].Blob, list[1].Blob)
 	}
-	if empty := base.With(root(base)); len(empty.Layers()) != 3 {
-		t.Errorf("%d layers after one that changes nothing, want 3", len(empty.Layers()))
+	if empty := base.With(root(base)); len(layers(empty)) != 3 {
+		t.Errorf("%d layers after one that changes nothing, want 3", len(layers(empty)))
 	}
 }
 
@@ -113,8 +115,8 @@ func TestMerge(t *testing.T) {
 		{"one that removes a file that is added later", []*Snapshot{removed, base}, []string{"a", "b"}, 2},
 	} {
 		s := must(Merge(tc.list))
-		if got := names(s); !slices.Equal(got, tc.names) || len(s.Layers()) != tc.layers {
-			t.Errorf("%s: %v with %d layers, want %v with %d", tc.about, got, len(s.Layers()), tc.names, tc.layers)
+		if got := names(s); !slices.Equal(got, tc.names) || len(layers(s)) != tc.layers {
+			t.Errorf("%s: %v with %d layers, want %v with %d", tc.about, got, len(layers(s)), tc.names, tc.layers)
 		}
 	}
 }
@@ -138,8 +140,8 @@ func TestDiff(t *testing.T) {
 		{"more layers than the upper one", upper, lower, 1, nil},
 	} {
 		d := must(Diff(tc.lower, tc.upper))
-		if got := names(d); len(d.Layers()) != tc.layers || !slices.Equal(got, tc.names) {
-			t.Errorf("%s: %d layers with %v, want %d with %v", tc.about, len(d.Layers()), got, tc.layers, tc.names)
+		if got := names(d); len(layers(d)) != tc.layers || !slices.Equal(got, tc.names) {
+			t.Errorf("%s: %d layers with %v, want %d with %v", tc.about, len(layers(d)), got, tc.layers, tc.names)
 		}
 	}
 }
