@@ -46,25 +46,33 @@ type HostReader struct {
 // Other processes may change the directory meanwhile. ReadDir never reads files outside
 // dir, because it follows no symbolic links, and it never opens a device or a pipe.
 func (r HostReader) ReadDir(ctx context.Context, dir string) (*Node, error) {
-	dirs, err := descend(dir)
+	h, err := r.start(ctx, dir)
 	if err != nil {
 		return nil, err
-	}
-	h := &hostReading{
-		HostReader: r, ctx: ctx, dirs: dirs, contents: newContentReader(ctx, r.Store),
-		inodes: map[string]string{}, linked: map[string]*fileContent{},
 	}
 	top, err := h.entry(".", "")
 	if failed := h.contents.wait(); failed != nil {
 		err = failed // comes before err in the order of the tree
 	}
-	if err = errors.Join(err, dirs.close()); err != nil {
+	if err = errors.Join(err, h.dirs.close()); err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
 		return nil, err
 	}
 	return top.build()
+}
+
+// start prepares reading the directory dir.
+func (r HostReader) start(ctx context.Context, dir string) (*hostReading, error) {
+	dirs, err := descend(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &hostReading{
+		HostReader: r, ctx: ctx, dirs: dirs, contents: newContentReader(ctx, r.Store),
+		inodes: map[string]string{}, linked: map[string]*fileContent{},
+	}, nil
 }
 
 // hostReading is the state of one call of [HostReader.ReadDir].

@@ -337,38 +337,42 @@ func TestReplaced(t *testing.T) {
 // TestLinksAreReadOnce checks that ReadDir reads a file with several names once, but reads
 // it again if its content has changed meanwhile.
 func TestLinksAreReadOnce(t *testing.T) {
-	s, err := OpenStore(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	if err := errors.Join(os.WriteFile(in("a"), []byte("before"), 0o600), os.Link(in("a"), in("b")), os.Link(in("a"), in("c"))); err != nil {
 		t.Fatal(err)
 	}
-	// Make the store unusable for content while b is read, to detect a second read.
-	temp, aside := filepath.Join(s.dir, "tmp"), filepath.Join(s.dir, "aside")
-	r := HostReader{Store: s, Skip: func(f HostFile) bool {
-		var err error
-		switch f.Path {
-		case "b":
-			err = errors.Join(os.Rename(temp, aside), os.WriteFile(in("a"), []byte("after it"), 0o600))
-		case "c":
-			err = os.Rename(aside, temp)
+	for _, changed := range []bool{false, true} {
+		r := HostReader{Skip: func(f HostFile) bool {
+			if changed && f.Path == "b" {
+				if err := os.WriteFile(in("a"), []byte("after it"), 0o600); err != nil {
+					t.Error(err)
+				}
+			}
+			return false
+		}}
+		// The metadata of b was read before the content changed.
+		want, size := int64(1), int64(6)
+		if changed {
+			want, size = 2, 8
 		}
+		h, err := r.start(t.Context(), dir)
 		if err != nil {
-			t.Error(err)
+			t.Fatal(err)
 		}
-		return false
-	}}
-	n, err := r.ReadDir(t.Context(), dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a, b := n.Child("a").Blob(), n.Child("b").Blob(); a != b || a.Size != 6 {
-		t.Errorf("contents %v and %v, want the same", a, b)
-	}
-	if c := n.Child("c").Blob(); c.Size != 8 {
-		t.Errorf("c has %d bytes, want the 8 bytes of the changed content", c.Size)
+		e, err := h.entry(".", "")
+		if err := errors.Join(err, h.contents.wait(), h.dirs.close()); err != nil {
+			t.Fatal(err)
+		}
+		n, err := e.build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := n.Child("c").Blob(); c.Size != size || h.contents.found != want {
+			t.Errorf("changed %t: read %d files, and %d bytes for c, want %d and %d", changed, h.contents.found, c.Size, want, size)
+		}
+		if n.Child("a").Blob() != n.Child("b").Blob() {
+			t.Errorf("changed %t: a and b have different contents", changed)
+		}
 	}
 }
