@@ -20,13 +20,17 @@ type HostOptions struct {
 	Refused func(name string)
 	// OneOwner makes root the owner of all files, for user namespaces without other users.
 	OneOwner bool
-	// Written is called after each regular file with its size in bytes. It may be nil.
+	// Written is called after each regular file with its size in bytes. Calls may be
+	// concurrent. Written may be nil.
 	Written func(size int64)
 }
 
 // WriteDir writes the files of the tree n into the existing directory dir of the host.
 // It never writes outside dir, even if another process replaces directories by links.
 // If ctx ends, it returns context.Cause(ctx).
+//
+// Several goroutines write files. The first error in the order of the tree is returned,
+// regardless of which goroutine fails first.
 func WriteDir(ctx context.Context, dir string, n *Node, s *Store, opt HostOptions) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -37,32 +41,29 @@ func WriteDir(ctx context.Context, dir string, n *Node, s *Store, opt HostOption
 
 // WriteRoot writes the files of the tree n into an open directory, as [WriteDir] does.
 func WriteRoot(ctx context.Context, root *os.Root, n *Node, s *Store, opt HostOptions) error {
-	w := &hostWriter{ctx: ctx, store: s, opt: opt, inodes: map[string]string{}, top: root}
-	return w.dir(root, "", n)
+	w := &hostWriter{ctx: ctx, store: s, opt: opt, inodes: map[string]string{}, jobs: make(chan hostJob)}
+	return w.run(root, n)
 }
 
-// hostWriter writes the files of one tree to a directory of the host.
-type hostWriter struct {
-	ctx    context.Context
-	store  *Store
-	opt    HostOptions
-	top    *os.Root          // the directory for the whole tree
-	inodes map[string]string // path of the first file with each inode
-}
-
-// dir writes everything in the directory n into target, the existing host directory for n,
-// and then sets the metadata of target. The metadata comes last because creating entries
-// changes the modification time. name is the path of n in the tree.
-func (w *hostWriter) dir(target *os.Root, name string, n *Node) error {
-	for _, e := range n.entries {
-		if w.ctx.Err() != nil {
-			return context.Cause(w.ctx)
+// entry writes the entry e, which is neither a directory nor a further name of a file, into
+// the open directory parent. name is the path of the entry in the tree. entry reports
+// whether it created the file.
+func (w *hostWriter) entry(parent *os.Root, name string, e Entry) (created bool, err error) {
+	switch n := e.Node; n.kind {
+	case File:
+		if err := w.file(parent, e.Name, n); err != nil {
+			return false, fmt.Errorf("/%s: %w", name, err)
 		}
-		if err := w.node(target, join(name, e.Name), e); err != nil {
-			return err
+	case Symlink:
+		if err := parent.Symlink(n.target, e.Name); err != nil {
+			return false, err
+		}
+	default:
+		if created, err := w.special(parent, name, e); err != nil || !created {
+			return false, err
 		}
 	}
-	return w.setMeta(target, ".", n)
+	return true, w.setMeta(parent, e.Name, e.Node)
 }
 
 // join returns the path of the file called name in the directory dir of a tree. For the
@@ -72,43 +73,6 @@ func join(dir, name string) string {
 		return name
 	}
 	return dir + "/" + name
-}
-
-// node writes the entry e, a file or a directory with everything below it, into parent.
-// name is the path of the entry in the tree.
-func (w *hostWriter) node(parent *os.Root, name string, e Entry) error {
-	n := e.Node
-	if first, ok := w.inodes[n.inode]; ok && n.inode != "" {
-		return w.top.Link(first, name)
-	}
-	switch n.kind {
-	case Dir:
-		if err := parent.Mkdir(e.Name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		sub, err := parent.OpenRoot(e.Name)
-		if err != nil {
-			return err
-		}
-		return errors.Join(w.dir(sub, name, n), sub.Close())
-	case File:
-		if err := w.file(parent, e.Name, n); err != nil {
-			return fmt.Errorf("/%s: %w", name, err)
-		}
-	case Symlink:
-		if err := parent.Symlink(n.target, e.Name); err != nil {
-			return err
-		}
-	default:
-		created, err := w.special(parent, name, e)
-		if err != nil || !created {
-			return err
-		}
-	}
-	if n.inode != "" {
-		w.inodes[n.inode] = name
-	}
-	return w.setMeta(parent, e.Name, n)
 }
 
 // special creates a device, pipe or socket in parent, and reports whether it was created.
