@@ -106,7 +106,8 @@ func fileAt(s *snapshot.Snapshot, name string) (*tree.Node, bool) {
 	if err != nil {
 		return nil, false
 	}
-	return root.Get(at), true
+	n, err := root.Get(at)
+	return n, err == nil
 }
 
 // programs returns the programs that a shell command starts by path, such as ./run.sh. It

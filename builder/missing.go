@@ -234,22 +234,24 @@ func (d directory) link(name string) string {
 	return filepath.ToSlash(to)
 }
 
-// rootTree is a [fileLister] for the file system of a stage or an image.
+// rootTree is a [fileLister] for the file system of a stage or an image. Files that cannot
+// be loaded do not exist for it, because a hint is not worth another error.
 type rootTree struct{ root *tree.Node }
 
 func (r rootTree) list(name string) (names []string, isDir bool) {
-	n := r.root.Get(name)
-	if n == nil || n.Kind() != tree.Dir {
+	n, err := r.root.Get(name)
+	if err != nil || n == nil || n.Kind() != tree.Dir {
 		return nil, false
 	}
-	for _, e := range n.Entries() {
+	entries, err := n.Entries()
+	for _, e := range entries {
 		names = append(names, e.Name)
 	}
-	return names, true
+	return names, err == nil
 }
 
 func (r rootTree) link(name string) string {
-	if n := r.root.Get(name); n != nil && n.Kind() == tree.Symlink {
+	if n, err := r.root.Get(name); err == nil && n != nil && n.Kind() == tree.Symlink {
 		return n.Target()
 	}
 	return ""

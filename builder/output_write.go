@@ -153,10 +153,15 @@ func (s *localBuilder) writeFiles(ctx context.Context, o *Options, out Output, b
 			return err
 		}
 		if r.Epoch != nil {
-			n = n.WithModTime(*r.Epoch)
+			if n, err = n.WithModTime(*r.Epoch); err != nil {
+				return err
+			}
 		}
 		dir := strings.ReplaceAll(platforms.FormatAll(r.Platform), "/", "_")
-		entries = append(entries, tree.Entry{Name: dir, Node: n.Separate(dir)})
+		if n, err = n.Separate(dir); err != nil {
+			return err
+		}
+		entries = append(entries, tree.Entry{Name: dir, Node: n})
 	}
 	root := entries[0].Node
 	if b.isMap {

@@ -109,7 +109,7 @@ func TestNestedDefinitions(t *testing.T) {
 				}
 			case err != nil:
 				t.Error(err)
-			case testtree.Of(s).Get("made") == nil:
+			case testtree.Must(testtree.Of(s).Get("made")) == nil:
 				t.Error("the inner definition was not built")
 			}
 		})

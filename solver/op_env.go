@@ -54,11 +54,13 @@ func snapshotAt(in []*snapshot.Snapshot, i int64) *snapshot.Snapshot {
 	return in[i]
 }
 
-// contentDigest returns a digest of the file or directory n that covers everything but
-// times and hard links. If n is nil because the path does not exist, it returns "none".
-func contentDigest(n *tree.Node) digest.Digest {
+// contentDigest returns a digest of the file or directory at a path of a tree. The digest
+// covers everything but times and hard links. If the path does not exist, contentDigest
+// returns "none".
+func contentDigest(root *tree.Node, at string) (digest.Digest, error) {
+	n, err := root.Get(at)
 	if n == nil {
-		return "none"
+		return "none", err
 	}
-	return n.Digest()
+	return n.Digest(), nil
 }

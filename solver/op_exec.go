@@ -38,8 +38,12 @@ func (o *execOp) contentParts(input int, in *snapshot.Snapshot) ([]Part, error) 
 		if err != nil {
 			return nil, err
 		}
+		sum, err := contentDigest(root, at)
+		if err != nil {
+			return nil, err
+		}
 		parts = append(parts, Part{
-			Name: "files of mount " + m.Dest, Digest: contentDigest(root.Get(at)),
+			Name: "files of mount " + m.Dest, Digest: sum,
 			Input: input, Tree: root.ID(), From: i,
 		})
 	}

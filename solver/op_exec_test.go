@@ -124,8 +124,8 @@ func TestCacheMountSource(t *testing.T) {
 	if m := p.Mounts[1]; m.Kind != runner.MountDir || m.HostPath != "/cache" || m.Source != "/f" {
 		t.Errorf("the mount is %+v, want /f of /cache", m)
 	}
-	if c.from.ID() == "" || testtree.Of(c.from).Get("d") == nil {
-		t.Errorf("the cache starts as result %q with the files %q, want a result with d", c.from.ID(), tree.Edit(testtree.Of(c.from)).Names(""))
+	if c.from.ID() == "" || testtree.Must(testtree.Of(c.from).Get("d")) == nil {
+		t.Errorf("the cache starts as result %q with the files %q, want a result with d", c.from.ID(), testtree.Must(tree.Edit(testtree.Of(c.from)).Names("")))
 	}
 }
 
@@ -338,7 +338,7 @@ func TestSameStepConcurrently(t *testing.T) {
 	}
 	var first *tree.Node
 	second := build(dirRunner{"second", func() { first = build(dirRunner{"first", func() {}}) }})
-	if first.Get("first") == nil || second.ID() != first.ID() {
+	if testtree.Must(first.Get("first")) == nil || second.ID() != first.ID() {
 		t.Errorf("the builds have the results %s and %s, want the same", first.ID(), second.ID())
 	}
 }

@@ -66,7 +66,11 @@ func (o *fileOp) contentParts(input int, in *snapshot.Snapshot) ([]Part, error) 
 			if err != nil {
 				return nil, err
 			}
-			parts = append(parts, Part{Name: fmt.Sprintf("%s for action %d", name.File, n), Digest: contentDigest(root.Get(at)), Input: -1})
+			sum, err := contentDigest(root, at)
+			if err != nil {
+				return nil, err
+			}
+			parts = append(parts, Part{Name: fmt.Sprintf("%s for action %d", name.File, n), Digest: sum, Input: -1})
 		}
 	}
 	return parts, nil

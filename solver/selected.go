@@ -18,22 +18,23 @@ func Selected(s *tree.Store, op *pb.Op, p Part) (map[string]*tree.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := map[string]*tree.Node{}
 	switch {
 	case p.From < len(op.GetFile().GetActions()) && op.GetFile().Actions[p.From].GetCopy() != nil:
 		sel, err := fileop.Select(n, op.GetFile().Actions[p.From].GetCopy())
 		if err != nil {
 			return nil, err
 		}
-		return sel.Files(), nil
+		return sel.Files()
 	case p.From < len(op.GetExec().GetMounts()):
 		at, err := n.Resolve(op.GetExec().Mounts[p.From].Selector, true)
 		if err != nil {
 			return nil, err
 		}
-		fileop.AddFiles(at, n.Get(at), files)
-	default:
-		return nil, fmt.Errorf("the operation has no action or mount that selects %s", p.Name)
+		if n, err = n.Get(at); err != nil {
+			return nil, err
+		}
+		files := map[string]*tree.Node{}
+		return files, fileop.AddFiles(at, n, files)
 	}
-	return files, nil
+	return nil, fmt.Errorf("the operation has no action or mount that selects %s", p.Name)
 }

@@ -114,7 +114,9 @@ func snapshotOf(n int) *snapshot.Snapshot {
 }
 
 // valueOf returns the value of a test vertex that the snapshot s stores.
-func valueOf(s *snapshot.Snapshot) int { return int(testtree.Of(s).Get("value").Meta().UID) }
+func valueOf(s *snapshot.Snapshot) int {
+	return int(testtree.Must(testtree.Of(s).Get("value")).Meta().UID)
+}
 
 // testbed defines and builds test vertices. Its caches persist between builds.
 type testbed struct {

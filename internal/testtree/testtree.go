@@ -24,3 +24,12 @@ func Layers(s *snapshot.Snapshot) []snapshot.Layer {
 	}
 	return layers
 }
+
+// Must returns v, the result of a method of [tree.Node] or [tree.Editor]. It panics if err
+// is not nil.
+func Must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

@@ -101,7 +101,10 @@ func (h *Hasher) at(ctx context.Context, t Tree, name string, follow bool) (dige
 	if err != nil {
 		return "", err
 	}
-	n := t.Root.Get(p)
+	n, err := t.Root.Get(p)
+	if err != nil {
+		return "", err
+	}
 	if n == nil {
 		return "", notFound(name)
 	}
@@ -142,7 +145,11 @@ func (h *Hasher) dir(ctx context.Context, n *tree.Node, local bool) (digest.Dige
 	}
 	sum := sha256.New()
 	row(sum, "/", own)
-	for _, e := range n.Entries() {
+	entries, err := n.Entries()
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
 		d, err := h.recursive(ctx, e.Node)
 		if err != nil {
 			return "", err

@@ -97,7 +97,11 @@ func Missing(root *tree.Node, s Selector) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if root.Get(at) == nil {
+		n, err := root.Get(at)
+		if err != nil {
+			return "", err
+		}
+		if n == nil {
 			return f.name, nil
 		}
 	}
@@ -141,7 +145,8 @@ func (w *walk) run(root *tree.Node) (prefix string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if n := root.Get(at); n != nil {
+	n, err := root.Get(at)
+	if n != nil {
 		base := ""
 		if !w.s.Wildcard {
 			base = w.pattern
@@ -207,10 +212,11 @@ func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*can
 			above = append(above[:len(above):len(above)], c)
 		}
 	}
-	if n.Kind() != tree.Dir {
-		return nil
+	entries, err := n.Entries()
+	if err != nil {
+		return err
 	}
-	for _, e := range n.Entries() {
+	for _, e := range entries {
 		if err := w.visit(e.Node, name+"/"+e.Name, base, matched, above); err != nil {
 			return err
 		}

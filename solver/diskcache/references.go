@@ -63,7 +63,7 @@ func (u *Usage) addChain(id digest.Digest) {
 	}
 	u.files += f.size
 	count(u.bases, f.bases(), 1)
-	u.eachLayer(f.recordChain, references{u.addDir, func(d digest.Digest) { u.blobs[d]++ }, u.addChain})
+	u.eachLayer(f.recordChain, references{u.add, func(d digest.Digest) { u.blobs[d]++ }, u.addChain})
 }
 
 // Shared reports whether the results of other records are based on the result of r.

@@ -185,11 +185,16 @@ func (w *verifier) ref(r *tree.Ref) error {
 // tree returns an error if the directory n, or a directory or blob below it, is damaged or
 // missing.
 func (w *verifier) tree(n *tree.Node) error {
-	if err, ok := w.results[n.ID()]; ok {
+	id := n.ID()
+	if err, ok := w.results[id]; ok {
 		return err
 	}
 	err := w.ctx.Err()
-	for _, e := range n.Entries() {
+	var entries []tree.Entry
+	if err == nil {
+		entries, err = n.Entries()
+	}
+	for _, e := range entries {
 		switch {
 		case err != nil:
 		case e.Node.Kind() == tree.Dir:
@@ -198,7 +203,7 @@ func (w *verifier) tree(n *tree.Node) error {
 			err = w.blob(e.Node.Blob())
 		}
 	}
-	w.results[n.ID()] = err
+	w.results[id] = err
 	return err
 }
 

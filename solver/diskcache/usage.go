@@ -3,6 +3,7 @@ package diskcache
 import (
 	"cmp"
 	"context"
+	"iter"
 	"maps"
 	"slices"
 
@@ -12,7 +13,7 @@ import (
 )
 
 // Usage counts how often cache records refer to each blob and directory of the store, and to
-// each chain file, directly or through other directories and chain files. From these numbers, it computes the sizes of
+// each chain file, directly or through others. From these numbers, it computes the sizes of
 // records and finds data to remove. Not safe for concurrent use.
 type Usage struct {
 	cache *Cache
@@ -21,7 +22,7 @@ type Usage struct {
 	// chains contains the chain files that records refer to, by ID.
 	chains map[digest.Digest]*usedChain
 	blobs  map[digest.Digest]int  // number of references by digest
-	dirs   map[digest.Digest]int  // number of references by ID
+	dirs   map[digest.Digest]int  // number of references by ID of the file; see [tree.Group]
 	bases  map[digest.Digest]int  // number of records and chain files that refer to a tree below their top layer, by its ID
 	files  int64                  // bytes of the record files, and of the chain files that they need
 	held   map[digest.Digest]bool // blobs passed to Hold
@@ -37,7 +38,7 @@ func (c *Cache) Usage(ctx context.Context, records []Record) (*Usage, error) {
 	for _, r := range records {
 		u.files += r.size
 		u.addBases(r, 1)
-		u.each(r, references{u.addDir, func(d digest.Digest) { u.blobs[d]++ }, u.addChain})
+		u.each(r, references{u.add, func(d digest.Digest) { u.blobs[d]++ }, u.addChain})
 	}
 	return u, ctx.Err()
 }
@@ -52,21 +53,14 @@ func (u *Usage) Hold(d digest.Digest) int64 {
 	return n
 }
 
-// addDir adds a reference to a directory. If it is the first one, addDir also adds the
-// references from the directory to its entries.
-func (u *Usage) addDir(n *tree.Node) {
-	if u.dirs[n.ID()]++; u.dirs[n.ID()] > 1 {
-		return
+// add adds a reference to the tree n. If it is the first one, add also adds the references
+// from the tree to groups of directories and blobs.
+func (u *Usage) add(n *tree.Node) {
+	file := func(id digest.Digest) bool {
+		u.dirs[id]++
+		return u.dirs[id] == 1
 	}
-	for _, e := range n.Entries() {
-		switch e.Node.Kind() {
-		case tree.Dir:
-			u.addDir(e.Node)
-		case tree.File:
-			u.blobs[e.Node.Blob().Digest]++
-		default: // other kinds are stored in their directory
-		}
-	}
+	_ = n.EachStored(file, func(b tree.Blob) { u.blobs[b.Digest]++ }) // ignore directories that no longer exist
 }
 
 // Own returns the size of each record in bytes, by its key. Each blob and directory is
@@ -114,12 +108,12 @@ type owners struct {
 	dirs, blobs map[digest.Digest]bool // assigned directories and blobs
 }
 
-// dir assigns the directory n, without its entries, to the record with the given key. If
-// the directory is already assigned to a record, dir does nothing.
-func (o *owners) dir(key string, n *tree.Node) {
-	if !o.dirs[n.ID()] {
-		o.dirs[n.ID()] = true
-		o.sizes[key] += o.u.sizes.Dirs[n.ID()]
+// dir assigns a file with directories to the record with the given key. The parameter id
+// names the file. If it is already assigned to a record, dir does nothing.
+func (o *owners) dir(key string, id digest.Digest) {
+	if !o.dirs[id] {
+		o.dirs[id] = true
+		o.sizes[key] += o.u.sizes.Dirs[id]
 	}
 }
 
@@ -159,56 +153,68 @@ func (o *owners) assignTop(r Record) {
 			continue // the tree no longer exists
 		}
 		below, _ := o.u.trees.Load(lower) // nil if the tree does not exist
+		o.dir(r.Key, top)
 		o.assignChanges(r.Key, below, n)
 	}
 }
 
-// assignChanges assigns the directory n and the directories and blobs below it to the
+// assignChanges assigns the groups of directories and the blobs below the directory n to the
 // record with the given key. It skips those that the directory lower has at the same path.
 // lower may be nil.
 func (o *owners) assignChanges(key string, lower, n *tree.Node) {
-	if lower != nil && lower.ID() == n.ID() {
+	if lower != nil && lower.Same(n) {
 		return
 	}
-	o.dir(key, n)
-	for _, e := range n.Entries() {
-		var old *tree.Node
-		if lower != nil {
-			old = lower.Child(e.Name)
+	entries, _ := n.Entries() // ignore directories that no longer exist
+	var old []tree.Entry
+	below := map[digest.Digest]bool{}
+	if lower != nil {
+		old, _ = lower.Entries()
+		for g := range ids(lower) {
+			below[g] = true
 		}
-		switch e.Node.Kind() {
-		case tree.Dir:
-			if old != nil && old.Kind() != tree.Dir {
-				old = nil
-			}
-			o.assignChanges(key, old, e.Node)
-		case tree.File:
-			if old == nil || old.Blob() != e.Node.Blob() {
-				o.blob(key, e.Node.Blob().Digest)
-			}
-		default: // other kinds are stored in their directory
+	}
+	for g := range ids(n) {
+		if !below[g] {
+			o.dir(key, g)
+		}
+	}
+	for _, p := range tree.Pairs(old, entries) {
+		switch {
+		case p.Upper == nil:
+		case p.Upper.Kind() == tree.Dir:
+			o.assignChanges(key, p.Lower, p.Upper)
+		case p.Upper.Kind() == tree.File && (p.Lower == nil || p.Lower.Blob() != p.Upper.Blob()):
+			o.blob(key, p.Upper.Blob().Digest)
 		}
 	}
 }
 
-// assignAll assigns the directory n and everything below it to the record with the given
-// key, except for directories and blobs that are already assigned to a record. It skips the
-// directories in visited, and adds all others to visited.
-func (o *owners) assignAll(key string, n *tree.Node, visited map[digest.Digest]bool) {
-	if visited[n.ID()] {
-		return
-	}
-	visited[n.ID()] = true
-	o.dir(key, n)
-	for _, e := range n.Entries() {
-		switch e.Node.Kind() {
-		case tree.Dir:
-			o.assignAll(key, e.Node, visited)
-		case tree.File:
-			o.blob(key, e.Node.Blob().Digest)
-		default: // other kinds are stored in their directory
+// ids iterates over the IDs of the groups of the directory n.
+func ids(n *tree.Node) iter.Seq[digest.Digest] {
+	return func(yield func(digest.Digest) bool) {
+		groups, _ := n.Groups() // ignore directories that no longer exist
+		for _, g := range groups {
+			if !yield(g.ID) {
+				return
+			}
 		}
 	}
+}
+
+// assignAll assigns the tree n and everything below it to the record with the given key,
+// except for what is already assigned to a record. It skips the files in visited, and adds
+// all others to visited.
+func (o *owners) assignAll(key string, n *tree.Node, visited map[digest.Digest]bool) {
+	file := func(id digest.Digest) bool {
+		if visited[id] {
+			return false
+		}
+		visited[id] = true
+		o.dir(key, id)
+		return true
+	}
+	_ = n.EachStored(file, func(b tree.Blob) { o.blob(key, b.Digest) }) // ignore directories that no longer exist
 }
 
 // layers returns the largest number of layers among the outputs of the record.
@@ -229,21 +235,16 @@ func (u *Usage) Drop(r Record) int64 {
 			freed += u.sizes.Blobs[d]
 		}
 	}
-	var dir func(n *tree.Node)
-	dir = func(n *tree.Node) {
-		if u.dirs[n.ID()]--; u.dirs[n.ID()] > 0 {
-			return
+	file := func(id digest.Digest) bool {
+		u.dirs[id]--
+		if u.dirs[id] > 0 {
+			return false
 		}
-		freed += u.sizes.Dirs[n.ID()]
-		for _, e := range n.Entries() {
-			switch e.Node.Kind() {
-			case tree.Dir:
-				dir(e.Node)
-			case tree.File:
-				blob(e.Node.Blob().Digest)
-			default: // other kinds are stored in their directory
-			}
-		}
+		freed += u.sizes.Dirs[id]
+		return true
+	}
+	dir := func(n *tree.Node) {
+		_ = n.EachStored(file, func(b tree.Blob) { blob(b.Digest) }) // ignore directories that no longer exist
 	}
 	var chain func(id digest.Digest)
 	to := references{dir, blob, func(id digest.Digest) { chain(id) }}

@@ -137,7 +137,7 @@ func TestRewrittenLayers(t *testing.T) {
 		var s *snapshot.Snapshot
 		for _, n := range names {
 			link := tree.NewSymlink(tree.Meta{ModTime: time.Unix(5, 0)}, "x")
-			dir, err := tree.NewDir(tree.Meta{Mode: 0o755}, append(slices.Clone(testtree.Of(s).Entries()), tree.Entry{Name: n, Node: link}))
+			dir, err := tree.NewDir(tree.Meta{Mode: 0o755}, append(slices.Clone(testtree.Must(testtree.Of(s).Entries())), tree.Entry{Name: n, Node: link}))
 			if err != nil {
 				t.Fatal(err)
 			}

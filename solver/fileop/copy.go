@@ -99,7 +99,11 @@ func (p *copier) put(pk pick) error {
 	if err != nil {
 		return err
 	}
-	kind, _, exists := p.e.Stat(dest)
+	kind, _, err := p.e.Stat(dest)
+	if err != nil {
+		return err
+	}
+	exists := kind != 0
 	isDir := pk.node.Kind() == tree.Dir
 	if !p.c.DirCopyContents && isDir && exists || !isDir && exists && kind == tree.Dir {
 		dest = path.Join(dest, pk.base)
@@ -124,7 +128,11 @@ func (p *copier) checkTarget() error {
 	if err != nil {
 		return err
 	}
-	if _, _, exists := p.e.Stat(parentOf(dest)); !exists {
+	kind, _, err := p.e.Stat(parentOf(dest))
+	if err != nil {
+		return err
+	}
+	if kind == 0 {
 		return &fs.PathError{Op: "copy", Path: "/" + parentOf(dest), Err: syscall.ENOENT}
 	}
 	return nil
@@ -156,7 +164,11 @@ func parentOf(name string) string {
 
 // mkdirs creates a directory and its parents if they do not exist.
 func (p *copier) mkdirs(name string) error {
-	created, err := p.e.MkdirAll(name, inherit(p.e, name, p.parent, p.owner))
+	m, err := inherit(p.e, name, p.parent, p.owner)
+	if err != nil {
+		return err
+	}
+	created, err := p.e.MkdirAll(name, m)
 	p.created = append(p.created, created...)
 	return err
 }
@@ -172,7 +184,10 @@ func (p *copier) setParentTimes() error {
 		return nil
 	}
 	for _, name := range p.created {
-		_, m, _ := p.e.Stat(name)
+		_, m, err := p.e.Stat(name)
+		if err != nil {
+			return err
+		}
 		m.ModTime = p.parent.ModTime
 		if err := p.e.SetMeta(name, m); err != nil {
 			return err
@@ -187,7 +202,11 @@ func (p *copier) setParentTimes() error {
 // their entries. In this case, overwrite decides whether the directory at dest gets the
 // metadata of the node. overwrite is false only for the target of the copy action.
 func (p *copier) merge(dest string, pk *selectedNode, overwrite bool) error {
-	kind, old, exists := p.e.Stat(dest)
+	kind, old, err := p.e.Stat(dest)
+	if err != nil {
+		return err
+	}
+	exists := kind != 0
 	if exists && pk.included && p.c.AlwaysReplaceExistingDestPaths && !(pk.node.Kind() == tree.Dir && kind == tree.Dir) {
 		if err := p.e.Remove(dest); err != nil {
 			return err
@@ -198,14 +217,14 @@ func (p *copier) merge(dest string, pk *selectedNode, overwrite bool) error {
 		if exists && kind == tree.Dir {
 			return &fs.PathError{Op: "copy", Path: "/" + dest, Err: fmt.Errorf("a directory, which a %s cannot replace (remove it first, or copy to another path)", pk.node.Kind())}
 		}
-		return p.e.Put(dest, p.adjust(pk.node))
+		return p.add(dest, pk.node)
 	}
 	m := p.meta(pk.node)
 	switch {
 	case exists && kind != tree.Dir:
 		return &fs.PathError{Op: "copy", Path: "/" + dest, Err: fmt.Errorf("a %s, which a directory cannot replace (remove it first, or copy to another path)", kind)}
 	case !exists && pk.complete:
-		return p.e.Put(dest, p.adjust(pk.node))
+		return p.add(dest, pk.node)
 	case !exists:
 		if _, err := p.e.MkdirAll(dest, m); err != nil {
 			return err
@@ -230,6 +249,15 @@ func (p *copier) merge(dest string, pk *selectedNode, overwrite bool) error {
 	return p.e.SetMeta(dest, m)
 }
 
+// add copies the node n with everything below it to the path dest.
+func (p *copier) add(dest string, n *tree.Node) error {
+	n, err := p.adjust(n)
+	if err != nil {
+		return err
+	}
+	return p.e.Put(dest, n)
+}
+
 // mergeEntries copies the selected entries of a directory into the directory dest.
 func (p *copier) mergeEntries(dest string, pk *selectedNode) error {
 	if !pk.complete {
@@ -240,7 +268,11 @@ func (p *copier) mergeEntries(dest string, pk *selectedNode) error {
 		}
 		return nil
 	}
-	for _, e := range pk.node.Entries() {
+	entries, err := pk.node.Entries()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
 		if err := p.merge(path.Join(dest, e.Name), &selectedNode{node: e.Node, included: true, complete: true}, true); err != nil {
 			return err
 		}
@@ -252,9 +284,9 @@ func (p *copier) mergeEntries(dest string, pk *selectedNode) error {
 // that the action sets. Copies of regular files are hard links of each other if the
 // originals are, but never hard links of the originals. If nothing would change, adjust
 // returns n itself.
-func (p *copier) adjust(n *tree.Node) *tree.Node {
+func (p *copier) adjust(n *tree.Node) (*tree.Node, error) {
 	if p.owner == nil && p.symbolic == nil && p.octal == nil && p.c.Timestamp == -1 && !n.Linked() {
-		return n
+		return n, nil
 	}
 	if n.Kind() == tree.Dir {
 		return n.MapEntries(p.meta(n), p.adjust)
@@ -265,7 +297,7 @@ func (p *copier) adjust(n *tree.Node) *tree.Node {
 	case n.Inode() != "":
 		n = n.WithInode(tree.NewInode(p.origin(), n.Inode()))
 	}
-	return n.WithMeta(p.meta(n))
+	return n.WithMeta(p.meta(n)), nil
 }
 
 // origin returns the argument for [tree.NewInode]. It identifies the operation and the
@@ -323,14 +355,22 @@ func (p *copier) unpack(pk pick) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if _, err := p.e.MkdirAll(dest, inherit(p.e, dest, p.r.meta(parentMode, p.owner, p.c.Timestamp), p.owner)); err != nil {
+	m, err := inherit(p.e, dest, p.r.meta(parentMode, p.owner, p.c.Timestamp), p.owner)
+	if err != nil {
+		return false, err
+	}
+	if _, err := p.e.MkdirAll(dest, m); err != nil {
+		return false, err
+	}
+	base, err := p.e.Get(dest)
+	if err != nil {
 		return false, err
 	}
 	opt := tree.ReadOptions{Plain: true, OnOverlay: p.r.onOverlay, Now: p.r.env.Now, Origin: p.origin()}
 	if p.owner != nil {
 		opt.Owner = func(m tree.Meta) tree.Meta { m.UID, m.GID = p.owner.uid, p.owner.gid; return m }
 	}
-	n, err := tree.ReadLayer(p.e.Get(dest), tree.Reader(p.r.ctx, r), p.r.env.Store, opt)
+	n, err := tree.ReadLayer(base, tree.Reader(p.r.ctx, r), p.r.env.Store, opt)
 	if err != nil {
 		return false, fmt.Errorf("unpack: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/moby/buildkit/solver/pb"
 
+	"slipway/internal/testtree"
 	"slipway/solver/tree"
 )
 
@@ -28,7 +29,7 @@ func TestCopySockets(t *testing.T) {
 	}
 	n := apply(t, s, []*tree.Node{e.Tree()}, copyOf("/d/sock", -1, -1), copyOf("/d", 1, 0))
 	for _, name := range []string{"to/sock", "to/d/sock"} {
-		n := n.Get(name)
+		n := testtree.Must(n.Get(name))
 		if n == nil || n.Kind() != tree.File || n.Blob().Size != 0 || n.Meta().Mode != 0o700 {
 			t.Errorf("/%s is %+v, want an empty file of mode 700", name, n)
 			continue
@@ -61,7 +62,7 @@ func TestCopyRoot(t *testing.T) {
 		t.Errorf("the root has mode %o and user %d, want 755 and 5", m.Mode, m.UID)
 	}
 	for name, linked := range map[string]bool{"a": true, "b": true, "to/a": false, "to/b": false} {
-		if got := n.Get(name).Inode() != ""; got != linked {
+		if got := testtree.Must(n.Get(name)).Inode() != ""; got != linked {
 			t.Errorf("%s is a hard link: %v, want %v", name, got, linked)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	fscopy "github.com/tonistiigi/fsutil/copy"
 
 	"slipway/internal/slowtest"
+	"slipway/internal/testtree"
 	"slipway/solver/tree"
 )
 
@@ -156,7 +157,7 @@ func randomTree(t *testing.T, r *rand.Rand, s *tree.Store, depth int) *tree.Node
 func (c *copyCase) dangling() bool {
 	name := filepath.Clean(c.action.Dest)
 	at, err := c.dst.Resolve(name, true)
-	return err != nil || "/"+at != name && c.dst.Get(at) == nil
+	return err != nil || "/"+at != name && testtree.Must(c.dst.Get(at)) == nil
 }
 
 // ours performs the copy with package fileop and returns the changed destination tree.
@@ -182,7 +183,7 @@ func (c *copyCase) library() (*tree.Node, error) {
 	}
 	a := c.action
 	if !a.CreateDestPath {
-		if at, err := c.dst.Resolve(a.Dest, true); err != nil || parentOf(at) != "" && c.dst.Get(parentOf(at)) == nil {
+		if at, err := c.dst.Resolve(a.Dest, true); err != nil || parentOf(at) != "" && testtree.Must(c.dst.Get(parentOf(at))) == nil {
 			return nil, fmt.Errorf("no parent of %s: %w", a.Dest, err)
 		}
 	}
@@ -219,11 +220,11 @@ func (c *copyCase) library() (*tree.Node, error) {
 			return nil, err
 		}
 	}
-	r := tree.HostReader{Store: c.store, Meta: func(f tree.HostFile) tree.Meta {
+	r := tree.HostReader{Store: c.store, Meta: func(f tree.HostFile) (tree.Meta, error) {
 		if os.Geteuid() != 0 {
 			f.Meta.UID, f.Meta.GID = 0, 0
 		}
-		return f.Meta
+		return f.Meta, nil
 	}}
 	return r.ReadDir(c.t.Context(), dst)
 }

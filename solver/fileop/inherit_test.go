@@ -7,6 +7,7 @@ import (
 
 	"github.com/moby/buildkit/solver/pb"
 
+	"slipway/internal/testtree"
 	"slipway/solver/tree"
 )
 
@@ -67,7 +68,7 @@ func TestSetGroupID(t *testing.T) {
 			continue
 		}
 		for name, want := range tc.want {
-			n := e.Tree().Get(name)
+			n := testtree.Must(e.Tree().Get(name))
 			if n == nil {
 				t.Errorf("%s: %s does not exist", tc.name, name)
 				continue
@@ -77,7 +78,7 @@ func TestSetGroupID(t *testing.T) {
 				t.Errorf("%s: %s has %s, want %s", tc.name, name, got, want)
 			}
 		}
-		if dir := e.Tree().Get("s/made"); dir != nil && tc.name == "copy" && !dir.Meta().ModTime.Equal(time.Unix(0, 9)) {
+		if dir := testtree.Must(e.Tree().Get("s/made")); dir != nil && tc.name == "copy" && !dir.Meta().ModTime.Equal(time.Unix(0, 9)) {
 			t.Errorf("%s: s/made has the time %s, want %s", tc.name, dir.Meta().ModTime, time.Unix(0, 9))
 		}
 	}

@@ -23,7 +23,10 @@ func ReadFile(ctx context.Context, s *tree.Store, n *tree.Node, name string) ([]
 	if err != nil {
 		return nil, err
 	}
-	f := n.Get(p)
+	f, err := n.Get(p)
+	if err != nil {
+		return nil, err
+	}
 	if f == nil {
 		return nil, &fs.PathError{Op: "open", Path: "/" + strings.TrimPrefix(name, "/"), Err: syscall.ENOENT}
 	}

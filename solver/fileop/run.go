@@ -152,11 +152,14 @@ func (r *run) meta(mode int32, owner *ids, ns int64) tree.Meta {
 // metadata, and name is the path of the directory in the tree of the editor e. As in
 // Linux, the directory inherits the set-group-ID bit of its parent. If the parent has
 // this bit and owner is nil, the directory also inherits the group.
-func inherit(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
+func inherit(e *tree.Editor, name string, m tree.Meta, owner *ids) (tree.Meta, error) {
 	for at := name; at != ""; {
 		at = parentOf(at)
-		kind, parent, exists := e.Stat(at)
-		if !exists {
+		kind, parent, err := e.Stat(at)
+		if err != nil {
+			return m, err
+		}
+		if kind == 0 {
 			continue
 		}
 		if kind == tree.Dir && parent.Mode&setGroupID != 0 {
@@ -167,7 +170,7 @@ func inherit(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
 		}
 		break
 	}
-	return m
+	return m, nil
 }
 
 // setGroupID is the set-group-ID mode bit. New files in a directory with this bit inherit
@@ -178,9 +181,10 @@ const setGroupID = 0o2000
 // parameter m is the requested metadata, and name is the path of the file in the tree
 // of the editor e. If the parent directory has the set-group-ID bit and owner is nil,
 // the file inherits the group of the parent.
-func inheritGroup(e *tree.Editor, name string, m tree.Meta, owner *ids) tree.Meta {
-	m.GID = inherit(e, name, m, owner).GID
-	return m
+func inheritGroup(e *tree.Editor, name string, m tree.Meta, owner *ids) (tree.Meta, error) {
+	dir, err := inherit(e, name, m, owner)
+	m.GID = dir.GID
+	return m, err
 }
 
 // mkdir creates a directory. If one exists at the path, it does nothing.
@@ -189,13 +193,16 @@ func (r *run) mkdir(e *tree.Editor, a *pb.FileActionMkDir, owner *ids) error {
 	if err != nil {
 		return err
 	}
-	m := inherit(e, name, r.meta(a.Mode, owner, a.Timestamp), owner)
+	m, err := inherit(e, name, r.meta(a.Mode, owner, a.Timestamp), owner)
+	if err != nil {
+		return err
+	}
 	if a.MakeParents {
 		_, err = e.MkdirAll(name, m)
 		return err
 	}
-	if _, _, exists := e.Stat(name); exists {
-		return nil
+	if kind, _, err := e.Stat(name); kind != 0 || err != nil {
+		return err
 	}
 	n, err := tree.NewDir(m, nil)
 	if err != nil {
@@ -210,14 +217,22 @@ func (r *run) mkfile(e *tree.Editor, a *pb.FileActionMkFile, owner *ids) error {
 	if err != nil {
 		return err
 	}
-	if kind, _, _ := e.Stat(name); kind == tree.Dir {
+	kind, _, err := e.Stat(name)
+	if err != nil {
+		return err
+	}
+	if kind == tree.Dir {
 		return &fs.PathError{Op: "mkfile", Path: "/" + name, Err: errors.New("is a directory")}
 	}
 	b, err := r.env.Store.PutBytes(a.Data)
 	if err != nil {
 		return err
 	}
-	return e.Put(name, tree.NewFile(inheritGroup(e, name, r.meta(a.Mode, owner, a.Timestamp), owner), b))
+	m, err := inheritGroup(e, name, r.meta(a.Mode, owner, a.Timestamp), owner)
+	if err != nil {
+		return err
+	}
+	return e.Put(name, tree.NewFile(m, b))
 }
 
 // symlink creates a symbolic link. It returns an error if a file exists at its path.
@@ -226,10 +241,18 @@ func (r *run) symlink(e *tree.Editor, a *pb.FileActionSymlink, owner *ids) error
 	if err != nil {
 		return err
 	}
-	if _, _, exists := e.Stat(name); exists {
+	kind, _, err := e.Stat(name)
+	if err != nil {
+		return err
+	}
+	if kind != 0 {
 		return &fs.PathError{Op: "symlink", Path: "/" + name, Err: syscall.EEXIST}
 	}
-	return e.Put(name, tree.NewSymlink(inheritGroup(e, name, r.meta(0o777, owner, a.Timestamp), owner), a.Oldpath))
+	m, err := inheritGroup(e, name, r.meta(0o777, owner, a.Timestamp), owner)
+	if err != nil {
+		return err
+	}
+	return e.Put(name, tree.NewSymlink(m, a.Oldpath))
 }
 
 // remove removes the files at a.Path and everything below them. If a.AllowWildcard is set,
@@ -252,7 +275,11 @@ func remove(e *tree.Editor, a *pb.FileActionRm) error {
 			return err
 		}
 		name = path.Join(dir, base)
-		if _, _, exists := e.Stat(name); !exists && !a.AllowNotFound {
+		kind, _, err := e.Stat(name)
+		if err != nil {
+			return err
+		}
+		if kind == 0 && !a.AllowNotFound {
 			return &fs.PathError{Op: "remove", Path: "/" + name, Err: syscall.ENOENT}
 		}
 		if err := e.Remove(name); err != nil {

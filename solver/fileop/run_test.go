@@ -13,6 +13,7 @@ import (
 
 	"github.com/moby/buildkit/solver/pb"
 
+	"slipway/internal/testtree"
 	"slipway/solver/tree"
 )
 
@@ -184,7 +185,7 @@ func changes(t *testing.T, s *tree.Store, lower, upper *tree.Node) string {
 	var removed string
 	for line := range strings.Lines(old) {
 		name, _, _ := strings.Cut(line, " ")
-		if upper.Get(name) == nil && removed == "" {
+		if testtree.Must(upper.Get(name)) == nil && removed == "" {
 			removed = name + " removed"
 		}
 	}
@@ -214,7 +215,7 @@ func TestOutcomes(t *testing.T) {
 		names string
 	}{{1, "b x"}, {1, "b x y"}, {-1, "z"}, {-1, "w z"}, {0, "a v"}} {
 		var names []string
-		for _, e := range list[i].Tree.Entries() {
+		for _, e := range testtree.Must(list[i].Tree.Entries()) {
 			names = append(names, e.Name)
 		}
 		if got := strings.Join(names, " "); list[i].Base != want.base || got != want.names {
@@ -235,7 +236,7 @@ func TestFailedAction(t *testing.T) {
 	if !errors.As(err, &of) || of.Index != 1 || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v, want an ActionError for action 1", err)
 	}
-	if len(list) != 1 || list[0].Tree.Get("d") == nil {
+	if len(list) != 1 || testtree.Must(list[0].Tree.Get("d")) == nil {
 		t.Errorf("outcomes %v, want the outcome of action 0", list)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -264,7 +265,7 @@ func TestOwnersByName(t *testing.T) {
 		{&pb.ChownOpt{User: byName("app", 1), Group: byName("staff", 1)}, "0:0"},
 		{&pb.ChownOpt{Group: byName("staff", 0)}, "0:9"},
 	} {
-		m := apply(t, s, in, mkdir(&pb.FileActionMkDir{Path: "/n", Owner: tc.owner})).Get("n").Meta()
+		m := testtree.Must(apply(t, s, in, mkdir(&pb.FileActionMkDir{Path: "/n", Owner: tc.owner})).Get("n")).Meta()
 		if got := fmt.Sprintf("%d:%d", m.UID, m.GID); got != tc.want {
 			t.Errorf("%v: owner %s, want %s", tc.owner, got, tc.want)
 		}

@@ -64,7 +64,10 @@ func Select(src *tree.Node, c *pb.FileActionCopy) (*Selection, error) {
 		if err != nil {
 			return nil, err
 		}
-		n := src.Get(at)
+		n, err := src.Get(at)
+		if err != nil {
+			return nil, err
+		}
 		if n == nil {
 			return nil, notFound(name, src)
 		}
@@ -122,13 +125,16 @@ func (s *Selection) Digest() digest.Digest {
 	return digest.FromString(b.String())
 }
 
-// Files returns the selected files and directories, by their paths in the source.
-func (s *Selection) Files() map[string]*tree.Node {
+// Files returns the selected files and directories, by their paths in the source. It
+// returns the same errors as [tree.Node.Entries].
+func (s *Selection) Files() (map[string]*tree.Node, error) {
 	files := map[string]*tree.Node{}
 	for _, p := range s.picks {
-		p.list(files)
+		if err := p.list(files); err != nil {
+			return nil, err
+		}
 	}
-	return files
+	return files, nil
 }
 
 // write writes a text to b that describes the node p and the selected nodes below it.
@@ -149,29 +155,37 @@ func (p *selectedNode) write(b *strings.Builder) {
 
 // list adds the node p and the selected nodes below it to the map files. The keys of this
 // map are the paths of the nodes in the source.
-func (p *selectedNode) list(files map[string]*tree.Node) {
+func (p *selectedNode) list(files map[string]*tree.Node) error {
 	if p.complete {
-		AddFiles(p.path, p.node, files)
-		return
+		return AddFiles(p.path, p.node, files)
 	}
 	files[p.path] = p.node
 	for _, e := range p.entries {
-		e.list(files)
+		if err := e.list(files); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // AddFiles adds the node n and everything below it to files, which maps paths to nodes.
-// The parameter at is the path of n. If n is nil, AddFiles does nothing.
-func AddFiles(at string, n *tree.Node, files map[string]*tree.Node) {
+// The parameter at is the path of n. If n is nil, AddFiles does nothing. It returns the same
+// errors as [tree.Node.Entries].
+func AddFiles(at string, n *tree.Node, files map[string]*tree.Node) error {
 	if n == nil {
-		return
+		return nil
 	}
 	files[at] = n
-	if n.Kind() == tree.Dir {
-		for _, e := range n.Entries() {
-			AddFiles(path.Join(at, e.Name), e.Node, files)
+	entries, err := n.Entries()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := AddFiles(path.Join(at, e.Name), e.Node, files); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // filter selects files by the include and exclude patterns of a copy, as BuildKit does.
@@ -240,7 +254,11 @@ func (f filter) pick(n *tree.Node, at, rel string, m match) (*selectedNode, erro
 	if m.excluded && !f.exclude.Exclusions() {
 		return nil, nil
 	}
-	for _, e := range n.Entries() {
+	entries, err := n.Entries()
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
 		name := path.Join(rel, e.Name)
 		below, err := f.match(name, m)
 		if err != nil {
@@ -278,7 +296,10 @@ func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := n.Get(at)
+	dir, err := n.Get(at)
+	if err != nil {
+		return nil, err
+	}
 	if dir == nil {
 		return nil, notFound(base, n)
 	}
@@ -290,10 +311,11 @@ func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
 // glob matches the pattern elements parts against the directory n and everything below
 // it, and appends the matching paths to list. The parameter at is the path of n.
 func glob(n *tree.Node, at string, parts []string, list *[]string) error {
-	if n == nil || n.Kind() != tree.Dir {
-		return nil
+	entries, err := n.Entries()
+	if err != nil {
+		return err
 	}
-	for _, e := range n.Entries() {
+	for _, e := range entries {
 		ok, err := path.Match(parts[0], e.Name)
 		if err != nil {
 			return fmt.Errorf("pattern %q: %w", parts[0], err)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/moby/buildkit/solver/pb"
+
+	"slipway/internal/testtree"
 )
 
 // TestSelect checks which files of its source a copy selects.
@@ -39,7 +41,7 @@ func TestSelect(t *testing.T) {
 		if err != nil {
 			got = err.Error()
 		} else {
-			got = strings.Join(slices.Sorted(maps.Keys(sel.Files())), " ")
+			got = strings.Join(slices.Sorted(maps.Keys(testtree.Must(sel.Files()))), " ")
 		}
 		if got != tc.want {
 			t.Errorf("%s: %q, want %q", tc.about, got, tc.want)

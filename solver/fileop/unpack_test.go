@@ -11,6 +11,7 @@ import (
 
 	"github.com/moby/buildkit/solver/pb"
 
+	"slipway/internal/testtree"
 	"slipway/solver/tree"
 )
 
@@ -71,7 +72,7 @@ func TestUnpackWhiteout(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		if n := list[len(list)-1].Tree; n.Get("f") == nil || n.Get("w") != nil {
+		if n := list[len(list)-1].Tree; testtree.Must(n.Get("f")) == nil || testtree.Must(n.Get("w")) != nil {
 			t.Errorf("%s: got\n%swant f and no w", tc.about, listing(t, s, n))
 		}
 	}

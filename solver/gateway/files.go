@@ -34,13 +34,17 @@ var errEscapes = errors.New("path escapes from parent")
 // parameter name is the requested path, and resolved is this path after following links
 // in root. If a parent of the path is not a directory, the error is ENOTDIR.
 func notExistError(op, name string, root *tree.Node, resolved string) error {
-	err := syscall.ENOENT
+	errno := syscall.ENOENT
 	for dir := path.Dir("/" + resolved); dir != "/"; dir = path.Dir(dir) {
-		if n := root.Get(dir); n != nil && n.Kind() != tree.Dir {
-			op, err = "lstat", syscall.ENOTDIR // detected while the path is resolved
+		n, err := root.Get(dir)
+		if err != nil {
+			return err
+		}
+		if n != nil && n.Kind() != tree.Dir {
+			op, errno = "lstat", syscall.ENOTDIR // detected while the path is resolved
 		}
 	}
-	return &fs.PathError{Op: op, Path: name, Err: err}
+	return &fs.PathError{Op: op, Path: name, Err: errno}
 }
 
 // resolveWithin follows links from a path in a file system and returns the node. A link
@@ -62,7 +66,10 @@ func resolveWithin(root *tree.Node, op, name string, allowLink bool) (*tree.Node
 			continue
 		}
 		at = append(at, part)
-		n := root.Get(path.Join(at...))
+		n, err := root.Get(path.Join(at...))
+		if err != nil {
+			return nil, err
+		}
 		if n == nil {
 			return nil, notExistError(op, name, root, path.Join(at...))
 		}
@@ -81,7 +88,7 @@ func resolveWithin(root *tree.Node, op, name string, allowLink bool) (*tree.Node
 		at = at[:len(at)-1]
 		rest = append(strings.Split(n.Target(), "/"), rest...)
 	}
-	return root.Get(path.Join(at...)), nil
+	return root.Get(path.Join(at...))
 }
 
 // readRange returns the requested range of the file n. If the request has no range, it
@@ -154,9 +161,9 @@ func (walker) Open(name string) (io.ReadCloser, error) {
 
 // Walk implements [fsutil.FS].
 func (w walker) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {
-	n := w.root.Get(target)
+	n, err := w.root.Get(target)
 	if n == nil {
-		return nil
+		return err
 	}
 	return walk(ctx, target, n, map[string]string{}, fn)
 }
@@ -165,7 +172,11 @@ func (w walker) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) erro
 // dir. The parameter seen maps inodes to the first path of each, because BuildKit lists
 // further paths of an inode as links to the first path.
 func walk(ctx context.Context, at string, dir *tree.Node, seen map[string]string, fn fs.WalkDirFunc) error {
-	for _, e := range dir.Entries() {
+	entries, err := dir.Entries()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -72,7 +72,10 @@ func (r *Reference) find(ctx context.Context, op, name string) (*tree.Node, stri
 	if err != nil {
 		return nil, "", err
 	}
-	n := root.Get(at)
+	n, err := root.Get(at)
+	if err != nil {
+		return nil, "", err
+	}
 	if n == nil {
 		return nil, "", notExistError(op, name, root, at)
 	}

@@ -67,7 +67,7 @@ func putObject(t *testing.T, to *memory.Storage, kind plumbing.ObjectType, data 
 // is .git.
 func validNames(t *testing.T, n *tree.Node) {
 	t.Helper()
-	for _, e := range n.Entries() {
+	for _, e := range testtree.Must(n.Entries()) {
 		if !tree.ValidName(e.Name) || strings.EqualFold(e.Name, ".git") {
 			t.Errorf("the tree has the name %q", e.Name)
 		}
@@ -216,7 +216,7 @@ func FuzzLayout(f *testing.F) {
 // validTree fails the test unless all names in a tree are valid file names.
 func validTree(t *testing.T, n *tree.Node) {
 	t.Helper()
-	for _, e := range n.Entries() {
+	for _, e := range testtree.Must(n.Entries()) {
 		if !tree.ValidName(e.Name) {
 			t.Errorf("the tree has the name %q", e.Name)
 		}

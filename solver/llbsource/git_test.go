@@ -54,7 +54,7 @@ func gitOp(url, fragment string, attrs ...string) *pb.SourceOp {
 func list(t *testing.T, s *Sources, n *tree.Node, at string) []string {
 	t.Helper()
 	var out []string
-	for _, e := range n.Entries() {
+	for _, e := range testtree.Must(n.Entries()) {
 		name := at + e.Name
 		line := fmt.Sprintf("%s %v %o", name, e.Node.Kind(), e.Node.Meta().Mode)
 		switch e.Node.Kind() {
@@ -111,14 +111,14 @@ func TestGitFiles(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("files\n%q, want\n%q", got, want)
 	}
-	if at := root.Child("text").Meta().ModTime; !at.Equal(built) {
+	if at := testtree.Must(root.Child("text")).Meta().ModTime; !at.Equal(built) {
 		t.Errorf("time %v, want the time of the checkout", at)
 	}
 	got, root = fetched(t, s, gitOp(r.URL, "#main:dir/sub", pb.AttrGitMTime, "commit", pb.AttrKeepGitDir, "true"))
 	if !slices.Equal(got, []string{"x file 644 x"}) {
 		t.Errorf("files of the directory %q", got)
 	}
-	if at := root.Child("x").Meta().ModTime; !at.Equal(committed) || !root.Meta().ModTime.Equal(committed) {
+	if at := testtree.Must(root.Child("x")).Meta().ModTime; !at.Equal(committed) || !root.Meta().ModTime.Equal(committed) {
 		t.Errorf("time %v, want the time of the commit", at)
 	}
 }

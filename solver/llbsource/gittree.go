@@ -102,7 +102,10 @@ func (r *gitReader) files(ctx context.Context, repo *gitRepository, commit *obje
 			continue
 		}
 		at = path.Join(at, part)
-		switch root = root.Child(part); {
+		if root, err = root.Child(part); err != nil {
+			return nil, err
+		}
+		switch {
 		case root == nil:
 			return nil, fmt.Errorf("invalid subdir %s: %q does not exist", r.o.subdir, at)
 		case root.Kind() != tree.Dir:

@@ -25,7 +25,7 @@ func TestLocalWhiteouts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if list := testtree.Of(s).Entries(); len(list) != 1 || list[0].Name != "a" {
+	if list := testtree.Must(testtree.Of(s).Entries()); len(list) != 1 || list[0].Name != "a" {
 		t.Errorf("the source has %v, want a", list)
 	}
 }

@@ -129,7 +129,7 @@ func fetchedFiles(t *testing.T, from solver.Source) (string, error) {
 		return "", err
 	}
 	var names []string
-	for _, e := range testtree.Of(snapshot).Entries() {
+	for _, e := range testtree.Must(testtree.Of(snapshot).Entries()) {
 		names = append(names, e.Name)
 	}
 	return strings.Join(names, " "), nil

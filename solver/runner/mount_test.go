@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"slipway/internal/testtree"
 	"slipway/solver/tree"
 )
 
@@ -33,7 +34,7 @@ func TestMountResolve(t *testing.T) {
 		if failed := errors.As(err, &missing); failed != tc.fails || failed && (missing.Root != root || missing.Source != tc.source) {
 			t.Errorf("source %q: error %v, want a SourceError with the tree: %v", tc.source, err, tc.fails)
 		}
-		if at != tc.at || !tc.fails && n != root.Get(tc.at) {
+		if at != tc.at || !tc.fails && n != testtree.Must(root.Get(tc.at)) {
 			t.Errorf("source %q: path %q with node %v, want %q", tc.source, at, n, tc.at)
 		}
 	}

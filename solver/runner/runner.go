@@ -175,7 +175,10 @@ func (m *Mount) Resolve(root *tree.Node) (at string, n *tree.Node, err error) {
 	if at, err = root.Resolve(m.Source, true); err != nil {
 		return "", nil, err
 	}
-	if n = root.Get(at); n == nil {
+	if n, err = root.Get(at); err != nil {
+		return "", nil, err
+	}
+	if n == nil {
 		return "", nil, &SourceError{Source: m.Source, Root: root}
 	}
 	return at, n, nil

@@ -176,7 +176,11 @@ func (c *Chain) apply() (*tree.Ref, error) {
 		if err != nil {
 			return nil, err
 		}
-		result = tree.RefTo(tree.Apply(base, l.Lower, l.Upper))
+		n, err := tree.Apply(base, l.Lower, l.Upper)
+		if err != nil {
+			return nil, err
+		}
+		result = tree.RefTo(n)
 		m.chain.mu.Lock()
 		m.chain.result = result
 		m.chain.mu.Unlock()

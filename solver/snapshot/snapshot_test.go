@@ -36,7 +36,7 @@ func must[T any](v T, err error) T {
 
 func names(s *Snapshot) []string {
 	var list []string
-	for _, e := range root(s).Entries() {
+	for _, e := range must(root(s).Entries()) {
 		list = append(list, e.Name)
 	}
 	return list

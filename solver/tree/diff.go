@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"cmp"
 	"errors"
 	"path"
 )
@@ -17,7 +18,8 @@ type Change struct {
 
 // Diff calls fn for each path at which two trees differ. A directory comes before its
 // entries, which are sorted by name. For a removed directory, only the directory itself is
-// reported. Either tree may be nil. If fn returns an error, Diff stops and returns it.
+// reported. Either tree may be nil. If fn returns an error, Diff stops and returns it. It
+// also returns the errors of [Node.Entries].
 //
 // Diff ignores the modification times of directories, because they change with every
 // entry. It also ignores hard links, and extended attributes that layers do not store.
@@ -44,13 +46,20 @@ func diff(at string, lower, upper *Node, fn func(Change) error) error {
 	if upper.kind != Dir {
 		return nil
 	}
-	var old []Entry
-	if lower != nil && lower.kind == Dir {
-		old = lower.entries
+	old, err := lower.entriesOf()
+	if err != nil {
+		return err
 	}
-	return eachName(old, upper.entries, func(name string, l, u *Node) error {
-		return diff(path.Join(at, name), l, u, fn)
-	})
+	entries, err := upper.Entries()
+	if err != nil {
+		return err
+	}
+	for _, p := range Pairs(old, entries) {
+		if err := diff(path.Join(at, p.Name), p.Lower, p.Upper, fn); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sameInLayers reports whether a layer stores the same data for the nodes a and b. It
@@ -91,57 +100,95 @@ func (m Meta) capability() string {
 var errChanged = errors.New("changed")
 
 // unchanged reports whether two trees are equal according to [Diff].
-func unchanged(lower, upper *Node) bool {
-	return Diff(lower, upper, func(Change) error { return errChanged }) == nil
+func unchanged(lower, upper *Node) (bool, error) {
+	err := Diff(lower, upper, func(Change) error { return errChanged })
+	if errors.Is(err, errChanged) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
-// eachName calls fn once for each name in the sorted lists a and b, with the nodes that
-// have this name. If a list lacks the name, its node is nil.
-func eachName(a, b []Entry, fn func(name string, a, b *Node) error) error {
-	for len(a) > 0 || len(b) > 0 {
-		var e, f Entry
-		switch {
-		case len(b) == 0 || len(a) > 0 && a[0].Name < b[0].Name:
-			e, a = a[0], a[1:]
-		case len(a) == 0 || b[0].Name < a[0].Name:
-			f, b = b[0], b[1:]
-		default:
-			e, f, a, b = a[0], b[0], a[1:], b[1:]
-		}
-		name := e.Name
-		if name == "" {
-			name = f.Name
-		}
-		if err := fn(name, e.Node, f.Node); err != nil {
-			return err
-		}
+// entriesOf returns the entries of n, as [Node.Entries] does. If n is nil, it returns nil.
+func (n *Node) entriesOf() ([]Entry, error) {
+	if n == nil {
+		return nil, nil
 	}
-	return nil
+	return n.Entries()
+}
+
+// Pair contains the nodes that have the same name in two directories. If a directory has
+// no entry with this name, its node is nil.
+type Pair struct {
+	Name         string
+	Lower, Upper *Node
+}
+
+// Pairs returns one pair for each name in the entries of two directories, sorted by name.
+func Pairs(lower, upper []Entry) []Pair {
+	list := make([]Pair, 0, max(len(lower), len(upper)))
+	for len(lower) > 0 || len(upper) > 0 {
+		var p Pair
+		order := 0
+		switch {
+		case len(upper) == 0:
+			order = -1
+		case len(lower) == 0:
+			order = 1
+		default:
+			order = cmp.Compare(lower[0].Name, upper[0].Name)
+		}
+		if order <= 0 {
+			p.Name, p.Lower, lower = lower[0].Name, lower[0].Node, lower[1:]
+		}
+		if order >= 0 {
+			p.Name, p.Upper, upper = upper[0].Name, upper[0].Node, upper[1:]
+		}
+		list = append(list, p)
+	}
+	return list
 }
 
 // Apply applies the changes between lower and upper to base, as if they were a layer on top
 // of base. Nodes that differ in upper replace the nodes of base, and nodes that upper lacks
 // are removed. A directory that contains changes gets the metadata of upper, because a
-// layer lists the parent directories of changes. Each tree may be nil.
-func Apply(base, lower, upper *Node) *Node {
+// layer lists the parent directories of changes. Each tree may be nil. Apply returns the
+// errors of [Node.Entries].
+func Apply(base, lower, upper *Node) (*Node, error) {
+	if same, err := unchanged(lower, upper); same || err != nil {
+		return base, err
+	}
 	switch {
-	case unchanged(lower, upper):
-		return base
 	case base.Same(lower) || upper == nil || upper.kind != Dir || lower != nil && lower.kind != Dir:
-		return upper
+		return upper, nil
 	case base == nil || base.kind != Dir:
 		base = newDir(upper.meta, nil)
 	}
-	var old []Entry
-	if lower != nil {
-		old = lower.entries
+	f, err := open(base)
+	if err != nil {
+		return nil, err
 	}
-	changed := map[string]change{}
-	_ = eachName(old, upper.entries, func(name string, l, u *Node) error {
-		if !unchanged(l, u) {
-			changed[name] = change{node: Apply(base.Child(name), l, u)}
+	f.meta = upper.meta
+	old, err := lower.entriesOf()
+	if err != nil {
+		return nil, err
+	}
+	entries, err := upper.Entries()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range Pairs(old, entries) {
+		same, err := unchanged(p.Lower, p.Upper)
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return (&folder{meta: upper.meta, base: base, changes: changed}).freeze()
+		if same {
+			continue
+		}
+		n, err := Apply(find(f.entries, p.Name), p.Lower, p.Upper)
+		if err != nil {
+			return nil, err
+		}
+		f.changes[p.Name] = change{node: n}
+	}
+	return f.freeze(), nil
 }

@@ -16,9 +16,11 @@ import (
 // Editor derives a new tree from an existing one. Its cost is proportional to the number
 // of nodes that change. Not safe for concurrent use.
 //
-// Its methods do not follow symbolic links in paths, except for [Editor.Resolve].
+// Its methods do not follow symbolic links in paths, except for [Editor.Resolve]. All of
+// them except for [Editor.Tree] return the errors of [Node.Entries] for directories on the
+// path.
 type Editor struct {
-	root      *folder
+	root      *folder          // its entries are loaded before it is changed
 	now       func() time.Time // see Touch; may be nil
 	linkSteps *int64           // remaining lookups after symbolic links, see resolve; nil is no limit
 }
@@ -41,6 +43,8 @@ func (e *Editor) set(f *folder, name string, c change) {
 type folder struct {
 	meta    Meta
 	base    *Node             // the directory before the changes
+	loaded  bool              // whether entries contains the entries of base
+	entries []Entry           // of base
 	changes map[string]change // by name of the entry
 }
 
@@ -56,23 +60,35 @@ func Edit(base *Node) *Editor {
 	if base == nil {
 		base = Empty()
 	}
-	return &Editor{root: open(base)}
+	return &Editor{root: &folder{meta: base.meta, base: base, changes: map[string]change{}}}
 }
 
 // open returns a folder for changing the directory n. The folder has no changes yet.
-func open(n *Node) *folder { return &folder{meta: n.meta, base: n, changes: map[string]change{}} }
+func open(n *Node) (*folder, error) {
+	f := &folder{meta: n.meta, base: n, changes: map[string]change{}}
+	return f, f.load()
+}
+
+// load loads the entries of the directory, unless they are loaded.
+func (f *folder) load() (err error) {
+	if !f.loaded {
+		f.entries, err = f.base.Entries()
+		f.loaded = err == nil
+	}
+	return err
+}
 
 // Tree returns a snapshot of the edited tree. Later edits do not affect it.
 func (e *Editor) Tree() *Node { return e.root.freeze() }
 
 // freeze returns an immutable node for the folder f. The node contains all changes in f and
-// in the folders below it.
+// in the folders below it. If f has changes, its entries must be loaded.
 func (f *folder) freeze() *Node {
 	if len(f.changes) == 0 {
 		return f.base.WithMeta(f.meta)
 	}
-	entries := make([]Entry, 0, len(f.base.entries)+len(f.changes))
-	for _, old := range f.base.entries {
+	entries := make([]Entry, 0, len(f.entries)+len(f.changes))
+	for _, old := range f.entries {
 		if _, changed := f.changes[old.Name]; !changed {
 			entries = append(entries, old)
 		}
@@ -89,19 +105,36 @@ func (f *folder) freeze() *Node {
 	if len(entries) > same {
 		slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
 	}
-	f.base = newDir(f.meta, entries)
+	f.base, f.entries = newDir(f.meta, entries), entries
 	f.changes = map[string]change{}
 	return f.base
 }
 
 // child returns the current state of the entry called name in the folder f, and reports
 // whether the entry exists.
-func (f *folder) child(name string) (change, bool) {
+func (f *folder) child(name string) (change, bool, error) {
 	if c, ok := f.changes[name]; ok {
-		return c, c.node != nil || c.folder != nil
+		return c, c.node != nil || c.folder != nil, nil
 	}
-	n := f.base.Child(name)
-	return change{node: n}, n != nil
+	if err := f.load(); err != nil {
+		return change{}, false, err
+	}
+	n := find(f.entries, name)
+	return change{node: n}, n != nil, nil
+}
+
+// child returns the current state of the entry called name in the directory c. If c is not
+// a directory, the entry does not exist.
+func (c change) child(name string) (change, error) {
+	if c.folder != nil {
+		sub, _, err := c.folder.child(name)
+		return sub, err
+	}
+	if c.node == nil {
+		return change{}, nil
+	}
+	n, err := c.node.Child(name)
+	return change{node: n}, err
 }
 
 // kind returns the file type of the entry, which must exist.
@@ -125,19 +158,32 @@ func (c change) meta() Meta {
 func (e *Editor) at(name string) (*folder, error) {
 	f := e.root
 	for part := range parts(name) {
-		c, ok := f.child(part)
+		c, ok, err := f.child(part)
 		switch {
+		case err != nil:
+			return nil, err
 		case !ok:
 			return nil, &fs.PathError{Op: "open", Path: "/" + name, Err: syscall.ENOENT}
 		case c.kind() != Dir:
 			return nil, &fs.PathError{Op: "open", Path: "/" + name, Err: errNotDir}
-		case c.folder == nil:
-			c = change{folder: open(c.node)}
-			f.changes[part] = c
 		}
-		f = c.folder
+		if f, err = f.enter(part, c); err != nil {
+			return nil, err
+		}
 	}
-	return f, nil
+	return f, f.load()
+}
+
+// enter returns the folder for c, the state of the directory called name in the folder f.
+func (f *folder) enter(name string, c change) (*folder, error) {
+	if c.folder != nil {
+		return c.folder, nil
+	}
+	sub, err := open(c.node)
+	if err == nil {
+		f.changes[name] = change{folder: sub}
+	}
+	return sub, err
 }
 
 var errNotDir = errors.New("not a directory")
@@ -158,38 +204,34 @@ func parts(name string) func(func(string) bool) {
 
 // lookup returns the current state of the file at a path of the edited tree, and reports
 // whether the file exists.
-func (e *Editor) lookup(name string) (change, bool) {
+func (e *Editor) lookup(name string) (change, bool, error) {
 	c := change{folder: e.root}
 	for part := range parts(name) {
-		if c.folder == nil {
-			if c.node == nil || c.node.kind != Dir {
-				return change{}, false
-			}
-			c = change{node: c.node.Child(part)}
-			continue
+		var err error
+		if c, err = c.child(part); err != nil {
+			return change{}, false, err
 		}
-		c, _ = c.folder.child(part)
 	}
-	return c, c.node != nil || c.folder != nil
+	return c, c.node != nil || c.folder != nil, nil
 }
 
 // Get returns the node at a path, or nil if it does not exist.
-func (e *Editor) Get(name string) *Node {
-	c, ok := e.lookup(name)
+func (e *Editor) Get(name string) (*Node, error) {
+	c, ok, err := e.lookup(name)
 	if ok && c.folder != nil {
-		return c.folder.freeze()
+		return c.folder.freeze(), nil
 	}
-	return c.node
+	return c.node, err
 }
 
-// Stat returns the kind and the metadata of the node at a path, and reports whether the
-// node exists.
-func (e *Editor) Stat(name string) (Kind, Meta, bool) {
-	c, ok := e.lookup(name)
+// Stat returns the kind and the metadata of the node at a path. If the node does not
+// exist, the kind is 0.
+func (e *Editor) Stat(name string) (Kind, Meta, error) {
+	c, ok, err := e.lookup(name)
 	if !ok {
-		return 0, Meta{}, false
+		return 0, Meta{}, err
 	}
-	return c.kind(), c.meta(), true
+	return c.kind(), c.meta(), nil
 }
 
 // Put adds a node at a path, or replaces the node at that path. It returns an error if the
@@ -211,8 +253,11 @@ func (e *Editor) put(name string, n *Node, set func(*folder, string, change)) er
 		if n.kind != Dir {
 			return &fs.PathError{Op: "put", Path: "/", Err: errNotDir}
 		}
-		e.root = open(n)
-		return nil
+		f, err := open(n)
+		if err == nil {
+			e.root = f
+		}
+		return err
 	}
 	dir, base := path.Split(name)
 	f, err := e.at(dir)
@@ -229,8 +274,10 @@ func (e *Editor) put(name string, n *Node, set func(*folder, string, change)) er
 // SetMeta replaces the metadata of the node at a path. It returns an error if the node does
 // not exist.
 func (e *Editor) SetMeta(name string, m Meta) error {
-	c, ok := e.lookup(name)
+	c, ok, err := e.lookup(name)
 	switch {
+	case err != nil:
+		return err
 	case !ok:
 		return &fs.PathError{Op: "change", Path: "/" + clean(name), Err: syscall.ENOENT}
 	case c.kind() != Dir:
@@ -249,8 +296,8 @@ func (e *Editor) Remove(name string) error {
 	if name = clean(name); name == "" {
 		return &fs.PathError{Op: "remove", Path: "/", Err: errors.New("the root cannot be removed")}
 	}
-	if _, ok := e.lookup(name); !ok {
-		return nil
+	if _, ok, err := e.lookup(name); !ok {
+		return err
 	}
 	dir, base := path.Split(name)
 	f, err := e.at(dir)
@@ -266,7 +313,7 @@ func (e *Editor) RemoveAllIn(name string) error {
 	if err != nil {
 		return err
 	}
-	f.base, f.changes = newDir(f.base.meta, nil), map[string]change{}
+	f.base, f.entries, f.changes = newDir(f.base.meta, nil), nil, map[string]change{}
 	return nil
 }
 
@@ -279,29 +326,30 @@ func (e *Editor) MkdirAll(name string, m Meta) ([]string, error) {
 	for part := range parts(name) {
 		at := name[:end+len(part)]
 		end = len(at) + len("/")
-		c, ok := f.child(part)
+		c, ok, err := f.child(part)
 		switch {
+		case err != nil:
+			return created, err
 		case !ok:
-			c = change{folder: open(newDir(m, nil))}
+			c = change{node: newDir(m, nil)}
 			e.set(f, part, c)
 			created = append(created, at)
 		case c.kind() != Dir:
 			return created, &fs.PathError{Op: "mkdir", Path: "/" + at, Err: fmt.Errorf("%w (remove it first, or use another path)", errNotDir)}
-		case c.folder == nil:
-			c = change{folder: open(c.node)}
-			f.changes[part] = c
 		}
-		f = c.folder
+		if f, err = f.enter(part, c); err != nil {
+			return created, err
+		}
 	}
 	return created, nil
 }
 
 // Names returns the sorted names of the entries of a directory. If the path does not exist
 // or is not a directory, it returns nil.
-func (e *Editor) Names(name string) []string {
-	c, ok := e.lookup(name)
+func (e *Editor) Names(name string) ([]string, error) {
+	c, ok, err := e.lookup(name)
 	if !ok || c.kind() != Dir {
-		return nil
+		return nil, err
 	}
 	names := map[string]bool{}
 	base := c.node
@@ -311,13 +359,14 @@ func (e *Editor) Names(name string) []string {
 			names[name] = ch.node != nil || ch.folder != nil
 		}
 	}
-	for _, old := range base.entries {
+	entries, err := base.Entries()
+	for _, old := range entries {
 		if _, changed := names[old.Name]; !changed {
 			names[old.Name] = true
 		}
 	}
 	maps.DeleteFunc(names, func(_ string, exists bool) bool { return !exists })
-	return slices.Sorted(maps.Keys(names))
+	return slices.Sorted(maps.Keys(names)), err
 }
 
 // Resolve returns the path that name leads to if symbolic links are followed, as for a
@@ -333,13 +382,14 @@ func (n *Node) Resolve(name string, last bool) (string, error) {
 	return resolve(change{node: n}, name, last, nil)
 }
 
-// Get returns the node at a path below a directory, or nil if it does not exist.
-func (n *Node) Get(name string) *Node {
+// Get returns the node at a path below a directory, or nil if it does not exist. It returns
+// the same errors as [Node.Entries].
+func (n *Node) Get(name string) (*Node, error) {
 	for part := range parts(name) {
-		if n == nil || n.kind != Dir {
-			return nil
+		var err error
+		if n, err = n.Child(part); n == nil {
+			return nil, err
 		}
-		n = n.Child(part)
 	}
-	return n
+	return n, nil
 }

@@ -2,91 +2,113 @@ package tree
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 )
 
-// A directory is encoded as its metadata followed by one row per entry. Numbers are
-// varints, and a string follows its length. Each directory has exactly one encoding. The
-// row of a subdirectory contains its digest, so that a changed file changes one row in
-// each of its parent directories.
+// The encoding of a node has two parts, content and times. Cache keys depend only on the
+// content, because they must not change if the same files are rebuilt or checked out again.
+// Numbers are varints, and a string follows its length. Each node has exactly one encoding.
+//
+//	content: the kind, mode, owner and extended attributes, and for
+//	         a file       its digest and size
+//	         a symlink    its target
+//	         a device     its major and minor number
+//	         a directory  the content digest of its listing
+//	times:   the modification time, and for
+//	         a directory  the ID of its listing, see [listing.appendTimes]
+//	         others       the inode
+//
+// A listing is encoded as the name and content of each entry, followed by the times of each
+// entry. Since the metadata of a directory is in the listing of its parent, the listing of
+// the directory itself is read only if its entries are needed. A changed file changes one
+// listing at each level above it.
 
-// encode returns the binary encoding of a directory. If times is false, it omits times and
-// hard links: digests in cache keys use this form, because they must not change if the same
-// files are rebuilt or checked out again.
-func (n *Node) encode(times bool) []byte {
-	buf := make([]byte, 0, 64+96*len(n.entries))
-	buf = appendMeta(buf, n.meta, times)
-	for _, e := range n.entries {
-		buf = appendString(buf, e.Name)
-		buf = e.Node.appendRow(buf, times)
-	}
-	return buf
-}
-
-// appendRow appends the encoding of n, an entry of a directory, to buf, but not the name of
-// the entry. If times is false, it omits times and hard links.
-func (n *Node) appendRow(buf []byte, times bool) []byte {
-	linked := times && n.inode != "" && n.kind != File
-	kind := byte(n.kind)
-	if linked {
-		kind |= linkedFlag
-	}
-	buf = append(buf, kind)
-	if n.kind == Dir {
-		// The digest covers the metadata of the directory as well.
-		if times {
-			return appendString(buf, string(n.id))
-		}
-		return appendString(buf, string(n.Digest()))
-	}
-	buf = appendMeta(buf, n.meta, times)
-	switch n.kind {
-	case File:
-		buf = appendString(buf, string(n.blob.Digest))
-		buf = binary.AppendUvarint(buf, uint64(n.blob.Size))
-		if times {
-			buf = appendString(buf, n.inode)
-		}
-	case Symlink:
-		buf = appendString(buf, n.target)
-	default:
-		buf = binary.AppendUvarint(buf, uint64(n.device.Major))
-		buf = binary.AppendUvarint(buf, uint64(n.device.Minor))
-	}
-	if linked {
-		buf = appendString(buf, n.inode)
-	}
-	return buf
-}
-
-// linkedFlag is set in the kind byte of a hard link that is not a regular file. It means
-// that the encoding of the entry ends with the inode. For regular files, the encoding
-// always contains the inode, so they need no flag.
-const linkedFlag = 0x80
-
-// appendMeta appends the encoding of the metadata m to buf. If times is false, it omits the
-// modification time.
-func appendMeta(buf []byte, m Meta, times bool) []byte {
-	buf = binary.AppendUvarint(buf, uint64(m.Mode))
-	buf = binary.AppendUvarint(buf, uint64(m.UID))
-	buf = binary.AppendUvarint(buf, uint64(m.GID))
-	if times {
-		buf = binary.AppendVarint(buf, m.ModTime.Unix())
-		buf = binary.AppendUvarint(buf, uint64(m.ModTime.Nanosecond()))
-	}
-	buf = binary.AppendUvarint(buf, uint64(len(m.Xattrs)))
-	for _, x := range m.Xattrs {
+// appendContent appends the content of the node to buf.
+func (n *Node) appendContent(buf []byte) []byte {
+	buf = append(buf, byte(n.kind))
+	buf = binary.AppendUvarint(buf, uint64(n.meta.Mode))
+	buf = binary.AppendUvarint(buf, uint64(n.meta.UID))
+	buf = binary.AppendUvarint(buf, uint64(n.meta.GID))
+	buf = binary.AppendUvarint(buf, uint64(len(n.meta.Xattrs)))
+	for _, x := range n.meta.Xattrs {
 		buf = appendString(buf, x.Name)
 		buf = appendString(buf, x.Value)
 	}
+	switch n.kind {
+	case Dir:
+		return appendString(buf, string(n.list.content))
+	case File:
+		buf = appendString(buf, string(n.blob.Digest))
+		return binary.AppendUvarint(buf, uint64(n.blob.Size))
+	case Symlink:
+		return appendString(buf, n.target)
+	case CharDevice, BlockDevice, Fifo, Socket:
+		buf = binary.AppendUvarint(buf, uint64(n.device.Major))
+		return binary.AppendUvarint(buf, uint64(n.device.Minor))
+	}
 	return buf
+}
+
+// appendTimes appends the times of the node to buf.
+func (n *Node) appendTimes(buf []byte) []byte {
+	buf = binary.AppendVarint(buf, n.meta.ModTime.Unix())
+	buf = binary.AppendUvarint(buf, uint64(n.meta.ModTime.Nanosecond()))
+	if n.kind == Dir {
+		return n.list.appendTimes(buf)
+	}
+	return appendString(buf, n.inode)
+}
+
+// encode returns the encoding of the node.
+func (n *Node) encode() []byte { return n.appendTimes(n.appendContent(nil)) }
+
+// Flags in the encoding of a listing.
+const (
+	linkedFlag = 1 << iota
+	socketsFlag
+)
+
+// appendTimes appends the ID of the listing and its properties to buf, as a part of the
+// encoding of its directory.
+func (l *listing) appendTimes(buf []byte) []byte {
+	var flags byte
+	if l.linked {
+		flags |= linkedFlag
+	}
+	if l.sockets {
+		flags |= socketsFlag
+	}
+	buf = append(appendString(buf, string(l.id)), flags)
+	return binary.AppendUvarint(buf, uint64(l.size))
+}
+
+// encoding is the encoding of a listing.
+type encoding struct{ content, times []byte }
+
+// encodeEntries returns the encoding of a listing with these entries.
+func encodeEntries(entries []Entry) encoding {
+	e := encoding{make([]byte, 0, 112*len(entries)), make([]byte, 0, 16*len(entries))}
+	for _, entry := range entries {
+		e.content = entry.Node.appendContent(appendString(e.content, entry.Name))
+		e.times = entry.Node.appendTimes(e.times)
+	}
+	return e
+}
+
+// digests returns the ID of the listing and the digest of its content.
+func (e encoding) digests() (id, content digest.Digest) {
+	content = digest.FromBytes(e.content)
+	hash := sha256.New()
+	hash.Write([]byte(content))
+	hash.Write(e.times)
+	return digest.NewDigest(digest.SHA256, hash), content
 }
 
 // appendString appends the length of s and then s itself to buf.
@@ -98,17 +120,11 @@ func appendString(buf []byte, s string) []byte {
 // Digest returns the digest of the node for cache keys. It covers the node and everything
 // below it, except for times and hard links. If two nodes have equal digests, their
 // content, modes, owners and extended attributes are equal.
-func (n *Node) Digest() digest.Digest {
-	if n.kind != Dir {
-		return digest.FromBytes(n.appendRow(nil, false))
-	}
-	n.content.once.Do(func() { n.content.value = digest.FromBytes(n.encode(false)) })
-	return n.content.value
-}
+func (n *Node) Digest() digest.Digest { return digest.FromBytes(n.appendContent(nil)) }
 
 // ID returns the digest that identifies a directory in a [Store]. Unlike [Node.Digest], it
-// also covers times and hard links. For a node that is not a directory, it is "".
-func (n *Node) ID() digest.Digest { return n.id }
+// also covers times and hard links.
+func (n *Node) ID() digest.Digest { return digest.FromBytes(n.encode()) }
 
 // errTruncated is the error for an encoding that ends too early.
 var errTruncated = errors.New("the encoding ends too early")
@@ -120,28 +136,57 @@ type decoder struct {
 	err error
 }
 
-// decode returns the directory that data encodes. To load each subdirectory, it calls
-// the function sub with the ID of the subdirectory. It returns an error for data that
-// encode would not write.
-func decode(data []byte, sub func(digest.Digest) (*Node, error)) (*Node, error) {
+// errEncoding is the error for an encoding that differs from the encoding of the same
+// files by this package.
+var errEncoding = errors.New("the encoding is not canonical")
+
+// errTrailing is the error for bytes after the end of an encoding.
+var errTrailing = errors.New("data follows the encoding")
+
+// decodeNode returns the directory that data encodes. The entries of the directory are not
+// loaded.
+func decodeNode(data []byte) (*Node, error) {
 	d := &decoder{buf: data}
-	meta := d.meta()
+	n := d.content()
+	d.times(n)
+	switch {
+	case d.err != nil:
+		return nil, d.err
+	case len(d.buf) > 0:
+		return nil, errTrailing
+	case n.kind != Dir || !bytes.Equal(n.encode(), data):
+		return nil, errEncoding
+	}
+	return n, nil
+}
+
+// decodeEntries returns the entries that e encodes. The entries of subdirectories are not
+// loaded. It returns an error for data that encodeEntries would not write.
+func decodeEntries(e encoding) ([]Entry, error) {
+	d := &decoder{buf: e.content}
 	var entries []Entry
 	for d.err == nil && len(d.buf) > 0 {
-		entries = append(entries, Entry{Name: d.string(), Node: d.node(sub)})
+		entries = append(entries, Entry{Name: d.string(), Node: d.content()})
+	}
+	if d.err == nil {
+		d.buf = e.times
+	}
+	for i := 0; d.err == nil && i < len(entries); i++ {
+		d.times(entries[i].Node)
+	}
+	if d.err == nil && len(d.buf) > 0 {
+		d.err = errTrailing
+	}
+	if d.err == nil {
+		d.err = checkNames(entries)
 	}
 	if d.err != nil {
 		return nil, d.err
 	}
-	if err := checkNames(entries); err != nil {
-		return nil, err
+	if again := encodeEntries(entries); !bytes.Equal(again.content, e.content) || !bytes.Equal(again.times, e.times) {
+		return nil, errEncoding
 	}
-	n := &Node{kind: Dir, meta: meta, entries: entries, content: &lazyDigest{}, id: digest.FromBytes(data)}
-	n.linked, n.sockets = slices.ContainsFunc(entries, Entry.linked), slices.ContainsFunc(entries, Entry.sockets)
-	if !bytes.Equal(n.encode(true), data) {
-		return nil, fmt.Errorf("encoding of %s is not canonical", n.id)
-	}
-	return n, nil
+	return entries, nil
 }
 
 // checkDigest returns an error if d is not a valid digest. For SHA-256, it is faster than
@@ -154,53 +199,57 @@ func checkDigest(d digest.Digest) error {
 	return d.Validate()
 }
 
-// node reads the encoding of a directory entry after the name of the entry. If the
-// entry is a subdirectory, node calls the function sub with its ID to load it.
-func (d *decoder) node(sub func(digest.Digest) (*Node, error)) *Node {
-	first := d.byte()
-	kind := Kind(first &^ linkedFlag)
-	if kind == Dir {
-		id := digest.Digest(d.string())
-		if d.err != nil {
-			return nil
-		}
-		var n *Node
-		n, d.err = sub(id)
-		return n
-	}
-	n := &Node{kind: kind, meta: d.meta()}
-	switch kind {
+// content reads the content of a node.
+func (d *decoder) content() *Node {
+	n := &Node{kind: Kind(d.byte()), meta: d.meta()}
+	switch n.kind {
+	case Dir:
+		n.list = &listing{content: d.digest()}
 	case File:
-		n.blob.Digest = digest.Digest(d.string())
-		n.blob.Size = int64(d.uint(1<<63 - 1))
-		n.inode = d.string()
-		if d.err == nil {
-			d.err = checkDigest(n.blob.Digest)
-		}
+		n.blob = Blob{d.digest(), int64(d.uint(1<<63 - 1))}
 	case Symlink:
 		n.target = d.string()
 	case CharDevice, BlockDevice, Fifo, Socket:
 		n.device = Device{Major: uint32(d.uint(1<<32 - 1)), Minor: uint32(d.uint(1<<32 - 1))}
 	default:
-		d.fail(fmt.Errorf("unknown file type: %s", kind))
-	}
-	if first&linkedFlag != 0 && kind != File {
-		n.inode = d.string()
+		d.fail(fmt.Errorf("unknown file type: %s", n.kind))
 	}
 	return n
 }
 
-// meta reads the metadata of a file or directory: mode, owner, time and extended
-// attributes.
+// times reads the times of the node n, whose content was read.
+func (d *decoder) times(n *Node) {
+	sec, size := binary.Varint(d.buf)
+	d.skip(size)
+	n.meta.ModTime = time.Unix(sec, int64(d.uint(999_999_999))).UTC()
+	if n.kind != Dir {
+		n.inode = d.string()
+		return
+	}
+	n.list.id = d.digest()
+	flags := d.byte()
+	n.list.linked, n.list.sockets = flags&linkedFlag != 0, flags&socketsFlag != 0
+	n.list.size = int64(d.uint(1<<63 - 1))
+}
+
+// digest reads a valid digest.
+func (d *decoder) digest() digest.Digest {
+	v := digest.Digest(d.string())
+	if d.err == nil {
+		if err := checkDigest(v); err != nil {
+			d.fail(err)
+		}
+	}
+	return v
+}
+
+// meta reads the mode, owner and extended attributes of a file or directory.
 func (d *decoder) meta() Meta {
 	m := Meta{
 		Mode: uint32(d.uint(0o7777)),
 		UID:  uint32(d.uint(1<<32 - 1)),
 		GID:  uint32(d.uint(1<<32 - 1)),
 	}
-	sec, n := binary.Varint(d.buf)
-	d.skip(n)
-	m.ModTime = time.Unix(sec, int64(d.uint(999_999_999))).UTC()
 	for range d.uint(uint64(len(d.buf))) {
 		m.Xattrs = append(m.Xattrs, Xattr{Name: d.string(), Value: d.string()})
 		if d.err != nil {
@@ -253,15 +302,18 @@ func (d *decoder) uint(limit uint64) uint64 {
 }
 
 // string reads the length of a string and then the string.
-func (d *decoder) string() string {
+func (d *decoder) string() string { return string(d.raw()) }
+
+// raw reads the length of a string and then the string. The result is a part of the buffer.
+func (d *decoder) raw() []byte {
 	n := d.uint(uint64(len(d.buf)))
 	if n > uint64(len(d.buf)) {
 		d.fail(errTruncated)
 	}
 	if d.err != nil || n == 0 {
-		return ""
+		return nil
 	}
-	s := string(d.buf[:n])
+	s := d.buf[:n:n]
 	d.skip(int(n))
 	return s
 }

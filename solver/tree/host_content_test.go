@@ -54,10 +54,10 @@ func TestReadDirWithoutStore(t *testing.T) {
 	if err != nil || !got.Same(want) {
 		t.Errorf("trees differ: %v", err)
 	}
-	if b := got.Get("d/5").Blob(); b.Size != 3*bufferSize+5 || b.Digest != digest.FromBytes(bytes.Repeat([]byte{5}, 3*bufferSize+5)) {
+	if b := must(got.Get("d/5")).Blob(); b.Size != 3*bufferSize+5 || b.Digest != digest.FromBytes(bytes.Repeat([]byte{5}, 3*bufferSize+5)) {
 		t.Errorf("content of d/5: %v", b)
 	}
-	if got.Get("link").Blob() != got.Get("d/4").Blob() || got.Get("link").Inode() != got.Get("d/4").Inode() {
+	if must(got.Get("link")).Blob() != must(got.Get("d/4")).Blob() || must(got.Get("link")).Inode() != must(got.Get("d/4")).Inode() {
 		t.Error("the names of a hard link have different contents or inodes")
 	}
 	if n := len(blobFiles(t, s)); n != 6 {

@@ -94,7 +94,7 @@ func TestReadDirRace(t *testing.T) {
 		}
 		read++
 		for _, name := range []string{"f", "d/f", "to-file", "to-dir/f", "pipe"} {
-			if f := n.Get(name); f != nil && f.Kind() == File && f.Blob() == host {
+			if f := must(n.Get(name)); f != nil && f.Kind() == File && f.Blob() == host {
 				t.Fatalf("%s is a file from outside", name)
 			}
 		}

@@ -32,8 +32,8 @@ type HostReader struct {
 	// the file need not be read.
 	Blob func(HostFile) (Blob, bool)
 	// Meta returns the metadata of the node for a file. If Meta is nil, it is the metadata
-	// on the host.
-	Meta func(HostFile) Meta
+	// on the host. ReadDir returns the errors of Meta.
+	Meta func(HostFile) (Meta, error)
 	// Skip reports whether a file, or a directory with everything below it, is left out.
 	Skip func(HostFile) bool
 }
@@ -173,7 +173,9 @@ func (r *hostReading) file(file hostFile, name string) (e *hostEntry, closed boo
 	}
 	meta := f.Meta
 	if r.Meta != nil {
-		meta = r.Meta(f)
+		if meta, err = r.Meta(f); err != nil {
+			return nil, false, fmt.Errorf("%s: %w", shortPath(name), err)
+		}
 	}
 	e = &hostEntry{}
 	switch mode := info.Mode(); {

@@ -20,7 +20,7 @@ func TestHost(t *testing.T) {
 		if err := WriteDir(t.Context(), dir, n, g.store, opt); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		r := HostReader{Store: g.store, Meta: func(f HostFile) Meta {
+		r := HostReader{Store: g.store, Meta: func(f HostFile) (Meta, error) {
 			m := f.Meta
 			if !opt.Owners {
 				m.UID, m.GID = 0, 0
@@ -28,7 +28,7 @@ func TestHost(t *testing.T) {
 			if f.Info.Mode()&os.ModeSymlink != 0 {
 				m.Mode = 0o777
 			}
-			return m
+			return m, nil
 		}}
 		got, err := r.ReadDir(t.Context(), dir)
 		if err != nil {
@@ -57,7 +57,7 @@ func storable(t *testing.T, n *Node, owners bool) *Node {
 		return n.WithMeta(m)
 	}
 	var entries []Entry
-	for _, e := range n.entries {
+	for _, e := range must(n.Entries()) {
 		if owners || e.Node.kind == Dir || e.Node.kind == File || e.Node.kind == Symlink {
 			entries = append(entries, Entry{e.Name, storable(t, e.Node, owners)})
 		}

@@ -109,15 +109,19 @@ func (w *hostWriter) fail(index int, err error) {
 // dir creates the directory d and visits it.
 func (w *hostWriter) dir(d *hostDir) {
 	d.pending.Add(1)
-	root, err := d.create()
+	entries, err := d.node.Entries()
+	var root *os.Root
+	if err == nil {
+		root, err = d.create()
+	}
 	if err != nil {
 		w.fail(d.last, err)
 		w.done(d)
 		return
 	}
 	w.path.push(d)
-	w.files(d, root)
-	for _, e := range d.node.entries {
+	w.files(d, root, entries)
+	for _, e := range entries {
 		if e.Node.kind != Dir {
 			continue
 		}
@@ -140,8 +144,8 @@ func (w *hostWriter) dir(d *hostDir) {
 }
 
 // files hands the files in d over to other goroutines. It creates devices, pipes and
-// sockets itself. root is the open directory d.
-func (w *hostWriter) files(d *hostDir, root *os.Root) {
+// sockets itself. root is the open directory d, and entries are its entries.
+func (w *hostWriter) files(d *hostDir, root *os.Root, entries []Entry) {
 	job, size := hostJob{dir: d, root: root}, int64(0)
 	send := func() {
 		if len(job.entries) > 0 {
@@ -153,7 +157,7 @@ func (w *hostWriter) files(d *hostDir, root *os.Root) {
 		job.entries, size = nil, 0
 	}
 	defer send()
-	for _, e := range d.node.entries {
+	for _, e := range entries {
 		n := e.Node
 		if n.kind == Dir {
 			continue

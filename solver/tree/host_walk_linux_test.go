@@ -103,7 +103,7 @@ func TestWriteManyFiles(t *testing.T) {
 		t.Errorf("the tree on the host has the digest %s, want %s", got.Digest(), root.Digest())
 	}
 	for _, name := range []string{"d000/f10", "d000/sub/f10", "d190/f10"} {
-		if inode := got.Get(name).Inode(); inode == "" || inode != got.Get("d100/sub/f10").Inode() {
+		if inode := must(got.Get(name)).Inode(); inode == "" || inode != must(got.Get("d100/sub/f10")).Inode() {
 			t.Errorf("%s is not a hard link of d100/sub/f10", name)
 		}
 	}

@@ -117,10 +117,10 @@ func TestReadDeep(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range depth {
-		n = n.Child("a")
+		n = must(n.Child("a"))
 	}
-	if f := n.Child("file"); f == nil || f.Blob().Size != 5 {
-		t.Errorf("the deepest directory has %v, want a file", n.Entries())
+	if f := must(n.Child("file")); f == nil || f.Blob().Size != 5 {
+		t.Errorf("the deepest directory has %v, want a file", must(n.Entries()))
 	}
 	_, err = HostReader{Store: s}.ReadDir(t.Context(), long)
 	if err == nil || err.Error() != "/a/…/file: file name too long" {
@@ -368,10 +368,10 @@ func TestLinksAreReadOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c := n.Child("c").Blob(); c.Size != size || h.contents.found != want {
+		if c := must(n.Child("c")).Blob(); c.Size != size || h.contents.found != want {
 			t.Errorf("changed %t: read %d files, and %d bytes for c, want %d and %d", changed, h.contents.found, c.Size, want, size)
 		}
-		if n.Child("a").Blob() != n.Child("b").Blob() {
+		if must(n.Child("a")).Blob() != must(n.Child("b")).Blob() {
 			t.Errorf("changed %t: a and b have different contents", changed)
 		}
 	}

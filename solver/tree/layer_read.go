@@ -119,8 +119,11 @@ func (r *layerReader) setTimes() error {
 		if err != nil {
 			return err
 		}
-		_, m, ok := r.e.Stat(at)
-		if !ok {
+		kind, m, err := r.e.Stat(at)
+		if err != nil {
+			return err
+		}
+		if kind == 0 {
 			return fmt.Errorf("the archive lists the directory %s, and later replaces it or what it is in", quoted("/"+d.name))
 		}
 		m.ModTime = d.at
@@ -190,14 +193,21 @@ func (r *layerReader) directory(dir string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if kind, _, _ := r.e.Stat(link); kind != Symlink {
+		kind, _, err := r.e.Stat(link)
+		if err != nil {
+			return "", err
+		}
+		if kind != Symlink {
 			continue
 		}
 		to, err := r.e.Resolve(link, true)
 		if err != nil {
 			return "", err
 		}
-		if _, _, ok := r.e.Stat(to); !ok {
+		if kind, _, err = r.e.Stat(to); err != nil {
+			return "", err
+		}
+		if kind == 0 {
 			return "", fmt.Errorf("/%s is a symbolic link to /%s, which does not exist where the archive is unpacked", link, to)
 		}
 	}
@@ -215,11 +225,13 @@ func (r *layerReader) deepestDir(dir string) (Meta, error) {
 		if p == "." {
 			p = ""
 		}
-		switch kind, m, ok := r.e.Stat(p); {
-		case ok && kind != Dir:
-			return m, fmt.Errorf("/%s is a %s, not a directory", p, kind)
-		case ok:
+		switch kind, m, err := r.e.Stat(p); {
+		case err != nil:
+			return m, err
+		case kind == Dir:
 			return m, nil // all parents of a directory are directories
+		case kind != 0:
+			return m, fmt.Errorf("/%s is a %s, not a directory", p, kind)
 		}
 	}
 }
@@ -262,7 +274,11 @@ func (r *layerReader) whiteout(dir, base, name string) error {
 		return err
 	}
 	if base == opaque {
-		for _, child := range r.e.Names(dir) {
+		names, err := r.e.Names(dir)
+		if err != nil {
+			return err
+		}
+		for _, child := range names {
 			if err := r.removeLower(path.Join(dir, child)); err != nil {
 				return err
 			}
@@ -281,7 +297,11 @@ func (r *layerReader) removeLower(name string) error {
 	if !r.created[name] && !r.createdParents[name] {
 		return r.e.Remove(name)
 	}
-	for _, child := range r.e.Names(name) {
+	names, err := r.e.Names(name)
+	if err != nil {
+		return err
+	}
+	for _, child := range names {
 		if err := r.removeLower(path.Join(name, child)); err != nil {
 			return err
 		}
@@ -299,10 +319,11 @@ func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node
 		if r.opt.Now != nil {
 			r.times = append(r.times, dirTime{clean(h.Name), m.ModTime})
 		}
-		if kind, _, ok := r.e.Stat(name); ok && kind == Dir {
+		kind, _, err := r.e.Stat(name)
+		if kind == Dir {
 			return nil, r.e.SetMeta(name, m)
 		}
-		return newDir(m, nil), nil
+		return newDir(m, nil), err
 	case tar.TypeReg, tar.TypeRegA, tar.TypeGNUSparse: //nolint:staticcheck // old archives have TypeRegA
 		if r.opt.Limits.Bytes -= h.Size; r.opt.Limits.Bytes < 0 {
 			return nil, errors.New("the layer is too large")
@@ -355,8 +376,10 @@ func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 	if err := r.e.Remove(name); err != nil {
 		return nil, err // removed before target is looked up, so that a link to itself fails
 	}
-	n := r.e.Get(first)
+	n, err := r.e.Get(first)
 	switch {
+	case err != nil:
+		return nil, err
 	case n == nil:
 		return nil, &fs.PathError{Op: "link", Path: "/" + first, Err: fs.ErrNotExist}
 	case n.kind == Dir:
@@ -373,15 +396,29 @@ func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 	if r.links[n.inode] == nil {
 		r.links[n.inode] = []string{first}
 	}
-	for _, other := range r.links[n.inode] {
-		if old := r.e.Get(other); old != nil && (other == first || old.inode == n.inode) {
-			if err := r.e.Update(other, n); err != nil {
-				return nil, err
-			}
-		}
+	if err := r.updateLinks(first, n); err != nil {
+		return nil, err
 	}
 	r.links[n.inode] = append(r.links[n.inode], name)
 	return n, nil
+}
+
+// updateLinks replaces the nodes at all names that a hard link has in this layer by n, its
+// new node. The parameter first is the name that the link refers to.
+func (r *layerReader) updateLinks(first string, n *Node) error {
+	for _, other := range r.links[n.inode] {
+		old, err := r.e.Get(other)
+		if err != nil {
+			return err
+		}
+		if old == nil || other != first && old.inode != n.inode {
+			continue
+		}
+		if err := r.e.Update(other, n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // meta returns the metadata of an archive entry from its header. [ReadOptions.Owner]

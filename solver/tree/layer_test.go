@@ -81,7 +81,7 @@ func list(n *Node) string {
 		default:
 		}
 		b.WriteString("\n")
-		for _, e := range n.entries {
+		for _, e := range must(n.Entries()) {
 			walk(strings.TrimPrefix(name+"/"+e.Name, "/"), e.Node)
 		}
 	}
@@ -177,8 +177,8 @@ func TestHardLinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := n.Child("a")
-	if a.Inode() == "" || n.Child("b").Inode() != a.Inode() || n.Child("c").Inode() != a.Inode() || n.Child("d").Inode() != "" {
+	a := must(n.Child("a"))
+	if a.Inode() == "" || must(n.Child("b")).Inode() != a.Inode() || must(n.Child("c")).Inode() != a.Inode() || must(n.Child("d")).Inode() != "" {
 		t.Errorf("want one inode for a, b and c, and none for d, got:\n%s", list(n))
 	}
 	var buf bytes.Buffer
@@ -218,7 +218,7 @@ func TestPlainArchive(t *testing.T) {
 		switch {
 		case tc.want != "" && (err == nil || err.Error() != tc.want):
 			t.Errorf("%q: error %v, want %s", tc.archive, err, tc.want)
-		case tc.want == "" && (err != nil || n.Get("out/a/x") == nil || n.Child("l").Meta().Mode != 0o777):
+		case tc.want == "" && (err != nil || must(n.Get("out/a/x")) == nil || must(n.Child("l")).Meta().Mode != 0o777):
 			t.Errorf("%q: %v\n%s", tc.archive, err, list(n))
 		}
 	}
@@ -260,7 +260,7 @@ func TestReplacedDirs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := n.Get("t").Meta().ModTime; !got.Equal(time.Unix(0, 0)) {
+	if got := must(n.Get("t")).Meta().ModTime; !got.Equal(time.Unix(0, 0)) {
 		t.Errorf("the target of the link has the time %v, want the time of the directory", got)
 	}
 	for _, lines := range [][]string{{"d/e dir", "d content"}, {"d dir", "d -> none"}} {
@@ -280,10 +280,10 @@ func TestSeparateLinks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n.Child("f").Inode() == "" || n.Child("f").Inode() != n.Child("g").Inode() {
+		if must(n.Child("f")).Inode() == "" || must(n.Child("f")).Inode() != must(n.Child("g")).Inode() {
 			t.Errorf("f and g are not linked:\n%s", list(n))
 		}
-		return n.Child("f").Inode()
+		return must(n.Child("f")).Inode()
 	}
 	base, err := NewDir(Meta{}, []Entry{{"old", NewSymlink(Meta{}, "x")}})
 	if err != nil {
@@ -294,11 +294,11 @@ func TestSeparateLinks(t *testing.T) {
 		t.Error("inodes do not depend on the origin and the base tree only")
 	}
 	n, err := ReadLayer(nil, archive(t, "f x", "g = f", "f x", "h = f"), s, ReadOptions{})
-	if err != nil || n.Child("g").Inode() == n.Child("h").Inode() {
+	if err != nil || must(n.Child("g")).Inode() == must(n.Child("h")).Inode() {
 		t.Errorf("a file and the file that replaces it are hard links: %v\n%s", err, list(n))
 	}
-	separate := n.Separate("x")
-	if separate.Child("h").Inode() == n.Child("h").Inode() || separate.Child("h").Inode() != separate.Child("f").Inode() {
+	separate := must(n.Separate("x"))
+	if must(separate.Child("h")).Inode() == must(n.Child("h")).Inode() || must(separate.Child("h")).Inode() != must(separate.Child("f")).Inode() {
 		t.Errorf("Separate: want a new inode for f and h, got:\n%s", list(separate))
 	}
 }
@@ -347,7 +347,7 @@ func TestArchiveInSetGroupID(t *testing.T) {
 	if got := list(n); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
-	if n, err = ReadLayer(base, archive(t, "d/f content"), s, ReadOptions{}); err != nil || n.Get("d").meta.Mode != 0o755 {
+	if n, err = ReadLayer(base, archive(t, "d/f content"), s, ReadOptions{}); err != nil || must(n.Get("d")).meta.Mode != 0o755 {
 		t.Errorf("in a layer: want d with mode 0755, got %v, %v", list(n), err)
 	}
 }

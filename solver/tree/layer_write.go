@@ -80,7 +80,11 @@ func (l *layerWriter) parents(dir string) error {
 	if err := l.parents(path.Dir(dir)); err != nil {
 		return err
 	}
-	return l.node(dir, l.upper.Get(dir))
+	n, err := l.upper.Get(dir)
+	if err != nil {
+		return err
+	}
+	return l.node(dir, n)
 }
 
 // node writes the archive entry for the node n. The parameter name is the path of n. If

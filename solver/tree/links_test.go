@@ -51,11 +51,11 @@ func checkLinked(t *testing.T, where string, n *Node, err error) {
 		t.Errorf("%s: %v", where, err)
 		return
 	}
-	inode := func(name string) string { return n.Get(name).Inode() }
+	inode := func(name string) string { return must(n.Get(name)).Inode() }
 	if inode("a") == "" || inode("a") != inode("b") || inode("p") == "" || inode("p") != inode("d/q") || inode("a") == inode("p") || inode("alone") != "" {
 		t.Errorf("%s: inodes %q, want a equal to b, p equal to d/q, and none for alone", where, strings.Join([]string{inode("a"), inode("b"), inode("p"), inode("d/q"), inode("alone")}, " "))
 	}
-	if a := n.Get("b"); a.Kind() != Symlink || a.Target() != "to" || a.Meta().Mode != 0o777 {
+	if a := must(n.Get("b")); a.Kind() != Symlink || a.Target() != "to" || a.Meta().Mode != 0o777 {
 		t.Errorf("%s: b is %+v, want a symbolic link to \"to\"", where, a)
 	}
 }
@@ -79,14 +79,14 @@ func TestDiffLinks(t *testing.T) {
 		{"a directory", newDir(attr(), nil), true},
 	} {
 		lower, upper := newDir(attr(), []Entry{{"f", file}}), newDir(attr(), []Entry{{"f", tc.to}})
-		if got := !unchanged(lower, upper); got != tc.reported {
+		if got := !must(unchanged(lower, upper)); got != tc.reported {
 			t.Errorf("%s: reported %v, want %v", tc.about, got, tc.reported)
 		}
 	}
-	if !unchanged(newDir(attr(), nil), newDir(attr(Xattr{"user.a", "1"}), nil)) {
+	if !must(unchanged(newDir(attr(), nil), newDir(attr(Xattr{"user.a", "1"}), nil))) {
 		t.Error("a user attribute of a directory is reported as a change")
 	}
-	if unchanged(newDir(attr(), nil), newDir(attr(Xattr{Capability, "1"}), nil)) {
+	if must(unchanged(newDir(attr(), nil), newDir(attr(Xattr{Capability, "1"}), nil))) {
 		t.Error("a capability of a directory is not reported as a change")
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -97,26 +96,16 @@ type Blob struct {
 }
 
 // Node is a file, or a directory with everything in it. Nodes are immutable, and therefore
-// safe for concurrent use.
+// safe for concurrent use. The entries of a directory from a [Store] are loaded on first
+// use.
 type Node struct {
-	kind    Kind
-	meta    Meta
-	blob    Blob    // File
-	linked  bool    // Dir: contains hard links at any depth
-	sockets bool    // Dir: contains sockets at any depth
-	inode   string  // not Dir: nodes of a tree with the same inode are hard links; "" for other nodes
-	target  string  // Symlink
-	device  Device  // CharDevice, BlockDevice
-	entries []Entry // Dir: sorted by name
-	id      digest.Digest
-	content *lazyDigest
-}
-
-// lazyDigest is a digest that is computed on first use. Only directories that are part of
-// a cache key need one.
-type lazyDigest struct {
-	once  sync.Once
-	value digest.Digest
+	kind   Kind
+	meta   Meta
+	blob   Blob     // File
+	inode  string   // not Dir: nodes of a tree with the same inode are hard links; "" for other nodes
+	target string   // Symlink
+	device Device   // CharDevice, BlockDevice
+	list   *listing // Dir
 }
 
 // Entry is a named node in a directory.
@@ -124,14 +113,6 @@ type Entry struct {
 	Name string
 	Node *Node
 }
-
-// linked reports whether the entry is a hard link or a directory that contains one at any
-// depth.
-func (e Entry) linked() bool { return e.Node.Linked() }
-
-// sockets reports whether the entry is a socket or a directory that contains one at any
-// depth.
-func (e Entry) sockets() bool { return e.Node.sockets || e.Node.kind == Socket }
 
 // NewFile returns a regular file whose content is the blob b.
 func NewFile(m Meta, b Blob) *Node { return &Node{kind: File, meta: m, blob: b} }
@@ -173,10 +154,7 @@ func checkNames(entries []Entry) error {
 
 // newDir returns a directory. The entries must be valid, sorted by name and unique.
 func newDir(m Meta, entries []Entry) *Node {
-	n := &Node{kind: Dir, meta: m, entries: entries, content: &lazyDigest{}}
-	n.linked, n.sockets = slices.ContainsFunc(entries, Entry.linked), slices.ContainsFunc(entries, Entry.sockets)
-	n.id = digest.FromBytes(n.encode(true))
-	return n
+	return &Node{kind: Dir, meta: m, list: newListing(entries)}
 }
 
 // ValidName reports whether a file in a directory can have the name s. It does not check
@@ -203,7 +181,11 @@ func (n *Node) Inode() string { return n.inode }
 
 // Linked reports whether the node is a hard link, or a directory that contains one at
 // any depth.
-func (n *Node) Linked() bool { return n.linked || n.inode != "" }
+func (n *Node) Linked() bool { return n.inode != "" || n.kind == Dir && n.list.linked }
+
+// hasSockets reports whether the node is a socket, or a directory that contains one at any
+// depth.
+func (n *Node) hasSockets() bool { return n.kind == Socket || n.kind == Dir && n.list.sockets }
 
 // Target returns the target of a symbolic link. For other kinds, it is "".
 func (n *Node) Target() string { return n.target }
@@ -216,18 +198,34 @@ func (n *Node) Device() Device { return n.device }
 // it as a deleted file, so processes do not see it. [ReadLayer] never returns one.
 func (n *Node) IsWhiteout() bool { return n.kind == CharDevice && n.device == Device{} }
 
-// Entries returns the entries of a directory, sorted by name. The caller must not
-// modify the slice.
-func (n *Node) Entries() []Entry { return n.entries }
+// Entries returns the entries of a directory, sorted by name. For other kinds of nodes, it
+// returns nil. If the store lacks the entries, or if they are damaged, the error is a
+// [BlobError]. The caller must not modify the slice.
+func (n *Node) Entries() ([]Entry, error) {
+	if n.kind != Dir {
+		return nil, nil
+	}
+	return n.list.load()
+}
 
-// Child returns the node called name in a directory, or nil if it does not exist.
-func (n *Node) Child(name string) *Node {
-	i, ok := slices.BinarySearchFunc(n.entries, name, func(e Entry, name string) int { return cmp.Compare(e.Name, name) })
+// Child returns the node called name in a directory, or nil if it does not exist. It
+// returns the same errors as [Node.Entries].
+func (n *Node) Child(name string) (*Node, error) {
+	entries, err := n.Entries()
+	return find(entries, name), err
+}
+
+// find returns the node of the entry called name, or nil if there is no such entry.
+func find(entries []Entry, name string) *Node {
+	i, ok := slices.BinarySearchFunc(entries, name, func(e Entry, name string) int { return cmp.Compare(e.Name, name) })
 	if !ok {
 		return nil
 	}
-	return n.entries[i].Node
+	return entries[i].Node
 }
+
+// IsEmpty reports whether the node is a directory without entries.
+func (n *Node) IsEmpty() bool { return n.kind == Dir && n.list.id == emptyID }
 
 // WithMeta returns a copy of the node with the metadata m. If the metadata is equal, it
 // returns n itself.
@@ -235,32 +233,38 @@ func (n *Node) WithMeta(m Meta) *Node {
 	if n.meta.Equal(m) {
 		return n
 	}
-	if n.kind == Dir {
-		return newDir(m, n.entries)
-	}
 	c := *n
 	c.meta = m
 	return &c
 }
 
 // MapEntries returns a copy of the directory with the metadata m. The node of each entry is
-// replaced by the result of fn for this node.
-func (n *Node) MapEntries(m Meta, fn func(*Node) *Node) *Node {
-	entries := make([]Entry, len(n.entries))
-	for i, e := range n.entries {
-		entries[i] = Entry{e.Name, fn(e.Node)}
+// replaced by the result of fn for this node. MapEntries returns the first error of fn, and
+// the errors of [Node.Entries].
+func (n *Node) MapEntries(m Meta, fn func(*Node) (*Node, error)) (*Node, error) {
+	old, err := n.Entries()
+	if err != nil {
+		return nil, err
 	}
-	return newDir(m, entries)
+	entries := make([]Entry, len(old))
+	for i, e := range old {
+		if e.Node, err = fn(e.Node); err != nil {
+			return nil, err
+		}
+		entries[i] = e
+	}
+	return newDir(m, entries), nil
 }
 
 // WithModTime returns a copy of the tree in which every node has the modification time t.
-func (n *Node) WithModTime(t time.Time) *Node {
+// It returns the same errors as [Node.Entries].
+func (n *Node) WithModTime(t time.Time) (*Node, error) {
 	m := n.meta
 	m.ModTime = t
 	if n.kind == Dir {
-		return n.MapEntries(m, func(e *Node) *Node { return e.WithModTime(t) })
+		return n.MapEntries(m, func(e *Node) (*Node, error) { return e.WithModTime(t) })
 	}
-	return n.WithMeta(m)
+	return n.WithMeta(m), nil
 }
 
 // NewInode returns an inode that is derived from the origin of a file, such as the digest
@@ -272,15 +276,15 @@ func NewInode(origin ...string) string {
 
 // Separate returns a copy of n with new inodes, which are derived from origin. Hard links
 // in the copy are hard links of each other, but not of the files of n, so that a tree can
-// contain both n and the copy.
-func (n *Node) Separate(origin string) *Node {
+// contain both n and the copy. Separate returns the same errors as [Node.Entries].
+func (n *Node) Separate(origin string) (*Node, error) {
 	switch {
 	case !n.Linked():
-		return n
+		return n, nil
 	case n.kind == Dir:
-		return n.MapEntries(n.meta, func(e *Node) *Node { return e.Separate(origin) })
+		return n.MapEntries(n.meta, func(e *Node) (*Node, error) { return e.Separate(origin) })
 	}
-	return n.WithInode(NewInode(origin, n.inode))
+	return n.WithInode(NewInode(origin, n.inode)), nil
 }
 
 // WithInode returns a copy of the node with this inode, which makes it a hard link of the
@@ -303,7 +307,7 @@ func (n *Node) Same(o *Node) bool {
 	case n == nil || o == nil || n.kind != o.kind:
 		return false
 	case n.kind == Dir:
-		return n.id == o.id
+		return n.list.id == o.list.id && n.meta.Equal(o.meta)
 	}
 	return n.blob == o.blob && n.inode == o.inode && n.target == o.target && n.device == o.device && n.meta.Equal(o.meta)
 }

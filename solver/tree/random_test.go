@@ -78,6 +78,14 @@ func (g *generator) tree(depth int) *Node {
 	return n
 }
 
+// must returns v, and panics if err is not nil.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
 // change returns a copy of n with a few random changes.
 func (g *generator) change(n *Node) *Node {
 	e := Edit(n)
@@ -90,7 +98,7 @@ func (g *generator) change(n *Node) *Node {
 				err = e.Remove(name)
 			}
 		case 1:
-			if _, _, ok := e.Stat(name); ok {
+			if kind, _, _ := e.Stat(name); kind != 0 {
 				err = e.SetMeta(name, g.meta())
 			}
 		case 2:
@@ -106,8 +114,9 @@ func (g *generator) change(n *Node) *Node {
 // path returns the path of a random node in n.
 func (g *generator) path(n *Node) string {
 	name := ""
-	for n.kind == Dir && len(n.entries) > 0 && g.IntN(4) > 0 {
-		e := n.entries[g.IntN(len(n.entries))]
+	for n.kind == Dir && !n.IsEmpty() && g.IntN(4) > 0 {
+		entries := must(n.Entries())
+		e := entries[g.IntN(len(entries))]
 		name, n = name+"/"+e.Name, e.Node
 	}
 	return strings.TrimPrefix(name, "/")

@@ -19,7 +19,7 @@ type Ref struct {
 }
 
 // RefTo returns a reference to a tree. n must be a directory.
-func RefTo(n *Node) *Ref { return &Ref{id: n.id, node: n} }
+func RefTo(n *Node) *Ref { return &Ref{id: n.ID(), node: n} }
 
 // Ref returns a reference to a saved tree. If the store does not contain the tree, the
 // error is a [BlobError]. Ref does not check whether the store contains the subdirectories.

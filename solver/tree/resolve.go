@@ -97,12 +97,9 @@ func (r *resolver) up() {
 // name in the current directory. If the current node is not a directory, the entry does
 // not exist. down returns an error if the path becomes longer than Linux permits.
 func (r *resolver) down(name string) (change, error) {
-	var c change
-	switch dir := r.at[len(r.at)-1]; {
-	case dir.folder != nil:
-		c, _ = dir.folder.child(name)
-	case dir.node != nil && dir.node.kind == Dir:
-		c.node = dir.node.Child(name)
+	c, err := r.at[len(r.at)-1].child(name)
+	if err != nil {
+		return c, err
 	}
 	r.parts, r.at, r.size = append(r.parts, name), append(r.at, c), r.size+1+len(name)
 	if len(name) > maxName || r.size-1 > maxPath {

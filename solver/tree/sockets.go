@@ -7,24 +7,24 @@ package tree
 // StubSockets returns a copy of the tree n in which an empty file replaces each socket. If n
 // is nil, it returns nil.
 func (s *Store) StubSockets(n *Node) (*Node, error) {
-	if n == nil || !n.sockets {
+	if n == nil || !n.hasSockets() {
 		return n, nil
 	}
 	empty, err := s.PutBytes(nil)
 	if err != nil {
 		return nil, err
 	}
-	return n.stubSockets(empty), nil
+	return n.stubSockets(empty)
 }
 
 // stubSockets returns a copy of the tree n in which a file replaces each socket. The
 // parameter empty is the blob that these files have as their content.
-func (n *Node) stubSockets(empty Blob) *Node {
+func (n *Node) stubSockets(empty Blob) (*Node, error) {
 	switch {
 	case n.kind == Socket:
-		return NewFile(n.meta, empty)
-	case !n.sockets:
-		return n
+		return NewFile(n.meta, empty), nil
+	case !n.hasSockets():
+		return n, nil
 	}
-	return n.MapEntries(n.meta, func(e *Node) *Node { return e.stubSockets(empty) })
+	return n.MapEntries(n.meta, func(e *Node) (*Node, error) { return e.stubSockets(empty) })
 }

@@ -42,7 +42,7 @@ func TestSockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	loaded, err := s.Load(n.ID())
-	if err != nil || !loaded.Same(n) || loaded.Get("s/sock").Kind() != Socket {
+	if err != nil || !loaded.Same(n) || must(loaded.Get("s/sock")).Kind() != Socket {
 		t.Fatalf("loaded %v, %v", loaded, err)
 	}
 	for _, n := range []*Node{n, loaded} {
@@ -50,8 +50,8 @@ func TestSockets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := stubs.Get("s/sock")
-		if f.Kind() != File || f.Blob().Size != 0 || !f.Meta().Equal(n.Get("s/sock").Meta()) || stubs.Get("s/file") == nil {
+		f := must(stubs.Get("s/sock"))
+		if f.Kind() != File || f.Blob().Size != 0 || !f.Meta().Equal(must(n.Get("s/sock")).Meta()) || must(stubs.Get("s/file")) == nil {
 			t.Errorf("a copy of the socket is %+v, want an empty file", f)
 		}
 		if again, err := s.StubSockets(stubs); err != nil || again != stubs {
@@ -71,7 +71,7 @@ func TestSockets(t *testing.T) {
 		if got := archiveNames(t, &none); got != "s/ s/.wh.sock" {
 			t.Errorf("a layer that removes a socket has %s, want a whiteout", got)
 		}
-		if err := errors.Join(e.Put("s/sock", n.Get("s/file")), WriteLayer(t.Context(), &over, Layer{Lower: e.Tree(), Upper: n}, s, LayerOptions{})); err != nil {
+		if err := errors.Join(e.Put("s/sock", must(n.Get("s/file"))), WriteLayer(t.Context(), &over, Layer{Lower: e.Tree(), Upper: n}, s, LayerOptions{})); err != nil {
 			t.Fatal(err)
 		}
 		if got := archiveNames(t, &over); got != "s/ s/.wh.sock" {
@@ -106,7 +106,7 @@ func TestHostSockets(t *testing.T) {
 	}
 	defer l.Close()
 	n, err := HostReader{Store: s}.ReadDir(t.Context(), from)
-	if err != nil || n.Get("sock") == nil || n.Get("sock").Kind() != Socket {
+	if err != nil || must(n.Get("sock")) == nil || must(n.Get("sock")).Kind() != Socket {
 		t.Fatalf("read %+v, %v", n, err)
 	}
 	if err := WriteDir(t.Context(), to, n, s, HostOptions{}); err != nil {

@@ -36,14 +36,14 @@ func TestHoles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := n.Child("f").Blob()
+	b := must(n.Child("f")).Blob()
 	copied := t.TempDir()
 	if err := WriteDir(t.Context(), copied, n, s, HostOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	again, err := HostReader{Store: s}.ReadDir(t.Context(), copied)
-	if err != nil || b.Size != size || again.Child("f").Blob() != b {
-		t.Errorf("the copy has %v (%v), want %v of %d bytes", again.Child("f").Blob(), err, b, size)
+	if err != nil || b.Size != size || must(again.Child("f")).Blob() != b {
+		t.Errorf("the copy has %v (%v), want %v of %d bytes", must(again.Child("f")).Blob(), err, b, size)
 	}
 	sizes, err := s.Sizes(t.Context())
 	if err != nil {
@@ -73,11 +73,11 @@ func TestReadEnds(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	enough := errors.New("enough")
-	r := HostReader{Store: s, Meta: func(f HostFile) Meta {
+	r := HostReader{Store: s, Meta: func(f HostFile) (Meta, error) {
 		if f.Path == "f" {
 			go cancel(enough)
 		}
-		return f.Meta
+		return f.Meta, nil
 	}}
 	if _, err := r.ReadDir(ctx, dir); !errors.Is(err, enough) {
 		t.Errorf("error %v, want the cause", err)

@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +20,8 @@ import (
 // changes.
 type Store struct {
 	dir      string
-	verified sync.Map  // digests of blobs and directories that this process wrote or verified
+	verified sync.Map  // digests of blobs that this process wrote or verified
+	saved    sync.Map  // names of files with directories that this process wrote
 	buffers  sync.Pool // see [Store.buffer]
 }
 
@@ -183,72 +183,6 @@ func (s *Store) Has(b Blob) bool {
 	}
 	info, err := os.Stat(s.path("blobs", b.Digest))
 	return err == nil && info.Size() == b.Size
-}
-
-// Save stores a directory with all directories below it. The blobs of its files must be
-// stored separately. Save does not write directories that the store already has.
-func (s *Store) Save(n *Node) error {
-	name := s.path("dirs", n.id)
-	if _, ok := s.verified.Load(n.id); ok {
-		if _, err := os.Stat(name); err == nil {
-			return nil // subdirectories exist, too, because they are saved first
-		}
-	}
-	for _, e := range n.entries {
-		if e.Node.kind == Dir {
-			if err := s.Save(e.Node); err != nil {
-				return err
-			}
-		}
-	}
-	data := n.encode(true)
-	if old, err := regularfile.Read(name); err != nil || !bytes.Equal(old, data) {
-		if err := s.write(name, data); err != nil {
-			return err
-		}
-	}
-	s.verified.Store(n.id, nil)
-	return nil
-}
-
-// Load returns the directory with the given ID, which [Store.Save] has stored. If the
-// directory is damaged, Load removes it and returns an error.
-func (s *Store) Load(id digest.Digest) (*Node, error) { return s.Loader().Load(id) }
-
-// Loader loads directories from a store. It loads each directory once, so that trees share
-// the nodes of equal subdirectories. Safe for concurrent use.
-type Loader struct {
-	store *Store
-	nodes sync.Map // directories by ID
-	refs  sync.Map // references by ID; see [Loader.Ref]
-}
-
-// Loader returns a new loader, which has not loaded any directory.
-func (s *Store) Loader() *Loader { return &Loader{store: s} }
-
-// Load returns the directory with the given ID, as [Store.Load] does.
-func (l *Loader) Load(id digest.Digest) (*Node, error) {
-	if n, ok := l.nodes.Load(id); ok {
-		return n.(*Node), nil
-	}
-	if err := id.Validate(); err != nil {
-		return nil, &BlobError{id, err}
-	}
-	name := l.store.path("dirs", id)
-	data, err := regularfile.Read(name)
-	if err != nil {
-		return nil, &BlobError{id, err}
-	}
-	n, err := decode(data, l.Load)
-	if err == nil && n.id != id {
-		err = fmt.Errorf("content has the digest %s", n.id)
-	}
-	if err != nil {
-		return nil, &BlobError{id, errors.Join(err, os.RemoveAll(name))}
-	}
-	l.nodes.Store(id, n)
-	l.store.verified.Store(id, nil)
-	return n, nil
 }
 
 // path returns the path of the blob or directory with digest d. The parameter kind is

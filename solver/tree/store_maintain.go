@@ -98,6 +98,7 @@ func (s *Store) Sizes(ctx context.Context) (Sizes, error) {
 // directories listed in its parameters. It must not run while a process uses the store.
 func (s *Store) Sweep(ctx context.Context, blobs, dirs map[digest.Digest]bool) error {
 	s.verified.Clear()
+	s.saved.Clear()
 	for kind, keep := range map[string]map[digest.Digest]bool{"blobs": blobs, "dirs": dirs} {
 		err := s.each(ctx, kind, func(file string, d digest.Digest) error {
 			if keep[d] {

@@ -50,7 +50,7 @@ func normalize(n *Node) *Node {
 		return n.WithMeta(m)
 	}
 	m.ModTime = time.Time{}
-	return n.MapEntries(m, normalize)
+	return must(n.MapEntries(m, func(e *Node) (*Node, error) { return normalize(e), nil }))
 }
 
 // TestApply checks Apply with random trees. Applied to the lower tree, the changes must
@@ -61,21 +61,21 @@ func TestApply(t *testing.T) {
 		g := newGenerator(t, seed)
 		lower, base := g.tree(4), g.tree(4)
 		upper := g.change(lower)
-		if got := Apply(lower, lower, upper); !got.Same(upper) {
+		if got := must(Apply(lower, lower, upper)); !got.Same(upper) {
 			t.Fatalf("seed %d: got\n%swant\n%s", seed, list(got), list(upper))
 		}
-		if got := Apply(Empty(), nil, upper); !got.Same(upper) {
+		if got := must(Apply(Empty(), nil, upper)); !got.Same(upper) {
 			t.Fatalf("seed %d: on an empty tree got\n%swant\n%s", seed, list(got), list(upper))
 		}
-		if got := Apply(base, lower, lower); got != base {
+		if got := must(Apply(base, lower, lower)); got != base {
 			t.Fatalf("seed %d: Apply without changes did not return the base", seed)
 		}
-		got := Apply(base, lower, upper)
+		got := must(Apply(base, lower, upper))
 		err := Diff(lower, upper, func(c Change) error {
 			if c.Path == "" {
 				return nil
 			}
-			n := got.Get(c.Path)
+			n := must(got.Get(c.Path))
 			switch {
 			case c.Node == nil && n != nil:
 				t.Errorf("seed %d: %s still exists, want it removed", seed, c.Path)
@@ -199,13 +199,13 @@ func TestEditor(t *testing.T) {
 	if err := e.Remove("a/b"); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(e.Names("a"), " "); got != "f" {
+	if got := strings.Join(must(e.Names("a")), " "); got != "f" {
 		t.Errorf("names %q, want f", got)
 	}
-	if before.Get("a/b/c") == nil || e.Tree().Get("a/b") != nil {
+	if must(before.Get("a/b/c")) == nil || must(e.Tree().Get("a/b")) != nil {
 		t.Error("Remove changed an earlier tree, or did not change the current one")
 	}
-	if err := e.RemoveAllIn("a"); err != nil || len(e.Tree().Get("a").Entries()) != 0 {
+	if err := e.RemoveAllIn("a"); err != nil || len(must(must(e.Tree().Get("a")).Entries())) != 0 {
 		t.Errorf("the directory is not empty: %v", err)
 	}
 	if e.Remove("") == nil || e.Put("", file) == nil {
@@ -222,8 +222,8 @@ func TestDeepShare(t *testing.T) {
 	if _, err := e.MkdirAll("x/y", Meta{}); err != nil {
 		t.Fatal(err)
 	}
-	for _, old := range base.Entries() {
-		if e.Tree().Child(old.Name) != old.Node {
+	for _, old := range must(base.Entries()) {
+		if must(e.Tree().Child(old.Name)) != old.Node {
 			t.Errorf("%s is a new node, want the same", old.Name)
 		}
 	}
@@ -242,15 +242,15 @@ func TestWithModTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := n.WithModTime(at)
+	got := must(n.WithModTime(at))
 	for _, name := range []string{"", "d", "d/f", "d/l"} {
 		want := m
 		want.ModTime = at
-		if g := got.Get(name); !g.Meta().Equal(want) || g.Inode() != n.Get(name).Inode() || g.Target() != n.Get(name).Target() {
+		if g := must(got.Get(name)); !g.Meta().Equal(want) || g.Inode() != must(n.Get(name)).Inode() || g.Target() != must(n.Get(name)).Target() {
 			t.Errorf("%q: got %+v, want %+v with the same inode and target", name, g.Meta(), want)
 		}
 	}
-	if !n.Get("d/f").Meta().Equal(m) {
+	if !must(n.Get("d/f")).Meta().Equal(m) {
 		t.Error("WithModTime changed the original tree")
 	}
 }

@@ -106,7 +106,11 @@ func (f *Files) systemDirs() error {
 		return nil
 	}
 	for _, name := range []string{"proc", "dev", "sys"} {
-		if _, _, exists := f.Stat(name); exists {
+		kind, _, err := f.Stat(name)
+		if err != nil {
+			return err
+		}
+		if kind != 0 {
 			continue
 		}
 		if _, err := f.MkdirAll(name, f.Meta(0o755)); err != nil {
@@ -126,7 +130,11 @@ func (f *Files) mountedNode(ctx context.Context, m *runner.Mount, at string) (*t
 		return n, err
 	case runner.MountTmpfs:
 		mode := uint32(0o1777)
-		if kind, old, ok := f.Stat(at); ok && kind == tree.Dir {
+		kind, old, err := f.Stat(at)
+		if err != nil {
+			return nil, err
+		}
+		if kind == tree.Dir {
 			mode = old.Mode // Upstream: same as runc
 		}
 		return tree.NewDir(f.Meta(mode), nil)
@@ -151,7 +159,10 @@ func (f *Files) take() ([]*tree.Node, error) {
 	out := make([]*tree.Node, len(f.mounts))
 	for i := len(f.mounts) - 1; i >= 0; i-- {
 		m := &f.mounts[i]
-		n := e.Get(m.Target)
+		n, err := e.Get(m.Target)
+		if err != nil {
+			return nil, err
+		}
 		if m.Target == "/" {
 			out[i] = n
 			continue
@@ -180,11 +191,23 @@ func (f *Files) take() ([]*tree.Node, error) {
 // and, unless keepParents is set, also its empty parents that original does not
 // contain.
 func unmount(e *tree.Editor, at string, original *tree.Node, keepParents bool) error {
-	if old := original.Get(at); old != nil {
+	old, err := original.Get(at)
+	if err != nil {
+		return err
+	}
+	if old != nil {
 		return e.Put(at, old)
 	}
-	for name := at; name != "." && original.Get(name) == nil; name = path.Dir(name) {
-		if name != at && (keepParents || len(e.Names(name)) > 0) {
+	for name := at; name != "."; name = path.Dir(name) {
+		old, err := original.Get(name)
+		if err != nil {
+			return err
+		}
+		names, err := e.Names(name)
+		if err != nil {
+			return err
+		}
+		if old != nil || name != at && (keepParents || len(names) > 0) {
 			break
 		}
 		if err := e.Remove(name); err != nil {
@@ -232,7 +255,10 @@ func (f *Files) Find(op, name string, last bool) (*tree.Node, error) {
 		return nil, err
 	}
 	f.recordAccess(at)
-	n := f.Get(at)
+	n, err := f.Get(at)
+	if err != nil {
+		return nil, err
+	}
 	if n == nil {
 		return nil, pathError(op, name, fs.ErrNotExist)
 	}
@@ -272,14 +298,22 @@ func (f *Files) Write(name string, data []byte) error {
 	if err != nil {
 		return err
 	}
+	kind, old, err := f.Stat(at)
+	if err != nil {
+		return err
+	}
+	dir, _, err := f.Stat(path.Dir("/" + at))
+	if err != nil {
+		return err
+	}
 	m, put := f.Meta(0o666&^umask), f.Put
-	if kind, old, exists := f.Stat(at); exists {
-		if kind == tree.Dir {
-			return pathError("open", name, errIsDir)
-		}
+	switch {
+	case kind == tree.Dir:
+		return pathError("open", name, errIsDir)
+	case kind != 0:
 		m.Mode, m.UID, m.GID = old.Mode, old.UID, old.GID
 		put = f.Update
-	} else if kind, _, _ := f.Stat(path.Dir("/" + at)); kind != tree.Dir {
+	case dir != tree.Dir:
 		return pathError("open", name, fs.ErrNotExist)
 	}
 	b, err := f.Store.PutBytes(data)

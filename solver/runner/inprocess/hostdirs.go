@@ -44,9 +44,9 @@ func (f *Files) openDir(ctx context.Context, m *runner.Mount) (n *tree.Node, err
 // readDir returns the tree of a host directory. In the tree all files belong to root.
 // On the host they belong to the user who runs the builder.
 func (f *Files) readDir(ctx context.Context, dir string) (*tree.Node, error) {
-	return tree.HostReader{Store: f.Store, Meta: func(h tree.HostFile) tree.Meta {
+	return tree.HostReader{Store: f.Store, Meta: func(h tree.HostFile) (tree.Meta, error) {
 		h.Meta.UID, h.Meta.GID = 0, 0
-		return h.Meta
+		return h.Meta, nil
 	}}.ReadDir(ctx, dir)
 }
 
@@ -69,8 +69,11 @@ func (f *Files) saveDirs(ctx context.Context, trees []*tree.Node) error {
 			if err != nil {
 				return err
 			}
+			if now, err = tree.Apply(now, before, trees[i]); err != nil {
+				return err
+			}
 			e := tree.Edit(all)
-			if err := e.Put(at, tree.Apply(now, before, trees[i])); err != nil {
+			if err := e.Put(at, now); err != nil {
 				return err
 			}
 			return f.replaceDir(ctx, m.HostPath, e.Tree())

@@ -210,7 +210,11 @@ func (f *files) readDir(name string) ([]fs.DirEntry, error) {
 		return nil, pathError("readdir", name, errNotDir)
 	}
 	var list []fs.DirEntry
-	for _, e := range n.Entries() {
+	entries, err := n.Entries()
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
 		list = append(list, info{e.Name, e.Node})
 	}
 	return list, nil

@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/internal/testtree"
 	"slipway/solver/runner"
 	"slipway/solver/tree"
 )
@@ -137,8 +138,8 @@ func TestResult(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := out[0].Get("d/f").Meta()
-	if m.Mode != 0o640 || m.UID != 5 || m.GID != 6 || out[0].Get("d").Meta().Mode != 0o700 || out[0].Get("bin/ls") != nil {
+	m := testtree.Must(out[0].Get("d/f")).Meta()
+	if m.Mode != 0o640 || m.UID != 5 || m.GID != 6 || testtree.Must(out[0].Get("d")).Meta().Mode != 0o700 || testtree.Must(out[0].Get("bin/ls")) != nil {
 		t.Errorf("metadata of d/f %+v, want mode 0640 and owner 5:6 in d with mode 0700, and no bin/ls", m)
 	}
 	if out, err = r.Run(t.Context(), newProcess(root, "/bin/sh", "-c", ":")); err != nil || !out[0].Same(root) {
@@ -216,7 +217,7 @@ func TestRootMode(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]uint32{"copy": 0o751, "copied": 0o710} {
-		if got := out[0].Get(name).Meta().Mode; got != want {
+		if got := testtree.Must(out[0].Get(name)).Meta().Mode; got != want {
 			t.Errorf("%s has mode %o, want %o", name, got, want)
 		}
 	}
@@ -233,7 +234,7 @@ func TestWorkingDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"x", "y/f"} {
-		if out[0].Get(name) == nil {
+		if testtree.Must(out[0].Get(name)) == nil {
 			t.Errorf("%s does not exist", name)
 		}
 	}
@@ -317,7 +318,7 @@ func TestMounts(t *testing.T) {
 	if !trees[0].Same(root) {
 		t.Error("the root contains mounted files, want it unchanged")
 	}
-	if trees[5].Get("a/yes") == nil || trees[5].Get("a/b") == nil {
+	if testtree.Must(trees[5].Get("a/yes")) == nil || testtree.Must(trees[5].Get("a/b")) == nil {
 		t.Error("the tree of /rw lacks a/yes or a/b, want both")
 	}
 	p = newProcess(root, "/bin/sh", "-c", ":")
@@ -391,7 +392,7 @@ func TestContainer(t *testing.T) {
 	if err := first.Wait(); err != nil || out.String() != "text\n" {
 		t.Errorf("first process: output %q, error %v, want text", &out, err)
 	}
-	if n, err := c.Tree(0); err != nil || n.Get("shared") == nil || n.Get("cache") != nil {
+	if n, err := c.Tree(0); err != nil || testtree.Must(n.Get("shared")) == nil || testtree.Must(n.Get("cache")) != nil {
 		t.Errorf("root: error %v, want /shared and no /cache", err)
 	}
 	if err := c.Close(); err != nil {

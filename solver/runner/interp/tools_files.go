@@ -23,12 +23,14 @@ func mkdir(_ context.Context, c *call) error {
 		m.Mode = uint32(bits)
 	}
 	return c.eachWritable(true, func(arg, at string) error {
-		kind, _, exists := c.Editor.Stat(at)
+		kind, _, err := c.Editor.Stat(at)
 		switch {
-		case exists && (!c.has('p') || kind != tree.Dir):
-			return pathError("mkdir", arg, fs.ErrExist)
-		case exists:
+		case err != nil:
+			return err
+		case kind == tree.Dir && c.has('p'):
 			return nil
+		case kind != 0:
+			return pathError("mkdir", arg, fs.ErrExist)
 		case c.has('p'):
 			if _, err := c.Editor.MkdirAll(path.Dir("/"+at), c.Meta(0o777&^umask)); err != nil {
 				return err
@@ -47,11 +49,13 @@ func rm(_ context.Context, c *call) error {
 		return nil
 	}
 	return c.eachWritable(false, func(arg, at string) error {
-		kind, _, exists := c.Editor.Stat(at)
+		kind, _, err := c.Editor.Stat(at)
 		switch {
-		case !exists && c.has('f'):
+		case err != nil:
+			return err
+		case kind == 0 && c.has('f'):
 			return nil
-		case !exists:
+		case kind == 0:
 			return pathError("remove", arg, fs.ErrNotExist)
 		case kind == tree.Dir && !c.has('r') && !c.has('R'):
 			return pathError("remove", arg, errIsDir)
@@ -62,13 +66,15 @@ func rm(_ context.Context, c *call) error {
 
 func rmdir(_ context.Context, c *call) error {
 	return c.eachWritable(false, func(arg, at string) error {
-		kind, _, exists := c.Editor.Stat(at)
+		n, err := c.Editor.Get(at)
 		switch {
-		case !exists:
+		case err != nil:
+			return err
+		case n == nil:
 			return pathError("rmdir", arg, fs.ErrNotExist)
-		case kind != tree.Dir:
+		case n.Kind() != tree.Dir:
 			return pathError("rmdir", arg, errNotDir)
-		case len(c.Editor.Names(at)) > 0:
+		case !n.IsEmpty():
 			return pathError("rmdir", arg, errors.New("directory not empty"))
 		}
 		return c.Editor.Remove(at)
@@ -97,25 +103,35 @@ func (c *call) change(arg string, fn func(tree.Kind, tree.Meta) tree.Meta, recur
 	if err != nil {
 		return err
 	}
-	kind, m, exists := c.Editor.Stat(at)
-	if !exists {
+	kind, m, err := c.Editor.Stat(at)
+	if err != nil {
+		return err
+	}
+	if kind == 0 {
 		return pathError("change", arg, fs.ErrNotExist)
 	}
 	if err := c.Editor.SetMeta(at, fn(kind, m)); err != nil || !recursive || kind != tree.Dir {
 		return err
 	}
-	return c.Editor.Update(at, mapMeta(c.Editor.Get(at), fn))
+	n, err := c.Editor.Get(at)
+	if err != nil {
+		return err
+	}
+	if n, err = mapMeta(n, fn); err != nil {
+		return err
+	}
+	return c.Editor.Update(at, n)
 }
 
 // mapMeta returns a copy of the directory n in which fn has changed the metadata of all
 // files below the directory.
-func mapMeta(n *tree.Node, fn func(tree.Kind, tree.Meta) tree.Meta) *tree.Node {
-	return n.MapEntries(n.Meta(), func(child *tree.Node) *tree.Node {
+func mapMeta(n *tree.Node, fn func(tree.Kind, tree.Meta) tree.Meta) (*tree.Node, error) {
+	return n.MapEntries(n.Meta(), func(child *tree.Node) (*tree.Node, error) {
 		child = child.WithMeta(fn(child.Kind(), child.Meta()))
 		if child.Kind() == tree.Dir {
 			return mapMeta(child, fn)
 		}
-		return child
+		return child, nil
 	})
 }
 
@@ -176,7 +192,11 @@ func ln(_ context.Context, c *call) error {
 		if err != nil {
 			return err
 		}
-		if _, _, exists := c.Editor.Stat(at); exists && !c.has('f') {
+		kind, _, err := c.Editor.Stat(at)
+		if err != nil {
+			return err
+		}
+		if kind != 0 && !c.has('f') {
 			return pathError("link", to, fs.ErrExist)
 		}
 		if c.has('s') {
@@ -213,7 +233,11 @@ func cp(_ context.Context, c *call) error {
 		if err != nil {
 			return err
 		}
-		kind, old, exists := c.Editor.Stat(at)
+		kind, old, err := c.Editor.Stat(at)
+		if err != nil {
+			return err
+		}
+		exists := kind != 0
 		if exists && (kind == tree.Dir) != (n.Kind() == tree.Dir) {
 			return pathError("copy", to, fs.ErrExist)
 		}
@@ -223,7 +247,9 @@ func cp(_ context.Context, c *call) error {
 		if !preserve {
 			n = n.WithMeta(newMeta(n.Kind(), n.Meta()))
 			if n.Kind() == tree.Dir {
-				n = mapMeta(n, newMeta)
+				if n, err = mapMeta(n, newMeta); err != nil {
+					return err
+				}
 			}
 			if exists {
 				m := n.Meta()
@@ -246,7 +272,10 @@ func mv(_ context.Context, c *call) error {
 		if err != nil {
 			return err
 		}
-		n := c.Editor.Get(src)
+		n, err := c.Editor.Get(src)
+		if err != nil {
+			return err
+		}
 		if n == nil || src == "" {
 			return pathError("rename", from, fs.ErrNotExist)
 		}
@@ -254,7 +283,11 @@ func mv(_ context.Context, c *call) error {
 		if err != nil {
 			return err
 		}
-		if kind, _, exists := c.Editor.Stat(at); exists && (kind == tree.Dir || n.Kind() == tree.Dir) {
+		kind, _, err := c.Editor.Stat(at)
+		if err != nil {
+			return err
+		}
+		if kind == tree.Dir || kind != 0 && n.Kind() == tree.Dir {
 			return pathError("rename", to, fs.ErrExist)
 		}
 		if strings.HasPrefix(at+"/", src+"/") {

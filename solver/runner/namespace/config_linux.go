@@ -123,7 +123,9 @@ func (c *container) stubs() error {
 		if (at == "proc" || strings.HasPrefix(at, "proc/")) && !slices.Contains(replaceableFiles(), m.Target) {
 			return fmt.Errorf("mount %s: %w", m.Target, errInProc)
 		}
-		c.addStubs(at)
+		if err := c.addStubs(at); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -132,13 +134,18 @@ func (c *container) stubs() error {
 // exists in the root. name is the path of the mount point. Unless
 // [runner.Sandbox.KeepMountParents] is set, addStubs also records the parents that do
 // not exist.
-func (c *container) addStubs(name string) {
+func (c *container) addStubs(name string) error {
 	for ; name != "" && name != "."; name = path.Dir(name) {
-		if c.root.Get(name) == nil {
+		n, err := c.root.Get(name)
+		if err != nil {
+			return err
+		}
+		if n == nil {
 			c.stub[strings.TrimPrefix(name, "/")] = true
 		}
 		if c.box.KeepMountParents {
-			return
+			break
 		}
 	}
+	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/internal/slowtest"
+	"slipway/internal/testtree"
 	"slipway/solver/runner"
 	"slipway/solver/tree"
 )
@@ -208,7 +209,7 @@ func answer(arg string) any {
 // root contains /bin/probe.
 func (w *fixture) probe(t *testing.T, change func(*runner.Process), questions ...string) map[string]string {
 	t.Helper()
-	if w.root.Get("bin/probe") == nil {
+	if testtree.Must(w.root.Get("bin/probe")) == nil {
 		self, err := os.Executable()
 		if err != nil {
 			t.Fatal(err)
@@ -312,11 +313,11 @@ func TestSetuid(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	w.probe(t, nil)
-	e, m := tree.Edit(w.root), w.root.Get("bin/probe").Meta()
+	e, m := tree.Edit(w.root), testtree.Must(w.root.Get("bin/probe")).Meta()
 	m.Mode |= 0o4000
-	withCaps := w.root.Get("bin/probe").Meta()
+	withCaps := testtree.Must(w.root.Get("bin/probe")).Meta()
 	withCaps.Xattrs = []tree.Xattr{{Name: "security.capability", Value: capNetBindService}}
-	blob := w.root.Get("bin/probe").Blob()
+	blob := testtree.Must(w.root.Get("bin/probe")).Blob()
 	if err := errors.Join(e.Put("bin/setuid", tree.NewFile(m, blob)), e.Put("bin/caps", tree.NewFile(withCaps, blob))); err != nil {
 		t.Fatal(err)
 	}
@@ -514,7 +515,7 @@ func TestWorkingDirectory(t *testing.T) {
 	p.Dir, p.User = "/x/z/../../y/d", "7"
 	_, n := w.run(t, p)
 	for name, uid := range map[string]uint32{"x": 0, "x/z": 0, "y": 7, "y/d": 7, "y/d/f": 7} {
-		if c := n.Get(name); c == nil || c.Meta().UID != uid {
+		if c := testtree.Must(n.Get(name)); c == nil || c.Meta().UID != uid {
 			t.Errorf("%s: %+v, want owner %d", name, c, uid)
 		}
 	}
@@ -533,7 +534,7 @@ func TestUmask(t *testing.T) {
 	p := w.process("echo x > f")
 	p.Dir = "/made/here"
 	_, n := w.run(t, p)
-	if d, f := n.Get("made").Meta().Mode, n.Get("made/here/f").Meta().Mode; d != 0o755 || f != 0o644 {
+	if d, f := testtree.Must(n.Get("made")).Meta().Mode, testtree.Must(n.Get("made/here/f")).Meta().Mode; d != 0o755 || f != 0o644 {
 		t.Errorf("modes %o of the directory and %o of the file, want 755 and 644", d, f)
 	}
 }

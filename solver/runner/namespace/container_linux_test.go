@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"slipway/internal/slowtest"
+	"slipway/internal/testtree"
 	"slipway/solver/runner"
 )
 
@@ -61,7 +62,7 @@ func TestContainer(t *testing.T) {
 	if got, want := out.String(), "here sh\n/sys/class/net/lo\nNoNewPrivs: 0\n"; got != want {
 		t.Errorf("second process: output %q, want %q", got, want)
 	}
-	if n, err := c.Tree(0); err != nil || n.Get("f") == nil || n.Get("etc/hosts") != nil {
+	if n, err := c.Tree(0); err != nil || testtree.Must(n.Get("f")) == nil || testtree.Must(n.Get("etc/hosts")) != nil {
 		t.Errorf("root: error %v, want the file of the second process and no /etc/hosts", err)
 	}
 	third := w.process("exit 7")

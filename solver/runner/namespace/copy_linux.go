@@ -42,8 +42,12 @@ func (r *Runner) copy(ctx context.Context, m *runner.Mount, dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
+	files, err := r.withoutDevices(m.Base())
+	if err != nil {
+		return err
+	}
 	opt := tree.HostOptions{Owners: true, OneOwner: r.oneOwner}
-	if err := tree.WriteDir(ctx, dir, r.withoutDevices(m.Base()), r.store, opt); err != nil {
+	if err := tree.WriteDir(ctx, dir, files, r.store, opt); err != nil {
 		return fmt.Errorf("copy: %w", err)
 	}
 	// File times advance only every few milliseconds, so repeat until they differ.
@@ -90,14 +94,17 @@ func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stub
 	meta := r.metaOver(base)
 	reader := tree.HostReader{
 		Store: r.store, Origin: string(base.ID()),
-		Meta: func(f tree.HostFile) tree.Meta {
-			old := base.Get(f.Path)
+		Meta: func(f tree.HostFile) (tree.Meta, error) {
+			old, err := base.Get(f.Path)
+			if err != nil {
+				return f.Meta, err
+			}
 			// The root may have another mode than in the tree.
 			if old == nil || f.Path == "" || !changeTime(f.Info).Before(changeTime(mark)) {
 				return meta(f)
 			}
 			c.same[f.Path] = old
-			return old.Meta()
+			return old.Meta(), nil
 		},
 		Blob: func(f tree.HostFile) (tree.Blob, bool) {
 			if old := c.same[f.Path]; old != nil {
@@ -110,7 +117,8 @@ func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stub
 	if err != nil {
 		return nil, err
 	}
-	return &upperDir{base: base, out: c.tree(base, now, "")}, nil
+	out, err := c.tree(base, now, "")
+	return &upperDir{base: base, out: out}, err
 }
 
 // copyReader holds the state of [Runner.readCopy] while it compares a copy with the
@@ -126,33 +134,37 @@ type copyReader struct {
 // unchanged files, the result contains the nodes of base. It lacks unused mount points
 // and 0/0 character devices (whiteouts), which no process could create in an overlay.
 // It includes the nodes of base that could not be copied.
-func (c *copyReader) tree(base, current *tree.Node, at string) *tree.Node {
-	below := func(name string) *tree.Node {
-		if base == nil || base.Kind() != tree.Dir {
-			return nil
+func (c *copyReader) tree(base, current *tree.Node, at string) (*tree.Node, error) {
+	var old []tree.Entry
+	if base != nil {
+		var err error
+		if old, err = base.Entries(); err != nil {
+			return nil, err
 		}
-		return base.Child(name)
+	}
+	entries, err := current.Entries()
+	if err != nil {
+		return nil, err
 	}
 	var list []tree.Entry
-	for _, e := range current.Entries() {
+	for _, e := range tree.Pairs(old, entries) {
 		name := path.Join(at, e.Name)
-		n := e.Node
+		n := e.Upper
 		switch {
+		case n == nil && c.r.omits(e.Lower):
+			n = e.Lower
+		case n == nil:
+			continue
 		case n.Kind() == tree.Dir:
-			n = c.tree(below(e.Name), n, name)
+			if n, err = c.tree(e.Lower, n, name); err != nil {
+				return nil, err
+			}
 		case c.same[name] != nil:
 			n = c.same[name]
 		}
-		if !c.isStub(name, n) && !n.IsWhiteout() {
+		if e.Upper == nil || !c.isStub(name, n) && !n.IsWhiteout() {
 			list = append(list, tree.Entry{Name: e.Name, Node: n})
 		}
 	}
-	if base != nil && base.Kind() == tree.Dir {
-		for _, e := range base.Entries() {
-			if c.r.omits(e.Node) && current.Child(e.Name) == nil {
-				list = append(list, e)
-			}
-		}
-	}
-	return c.restoreTime(base, newDir(current.Meta(), list), at)
+	return c.restoreTime(base, newDir(current.Meta(), list), at), nil
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/internal/slowtest"
+	"slipway/internal/testtree"
 	"slipway/solver/runner"
 	"slipway/solver/tree"
 )
@@ -32,7 +33,7 @@ func TestCopies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	link := w.root.Get("linked").WithInode("i")
+	link := testtree.Must(w.root.Get("linked")).WithInode("i")
 	zero := tree.NewDevice(tree.CharDevice, tree.Meta{Mode: 0o666, ModTime: at, UID: 3}, tree.Device{Major: 1, Minor: 5})
 	pipe := tree.NewDevice(tree.Fifo, tree.Meta{Mode: 0o600, ModTime: at, GID: 4}, tree.Device{})
 	if err := errors.Join(e.Put("linked", link), e.Put("linked2", link), e.Put("dir/zero", zero), e.Put("dir/pipe", pipe)); err != nil {
@@ -61,7 +62,7 @@ mknod /fresh/dir/whiteout c 0 0 2>/dev/null; chmod 600 /dir/a; ln /a /a2; echo x
 		t.Errorf("changes\n%s\nwant\n%s", g, w)
 	}
 	for _, name := range []string{"dir/a", "set", "same/size", "kept", "to/a", "fresh/dir/f"} {
-		g, w := got.Get(name), want.Get(name)
+		g, w := testtree.Must(got.Get(name)), testtree.Must(want.Get(name))
 		if name == "fresh/dir/f" { // a new file
 			g, w = g.WithMeta(tree.Meta{}), w.WithMeta(tree.Meta{})
 		}
@@ -69,8 +70,8 @@ mknod /fresh/dir/whiteout c 0 0 2>/dev/null; chmod 600 /dir/a; ln /a /a2; echo x
 			t.Errorf("%s: %+v, want %+v", name, g, w)
 		}
 	}
-	if got.Get("linked").Inode() != "i" || got.Get("a").Inode() == "" || got.Get("a").Inode() != got.Get("a2").Inode() {
-		t.Errorf("inodes linked %q, a %q, a2 %q, want i and two equal ones", got.Get("linked").Inode(), got.Get("a").Inode(), got.Get("a2").Inode())
+	if testtree.Must(got.Get("linked")).Inode() != "i" || testtree.Must(got.Get("a")).Inode() == "" || testtree.Must(got.Get("a")).Inode() != testtree.Must(got.Get("a2")).Inode() {
+		t.Errorf("inodes linked %q, a %q, a2 %q, want i and two equal ones", testtree.Must(got.Get("linked")).Inode(), testtree.Must(got.Get("a")).Inode(), testtree.Must(got.Get("a2")).Inode())
 	}
 	if _, n := run(true, ":"); !n.Same(w.root) {
 		t.Errorf("process without changes: changes %s, want none", changedPaths(t, w.root, n))

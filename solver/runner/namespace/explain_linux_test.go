@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"slipway/internal/slowtest"
+	"slipway/internal/testtree"
 	"slipway/solver/tree"
 )
 
@@ -92,9 +93,9 @@ func TestExecErrors(t *testing.T) {
 		}
 	}
 	w.write(t, "bin/others", 0o700, []byte("#!/bin/sh\n"))
-	e, m := tree.Edit(w.root), w.root.Get("bin/sh").Meta()
+	e, m := tree.Edit(w.root), testtree.Must(w.root.Get("bin/sh")).Meta()
 	m.Xattrs = []tree.Xattr{{Name: "security.capability", Value: strings.ReplaceAll(capNetBindService, "\x04", "\x10")}}
-	if err := e.Put("bin/caps", tree.NewFile(m, w.root.Get("bin/sh").Blob())); err != nil {
+	if err := e.Put("bin/caps", tree.NewFile(m, testtree.Must(w.root.Get("bin/sh")).Blob())); err != nil {
 		t.Fatal(err)
 	}
 	w.root = e.Tree()

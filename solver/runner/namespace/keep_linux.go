@@ -25,10 +25,16 @@ type upperDir struct {
 // nothing if the layer is empty or already has a directory, or if the upper directory
 // does not match what [Runner.layer] would write.
 func (r *Runner) saveLayer(w *upperDir) error {
-	want := r.overlayOf(w.base, w.out)
+	want, err := r.overlayOf(w.base, w.out)
+	if err != nil || want == nil || want.IsEmpty() {
+		return err
+	}
 	dir := r.layerDir(tree.Layer{Lower: w.base, Upper: w.out}.Ref())
-	if _, err := os.Lstat(dir); err == nil || want == nil || len(want.Entries()) == 0 || !w.fits(w.upper, want, "") {
+	if _, err := os.Lstat(dir); err == nil {
 		return nil
+	}
+	if fits, err := w.fits(w.base, w.upper, want, ""); !fits {
+		return err
 	}
 	root, err := os.OpenRoot(w.dir)
 	if err != nil {
@@ -46,30 +52,41 @@ func (r *Runner) saveLayer(w *upperDir) error {
 
 // fits reports whether upper, a directory in the upper directory of an overlay, can
 // become layer, the same directory in the layer. The parameter at is the path of this
-// directory. upper must contain everything in layer. If the lower tree has a directory
-// at this path, upper must not be opaque. Further entries of upper, such as mount
+// directory, and base is its node in the lower tree, or nil. upper must contain everything
+// in layer. If base is a directory, upper must not be opaque. Further entries of upper, such as mount
 // points, are allowed, because trim removes them.
-func (w *upperDir) fits(upper, layer *tree.Node, at string) bool {
+func (w *upperDir) fits(base, upper, layer *tree.Node, at string) (bool, error) {
 	m := upper.Meta()
 	m.ModTime = layer.Meta().ModTime
-	if !m.Equal(layer.Meta()) {
-		return false
+	if !m.Equal(layer.Meta()) || w.opaque[at] && base != nil && base.Kind() == tree.Dir {
+		return false, nil
 	}
-	if below := w.base.Get(at); w.opaque[at] && below != nil && below.Kind() == tree.Dir {
-		return false
+	entries, err := layer.Entries()
+	if err != nil {
+		return false, err
 	}
-	for _, e := range layer.Entries() {
-		n := upper.Child(e.Name)
+	for _, e := range entries {
+		n, err := upper.Child(e.Name)
 		switch {
-		case n == nil || n.Kind() != e.Node.Kind():
-			return false
-		case n.Kind() == tree.Dir && !w.fits(n, e.Node, path.Join(at, e.Name)):
-			return false
-		case n.Kind() != tree.Dir && !n.Same(e.Node):
-			return false
+		case err != nil || n == nil || n.Kind() != e.Node.Kind():
+			return false, err
+		case n.Kind() != tree.Dir:
+			if !n.Same(e.Node) {
+				return false, nil
+			}
+			continue
+		}
+		var below *tree.Node
+		if base != nil {
+			if below, err = base.Child(e.Name); err != nil {
+				return false, err
+			}
+		}
+		if fits, err := w.fits(below, n, e.Node, path.Join(at, e.Name)); !fits {
+			return false, err
 		}
 	}
-	return true
+	return true, nil
 }
 
 // trim removes the entries of dir, a directory in the upper directory, that the layer
@@ -87,9 +104,14 @@ func (w *upperDir) trim(dir *os.Root, have, want *tree.Node, at string) error {
 			return err
 		}
 	}
-	for _, e := range have.Entries() {
-		var err error
-		switch n := want.Child(e.Name); {
+	entries, err := have.Entries()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		n, err := want.Child(e.Name)
+		switch {
+		case err != nil:
 		case n == nil:
 			err = dir.RemoveAll(e.Name)
 		case n.Kind() == tree.Dir:

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/internal/slowtest"
+	"slipway/internal/testtree"
 	"slipway/solver/tree"
 )
 
@@ -101,7 +102,7 @@ func TestWritten(t *testing.T) {
 		{"a directory with another file", dir(), dir(tree.Entry{Name: "d", Node: dir(tree.Entry{Name: "h", Node: file})}), false, false},
 	} {
 		w := &upperDir{base: tc.base, out: tc.out, upper: upper, opaque: map[string]bool{"d": tc.opaque}}
-		if got := w.fits(upper, (&Runner{}).overlayOf(tc.base, tc.out), ""); got != tc.want {
+		if got := testtree.Must(w.fits(tc.base, upper, testtree.Must((&Runner{}).overlayOf(tc.base, tc.out)), "")); got != tc.want {
 			t.Errorf("%s: fits %t, want %t", tc.name, got, tc.want)
 		}
 	}
@@ -114,11 +115,11 @@ func (w *fixture) readLayer(t *testing.T, dir string) *tree.Node {
 	if _, err := os.Stat(dir); err != nil {
 		return nil
 	}
-	n, err := tree.HostReader{Store: w.store, Meta: func(f tree.HostFile) tree.Meta {
+	n, err := tree.HostReader{Store: w.store, Meta: func(f tree.HostFile) (tree.Meta, error) {
 		if f.Opaque {
 			f.Meta.Xattrs = append(f.Meta.Xattrs, tree.Xattr{Name: opaqueRoot, Value: "y"})
 		}
-		return f.Meta
+		return f.Meta, nil
 	}}.ReadDir(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +195,7 @@ func TestKeepOpaque(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := w.layerDir(tree.Layer{Lower: c.base, Upper: c.out}.Ref())
-	if n := w.readLayer(t, dir); n == nil || len(n.Child("made").Meta().Xattrs) > 0 {
+	if n := w.readLayer(t, dir); n == nil || len(testtree.Must(n.Child("made")).Meta().Xattrs) > 0 {
 		t.Error("the layer does not exist or is still marked as opaque")
 	}
 }
@@ -255,7 +256,7 @@ func TestMergeLayers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			all = tree.Apply(all, l.Lower, l.Upper)
+			all = testtree.Must(tree.Apply(all, l.Lower, l.Upper))
 		}
 		if !all.Same(n) {
 			t.Fatalf("%d merged layers result in another tree, want the same", len(layers))

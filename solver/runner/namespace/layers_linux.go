@@ -46,7 +46,9 @@ func mergeLayers(layers []tree.LayerRef) ([]tree.LayerRef, error) {
 		if err != nil {
 			return nil, err
 		}
-		base = tree.Apply(base, l.Lower, l.Upper)
+		if base, err = tree.Apply(base, l.Lower, l.Upper); err != nil {
+			return nil, err
+		}
 	}
 	merged := tree.Layer{Lower: tree.Empty(), Upper: base}
 	return append([]tree.LayerRef{merged.Ref()}, layers[n:]...), nil
@@ -98,9 +100,9 @@ func (r *Runner) layer(ctx context.Context, ref tree.LayerRef) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	delta := r.overlayOf(l.Lower, l.Upper)
-	if delta == nil || len(delta.Entries()) == 0 {
-		return "", nil
+	delta, err := r.overlayOf(l.Lower, l.Upper)
+	if delta == nil || delta.IsEmpty() {
+		return "", err
 	}
 	tmp, err := os.MkdirTemp(filepath.Join(r.dir, "run"), "layer-")
 	if err != nil {
@@ -121,32 +123,42 @@ func (r *Runner) layer(ctx context.Context, ref tree.LayerRef) (string, error) {
 
 // overlayOf returns the difference between two trees in the format of overlays, with
 // 0/0 character devices (whiteouts) in place of removed files. If the trees are equal,
-// it returns nil.
+// it returns nil. It returns the errors of [tree.Node.Entries].
 //
 // In a user namespace, processes can neither create devices nor open devices of other
 // users. The result then contains no devices of the image, but still hides the lower
 // files that these devices replace.
-func (r *Runner) overlayOf(lower, upper *tree.Node) *tree.Node {
+func (r *Runner) overlayOf(lower, upper *tree.Node) (*tree.Node, error) {
 	switch {
 	case lower.Same(upper):
-		return nil
+		return nil, nil
 	case upper == nil, lower != nil && r.omits(upper):
-		return tree.NewDevice(tree.CharDevice, tree.Meta{}, tree.Device{})
+		return tree.NewDevice(tree.CharDevice, tree.Meta{}, tree.Device{}), nil
 	case lower == nil || lower.Kind() != tree.Dir || upper.Kind() != tree.Dir:
 		return r.withoutDevices(upper)
 	}
+	old, err := lower.Entries()
+	if err != nil {
+		return nil, err
+	}
+	now, err := upper.Entries()
+	if err != nil {
+		return nil, err
+	}
 	var entries []tree.Entry
-	for _, e := range lower.Entries() {
-		if n := r.overlayOf(e.Node, upper.Child(e.Name)); n != nil {
+	for _, e := range tree.Pairs(old, now) {
+		if e.Lower == nil && r.omits(e.Upper) {
+			continue
+		}
+		n, err := r.overlayOf(e.Lower, e.Upper)
+		if err != nil {
+			return nil, err
+		}
+		if n != nil {
 			entries = append(entries, tree.Entry{Name: e.Name, Node: n})
 		}
 	}
-	for _, e := range upper.Entries() {
-		if lower.Child(e.Name) == nil && !r.omits(e.Node) {
-			entries = append(entries, tree.Entry{Name: e.Name, Node: r.withoutDevices(e.Node)})
-		}
-	}
-	return newDir(upper.Meta(), entries)
+	return newDir(upper.Meta(), entries), nil
 }
 
 // omits reports whether n is a device that layer directories must leave out because
@@ -157,23 +169,30 @@ func (r *Runner) omits(n *tree.Node) bool {
 
 // withoutDevices returns a copy of a tree without devices if this process cannot create
 // devices. Otherwise it returns the tree unchanged.
-func (r *Runner) withoutDevices(n *tree.Node) *tree.Node {
+func (r *Runner) withoutDevices(n *tree.Node) (*tree.Node, error) {
 	if !r.noDevices || n.Kind() != tree.Dir {
-		return n
+		return n, nil
+	}
+	all, err := n.Entries()
+	if err != nil {
+		return nil, err
 	}
 	var entries []tree.Entry
 	same := true
-	for _, e := range n.Entries() {
-		child := r.withoutDevices(e.Node)
+	for _, e := range all {
+		child, err := r.withoutDevices(e.Node)
+		if err != nil {
+			return nil, err
+		}
 		same = same && child == e.Node && !r.omits(e.Node)
 		if !r.omits(e.Node) {
 			entries = append(entries, tree.Entry{Name: e.Name, Node: child})
 		}
 	}
 	if same {
-		return n
+		return n, nil
 	}
-	return newDir(n.Meta(), entries)
+	return newDir(n.Meta(), entries), nil
 }
 
 // newDir returns a directory with the given metadata and entries. The entries must come
@@ -197,7 +216,7 @@ func (r *Runner) readUpper(ctx context.Context, base *tree.Node, upper string, s
 	}
 	o := upperReader{opaque: map[string]bool{}, stubs: stubs, created: made.ModTime()}
 	meta := r.metaOver(base)
-	reader := tree.HostReader{Store: r.store, Origin: string(base.ID()), Meta: func(f tree.HostFile) tree.Meta {
+	reader := tree.HostReader{Store: r.store, Origin: string(base.ID()), Meta: func(f tree.HostFile) (tree.Meta, error) {
 		if f.Opaque {
 			o.opaque[f.Path] = true
 		}
@@ -207,20 +226,25 @@ func (r *Runner) readUpper(ctx context.Context, base *tree.Node, upper string, s
 	if err != nil {
 		return nil, err
 	}
-	return &upperDir{dir: upper, base: base, upper: delta, opaque: o.opaque, out: o.apply(base, delta, "")}, nil
+	out, err := o.apply(base, delta, "")
+	return &upperDir{dir: upper, base: base, upper: delta, opaque: o.opaque, out: out}, err
 }
 
 // metaOver returns a function for [tree.HostReader.Meta]. If the runner can only create
 // files that belong to root, the function restores the original owners: it copies the
 // owner of each file from the file with the same path in base, the tree before the
 // step.
-func (r *Runner) metaOver(base *tree.Node) func(tree.HostFile) tree.Meta {
-	return func(f tree.HostFile) tree.Meta {
-		if old := base.Get(f.Path); r.oneOwner && old != nil {
+func (r *Runner) metaOver(base *tree.Node) func(tree.HostFile) (tree.Meta, error) {
+	return func(f tree.HostFile) (tree.Meta, error) {
+		if !r.oneOwner {
+			return f.Meta, nil
+		}
+		old, err := base.Get(f.Path)
+		if old != nil {
 			// On disk all files belong to root. In the tree they keep their owners.
 			f.Meta.UID, f.Meta.GID = old.Meta().UID, old.Meta().GID
 		}
-		return f.Meta
+		return f.Meta, err
 	}
 }
 
@@ -235,20 +259,31 @@ type upperReader struct {
 // apply applies the changes in upper, a directory in the upper directory of an overlay,
 // to base, the same directory before the step. It returns the resulting directory. The
 // parameter at is the path of this directory.
-func (o *upperReader) apply(base, upper *tree.Node, at string) *tree.Node {
+func (o *upperReader) apply(base, upper *tree.Node, at string) (*tree.Node, error) {
 	entries := map[string]*tree.Node{}
-	if base != nil && base.Kind() == tree.Dir && !o.opaque[at] {
-		for _, e := range base.Entries() {
+	if base != nil && !o.opaque[at] {
+		old, err := base.Entries()
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range old {
 			entries[e.Name] = e.Node
 		}
 	}
-	for _, e := range upper.Entries() {
+	changed, err := upper.Entries()
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range changed {
 		name := path.Join(at, e.Name)
 		switch {
 		case e.Node.IsWhiteout():
 			delete(entries, e.Name)
 		case e.Node.Kind() == tree.Dir:
-			n := o.apply(entries[e.Name], e.Node, name)
+			n, err := o.apply(entries[e.Name], e.Node, name)
+			if err != nil {
+				return nil, err
+			}
 			if o.isStub(name, n) {
 				delete(entries, e.Name)
 			} else {
@@ -267,13 +302,13 @@ func (o *upperReader) apply(base, upper *tree.Node, at string) *tree.Node {
 	for name, n := range entries {
 		list = append(list, tree.Entry{Name: name, Node: n})
 	}
-	return o.restoreTime(base, newDir(upper.Meta(), list), at)
+	return o.restoreTime(base, newDir(upper.Meta(), list), at), nil
 }
 
 // isStub reports whether n, the node at the path in the parameter name, is an unused
 // mount point: it is empty, and the path exists only because it was a mount point.
 func (o *upperReader) isStub(name string, n *tree.Node) bool {
-	return o.stubs[name] && (n.Kind() == tree.Dir && len(n.Entries()) == 0 || n.Kind() == tree.File && n.Blob().Size == 0)
+	return o.stubs[name] && (n.IsEmpty() || n.Kind() == tree.File && n.Blob().Size == 0)
 }
 
 // restoreTime returns either n or base as the directory to use in the result. The

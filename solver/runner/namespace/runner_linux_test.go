@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"slipway/internal/slowtest"
+	"slipway/internal/testtree"
 	"slipway/solver/runner"
 	"slipway/solver/runner/oci"
 	"slipway/solver/tree"
@@ -255,7 +256,7 @@ func TestSystemDirs(t *testing.T) {
 		if got := changedPaths(t, w.root, n); got != tc.want {
 			t.Errorf("mounts %v, KeepMountParents %v: changes %s, want %s", tc.mounts, tc.keep, got, tc.want)
 		}
-		for _, e := range n.Entries() {
+		for _, e := range testtree.Must(n.Entries()) {
 			if m := e.Node.Meta(); m.Mode != 0o755 || m.UID != 0 || m.GID != 0 {
 				t.Errorf("/%s has mode %o and owner %d:%d, want 755 and 0:0", e.Name, m.Mode, m.UID, m.GID)
 			}
@@ -387,7 +388,7 @@ func TestMounts(t *testing.T) {
 	if !trees[0].Same(w.root) {
 		t.Error("the root contains mounted files, want it unchanged")
 	}
-	if trees[5].Get("yes") == nil || trees[5].Get("a/b") == nil {
+	if testtree.Must(trees[5].Get("yes")) == nil || testtree.Must(trees[5].Get("a/b")) == nil {
 		t.Error("the tree of /rw lacks yes or a/b, want both")
 	}
 }
@@ -438,14 +439,14 @@ func TestCopiedUp(t *testing.T) {
 	w.write(t, "c", 0o644, []byte("c"))
 	p := w.process("ln a b; ln c d")
 	_, linked := w.run(t, p)
-	if inode := linked.Get("a").Inode(); inode == "" || linked.Get("b").Inode() != inode {
-		t.Fatalf("inodes of the hard links a %q and b %q, want the same", inode, linked.Get("b").Inode())
+	if inode := testtree.Must(linked.Get("a")).Inode(); inode == "" || testtree.Must(linked.Get("b")).Inode() != inode {
+		t.Fatalf("inodes of the hard links a %q and b %q, want the same", inode, testtree.Must(linked.Get("b")).Inode())
 	}
 	p = w.process("true >> a; ln c e")
 	p.Mounts[0].Tree = linked
 	p.Mounts[0].Layers = append(p.Mounts[0].Layers, tree.Layer{Lower: w.root, Upper: linked}.Ref())
 	_, n := w.run(t, p)
-	inode := func(name string) string { return n.Get(name).Inode() }
+	inode := func(name string) string { return testtree.Must(n.Get(name)).Inode() }
 	if inode("a") == inode("b") || inode("c") != inode("e") || inode("c") == inode("d") {
 		t.Errorf("inodes a %q, b %q, c %q, d %q, e %q, want only c and e equal", inode("a"), inode("b"), inode("c"), inode("d"), inode("e"))
 	}
@@ -468,8 +469,8 @@ func TestMountParentTime(t *testing.T) {
 		p.Mounts = append(p.Mounts, runner.Mount{Kind: runner.MountTmpfs, Target: target})
 	}
 	_, n := w.run(t, p)
-	for name, want := range map[string]time.Time{"kept": w.root.Get("kept").Meta().ModTime, "set": time.Unix(5, 0)} {
-		if got := n.Get(name).Meta().ModTime; !got.Equal(want) {
+	for name, want := range map[string]time.Time{"kept": testtree.Must(w.root.Get("kept")).Meta().ModTime, "set": time.Unix(5, 0)} {
+		if got := testtree.Must(n.Get(name)).Meta().ModTime; !got.Equal(want) {
 			t.Errorf("modification time of %s: %v, want %v", name, got, want)
 		}
 	}
@@ -542,7 +543,7 @@ func TestFailures(t *testing.T) {
 		w.run(t, w.process(":"))
 	}
 	var exit *runner.ExitError
-	if _, err := w.Run(t.Context(), w.process("echo x > /left; exit 3")); !errors.As(err, &exit) || exit.Code != 3 || exit.Trees[0].Get("left") == nil {
+	if _, err := w.Run(t.Context(), w.process("echo x > /left; exit 3")); !errors.As(err, &exit) || exit.Code != 3 || testtree.Must(exit.Trees[0].Get("left")) == nil {
 		t.Errorf("failed process: error %v, want exit code 3 with the tree that contains left", err)
 	}
 	if _, err := w.Run(t.Context(), w.process("kill -9 $$; kill -15 $$; :")); err != nil && !errors.As(err, &exit) {
@@ -624,7 +625,7 @@ func TestDevicesOfImages(t *testing.T) {
 	w.probe(t, nil)
 	p := w.process("")
 	p.Args = []string{"/bin/probe", "empty:/d"}
-	if _, n := w.run(t, p); len(n.Get("d").Entries()) > 0 || n.Get("new/console") == nil {
+	if _, n := w.run(t, p); len(testtree.Must(testtree.Must(n.Get("d")).Entries())) > 0 || testtree.Must(n.Get("new/console")) == nil {
 		t.Error("the result has devices in the replaced directory /d, or none in /new, want only the latter")
 	}
 }

@@ -105,9 +105,9 @@ func (r *Runner) readDatabase(n *tree.Node, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := n.Get(at)
+	f, err := n.Get(at)
 	if f == nil || f.Kind() != tree.File {
-		return nil, nil
+		return nil, err
 	}
 	in, err := r.store.Open(f.Blob())
 	if err != nil {

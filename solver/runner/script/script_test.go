@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/internal/testtree"
 	"slipway/solver/runner"
 	"slipway/solver/runner/script"
 	"slipway/solver/tree"
@@ -54,7 +55,7 @@ func TestSteps(t *testing.T) {
 	p := process("make")
 	p.Stdout, p.Stderr = &out, &errs
 	trees, err := r.Run(t.Context(), p)
-	if err != nil || trees[0].Get("work/out/app") == nil || trees[0].Get("etc").Kind() != tree.Dir || out.String() != "built\n" || errs.String() != "slowly\n" {
+	if err != nil || testtree.Must(trees[0].Get("work/out/app")) == nil || testtree.Must(trees[0].Get("etc")).Kind() != tree.Dir || out.String() != "built\n" || errs.String() != "slowly\n" {
 		t.Errorf("make prints %q and %q with error %v, want its output, /work/out/app and /etc", &out, &errs, err)
 	}
 	var exit *runner.ExitError
@@ -68,7 +69,7 @@ func TestSteps(t *testing.T) {
 	readOnly := runner.Mount{Kind: runner.MountTree, Target: "/ro", Tree: e.Tree(), ReadOnly: true}
 	in := runner.Mount{Kind: runner.MountFile, Target: "/in/f", Data: []byte("data")}
 	trees, err = r.Run(t.Context(), process("test a -v ./...", in, readOnly))
-	if err != nil || trees[0].Get("copy").Meta().Mode != 0o700 || trees[0].Get("in") != nil {
+	if err != nil || testtree.Must(trees[0].Get("copy")).Meta().Mode != 0o700 || testtree.Must(trees[0].Get("in")) != nil {
 		t.Errorf("test: error %v, want only /copy with mode 0700", err)
 	}
 	if _, err := r.Run(t.Context(), process("broken")); err == nil || err.Error() != "no luck" {

@@ -1,0 +1,218 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+
+	"slipway/internal/regularfile"
+)
+
+// Load returns the directory with the given ID, which [Store.Save] has stored. If the
+// directory is damaged, Load removes it and returns an error.
+func (s *Store) Load(id digest.Digest) (*Node, error) { return s.Loader().Load(id) }
+
+// Loader loads directories from a store. It loads each directory once, so that trees share
+// the nodes of equal subdirectories. Safe for concurrent use.
+type Loader struct {
+	store    *Store
+	nodes    sync.Map // directories by ID
+	refs     sync.Map // references by ID; see [Loader.Ref]
+	listings sync.Map // listings by ID
+}
+
+// Loader returns a new loader, which has not loaded any directory.
+func (s *Store) Loader() *Loader { return &Loader{store: s} }
+
+// Load returns the directory with the given ID, as [Store.Load] does. It does not read
+// further files. When the entries of a directory are needed that another file contains, they
+// are loaded, and errors are reported then.
+func (l *Loader) Load(id digest.Digest) (*Node, error) {
+	if n, ok := l.nodes.Load(id); ok {
+		return n.(*Node), nil
+	}
+	var n *Node
+	err := l.read(id, func(d *decoder) error {
+		var err error
+		if n, err = decodeNode(d.raw()); err != nil {
+			return err
+		}
+		if found := n.ID(); found != id {
+			return fmt.Errorf("content has the digest %s", found)
+		}
+		g := &group{id: id, loader: l, isRoot: true}
+		if n.list, err = l.listing(n.list, g); err != nil {
+			return err
+		}
+		g.members = []*listing{n.list}
+		return l.fill(d, g.members)
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.nodes.Store(id, n)
+	return n, nil
+}
+
+// group is a set of listings that a store contains in one file. Safe for concurrent use.
+type group struct {
+	id      digest.Digest // names the file
+	isRoot  bool          // whether the file starts with the root of a tree
+	loader  *Loader
+	members []*listing
+	mu      sync.Mutex // held while the file is read
+}
+
+// load loads the listings of the group. If the listing l is already loaded, it does
+// nothing.
+func (g *group) load(l *listing) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if l.entries.Load() != nil {
+		return nil
+	}
+	return g.loader.read(g.id, func(d *decoder) error {
+		if g.isRoot {
+			d.raw()
+		}
+		return g.loader.fill(d, g.members)
+	})
+}
+
+// read calls fn with a decoder for the file called id. If the file does not exist or is
+// not regular, or if fn returns an error, the error is a [BlobError] and the file is removed.
+func (l *Loader) read(id digest.Digest, fn func(*decoder) error) error {
+	if err := id.Validate(); err != nil {
+		return &BlobError{id, err}
+	}
+	name := l.store.path("dirs", id)
+	data, err := regularfile.Read(name)
+	if err == nil {
+		if err = fn(&decoder{buf: data}); err == nil {
+			return nil
+		}
+		err = errors.Join(err, os.RemoveAll(name))
+	}
+	l.store.saved.Clear() // trees are not complete without this file
+	return &BlobError{id, err}
+}
+
+// fill decodes the listings in members from the file that d reads.
+func (l *Loader) fill(d *decoder, members []*listing) error {
+	parts := map[digest.Digest]part{}
+	for d.err == nil && len(d.buf) > 0 {
+		e := encoding{d.raw(), d.raw()}
+		id, content := e.digests()
+		parts[id] = part{e, content}
+	}
+	if d.err != nil {
+		return d.err
+	}
+	for _, m := range members {
+		if err := l.decode(m, parts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part is a listing in a file, with the digest of its content.
+type part struct {
+	encoding
+	content digest.Digest
+}
+
+// decode sets the entries of the listing want, which it decodes from one of the parts. If the
+// listing is small, decode also sets the entries of the listings below it.
+func (l *Loader) decode(want *listing, parts map[digest.Digest]part) error {
+	if want.entries.Load() != nil {
+		return nil
+	}
+	p, ok := parts[want.id]
+	if !ok {
+		return fmt.Errorf("the listing %s is missing", want.id)
+	}
+	entries, err := decodeEntries(p.encoding)
+	if err != nil {
+		return err
+	}
+	found := listing{id: want.id, content: p.content, linked: hasLinks(entries), sockets: hasSockets(entries), size: listingSize(p.encoding, entries)}
+	if !want.same(&found) {
+		return fmt.Errorf("the listing %s differs from its description", want.id)
+	}
+	if want.isSmall() {
+		err = l.decodeBelow(entries, want.group, parts)
+	} else {
+		err = l.group(entries)
+	}
+	if err != nil {
+		return err
+	}
+	want.entries.Store(&entries)
+	return nil
+}
+
+// decodeBelow decodes the listings of all subdirectories among the entries of a small
+// directory, which is part of the group g.
+func (l *Loader) decodeBelow(entries []Entry, g *group, parts map[digest.Digest]part) error {
+	for _, e := range entries {
+		if e.Node.kind != Dir {
+			continue
+		}
+		list, err := l.listing(e.Node.list, g)
+		if err != nil {
+			return err
+		}
+		if err := l.decode(list, parts); err != nil {
+			return err
+		}
+		e.Node.list = list
+	}
+	return nil
+}
+
+// group assigns the subdirectories among the entries of a large directory to their groups,
+// from which they are loaded later.
+func (l *Loader) group(entries []Entry) error {
+	for _, e := range entries {
+		if e.Node.kind == Dir && e.Node.IsEmpty() {
+			var err error
+			if e.Node.list, err = l.listing(e.Node.list, nil); err != nil {
+				return err
+			}
+		}
+	}
+	for _, of := range groups(entries) {
+		g := &group{id: of.ID, loader: l}
+		for _, n := range of.Dirs {
+			list, err := l.listing(n.list, g)
+			if err != nil {
+				return err
+			}
+			n.list = list
+			g.members = append(g.members, list)
+		}
+	}
+	return nil
+}
+
+// listing returns the listing that all directories with the same entries share. The
+// parameter found is its description in a file. If the loader sees the listing for the
+// first time, it becomes part of the group g.
+func (l *Loader) listing(found *listing, g *group) (*listing, error) {
+	found.group = g
+	if found.size == 0 {
+		if empty := newListing(nil); found.same(empty) {
+			return empty, nil
+		}
+		return nil, errEncoding
+	}
+	known, _ := l.listings.LoadOrStore(found.id, found)
+	if list := known.(*listing); list.same(found) {
+		return list, nil
+	}
+	return nil, fmt.Errorf("the listing %s has two descriptions", found.id)
+}

@@ -1,0 +1,104 @@
+package tree
+
+import (
+	"bytes"
+	"os"
+
+	"github.com/opencontainers/go-digest"
+
+	"slipway/internal/regularfile"
+)
+
+// Save stores a directory with all directories below it. The blobs of its files must be
+// stored separately. Save does not write what the store already has.
+func (s *Store) Save(n *Node) error {
+	head := appendString(nil, string(n.encode()))
+	return s.save(n.ID(), head, []*listing{n.list})
+}
+
+// save writes the file called id, which starts with head and contains the listings in
+// members. It writes the files of groups below them first, so that a file never exists
+// before the files that it needs.
+func (s *Store) save(id digest.Digest, head []byte, members []*listing) error {
+	name := s.path("dirs", id)
+	if s.hasGroup(id, members) {
+		return nil
+	}
+	for _, l := range members {
+		if l.isSmall() {
+			continue
+		}
+		entries, err := l.load()
+		if err != nil {
+			return err
+		}
+		for _, g := range groups(entries) {
+			if err := s.save(g.ID, nil, g.listings()); err != nil {
+				return err
+			}
+		}
+	}
+	w := groupWriter{buf: head, seen: map[digest.Digest]bool{}}
+	for _, l := range members {
+		if err := w.add(l); err != nil {
+			return err
+		}
+	}
+	if old, err := regularfile.Read(name); err != nil || !bytes.Equal(old, w.buf) {
+		if err := s.write(name, w.buf); err != nil {
+			return err
+		}
+	}
+	s.saved.Store(id, nil)
+	return nil
+}
+
+// hasGroup reports whether the store has the file called id with the listings in members,
+// and all files below it. It does not read the file if the listings come from a store.
+func (s *Store) hasGroup(id digest.Digest, members []*listing) bool {
+	info, err := os.Lstat(s.path("dirs", id))
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	if _, ok := s.saved.Load(id); ok {
+		return true
+	}
+	for _, l := range members {
+		if l.id != emptyID && (l.group == nil || l.group.loader.store != s) {
+			return false
+		}
+	}
+	return true
+}
+
+// groupWriter collects the content of a file with listings.
+type groupWriter struct {
+	buf  []byte
+	seen map[digest.Digest]bool // IDs of the listings in buf
+}
+
+// add appends a listing, and all listings below it if it is small.
+func (w *groupWriter) add(l *listing) error {
+	if l.size == 0 || w.seen[l.id] {
+		return nil
+	}
+	w.seen[l.id] = true
+	entries, err := l.load()
+	if err != nil {
+		return err
+	}
+	e := encodeEntries(entries)
+	w.buf = appendString(appendString(w.buf, string(e.content)), string(e.times))
+	if !l.isSmall() {
+		return nil
+	}
+	for _, entry := range entries {
+		if entry.Node.kind != Dir {
+			continue
+		}
+		if err := w.add(entry.Node.list); err != nil {
+			return err
+		}
+	}
+	return nil
+}
