@@ -63,6 +63,9 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.Discarded {
+		o.warn("the state directory is of another version of slipway: its cached results were removed")
+	}
 	res, err := s.buildLocked(ctx, &o, p)
 	if o.Call == "" {
 		if err := o.GC.Collect(ctx, o.State, o.Now); err != nil {

@@ -1,10 +1,11 @@
 // Package state manages the state directory of `slipway build`, which outlasts builds:
 //
 //	DIR/
+//	├── format          version of the formats of cache/ and store/dirs/
 //	├── lock            held shared by builds, exclusively by a prune
 //	├── store/          package solver/tree
 //	│   ├── blobs/ab/…  content of files and layers, by digest
-//	│   ├── dirs/ab/…   directories, by digest
+//	│   ├── dirs/ab/…   groups of directories, by digest
 //	│   └── tmp/        files that are being written
 //	├── cache/ab/….json outputs of vertices, by cache key (solver/diskcache)
 //	├── files           digests of context files, by name, size and times (solver/llbsource)

@@ -24,6 +24,9 @@ type Dir struct {
 	Cache  *diskcache.Cache
 	Files  *llbsource.Index // digests of context files
 	Images *images.Names    // names of stored images
+	// Discarded is set if Open removed the cached results of another version of this
+	// program.
+	Discarded bool
 
 	now func() time.Time
 }
@@ -47,6 +50,9 @@ func Open(dir string, now func() time.Time) (*Dir, error) {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	if err := checkOwner(d.Path, os.Geteuid()); err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	if d.Discarded, err = d.checkFormat(); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	if d.Store, err = tree.OpenStore(d.join("store")); err == nil {

@@ -154,7 +154,7 @@ func TestLazy(t *testing.T) {
 // tree must be complete after it is saved again.
 func TestDamagedGroup(t *testing.T) {
 	s := newStore(t)
-	n := newDir(Meta{}, []Entry{{"a", wide(300, 5)}, {"b", newDir(Meta{}, []Entry{{"c", wide(200, 5)}})}})
+	n := newDir(Meta{}, []Entry{{"a", wide(300, 5)}, {"b", newDir(Meta{}, []Entry{{"c", wide(200, 6)}})}})
 	if err := s.Save(n); err != nil {
 		t.Fatal(err)
 	}
