@@ -95,7 +95,7 @@ func TestWriteManyFiles(t *testing.T) {
 	if want := 2*200*100 - 2*20*10 + 10; files != want { // one of the names of each file
 		t.Errorf("%d files were written, want %d", files, want)
 	}
-	got, err := HostReader{Store: s, Meta: func(f HostFile) Meta { f.Meta.UID, f.Meta.GID = 0, 0; return f.Meta }}.ReadDir(t.Context(), dir)
+	got, err := HostReader{Store: s, Meta: func(f HostFile) (Meta, error) { f.Meta.UID, f.Meta.GID = 0, 0; return f.Meta, nil }}.ReadDir(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestWriteDeep(t *testing.T) {
 	if err := WriteDir(t.Context(), dir, root, s, HostOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	got, err := HostReader{Store: s, Meta: func(f HostFile) Meta { f.Meta.UID, f.Meta.GID = 0, 0; return f.Meta }}.ReadDir(t.Context(), dir)
+	got, err := HostReader{Store: s, Meta: func(f HostFile) (Meta, error) { f.Meta.UID, f.Meta.GID = 0, 0; return f.Meta, nil }}.ReadDir(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
