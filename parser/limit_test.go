@@ -118,8 +118,11 @@ func TestBig(t *testing.T) {
 				t.Fatal(diags)
 			}
 			a := allocated(small, 0)
-			if b := allocated(large, 6*a); b > 6*a {
-				t.Errorf("Parse allocates %d bytes for %d, and %d for %d, want at most %d", a, len(small), b, len(large), 6*a)
+			// Matching a regular expression takes 37 KB from a pool, which may be empty.
+			// A few of these are more than what Parse needs for a file of comments.
+			most := 6*a + 1<<20
+			if b := allocated(large, most); b > most {
+				t.Errorf("Parse allocates %d bytes for %d, and %d for %d, want at most %d", a, len(small), b, len(large), most)
 			}
 		})
 	}
