@@ -14,9 +14,9 @@ import (
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/gitutil/gitobject"
-	"github.com/moby/go-archive/compression"
 
 	"slipway/dockerfile2llb"
+	"slipway/internal/decompress"
 	"slipway/plan"
 )
 
@@ -160,7 +160,7 @@ func (r contextReader) Read(p []byte) (int, error) {
 // newestTime returns the latest modification time of the regular files in an archive. It
 // returns nil if r is not a valid archive up to its end.
 func newestTime(r io.Reader) *time.Time {
-	plain, err := compression.DecompressStream(r)
+	plain, err := decompress.NewReader(r)
 	if err != nil {
 		return nil
 	}

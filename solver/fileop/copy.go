@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/solver/pb"
-	"github.com/moby/go-archive/compression"
 	mode "github.com/tonistiigi/dchapes-mode"
 
+	"slipway/internal/decompress"
 	"slipway/solver/tree"
 )
 
@@ -346,7 +346,7 @@ func (p *copier) unpack(pk pick) (bool, error) {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return false, err
 	}
-	r, err := compression.DecompressStream(f)
+	r, err := decompress.NewReader(f)
 	if err != nil {
 		return false, err
 	}
@@ -382,7 +382,7 @@ func (p *copier) unpack(pk pick) (bool, error) {
 
 // isArchive reports whether a file is a tar archive, which may be compressed.
 func isArchive(f *os.File) (bool, error) {
-	r, err := compression.DecompressStream(f)
+	r, err := decompress.NewReader(f)
 	if err != nil {
 		return false, nil // a file that cannot be decompressed is not an archive
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/moby/go-archive/compression"
 
+	"slipway/internal/decompress"
 	"slipway/internal/regularfile"
 	"slipway/solver/tree"
 )
@@ -79,7 +80,7 @@ func (s *Sources) decompressed(ctx context.Context, f *os.File, file string) (fu
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return nil, err
 		}
-		r, err := compression.DecompressStream(f)
+		r, err := decompress.NewReader(f)
 		if err != nil {
 			return nil, err
 		}

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"io"
 
-	"github.com/moby/go-archive/compression"
-
+	"slipway/internal/decompress"
 	"slipway/solver/tree"
 )
 
@@ -16,7 +15,7 @@ func (s *Sources) uncompressed(ctx context.Context, b tree.Blob) (io.ReadCloser,
 	if err != nil {
 		return nil, err
 	}
-	r, err := compression.DecompressStream(f)
+	r, err := decompress.NewReader(f)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
