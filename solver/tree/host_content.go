@@ -136,13 +136,18 @@ func (s *Store) buffer() (buf []byte, release func()) {
 }
 
 // fill reads from r until buf is full or r ends. It returns [io.EOF] if r has ended, even if
-// it has read something.
+// it has read something. Unlike [io.ReadFull], it returns an [io.ErrUnexpectedEOF] of r, by
+// which a download or an archive that is cut off ends.
 func fill(r io.Reader, buf []byte) (int, error) {
-	n, err := io.ReadFull(r, buf)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = io.EOF
+	n := 0
+	for n < len(buf) {
+		m, err := r.Read(buf[n:])
+		n += m
+		if err != nil {
+			return n, err
+		}
 	}
-	return n, err
+	return n, nil
 }
 
 // digestOf reads r to its end through the buffer buf, and returns the digest and the size of

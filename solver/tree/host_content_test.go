@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -106,6 +108,28 @@ func TestPutKeepsBlobs(t *testing.T) {
 		}
 		if left, err := os.ReadDir(s.temp()); err != nil || len(left) > 0 {
 			t.Errorf("temporary files %v, %v, want none", left, err)
+		}
+	}
+}
+
+// TestPutOfTruncatedContent checks that Put returns the error of a reader whose content is
+// truncated, and stores nothing.
+func TestPutOfTruncatedContent(t *testing.T) {
+	for _, n := range []int{0, 100, bufferSize, 3*bufferSize + 1} {
+		s, err := OpenStore(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		content := bytes.Repeat([]byte("a"), n)
+		truncated := io.MultiReader(bytes.NewReader(content), iotest.ErrReader(io.ErrUnexpectedEOF))
+		if _, err := s.Put(truncated); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%d bytes: error %v, want %v", n, err, io.ErrUnexpectedEOF)
+		}
+		if b := (Blob{Digest: digest.FromBytes(content), Size: int64(n)}); s.Has(b) {
+			t.Errorf("%d bytes: Put stored the blob", n)
+		}
+		if b, err := s.Put(bytes.NewReader(content)); err != nil || b.Digest != digest.FromBytes(content) {
+			t.Errorf("%d bytes: Put of the whole content: %v, %v", n, b, err)
 		}
 	}
 }
