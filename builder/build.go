@@ -100,9 +100,15 @@ func (s *localBuilder) buildLocked(ctx context.Context, o *Options, p *inputs) (
 }
 
 // build builds in this process. If the build fails on a missing or damaged blob in the
-// state directory, it repairs the directory and builds once more.
+// state directory, it repairs the directory and builds once more. If a RUN step finds out
+// that steps must be interpreted, it builds once more, too.
 func (s *localBuilder) build(ctx context.Context, o *Options, p *inputs) (*Result, error) {
-	res, err := s.buildOnce(ctx, o, p)
+	refused := false
+	res, err := s.buildOnce(ctx, o, p, refused)
+	if errors.Is(err, errRefused) && ctx.Err() == nil {
+		refused = true
+		res, err = s.buildOnce(ctx, o, p, refused)
+	}
 	var lost *tree.BlobError
 	if !errors.As(err, &lost) || ctx.Err() != nil {
 		return res, err
@@ -113,12 +119,14 @@ func (s *localBuilder) build(ctx context.Context, o *Options, p *inputs) (*Resul
 	if err := s.Repair(ctx); err != nil {
 		return nil, err
 	}
-	return s.buildOnce(ctx, o, p)
+	return s.buildOnce(ctx, o, p, refused)
 }
 
-// buildOnce builds in this process, without repairing the state directory on failure.
-func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs) (_ *Result, err error) {
+// buildOnce builds in this process, without building again on failure. If refused is set,
+// processes are known not to run in namespaces.
+func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, refused bool) (_ *Result, err error) {
 	run := newRunner(s, o)
+	run.refused = refused
 	defer func() { err = errors.Join(err, run.Close()) }()
 	if err := run.limit(ctx); err != nil {
 		return nil, err

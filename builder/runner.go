@@ -19,10 +19,14 @@ import (
 //
 // If this program is privileged, it runs the first process in namespaces without checking
 // that this works: the check would take a quarter of the time of a small build. If this
-// process does not start, autoRunner performs the check and may choose another runner.
+// process does not start, autoRunner performs the check. If the check fails, too, the error
+// is errRefused: because cache keys contain how steps run, the build must be repeated with
+// an autoRunner whose field refused is set.
 type autoRunner struct {
 	s *localBuilder
 	o *Options
+	// privileged reports whether this program is allowed to create namespaces.
+	privileged func() bool
 	// available returns nil if processes can run in namespaces, and otherwise the reason
 	// why they cannot.
 	available func(context.Context) error
@@ -33,33 +37,56 @@ type autoRunner struct {
 	// process needs it.
 	namespaces *namespace.Runner
 	works      atomic.Bool // processes are known to run in namespaces
-	refused    atomic.Bool // processes are known not to run in namespaces
+	refused    bool        // processes are known not to run in namespaces
 }
 
-var _ runner.Opener = (*autoRunner)(nil)
+var (
+	_ runner.Opener = (*autoRunner)(nil)
+	_ runner.Keyed  = (*autoRunner)(nil)
+)
+
+// errRefused is the error of a process if namespaces turn out to be unavailable.
+var errRefused = errors.New("namespaces are not available")
 
 func newRunner(s *localBuilder, o *Options) *autoRunner {
-	return &autoRunner{s: s, o: o, available: namespace.Available}
+	return &autoRunner{s: s, o: o, privileged: namespace.Privileged, available: namespace.Available}
+}
+
+// CacheKey implements [runner.Keyed].
+func (c *autoRunner) CacheKey(ctx context.Context) (string, error) {
+	if c.o.Runner != "portable" && !c.refused && c.privileged() {
+		return namespace.CacheKey(), nil
+	}
+	run, err := c.choose(ctx)
+	if err != nil {
+		return "", err
+	}
+	if k, ok := run.(runner.Keyed); ok {
+		return k.CacheKey(ctx)
+	}
+	return namespace.CacheKey(), nil
 }
 
 // Run implements [runner.Runner].
 func (c *autoRunner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
-	if c.o.Runner == "portable" || c.refused.Load() || !namespace.Privileged() {
+	if c.o.Runner == "portable" || c.refused || !c.privileged() {
 		return c.runChosen(ctx, p)
 	}
 	trees, failed := c.runInNamespaces(ctx, p)
 	if failed == nil || c.works.Load() || ctx.Err() != nil {
 		return trees, failed
 	}
-	run, err := c.choose(ctx)
-	if err != nil {
+	err := c.available(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err == nil:
+		c.works.Store(true)
+		return trees, failed
+	case c.o.Runner == "namespace", c.o.Runner == "oci":
 		return nil, err
 	}
-	if _, same := run.(*namespace.Runner); same {
-		return trees, failed
-	}
-	c.refused.Store(true)
-	return run.Run(ctx, p)
+	return nil, errRefused
 }
 
 // runChosen chooses the runner, unless that was done before, and runs a process with it.

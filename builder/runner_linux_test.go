@@ -8,10 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/moby/buildkit/client"
 	"github.com/moby/sys/userns"
 	"golang.org/x/sys/unix"
 
@@ -149,4 +151,49 @@ func TestRunnerOCI(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestInterpretedResults checks that a build in namespaces does not use the results of
+// interpreted steps in the same state directory, and that a build that interprets steps
+// still does. The programs of the image cannot run, so the step must fail in namespaces.
+func TestInterpretedResults(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
+	if !runsAsRoot(t) {
+		return
+	}
+	o := options(t, "FROM scratch\nCOPY base /\nRUN echo x > /d\n")
+	state := o.State
+	for _, again := range []bool{false, true} {
+		if ran := stepNames(t, &o); strings.Contains(ran, "RUN") == again {
+			t.Errorf("interpreted again: %t, ran %q, want the RUN step to run only in the first build", again, ran)
+		}
+		in := o
+		in.Runner, in.State = "namespace", state
+		if _, err := Build(t.Context(), in); err == nil || !strings.Contains(err.Error(), "echo x > /d") {
+			t.Errorf("in namespaces: error %v, want the error of the step", err)
+		}
+	}
+}
+
+// stepNames builds and returns the names of the steps that ran.
+func stepNames(t *testing.T, o *Options) string {
+	t.Helper()
+	names := map[string]bool{}
+	in := *o
+	in.Status = func(s *client.SolveStatus) {
+		for _, v := range s.Vertexes {
+			names[v.Name] = v.Completed != nil && !v.Cached
+		}
+	}
+	if _, err := Build(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for name, r := range names {
+		if r {
+			list = append(list, name)
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
 }

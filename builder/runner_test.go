@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"slipway/solver/runner"
+	"slipway/solver/runner/namespace"
 	"slipway/solver/tree"
 )
 
@@ -70,20 +71,19 @@ func TestNoNamespaces(t *testing.T) {
 	}
 }
 
-// TestFirstProcess checks that the portable runner replaces the namespace runner if the
-// first process does not start in namespaces. This requires that no process can run in
-// namespaces, and that the user did not select the namespace runner. Otherwise, Run
-// returns an error.
+// TestFirstProcess checks that the error of the first process is errRefused if no process
+// can run in namespaces, and if the user did not select the namespace runner. After that,
+// another build must interpret steps, with one warning and another cache key.
 func TestFirstProcess(t *testing.T) {
 	none := errors.New("no namespaces")
 	for _, tc := range []struct {
 		runner    string
 		available error
-		log, err  string
+		err       string
 	}{
-		{"auto", none, "warning: RUN steps are interpreted, as they cannot run in namespaces: no namespaces\n", "exit code: 127"},
-		{"auto", nil, "", "not a directory"},
-		{"namespace", none, "", "no namespaces"},
+		{"auto", none, errRefused.Error()},
+		{"auto", nil, "not a directory"},
+		{"namespace", none, "no namespaces"},
 	} {
 		o := options(t, "")
 		var log bytes.Buffer
@@ -96,20 +96,65 @@ func TestFirstProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := newRunner(s, &o)
-		c.available = func(context.Context) error { return tc.available }
+		c.available, c.privileged = func(context.Context) error { return tc.available }, func() bool { return true }
 		p := &runner.Process{Args: []string{"/none"}, Dir: "/"}
 		p.Mounts = []runner.Mount{{Kind: runner.MountTree, Target: "/", Tree: tree.Empty(), Output: true}}
-		if _, err := c.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), tc.err) || log.String() != tc.log {
-			t.Errorf("runner %s with %v: error %v and log %q, want %s and %q", tc.runner, tc.available, err, &log, tc.err, tc.log)
+		if key, err := c.CacheKey(t.Context()); key != namespace.CacheKey() || err != nil {
+			t.Errorf("runner %s with %v: cache key %q, %v, want the key of namespaces", tc.runner, tc.available, key, err)
 		}
-		if tc.log == "" {
+		if _, err := c.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), tc.err) || log.String() != "" {
+			t.Errorf("runner %s with %v: error %v and log %q, want %s and no log", tc.runner, tc.available, err, &log, tc.err)
+		}
+		if tc.err != errRefused.Error() {
 			continue
 		}
 		if err := os.Remove(s.Namespace()); err != nil { // processes could start
 			t.Fatal(err)
 		}
-		if _, err := c.Run(t.Context(), p); err == nil || !strings.Contains(err.Error(), tc.err) || c.namespaces != nil {
-			t.Errorf("second process: error %v, want %s from the same runner", err, tc.err)
+		again := newRunner(s, &o)
+		again.available, again.refused = c.available, true
+		for range 2 {
+			_, err := again.Run(t.Context(), p)
+			key, keyErr := again.CacheKey(t.Context())
+			if err == nil || !strings.Contains(err.Error(), "exit code: 127") || again.namespaces != nil || key != "interpreted 1" || keyErr != nil {
+				t.Errorf("with refused set: error %v, cache key %q, %v, want the error and the key of the portable runner", err, key, keyErr)
+			}
+		}
+		if want := "warning: RUN steps are interpreted, as they cannot run in namespaces: no namespaces\n"; log.String() != want {
+			t.Errorf("log %q, want %q", &log, want)
+		}
+	}
+}
+
+// TestRunnerKey checks the cache key of each runner, which must be empty for real processes.
+// If no runner can be chosen, the error must be returned.
+func TestRunnerKey(t *testing.T) {
+	none := errors.New("no namespaces")
+	for _, tc := range []struct {
+		runner    string
+		available error
+		key       string
+	}{
+		{"portable", nil, "interpreted 1"},
+		{"namespace", nil, namespace.CacheKey()},
+		{"auto", nil, namespace.CacheKey()},
+	} {
+		o := options(t, "")
+		o.Runner = tc.runner
+		s, err := openLocal(&o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newRunner(s, &o)
+		c.available = func(context.Context) error { return tc.available }
+		if key, err := c.CacheKey(t.Context()); key != tc.key || err != nil {
+			t.Errorf("runner %s: cache key %q, %v, want %q", tc.runner, key, err, tc.key)
+		}
+		c = newRunner(s, &o)
+		c.available, c.refused = func(context.Context) error { return none }, true
+		key, err := c.CacheKey(t.Context())
+		if tc.runner == "namespace" && (key != "" || !errors.Is(err, none)) || tc.runner != "namespace" && (key != "interpreted 1" || err != nil) {
+			t.Errorf("runner %s without namespaces: cache key %q, %v", tc.runner, key, err)
 		}
 	}
 }

@@ -87,35 +87,61 @@ func (t *task) assemble(ctx context.Context, m *CacheMap, inputParts func(ctx co
 // find searches the local cache for the outputs of the vertex under key. If the cache
 // has none, find searches again under the definition key, which does not cover the
 // content of the inputs. Outputs that were imported before this content was known are
-// stored under the definition key.
+// stored under the definition key. For a RUN step whose runner has a key, find first
+// searches under the key with the part for the runner.
 func (t *task) find(ctx context.Context, key Key) (lookup, error) {
-	l := lookup{key: key, id: key.Digest()}
 	m, err := t.describe(ctx)
 	if err != nil {
-		return l, err
+		return lookup{}, err
+	}
+	missed := lookup{key: key, id: key.Digest()}
+	var runnerErr error
+	if t.v.Op.GetExec() != nil {
+		var runner digest.Digest
+		runner, runnerErr = t.runnerKey(ctx)
+		missed.key = key.withRunner(runner)
+		missed.id = missed.key.Digest()
 	}
 	if t.mustRun(m) {
 		if t.v.Op.GetSource() == nil {
-			l.id = ""
+			missed.id = ""
 		}
-		return l, nil
+		return missed, t.runnerFailed(runnerErr)
 	}
-	c, ok, err := t.opt.Cache.Get(ctx, key.Digest())
+	if missed.key.runner() != "" {
+		if l, err := t.stored(ctx, missed.key); err != nil || l.ok {
+			return l, err
+		}
+	}
+	if l, err := t.stored(ctx, key); err != nil || l.ok {
+		return l, err
+	}
+	byDefinition, err := t.findByDefinition(ctx)
+	if err != nil || byDefinition.ok {
+		return byDefinition, err
+	}
+	if missed.key.runner() == "" && byDefinition.key.runner() != "" {
+		return byDefinition, nil // only imported caches of the same runner have the outputs
+	}
+	return missed, t.runnerFailed(runnerErr)
+}
+
+// stored searches the local cache for outputs under key.
+func (t *task) stored(ctx context.Context, key Key) (lookup, error) {
+	l := lookup{key: key, id: key.Digest()}
+	c, ok, err := t.opt.Cache.Get(ctx, l.id)
 	if err != nil {
 		return l, t.failed(err)
 	}
 	if ok {
 		l.id, l.outs, l.ok = cmp.Or(c.ID, l.id), c.Outputs, true
-		return l, nil
-	}
-	if byDefinition, err := t.findByDefinition(ctx); err != nil || byDefinition.ok {
-		return byDefinition, err
 	}
 	return l, nil
 }
 
 // findByDefinition searches the caches for outputs under the definition key, which can be
-// computed without the content of inputs. If only imported caches have the outputs, the
+// computed without the content of inputs, and under the same key with a part for the
+// runner, which is only used for results that were imported. If only imported caches have the outputs, the
 // returned lookup contains no outputs, but the key under which they will be stored in the
 // local cache. If no cache has the outputs, it returns the zero lookup.
 func (t *task) findByDefinition(ctx context.Context) (lookup, error) {
@@ -127,17 +153,18 @@ func (t *task) findByDefinition(ctx context.Context) (lookup, error) {
 	if err != nil {
 		return lookup{}, context.Cause(ctx)
 	}
-	l := lookup{key: key, id: key.Digest()}
-	c, ok, err := t.opt.Cache.Get(ctx, key.Digest())
-	switch {
-	case err != nil:
-		return lookup{}, t.failed(err)
-	case ok:
-		l.id, l.outs, l.ok = cmp.Or(c.ID, l.id), c.Outputs, true
-	case !t.importedByDefinition(ctx):
-		return lookup{}, nil
+	l, err := t.stored(ctx, key)
+	if err != nil || l.ok || t.imported(ctx, search{}) {
+		return l, err
 	}
-	return l, nil
+	runner, err := t.runnerKey(ctx)
+	if err != nil || runner == "" {
+		return lookup{}, t.runnerFailed(err)
+	}
+	if l, err = t.stored(ctx, key.withRunner(runner)); err != nil || l.ok || t.imported(ctx, search{runner: true}) {
+		return l, err
+	}
+	return lookup{}, nil
 }
 
 // definition returns the definition key: a cache key that contains the identity of every

@@ -71,7 +71,7 @@ func (c *chains) add(ctx context.Context, r *Result) (int, error) {
 		return -1, err
 	}
 	names := m.Exported
-	rec := ChainRecord{Name: cachemap.Output(names.Digest, r.index)}
+	rec := ChainRecord{Name: cachemap.Output(exportedWith(names.Digest, r.task.key(ctx).runner()), r.index)}
 	complete := names.Digest != ""
 	for i, in := range r.task.in {
 		links, err := c.links(ctx, r.task, names.Inputs[i], in)
@@ -129,9 +129,19 @@ func (t *task) available(ctx context.Context, index int) (*snapshot.Snapshot, di
 		return s, ""
 	}
 	if t.mayBeImported() {
-		if m, err := t.matches(ctx, false); err == nil && index < len(m.results) {
+		if m, err := t.matches(ctx, search{runner: t.key(ctx).runner() != ""}); err == nil && index < len(m.results) {
 			return nil, m.results[index]
 		}
 	}
 	return nil, ""
+}
+
+// key returns the cache key of the outputs without running any operation. If the key is
+// unknown, it returns a key without parts.
+func (t *task) key(ctx context.Context) Key {
+	l, ok := t.lookupResult.peek()
+	if !ok {
+		l, _ = t.probe(ctx)
+	}
+	return l.key
 }

@@ -3,6 +3,7 @@ package solver
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 
@@ -27,39 +28,60 @@ func (m matches) complete() bool {
 	return len(m.results) > 0
 }
 
-// importLookups holds the results of the two lookups of a task in imported caches: without
-// the content of inputs (fast) and with it (full). See [task.matches].
-type importLookups struct{ fast, full *future[matches] }
+// search specifies which records of imported caches match a vertex.
+type search struct {
+	// full compares the content of all inputs that have been evaluated. Otherwise, only
+	// the content of local directories is compared.
+	full bool
+	// runner includes results that come from RUN steps of a runner with the same key, see
+	// [RunnerPart]. Such results must be stored under a key that contains the key of the
+	// runner.
+	runner bool
+}
+
+// importLookups holds the results of the lookups of a task in imported caches. See
+// [task.matches].
+type importLookups map[search]*future[matches]
 
 // newImportLookups returns lookups that have not started.
-func newImportLookups() *importLookups {
-	return &importLookups{newFuture[matches](), newFuture[matches]()}
+func newImportLookups() importLookups {
+	l := importLookups{}
+	for _, full := range []bool{false, true} {
+		for _, runner := range []bool{false, true} {
+			l[search{full, runner}] = newFuture[matches]()
+		}
+	}
+	return l
 }
 
 // matches returns the records of imported caches that match the vertex. It never runs an
 // operation. An input can match in two ways: by the records of the vertex that produced
-// it, or by the content of the files that the operation selects. Content is compared for
-// local directories and, if full is true, for all inputs that have been evaluated.
-func (t *task) matches(ctx context.Context, full bool) (matches, error) {
-	f := t.imports.fast
-	if full {
-		f = t.imports.full
-	}
-	return f.get(ctx, t.work, func(ctx context.Context) (matches, error) {
+// it, or by the content of the files that the operation selects.
+func (t *task) matches(ctx context.Context, s search) (matches, error) {
+	return t.imports[s].get(ctx, t.work, func(ctx context.Context) (matches, error) {
 		var m matches
 		described, err := t.describe(ctx)
 		if err != nil || described.Exported.Digest == "" || t.mustRun(described) {
 			return m, err
 		}
+		var runner digest.Digest
+		if s.runner {
+			if runner, err = t.runnerKey(ctx); err != nil {
+				return m, err
+			}
+		}
 		names := described.Exported
 		inputs := make([][]Link, len(t.in))
 		for i := range t.in {
-			if inputs[i], err = t.links(ctx, names.Inputs[i], i, full); err != nil {
+			if inputs[i], err = t.links(ctx, names.Inputs[i], i, s); err != nil {
 				return m, err
 			}
 		}
 		for out := range outputs(t.v) {
 			records := t.opt.Imports.Find(cachemap.Output(names.Digest, out), inputs)
+			if runner != "" {
+				records = append(records, t.opt.Imports.Find(cachemap.Output(exportedWith(names.Digest, runner), out), inputs)...)
+			}
 			m.records = append(m.records, records)
 			m.results = append(m.results, t.opt.Imports.Result(records))
 		}
@@ -68,12 +90,10 @@ func (t *task) matches(ctx context.Context, full bool) (matches, error) {
 }
 
 // links returns the records of imported caches that match input i. The parameter entry
-// describes this input in the cache map. If full is true, records can match by the
-// content of any evaluated input, and otherwise only by the content of a local
-// directory.
-func (t *task) links(ctx context.Context, entry cachemap.Input, i int, full bool) ([]Link, error) {
+// describes this input in the cache map.
+func (t *task) links(ctx context.Context, entry cachemap.Input, i int, s search) ([]Link, error) {
 	in := t.in[i]
-	m, err := in.task.matches(ctx, full)
+	m, err := in.task.matches(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +101,7 @@ func (t *task) links(ctx context.Context, entry cachemap.Input, i int, full bool
 	if in.index < len(m.records) {
 		links = append(links, Link{Selector: entry.Selector, Records: m.records[in.index]})
 	}
-	if !entry.ByContent || !full && !isLocal(in.task.v) {
+	if !entry.ByContent || !s.full && !isLocal(in.task.v) {
 		return links, nil
 	}
 	d, err := t.content(ctx, entry, in)
@@ -117,37 +137,40 @@ func (t *task) mayBeImported() bool {
 	return t.opt.Imports != nil && t.v.Op.GetSource() == nil
 }
 
-// importedByDefinition reports whether imported caches are known to have all outputs. It
-// does not use the content of inputs, except for local directories.
-func (t *task) importedByDefinition(ctx context.Context) bool {
+// imported reports whether a search finds all outputs in imported caches.
+func (t *task) imported(ctx context.Context, s search) bool {
 	if !t.mayBeImported() {
 		return false
 	}
-	m, err := t.matches(ctx, false)
+	m, err := t.matches(ctx, s)
 	return err == nil && m.complete()
 }
 
-// inImports reports whether imported caches have all outputs. Unlike
-// importedByDefinition, it also uses the content of inputs that were evaluated.
-func (t *task) inImports(ctx context.Context) bool {
-	if t.importedByDefinition(ctx) {
-		return true
+// searches returns the searches in imported caches for outputs that will be stored under
+// the key l.key, the most exact one first.
+func (l lookup) searches() []search {
+	list := []search{{}, {full: true}}
+	if l.key.runner() != "" {
+		list = append(list, search{runner: true}, search{full: true, runner: true})
 	}
-	if !t.mayBeImported() {
-		return false
-	}
-	m, err := t.matches(ctx, true)
-	return err == nil && m.complete()
+	return list
+}
+
+// inImports reports whether imported caches have all outputs. The parameter l is the
+// result of the lookup in the local cache.
+func (t *task) inImports(ctx context.Context, l lookup) bool {
+	return slices.ContainsFunc(l.searches(), func(s search) bool { return t.imported(ctx, s) })
 }
 
 // fromImports fetches the outputs from imported caches. It returns false if imported
-// caches lack an output, or if fetching fails, so that the operation runs instead.
-func (t *task) fromImports(ctx context.Context) ([]*snapshot.Snapshot, bool) {
+// caches lack an output, or if fetching fails, so that the operation runs instead. The
+// parameter l is the result of the lookup in the local cache.
+func (t *task) fromImports(ctx context.Context, l lookup) ([]*snapshot.Snapshot, bool) {
 	if !t.mayBeImported() {
 		return nil, false
 	}
-	for _, full := range []bool{false, true} {
-		m, err := t.matches(ctx, full)
+	for _, s := range l.searches() {
+		m, err := t.matches(ctx, s)
 		if err != nil || !m.complete() {
 			continue
 		}

@@ -79,7 +79,9 @@ func (p *randomBuilds) redefine(i int) {
 // changeAndBuild makes a random change and builds a vertex twice. In the first build, some
 // random vertices ignore the cache.
 func (p *randomBuilds) changeAndBuild() {
-	switch p.r.IntN(6) {
+	switch p.r.IntN(7) {
+	case 6:
+		p.changeRunner()
 	case 0:
 		p.loseResults()
 	case 1:
@@ -117,6 +119,15 @@ func (p *randomBuilds) pinned() map[string]bool {
 		}
 	}
 	return pinned
+}
+
+// changeRunner makes later builds use either a runner of real processes or another one. A
+// build with a runner of real processes must never have values of other runners.
+func (p *randomBuilds) changeRunner() {
+	if len(p.pinned()) == 0 {
+		p.g.runner = [...]string{"", "a", "b"}[p.r.IntN(3)]
+	}
+	p.logf("runner %q", p.g.runner)
 }
 
 // loseResults deletes random entries from the local cache.
@@ -171,8 +182,9 @@ func (p *randomBuilds) build(target string, forced map[string]bool, again bool) 
 		g.t.Errorf("%v", err)
 		return
 	}
-	if want := g.want(target, 0); got != want {
-		g.t.Errorf("value %d, want %d", got, want)
+	want := g.want(target, 0)
+	if got%approximate != want || g.runner == "" && got != want {
+		g.t.Errorf("value %d with runner %q, want %d", got, g.runner, want)
 	}
 	need := g.closure(target)
 	counts := map[string]int{}

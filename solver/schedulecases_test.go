@@ -389,6 +389,99 @@ func scheduleCases() []scheduleCase {
 			b = +2 nocache
 			build c: b`},
 
+		// Runners.
+		{"results of another runner are not used", `
+			a = +1
+			b = a +2
+			c = a b merge
+			runner portable
+			build c: a b c
+			build c:
+			runner
+			build c: a b c
+			build c:
+			runner portable
+			build c:
+			runner other
+			build c:`},
+		{"results of real processes are used with every runner", `
+			a = +1
+			b = a +2
+			build a: a
+			runner portable
+			build b: b
+			build b:
+			runner
+			build b: b`},
+		{"content from another runner is part of the key, not its runner", `
+			a = +1
+			b = a* +2
+			c = a* b merge
+			runner portable
+			build c: a b c
+			runner
+			build c: a b c`},
+		{"a step that ignores the cache with another runner", `
+			a = +1
+			b = a +2
+			build b: a b
+			runner portable
+			a = +1 nocache
+			build b: a b
+			a = +1
+			build b:
+			runner
+			build b:`},
+		{"exports of another runner are used with the same runner only", `
+			a = +1
+			b = a +2
+			c = a b merge
+			runner portable
+			build c: a b c
+			import
+			fresh
+			build c:
+			build c:
+			runner other
+			fresh
+			build c: a b c
+			runner
+			build c: a b c
+			runner portable
+			build c:`},
+		{"exports of real processes are used with every runner", `
+			a = +1
+			b = a +2
+			c = a b merge
+			build c: a b c
+			import
+			fresh
+			runner portable
+			build c:
+			fresh
+			d = c +4
+			build d: d
+			runner
+			build d: d`},
+		{"exports of a build that used results of real processes", `
+			s = remote
+			a = s +1
+			b = a +2
+			c = b a merge
+			build a: s a
+			runner portable
+			build c: b c
+			import
+			runner
+			fresh
+			build a:
+			build c: b c
+			runner portable
+			fresh
+			build c:
+			runner
+			build c: b c`},
+
 		// Imports.
 		{"all steps are in the import", `
 			a = +1

@@ -20,6 +20,8 @@ type task struct {
 	v  *Vertex
 	op Op
 	in []*Result
+	// hasExec is true if the vertex or one of its transitive inputs is a RUN step.
+	hasExec bool
 	// variant identifies the task in the job. It is the digest of v, unless v or one of its
 	// transitive inputs ignores the cache.
 	variant string
@@ -29,7 +31,7 @@ type task struct {
 	lookupResult  *future[lookup]
 	definitionKey *future[Key]
 	outs          *future[CacheEntry]
-	imports       *importLookups
+	imports       importLookups
 }
 
 // newTask returns a task that evaluates the vertex v. op implements the operation of v,
@@ -39,8 +41,12 @@ func newTask(e *env, v *Vertex, op Op, inputs []*Result) *task {
 	for _, r := range inputs {
 		p.inputs = append(p.inputs, r.task.progress)
 	}
+	hasExec := v.Op.GetExec() != nil
+	for _, r := range inputs {
+		hasExec = hasExec || r.task.hasExec
+	}
 	return &task{
-		env: e, progress: p, v: v, op: op, in: inputs,
+		env: e, progress: p, v: v, op: op, in: inputs, hasExec: hasExec,
 		cacheMap: newFuture[*CacheMap](), probeResult: newFuture[lookup](), lookupResult: newFuture[lookup](),
 		definitionKey: newFuture[Key](), outs: newFuture[CacheEntry](), imports: newImportLookups(),
 	}
@@ -130,7 +136,7 @@ func (t *task) evaluate(ctx context.Context) (c CacheEntry, err error) {
 		t.hit()
 		return CacheEntry{ID: l.id, Outputs: l.outs}, nil
 	}
-	if outs, ok := t.fromImports(ctx); ok {
+	if outs, ok := t.fromImports(ctx, l); ok {
 		c = CacheEntry{ID: l.id, Outputs: outs}
 		if err = t.failed(t.put(ctx, l.key, c)); err == nil {
 			t.hit()
@@ -228,7 +234,7 @@ func (t *task) put(ctx context.Context, key Key, c CacheEntry) error {
 // returns no error, because the method outputs returns the same error later.
 func (t *task) prefetch(ctx context.Context) {
 	l, err := t.lookup(ctx)
-	if err != nil || l.ok || t.inImports(ctx) {
+	if err != nil || l.ok || t.inImports(ctx, l) {
 		return
 	}
 	t.outs.start(t.work, t.evaluate)

@@ -17,6 +17,7 @@ import (
 
 	"slipway/internal/testtree"
 	"slipway/solver/cachemap"
+	"slipway/solver/runner"
 	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
@@ -51,6 +52,7 @@ type testInput struct {
 //	two            has two outputs; the value of the second one is 1000 more
 //	meet           runs until all vertices with this flag run
 //	hangs          runs until the build ends
+//	merge          is a merge operation instead of a RUN step; adds 0
 func parseVertex(line string) *testVertex {
 	name, rest, _ := strings.Cut(line, " = ")
 	t := &testVertex{name: name, flags: map[string]bool{}}
@@ -62,7 +64,7 @@ func parseVertex(line string) *testVertex {
 		switch word {
 		case "local", "remote":
 			t.source = word
-		case "nocache", "random", "fails", "badmap", "badkey", "two", "meet", "hangs":
+		case "nocache", "random", "fails", "badmap", "badkey", "two", "meet", "hangs", "merge":
 			t.flags[word] = true
 		default:
 			var in testInput
@@ -82,6 +84,15 @@ func (y *testVertex) op(digests map[string]string) *pb.Op {
 	if y.source != "" {
 		scheme := map[string]string{"local": "local", "remote": "https"}[y.source]
 		return &pb.Op{Op: &pb.Op_Source{Source: &pb.SourceOp{Identifier: scheme + "://" + y.name}}}
+	}
+	if y.flags["merge"] {
+		merge := &pb.MergeOp{}
+		op := &pb.Op{Op: &pb.Op_Merge{Merge: merge}}
+		for i, in := range y.inputs {
+			merge.Inputs = append(merge.Inputs, &pb.MergeInput{Input: int64(i)})
+			op.Inputs = append(op.Inputs, &pb.Input{Digest: digests[in.name], Index: int64(in.index)})
+		}
+		return op
 	}
 	exec := &pb.ExecOp{Meta: &pb.Meta{Args: []string{y.name, strconv.Itoa(y.add)}, Cwd: "/"}}
 	exec.Mounts = append(exec.Mounts, &pb.Mount{Dest: "/", Input: -1, Output: 0})
@@ -126,6 +137,7 @@ type testbed struct {
 	cache    *MemoryCache
 	store    *tree.Store
 
+	runner   string // cache key of the runner; "" if it runs real processes
 	imports  *testImports
 	exported []ChainRecord  // records that the last build exported
 	last     map[string]int // by random test vertex: the number that it added in its last run
@@ -264,6 +276,9 @@ func (o *testOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	for _, s := range in {
 		sum += valueOf(s)
 	}
+	if o.v.Op.GetExec() != nil && o.g.runner != "" {
+		sum += approximate
+	}
 	switch {
 	case o.y.flags["fails"]:
 		return nil, errTest
@@ -307,6 +322,20 @@ func (o *testOp) wait(ctx context.Context) error {
 	}
 	return nil
 }
+
+// approximate is what a vertex adds if the runner has a cache key. All other values are
+// smaller.
+const approximate = 1 << 20
+
+// keyedRunner is a [runner.Keyed] that never runs.
+type keyedRunner struct {
+	runner.Runner
+	key string
+	err error
+}
+
+// CacheKey implements [runner.Keyed].
+func (r keyedRunner) CacheKey(context.Context) (string, error) { return r.key, r.err }
 
 // testTimeout is the time after which a test cancels a build. A bug in the scheduler then
 // fails the test instead of blocking it.
@@ -356,6 +385,7 @@ func (g *testbed) start(ctx context.Context, target string, change func(*Options
 	if g.imports != nil {
 		opt.Imports = g.imports
 	}
+	opt.Runner = keyedRunner{key: g.runner}
 	if change != nil {
 		change(&opt)
 	}

@@ -58,6 +58,8 @@ func (c *changes) compare(edited bool) {
 		case p.Name == "operation":
 			other = !edited
 			c.operation(edited)
+		case p.Name == solver.RunnerPart:
+			c.add(otherRunner)
 		case i < 0 && edited:
 		case i < 0:
 			c.add("it now uses %s", c.input(c.now, p))
@@ -70,7 +72,11 @@ func (c *changes) compare(edited bool) {
 		}
 	}
 	for _, p := range c.old.Parts {
-		if !edited && !slices.ContainsFunc(c.now.Parts, func(n solver.Part) bool { return n.Name == p.Name }) {
+		switch {
+		case slices.ContainsFunc(c.now.Parts, func(n solver.Part) bool { return n.Name == p.Name }):
+		case p.Name == solver.RunnerPart:
+			c.add(otherRunner)
+		case !edited:
 			c.add("it does not use %s any more", c.input(c.old, p))
 		}
 	}

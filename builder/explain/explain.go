@@ -292,3 +292,7 @@ func inputName(v *solver.Vertex) string {
 	}
 	return src.Identifier
 }
+
+// otherRunner is the sentence for a step that runs in another way than in the last build,
+// for example interpreted instead of in namespaces.
+const otherRunner = "RUN steps run in another way, because --runner or the machine changed"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -59,5 +60,30 @@ func TestExplainWhileStepsRun(t *testing.T) {
 	}
 	if got, want := strings.Count(text.String(), "\n"), len(g.Vertices); got != want {
 		t.Errorf("explained %d steps, want %d", got, want)
+	}
+}
+
+// TestExplainRunner checks the sentence for a step whose runner changed: interpreted steps
+// have a part for the runner in their key, steps in namespaces have none.
+func TestExplainRunner(t *testing.T) {
+	operation := solver.Part{Name: "operation", Digest: "a", Input: -1}
+	runs := func(parts ...solver.Part) *record { return &record{Parts: append([]solver.Part{operation}, parts...)} }
+	one, two := solver.Part{Name: solver.RunnerPart, Digest: "1", Input: -1}, solver.Part{Name: solver.RunnerPart, Digest: "2", Input: -1}
+	for _, tc := range []struct {
+		about    string
+		old, now *record
+		want     []string
+	}{
+		{"interpreted now", runs(), runs(one), []string{otherRunner}},
+		{"not interpreted any more", runs(one), runs(), []string{otherRunner}},
+		{"interpreted in another way", runs(one), runs(two), []string{otherRunner}},
+		{"unchanged", runs(one), runs(one), nil},
+	} {
+		for _, edited := range []bool{false, true} {
+			c := changes{old: tc.old, now: tc.now}
+			if c.compare(edited); !slices.Equal(c.list, tc.want) {
+				t.Errorf("%s, edited %t: %q, want %q", tc.about, edited, c.list, tc.want)
+			}
+		}
 	}
 }

@@ -27,6 +27,16 @@ type Runner interface {
 	Run(ctx context.Context, p *Process) ([]*tree.Node, error)
 }
 
+// Keyed is implemented by runners whose steps can have other results than processes that
+// have all IDs and privileges of a container.
+type Keyed interface {
+	Runner
+	// CacheKey returns "" if the results of steps are those of such processes. Otherwise,
+	// it returns a text that identifies how steps run. The cache keys of steps then contain
+	// this text, so that a build with another runner does not use their results.
+	CacheKey(ctx context.Context) (string, error)
+}
+
 // Opener is a runner that can also run several processes in one sandbox, as needed for
 // the containers that a frontend starts through the gateway API.
 type Opener interface {

@@ -52,6 +52,9 @@ func Enter() error { return errLinux }
 // Available returns an error, because namespaces are available on Linux only.
 func Available(context.Context) error { return errLinux }
 
+// CacheKey returns "", because no step can run in namespaces on this system.
+func CacheKey() string { return "" }
+
 // Privileged reports whether this process is root with the capability CAP_SYS_ADMIN, which
 // it needs to create namespaces.
 func Privileged() bool { return false }

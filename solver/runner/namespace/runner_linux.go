@@ -40,6 +40,16 @@ type Runner struct {
 
 var _ runner.Opener = (*Runner)(nil)
 
+// CacheKey returns the text that cache keys of steps must contain if this program runs them
+// in namespaces, see [runner.Keyed]. It is "" unless all files of a step belong to root: then
+// a step sees other owners than it gave to files, and other owners than the image gives.
+func CacheKey() string {
+	if hasOneUser() {
+		return "one owner 1"
+	}
+	return ""
+}
+
 // bootID is a file that contains a new random UUID after each boot of the machine.
 const bootID = "/proc/sys/kernel/random/boot_id"
 

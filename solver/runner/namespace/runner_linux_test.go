@@ -703,3 +703,14 @@ func TestKernelMemory(t *testing.T) {
 		t.Errorf("/dev/core is %q, want %q", got, want)
 	}
 }
+
+// TestCacheKey checks that cache keys contain that all files of a step belong to root.
+func TestCacheKey(t *testing.T) {
+	want := ""
+	if hasOneUser() {
+		want = "one owner 1"
+	}
+	if got := CacheKey(); got != want {
+		t.Errorf("CacheKey returns %q, want %q", got, want)
+	}
+}
