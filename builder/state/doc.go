@@ -13,7 +13,7 @@
 //	├── layers/….json   blobs of exported layers (solver/export)
 //	├── mounts/…/data   cache mounts (solver/hostmount)
 //	├── namespace/      package solver/runner/namespace
-//	│   ├── layers/…    lower directories of overlays
+//	│   ├── layers/…    lower directories of overlays; ….blobs lists the blobs in them
 //	│   └── run/        mounts of running steps
 //	├── explain/….json  steps of the last build of each Dockerfile (builder/explain)
 //	├── temp/           downloads of sources

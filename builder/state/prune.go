@@ -15,6 +15,7 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/moby/buildkit/util/disk"
+	"github.com/opencontainers/go-digest"
 
 	"slipway/solver/diskcache"
 	"slipway/solver/export"
@@ -189,6 +190,7 @@ func (d *Dir) internal(ctx context.Context, u *diskcache.Usage) *Entry {
 		Key: KindInternal, Kind: KindInternal, Name: "layers for runners and outputs, manifests",
 	}}
 	_, e.Bytes = u.Bytes()
+	e.Bytes -= u.InLayers()
 	for _, dir := range d.derived() {
 		e.Bytes += tree.DiskSize(ctx, dir)
 		if info, err := os.Stat(dir); err == nil && info.ModTime().After(e.Used) {
@@ -286,7 +288,7 @@ func (d *Dir) prune(ctx context.Context, rules ...PruneOptions) (removed []Entry
 			if ctx.Err() != nil {
 				return removed, nil, context.Cause(ctx)
 			}
-			if failed := d.remove(e); failed != nil {
+			if failed := d.remove(e, c.usage); failed != nil {
 				if err = errors.Join(err, failed); e.mount == "" && e.Kind != KindInternal {
 					return removed, nil, err // the record may still refer to blobs
 				}
@@ -299,16 +301,17 @@ func (d *Dir) prune(ctx context.Context, rules ...PruneOptions) (removed []Entry
 	return removed, c.usage, err
 }
 
-func (d *Dir) remove(e *Entry) error {
-	var err error
+// remove removes an entry. The usage u contains the references from the other entries.
+func (d *Dir) remove(e *Entry, u *diskcache.Usage) error {
 	switch {
 	case e.mount != "":
 		return discard(e.mount)
 	case e.Kind == KindInternal:
-		for _, dir := range d.derived() {
-			err = errors.Join(err, discard(dir))
+		blobs, _ := u.Live()
+		if err := discard(d.join("layers")); err != nil {
+			return err
 		}
-		return err
+		return d.discardLayers(func(b digest.Digest) bool { return blobs[b] })
 	}
 	return d.Cache.Remove(e.Record)
 }
@@ -319,12 +322,40 @@ const removalSuffix = ".gone"
 // discard renames a directory and then removes it. If the process is killed meanwhile, no
 // incomplete directory remains under the original name.
 func discard(dir string) error {
-	removed := dir + removalSuffix
-	err := os.Rename(dir, removed)
+	err := os.Rename(dir, dir+removalSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return errors.Join(err, tree.RemoveAll(removed))
+	return errors.Join(err, tree.RemoveAll(dir+removalSuffix))
+}
+
+// discardLayers removes the directory of the runner in the way of [discard], but keeps the
+// blobs in it for which keep returns true. If keep is nil, it keeps all blobs.
+func (d *Dir) discardLayers(keep func(digest.Digest) bool) error {
+	err := os.Rename(d.Namespace(), d.Namespace()+removalSuffix)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return d.finishLayers(keep)
+}
+
+// finishLayers removes the directory of the runner after it was renamed, except for the
+// blobs that [Dir.discardLayers] keeps.
+func (d *Dir) finishLayers(keep func(digest.Digest) bool) error {
+	removed := d.Namespace() + removalSuffix
+	boots, err := os.ReadDir(runnerLayers(removed))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, boot := range boots {
+		if !boot.IsDir() {
+			continue
+		}
+		if err := d.Store.TakeBack(filepath.Join(runnerLayers(removed), boot.Name()), keep); err != nil {
+			return err
+		}
+	}
+	return tree.RemoveAll(removed)
 }
 
 // sweep removes blobs and directories from the store if no cached result, exported layer
@@ -346,7 +377,7 @@ func (d *Dir) sweep(ctx context.Context, u *diskcache.Usage) error {
 // reclaim removes temporary files that killed builds left. The caller must hold the
 // exclusive lock.
 func (d *Dir) reclaim() error {
-	errs := []error{d.Store.Clean(), d.Cache.Clean(), d.Outputs().Reclaim()}
+	errs := []error{d.Store.Clean(), d.Cache.Clean(), d.Outputs().Reclaim(), d.finishLayers(nil)}
 	left := []string{d.Temp(), filepath.Join(d.Namespace(), "run")}
 	for _, dir := range []string{"", "layers", "explain", "images"} {
 		left = append(left, export.Unfinished(d.join(dir))...)
@@ -354,7 +385,9 @@ func (d *Dir) reclaim() error {
 	for _, pattern := range []string{"mounts/*/new-*", "mounts/*" + removalSuffix, "*" + removalSuffix} {
 		found, err := fs.Glob(os.DirFS(d.Path), pattern)
 		for _, name := range found {
-			left = append(left, d.join(name))
+			if d.join(name) != d.Namespace()+removalSuffix { // see finishLayers
+				left = append(left, d.join(name))
+			}
 		}
 		errs = append(errs, err)
 	}

@@ -61,6 +61,9 @@ func Open(dir string, now func() time.Time) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
+	for _, dir := range []string{d.Namespace(), d.Namespace() + removalSuffix} {
+		d.Store.AddLayers(runnerLayers(dir))
+	}
 	d.Images = &images.Names{Dir: d.join("images"), Store: d.Store}
 	d.Files = llbsource.OpenIndex(d.join("files"), now)
 	return d, nil
@@ -73,6 +76,10 @@ func (d *Dir) Mounts() string { return d.join("mounts") }
 
 // Namespace returns the directory of the runner that runs processes in namespaces.
 func (d *Dir) Namespace() string { return d.join("namespace") }
+
+// runnerLayers returns the directory in which the runner with the given directory stores
+// layers, by boot ID.
+func runnerLayers(dir string) string { return filepath.Join(dir, "layers") }
 
 // Temp returns the directory for temporary files of sources, such as git packs.
 func (d *Dir) Temp() string { return d.join("temp") }

@@ -60,7 +60,7 @@ func TestFullState(t *testing.T) {
 	want := s.build()
 	s.state = filepath.Join(s.dir, "disk", "state")
 	mountTmpfs(t, filepath.Dir(s.state), 1<<20)
-	sizes := []int{64 << 10, 1 << 20, 4200 << 10, 5 << 20, 9 << 20, 13 << 20, 18 << 20, 22 << 20, 26 << 20, 30 << 20}
+	sizes := []int{64 << 10, 1 << 20, 4200 << 10, 5 << 20, 7 << 20, 9 << 20, 13 << 20, 18 << 20, 22 << 20, 26 << 20}
 	for _, size := range sizes {
 		resizeTmpfs(t, filepath.Dir(s.state), size)
 		if output := s.buildFails(s.outputs()...); !strings.Contains(output, "no space left on device") {

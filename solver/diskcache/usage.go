@@ -53,6 +53,10 @@ func (u *Usage) Hold(d digest.Digest) int64 {
 	return n
 }
 
+// InLayers returns how many bytes of the blobs are in the directories of layers. Layers that
+// were removed meanwhile still count.
+func (u *Usage) InLayers() int64 { return u.sizes.InLayers }
+
 // add adds a reference to the tree n. If it is the first one, add also adds the references
 // from the tree to groups of directories and blobs.
 func (u *Usage) add(n *tree.Node) {

@@ -23,6 +23,7 @@ type Store struct {
 	verified sync.Map  // digests of blobs that this process wrote or verified
 	saved    sync.Map  // names of files with directories that this process wrote
 	buffers  sync.Pool // see [Store.buffer]
+	located  locatedBlobs
 }
 
 // BlobError is the error of opening a blob that does not exist, or that was damaged and
@@ -44,7 +45,9 @@ func OpenStore(dir string) (*Store, error) {
 			return nil, err
 		}
 	}
-	return &Store{dir: dir}, nil
+	s := &Store{dir: dir}
+	s.located.temp = s.temp()
+	return s, nil
 }
 
 // Put reads r to its end and stores the bytes as a blob. Long runs of zeros become holes
@@ -58,7 +61,7 @@ func (s *Store) Put(r io.Reader) (Blob, error) {
 // commit renames the complete file tmp to the path of the blob b. If the store already has
 // the blob, commit removes tmp.
 func (s *Store) commit(tmp string, b Blob) error {
-	if f, err := s.Open(b); err == nil {
+	if f, err := s.openOwn(b, uninterrupted); err == nil {
 		return errors.Join(f.Close(), os.Remove(tmp))
 	}
 	if err := move(tmp, s.path("blobs", b.Digest)); err != nil {
@@ -72,7 +75,7 @@ func (s *Store) commit(tmp string, b Blob) error {
 // because some file systems flush to disk when a file is replaced.
 func (s *Store) PutBytes(data []byte) (Blob, error) {
 	b := Blob{Digest: digest.FromBytes(data), Size: int64(len(data))}
-	if f, err := s.Open(b); err == nil {
+	if f, err := s.openOwn(b, uninterrupted); err == nil {
 		return b, f.Close()
 	}
 	if err := s.write(s.path("blobs", b.Digest), data); err != nil {
@@ -86,8 +89,11 @@ func (s *Store) PutBytes(data []byte) (Blob, error) {
 // Open reads it to verify its digest. If the blob does not exist or does not match its
 // digest, the error is a [BlobError].
 func (s *Store) Open(b Blob) (*os.File, error) {
-	return s.open(b, func(r io.Reader) io.Reader { return r })
+	return s.open(b, uninterrupted)
 }
+
+// uninterrupted returns r, for reading that does not stop when a context ends.
+func uninterrupted(r io.Reader) io.Reader { return r }
 
 // OpenContext opens a blob as [Store.Open] does. If ctx ends while the blob is verified,
 // which may take long, OpenContext returns an error and does not remove the blob.
@@ -95,20 +101,43 @@ func (s *Store) OpenContext(ctx context.Context, b Blob) (*os.File, error) {
 	return s.open(b, func(r io.Reader) io.Reader { return Reader(ctx, r) })
 }
 
-// open opens a blob. If it verifies the digest of the file, it reads through the reader
-// that the function reader returns for the file. Such a reader can stop when a context
-// ends.
+// open opens a blob in the store's own directory or in a layer. If it verifies the digest of
+// the file, it reads through the reader that the function reader returns for the file. Such
+// a reader can stop when a context ends.
 func (s *Store) open(b Blob, reader func(io.Reader) io.Reader) (*os.File, error) {
 	if err := b.Digest.Validate(); err != nil {
 		return nil, &BlobError{b.Digest, err}
 	}
+	const tries = 3 // another process may move the blob and add layers meanwhile
+	f, err := s.openOwn(b, reader)
+	for try := 1; err != nil; try++ {
+		var located error
+		if f, located = s.openLocated(b, reader, try == tries); located == nil {
+			return f, nil
+		}
+		absent := errors.Is(located, errNoLayer)
+		if !absent {
+			err = located
+		}
+		if try == tries || absent && try > 1 || !errors.Is(err, fs.ErrNotExist) {
+			return nil, &BlobError{b.Digest, err}
+		}
+		if err := s.located.refresh(); err != nil {
+			return nil, &BlobError{b.Digest, err}
+		}
+		f, err = s.openOwn(b, reader)
+	}
+	return f, nil
+}
+
+// openOwn opens a blob in the store's own directory.
+func (s *Store) openOwn(b Blob, reader func(io.Reader) io.Reader) (*os.File, error) {
 	f, err := regularfile.Open(s.path("blobs", b.Digest))
 	if err != nil {
-		return nil, &BlobError{b.Digest, err}
+		return nil, err
 	}
 	if err := s.check(f, b, reader); err != nil {
-		f.Close()
-		return nil, &BlobError{b.Digest, err}
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
@@ -119,7 +148,7 @@ func (s *Store) Find(d digest.Digest, maxSize int64) ([]byte, error) {
 	if err := d.Validate(); err != nil {
 		return nil, err
 	}
-	f, err := regularfile.Open(s.path("blobs", d))
+	f, err := s.find(d)
 	if err != nil {
 		return nil, fmt.Errorf("blob %s: %w", d, err)
 	}
@@ -131,18 +160,38 @@ func (s *Store) Find(d digest.Digest, maxSize int64) ([]byte, error) {
 	return data, err
 }
 
-// check verifies that the open file f has the size and the digest of b. If not, it removes
-// the file and returns an error. It reads f through the reader that the function reader
-// returns. If this process has verified the blob before, check compares only the size.
+// check verifies that the open file f in the store's own directory has the size and the
+// digest of b. If not, it removes the file and returns an error. It reads f through the
+// reader that the function reader returns. If this process has verified the blob before,
+// check compares only the size.
 func (s *Store) check(f *os.File, b Blob, reader func(io.Reader) io.Reader) error {
+	_, verified := s.verified.Load(b.Digest)
+	err := verify(f, b, verified, reader)
+	switch {
+	case err == nil:
+		s.verified.Store(b.Digest, nil)
+	case isDamage(err):
+		err = errors.Join(err, removeOpen(f))
+	}
+	return err
+}
+
+// damageError is the error of a file that does not have the content of a blob.
+type damageError string
+
+func (e damageError) Error() string { return string(e) }
+
+// verify returns a [damageError] unless the open file f has the size and the digest of b. If
+// sizeOnly is set, it does not read the file.
+func verify(f *os.File, b Blob, sizeOnly bool, reader func(io.Reader) io.Reader) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
 	if info.Size() != b.Size {
-		return errors.Join(fmt.Errorf("has %d bytes instead of %d", info.Size(), b.Size), removeOpen(f))
+		return damageError(fmt.Sprintf("has %d bytes instead of %d", info.Size(), b.Size))
 	}
-	if _, ok := s.verified.Load(b.Digest); ok {
+	if sizeOnly {
 		return nil
 	}
 	hash := b.Digest.Verifier()
@@ -154,9 +203,8 @@ func (s *Store) check(f *os.File, b Blob, reader func(io.Reader) io.Reader) erro
 		return err
 	}
 	if !hash.Verified() {
-		return errors.Join(errors.New("content does not match its digest"), removeOpen(f))
+		return damageError("content does not match its digest")
 	}
-	s.verified.Store(b.Digest, nil)
 	_, err = f.Seek(0, io.SeekStart)
 	return err
 }
@@ -182,7 +230,7 @@ func (s *Store) Has(b Blob) bool {
 		return false
 	}
 	info, err := os.Stat(s.path("blobs", b.Digest))
-	return err == nil && info.Size() == b.Size
+	return err == nil && info.Size() == b.Size || s.hasLocated(b)
 }
 
 // path returns the path of the blob or directory with digest d. The parameter kind is

@@ -27,6 +27,9 @@ func (s *Store) Clean() error {
 // Repair verifies all blobs that this process has not verified yet, and removes damaged
 // ones.
 func (s *Store) Repair(ctx context.Context) error {
+	if err := s.repairLocated(ctx); err != nil {
+		return err
+	}
 	return s.each(ctx, "blobs", func(file string, d digest.Digest) error {
 		if regularfile.Check(file) != nil {
 			return os.RemoveAll(file)
@@ -71,11 +74,15 @@ func (s *Store) each(ctx context.Context, kind string, fn func(string, digest.Di
 }
 
 // Sizes holds the number of bytes that each blob and directory occupies on disk, by digest.
-type Sizes struct{ Blobs, Dirs map[digest.Digest]int64 }
+type Sizes struct {
+	Blobs, Dirs map[digest.Digest]int64
+	// InLayers is the part of Blobs that is in the directories of layers.
+	InLayers int64
+}
 
 // Sizes returns the sizes of all blobs and directories. Holes of sparse files do not count.
 func (s *Store) Sizes(ctx context.Context) (Sizes, error) {
-	out := Sizes{map[digest.Digest]int64{}, map[digest.Digest]int64{}}
+	out := Sizes{Blobs: map[digest.Digest]int64{}, Dirs: map[digest.Digest]int64{}}
 	for kind, sizes := range map[string]map[digest.Digest]int64{"blobs": out.Blobs, "dirs": out.Dirs} {
 		err := s.each(ctx, kind, func(file string, d digest.Digest) error {
 			info, err := os.Lstat(file)
@@ -91,12 +98,15 @@ func (s *Store) Sizes(ctx context.Context) (Sizes, error) {
 			return out, err
 		}
 	}
-	return out, nil
+	return out, s.addLocated(ctx, &out)
 }
 
 // Sweep removes all blobs and directories from the store, except for the blobs and
 // directories listed in its parameters. It must not run while a process uses the store.
 func (s *Store) Sweep(ctx context.Context, blobs, dirs map[digest.Digest]bool) error {
+	if err := s.sweepLocated(ctx, blobs); err != nil {
+		return err
+	}
 	s.verified.Clear()
 	s.saved.Clear()
 	for kind, keep := range map[string]map[digest.Digest]bool{"blobs": blobs, "dirs": dirs} {

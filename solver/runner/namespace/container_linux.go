@@ -22,6 +22,7 @@ import (
 type container struct {
 	r      *Runner
 	box    *runner.Sandbox
+	outer  context.Context // context of the caller, which does not end when the container is closed
 	ctx    context.Context // context of the processes
 	cancel context.CancelCauseFunc
 	work   string          // directory of the container, removed by Close
@@ -212,19 +213,25 @@ func (c *container) read(i int, results bool) (*tree.Node, error) {
 	if m.Target != "/" {
 		stub = nil
 	}
-	dir, read := "upper", c.r.readUpper
-	if c.r.copies {
-		dir, read = "copy", c.r.readCopy
+	isLayer := results && !c.r.copies && !c.inUse
+	dir := filepath.Join(c.work, strconv.Itoa(i))
+	read := func() (*upperDir, error) {
+		switch {
+		case c.r.copies:
+			return c.r.readCopy(c.ctx, m.Tree, filepath.Join(dir, "copy"), stub)
+		case isLayer: // saveLayer stores the content
+			return c.r.readUpper(c.ctx, m.Tree, filepath.Join(dir, "upper"), stub, nil)
+		}
+		return c.r.readUpper(c.ctx, m.Tree, filepath.Join(dir, "upper"), stub, c.r.store)
 	}
-	dir = filepath.Join(c.work, strconv.Itoa(i), dir)
-	w, err := read(c.ctx, m.Tree, dir, stub)
+	w, err := read()
 	for again := 0; again < 9 && errors.Is(err, fs.ErrNotExist); again++ {
-		w, err = read(c.ctx, m.Tree, dir, stub) // a process removed a file during the read
+		w, err = read() // a process removed a file during the read
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the changes of the process: %w", err)
 	}
-	if results && !c.r.copies && !c.inUse {
+	if isLayer {
 		c.uppers = append(c.uppers, w)
 	}
 	return w.out, nil
@@ -246,7 +253,7 @@ func (c *container) Close() error {
 		err = c.groups.Remove()
 	}
 	for _, w := range c.uppers {
-		err = errors.Join(err, c.r.saveLayer(w))
+		err = errors.Join(err, c.r.saveLayer(c.outer, w))
 	}
 	return errors.Join(err, tree.RemoveAll(c.work))
 }

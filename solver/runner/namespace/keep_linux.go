@@ -1,6 +1,7 @@
 package namespace
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -21,19 +22,34 @@ type upperDir struct {
 }
 
 // saveLayer renames an upper directory to the directory of the layer that it
-// represents, so that the changes of a step need not be written a second time. It does
-// nothing if the layer is empty or already has a directory, or if the upper directory
-// does not match what [Runner.layer] would write.
-func (r *Runner) saveLayer(w *upperDir) error {
+// represents, so that the changes of a step need not be written a second time. The
+// content of the files is then not copied to the store, which finds it in the directory.
+//
+// If the layer is empty or already has a directory, or if the upper directory does not
+// match what [Runner.layer] would write, saveLayer copies the content to the store.
+//
+// The index comes after the directory, and the cache record after both. If the builder is
+// killed in between, the step runs again, and nothing refers to the directory.
+func (r *Runner) saveLayer(ctx context.Context, w *upperDir) error {
 	want, err := r.overlayOf(w.base, w.out)
-	if err != nil || want == nil || want.IsEmpty() {
+	if err != nil {
 		return err
 	}
 	dir := r.layerDir(tree.Layer{Lower: w.base, Upper: w.out}.Ref())
-	if _, err := os.Lstat(dir); err == nil {
-		return nil
+	fits := false
+	if _, statErr := os.Lstat(dir); statErr != nil && want != nil && !want.IsEmpty() {
+		if fits, err = w.fits(w.base, w.upper, want, ""); err != nil {
+			return err
+		}
 	}
-	if fits, err := w.fits(w.base, w.upper, want, ""); !fits {
+	if !fits {
+		return r.storeFiles(ctx, w.dir, w.upper, nil)
+	}
+	found, err := r.locations(want)
+	if err != nil {
+		return err
+	}
+	if err := r.storeFiles(ctx, w.dir, w.upper, found); err != nil {
 		return err
 	}
 	root, err := os.OpenRoot(w.dir)
@@ -44,10 +60,13 @@ func (r *Runner) saveLayer(w *upperDir) error {
 		return err
 	}
 	err = os.Rename(w.dir, dir)
-	if errors.Is(err, fs.ErrExist) {
-		return nil // another build has written the layer
+	if errors.Is(err, fs.ErrExist) { // another build has written the layer
+		return r.storeFiles(ctx, w.dir, want, nil)
 	}
-	return err
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	return r.store.Locate(dir, found)
 }
 
 // fits reports whether upper, a directory in the upper directory of an overlay, can

@@ -184,14 +184,14 @@ func TestKeepOpaque(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	c, err := w.readUpper(t.Context(), w.root, upper, nil)
+	c, err := w.readUpper(t.Context(), w.root, upper, nil, w.store)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !c.opaque["made"] || c.opaque["steps"] != isRootless(t) {
 		t.Fatalf("opaque directories %v, want made, and steps in a user namespace only", c.opaque)
 	}
-	if err := w.saveLayer(c); err != nil {
+	if err := w.saveLayer(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	dir := w.layerDir(tree.Layer{Lower: c.base, Upper: c.out}.Ref())
@@ -214,7 +214,7 @@ func TestKeepReplaced(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	c, err := w.readUpper(t.Context(), w.root, upper, map[string]bool{"a/b/stub": true})
+	c, err := w.readUpper(t.Context(), w.root, upper, map[string]bool{"a/b/stub": true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestKeepReplaced(t *testing.T) {
 	if err := errors.Join(os.Rename(b, b+".old"), os.Symlink(outside, b)); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.saveLayer(c); err == nil {
+	if err := w.saveLayer(t.Context(), c); err == nil {
 		t.Error("saveLayer accepts a replaced directory, want an error")
 	}
 	if _, err := os.Stat(filepath.Join(outside, "stub", "file")); err != nil {

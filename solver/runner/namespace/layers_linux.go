@@ -208,15 +208,16 @@ func newDir(m tree.Meta, entries []tree.Entry) *tree.Node {
 
 // readUpper reads upper, the upper directory of an overlay over the tree base. The
 // result contains base, the tree read from upper, and the tree that processes saw in
-// the overlay. The last one lacks the paths in stubs that are unused mount points.
-func (r *Runner) readUpper(ctx context.Context, base *tree.Node, upper string, stubs map[string]bool) (*upperDir, error) {
+// the overlay. The last one lacks the paths in stubs that are unused mount points. The
+// content of files is put into the store s. If s is nil, files are only hashed.
+func (r *Runner) readUpper(ctx context.Context, base *tree.Node, upper string, stubs map[string]bool, s *tree.Store) (*upperDir, error) {
 	made, err := os.Stat(filepath.Dir(upper))
 	if err != nil {
 		return nil, err
 	}
 	o := upperReader{opaque: map[string]bool{}, stubs: stubs, created: made.ModTime()}
 	meta := r.metaOver(base)
-	reader := tree.HostReader{Store: r.store, Origin: string(base.ID()), Meta: func(f tree.HostFile) (tree.Meta, error) {
+	reader := tree.HostReader{Store: s, Origin: string(base.ID()), Meta: func(f tree.HostFile) (tree.Meta, error) {
 		if f.Opaque {
 			o.opaque[f.Path] = true
 		}

@@ -98,7 +98,7 @@ func TestSystemDirectories(t *testing.T) {
 			if err := errors.Join(e.Remove(name), e.Put(name, n)); err != nil {
 				t.Fatal(err)
 			}
-			other := fixture{w.Runner, e.Tree()}
+			other := fixture{Runner: w.Runner, root: e.Tree()}
 			for _, insecure := range []bool{false, true} {
 				p := other.process(":")
 				p.Insecure = insecure

@@ -28,6 +28,7 @@ type Runner struct {
 
 	noDevices bool // devices cannot be created, as in a user namespace
 	copies    bool // see Copies
+	readsAll  bool // see readsAllFiles
 
 	program program                // executed by init processes
 	guard   guard                  // kills steps that outlive this process
@@ -78,16 +79,32 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 	if r.copies, err = refusesUpper(dir); err != nil {
 		return nil, err
 	}
+	if r.readsAll, err = readsAllFiles(); err != nil {
+		return nil, err
+	}
 	if err := r.placeGroups(""); err != nil {
 		return nil, err
 	}
+	store.AddLayers(all)
+	return r, r.removeOld(all)
+}
+
+// removeOld removes the layers from before the last boot, except for the content of files,
+// which the store keeps.
+func (r *Runner) removeOld(all string) error {
 	entries, err := os.ReadDir(all)
 	for _, e := range entries {
-		if e.Name() != filepath.Base(r.layers) {
-			err = errors.Join(err, tree.RemoveAll(filepath.Join(all, e.Name())))
+		if e.Name() == filepath.Base(r.layers) {
+			continue
 		}
+		old := filepath.Join(all, e.Name())
+		failed := r.store.TakeBack(old, nil)
+		if failed == nil {
+			failed = tree.RemoveAll(old)
+		}
+		err = errors.Join(err, failed)
 	}
-	return r, err
+	return err
 }
 
 // NewOCI returns a runner like [New], but an OCI runtime starts the processes.
@@ -184,7 +201,7 @@ func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error
 	if err != nil {
 		return nil, err
 	}
-	c := &container{r: r, box: s, work: work, root: s.Mounts[s.Root()].Tree}
+	c := &container{r: r, box: s, outer: ctx, work: work, root: s.Mounts[s.Root()].Tree}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	ignore := context.AfterFunc(guarded, func() { c.cancel(context.Cause(guarded)) })
 	c.stop = append(c.stop, func() { ignore() })

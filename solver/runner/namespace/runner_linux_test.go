@@ -38,7 +38,8 @@ func TestMain(m *testing.M) {
 // fixture is a runner with the tree of a root file system that contains a shell.
 type fixture struct {
 	*Runner
-	root *tree.Node
+	root     *tree.Node
+	storeDir string // directory of the store
 }
 
 // runtimeVar is the environment variable with the path of the OCI runtime that starts
@@ -55,7 +56,8 @@ func newFixture(t *testing.T) *fixture {
 	if err := Available(t.Context()); err != nil {
 		t.Fatalf("this test needs namespaces: %v", err)
 	}
-	s, err := tree.OpenStore(t.TempDir())
+	storeDir := t.TempDir()
+	s, err := tree.OpenStore(storeDir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +73,7 @@ func newFixture(t *testing.T) *fixture {
 			t.Error(err)
 		}
 	})
-	w := &fixture{r, tree.Empty()}
+	w := &fixture{r, tree.Empty(), storeDir}
 	e := tree.Edit(nil)
 	for _, name := range []string{"proc", "dev", "sys"} {
 		if _, err := e.MkdirAll(name, tree.Meta{Mode: 0o755}); err != nil {

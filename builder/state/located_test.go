@@ -1,0 +1,154 @@
+package state_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"slipway/builder/state"
+	"slipway/solver"
+	"slipway/solver/diskcache"
+	"slipway/solver/snapshot"
+	"slipway/solver/tree"
+)
+
+// The sizes of the files in the layer that newLayer writes.
+const usedSize, unusedSize = 100_000, 30_000
+
+// newLayer returns a state directory with the layer of a step. A cache record refers to one
+// of its two files, whose blob is the second result.
+func newLayer(t *testing.T) (dir string, used tree.Blob) {
+	t.Helper()
+	dir = t.TempDir()
+	d := open(t, dir)
+	layer := filepath.Join(d.Namespace(), "layers", "boot", "0123456789abcdef")
+	if err := os.MkdirAll(layer, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var list []tree.Location
+	for name, size := range map[string]int{"used": usedSize, "unused": unusedSize} {
+		data := strings.Repeat(name[:1], size)
+		if err := os.WriteFile(filepath.Join(layer, name), []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, tree.Location{Blob: tree.Blob{Digest: digest.FromString(data), Size: int64(size)}, Path: name})
+	}
+	if err := d.Store.Locate(layer, list); err != nil {
+		t.Fatal(err)
+	}
+	used = list[slices.IndexFunc(list, func(l tree.Location) bool { return l.Path == "used" })].Blob
+	e := tree.Edit(tree.Empty())
+	if err := e.Put("used", tree.NewFile(tree.Meta{Mode: 0o644}, used)); err != nil {
+		t.Fatal(err)
+	}
+	var base *snapshot.Snapshot
+	out := solver.CacheEntry{Outputs: []*snapshot.Snapshot{base.With(e.Tree())}}
+	if err := d.Cache.Put(t.Context(), digest.FromString("step"), solver.Origin{Name: "step"}, out); err != nil {
+		t.Fatal(err)
+	}
+	return dir, used
+}
+
+// open opens a state directory.
+func open(t *testing.T, dir string) *state.Dir {
+	t.Helper()
+	d, err := state.Open(dir, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// has reports whether the state directory has an intact blob.
+func has(t *testing.T, dir string, b tree.Blob) bool {
+	t.Helper()
+	f, err := open(t, dir).Store.Open(b)
+	if err != nil {
+		return false
+	}
+	return f.Close() == nil
+}
+
+// sizes returns the sizes of the entries of a state directory by kind.
+func sizes(t *testing.T, dir string) map[string]int64 {
+	t.Helper()
+	list, err := state.Entries(t.Context(), dir, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int64{}
+	for _, e := range list {
+		got[e.Kind] += e.Bytes
+	}
+	return got
+}
+
+// TestPruneLocated checks that a prune of the layers of runners keeps the content that cache
+// records refer to, and that content counts once, as part of the record.
+func TestPruneLocated(t *testing.T) {
+	dir, used := newLayer(t)
+	for range 2 {
+		got := sizes(t, dir)
+		if n := got[diskcache.KindResult]; n < usedSize || n > usedSize+2000 {
+			t.Errorf("the result has %d bytes, want about %d", n, usedSize)
+		}
+		if n := got[state.KindInternal]; n > unusedSize+2000 {
+			t.Errorf("internal data has %d bytes, want about %d", n, unusedSize)
+		}
+		if _, err := state.Prune(t.Context(), dir, time.Now, state.PruneOptions{Kinds: []string{state.KindInternal}}); err != nil {
+			t.Fatal(err)
+		}
+		if !has(t, dir, used) {
+			t.Fatal("the content of a result was lost")
+		}
+	}
+	d := open(t, dir)
+	if _, err := os.Stat(d.Namespace()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("directory of layers: %v, want that it was removed", err)
+	}
+	if n := tree.DiskSize(t.Context(), filepath.Join(dir, "store", "blobs")); n != usedSize {
+		t.Errorf("blobs of %d bytes, want %d", n, usedSize)
+	}
+}
+
+// TestPruneResultOfLayer checks that a prune of a result frees the content in the layer.
+func TestPruneResultOfLayer(t *testing.T) {
+	dir, used := newLayer(t)
+	removed, err := state.Prune(t.Context(), dir, time.Now, state.PruneOptions{Kinds: []string{diskcache.KindResult}})
+	if err != nil || len(removed) != 1 || removed[0].Bytes < usedSize {
+		t.Errorf("removed %v, %v, want the result", removed, err)
+	}
+	if has(t, dir, used) {
+		t.Error("the content still exists")
+	}
+	if n := tree.DiskSize(t.Context(), dir); n > 2000 {
+		t.Errorf("%d bytes remain, want almost none", n)
+	}
+}
+
+// TestKilledPruneOfLayers checks that the next build keeps the content of layers if a prune
+// was killed.
+func TestKilledPruneOfLayers(t *testing.T) {
+	dir, used := newLayer(t)
+	d := open(t, dir)
+	if err := os.Rename(d.Namespace(), d.Namespace()+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	if !has(t, dir, used) {
+		t.Error("the content was lost before the next build")
+	}
+	release, err := d.Hold(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	if _, err := os.Stat(d.Namespace() + ".gone"); !errors.Is(err, os.ErrNotExist) || !has(t, dir, used) {
+		t.Errorf("removed directory: %v, want that it does not exist and its content was not lost", err)
+	}
+}

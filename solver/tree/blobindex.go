@@ -1,0 +1,160 @@
+package tree
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"sort"
+	"strings"
+	"sync/atomic"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Location is the place of a blob in the directory of a layer.
+type Location struct {
+	Blob Blob
+	Path string // in the directory
+}
+
+// blobIndex lists the blobs in the directory of a layer. It is a file next to the directory,
+// which is read as a whole and searched without further conversion:
+//
+//	magic
+//	number of blobs           4 bytes
+//	for each blob, sorted by digest:
+//	    digest               32 bytes
+//	    size                  8 bytes
+//	    end of the path       4 bytes
+//	paths
+//	SHA-256 of everything before
+//
+// Numbers are big-endian. The end of a path is an offset in the paths. The start is the end
+// of the path before it.
+type blobIndex struct {
+	layer   string // path of the directory
+	count   int
+	records []byte
+	paths   []byte
+	checked []atomic.Bool // for each blob, whether this process has verified the digest
+}
+
+const (
+	indexMagic  = "slipway blobs 1\n"
+	indexRecord = sha256.Size + 8 + 4
+)
+
+// encodeIndex returns the content of an index file. If several locations have the same
+// digest, the index contains the first one.
+func encodeIndex(list []Location) ([]byte, error) {
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b Location) int { return cmp.Compare(a.Blob.Digest, b.Blob.Digest) })
+	list = slices.CompactFunc(list, func(a, b Location) bool { return a.Blob.Digest == b.Blob.Digest })
+	out := binary.BigEndian.AppendUint32([]byte(indexMagic), uint32(len(list)))
+	end := 0
+	for _, l := range list {
+		key, err := indexKey(l.Blob.Digest)
+		if err != nil {
+			return nil, err
+		}
+		end += len(l.Path)
+		out = append(out, key[:]...)
+		out = binary.BigEndian.AppendUint64(out, uint64(l.Blob.Size))
+		out = binary.BigEndian.AppendUint32(out, uint32(end))
+	}
+	for _, l := range list {
+		out = append(out, l.Path...)
+	}
+	sum := sha256.Sum256(out)
+	return append(out, sum[:]...), nil
+}
+
+// indexKey returns the bytes of a SHA-256 digest.
+func indexKey(d digest.Digest) (key [sha256.Size]byte, err error) {
+	if err := d.Validate(); err != nil {
+		return key, err
+	}
+	if d.Algorithm() != digest.SHA256 {
+		return key, digest.ErrDigestUnsupported
+	}
+	_, err = hex.Decode(key[:], []byte(d.Encoded()))
+	return key, err
+}
+
+// errIndex is the error of reading a damaged index.
+var errIndex = errors.New("the index of the layer is damaged")
+
+// parseIndex returns the index of the directory layer. The parameter data is the content of
+// the index file.
+func parseIndex(layer string, data []byte) (*blobIndex, error) {
+	content, sum := data[:max(0, len(data)-sha256.Size)], data[max(0, len(data)-sha256.Size):]
+	if want := sha256.Sum256(content); !bytes.Equal(sum, want[:]) {
+		return nil, errIndex
+	}
+	content, ok := bytes.CutPrefix(content, []byte(indexMagic))
+	if !ok || len(content) < 4 {
+		return nil, errIndex
+	}
+	n := int(binary.BigEndian.Uint32(content))
+	if content = content[4:]; len(content)/indexRecord < n {
+		return nil, errIndex
+	}
+	x := &blobIndex{layer: layer, count: n, records: content[:n*indexRecord], paths: content[n*indexRecord:], checked: make([]atomic.Bool, n)}
+	end := uint32(0)
+	for i := range n {
+		if x.end(i) < end || int64(x.end(i)) > int64(len(x.paths)) {
+			return nil, errIndex
+		}
+		end = x.end(i)
+	}
+	return x, nil
+}
+
+// record returns the record with the number i.
+func (x *blobIndex) record(i int) []byte { return x.records[i*indexRecord : (i+1)*indexRecord] }
+
+// end returns the offset at which the path of the record with the number i ends.
+func (x *blobIndex) end(i int) uint32 {
+	return binary.BigEndian.Uint32(x.record(i)[sha256.Size+8:])
+}
+
+// location returns the location of the blob with the number i.
+func (x *blobIndex) location(i int) Location {
+	r, start := x.record(i), uint32(0)
+	if i > 0 {
+		start = x.end(i - 1)
+	}
+	d := digest.NewDigestFromEncoded(digest.SHA256, hex.EncodeToString(r[:sha256.Size]))
+	return Location{Blob{d, int64(binary.BigEndian.Uint64(r[sha256.Size:]))}, string(x.paths[start:x.end(i)])}
+}
+
+// find returns the number of the blob with a digest.
+func (x *blobIndex) find(key [sha256.Size]byte) (i int, ok bool) {
+	i = sort.Search(x.count, func(i int) bool { return bytes.Compare(x.record(i)[:sha256.Size], key[:]) >= 0 })
+	return i, i < x.count && bytes.HasPrefix(x.record(i), key[:])
+}
+
+// without returns the locations in the index, except for the blob with the number i.
+func (x *blobIndex) without(i int) []Location {
+	list := make([]Location, 0, x.count)
+	for k := range x.count {
+		if k != i {
+			list = append(list, x.location(k))
+		}
+	}
+	return list
+}
+
+// validPath reports whether name is a relative path without "." and "..".
+func validPath(name string) bool {
+	for part := range strings.SplitSeq(name, "/") {
+		if !ValidName(part) {
+			return false
+		}
+	}
+	return true
+}

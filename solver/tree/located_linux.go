@@ -1,0 +1,122 @@
+package tree
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/internal/procfd"
+)
+
+// openBeneath opens the regular file at the path name below the directory dir. It follows no
+// symbolic links.
+func openBeneath(dir, name string) (*os.File, error) {
+	if !validPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	file, err := pathBeneath(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errNotRegular}
+	}
+	return file.reader()
+}
+
+// pathBeneath opens the file at the path name below the directory dir with O_PATH. It uses
+// one system call for the whole path if the kernel allows it.
+func pathBeneath(dir, name string) (hostFile, error) {
+	d, err := descend(dir)
+	if err != nil {
+		return hostFile{}, err
+	}
+	defer d.close() //nolint:errcheck // nothing was written
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
+	for {
+		fd, err := unix.Openat2(d.current(), name, &how)
+		switch {
+		case err == nil:
+			return hostFile{os.NewFile(uintptr(fd), name)}, nil
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN):
+			continue
+		case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM), errors.Is(err, unix.ENAMETOOLONG):
+			return stepBeneath(d, name)
+		}
+		return hostFile{}, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+}
+
+// stepBeneath opens a file as [pathBeneath] does, one directory after the other. The current
+// directory of d is the directory that contains the path name.
+func stepBeneath(d *descent, name string) (hostFile, error) {
+	dir, base := path.Split(name)
+	for part := range strings.SplitSeq(strings.TrimSuffix(dir, "/"), "/") {
+		if part == "" {
+			continue
+		}
+		if err := d.down(part); err != nil {
+			return hostFile{}, err
+		}
+	}
+	return d.file(base)
+}
+
+// openDirBeneath opens a directory below the directory dir for operations on its files. The
+// parameter name is its path, or "." for dir itself.
+func openDirBeneath(dir, name string) (*os.Root, error) {
+	if name == "." {
+		return os.OpenRoot(dir)
+	}
+	if !validPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	file, err := pathBeneath(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return os.OpenRoot(procfd.Path(file.Fd()))
+}
+
+// makePlain removes the extended attributes of a regular file in a directory, and makes this
+// user its owner, who alone may read and write it.
+func makePlain(dir *os.Root, name string) error {
+	return inDir(dir, func(fd int) error {
+		file, err := openAt(fd, name, unix.O_PATH|unix.O_NOFOLLOW)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		at := procfd.Path(file.Fd())
+		attrs, _, err := hostFile{file}.xattrs()
+		if err != nil {
+			return err
+		}
+		for _, x := range attrs {
+			if err := unix.Removexattr(at, x.Name); err != nil && !errors.Is(err, unix.ENODATA) {
+				return &fs.PathError{Op: "remove attribute " + x.Name, Path: name, Err: err}
+			}
+		}
+		return errors.Join(os.Chown(at, os.Geteuid(), os.Getegid()), os.Chmod(at, 0o600))
+	})
+}
+
+// renameFrom renames a file in a directory to the absolute path target.
+func renameFrom(dir *os.Root, name, target string) error {
+	return inDir(dir, func(fd int) error {
+		if err := unix.Renameat(fd, name, unix.AT_FDCWD, target); err != nil {
+			return &fs.PathError{Op: "rename", Path: name, Err: err}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,202 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// each calls fn with each index of a layer and the number of each blob in it.
+func (l *locatedBlobs) each(ctx context.Context, fn func(x *blobIndex, i int) error) error {
+	if err := l.refresh(); err != nil {
+		return err
+	}
+	l.mu.RLock()
+	all := slices.Clone(l.indexes)
+	l.mu.RUnlock()
+	for _, x := range all {
+		for i := range x.count {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err := fn(x, i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// repairLocated verifies the blobs in layers that this process has not verified yet. It
+// removes damaged ones from the indexes.
+func (s *Store) repairLocated(ctx context.Context) error {
+	return s.located.each(ctx, func(x *blobIndex, i int) error {
+		b := x.location(i).Blob
+		f, err := s.openLocated(b, func(r io.Reader) io.Reader { return Reader(ctx, r) }, true)
+		if err == nil {
+			return f.Close()
+		}
+		return ctx.Err()
+	})
+}
+
+// addLocated adds the sizes of the blobs that only a layer has.
+func (s *Store) addLocated(ctx context.Context, sizes *Sizes) error {
+	return s.located.each(ctx, func(x *blobIndex, i int) error {
+		at := x.location(i)
+		if _, ok := sizes.Blobs[at.Blob.Digest]; ok {
+			return nil
+		}
+		info, err := os.Lstat(filepath.Join(x.layer, at.Path))
+		if err == nil && info.Mode().IsRegular() {
+			n := sizeOnDisk(info)
+			sizes.Blobs[at.Blob.Digest] = n
+			sizes.InLayers += n
+		}
+		return nil //nolint:nilerr // the file was moved or removed
+	})
+}
+
+// sweepLocated removes the directories of layers that contain a blob to which nothing
+// refers, or in which a file was damaged. It keeps the other blobs.
+func (s *Store) sweepLocated(ctx context.Context, keep map[digest.Digest]bool) error {
+	unused := map[*blobIndex]bool{}
+	err := s.located.each(ctx, func(x *blobIndex, i int) error {
+		if !keep[x.location(i).Blob.Digest] || strings.Contains(x.layer, damagedMark) {
+			unused[x] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for x := range unused {
+		// Runners must not find an incomplete layer if this process is killed.
+		name, err := s.unusedName()
+		if err != nil {
+			return err
+		}
+		before, _, _ := strings.Cut(x.layer, damagedMark)
+		gone := &blobIndex{layer: before + damagedMark + name, count: x.count, records: x.records, paths: x.paths}
+		err = ignoreMissing(os.Rename(x.layer+indexSuffix, gone.layer+indexSuffix))
+		if err = errors.Join(err, ignoreMissing(os.Rename(x.layer, gone.layer))); err != nil {
+			return err
+		}
+		if err := s.takeBack(gone, func(d digest.Digest) bool { return keep[d] }); err != nil {
+			return err
+		}
+		if err := errors.Join(RemoveAll(gone.layer), ignoreMissing(os.Remove(gone.layer+indexSuffix))); err != nil {
+			return err
+		}
+	}
+	return s.located.refresh()
+}
+
+// TakeBack moves blobs from the directories of layers in dir into the store's own directory,
+// so that dir can be removed. If keep is not nil, it moves only the blobs for which keep
+// returns true. No runner may use the layers any more.
+func (s *Store) TakeBack(dir string, keep func(digest.Digest) bool) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), indexSuffix) {
+			continue
+		}
+		if x := readIndex(filepath.Join(dir, e.Name())); x != nil {
+			if err := s.takeBack(x, keep); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// takeBack moves the blobs of one layer as [Store.TakeBack] does.
+func (s *Store) takeBack(x *blobIndex, keep func(digest.Digest) bool) error {
+	for i := range x.count {
+		at := x.location(i)
+		if keep != nil && !keep(at.Blob.Digest) || s.hasOwn(at.Blob) {
+			continue
+		}
+		err := s.takeFile(x.layer, at)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !isDamage(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasOwn reports whether the store's own directory has a file of the right size for a blob.
+func (s *Store) hasOwn(b Blob) bool {
+	info, err := os.Stat(s.path("blobs", b.Digest))
+	return err == nil && info.Size() == b.Size
+}
+
+// takeFile moves one blob from the directory of a layer into the store's own directory. It
+// removes what only the file in the layer needs: its owner, mode and extended attributes.
+func (s *Store) takeFile(layer string, at Location) error {
+	parent, base := filepath.Split(at.Path)
+	dir, err := openDirBeneath(layer, filepath.Clean(parent))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	info, err := dir.Lstat(base)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || info.Size() != at.Blob.Size {
+		return damageError("is another file")
+	}
+	if err := makePlain(dir, base); err != nil {
+		return err
+	}
+	s.verified.Delete(at.Blob.Digest)
+	name := s.path("blobs", at.Blob.Digest)
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(name); err != nil { // of another size
+		return err
+	}
+	err = renameFrom(dir, base, name)
+	if !errors.Is(err, syscall.EXDEV) {
+		return err
+	}
+	f, err := dir.Open(base)
+	if err != nil {
+		return err
+	}
+	_, err = s.Put(f)
+	return errors.Join(err, f.Close())
+}
+
+// PutFile stores the content of a file below the directory dir. It returns an error if the
+// content is not the blob of the location. It follows no symbolic links.
+func (s *Store) PutFile(ctx context.Context, dir string, at Location) error {
+	f, err := openBeneath(dir, at.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	data, err := content(f)
+	if err != nil {
+		return err
+	}
+	b, err := s.Put(Reader(ctx, data))
+	if err == nil && b != at.Blob {
+		err = fmt.Errorf("%s has changed", shortPath(at.Path))
+	}
+	return err
+}

@@ -1,0 +1,50 @@
+//go:build !linux
+
+package tree
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// openBeneath opens the regular file at the path name below the directory dir. It does not
+// leave dir.
+func openBeneath(dir, name string) (*os.File, error) {
+	if !validPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	info, err := root.Lstat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: name, Err: errNotRegular}
+	}
+	var f *os.File
+	if err == nil {
+		f, err = root.Open(name)
+	}
+	return f, errors.Join(err, root.Close())
+}
+
+// openDirBeneath opens a directory below the directory dir for operations on its files. The
+// parameter name is its path, or "." for dir itself.
+func openDirBeneath(dir, name string) (*os.Root, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil || name == "." {
+		return root, err
+	}
+	sub, err := root.OpenRoot(name)
+	return sub, errors.Join(err, root.Close())
+}
+
+// makePlain makes this user the only one who may read and write a file in a directory.
+func makePlain(dir *os.Root, name string) error { return dir.Chmod(name, 0o600) }
+
+// renameFrom renames a file in a directory to the absolute path target.
+func renameFrom(dir *os.Root, name, target string) error {
+	return os.Rename(filepath.Join(dir.Name(), name), target)
+}
