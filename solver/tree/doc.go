@@ -2,6 +2,8 @@
 //
 // A [Node] is a file or a directory with everything below it. Nodes never change.
 // Therefore, trees share equal nodes, and copying a directory only copies a pointer.
+// The entries of a directory in a [Store] are loaded when they are needed first.
+//
 // Every directory has two digests. [Node.Digest] covers names, content, modes, owners
 // and extended attributes, and is used in cache keys. [Node.ID] also covers times and
 // hard links, and identifies the directory in a [Store].
