@@ -9,7 +9,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"strings"
 	"syscall"
 	"time"
@@ -35,8 +37,8 @@ const (
 // Limits for the garbage that Go leaves in memory before collecting it. Most builds end
 // before they reach a limit.
 const (
-	garbagePercent = 400       // for debug.SetGCPercent
-	memoryGoal     = 192 << 20 // bytes; above, Go collects garbage more often
+	garbagePercent = 400      // for debug.SetGCPercent
+	memoryGoal     = 72 << 20 // bytes; above, Go collects garbage more often
 )
 
 // collectLess makes Go collect garbage less often, unless the user sets GOGC or
@@ -46,8 +48,18 @@ func collectLess() {
 		debug.SetGCPercent(garbagePercent)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryGoal)
+		limitMemory()
 	}
+}
+
+// limitMemory sets the memory limit of Go to memoryGoal, or to twice the memory in use if
+// this is more: close to the limit, Go would do nothing but collect garbage. It does this
+// again after each garbage collection.
+func limitMemory() {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	debug.SetMemoryLimit(max(memoryGoal, 2*int64(live[0].Value.Uint64())))
+	runtime.AddCleanup(new([32]byte), func(struct{}) { limitMemory() }, struct{}{})
 }
 
 func main() {
