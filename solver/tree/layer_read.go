@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -361,64 +359,6 @@ func (r *layerReader) charDevice(name string, n *Node) (*Node, error) {
 		return nil, fmt.Errorf("make device 0/0: %w (overlay file systems take it for a deleted file)", syscall.EPERM)
 	}
 	return nil, r.e.Remove(name)
-}
-
-// link returns the node for a hard link. The parameter name is the path of the link,
-// and target is the path of the existing file. m is the metadata of the archive entry.
-// It applies to all names of the file in this layer, because they share one inode.
-func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
-	dir, base := path.Split(clean(target))
-	dir, err := r.e.Resolve(dir, true)
-	if err != nil {
-		return nil, err
-	}
-	first := path.Join(dir, base)
-	if err := r.e.Remove(name); err != nil {
-		return nil, err // removed before target is looked up, so that a link to itself fails
-	}
-	n, err := r.e.Get(first)
-	switch {
-	case err != nil:
-		return nil, err
-	case n == nil:
-		return nil, &fs.PathError{Op: "link", Path: "/" + first, Err: fs.ErrNotExist}
-	case n.kind == Dir:
-		return nil, &fs.PathError{Op: "link", Path: "/" + first, Err: errors.New("is a directory")}
-	case n.inode == "":
-		r.inodes++
-		n = n.WithInode(NewInode(r.origin, strconv.Itoa(r.inodes)))
-	}
-	m.Xattrs = n.meta.WithXattrs(m.Xattrs)
-	if n.kind == Symlink {
-		m.Mode = n.meta.Mode
-	}
-	n = n.WithMeta(m)
-	if r.links[n.inode] == nil {
-		r.links[n.inode] = []string{first}
-	}
-	if err := r.updateLinks(first, n); err != nil {
-		return nil, err
-	}
-	r.links[n.inode] = append(r.links[n.inode], name)
-	return n, nil
-}
-
-// updateLinks replaces the nodes at all names that a hard link has in this layer by n, its
-// new node. The parameter first is the name that the link refers to.
-func (r *layerReader) updateLinks(first string, n *Node) error {
-	for _, other := range r.links[n.inode] {
-		old, err := r.e.Get(other)
-		if err != nil {
-			return err
-		}
-		if old == nil || other != first && old.inode != n.inode {
-			continue
-		}
-		if err := r.e.Update(other, n); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // meta returns the metadata of an archive entry from its header. [ReadOptions.Owner]
