@@ -26,18 +26,23 @@ type builder interface {
 	state() string // directory that contains the tool's state
 	// empty deletes the tool's state, so that the next build starts without cache.
 	empty(ctx context.Context) error
-	build(ctx context.Context, dir string) (usage, error)
+	build(ctx context.Context, req request) (usage, error)
 }
 
-func newBuilder(ctx context.Context, r *rig.Rig, name, output string) (builder, error) {
+// request is a build: its context, what else it reads, and where it writes the image.
+type request struct {
+	dir    string // build context, with a Dockerfile
+	output string // written in addition to the builder's state: none, oci or push
+	layout *layoutImage
+	sink   string // address of the registry for the output push
+}
+
+func newBuilder(ctx context.Context, r *rig.Rig, name string) (builder, error) {
 	dir, err := r.TempDir(filepath.Base(name))
 	if err != nil {
 		return nil, err
 	}
-	archive := ""
-	if output == "oci" {
-		archive = filepath.Join(dir, "image.tar")
-	}
+	archive := filepath.Join(dir, "image.tar")
 	switch name {
 	case "slipway":
 		return newSlipway(ctx, r, dir, archive)
@@ -55,8 +60,8 @@ func newBuilder(ctx context.Context, r *rig.Rig, name, output string) (builder, 
 // slipway is the builder that runs slipway build.
 type slipway struct{ label, program, dir, registry, archive string }
 
-// newSlipway compiles slipway from this repository into dir. If archive is not "", builds
-// write an OCI archive to this path.
+// newSlipway compiles slipway from this repository into dir. The archive is the path of the
+// output oci.
 func newSlipway(ctx context.Context, r *rig.Rig, dir, archive string) (*slipway, error) {
 	root, err := toolbox.Root()
 	if err != nil {
@@ -81,12 +86,18 @@ func (s *slipway) state() string { return s.dir }
 
 func (s *slipway) empty(context.Context) error { return os.RemoveAll(s.dir) }
 
-func (s *slipway) build(ctx context.Context, dir string) (usage, error) {
+func (s *slipway) build(ctx context.Context, req request) (usage, error) {
 	args := []string{s.program, "build", "--state", s.dir, "--runner", "namespace", "--progress", "plain", "--mirror", "docker.io=" + s.registry}
-	if s.archive != "" {
+	switch req.output {
+	case "oci":
 		args = append(args, "--output", "type=oci,dest="+s.archive)
+	case "push":
+		args = append(args, "--output", "type=image,push=true,name="+req.sink+"/bench:1")
 	}
-	return measureProgram(ctx, dir, nil, append(args, ".")...)
+	if req.layout != nil {
+		args = append(args, "--build-context", largeImage+"=oci-layout://"+req.layout.dir)
+	}
+	return measureProgram(ctx, req.dir, nil, append(args, ".")...)
 }
 
 // buildkitd is the builder that runs buildctl with the BuildKit daemon of package rig.
@@ -111,33 +122,51 @@ func (b *buildkitd) empty(ctx context.Context) error {
 	return b.rig.Client.Prune(ctx, nil, client.PruneAll)
 }
 
-func (b *buildkitd) build(ctx context.Context, dir string) (usage, error) {
+func (b *buildkitd) build(ctx context.Context, req request) (usage, error) {
 	proc := "/proc/" + strconv.Itoa(b.rig.PID())
 	if err := os.WriteFile(proc+"/clear_refs", []byte("5"), 0); err != nil { // writing 5 resets VmHWM, the peak memory (proc(5))
+		return usage{}, err
+	}
+	before, err := memoryOf(proc, "VmRSS:")
+	if err != nil {
 		return usage{}, err
 	}
 	args := []string{
 		b.rig.Buildctl, "--addr", b.rig.Socket, "build", "--progress", "plain",
 		"--frontend", "dockerfile.v0", "--local", "context=.", "--local", "dockerfile=.",
 	}
-	if b.archive != "" {
+	switch req.output {
+	case "oci":
 		args = append(args, "--output", "type=oci,dest="+b.archive)
+	case "push":
+		args = append(args, "--output", "type=image,push=true,registry.insecure=true,name="+req.sink+"/bench:1")
 	}
-	u, err := measureProgram(ctx, dir, nil, args...)
+	if req.layout != nil {
+		args = append(args, "--oci-layout", "layout="+req.layout.dir, "--opt", "context:"+largeImage+"=oci-layout://layout@"+req.layout.digest)
+	}
+	u, err := measureProgram(ctx, req.dir, nil, args...)
 	if err != nil {
 		return u, err
 	}
+	peak, err := memoryOf(proc, "VmHWM:")
+	u.growth = u.memory + peak - before
+	u.memory += peak
+	return u, err
+}
+
+// memoryOf returns a size of a process in bytes. proc is its directory in /proc, field the
+// name of the size in its file status.
+func memoryOf(proc, field string) (int64, error) {
 	status, err := os.ReadFile(proc + "/status")
 	if err != nil {
-		return u, err
+		return 0, err
 	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	_, rest, _ := strings.Cut(string(status), field)
 	var kb int64
 	if _, err := fmt.Sscan(rest, &kb); err != nil {
-		return u, fmt.Errorf("memory of buildkitd: %w", err)
+		return 0, fmt.Errorf("%s of buildkitd: %w", field, err)
 	}
-	u.memory += kb << 10
-	return u, nil
+	return kb << 10, nil
 }
 
 // buildah is the builder that runs Debian's buildah.
@@ -176,20 +205,24 @@ func (b *buildah) empty(context.Context) error {
 	return os.RemoveAll(b.dir)
 }
 
-func (b *buildah) build(ctx context.Context, dir string) (usage, error) {
+func (b *buildah) build(ctx context.Context, req request) (usage, error) {
 	store := []string{"--root", filepath.Join(b.dir, "root"), "--runroot", filepath.Join(b.dir, "run"), "--storage-driver", "overlay"}
 	env := []string{"CONTAINERS_REGISTRIES_CONF=" + filepath.Join(b.config, "registries.conf"), "BUILDAH_ISOLATION=chroot"}
 	policy := filepath.Join(b.config, "policy.json")
 	args := append([]string{"buildah"}, store...)
 	args = append(args, "bud", "--signature-policy", policy, "--layers", "--jobs", strconv.Itoa(runtime.NumCPU()), "--network", "host", "-t", "bench", ".")
-	u, err := measureProgram(ctx, dir, env, args...)
-	if err != nil || b.archive == "" {
+	u, err := measureProgram(ctx, req.dir, env, args...)
+	if err != nil || req.output == "none" {
 		return u, err
 	}
 	if err := os.RemoveAll(b.archive); err != nil {
 		return u, err
 	}
+	dest := "oci-archive:" + b.archive
+	if req.output == "push" {
+		dest = "docker://" + req.sink + "/bench:1"
+	}
 	args = append([]string{"buildah"}, store...)
-	v, err := measureProgram(ctx, dir, env, append(args, "push", "--signature-policy", policy, "bench", "oci-archive:"+b.archive)...)
+	v, err := measureProgram(ctx, req.dir, env, append(args, "push", "--tls-verify=false", "--signature-policy", policy, "bench", dest)...)
 	return usage{time: u.time + v.time, memory: max(u.memory, v.memory)}, err
 }

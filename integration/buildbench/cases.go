@@ -2,10 +2,7 @@ package main
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"strings"
+	"math"
 )
 
 // benchCase is a build to measure: its context, and a function that changes the context before
@@ -18,139 +15,79 @@ type benchCase struct {
 	// change modifies the directory before each turn. Nil changes nothing. Turn -1 is the
 	// uncounted turn that fills the caches.
 	change func(dir string, turn int) error
+
+	large  bool   // set for builds that take seconds: half as many turns, and not with buildah
+	output string // replaces the flag -output; "" does not
+	layout bool   // set if builders read the image "large" from an OCI layout
+	series int    // number of turns if the case measures how builds become slower; 0 otherwise
 }
 
-func cases() []*benchCase {
-	return []*benchCase{
+// turns returns the number of measured builds. The parameter runs is the value of -runs.
+func (c *benchCase) turns(runs int) int {
+	switch {
+	case c.series > 0:
+		return c.series
+	case c.large:
+		return (runs + 1) / 2
+	}
+	return runs
+}
+
+// largeFiles is the number of files in the image "large", and of those that steps copy.
+const largeFiles = 17_000
+
+// cases returns all cases. The parameter scale multiplies their numbers of files,
+// instructions and builds, and the sizes of their files.
+func cases(scale float64) []*benchCase {
+	n := func(count int) int { return max(1, int(math.Round(float64(count)*scale))) }
+	many, big := manyFiles(n(50_000)), n(500_000_000)
+	list := []*benchCase{
 		{name: "cold build", dockerfile: project, files: sources, cold: true},
 		{name: "no-op rebuild", dockerfile: project, files: sources},
 		{name: "one changed source file", dockerfile: project, files: sources, change: changeSource},
 		{name: "20 independent stages", dockerfile: stages(20, 0.1), files: stamp, change: changeStamp},
 		{name: "2 independent stages of 3 s", dockerfile: stages(2, 3), files: stamp, change: changeStamp},
-		{name: "50,000 small files", dockerfile: "FROM busybox\nCOPY files /files/\n", files: manyFiles, cold: true},
-		{name: "50,000 small files, then RUN", dockerfile: "FROM busybox\nCOPY files /files/\nRUN ls /files/1 > /list\n", files: manyFiles, cold: true},
-		{name: "50,000 small files, no-op", dockerfile: "FROM busybox\nCOPY files /files/\n", files: manyFiles},
-		{name: "300 MB written, then RUN", dockerfile: "FROM busybox\nRUN head -c 300000000 /dev/zero > /zeros\nRUN ls -l /zeros > /list\n", cold: true},
-		{name: "500 MB through 5 stages", dockerfile: through, files: bigFile, cold: true},
+		{name: "50,000 small files", dockerfile: "FROM busybox\nCOPY files /files/\n", files: many, cold: true},
+		{name: "50,000 small files, then RUN", dockerfile: "FROM busybox\nCOPY files /files/\nRUN ls /files/1 > /list\n", files: many, cold: true},
+		{name: "50,000 small files, no-op", dockerfile: "FROM busybox\nCOPY files /files/\n", files: many},
+		{name: "300 MB written, then RUN", dockerfile: fmt.Sprintf("FROM busybox\nRUN head -c %d /dev/zero > /zeros\nRUN ls -l /zeros > /list\n", n(300_000_000)), cold: true},
+		{name: "500 MB through 5 stages", dockerfile: through, files: bigFile("big", big), cold: true},
 	}
+	for _, count := range []struct {
+		about string
+		files int
+	}{{"60", 60}, {"46,000", n(46_000)}, {"60,000", n(60_000)}} {
+		list = append(list,
+			&benchCase{name: "application of " + count.about + " files, no-op", dockerfile: application, files: modules(count.files)},
+			&benchCase{name: "application of " + count.about + " files, one changed", dockerfile: application, files: modules(count.files), change: changeModule},
+		)
+	}
+	return append(list, largeCases(n)...)
 }
 
-// project is the Dockerfile of a typical project: it installs tools, compiles sources and
-// copies the result to a new image.
-const project = `FROM busybox AS tools
-RUN echo tools > /tools
-FROM busybox AS build
-WORKDIR /src
-COPY go.mod ./
-RUN cat go.mod > /deps
-COPY . .
-RUN find . -name '*.go' | sort | xargs cat > /out
-FROM busybox
-ENV APP=/usr/local/bin
-COPY --from=tools /tools /usr/local/bin/
-COPY --from=build /out /usr/local/bin/app
-WORKDIR /srv
-CMD ["/usr/local/bin/app"]
-`
-
-func sources(dir string) error {
-	if err := write(dir, "go.mod", "module example\n"); err != nil {
-		return err
-	}
-	for i := range 300 {
-		name := fmt.Sprintf("pkg%d/file%d.go", i%20, i)
-		if err := write(dir, name, strings.Repeat(fmt.Sprintf("// line of file %d\n", i), 200)); err != nil {
+// largeCases returns the cases whose builds take seconds. The function n scales a count.
+func largeCases(n func(count int) int) []*benchCase {
+	export := "FROM scratch\nCOPY first second /\n"
+	bigFiles := func(dir string) error {
+		if err := bigFile("first", n(700_000_000))(dir); err != nil {
 			return err
 		}
+		return bigFile("second", n(700_000_000))(dir)
 	}
-	return nil
-}
-
-func changeSource(dir string, turn int) error {
-	return write(dir, "pkg3/file3.go", fmt.Sprintf("package pkg3 // %d\n", turn))
-}
-
-// stages returns a Dockerfile with n independent stages, each of which sleeps for the given
-// number of seconds.
-func stages(n int, seconds float64) string {
-	var b, last strings.Builder
-	for i := range n {
-		fmt.Fprintf(&b, "FROM busybox AS s%d\nCOPY stamp /\nRUN sleep %g; cat /stamp > /out%[1]d\n", i, seconds)
-		fmt.Fprintf(&last, "COPY --from=s%d /out%[1]d /\n", i)
+	copied := manyFiles(n(largeFiles))
+	return []*benchCase{
+		{name: "RUN writes 60,000 files", dockerfile: "FROM busybox\nRUN " + writeFiles(n(600)), cold: true, large: true},
+		{name: "RUN writes 2 × 700 MB", dockerfile: "FROM busybox\nRUN " + writeBig(n(700_000_000)), cold: true, large: true},
+		{name: "RUN cp -a of 17,000 files", dockerfile: "FROM busybox\nCOPY files /files/\nCOPY stamp /\nRUN cp -a /files /copy\n", files: copied, change: changeStamp, large: true},
+		{name: "RUN chown -R of 17,000 files", dockerfile: "FROM busybox\nCOPY files /files/\nCOPY stamp /\nRUN chown -R 1000:1000 /files\n", files: copied, change: changeStamp, large: true},
+		{name: "first RUN on 17,000 files, pulled", dockerfile: "FROM large\nRUN ls /files > /list\n", cold: true, large: true},
+		{name: "first RUN on 17,000 files, layout", dockerfile: "FROM large\nRUN ls /files > /list\n", cold: true, large: true, layout: true},
+		{name: "500 instructions, cold", dockerfile: instructions(n(500)), files: stamp, cold: true, large: true},
+		{name: "500 instructions, no-op", dockerfile: instructions(n(500)), files: stamp},
+		{name: "500 instructions, first COPY changed", dockerfile: instructions(n(500)), files: stamp, change: changeStamp, large: true},
+		{name: "200 stages", dockerfile: stages(n(200), 0), files: stamp, change: changeStamp, large: true},
+		{name: "1.4 GB as OCI archive", dockerfile: export, files: bigFiles, cold: true, large: true, output: "oci"},
+		{name: "1.4 GB pushed", dockerfile: export, files: bigFiles, cold: true, large: true, output: "push"},
+		{name: "1,000 builds", dockerfile: project, files: sources, change: changeSource, large: true, series: n(1000)},
 	}
-	return b.String() + "FROM scratch\n" + last.String()
-}
-
-func stamp(dir string) error { return write(dir, "stamp", "") }
-
-func changeStamp(dir string, turn int) error {
-	return write(dir, "stamp", fmt.Sprintf("turn %d\n", turn))
-}
-
-func manyFiles(dir string) error {
-	for i := range 50_000 {
-		if err := write(dir, fmt.Sprintf("files/%d/%d", i%200, i), fmt.Sprintf("content of file %d\n", i)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// through is a Dockerfile that copies one file from stage to stage.
-const through = `FROM scratch AS a
-COPY big /a/
-FROM scratch AS b
-COPY --from=a /a/big /b/
-FROM scratch AS c
-COPY --from=b /b/big /c/
-FROM scratch AS d
-COPY --from=c /c/big /d/
-FROM scratch
-COPY --from=d /d/big /e/
-`
-
-// bigFile creates a file of random bytes, which no builder can compress.
-func bigFile(dir string) error {
-	f, err := os.Create(filepath.Join(dir, "big"))
-	if err != nil {
-		return err
-	}
-	random := rand.NewChaCha8([32]byte{})
-	block := make([]byte, 1_000_000)
-	for range 500 {
-		if _, err = random.Read(block); err == nil {
-			_, err = f.Write(block)
-		}
-		if err != nil {
-			f.Close()
-			return err
-		}
-	}
-	return f.Close()
-}
-
-// write writes a file below dir. It creates missing parent directories.
-func write(dir, name, content string) error {
-	name = filepath.Join(dir, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(name, []byte(content), 0o644)
-}
-
-func (c *benchCase) write(dir string) error {
-	if err := write(dir, "Dockerfile", c.dockerfile); err != nil {
-		return err
-	}
-	if c.files == nil {
-		return nil
-	}
-	return c.files(dir)
-}
-
-func (c *benchCase) turn(dir string, turn int) error {
-	if c.change == nil {
-		return nil
-	}
-	return c.change(dir, turn)
 }

@@ -4,36 +4,101 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 )
 
-// table prints the measurements of a case, one row per builder.
-type table struct{ w io.Writer }
+// table is a Markdown table with one row per case, and a group of columns per builder. The
+// others are compared with the first one.
+type table struct{ rows []*row }
 
-func newTable(w io.Writer) *table {
-	fmt.Fprintf(w, "\n%-32s %-10s %10s %10s %8s %9s %9s\n", "case", "builder", "median", "fastest", "ratio", "memory", "disk")
-	return &table{w}
-}
+func (t *table) add(r *row) { t.rows = append(t.rows, r) }
 
-func (t *table) rows(name string, results []*result) {
-	for i, r := range results {
+// print writes the table to w. The rows in which the second builder is slowest, compared
+// with the first one, come first.
+func (t *table) print(w io.Writer) {
+	if len(t.rows) == 0 {
+		return
+	}
+	most := slices.MaxFunc(t.rows, func(a, b *row) int { return len(a.results) - len(b.results) })
+	head, line := "| build |", "|---|"
+	for i, r := range most.results {
+		head += " " + r.builder + " | memory | disk |"
+		line += "--:|--:|--:|"
 		if i > 0 {
-			name = ""
+			head += " ratio of time | of disk |"
+			line += "--:|--:|"
 		}
-		fmt.Fprintf(t.w, "%-32s %-10s %10s %10s %8.2f %6d MB %6d MB\n", name, r.builder,
-			round(median(r.times)), round(slices.Min(r.times)), ratio(r.times, results[0].times), r.memory>>20, r.disk>>20)
+	}
+	fmt.Fprintf(w, "\n%s\n%s\n", head, line)
+	rows := slices.Clone(t.rows)
+	slices.SortStableFunc(rows, func(a, b *row) int {
+		switch x, y := a.slowdown(), b.slowdown(); {
+		case x > y:
+			return -1
+		case x < y:
+			return 1
+		}
+		return 0
+	})
+	for _, r := range rows {
+		fmt.Fprintln(w, t.line(r))
 	}
 }
 
-// ratio returns the median of a[i]/b[i]. The builds of two builders in turn i ran under the
-// same load, so the quotients of their durations vary less than the durations.
-func ratio(a, b []time.Duration) float64 {
+// slowdown returns the ratio of the second builder's time to the first one's, and 0 if the
+// row has one builder.
+func (r *row) slowdown() float64 {
+	if len(r.results) < 2 {
+		return 0
+	}
+	return ratio(r.results[1].builds, r.results[0].builds)
+}
+
+// line returns the row r in Markdown.
+func (t *table) line(r *row) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %s (%d) |", r.name, len(r.results[0].builds))
+	for i, res := range r.results {
+		fmt.Fprintf(&b, " %s | %s | %d MB |", round(median(res.builds)), res.memory(), res.disk>>20)
+		if i > 0 {
+			fmt.Fprintf(&b, " %.2f | %.2f |", ratio(res.builds, r.results[0].builds), float64(res.disk)/float64(r.results[0].disk))
+		}
+	}
+	return b.String()
+}
+
+// memory returns the peak memory of the builds and, for a daemon, by how much it grew.
+func (res *result) memory() string {
+	var peak, growth int64
+	for _, u := range res.builds {
+		peak, growth = max(peak, u.memory), max(growth, u.growth)
+	}
+	if growth == 0 {
+		return fmt.Sprintf("%d MB", peak>>20)
+	}
+	return fmt.Sprintf("%d MB (+%d)", peak>>20, growth>>20)
+}
+
+// ratio returns the median of the quotients of a[i]'s and b[i]'s durations. The builds of two
+// builders in turn i ran under the same load, so their quotients vary less than the durations.
+func ratio(a, b []usage) float64 {
 	ratios := make([]float64, len(a))
 	for i := range a {
-		ratios[i] = float64(a[i]) / float64(b[i])
+		ratios[i] = float64(a[i].time) / float64(b[i].time)
 	}
 	slices.Sort(ratios)
 	return (ratios[(len(ratios)-1)/2] + ratios[len(ratios)/2]) / 2
+}
+
+// median returns the median duration of builds. They can be in any order.
+func median(builds []usage) time.Duration {
+	var t []time.Duration
+	for _, u := range builds {
+		t = append(t, u.time)
+	}
+	slices.Sort(t)
+	return (t[(len(t)-1)/2] + t[len(t)/2]) / 2
 }
 
 func round(d time.Duration) string {

@@ -16,6 +16,7 @@ import (
 type usage struct {
 	time   time.Duration
 	memory int64 // bytes, of the process that used most
+	growth int64 // of a daemon, by how many bytes its memory grew; 0 otherwise
 }
 
 // measuredName is the argv[0] with which this program starts itself as the intermediate process
@@ -49,7 +50,7 @@ func measureProgram(ctx context.Context, dir string, env []string, args ...strin
 	if err := json.NewDecoder(r).Decode(&u); err != nil {
 		return usage{}, err
 	}
-	return usage{time.Duration(u.Nanoseconds), u.Bytes}, nil
+	return usage{time: time.Duration(u.Nanoseconds), memory: u.Bytes}, nil
 }
 
 // runMeasured implements the intermediate process of measureProgram: it runs the program in
