@@ -3,7 +3,6 @@ package llbsource
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,17 +13,12 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 
 	"slipway/solver"
 	"slipway/solver/snapshot"
 	"slipway/solver/track"
 	"slipway/solver/tree"
 )
-
-// parallelLayers is the maximum number of layers of an image that are fetched
-// concurrently, as in Docker.
-const parallelLayers = 3
 
 // Fetch implements [solver.Source]. It skips layers that were fetched for another image.
 func (i *Image) Fetch(ctx context.Context) (*snapshot.Snapshot, error) {
@@ -77,52 +71,29 @@ func (s *Sources) Unpack(ctx context.Context, origin solver.Origin, layers []Rem
 		return nil, fmt.Errorf("has %d layers, more than %d", len(layers), snapshot.MaxLayers)
 	}
 	out, chain := snapshot.New(tree.Empty(), nil), digest.Digest("")
-	next := func(l RemoteLayer) digest.Digest {
+	key := func(l RemoteLayer) digest.Digest {
 		return digest.FromString(string(chain) + " " + string(cmp.Or(l.DiffID, l.Descriptor.Digest)))
 	}
 	n := 0
 	for ; n < len(layers); n++ {
-		cached, ok, err := s.Cache.Get(ctx, next(layers[n]))
+		cached, ok, err := s.Cache.Get(ctx, key(layers[n]))
 		if err != nil {
 			return nil, err
 		}
 		if !ok || len(cached.Outputs) != 1 {
 			break
 		}
-		out, chain = cached.Outputs[0], next(layers[n])
+		out, chain = cached.Outputs[0], key(layers[n])
 	}
-	if err := s.fetchBlobs(ctx, layers[n:], n); err != nil {
+	applied := func(l RemoteLayer, next *snapshot.Snapshot) error {
+		out, chain = next, key(l)
+		return s.Cache.Put(ctx, chain, origin, solver.CacheEntry{Outputs: []*snapshot.Snapshot{out}})
+	}
+	stack := &layerStack{Sources: s, layers: layers[n:], first: n, applied: applied}
+	if err := stack.unpack(ctx, out); err != nil {
 		return nil, err
 	}
-	for ; n < len(layers); n++ {
-		var err error
-		if out, err = s.layer(ctx, out, layers[n].LayerBlob); err != nil {
-			return nil, fmt.Errorf("layer %d: %w", n, err)
-		}
-		chain = next(layers[n])
-		if err := s.Cache.Put(ctx, chain, origin, solver.CacheEntry{Outputs: []*snapshot.Snapshot{out}}); err != nil {
-			return nil, err
-		}
-	}
 	return out, nil
-}
-
-// fetchBlobs fetches compressed layers into the store, concurrently. The parameter first
-// is the index of layers[0] in the image, so that errors can include the index of a
-// layer.
-func (s *Sources) fetchBlobs(ctx context.Context, layers []RemoteLayer, first int) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallelLayers)
-	for n, l := range layers {
-		g.Go(func() error {
-			_, err := s.layerBlobs.Do(ctx, l.Descriptor.Digest, func(ctx context.Context) (tree.Blob, error) { return s.fetchBlob(ctx, l) })
-			if err != nil {
-				return fmt.Errorf("layer %d: %w", first+n, err)
-			}
-			return nil
-		})
-	}
-	return g.Wait()
 }
 
 func (s *Sources) fetchBlob(ctx context.Context, l RemoteLayer) (tree.Blob, error) {
@@ -182,37 +153,4 @@ func checkMediaType(kind string) error {
 		}
 	}
 	return fmt.Errorf("media type %q is not a layer type", kind)
-}
-
-// layer unpacks a layer onto a snapshot. The blob of the layer remains in the store,
-// because the image being built will refer to it.
-func (s *Sources) layer(ctx context.Context, base *snapshot.Snapshot, b snapshot.LayerBlob) (*snapshot.Snapshot, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	defer track.Start(ctx, "extracting "+b.Descriptor.Digest.String(), 0).Done()
-	root, err := base.Tree()
-	if err != nil {
-		return nil, err
-	}
-	r, err := s.uncompressed(ctx, b.StoreBlob())
-	if err != nil {
-		return nil, err
-	}
-	hash := sha256.New()
-	n, err := tree.ReadLayer(root, io.TeeReader(r, hash), s.Store, tree.ReadOptions{Limits: s.Limits})
-	if err == nil {
-		_, err = io.Copy(hash, r) // trailing data after the end of the archive
-	}
-	if closeErr := r.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return nil, err
-	}
-	got := digest.NewDigest(digest.SHA256, hash)
-	if b.DiffID = cmp.Or(b.DiffID, got); got != b.DiffID {
-		return nil, fmt.Errorf("is %s uncompressed, and should be %s", got, b.DiffID)
-	}
-	return base.WithBlob(n, &b), nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -23,13 +22,6 @@ func dirOf(t *testing.T, m Meta, entries ...Entry) *Node {
 		t.Fatal(err)
 	}
 	return n
-}
-
-// useCPUs sets GOMAXPROCS until the test ends.
-func useCPUs(t *testing.T, n int) {
-	t.Helper()
-	old := runtime.GOMAXPROCS(n)
-	t.Cleanup(func() { runtime.GOMAXPROCS(old) })
 }
 
 // TestWriteConcurrently checks that WriteDir writes several files at a time, even if a single

@@ -37,8 +37,8 @@ var errLong = errors.New("file name too long")
 // count subtracts an archive entry from the remaining limits for the number of files
 // and for the bytes of names and extended attributes. It does not count the content of
 // the entry. It returns an error if a limit is exceeded, or if a name is too long.
-func (r *layerReader) count(h *tar.Header) error {
-	if r.opt.Limits.Files--; r.opt.Limits.Files < 0 {
+func (s *layerScan) count(h *tar.Header) error {
+	if s.limits.Files--; s.limits.Files < 0 {
 		return errors.New("the layer has too many files")
 	}
 	if len(h.Name) > maxPath || len(h.Linkname) > maxPath {
@@ -55,7 +55,7 @@ func (r *layerReader) count(h *tar.Header) error {
 			size += len(name) + len(value)
 		}
 	}
-	if r.opt.Limits.Names -= int64(size); r.opt.Limits.Names < 0 {
+	if s.limits.Names -= int64(size); s.limits.Names < 0 {
 		return errors.New("the layer has too long names and attributes")
 	}
 	return nil

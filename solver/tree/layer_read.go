@@ -5,12 +5,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"path"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -50,30 +47,33 @@ type ReadOptions struct {
 	linkSteps int64 // maximum number of lookups through symbolic links; 0 means maxLinkSteps
 }
 
-// ReadLayer applies an uncompressed layer to base and returns the resulting tree. base may
-// be nil. It stores the content of files in store, but not the directories. It returns an
-// error if a name leads out of the tree, or if the layer exceeds a limit.
-func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Node, error) {
-	opt.Limits, opt.linkSteps = opt.Limits.OrDefault(), cmp.Or(opt.linkSteps, maxLinkSteps)
-	r := &layerReader{e: Edit(base), store: store, opt: opt, created: map[string]bool{}, createdParents: map[string]bool{}, links: map[string][]string{}}
-	r.e.linkSteps = &opt.linkSteps
+// newLayerReader returns a reader that applies entries to base, which may be nil.
+func newLayerReader(base *Node, opt ReadOptions) *layerReader {
+	opt.linkSteps = cmp.Or(opt.linkSteps, maxLinkSteps)
+	r := &layerReader{e: Edit(base), opt: opt, created: map[string]bool{}, createdParents: map[string]bool{}, links: map[string][]string{}}
+	r.e.linkSteps = &r.opt.linkSteps
 	r.origin = opt.Origin + "\x00" + string(r.e.Tree().ID())
 	if opt.Now != nil {
 		r.e.Touch(opt.Now)
 	}
-	for tr := tar.NewReader(layer); ; {
-		h, err := tr.Next()
-		if errors.Is(err, io.EOF) {
-			err := r.setTimes()
-			return r.e.Tree(), err
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read layer: %w", err)
-		}
-		if err := r.entry(h, tr); err != nil {
-			return nil, fmt.Errorf("layer entry %s: %w", quoted(h.Name), err)
-		}
+	return r
+}
+
+// apply applies an entry of the layer to the tree.
+func (r *layerReader) apply(e layerEntry) error {
+	if e.err != nil {
+		return e.err
 	}
+	if err := r.entry(e); err != nil {
+		return entryError(e.Header, err)
+	}
+	return nil
+}
+
+// tree returns the resulting tree after the last entry.
+func (r *layerReader) tree() (*Node, error) {
+	err := r.setTimes()
+	return r.e.Tree(), err
 }
 
 // quoted returns a name in quotes for an error message. It truncates names to 200
@@ -89,7 +89,6 @@ func quoted(name string) string {
 // layerReader applies the entries of one layer to a tree.
 type layerReader struct {
 	e              *Editor
-	store          *Store
 	opt            ReadOptions
 	created        map[string]bool // paths that this layer created; whiteouts do not remove them
 	createdParents map[string]bool // parent directories of these paths
@@ -132,11 +131,9 @@ func (r *layerReader) setTimes() error {
 	return nil
 }
 
-// entry applies one entry of the layer. content is read only for regular files.
-func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
-	if err := r.count(h); err != nil {
-		return err
-	}
+// entry applies one valid entry of the layer.
+func (r *layerReader) entry(e layerEntry) error {
+	h := e.Header
 	if slices.Contains(strings.Split(h.Name, "/"), "..") && !r.opt.Plain {
 		return errors.New("the name leaves the layer")
 	}
@@ -165,7 +162,7 @@ func (r *layerReader) entry(h *tar.Header, content io.Reader) error {
 		return err
 	}
 	r.recordCreated(name)
-	n, err := r.node(h, name, content)
+	n, err := r.node(e, name)
 	if err != nil || n == nil {
 		return err
 	}
@@ -305,73 +302,4 @@ func (r *layerReader) removeLower(name string) error {
 		}
 	}
 	return nil
-}
-
-// node converts the archive entry h to a node, which the caller inserts into the tree.
-// The parameter name is the path of the entry in the tree. If the entry only changes or
-// deletes existing nodes, node returns nil.
-func (r *layerReader) node(h *tar.Header, name string, content io.Reader) (*Node, error) {
-	m := r.meta(h)
-	switch h.Typeflag {
-	case tar.TypeDir:
-		if r.opt.Now != nil {
-			r.times = append(r.times, dirTime{clean(h.Name), m.ModTime})
-		}
-		kind, _, err := r.e.Stat(name)
-		if kind == Dir {
-			return nil, r.e.SetMeta(name, m)
-		}
-		return newDir(m, nil), err
-	case tar.TypeReg, tar.TypeRegA, tar.TypeGNUSparse: //nolint:staticcheck // old archives have TypeRegA
-		if r.opt.Limits.Bytes -= h.Size; r.opt.Limits.Bytes < 0 {
-			return nil, errors.New("the layer is too large")
-		}
-		b, err := r.store.Put(content)
-		return NewFile(m, b), err
-	case tar.TypeSymlink:
-		m.Mode = 0o777 // regardless of the archive: file systems have no other mode for links
-		return NewSymlink(m, h.Linkname), nil
-	case tar.TypeLink:
-		return r.link(name, h.Linkname, m)
-	case tar.TypeChar:
-		return r.charDevice(name, NewDevice(CharDevice, m, Device{uint32(h.Devmajor), uint32(h.Devminor)}))
-	case tar.TypeBlock:
-		return NewDevice(BlockDevice, m, Device{uint32(h.Devmajor), uint32(h.Devminor)}), nil
-	case tar.TypeFifo:
-		return NewDevice(Fifo, m, Device{}), nil
-	}
-	return nil, fmt.Errorf("unknown type %q", h.Typeflag)
-}
-
-// charDevice handles an archive entry for the character device n. The parameter name is
-// the path of the entry in the tree. charDevice returns n, which the caller inserts
-// into the tree. If n is a 0/0 device, charDevice instead removes the file at the path
-// and returns nil, or returns an error if the tree is on an overlay.
-//
-// Upstream: layers are unpacked into the directories of overlays, in which a 0/0 device
-// hides the file in a lower layer. Archives are unpacked onto mounted overlays, on which no
-// 0/0 device can be created.
-func (r *layerReader) charDevice(name string, n *Node) (*Node, error) {
-	switch {
-	case !n.IsWhiteout():
-		return n, nil
-	case r.opt.OnOverlay:
-		return nil, fmt.Errorf("make device 0/0: %w (overlay file systems take it for a deleted file)", syscall.EPERM)
-	}
-	return nil, r.e.Remove(name)
-}
-
-// meta returns the metadata of an archive entry from its header. [ReadOptions.Owner]
-// can change the metadata.
-func (r *layerReader) meta(h *tar.Header) Meta {
-	m := Meta{Mode: uint32(h.Mode) & 0o7777, UID: uint32(h.Uid), GID: uint32(h.Gid), ModTime: h.ModTime.UTC()}
-	for _, key := range slices.Sorted(maps.Keys(h.PAXRecords)) {
-		if name, ok := strings.CutPrefix(key, xattrPAX); ok {
-			m.Xattrs = append(m.Xattrs, Xattr{name, h.PAXRecords[key]})
-		}
-	}
-	if r.opt.Owner != nil {
-		return r.opt.Owner(m)
-	}
-	return m
 }
