@@ -2,7 +2,6 @@ package namespace
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -231,48 +230,4 @@ func TestKeepReplaced(t *testing.T) {
 	if info, err := os.Stat(outside); err != nil || !info.ModTime().Equal(old) {
 		t.Errorf("directory outside: %v, error %v, want modification time %v", info, err, old)
 	}
-}
-
-// TestMergeLayers checks that mergeLayers returns at most maxLowers layers that result
-// in the same tree, and that adding a layer does not change the merged layer.
-func TestMergeLayers(t *testing.T) {
-	slowtest.Skip(t, "starts many processes")
-	var layers []tree.LayerRef
-	n := tree.Empty()
-	for i := range 3*maxLowers + 10 {
-		e := tree.Edit(n)
-		if err := e.Put(fmt.Sprint(i%maxLowers), tree.NewSymlink(tree.Meta{Mode: 0o777}, fmt.Sprint(i))); err != nil {
-			t.Fatal(err)
-		}
-		layers = append(layers, tree.Layer{Lower: n, Upper: e.Tree()}.Ref())
-		n = e.Tree()
-		got := merged(t, layers)
-		if len(got) > maxLowers {
-			t.Fatalf("%d layers merged to %d, want at most %d", len(layers), len(got), maxLowers)
-		}
-		all := tree.Empty()
-		for _, ref := range got {
-			l, err := ref.Load()
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = testtree.Must(tree.Apply(all, l.Lower, l.Upper))
-		}
-		if !all.Same(n) {
-			t.Fatalf("%d merged layers result in another tree, want the same", len(layers))
-		}
-	}
-	if got, before := merged(t, layers), merged(t, layers[:len(layers)-1]); len(got) != len(before)+1 || !got[0].Same(before[0]) {
-		t.Error("another layer changes the merged one, want it unchanged")
-	}
-}
-
-// merged calls mergeLayers and returns the resulting layers. An error ends the test.
-func merged(t *testing.T, layers []tree.LayerRef) []tree.LayerRef {
-	t.Helper()
-	list, err := mergeLayers(layers)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return list
 }

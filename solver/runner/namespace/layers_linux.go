@@ -17,10 +17,6 @@ import (
 	"slipway/solver/tree"
 )
 
-// maxLowers is the maximum number of lower directories of an overlay. The kernel allows
-// 500, but each one makes it slower to look up files.
-const maxLowers = 100
-
 // These attributes mark an opaque directory of an overlay, which hides the lower
 // directories. The kernel uses the user attribute in user namespaces. Removed files are
 // marked differently, by 0/0 character devices (whiteouts).
@@ -32,33 +28,11 @@ const (
 	opaqueUser = "user.overlay.opaque"
 )
 
-// mergeLayers reduces a list of layers to at most maxLowers layers that result in the
-// same tree. It merges the first n layers into one, where n is the largest multiple of
-// maxLowers. The merged layer therefore rarely changes when a step adds another layer.
-func mergeLayers(layers []tree.LayerRef) ([]tree.LayerRef, error) {
-	n := len(layers) - len(layers)%maxLowers
-	if n == 0 {
-		return layers, nil
-	}
-	base := tree.Empty()
-	for _, ref := range layers[:n] {
-		l, err := ref.Load()
-		if err != nil {
-			return nil, err
-		}
-		if base, err = tree.Apply(base, l.Lower, l.Upper); err != nil {
-			return nil, err
-		}
-	}
-	merged := tree.Layer{Lower: tree.Empty(), Upper: base}
-	return append([]tree.LayerRef{merged.Ref()}, layers[n:]...), nil
-}
-
 // lowerDirs returns the lower directories of the overlay that the mount m needs, the
 // topmost directory first. If the directory of a layer does not exist yet, lowerDirs
 // writes it.
 func (r *Runner) lowerDirs(ctx context.Context, m *runner.Mount) ([]string, error) {
-	layers, err := mergeLayers(m.Layers)
+	layers, err := r.merged.layers(m.Layers)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +66,9 @@ func (r *Runner) layerDir(l tree.LayerRef) string {
 // changes of the layer to it, in the format of overlays. If the layer has no changes, layer
 // returns "".
 func (r *Runner) layer(ctx context.Context, ref tree.LayerRef) (string, error) {
+	if ref.Lower.ID() == ref.Upper.ID() {
+		return "", nil
+	}
 	dir := r.layerDir(ref)
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil

@@ -24,6 +24,7 @@ type Runner struct {
 	store    *tree.Store
 	dir      string // directory of the runner's data
 	layers   string // directory that contains the directories of layers
+	merged   merger // merges layers if a root has many
 	oneOwner bool   // files on disk can belong to root only, see hasOneUser
 
 	noDevices bool // devices cannot be created, as in a user namespace

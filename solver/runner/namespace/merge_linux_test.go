@@ -1,0 +1,99 @@
+package namespace
+
+import (
+	"fmt"
+	"testing"
+
+	"slipway/internal/testtree"
+	"slipway/solver/tree"
+)
+
+// TestMergeLayers checks that each maxLowers layers from the bottom become one layer, that
+// the layers result in the same tree, and that adding a layer does not change the merged
+// ones. Some of the layers were made on other trees, as by COPY --link.
+func TestMergeLayers(t *testing.T) {
+	for about, linked := range map[string]func(i int) bool{
+		"in sequence":          func(int) bool { return false },
+		"one merge at the end": func(i int) bool { return i == 2*maxLowers-1 },
+		"merges":               func(i int) bool { return i%7 == 3 },
+	} {
+		m := &merger{}
+		var layers, before []tree.LayerRef
+		n := tree.Empty()
+		for i := range 3*maxLowers + 10 {
+			lower := n
+			if linked(i) {
+				lower = tree.Empty()
+			}
+			add := func(to *tree.Node) *tree.Node {
+				e := tree.Edit(to)
+				if err := e.Put(fmt.Sprint(i%maxLowers), tree.NewSymlink(tree.Meta{Mode: 0o777}, fmt.Sprint(i))); err != nil {
+					t.Fatal(err)
+				}
+				return e.Tree()
+			}
+			layers = append(layers, tree.Layer{Lower: lower, Upper: add(lower)}.Ref())
+			n = add(n)
+			got := testtree.Must(m.layers(layers))
+			if want := len(layers)/maxLowers + len(layers)%maxLowers; len(got) != want {
+				t.Fatalf("%s: %d layers merged to %d, want %d", about, len(layers), len(got), want)
+			}
+			checkResult(t, about, got, n)
+			for j := range len(layers) / maxLowers {
+				if j < len(before) && len(before) < len(got) && !got[j].Same(before[j]) {
+					t.Fatalf("%s: layer %d changes merged layer %d", about, i, j)
+				}
+			}
+			before = got
+		}
+		again := testtree.Must(m.layers(layers))
+		for j, l := range again {
+			if l.Upper != before[j].Upper {
+				t.Errorf("%s: layer %d is computed again", about, j)
+			}
+		}
+	}
+}
+
+// checkResult checks that applying layers in order to an empty tree results in the tree
+// want, and that merged layers contain only changes.
+func checkResult(t *testing.T, about string, layers []tree.LayerRef, want *tree.Node) {
+	t.Helper()
+	all := tree.Empty()
+	for _, ref := range layers {
+		l := testtree.Must(ref.Load())
+		all = testtree.Must(tree.Apply(all, l.Lower, l.Upper))
+	}
+	if !all.Same(want) {
+		t.Fatalf("%s: %d merged layers result in another tree, want the same", about, len(layers))
+	}
+}
+
+// TestMergedLayersHoldChanges checks that a merged layer does not contain the files of the
+// layers below it.
+func TestMergedLayersHoldChanges(t *testing.T) {
+	m := &merger{}
+	var layers []tree.LayerRef
+	n := tree.Empty()
+	for i := range 2 * maxLowers {
+		e := tree.Edit(n)
+		if err := e.Put(fmt.Sprint(i), tree.NewSymlink(tree.Meta{Mode: 0o777}, "x")); err != nil {
+			t.Fatal(err)
+		}
+		layers, n = append(layers, tree.Layer{Lower: n, Upper: e.Tree()}.Ref()), e.Tree()
+	}
+	got := testtree.Must(m.layers(layers))
+	if len(got) != 2 || got[1].Lower.ID() != got[0].Upper.ID() || got[0].Lower.ID() != tree.Empty().ID() || got[1].Upper.ID() != n.ID() {
+		t.Errorf("merged layers %v, want two layers, the second one on top of the first", got)
+	}
+}
+
+// TestEmptyLayerHasNoDirectory checks that a layer with equal trees needs no directory, even
+// if its tree cannot be loaded.
+func TestEmptyLayerHasNoDirectory(t *testing.T) {
+	r := &Runner{layers: t.TempDir()}
+	same := tree.RefTo(tree.Empty())
+	if dir, err := r.layer(t.Context(), tree.LayerRef{Lower: same, Upper: same}); dir != "" || err != nil {
+		t.Errorf("directory %q, %v, want none", dir, err)
+	}
+}
