@@ -1,10 +1,10 @@
 package export
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -21,7 +21,7 @@ func (c Compression) Check() error {
 	most := 0
 	switch c.Type {
 	case "", "gzip":
-		most = gzip.BestCompression
+		most = 9
 	case "zstd":
 		most = 22
 	case "uncompressed":
@@ -44,23 +44,47 @@ func (c Compression) mediaType() string {
 	return ocispecs.MediaTypeImageLayerGzip
 }
 
-// writer returns a writer that writes compressed data to w. Equal input gives equal
-// output.
-func (c Compression) writer(w io.Writer) (io.WriteCloser, error) {
+// encoding is a number that changes with each change that gives compressed layers other bytes,
+// such as one of the module klauspost/compress.
+const encoding = 1
+
+// format identifies the encoding of layers, for keys of the cache: a layer in the cache that
+// has other bytes must not be used.
+func (c Compression) format() string {
+	if c.Type == "" || c.Type == "gzip" {
+		return fmt.Sprintf("gzip level %d encoding %d", c.gzipLevel(), encoding)
+	}
+	return fmt.Sprintf("%s level %d encoding %d", c.Type, c.Level, encoding)
+}
+
+func (c Compression) gzipLevel() int { return cmp.Or(c.Level, gzipLevel) }
+
+// writer returns a writer that writes compressed data to w. Equal input gives equal output,
+// whatever the number of processors.
+func (x *Layers) writer(w io.Writer) (io.WriteCloser, error) {
+	c := x.Compression
 	switch c.Type {
 	case "zstd":
 		level := zstd.SpeedDefault
 		if c.Level > 0 {
 			level = zstd.EncoderLevelFromZstd(c.Level)
 		}
-		return zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1))
+		// With two goroutines, blocks are written while further ones are searched for matches.
+		return zstd.NewWriter(w, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(2))
 	case "uncompressed":
 		return noCompression{w}, nil
 	}
-	if c.Level > 0 {
-		return gzip.NewWriterLevel(w, c.Level)
+	return x.gzip().writer(w), nil
+}
+
+// gzip returns the compressor of blocks for the current gzip level.
+func (x *Layers) gzip() *gzipBlocks {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if level := x.Compression.gzipLevel(); x.blocks == nil || x.level != level {
+		x.blocks, x.level = newGzipBlocks(level), level
 	}
-	return gzip.NewWriter(w), nil
+	return x.blocks
 }
 
 // noCompression is a writer for uncompressed layers. Closing it does nothing.

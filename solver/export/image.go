@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/internal/inorder"
 	"slipway/solver/snapshot"
 	"slipway/solver/track"
 	"slipway/solver/tree"
@@ -99,23 +100,27 @@ func (x *Exporter) blobs(ctx context.Context, r PlatformResult) ([]*snapshot.Lay
 	defer t.Done()
 	x.Layers.Written = t.Add
 	ofBase := base.RootFS.DiffIDs
-	var blobs []*snapshot.LayerBlob
-	for i, l := range layers {
-		if i < len(ofBase) && (l.Blob == nil || l.Blob.DiffID != ofBase[i]) {
-			ofBase = nil // the layers above this one do not come from the base either
+	for i, l := range layers[:min(len(ofBase), len(layers))] {
+		if l.Blob == nil || l.Blob.DiffID != ofBase[i] {
+			ofBase = ofBase[:i] // the layers above this one do not come from the base either
+			break
 		}
+	}
+	blobs := make([]*snapshot.LayerBlob, len(layers))
+	err = inorder.Do(ctx, len(layers), parallelLayers, func(ctx context.Context, i int) error {
 		var latest *time.Time
 		if r.RewriteTimes && i >= len(ofBase) {
 			latest = r.Epoch
 		}
-		b, err := x.Layers.Blob(ctx, l, latest)
-		if err != nil {
-			return nil, err
-		}
-		blobs = append(blobs, b)
-	}
-	return blobs, nil
+		var err error
+		blobs[i], err = x.Layers.Blob(ctx, layers[i], latest)
+		return err
+	})
+	return blobs, err
 }
+
+// parallelLayers is the maximum number of layers that are created at a time.
+const parallelLayers = 4
 
 // RawConfigFile implements [partial.CompressedImageCore].
 func (i *image) RawConfigFile() ([]byte, error) { return i.config, nil }

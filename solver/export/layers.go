@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -20,7 +21,8 @@ import (
 )
 
 // Layers creates the blobs of layers from the files in them. It stores the blobs
-// in Store, and caches their descriptors in the directory Dir.
+// in Store, and caches their descriptors in the directory Dir. Its methods are safe for
+// concurrent use.
 type Layers struct {
 	Store *tree.Store
 	Dir   string
@@ -30,6 +32,10 @@ type Layers struct {
 	// Written is called after each write to a new layer with the number of uncompressed
 	// bytes written. It may be nil.
 	Written func(n int64)
+
+	mu     sync.Mutex
+	blocks *gzipBlocks // compresses the blocks of all layers; nil before the first one
+	level  int         // level of blocks
 }
 
 // Blob returns the blob for a layer, and creates it if needed. A layer from an image keeps
@@ -81,18 +87,14 @@ func (x *Layers) Blobs() (map[digest.Digest]bool, error) {
 }
 
 func (x *Layers) key(l snapshot.Layer, latest *time.Time) string {
-	key := fmt.Sprintf("%s %s %v", l.Lower.ID(), l.Upper.ID(), latest)
-	if x.Compression != (Compression{}) {
-		key += fmt.Sprintf(" %v", x.Compression)
-	}
-	return digest.FromString(key).Encoded()
+	return digest.FromString(fmt.Sprintf("%s %s %v %s", l.Lower.ID(), l.Upper.ID(), latest, x.Compression.format())).Encoded()
 }
 
 func (x *Layers) compress(ctx context.Context, l snapshot.Layer, latest *time.Time) (*snapshot.LayerBlob, error) {
 	hash := sha256.New()
 	r, w := io.Pipe()
 	go func() {
-		z, err := x.Compression.writer(w)
+		z, err := x.writer(w)
 		if err == nil {
 			var trees tree.Layer
 			if trees, err = l.Load(); err == nil {

@@ -1,11 +1,108 @@
 package export
 
 import (
+	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
+	"slipway/internal/testtree"
+	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
+
+// layered returns a snapshot with a layer for each name, which adds a file with this name and
+// content. The store does not contain the content of files whose name starts with "lost".
+func layered(t *testing.T, store *tree.Store, names ...string) *snapshot.Snapshot {
+	t.Helper()
+	s := snapshot.New(nil, nil)
+	for _, name := range names {
+		b := tree.Blob{Digest: digest.FromString(name), Size: int64(len(name))}
+		if !strings.HasPrefix(name, "lost") {
+			if _, err := store.PutBytes([]byte(name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e := tree.Edit(testtree.Of(s))
+		if err := e.Put(name, tree.NewFile(tree.Meta{Mode: 0o644}, b)); err != nil {
+			t.Fatal(err)
+		}
+		s = s.With(e.Tree())
+	}
+	return s
+}
+
+// TestLayerErrors checks that the error of an image is the error of its lowest layer that
+// cannot be created, although layers are created concurrently.
+func TestLayerErrors(t *testing.T) {
+	x := testExporter(t)
+	s := layered(t, x.Store, "a", "b", "lost1", "c", "lost2", "lost3", "lost4")
+	for range 20 {
+		if _, err := x.blobs(t.Context(), PlatformResult{Snapshot: s}); err == nil || !strings.Contains(err.Error(), "/lost1: ") {
+			t.Errorf("error %v, want one about /lost1", err)
+		}
+	}
+}
+
+// TestLayerOrder checks that blobs are in the order of the layers, and that a new exporter
+// gives the same blobs.
+func TestLayerOrder(t *testing.T) {
+	var names, want []string
+	for i := range 20 {
+		names = append(names, fmt.Sprintf("file%d", i))
+	}
+	for range 2 {
+		x := testExporter(t)
+		s := layered(t, x.Store, names...)
+		blobs, err := x.blobs(t.Context(), PlatformResult{Snapshot: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for i, l := range testtree.Layers(s) {
+			single, err := (&Layers{Store: x.Store, Dir: t.TempDir()}).Blob(t.Context(), l, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if blobs[i].Descriptor.Digest != single.Descriptor.Digest {
+				t.Errorf("blob %d is %s, want %s", i, blobs[i].Descriptor.Digest, single.Descriptor.Digest)
+			}
+			got = append(got, string(blobs[i].Descriptor.Digest))
+		}
+		if want == nil {
+			want = got
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("second exporter gives blobs %v, want %v", got, want)
+		}
+	}
+}
+
+// TestLayerKeys checks that a layer is created anew for a compression that gives other bytes,
+// and not for one that gives the same.
+func TestLayerKeys(t *testing.T) {
+	x := testExporter(t)
+	l := testtree.Layers(layered(t, x.Store, "a"))[0]
+	keys := map[string]Compression{
+		digest.FromString(fmt.Sprintf("%s %s <nil>", l.Lower.ID(), l.Upper.ID())).Encoded(): {Type: "gzip of an older version"},
+	}
+	for _, c := range []Compression{{}, {Level: 1}, {Level: 2}, {Type: "zstd"}, {Type: "zstd", Level: 1}, {Type: "zstd", Level: 6}, {Type: "uncompressed"}} {
+		x.Layers.Compression = c
+		key := x.Layers.key(l, nil)
+		if other, ok := keys[key]; ok {
+			t.Errorf("%v has the key of %v", c, other)
+		}
+		keys[key] = c
+	}
+	for _, c := range []Compression{{Type: "gzip"}, {Level: 6}, {Type: "gzip", Level: 6}} {
+		x.Layers.Compression = c
+		if got, ok := keys[x.Layers.key(l, nil)]; !ok || got != (Compression{}) {
+			t.Errorf("%v has the key of %v, want the key of the default", c, got)
+		}
+	}
+}
 
 // TestBlobs checks that Blobs returns the cached blobs, even if the name of the cache
 // directory is a glob pattern.
