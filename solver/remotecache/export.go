@@ -40,7 +40,7 @@ func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecor
 	if err != nil {
 		return err
 	}
-	w := &writer{x: x, layers: map[string]int{}, blobs: map[digest.Digest]llbsource.RemoteLayer{}}
+	w := &writer{x: x, layers: map[chainLayer]int{}, remote: map[layerKey]llbsource.RemoteLayer{}, blobs: map[digest.Digest]llbsource.RemoteLayer{}}
 	if to.Mode == Min {
 		w.permitted = map[string]bool{}
 		for _, s := range main {
@@ -69,9 +69,40 @@ type writer struct {
 	x         *Exporter
 	permitted map[string]bool // ids of the layers that results may consist of; nil permits all
 	config    cacheconfig.CacheConfig
-	layers    map[string]int          // indexes of layers in config, by digest and parent
+	layers    map[chainLayer]int // indexes of layers in config
+	remote    map[layerKey]llbsource.RemoteLayer
 	order     []llbsource.RemoteLayer // the blobs, in order of first use
 	blobs     map[digest.Digest]llbsource.RemoteLayer
+}
+
+// chainLayer identifies a layer in the config of a cache.
+type chainLayer struct {
+	blob   digest.Digest
+	parent int // index of the layer below; -1 if it is the lowest
+}
+
+// layerKey identifies a layer of a result.
+type layerKey struct{ lower, upper, blob digest.Digest }
+
+// remoteLayer returns the layer l for the cache. Many results have the same layers, so it
+// creates or looks up the blob of each layer once.
+func (w *writer) remoteLayer(ctx context.Context, l snapshot.Layer) (llbsource.RemoteLayer, error) {
+	key := layerKey{lower: l.Lower.ID(), upper: l.Upper.ID()}
+	if l.Blob != nil {
+		key.blob = l.Blob.Descriptor.Digest
+	}
+	if r, ok := w.remote[key]; ok {
+		return r, nil
+	}
+	b, err := w.x.Layers.Blob(ctx, l, nil)
+	if err != nil {
+		return llbsource.RemoteLayer{}, err
+	}
+	r := llbsource.RemoteLayer{LayerBlob: *b, Open: func(ctx context.Context) (io.ReadCloser, error) {
+		return w.x.Store.OpenContext(ctx, b.StoreBlob())
+	}}
+	w.remote[key] = r
+	return r, nil
 }
 
 // layerID returns an id for comparing layers: layers with equal ids contain the same
@@ -142,13 +173,11 @@ func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]llbsource.
 		}
 	}
 	for _, l := range layers {
-		b, err := w.x.Layers.Blob(ctx, l, nil)
+		r, err := w.remoteLayer(ctx, l)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, llbsource.RemoteLayer{LayerBlob: *b, Open: func(ctx context.Context) (io.ReadCloser, error) {
-			return w.x.Store.OpenContext(ctx, b.StoreBlob())
-		}})
+		list = append(list, r)
 	}
 	return list, nil
 }
@@ -180,7 +209,7 @@ func (w *writer) chain(layers []llbsource.RemoteLayer) int {
 			w.blobs[d] = l
 			w.order = append(w.order, l)
 		}
-		key := fmt.Sprintf("%s %d", d, parent)
+		key := chainLayer{d, parent}
 		i, ok := w.layers[key]
 		if !ok {
 			i = len(w.config.Layers)

@@ -136,6 +136,10 @@ func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot)
 	if err != nil {
 		return nil, err
 	}
+	index := map[string]int{} // of the lowest layer with an id
+	for i, id := range slices.Backward(layers) {
+		index[id] = i
+	}
 	var list []cacheconfig.CacheRecord
 	hasResult := false
 	for _, r := range records {
@@ -144,7 +148,7 @@ func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot)
 		if err != nil {
 			return nil, err
 		}
-		at := positions(ids, layers)
+		at := positions(ids, index)
 		switch {
 		case len(at) == 0:
 		case len(ids) <= len(layers) && slices.Equal(ids, layers[:len(ids)]):
@@ -189,16 +193,15 @@ func layerIDs(s *snapshot.Snapshot) ([]string, error) {
 	return ids, err
 }
 
-// positions returns the index in list of each element of layers. Both parameters contain
-// layer ids. If list lacks an element of layers, positions returns nil.
-func positions(layers, list []string) []int {
-	var at []int
-	for _, l := range layers {
-		i := slices.Index(list, l)
-		if i < 0 {
+// positions returns the value in index of each layer id. If index lacks an id, positions
+// returns nil.
+func positions(ids []string, index map[string]int) []int {
+	at := make([]int, len(ids))
+	for i, id := range ids {
+		var ok bool
+		if at[i], ok = index[id]; !ok {
 			return nil
 		}
-		at = append(at, i)
 	}
 	return at
 }
