@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 )
 
 // HostOptions configures [WriteDir].
@@ -23,6 +24,8 @@ type HostOptions struct {
 	// Written is called after each regular file with its size in bytes. Calls may be
 	// concurrent. Written may be nil.
 	Written func(size int64)
+
+	layer *LayerWriter // moves contents; may be nil
 }
 
 // WriteDir writes the files of the tree n into the existing directory dir of the host.
@@ -51,7 +54,7 @@ func WriteRoot(ctx context.Context, root *os.Root, n *Node, s *Store, opt HostOp
 func (w *hostWriter) entry(parent *os.Root, name string, e Entry) (created bool, err error) {
 	switch n := e.Node; n.kind {
 	case File:
-		if err := w.file(parent, e.Name, n); err != nil {
+		if err := w.file(parent, name, n); err != nil {
 			return false, fmt.Errorf("/%s: %w", name, err)
 		}
 	case Symlink:
@@ -95,14 +98,20 @@ func (w *hostWriter) special(parent *os.Root, name string, e Entry) (created boo
 	return false, fmt.Errorf("make /%s: %w", name, err)
 }
 
-// file creates a regular file called name in parent, with the content of n.
+// file creates a regular file in parent, with the content of n. name is the path of the file
+// in the tree.
 func (w *hostWriter) file(parent *os.Root, name string, n *Node) error {
+	if w.opt.layer != nil {
+		if moved, err := w.opt.layer.move(w.ctx, parent, name, n); moved || err != nil {
+			return err
+		}
+	}
 	src, err := w.store.OpenContext(w.ctx, n.blob)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	dst, err := parent.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	dst, err := parent.OpenFile(path.Base(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

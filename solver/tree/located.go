@@ -14,17 +14,19 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
-
-	"slipway/internal/regularfile"
 )
 
 // indexSuffix is the suffix of the name of a file with a [blobIndex], after the name of the
 // layer's directory.
 const indexSuffix = ".blobs"
 
-// damagedMark is part of the name of each layer directory in which a file was damaged. Such
-// a directory only stores blobs. Runners must not use it as a layer any more.
-const damagedMark = ".damaged-"
+// asideMark is part of the names of directories that store blobs, but are not layers: a
+// layer that is being written or removed, or in which a file was damaged. Runners do not use
+// them, because the names of layers do not contain the mark.
+const asideMark = ".aside-"
+
+// isAside reports whether a directory has a name with [asideMark].
+func isAside(dir string) bool { return strings.Contains(filepath.Base(dir), asideMark) }
 
 // locatedBlobs finds blobs in the directories of layers. The content of a file that a step
 // has written is stored only there, under the path that it has for later steps. A hard link
@@ -123,7 +125,7 @@ func (l *locatedBlobs) collect() {
 	slices.SortFunc(l.indexes, func(a, b *blobIndex) int { return strings.Compare(a.layer, b.layer) })
 }
 
-// find returns the index that contains a blob, and the number of the blob in it.
+// find returns an index that contains a blob, and the number of the blob in it.
 func (l *locatedBlobs) find(d digest.Digest) (x *blobIndex, i int) {
 	key, err := indexKey(d)
 	if err != nil {
@@ -145,6 +147,22 @@ func (l *locatedBlobs) find(d digest.Digest) (x *blobIndex, i int) {
 	return nil, 0
 }
 
+// others returns the indexes other than x that contain a blob, too.
+func (l *locatedBlobs) others(d digest.Digest, x *blobIndex) (list []*blobIndex) {
+	key, err := indexKey(d)
+	if err != nil {
+		return nil
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	for _, o := range l.indexes {
+		if _, ok := o.find(key); ok && o != x {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
 // refresh lists the directories of layers again if they have changed, and reads the indexes
 // that are new.
 func (l *locatedBlobs) refresh() error {
@@ -154,20 +172,30 @@ func (l *locatedBlobs) refresh() error {
 		l.listed = map[string]*layerList{}
 	}
 	changed := false
+	exists := map[string]bool{}
 	for _, root := range l.roots {
 		top, _, err := l.list(root)
 		if err != nil {
 			return err
 		}
+		exists[root] = true
 		for _, name := range top {
-			names, again, err := l.list(filepath.Join(root, name))
+			dir := filepath.Join(root, name)
+			names, again, err := l.list(dir)
 			if err != nil {
 				return err
 			}
+			exists[dir] = true
 			if again {
-				l.load(filepath.Join(root, name), names)
+				l.load(dir, names)
 				changed = true
 			}
+		}
+	}
+	for dir := range l.listed {
+		if !exists[dir] {
+			delete(l.listed, dir)
+			changed = true
 		}
 	}
 	if changed {
@@ -195,13 +223,9 @@ func (l *locatedBlobs) list(dir string) (names []string, again bool, err error) 
 	if err != nil {
 		return nil, false, err
 	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, false, err
-	}
-	names, err = f.Readdirnames(-1)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, false, err
+	if names, err = readNames(dir); err != nil {
+		delete(l.listed, dir)
+		return nil, old != nil, ignoreMissing(err) // a prune may have removed it meanwhile
 	}
 	next := &layerList{modTime: info.ModTime(), settled: now.Sub(info.ModTime()) > fileTimeStep, names: names, indexes: map[string]*blobIndex{}}
 	if old != nil {
@@ -209,6 +233,16 @@ func (l *locatedBlobs) list(dir string) (names []string, again bool, err error) 
 	}
 	l.listed[dir] = next
 	return names, true, nil
+}
+
+// readNames returns the names in a directory, in any order.
+func readNames(dir string) ([]string, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	names, err := f.Readdirnames(-1)
+	return names, errors.Join(err, f.Close())
 }
 
 // fileTimeStep is more than the time by which the times of files advance in one step.
@@ -230,6 +264,9 @@ func (l *locatedBlobs) fileTime() (time.Time, error) {
 // load updates the indexes of the directory dir, which contains the names.
 func (l *locatedBlobs) load(dir string, names []string) {
 	at := l.listed[dir]
+	if at == nil {
+		return // removed
+	}
 	old := at.indexes
 	at.indexes = map[string]*blobIndex{}
 	for _, name := range names {
@@ -263,135 +300,4 @@ func readIndex(name string) *blobIndex {
 		return nil
 	}
 	return x
-}
-
-// errNotRegular is the error of opening a file that is not regular.
-var errNotRegular = errors.New("is not a regular file")
-
-// errNoLayer is the error of opening a blob that is in no layer.
-var errNoLayer = &fs.PathError{Op: "open", Path: "layers", Err: fs.ErrNotExist}
-
-// openLocated opens a blob in the directory of a layer, and verifies its digest if this
-// process has not done so. If no layer has the blob, the error is [errNoLayer]. If the file
-// is not the blob, openLocated removes the blob from the index and returns an error. If the
-// file does not exist, it does so only if lost is set, because another process may have
-// moved the file.
-func (s *Store) openLocated(b Blob, reader func(io.Reader) io.Reader, lost bool) (*os.File, error) {
-	x, i := s.located.find(b.Digest)
-	if x == nil {
-		return nil, errNoLayer
-	}
-	at := x.location(i)
-	f, err := openBeneath(x.layer, at.Path)
-	if err == nil {
-		if err = verify(f, b, x.checked[i].Load(), reader); err == nil {
-			x.checked[i].Store(true)
-			return f, nil
-		}
-		err = errors.Join(err, f.Close())
-	}
-	if isDamage(err) || lost && errors.Is(err, fs.ErrNotExist) && IsLocated(x.layer) {
-		err = errors.Join(&fs.PathError{Op: "open", Path: filepath.Join(x.layer, at.Path), Err: err}, s.retire(x, i))
-	}
-	return nil, err
-}
-
-// isDamage reports whether err is the error of a file that is not the blob that an index
-// lists at its path.
-func isDamage(err error) bool {
-	var damage damageError
-	return errors.As(err, &damage) || errors.Is(err, errNotRegular) || errors.Is(err, syscall.ELOOP) ||
-		errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrInvalid)
-}
-
-// retire ends the use of a directory as a layer after the blob with the number i in its
-// index turned out to be damaged: steps would see the damaged file, too. The directory gets
-// another name, so that runners write the layer again. The other blobs remain available,
-// because steps may run on the directory, whose files therefore cannot be moved.
-func (s *Store) retire(x *blobIndex, i int) error {
-	l := &s.located
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !slices.Contains(l.indexes, x) {
-		return nil // another goroutine was faster
-	}
-	name, err := s.unusedName()
-	if err != nil {
-		return err
-	}
-	before, _, _ := strings.Cut(x.layer, damagedMark)
-	layer := before + damagedMark + name
-	data, err := encodeIndex(x.without(i))
-	if err != nil {
-		return err
-	}
-	// A reader finds the other blobs through one of the indexes at every moment.
-	if err := s.write(layer+indexSuffix, data); err != nil {
-		return err
-	}
-	if err := os.Rename(x.layer, layer); err != nil {
-		return errors.Join(ignoreMissing(err), os.Remove(layer+indexSuffix)) // another process was faster
-	}
-	if err := ignoreMissing(os.Remove(x.layer + indexSuffix)); err != nil {
-		return err
-	}
-	next, err := parseIndex(layer, data)
-	if err != nil {
-		return err
-	}
-	delete(l.listed[filepath.Dir(x.layer)].indexes, filepath.Base(x.layer)+indexSuffix)
-	l.add(next)
-	return nil
-}
-
-// unusedName returns a name that no other call returns.
-func (s *Store) unusedName() (string, error) {
-	f, err := os.CreateTemp(s.temp(), "")
-	if err != nil {
-		return "", err
-	}
-	return filepath.Base(f.Name()), errors.Join(f.Close(), os.Remove(f.Name()))
-}
-
-// ignoreMissing returns nil if err is the error of a file that does not exist, and err
-// otherwise.
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// hasLocated reports whether a layer has a file of the right size for a blob. It does not
-// verify the digest.
-func (s *Store) hasLocated(b Blob) bool {
-	x, i := s.located.find(b.Digest)
-	if x == nil && s.located.refresh() == nil {
-		x, i = s.located.find(b.Digest)
-	}
-	if x == nil || x.location(i).Blob != b {
-		return false
-	}
-	f, err := openBeneath(x.layer, x.location(i).Path)
-	if err != nil {
-		return false
-	}
-	info, err := f.Stat()
-	return errors.Join(err, f.Close()) == nil && info.Size() == b.Size
-}
-
-// find opens a blob whose size the caller does not know. It does not verify the digest.
-func (s *Store) find(d digest.Digest) (*os.File, error) {
-	f, err := regularfile.Open(s.path("blobs", d))
-	if !errors.Is(err, fs.ErrNotExist) {
-		return f, err
-	}
-	x, i := s.located.find(d)
-	if x == nil && s.located.refresh() == nil {
-		x, i = s.located.find(d)
-	}
-	if x == nil {
-		return nil, err
-	}
-	return openBeneath(x.layer, x.location(i).Path)
 }

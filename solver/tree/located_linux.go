@@ -120,3 +120,17 @@ func renameFrom(dir *os.Root, name, target string) error {
 		return nil
 	})
 }
+
+// renameInto renames the file at the absolute path source to a file in the directory dir,
+// which must not have a file of this name.
+func renameInto(source string, dir *os.Root, name string) error {
+	return inDir(dir, func(fd int) error {
+		if err := unix.Renameat(unix.AT_FDCWD, source, fd, name); err != nil {
+			return &fs.PathError{Op: "rename", Path: source, Err: err}
+		}
+		return nil
+	})
+}
+
+// isCrossDevice reports whether err is the error of renaming a file to another file system.
+func isCrossDevice(err error) bool { return errors.Is(err, unix.EXDEV) }

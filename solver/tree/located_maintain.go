@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -71,7 +70,7 @@ func (s *Store) addLocated(ctx context.Context, sizes *Sizes) error {
 func (s *Store) sweepLocated(ctx context.Context, keep map[digest.Digest]bool) error {
 	unused := map[*blobIndex]bool{}
 	err := s.located.each(ctx, func(x *blobIndex, i int) error {
-		if !keep[x.location(i).Blob.Digest] || strings.Contains(x.layer, damagedMark) {
+		if !keep[x.location(i).Blob.Digest] || isAside(x.layer) {
 			unused[x] = true
 		}
 		return nil
@@ -81,12 +80,11 @@ func (s *Store) sweepLocated(ctx context.Context, keep map[digest.Digest]bool) e
 	}
 	for x := range unused {
 		// Runners must not find an incomplete layer if this process is killed.
-		name, err := s.unusedName()
+		name, err := s.asideName(x.layer)
 		if err != nil {
 			return err
 		}
-		before, _, _ := strings.Cut(x.layer, damagedMark)
-		gone := &blobIndex{layer: before + damagedMark + name, count: x.count, records: x.records, paths: x.paths}
+		gone := &blobIndex{layer: name, count: x.count, records: x.records, paths: x.paths}
 		err = ignoreMissing(os.Rename(x.layer+indexSuffix, gone.layer+indexSuffix))
 		if err = errors.Join(err, ignoreMissing(os.Rename(x.layer, gone.layer))); err != nil {
 			return err
@@ -171,7 +169,7 @@ func (s *Store) takeFile(layer string, at Location) error {
 		return err
 	}
 	err = renameFrom(dir, base, name)
-	if !errors.Is(err, syscall.EXDEV) {
+	if !isCrossDevice(err) {
 		return err
 	}
 	f, err := dir.Open(base)

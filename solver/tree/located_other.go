@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // openBeneath opens the regular file at the path name below the directory dir. It does not
@@ -48,3 +49,11 @@ func makePlain(dir *os.Root, name string) error { return dir.Chmod(name, 0o600) 
 func renameFrom(dir *os.Root, name, target string) error {
 	return os.Rename(filepath.Join(dir.Name(), name), target)
 }
+
+// renameInto renames the file at the absolute path source to a file in the directory dir.
+func renameInto(source string, dir *os.Root, name string) error {
+	return os.Rename(source, filepath.Join(dir.Name(), name))
+}
+
+// isCrossDevice reports whether err is the error of renaming a file to another file system.
+func isCrossDevice(err error) bool { return errors.Is(err, syscall.EXDEV) }

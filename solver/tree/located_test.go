@@ -170,7 +170,7 @@ func TestLocatedDamage(t *testing.T) {
 					wantNoBlob(t, s, "content of f")
 					wantBlob(t, s, "content of g")
 				}
-				if names := f.layers(); len(names) != 1 || !strings.HasPrefix(names[0], "one"+damagedMark) {
+				if names := f.layers(); len(names) != 1 || !strings.HasPrefix(names[0], "one"+asideMark) {
 					t.Errorf("layers %v, want that the layer is marked as damaged", names)
 				}
 				if IsLocated(f.at("one")) {
@@ -270,6 +270,32 @@ func TestIncompleteLayers(t *testing.T) {
 	}
 	f.layer(s, "one", map[string]string{"d/f": "content of f"})
 	wantBlob(t, f.store(), "content of f")
+}
+
+// TestRemovedLayers checks that a store notices that the directories of all layers were
+// removed, and finds layers that are written afterwards.
+func TestRemovedLayers(t *testing.T) {
+	for _, dir := range []string{"layers", "layers/boot", "layers/boot/one"} {
+		f := newLocated(t)
+		s := f.store()
+		wantBlob(t, s, "content of f")
+		for i := range 3 {
+			if err := os.RemoveAll(filepath.Join(f.dir, dir)); err != nil {
+				t.Fatal(err)
+			}
+			if dir == "layers/boot/one" {
+				if err := os.Remove(f.at("one") + indexSuffix); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wantNoBlob(t, s, "content of f")
+			if sizes, err := s.Sizes(t.Context()); err != nil || len(sizes.Blobs) != 0 {
+				t.Errorf("%s, round %d: sizes %v, %v, want none", dir, i, sizes, err)
+			}
+			f.layer(f.store(), "one", map[string]string{"d/f": "content of f"})
+			wantBlob(t, s, "content of f")
+		}
+	}
 }
 
 // TestTakeBack checks that the blobs of removed layers remain.

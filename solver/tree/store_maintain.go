@@ -13,11 +13,12 @@ import (
 	"slipway/internal/regularfile"
 )
 
-// Clean removes temporary files of processes that were killed. It must not run while a
-// process uses the store.
+// Clean removes temporary files of processes that were killed, and directories in which a
+// damaged file was found. It must not run while a process uses the store.
 func (s *Store) Clean() error {
 	tmp := filepath.Join(s.dir, "tmp")
 	entries, err := os.ReadDir(tmp)
+	err = errors.Join(err, s.cleanLocated())
 	for _, e := range entries {
 		err = errors.Join(err, os.RemoveAll(filepath.Join(tmp, e.Name())))
 	}

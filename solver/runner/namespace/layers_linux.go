@@ -81,21 +81,21 @@ func (r *Runner) layer(ctx context.Context, ref tree.LayerRef) (string, error) {
 	if delta == nil || delta.IsEmpty() {
 		return "", err
 	}
-	tmp, err := os.MkdirTemp(filepath.Join(r.dir, "run"), "layer-")
 	if err != nil {
 		return "", err
 	}
-	if err := tree.WriteDir(ctx, tmp, delta, r.store, tree.HostOptions{Owners: true, OneOwner: r.oneOwner}); err != nil {
-		return "", errors.Join(fmt.Errorf("write layer: %w", err), tree.RemoveAll(tmp))
-	}
-	if err := os.Rename(tmp, dir); err != nil {
-		// Another build may have written the layer.
-		if _, statErr := os.Stat(dir); statErr == nil {
-			return dir, tree.RemoveAll(tmp)
-		}
+	found, err := r.locations(delta)
+	if err != nil {
 		return "", err
 	}
-	return dir, nil
+	w, err := r.store.NewLayer(dir, found)
+	if err != nil {
+		return "", err
+	}
+	if err := w.Write(ctx, delta, tree.HostOptions{Owners: true, OneOwner: r.oneOwner}); err != nil {
+		return "", errors.Join(fmt.Errorf("write layer: %w", err), w.Abort())
+	}
+	return dir, w.Commit()
 }
 
 // overlayOf returns the difference between two trees in the format of overlays, with
