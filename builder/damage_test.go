@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -110,6 +111,35 @@ func TestDamage(t *testing.T) {
 		if !bytes.Equal(buildArchive(t, o), want) {
 			t.Errorf("index of files %s: the build produces a different image", about)
 		}
+	}
+}
+
+// TestDamagedChains checks that a build after damage to the files that list the lowest
+// layers of results produces the same image and leaves a valid state directory. Only
+// results with many layers have such files.
+func TestDamagedChains(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
+	o := options(t, damagedDockerfile+strings.Repeat("COPY a /copy\nRUN cat b > /copy\n", 9))
+	want := buildArchive(t, o)
+	for about, damage := range damageKinds() {
+		chains := files(t, filepath.Join(o.State, "cache", "chains"))
+		if len(chains) == 0 {
+			t.Fatalf("no chain files before they are damaged (%s), want at least one", about)
+		}
+		for _, file := range chains {
+			if about == "a directory" {
+				if err := os.Remove(file); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := damage(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(buildArchive(t, o), want) {
+			t.Errorf("%s: the build produces a different image", about)
+		}
+		soundState(t, o.State)
 	}
 }
 
