@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/moby/sys/userns"
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 
 	"slipway/solver/runner"
@@ -59,24 +60,30 @@ const bootID = "/proc/sys/kernel/random/boot_id"
 // overlays, and the changes of processes. Close releases the runner.
 //
 // The content of layers is not verified. Layers from before the last boot are removed,
-// because an unclean shutdown may have damaged them.
+// because an unclean shutdown may have damaged them. Runners whose layers would have other
+// owners on disk, or lack devices, use other directories, see layersName.
 func New(dir string, store *tree.Store) (*Runner, error) {
 	boot, err := os.ReadFile(bootID)
 	if err != nil {
 		return nil, err
 	}
 	r := &Runner{store: store, dir: dir, oneOwner: hasOneUser(), filter: sync.OnceValues(systemCalls)}
-	all := filepath.Join(dir, "layers")
-	r.layers = filepath.Join(all, strings.TrimSpace(string(boot)))
-	for _, d := range []string{r.layers, filepath.Join(dir, "run")} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
-			return nil, err
-		}
+	if err := os.MkdirAll(filepath.Join(dir, "run"), 0o700); err != nil {
+		return nil, err
 	}
-	r.program.dir = r.layers
 	if r.noDevices, err = refusesDevices(filepath.Join(dir, "run")); err != nil {
 		return nil, err
 	}
+	all, bootName := filepath.Join(dir, "layers"), strings.TrimSpace(string(boot))
+	ids, err := mappedIDs()
+	if err != nil {
+		return nil, err
+	}
+	r.layers = filepath.Join(all, layersName(bootName, ids, r.noDevices))
+	if err := os.MkdirAll(r.layers, 0o700); err != nil {
+		return nil, err
+	}
+	r.program.dir = r.layers
 	if r.copies, err = refusesUpper(dir); err != nil {
 		return nil, err
 	}
@@ -87,15 +94,44 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 		return nil, err
 	}
 	store.AddLayers(all)
-	return r, r.removeOld(all)
+	return r, r.removeOld(all, bootName)
 }
 
-// removeOld removes the layers from before the last boot, except for the content of files,
-// which the store keeps.
-func (r *Runner) removeOld(all string) error {
+// layersName returns the name of the directory for layers. Layers of different directories
+// can differ on disk although their trees are equal. The parameter boot is the ID of the
+// boot, ids describes the IDs of the user namespace ("" for the namespace of the machine),
+// and noDevices is set if layers lack devices.
+func layersName(boot, ids string, noDevices bool) string {
+	name := boot
+	if ids != "" {
+		name += "-" + digest.FromString(ids).Encoded()[:8]
+	}
+	if noDevices {
+		name += "-no-devices"
+	}
+	return name
+}
+
+// mappedIDs returns the IDs that the user namespace of this process maps, or "" if it is
+// the namespace of the machine.
+func mappedIDs() (string, error) {
+	if !userns.RunningInUserNS() {
+		return "", nil
+	}
+	uids, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return "", err
+	}
+	gids, err := os.ReadFile("/proc/self/gid_map")
+	return string(uids) + string(gids), err
+}
+
+// removeOld removes the layers from before the boot with the given ID, except for the
+// content of files, which the store keeps.
+func (r *Runner) removeOld(all, boot string) error {
 	entries, err := os.ReadDir(all)
 	for _, e := range entries {
-		if e.Name() == filepath.Base(r.layers) {
+		if strings.HasPrefix(e.Name(), boot) {
 			continue
 		}
 		old := filepath.Join(all, e.Name())

@@ -716,3 +716,50 @@ func TestCacheKey(t *testing.T) {
 		t.Errorf("CacheKey returns %q, want %q", got, want)
 	}
 }
+
+// TestLayersName checks that layers of another boot, of other IDs and without devices are
+// in other directories, whose names begin with the ID of the boot.
+func TestLayersName(t *testing.T) {
+	seen := map[string]bool{}
+	for _, boot := range []string{"a", "b"} {
+		for _, ids := range []string{"", "0 1000 1\n", "0 100000 65536\n"} {
+			for _, noDevices := range []bool{false, true} {
+				name := layersName(boot, ids, noDevices)
+				if seen[name] || !strings.HasPrefix(name, boot) || filepath.Base(name) != name {
+					t.Errorf("boot %s, ids %q, without devices %t: name %q, want a new one", boot, ids, noDevices, name)
+				}
+				seen[name] = true
+			}
+		}
+	}
+	if name := layersName("a", "", false); name != "a" {
+		t.Errorf("layers of root: %q, want the ID of the boot only", name)
+	}
+}
+
+// TestOldLayers checks that New removes layers from before the last boot, but not those of
+// runners with other IDs, which may run.
+func TestOldLayers(t *testing.T) {
+	dir := t.TempDir()
+	store, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	boot, err := os.ReadFile(bootID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(dir, "layers", layersName(strings.TrimSpace(string(boot)), "other", true), "layer")
+	old := filepath.Join(dir, "layers", "old", "layer")
+	if err := errors.Join(os.MkdirAll(other, 0o700), os.MkdirAll(old, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(dir, store); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{other: true, old: false} {
+		if _, err := os.Stat(name); (err == nil) != want {
+			t.Errorf("%s exists: %v, want %v", name, err == nil, want)
+		}
+	}
+}
