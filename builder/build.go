@@ -63,9 +63,6 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Discarded {
-		o.warn("the state directory is of another version of slipway: its cached results were removed")
-	}
 	res, err := s.buildLocked(ctx, &o, p)
 	if o.Call == "" {
 		if err := o.GC.Collect(ctx, o.State, o.Now); err != nil {
@@ -79,7 +76,10 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 // Before the build, it reads standard input and checks that the registries will accept
 // the pushes.
 func (s *localBuilder) buildLocked(ctx context.Context, o *Options, p *inputs) (*Result, error) {
-	release, err := s.Hold(ctx)
+	release, discarded, err := s.HoldForBuild(ctx)
+	if discarded {
+		o.warn("the state directory is of another version of slipway: its cached results were removed")
+	}
 	if err != nil {
 		return nil, err
 	}

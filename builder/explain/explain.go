@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"slipway/diag"
+	"slipway/internal/regularfile"
 	"slipway/solver"
 	"slipway/solver/export"
 	"slipway/solver/tree"
@@ -83,7 +84,7 @@ func parseStep(name string) stepName {
 // arguments.
 func New(file string, store *tree.Store, args map[string]string) *Explainer {
 	x := &Explainer{file: file, store: store, args: args, missed: map[digest.Digest]bool{}}
-	if data, err := os.ReadFile(x.file); err == nil && json.Unmarshal(data, &x.old) != nil {
+	if data, err := regularfile.Read(x.file); err == nil && json.Unmarshal(data, &x.old) != nil {
 		x.old = nil // the file is damaged
 	}
 	return x
@@ -159,8 +160,14 @@ func (x *Explainer) save(now []record) error {
 	if err != nil {
 		return err
 	}
-	if old, err := os.ReadFile(x.file); err == nil && string(old) == string(data) {
+	old, err := regularfile.Read(x.file)
+	switch {
+	case err == nil && string(old) == string(data):
 		return nil
+	case err != nil: // it may be a directory, which cannot be replaced
+		if err := os.RemoveAll(x.file); err != nil {
+			return err
+		}
 	}
 	if err := os.MkdirAll(filepath.Dir(x.file), 0o700); err != nil {
 		return err

@@ -1,11 +1,17 @@
 package state
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/gofrs/flock"
 
+	"slipway/internal/regularfile"
 	"slipway/solver/tree"
 )
 
@@ -13,23 +19,35 @@ import (
 // changes one of them increments it.
 const formatVersion = "2\n"
 
-// checkFormat compares the version of the formats in the directory with formatVersion. If
-// they differ, it removes the cached results, which other versions wrote, and returns true.
-// Blobs, cache mounts and images stay, because their formats do not change. If a build is
-// running, checkFormat does not remove its results but returns an error.
-func (d *Dir) checkFormat() (discarded bool, err error) {
-	mark := flock.New(d.join("format"))
-	if isCurrent(mark.Path()) {
+// HoldForBuild locks the state directory for a build as [Dir.Hold] does. If another version of
+// this program wrote the cached results, it first removes them and sets discarded. If a build of
+// another version is running, it returns an error.
+func (d *Dir) HoldForBuild(ctx context.Context) (release func(), discarded bool, err error) {
+	for {
+		removed, err := d.makeCurrent()
+		if discarded = discarded || removed; err != nil {
+			return nil, discarded, fmt.Errorf("state directory: %w", err)
+		}
+		release, err := d.Hold(ctx)
+		// Until Hold returned, another version could replace the results.
+		if err != nil || d.isCurrent() {
+			return release, discarded, err
+		}
+		release()
+	}
+}
+
+// makeCurrent removes the cached results of another version unless a build is running.
+func (d *Dir) makeCurrent() (removed bool, err error) {
+	if d.isCurrent() {
 		return false, nil
 	}
-	if err := os.MkdirAll(d.Path, 0o700); err != nil {
-		return false, err
-	}
+	mark := flock.New(d.join("format"))
 	if err := mark.Lock(); err != nil {
 		return false, err
 	}
 	defer mark.Unlock() //nolint:errcheck // the lock ends with the process at the latest
-	if isCurrent(mark.Path()) {
+	if d.isCurrent() {
 		return false, nil // another process was faster
 	}
 	release, ok, err := d.TryExclusive()
@@ -40,19 +58,57 @@ func (d *Dir) checkFormat() (discarded bool, err error) {
 		return false, fmt.Errorf("another version of slipway is using %s (wait until it ends, or use another directory with --state)", d.Path)
 	}
 	defer release()
-	for _, name := range []string{"cache", "store/dirs"} {
-		if _, err := os.Lstat(d.join(name)); err == nil {
-			discarded = true
-		}
-		if err := tree.RemoveAll(d.join(name)); err != nil {
-			return discarded, err
-		}
-	}
-	return discarded, os.WriteFile(mark.Path(), []byte(formatVersion), 0o600)
+	return d.discardOther()
 }
 
-// isCurrent reports whether a file contains formatVersion.
-func isCurrent(name string) bool {
-	data, err := os.ReadFile(name)
+// discardOther removes the cached results if another version wrote them. It returns true if
+// it removed any. Blobs, cache mounts and images stay, because their formats do not change.
+// The caller must hold the exclusive lock.
+func (d *Dir) discardOther() (removed bool, err error) {
+	if d.isCurrent() {
+		return false, nil
+	}
+	removed = d.hasResults()
+	for _, name := range []string{"cache", "store/dirs"} {
+		if err := tree.RemoveAll(d.join(name)); err != nil {
+			return removed, err
+		}
+	}
+	// Processes that have opened the directory expect these.
+	if err := errors.Join(os.MkdirAll(d.join("cache/tmp"), 0o700), os.MkdirAll(d.join("store/dirs"), 0o700)); err != nil {
+		return removed, err
+	}
+	return removed, os.WriteFile(d.join("format"), []byte(formatVersion), 0o600)
+}
+
+// isCurrent reports whether this version wrote the cached results.
+func (d *Dir) isCurrent() bool {
+	data, err := regularfile.Read(d.join("format"))
 	return err == nil && string(data) == formatVersion
+}
+
+// hasResults reports whether the directory contains cached results of any version.
+func (d *Dir) hasResults() bool {
+	for _, name := range []string{"cache", "store/dirs"} {
+		list, _ := os.ReadDir(d.join(name)) // nil if it does not exist
+		if slices.ContainsFunc(list, func(e fs.DirEntry) bool { return e.Name() != "tmp" }) {
+			return true
+		}
+	}
+	return false
+}
+
+// removeIrregular removes the files of this program directly in the state directory that are
+// not regular, such as a FIFO, which would block this process. If one is a directory with
+// entries, which may belong to the user, removeIrregular returns an error.
+func removeIrregular(dir string) error {
+	for _, name := range []string{"lock", "format", "files", "gc"} {
+		file := filepath.Join(dir, name)
+		if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+			if err := os.Remove(file); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -137,6 +137,9 @@ func (gc GC) tryCollect(ctx context.Context, dir string, now func() time.Time) e
 		return err // the last build to end collects
 	}
 	defer release()
+	if !d.isCurrent() {
+		return nil // another version has replaced the cached results
+	}
 	space, err := disk.GetDiskStat(d.Path)
 	if err != nil {
 		return err

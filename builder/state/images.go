@@ -31,6 +31,9 @@ func (d *Dir) holdImages(u *diskcache.Usage) ([]Entry, error) {
 // Free removes the given blobs from the store, except blobs to which the cache or a stored
 // image refers. The caller must hold the exclusive lock.
 func (d *Dir) Free(ctx context.Context, blobs []tree.Blob) error {
+	if !d.isCurrent() {
+		return nil // records of another version may refer to the blobs; a prune removes both
+	}
 	records, err := d.Cache.Records(ctx)
 	if err != nil {
 		return err

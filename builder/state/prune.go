@@ -47,31 +47,6 @@ type PruneOptions struct {
 	Log         io.Writer     // receives a message if the prune must wait; may be nil
 }
 
-// Kinds of entries of the state directory, the values of Entry.Kind. Package diskcache
-// defines further kinds.
-const (
-	KindMount    = "exec.cachemount"
-	KindImage    = "image"    // stored images; only slipway image rm removes them
-	KindInternal = "internal" // layers prepared for runners and outputs, and unreferenced data
-)
-
-// kinds returns the kinds of entries in the order in which a prune removes them,
-// cheapest to recreate first: internal layers are derived from other entries, local
-// files are read again, images are fetched again, and results are built again. Cache
-// mounts come last, because many builds have filled them.
-func kinds() []string {
-	return []string{KindInternal, diskcache.KindLocal, diskcache.KindSource, diskcache.KindResult, KindMount}
-}
-
-// ParseKind returns name unchanged, or an error if name is not a kind of entries that can
-// be pruned.
-func ParseKind(name string) (string, error) {
-	if !slices.Contains(kinds(), name) {
-		return "", fmt.Errorf("unknown type %q, there are %s", name, strings.Join(kinds(), ", "))
-	}
-	return name, nil
-}
-
 // matches reports whether the prune options select the entry e for removal. now is the
 // current time: the option Unused selects only entries that were last used at least this
 // duration before now.
@@ -111,6 +86,9 @@ func Entries(ctx context.Context, dir string, now func() time.Time) ([]Entry, er
 	d, err := Open(dir, now)
 	if err != nil {
 		return nil, err
+	}
+	if !d.isCurrent() && d.hasResults() {
+		return nil, fmt.Errorf("state directory: the cached results in %s are of another version of slipway (the next build or prune removes them)", d.Path)
 	}
 	c, err := d.contents(ctx)
 	if err != nil {
@@ -256,6 +234,13 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	defer func() { _ = lock.Unlock() }()
+	discarded, err := d.discardOther()
+	if err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	if discarded && opt.Log != nil {
+		fmt.Fprintln(opt.Log, "the cached results of another version of slipway were removed")
+	}
 	left := d.reclaim()
 	removed, usage, err := d.prune(ctx, opt)
 	if usage != nil {

@@ -24,9 +24,6 @@ type Dir struct {
 	Cache  *diskcache.Cache
 	Files  *llbsource.Index // digests of context files
 	Images *images.Names    // names of stored images
-	// Discarded is set if Open removed the cached results of another version of this
-	// program.
-	Discarded bool
 
 	now func() time.Time
 }
@@ -52,7 +49,7 @@ func Open(dir string, now func() time.Time) (*Dir, error) {
 	if err := checkOwner(d.Path, os.Geteuid()); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
-	if d.Discarded, err = d.checkFormat(); err != nil {
+	if err := removeIrregular(d.Path); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	if d.Store, err = tree.OpenStore(d.join("store")); err == nil {

@@ -106,7 +106,10 @@ func (c *Cache) Get(ctx context.Context, key digest.Digest) (solver.CacheEntry, 
 // is [fs.ErrNotExist]. It opens the file before it checks the type, because another process
 // may delete or replace the file at any time.
 func readRegular(name string) ([]byte, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // without O_NONBLOCK, opening a FIFO waits for a writer
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)      // without O_NONBLOCK, opening a FIFO waits for a writer
+	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENXIO) { // a link to itself, or a socket
+		err = fs.ErrNotExist
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"slipway/internal/regularfile"
 	"slipway/solver/tree"
 )
 
@@ -93,7 +94,7 @@ func (o Outputs) TempPath(dir string) (temp string, done func(), err error) {
 func (o Outputs) Reclaim() error {
 	var errs []error
 	for _, note := range Unfinished(o.Records) {
-		dir, err := os.ReadFile(note)
+		dir, err := regularfile.Read(note)
 		if err == nil && filepath.IsAbs(string(dir)) {
 			err = tree.RemoveAll(filepath.Join(string(dir), filepath.Base(note)))
 		}

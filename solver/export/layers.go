@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/internal/regularfile"
 	"slipway/internal/sealed"
 	"slipway/solver/snapshot"
 	"slipway/solver/tree"
@@ -49,7 +50,7 @@ func (x *Layers) Blob(ctx context.Context, l snapshot.Layer, latest *time.Time) 
 		return l.Blob, nil
 	}
 	file := filepath.Join(x.Dir, x.key(l, latest)+".json")
-	if data, err := os.ReadFile(file); err == nil {
+	if data, err := regularfile.Read(file); err == nil {
 		var b snapshot.LayerBlob
 		if sealed.Unmarshal(data, &b) == nil && x.Store.Has(b.StoreBlob()) {
 			return &b, nil
@@ -79,7 +80,7 @@ func (x *Layers) Blobs() (map[digest.Digest]bool, error) {
 	blobs := map[digest.Digest]bool{}
 	for _, f := range files {
 		var b snapshot.LayerBlob
-		if data, err := os.ReadFile(filepath.Join(x.Dir, f.Name())); err == nil && sealed.Unmarshal(data, &b) == nil {
+		if data, err := regularfile.Read(filepath.Join(x.Dir, f.Name())); err == nil && sealed.Unmarshal(data, &b) == nil {
 			blobs[b.Descriptor.Digest] = true
 		}
 	}

@@ -1,9 +1,12 @@
 package export
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -122,5 +125,21 @@ func TestBlobs(t *testing.T) {
 	}
 	if len(blobs) != 2 {
 		t.Errorf("%d blobs of %s, want the blobs of both layers", len(blobs), root.Descriptor.Digest)
+	}
+	found, err := os.ReadDir(x.Layers.Dir)
+	if err != nil || len(found) != 2 {
+		t.Fatalf("%d files, %v", len(found), err)
+	}
+	for _, f := range found {
+		name := filepath.Join(x.Layers.Dir, f.Name())
+		if err := errors.Join(os.Remove(name), syscall.Mkfifo(name, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if blobs, err := x.Layers.Blobs(); err != nil || len(blobs) > 0 {
+		t.Errorf("blobs of FIFOs: %v, %v, want none", blobs, err)
+	}
+	if again := x.root(t, "content"); again.Descriptor.Digest != root.Descriptor.Digest {
+		t.Errorf("with FIFOs the image is %s, want %s", again.Descriptor.Digest, root.Descriptor.Digest)
 	}
 }

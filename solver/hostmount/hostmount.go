@@ -25,6 +25,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
+	"slipway/internal/regularfile"
 	"slipway/solver/snapshot"
 	"slipway/solver/tree"
 )
@@ -123,7 +124,7 @@ func (h *Mounts) Reset(ids []string) error {
 	}
 	for _, d := range dirs {
 		dir := filepath.Join(h.Dir, d.Name())
-		id, err := os.ReadFile(filepath.Join(dir, "id"))
+		id, err := regularfile.Read(filepath.Join(dir, "id"))
 		if err != nil || !slices.Contains(ids, string(id)) {
 			continue
 		}
@@ -157,7 +158,10 @@ func (h *Mounts) discard(dir string) error {
 // the current time.
 func (h *Mounts) recordUse(dir, id string) error {
 	name, now := filepath.Join(dir, "id"), h.Now()
-	if old, err := os.ReadFile(name); err != nil || string(old) != id {
+	if old, err := regularfile.Read(name); err != nil || string(old) != id {
+		if err := os.RemoveAll(name); err != nil { // it may be a directory, a link or a FIFO
+			return err
+		}
 		if err := os.WriteFile(name, []byte(id), 0o600); err != nil {
 			return err
 		}
@@ -184,7 +188,7 @@ func (h *Mounts) Caches(ctx context.Context) ([]CacheMount, error) {
 	for _, d := range dirs {
 		m := CacheMount{Dir: filepath.Join(h.Dir, d.Name())}
 		m.Bytes = tree.DiskSize(ctx, m.Dir)
-		if id, err := os.ReadFile(filepath.Join(m.Dir, "id")); err == nil {
+		if id, err := regularfile.Read(filepath.Join(m.Dir, "id")); err == nil {
 			m.ID = string(id)
 		}
 		if info, err := os.Stat(filepath.Join(m.Dir, "id")); err == nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/internal/regularfile"
 	"slipway/internal/sealed"
 	"slipway/solver/export"
 	"slipway/solver/tree"
@@ -77,8 +78,14 @@ func (n *Names) Tag(img *Image, name string) error {
 	if err != nil {
 		return err
 	}
-	if old, err := os.ReadFile(n.file(name)); err == nil && bytes.Equal(old, data) {
+	old, err := regularfile.Read(n.file(name))
+	switch {
+	case err == nil && bytes.Equal(old, data):
 		return nil
+	case err != nil: // it may be a directory, which cannot be replaced
+		if err := os.RemoveAll(n.file(name)); err != nil {
+			return err
+		}
 	}
 	return export.WriteFile(n.file(name), func(w io.Writer) error { _, err := w.Write(data); return err })
 }
@@ -118,7 +125,7 @@ func damagedError(name string, err error) error {
 }
 
 func read(file string) (*Image, error) {
-	data, err := os.ReadFile(file)
+	data, err := regularfile.Read(file)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +149,7 @@ func (n *Names) List() (list []Image, damaged []string, err error) {
 		var unreadable *fs.PathError
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // removed concurrently
-		case errors.As(err, &unreadable) && !f.IsDir():
+		case errors.As(err, &unreadable) && (f.Type().IsRegular() || f.Type() == fs.ModeSymlink): // perhaps for now only
 			return nil, nil, err
 		case err != nil:
 			damaged = append(damaged, file)

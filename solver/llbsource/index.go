@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"slipway/internal/regularfile"
 	"slipway/solver/tree"
 )
 
@@ -62,7 +63,7 @@ func OpenIndex(file string, now func() time.Time) *Index { return &Index{file: f
 func (x *Index) lock() (unlock func()) {
 	x.read.Do(func() {
 		x.content = newIndexContent()
-		f, err := os.Open(x.file)
+		f, err := regularfile.Open(x.file)
 		if err != nil {
 			return
 		}

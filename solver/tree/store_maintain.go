@@ -32,8 +32,8 @@ func (s *Store) Repair(ctx context.Context) error {
 		return err
 	}
 	return s.each(ctx, "blobs", func(file string, d digest.Digest) error {
-		if regularfile.Check(file) != nil {
-			return os.RemoveAll(file)
+		if info, err := os.Lstat(file); err == nil && !info.Mode().IsRegular() {
+			return os.RemoveAll(file) // also a symbolic link, because each process finds another file through it
 		}
 		f, err := regularfile.Open(file)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -43,6 +43,18 @@ func TestFIFOs(t *testing.T) {
 	if _, err := os.Lstat(blob); err == nil {
 		t.Error("Repair does not remove the FIFO")
 	}
+	if err := os.Symlink(blob, blob); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Open(b); !errors.As(err, &lost) {
+		t.Errorf("open a link to itself: %v, want a BlobError", err)
+	}
+	if err := s.Repair(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(blob); err == nil {
+		t.Error("Repair does not remove the link")
+	}
 	if _, err := s.PutBytes([]byte("content")); err != nil {
 		t.Error(err)
 	}
