@@ -41,8 +41,9 @@ type autoRunner struct {
 }
 
 var (
-	_ runner.Opener = (*autoRunner)(nil)
-	_ runner.Keyed  = (*autoRunner)(nil)
+	_ runner.Opener   = (*autoRunner)(nil)
+	_ runner.Keyed    = (*autoRunner)(nil)
+	_ runner.Preparer = (*autoRunner)(nil)
 )
 
 // errRefused is the error of a process if namespaces turn out to be unavailable.
@@ -87,6 +88,21 @@ func (c *autoRunner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, 
 		return nil, err
 	}
 	return nil, errRefused
+}
+
+// Prepare implements [runner.Preparer]. If the runner cannot be opened or chosen, Run returns
+// the error.
+func (c *autoRunner) Prepare(ctx context.Context, s *runner.Sandbox) {
+	var run runner.Runner
+	var err error
+	if c.o.Runner == "portable" || c.refused || !c.privileged() {
+		run, err = c.choose(ctx)
+	} else {
+		run, err = c.inNamespaces(ctx)
+	}
+	if p, ok := run.(runner.Preparer); ok && err == nil {
+		p.Prepare(ctx, s)
+	}
 }
 
 // runChosen chooses the runner, unless that was done before, and runs a process with it.

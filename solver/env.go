@@ -17,6 +17,7 @@ type env struct {
 	opt      Options
 	work     *work
 	events   *events
+	unpacks  unpacks
 	slots    *semaphore.Weighted
 	contents *contenthash.Hasher
 	// nested is [Job.nest]: it adds the graph of a build operation to the job.

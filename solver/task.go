@@ -162,6 +162,9 @@ func (t *task) run(ctx context.Context, l lookup, in []*snapshot.Snapshot) (c Ca
 		}
 		defer t.slots.Release(1)
 	}
+	if p, ok := t.op.(preparer); ok {
+		p.prepare(ctx, in)
+	}
 	t.start()
 	defer func() { t.end(Done, t.failed(err)) }()
 	t.env.events.emit(Event{Vertex: t.v, Kind: Missed})

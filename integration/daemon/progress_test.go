@@ -69,11 +69,15 @@ func (l *shownVertices) add(s *client.SolveStatus) {
 
 // list returns the names of the vertices. The names of metadata requests come first, sorted,
 // because these requests run concurrently. A cached vertex has the suffix "CACHED", except for
-// metadata requests.
+// metadata requests. The vertex for unpacked layers is left out, because BuildKit shows this
+// as a part of the vertex of the image.
 func (l *shownVertices) list() []string {
 	var lookups, steps []string
 	for _, d := range l.order {
 		name := l.last[d].Name
+		if name == "[internal] unpack layers" {
+			continue
+		}
 		if strings.HasPrefix(name, "[internal]") || strings.Contains(name, "] FROM ") {
 			lookups = append(lookups, name)
 			continue

@@ -37,6 +37,17 @@ type Keyed interface {
 	CacheKey(ctx context.Context) (string, error)
 }
 
+// Preparer is a runner that can prepare the mounts of a sandbox before a process runs, which
+// may take long.
+type Preparer interface {
+	Runner
+	// Prepare writes to the host what Run needs for the trees of s.Mounts, of which only
+	// Kind and Layers must be set. If it writes a layer, it reports progress (package
+	// track); the ID of the status is the ID of LayerRef.Upper. Prepare returns no error,
+	// because Run does the rest and returns the same error.
+	Prepare(ctx context.Context, s *Sandbox)
+}
+
 // Opener is a runner that can also run several processes in one sandbox, as needed for
 // the containers that a frontend starts through the gateway API.
 type Opener interface {

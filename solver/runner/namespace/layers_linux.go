@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"slipway/solver/runner"
+	"slipway/solver/track"
 	"slipway/solver/tree"
 )
 
@@ -36,16 +37,11 @@ func (r *Runner) lowerDirs(ctx context.Context, m *runner.Mount) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	var dirs []string
-	for _, l := range slices.Backward(layers) {
-		dir, err := r.layer(ctx, l)
-		if err != nil {
-			return nil, err
-		}
-		if dir != "" {
-			dirs = append(dirs, dir)
-		}
+	dirs, err := r.layerDirs(ctx, layers)
+	if err != nil {
+		return nil, err
 	}
+	slices.Reverse(dirs)
 	if len(dirs) == 0 {
 		empty := filepath.Join(r.layers, "empty")
 		dirs = append(dirs, empty)
@@ -70,6 +66,11 @@ func (r *Runner) layer(ctx context.Context, ref tree.LayerRef) (string, error) {
 		return "", nil
 	}
 	dir := r.layerDir(ref)
+	unlock, err := r.lock(ctx, dir)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
@@ -88,6 +89,7 @@ func (r *Runner) layer(ctx context.Context, ref tree.LayerRef) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	defer track.Start(ctx, string(ref.Upper.ID()), 0).Done()
 	w, err := r.store.NewLayer(dir, found)
 	if err != nil {
 		return "", err

@@ -37,11 +37,15 @@ type Runner struct {
 	filter  func() ([]byte, error) // returns the seccomp filter
 
 	groups        *cgroup.Set // control groups of steps
+	writing       sync.Map    // locks of layer directories by path; see [Runner.layer]
 	runtime       oci.Runtime // OCI runtime for the processes; if "", this program starts them
 	userNamespace bool        // the runtime runs in a user namespace
 }
 
-var _ runner.Opener = (*Runner)(nil)
+var (
+	_ runner.Opener   = (*Runner)(nil)
+	_ runner.Preparer = (*Runner)(nil)
+)
 
 // CacheKey returns the text that cache keys of steps must contain if this program runs them
 // in namespaces, see [runner.Keyed]. It is "" unless all files of a step belong to root: then
