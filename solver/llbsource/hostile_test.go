@@ -355,10 +355,10 @@ func TestFailingRegistry(t *testing.T) {
 		ref := strings.TrimPrefix(server.URL, "http://") + "/failing:latest"
 		s := hostileSources(t)
 		s.Registry = registry.New(registry.Options{
-			Transport: func(rt http.RoundTripper) http.RoundTripper { return Stall(rt, 200*time.Millisecond) },
+			Transport: func(rt http.RoundTripper) http.RoundTripper { return Stall(rt, time.Second) },
 			Waits:     []time.Duration{time.Millisecond},
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		err := s.fetch(ctx, ref)
 		switch {
 		case ctx.Err() != nil:
