@@ -37,8 +37,10 @@ help: ## list the targets
 build: ## compile the frontend into bin/
 	CGO_ENABLED=0 go build -tags grpcnotrace -trimpath -buildvcs=false -ldflags "-s -w" -o bin/ ./cmd/...
 
-fast: ## the tests of a few seconds: go test -short ./...
-	go test -short ./...
+# Linking the test programs takes most of the time: without debug information it is shorter.
+# make test and make lint run vet.
+fast: ## quick tests: go test -short, without vet and debug information
+	go test -short -vet=off -ldflags=-w ./...
 
 test: ## all tests: vet, unit and golden, parity, real builder (root, Linux)
 	go vet -tags integration ./...
@@ -138,7 +140,7 @@ bench-gateway: ## time a build with nothing to do, with our image, upstream's an
 bench: ## compare our speed and memory with upstream's (BENCH='-run REGEXP -count N')
 	go run ./integration/bench $(BENCH)
 
-bench-build: ## time slipway build beside buildkitd and buildah (root, Linux; BENCH='-run REGEXP -runs N')
+bench-build: ## time slipway build beside buildkitd and buildah (root, Linux; BENCH='-run REGEXP -runs N -dir DIR')
 	go run ./integration/buildbench $(BENCH)
 
 check: lint conformance test fuzz ## everything that CI runs, and all of conformance
