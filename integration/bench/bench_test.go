@@ -7,11 +7,14 @@ import (
 	"testing"
 
 	"github.com/moby/buildkit/solver/pb"
+
+	"slipway/internal/slowtest"
 )
 
 // TestRun checks that our converter and upstream's produce the same LLB for the small benchmark
 // cases, and that the printed table has a row for each case.
 func TestRun(t *testing.T) {
+	slowtest.Skip(t, "measures conversions")
 	var out strings.Builder
 	if err := run(t.Context(), &out, []string{"-run", "^10 |^40 ", "-count", "1"}); err != nil {
 		t.Fatal(err)
