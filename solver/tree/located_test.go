@@ -387,3 +387,35 @@ func TestPutFile(t *testing.T) {
 		t.Errorf("error %v, want that the file has changed", err)
 	}
 }
+
+// TestIndexOfDuplicates checks that an index lists the first of several paths with the same
+// content, in whichever order they are given, because two processes that write the same
+// layer must write the same index.
+func TestIndexOfDuplicates(t *testing.T) {
+	list := []Location{{blobOf("x"), "b"}, {blobOf("y"), "c"}, {blobOf("x"), "a"}}
+	first, err := encodeIndex(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Reverse(list)
+	second, err := encodeIndex(list)
+	if err != nil || !slices.Equal(first, second) {
+		t.Errorf("indexes differ, %v, want the same", err)
+	}
+	x, err := parseIndex("layer", first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := indexKey(blobOf("x").Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i, ok := x.find(key); !ok || x.location(i) != (Location{blobOf("x"), "a"}) || x.count != 2 {
+		t.Errorf("found %t, %v in %d blobs, want a in 2", ok, x.location(i), x.count)
+	}
+	for _, d := range []digest.Digest{"", "sha256:0", "sha512:" + digest.Digest(strings.Repeat("0", 64)), "sha256:" + digest.Digest(strings.Repeat("g", 64))} {
+		if _, err := indexKey(d); err == nil {
+			t.Errorf("%s: no error", d)
+		}
+	}
+}
