@@ -4,25 +4,29 @@ package buildfaults
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"slipway/builder/state"
 )
 
 // checkDigests checks that each file in the state directory has the digest that its name or
 // its first line states.
 func (s *site) checkDigests() {
 	s.t.Helper()
-	for _, kind := range []string{"blobs", "dirs"} {
-		for _, file := range walk(s.t, filepath.Join(s.state, "store", kind)) {
-			want := filepath.Base(filepath.Dir(file)) + filepath.Base(file)
-			if data, err := os.ReadFile(file); err != nil || digest.FromBytes(data).Encoded() != want {
-				s.t.Errorf("the content of %s does not match its digest: %v", file, err)
-			}
+	for _, file := range walk(s.t, filepath.Join(s.state, "store", "blobs")) {
+		want := filepath.Base(filepath.Dir(file)) + filepath.Base(file)
+		if data, err := os.ReadFile(file); err != nil || digest.FromBytes(data).Encoded() != want {
+			s.t.Errorf("the content of %s does not match its digest: %v", file, err)
 		}
 	}
+	s.checkRecords()
 	for _, dir := range []string{"cache", "layers"} {
 		for _, file := range walk(s.t, filepath.Join(s.state, dir)) {
 			if filepath.Ext(file) != ".json" {
@@ -34,6 +38,27 @@ func (s *site) checkDigests() {
 				s.t.Errorf("%s is damaged: %v", file, err)
 			}
 		}
+	}
+}
+
+// checkRecords checks that all directories and blobs exist to which cache records refer,
+// also those in layers of steps, and that they match their digests.
+func (s *site) checkRecords() {
+	s.t.Helper()
+	if _, err := os.Stat(filepath.Join(s.state, "cache")); errors.Is(err, fs.ErrNotExist) {
+		return // the build has failed at once
+	}
+	d, err := state.Open(s.state, time.Now)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	before := walk(s.t, filepath.Join(s.state, "cache"))
+	if err := d.Cache.Repair(s.t.Context()); err != nil {
+		s.t.Error(err)
+	}
+	if after := walk(s.t, filepath.Join(s.state, "cache")); len(after) != len(before) {
+		s.t.Errorf("%d of %d cache records refer to damaged data", len(before)-len(after), len(before))
 	}
 }
 
