@@ -87,6 +87,22 @@ func (d *Dir) isCurrent() bool {
 	return err == nil && string(data) == formatVersion
 }
 
+// markNew marks a directory without cached results as one of this version.
+func (d *Dir) markNew() error {
+	if _, err := os.Lstat(d.join("format")); err == nil || d.hasResults() {
+		return nil
+	}
+	f, err := os.OpenFile(d.join("format"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil // another process was faster
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(formatVersion)
+	return errors.Join(err, f.Close())
+}
+
 // hasResults reports whether the directory contains cached results of any version.
 func (d *Dir) hasResults() bool {
 	for _, name := range []string{"cache", "store/dirs"} {

@@ -100,6 +100,9 @@ func TestFormatOfNewDirectory(t *testing.T) {
 		}
 		defer release()
 	}
+	if list, err := state.Entries(t.Context(), s.dir, time.Now); err != nil || len(list) > 0 {
+		t.Errorf("entries %v, error %v, want none", list, err)
+	}
 }
 
 // TestFormatChangesBeforeTheBuild checks a build that has opened the directory before a build

@@ -307,6 +307,9 @@ const removalSuffix = ".gone"
 // discard renames a directory and then removes it. If the process is killed meanwhile, no
 // incomplete directory remains under the original name.
 func discard(dir string) error {
+	if err := tree.RemoveAll(dir + removalSuffix); err != nil { // of a process that was killed
+		return err
+	}
 	err := os.Rename(dir, dir+removalSuffix)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -317,6 +320,9 @@ func discard(dir string) error {
 // discardLayers removes the directory of the runner in the way of [discard], but keeps the
 // blobs in it for which keep returns true. If keep is nil, it keeps all blobs.
 func (d *Dir) discardLayers(keep func(digest.Digest) bool) error {
+	if err := d.finishLayers(nil); err != nil { // of a process that was killed
+		return err
+	}
 	err := os.Rename(d.Namespace(), d.Namespace()+removalSuffix)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

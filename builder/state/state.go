@@ -55,6 +55,9 @@ func Open(dir string, now func() time.Time) (*Dir, error) {
 	if d.Store, err = tree.OpenStore(d.join("store")); err == nil {
 		d.Cache, err = diskcache.Open(d.join("cache"), d.Store, now)
 	}
+	if err == nil {
+		err = d.markNew()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}

@@ -269,8 +269,14 @@ func (l *locatedBlobs) load(dir string, names []string) {
 	}
 	old := at.indexes
 	at.indexes = map[string]*blobIndex{}
+	exists := make(map[string]bool, len(names))
 	for _, name := range names {
-		if !strings.HasSuffix(name, indexSuffix) {
+		exists[name] = true
+	}
+	for _, name := range names {
+		// An index exists without its directory while the directory is being renamed, and
+		// after the process that did so was killed. Another index then lists the blobs.
+		if layer, ok := strings.CutSuffix(name, indexSuffix); !ok || !exists[layer] {
 			continue
 		}
 		x := old[name]

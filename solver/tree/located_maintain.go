@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -79,14 +80,8 @@ func (s *Store) sweepLocated(ctx context.Context, keep map[digest.Digest]bool) e
 		return err
 	}
 	for x := range unused {
-		// Runners must not find an incomplete layer if this process is killed.
-		name, err := s.asideName(x.layer)
+		gone, err := s.setAside(x)
 		if err != nil {
-			return err
-		}
-		gone := &blobIndex{layer: name, count: x.count, records: x.records, paths: x.paths}
-		err = ignoreMissing(os.Rename(x.layer+indexSuffix, gone.layer+indexSuffix))
-		if err = errors.Join(err, ignoreMissing(os.Rename(x.layer, gone.layer))); err != nil {
 			return err
 		}
 		if err := s.takeBack(gone, func(d digest.Digest) bool { return keep[d] }); err != nil {
@@ -97,6 +92,25 @@ func (s *Store) sweepLocated(ctx context.Context, keep map[digest.Digest]bool) e
 		}
 	}
 	return s.located.refresh()
+}
+
+// setAside gives the directory of a layer a name that runners do not use, because they must not
+// find an incomplete layer if this process is killed. One of the two indexes is valid at every
+// moment.
+func (s *Store) setAside(x *blobIndex) (*blobIndex, error) {
+	name, err := s.asideName(x.layer)
+	if err != nil {
+		return nil, err
+	}
+	// A link needs no space, so that this also works on a full disk.
+	if err := ignoreMissing(os.Link(x.layer+indexSuffix, name+indexSuffix)); err != nil {
+		return nil, err
+	}
+	if err := ignoreMissing(os.Rename(x.layer, name)); err != nil {
+		return nil, err
+	}
+	gone := &blobIndex{layer: name, count: x.count, records: x.records, paths: x.paths}
+	return gone, ignoreMissing(os.Remove(x.layer + indexSuffix))
 }
 
 // TakeBack moves blobs from the directories of layers in dir into the store's own directory,
@@ -165,10 +179,13 @@ func (s *Store) takeFile(layer string, at Location) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(name); err != nil { // of another size
-		return err
-	}
 	err = renameFrom(dir, base, name)
+	if errors.Is(err, syscall.EISDIR) || errors.Is(err, fs.ErrExist) {
+		// Only a directory is removed, because another process may have moved the same blob.
+		if err = os.RemoveAll(name); err == nil {
+			err = renameFrom(dir, base, name)
+		}
+	}
 	if !isCrossDevice(err) {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 )
 
@@ -158,8 +159,8 @@ func (w *LayerWriter) move(ctx context.Context, parent *os.Root, path string, n 
 }
 
 // cleanLocated moves the blobs in directories that are not layers into the store's own
-// directory, and removes these directories. It does not read the indexes of layers, because
-// every build calls it.
+// directory, and removes these directories. It also removes indexes without a directory. It
+// does not read the indexes of layers, because every build calls it.
 func (s *Store) cleanLocated() error {
 	s.located.mu.RLock()
 	roots := slices.Clone(s.located.roots)
@@ -187,7 +188,14 @@ func (s *Store) cleanDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	names = slices.DeleteFunc(names, func(name string) bool { return !isAside(name) })
+	exists := make(map[string]bool, len(names))
+	for _, name := range names {
+		exists[name] = true
+	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		layer, isIndex := strings.CutSuffix(name, indexSuffix)
+		return !isAside(name) && (!isIndex || exists[layer])
+	})
 	for _, remove := range []bool{false, true} {
 		for _, name := range names {
 			name = filepath.Join(dir, name)
