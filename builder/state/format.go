@@ -17,7 +17,7 @@ import (
 
 // formatVersion is the version of the formats of cache records and directories. Whoever
 // changes one of them increments it.
-const formatVersion = "2\n"
+const formatVersion = "3\n"
 
 // HoldForBuild locks the state directory for a build as [Dir.Hold] does. If another version of
 // this program wrote the cached results, it first removes them and sets discarded. If a build of

@@ -65,7 +65,7 @@ func (s *oldState) check(names []string, exist bool) {
 // TestFormat checks that a build removes the cached results of another version and keeps
 // everything else, but not while a build of the other version is running.
 func TestFormat(t *testing.T) {
-	for _, mark := range []string{"1\n", "", "3\n"} {
+	for _, mark := range []string{"1\n", "", "4\n"} {
 		s := newOldState(t)
 		s.mark(mark)
 		running, err := s.open().Hold(t.Context())

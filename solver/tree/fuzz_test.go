@@ -167,7 +167,7 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if err := s.write(s.path("dirs", head.ID()), data); err != nil {
+		if err := s.write(s.path("dirs", head.ID()), must(s.codec.compress(data))); err != nil {
 			t.Fatal(err)
 		}
 		n, err := s.Load(head.ID())

@@ -91,7 +91,10 @@ func (l *Loader) read(id digest.Digest, fn func(*decoder) error) error {
 	name := l.store.path("dirs", id)
 	data, err := regularfile.Read(name)
 	if err == nil {
-		if err = fn(&decoder{buf: data}); err == nil {
+		if data, err = l.store.codec.decompress(data); err == nil {
+			err = fn(&decoder{buf: data})
+		}
+		if err == nil {
 			return nil
 		}
 		err = errors.Join(err, os.RemoveAll(name))

@@ -44,8 +44,12 @@ func (s *Store) save(id digest.Digest, head []byte, members []*listing) error {
 			return err
 		}
 	}
-	if old, err := regularfile.Read(name); err != nil || !bytes.Equal(old, w.buf) {
-		if err := s.write(name, w.buf); err != nil {
+	data, err := s.codec.compress(w.buf)
+	if err != nil {
+		return err
+	}
+	if old, err := regularfile.Read(name); err != nil || !bytes.Equal(old, data) {
+		if err := s.write(name, data); err != nil {
 			return err
 		}
 	}

@@ -22,6 +22,7 @@ type Store struct {
 	dir      string
 	verified sync.Map  // digests of blobs that this process wrote or verified
 	saved    sync.Map  // names of files with directories that this process wrote
+	codec    codec     // of these files
 	buffers  sync.Pool // see [Store.buffer]
 	located  locatedBlobs
 }
