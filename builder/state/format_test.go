@@ -65,7 +65,7 @@ func (s *oldState) check(names []string, exist bool) {
 // TestFormat checks that a build removes the cached results of another version and keeps
 // everything else, but not while a build of the other version is running.
 func TestFormat(t *testing.T) {
-	for _, mark := range []string{"1\n", "", "4\n"} {
+	for _, mark := range []string{"1\n", "", "other\n"} {
 		s := newOldState(t)
 		s.mark(mark)
 		running, err := s.open().Hold(t.Context())
@@ -118,7 +118,7 @@ func TestFormatChangesBeforeTheBuild(t *testing.T) {
 	if err := errors.Join(os.MkdirAll(filepath.Join(s.dir, "cache/ab"), 0o700), os.WriteFile(filepath.Join(s.dir, s.removed[0]), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	s.mark("3\n")
+	s.mark("other\n")
 	release, discarded, err := d.HoldForBuild(t.Context())
 	if err != nil || !discarded {
 		t.Fatalf("error %v, discarded %t, want true", err, discarded)

@@ -72,8 +72,8 @@ func (r *Runner) saveLayer(ctx context.Context, w *upperDir) error {
 // fits reports whether upper, a directory in the upper directory of an overlay, can
 // become layer, the same directory in the layer. The parameter at is the path of this
 // directory, and base is its node in the lower tree, or nil. upper must contain everything
-// in layer. If base is a directory, upper must not be opaque. Further entries of upper, such as mount
-// points, are allowed, because trim removes them.
+// in layer. If base is a directory, upper must not be opaque. Further entries of upper,
+// such as mount points, are allowed, because trim removes them.
 func (w *upperDir) fits(base, upper, layer *tree.Node, at string) (bool, error) {
 	m := upper.Meta()
 	m.ModTime = layer.Meta().ModTime
