@@ -4,6 +4,7 @@ package buildfaults
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io/fs"
 	"os"
@@ -71,6 +72,7 @@ type site struct {
 	context string
 	user    uint32 // user id that runs the build; 0 for root
 	runner  string
+	program string // path of the program; "" for the tested one
 	output  string // complete output of the last build that failed
 }
 
@@ -118,7 +120,7 @@ func (s *site) outputs() []string {
 // The command gets its own process group, so that wantNoProcess can find processes that the
 // command leaves running.
 func (s *site) start(args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(s.t.Context(), program, args...)
+	cmd := exec.CommandContext(s.t.Context(), cmp.Or(s.program, program), args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Dir = s.dir
 	if s.user != 0 {
