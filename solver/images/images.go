@@ -149,7 +149,7 @@ func (n *Names) List() (list []Image, damaged []string, err error) {
 		var unreadable *fs.PathError
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // removed concurrently
-		case errors.As(err, &unreadable) && (f.Type().IsRegular() || f.Type() == fs.ModeSymlink): // perhaps for now only
+		case errors.As(err, &unreadable) && (f.Type().IsRegular() || f.Type() == fs.ModeSymlink): // possibly only for now
 			return nil, nil, err
 		case err != nil:
 			damaged = append(damaged, file)
