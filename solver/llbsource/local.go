@@ -1,6 +1,7 @@
 package llbsource
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,7 +62,7 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 	t := track.Start(ctx, "transferring "+name+":", 0)
 	defer t.Done()
 	r := &localReader{ctx: ctx, s: s, name: name, transfer: t, dir: dir, files: files, e: tree.Edit(nil), links: map[string]*tree.Node{}}
-	if err := files.Walk(ctx, "", r.visit); err != nil {
+	if err := r.walk(ctx); err != nil {
 		return nil, fmt.Errorf("read %s: %w", dir, err)
 	}
 	m := r.e.Tree().Meta()
@@ -105,19 +106,64 @@ type localReader struct {
 	links    map[string]*tree.Node // regular files by path, as targets of hard links
 }
 
-func (r *localReader) visit(name string, d gofs.DirEntry, err error) error {
+// localFile describes a file that [localReader.walk] has found.
+type localFile struct {
+	name string // path below the directory
+	st   *types.Stat
+}
+
+// walk visits all files. Another goroutine finds the next files meanwhile. If both fail,
+// walk returns the error of the file that comes first.
+func (r *localReader) walk(ctx context.Context) error {
+	const ahead = 512 // files
+	found, stop := make(chan localFile, ahead), make(chan struct{})
+	var failed error
+	go func() {
+		defer close(found)
+		failed = r.files.Walk(ctx, "", func(name string, d gofs.DirEntry, err error) error {
+			f, err := newLocalFile(name, d, err)
+			if err != nil {
+				return err
+			}
+			select {
+			case found <- f:
+				return nil
+			case <-stop:
+				return gofs.SkipAll
+			}
+		})
+	}()
+	var err error
+	for f := range found {
+		if err == nil {
+			if err = r.visit(f); err != nil {
+				close(stop)
+			}
+		}
+	}
+	return cmp.Or(err, failed)
+}
+
+// newLocalFile returns a description of the file d. The parameters are the arguments of a
+// [gofs.WalkDirFunc].
+func newLocalFile(name string, d gofs.DirEntry, err error) (localFile, error) {
 	if err != nil {
-		return err
+		return localFile{}, err
 	}
 	info, err := d.Info()
 	if err != nil {
-		return err
+		return localFile{}, err
 	}
 	st, ok := info.Sys().(*types.Stat)
 	if !ok {
-		return fmt.Errorf("%s: unexpected type %T", name, info.Sys())
+		return localFile{}, fmt.Errorf("%s: unexpected type %T", name, info.Sys())
 	}
-	name = filepath.ToSlash(name)
+	return localFile{filepath.ToSlash(name), st}, nil
+}
+
+// visit adds a file to the tree.
+func (r *localReader) visit(f localFile) error {
+	name, st := f.name, f.st
 	m := metaOf(st)
 	switch mode := os.FileMode(st.Mode); {
 	case mode.IsDir():
