@@ -163,14 +163,17 @@ func (o Output) checkLocal() error {
 // compression returns the layer compression that the attributes of the output select.
 func (o Output) compression() (export.Compression, error) {
 	c := export.Compression{Type: o.Attrs["compression"]}
-	if v, ok := o.Attrs["compression-level"]; ok {
-		var err error
-		if c.Level, err = strconv.Atoi(v); err != nil {
-			return c, fmt.Errorf("compression-level=%s is not a number", v)
-		}
-	}
 	if c.Type == "estargz" {
 		return c, errors.New("compression=estargz requires a BuildKit daemon (use --builder)")
+	}
+	if v, ok := o.Attrs["compression-level"]; ok {
+		level, err := strconv.Atoi(v)
+		if err != nil {
+			return c, fmt.Errorf("compression-level=%s is not a number", v)
+		}
+		if err := c.ParseLevel(level); err != nil {
+			return c, err
+		}
 	}
 	if c.Type == "gzip" {
 		c.Type = ""

@@ -13,25 +13,60 @@ import (
 // level.
 type Compression struct {
 	Type  string // gzip, zstd or uncompressed; "" means gzip
-	Level int    // 1 to 9 for gzip, 1 to 22 for zstd; 0 means the default level
+	Level int    // 1 to 9 or Stored for gzip, 1 to 22 for zstd; 0 means the default level
+}
+
+// Stored is the level of gzip archives whose content is not compressed.
+const Stored = -1
+
+// ParseLevel sets the level to the value of an option. As in BuildKit, 0 is a level.
+func (c *Compression) ParseLevel(level int) error {
+	switch {
+	case level != 0:
+		c.Level = level
+	case c.Type == "zstd":
+		c.Level = 1 // BuildKit has four levels of zstd
+	case c.Type == "", c.Type == "gzip":
+		c.Level = Stored
+	}
+	if level < 0 {
+		return c.errLevel(level)
+	}
+	return c.Check()
 }
 
 // Check returns an error if the type is unknown or the level is invalid.
 func (c Compression) Check() error {
-	most := 0
-	switch c.Type {
-	case "", "gzip":
-		most = 9
-	case "zstd":
-		most = 22
-	case "uncompressed":
-	default:
+	switch most := c.maxLevel(); {
+	case most < 0:
 		return fmt.Errorf("unknown compression %q, there are gzip, zstd and uncompressed", c.Type)
-	}
-	if c.Level < 0 || c.Level > most {
-		return fmt.Errorf("compression level %d is not in the range from 0 to %d", c.Level, most)
+	case c.isGzip() && c.Level == Stored:
+		return nil
+	case c.Level < 0 || c.Level > most:
+		return c.errLevel(c.Level)
 	}
 	return nil
+}
+
+// isGzip reports whether the type is gzip.
+func (c Compression) isGzip() bool { return c.Type == "" || c.Type == "gzip" }
+
+// maxLevel returns the highest level of the type, or -1 if the type is unknown.
+func (c Compression) maxLevel() int {
+	switch {
+	case c.isGzip():
+		return 9
+	case c.Type == "zstd":
+		return 22
+	case c.Type == "uncompressed":
+		return 0
+	}
+	return -1
+}
+
+// errLevel returns the error for an invalid level.
+func (c Compression) errLevel(level int) error {
+	return fmt.Errorf("compression level %d is not in the range from 0 to %d", level, c.maxLevel())
 }
 
 func (c Compression) mediaType() string {
@@ -51,7 +86,7 @@ const encoding = 1
 // format identifies the encoding of layers, for keys of the cache: a layer in the cache that
 // has other bytes must not be used.
 func (c Compression) format() string {
-	if c.Type == "" || c.Type == "gzip" {
+	if c.isGzip() {
 		return fmt.Sprintf("gzip level %d encoding %d", c.gzipLevel(), encoding)
 	}
 	return fmt.Sprintf("%s level %d encoding %d", c.Type, c.Level, encoding)

@@ -36,11 +36,15 @@ type gzipBlocks struct {
 	pool  sync.Pool     // of *gzipEncoder
 }
 
-// newGzipBlocks returns a gzipBlocks for a level from 1 to 9. It compresses as many blocks at
+// newGzipBlocks returns a gzipBlocks for a level from 1 to 9 or [Stored]. It compresses as many blocks at
 // a time as processors are available.
 func newGzipBlocks(level int) *gzipBlocks {
+	with := flate.NoCompression
+	if level != Stored {
+		with = gzipLevels()[level]
+	}
 	// Another block may wait for the block before it to be written.
-	return &gzipBlocks{level: gzipLevels()[level], slots: make(chan struct{}, runtime.GOMAXPROCS(0)+1)}
+	return &gzipBlocks{level: with, slots: make(chan struct{}, runtime.GOMAXPROCS(0)+1)}
 }
 
 // gzipEncoder compresses one block.

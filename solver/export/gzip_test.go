@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -104,7 +105,14 @@ func TestCompressionIsDeterministic(t *testing.T) {
 // TestRoundTrip checks that Go's own package reads what gzipWriter writes.
 func TestRoundTrip(t *testing.T) {
 	content := text(2*gzipBlock + 5)
-	x := &Layers{Compression: Compression{Level: 1}}
+	for _, level := range []int{Stored, 1, 9} {
+		testRoundTrip(t, &Layers{Compression: Compression{Level: level}}, content)
+	}
+}
+
+// testRoundTrip checks that Go's own package reads what x writes for prefixes of content.
+func testRoundTrip(t *testing.T, x *Layers, content []byte) {
+	t.Helper()
 	for _, n := range []int{0, 1, gzipWindow, gzipBlock - 1, gzipBlock, gzipBlock + 1, 2 * gzipBlock, len(content)} {
 		in := bytes.NewReader(compressed(t, x, content[:n], 100_000))
 		r, err := stdgzip.NewReader(in)
@@ -118,6 +126,42 @@ func TestRoundTrip(t *testing.T) {
 		if in.Len() > 0 {
 			t.Errorf("%d bytes: %d bytes follow the first member", n, in.Len())
 		}
+	}
+}
+
+// TestParseLevel checks the level that each value of an option selects. The level 0 of gzip
+// stores content without compression, as in BuildKit.
+func TestParseLevel(t *testing.T) {
+	for _, tc := range []struct {
+		kind  string
+		level int
+		want  string
+	}{
+		{"", 0, "-1"},
+		{"gzip", 0, "-1"},
+		{"gzip", 9, "9"},
+		{"zstd", 0, "1"},
+		{"zstd", 22, "22"},
+		{"uncompressed", 0, "0"},
+		{"gzip", -1, "compression level -1 is not in the range from 0 to 9"},
+		{"gzip", 10, "compression level 10 is not in the range from 0 to 9"},
+		{"uncompressed", 1, "compression level 1 is not in the range from 0 to 0"},
+		{"lz4", 1, `unknown compression "lz4", there are gzip, zstd and uncompressed`},
+	} {
+		c := Compression{Type: tc.kind}
+		got := ""
+		if err := c.ParseLevel(tc.level); err != nil {
+			got = err.Error()
+		} else {
+			got = strconv.Itoa(c.Level)
+		}
+		if got != tc.want {
+			t.Errorf("%s level %d: %s, want %s", tc.kind, tc.level, got, tc.want)
+		}
+	}
+	content := text(gzipBlock + 1)
+	if data := compressed(t, &Layers{Compression: Compression{Level: Stored}}, content, gzipBlock); len(data) <= len(content) {
+		t.Errorf("%d bytes at level 0 for %d, want more", len(data), len(content))
 	}
 }
 
