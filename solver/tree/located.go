@@ -2,7 +2,6 @@ package tree
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,10 +9,11 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"slipway/internal/regularfile"
 )
 
 // indexSuffix is the suffix of the name of a file with a [blobIndex], after the name of the
@@ -289,15 +289,7 @@ func (l *locatedBlobs) load(dir string, names []string) {
 
 // readIndex reads an index. If it is damaged or was removed, the result is nil.
 func readIndex(name string) *blobIndex {
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOFOLLOW, 0)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil
-	}
-	data, err := io.ReadAll(f)
+	data, err := regularfile.Read(name)
 	if err != nil {
 		return nil
 	}
