@@ -141,9 +141,9 @@ func (t *task) stored(ctx context.Context, key Key) (lookup, error) {
 
 // findByDefinition searches the caches for outputs under the definition key, which can be
 // computed without the content of inputs, and under the same key with a part for the
-// runner, which is only used for results that were imported. If only imported caches have the outputs, the
-// returned lookup contains no outputs, but the key under which they will be stored in the
-// local cache. If no cache has the outputs, it returns the zero lookup.
+// runner, which is only used for results that were imported. If only imported caches have
+// the outputs, the returned lookup contains no outputs, but the key under which they will
+// be stored in the local cache. If no cache has the outputs, it returns the zero lookup.
 func (t *task) findByDefinition(ctx context.Context) (lookup, error) {
 	m, err := t.describe(ctx)
 	if err != nil || t.mustRun(m) {
