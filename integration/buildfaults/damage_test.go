@@ -125,10 +125,12 @@ func (s *damagedSite) kinds() map[string][]string {
 		}
 		roots.Write(data)
 	}
-	indexed := map[string]bool{} // layers with an index; steps use other layers unchecked
+	indexed := map[string]bool{} // layers with an index that no step mounts
 	list := walk(s.t, s.pristine)
 	for _, file := range list {
-		indexed[strings.TrimSuffix(file, ".blobs")] = strings.HasSuffix(file, ".blobs")
+		if layer, ok := strings.CutSuffix(file, ".blobs"); ok {
+			indexed[layer] = !isCopied(layer)
+		}
 	}
 	kinds := map[string][]string{}
 	for _, file := range list {
@@ -145,6 +147,15 @@ func (s *damagedSite) kinds() map[string][]string {
 		}
 	}
 	return kinds
+}
+
+// isCopied reports whether a layer is the base or a COPY of damagedDockerfile. The layers
+// of steps do not contain these files.
+func isCopied(layer string) bool {
+	return slices.ContainsFunc([]string{"bin", "sub", "changing", "large/b"}, func(name string) bool {
+		_, err := os.Lstat(filepath.Join(layer, name))
+		return err == nil
+	})
 }
 
 // damages lists what can happen to a file. Each function gets the path of the file.

@@ -3,6 +3,7 @@ package llbsource
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -272,11 +273,13 @@ func FuzzIndexFile(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	data = data[sha256.Size:]
 	f.Add(data)
 	f.Add(data[:len(data)/2])
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if err := os.WriteFile(file, data, 0o600); err != nil {
+		sum := sha256.Sum256(data)
+		if err := os.WriteFile(file, append(sum[:], data...), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		x := OpenIndex(file, time.Now)

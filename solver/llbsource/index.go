@@ -1,6 +1,8 @@
 package llbsource
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/gob"
 	"errors"
 	"io/fs"
@@ -27,7 +29,8 @@ type Index struct {
 	changed bool
 }
 
-// indexContent is the part of an Index that is saved in a file, encoded by encoding/gob.
+// indexContent is the part of an Index that is saved in a file, encoded by encoding/gob
+// after the SHA-256 digest of the encoding.
 type indexContent struct {
 	Files     map[string]indexedFile  // by path
 	Downloads map[string]pastDownload // by [downloadKey]
@@ -63,13 +66,12 @@ func OpenIndex(file string, now func() time.Time) *Index { return &Index{file: f
 func (x *Index) lock() (unlock func()) {
 	x.read.Do(func() {
 		x.content = newIndexContent()
-		f, err := regularfile.Open(x.file)
-		if err != nil {
+		data, err := regularfile.Read(x.file)
+		if err != nil || len(data) < sha256.Size || sha256.Sum256(data[sha256.Size:]) != [sha256.Size]byte(data) {
 			return
 		}
-		defer f.Close()
 		content := newIndexContent()
-		if err := gob.NewDecoder(f).Decode(&content); err == nil {
+		if err := gob.NewDecoder(bytes.NewReader(data[sha256.Size:])).Decode(&content); err == nil {
 			x.content = content
 		}
 	})
@@ -102,7 +104,12 @@ func (x *Index) Save() error {
 		return err
 	}
 	defer os.Remove(tmp.Name())
-	err = gob.NewEncoder(tmp).Encode(x.content)
+	var data bytes.Buffer
+	err = gob.NewEncoder(&data).Encode(x.content)
+	sum := sha256.Sum256(data.Bytes())
+	if err == nil {
+		_, err = tmp.Write(append(sum[:], data.Bytes()...))
+	}
 	if err = errors.Join(err, tmp.Close()); err != nil {
 		return err
 	}

@@ -255,7 +255,8 @@ func (l *locatedBlobs) fileTime() (time.Time, error) {
 		return time.Time{}, err
 	}
 	info, err := f.Stat()
-	if err = errors.Join(err, f.Close(), os.Remove(f.Name())); err != nil {
+	// A build may remove temporary files at any time, because cache ls does not lock.
+	if err = errors.Join(err, f.Close(), ignoreMissing(os.Remove(f.Name()))); err != nil {
 		return time.Time{}, err
 	}
 	return info.ModTime(), nil

@@ -139,7 +139,7 @@ func (s *Store) unusedName() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return filepath.Base(f.Name()), errors.Join(f.Close(), os.Remove(f.Name()))
+	return filepath.Base(f.Name()), errors.Join(f.Close(), ignoreMissing(os.Remove(f.Name())))
 }
 
 // ignoreMissing returns nil if err is the error of a file that does not exist, and err

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/containerd/containerd/v2/pkg/kernelversion"
+	"golang.org/x/sys/unix"
 )
 
 // Start starts a command in the groups. If privileged is set, no device filter applies
@@ -18,7 +19,8 @@ import (
 // Moving a running process to a group takes about 10 ms, because the kernel waits for
 // all CPUs. Start avoids that by creating the process in its group. Version 2 supports
 // this directly (CLONE_INTO_CGROUP). In version 1, the calling thread enters the
-// groups, starts the command and moves back.
+// groups, starts the command and moves back. The first thread of this process stays,
+// because its groups are those that /proc/self/cgroup shows to other goroutines.
 func (g *Group) Start(cmd *exec.Cmd, privileged bool) (err error) {
 	var moves []membership   // groups to which the process must be moved after its start
 	var entered []membership // groups that this thread has entered
@@ -31,7 +33,7 @@ func (g *Group) Start(cmd *exec.Cmd, privileged bool) (err error) {
 			}
 			defer dir.Close()
 			cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(dir.Fd())
-		case m.h.unified, m.h.own == "", write(m.dir, tasksFile, "0") != nil:
+		case m.h.unified, m.h.own == "", unix.Gettid() == os.Getpid(), write(m.dir, tasksFile, "0") != nil:
 			moves = append(moves, m)
 		default:
 			entered = append(entered, m)
