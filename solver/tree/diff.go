@@ -46,7 +46,7 @@ func diff(at string, lower, upper *Node, fn func(Change) error) error {
 	if upper.kind != Dir {
 		return nil
 	}
-	old, err := lower.entriesOf()
+	old, err := lower.Entries()
 	if err != nil {
 		return err
 	}
@@ -108,14 +108,6 @@ func unchanged(lower, upper *Node) (bool, error) {
 	return err == nil, err
 }
 
-// entriesOf returns the entries of n, as [Node.Entries] does. If n is nil, it returns nil.
-func (n *Node) entriesOf() ([]Entry, error) {
-	if n == nil {
-		return nil, nil
-	}
-	return n.Entries()
-}
-
 // Pair contains the nodes that have the same name in two directories. If a directory has
 // no entry with this name, its node is nil.
 type Pair struct {
@@ -168,7 +160,7 @@ func Apply(base, lower, upper *Node) (*Node, error) {
 		return nil, err
 	}
 	f.meta = upper.meta
-	old, err := lower.entriesOf()
+	old, err := lower.Entries()
 	if err != nil {
 		return nil, err
 	}

@@ -198,11 +198,11 @@ func (n *Node) Device() Device { return n.device }
 // it as a deleted file, so processes do not see it. [ReadLayer] never returns one.
 func (n *Node) IsWhiteout() bool { return n.kind == CharDevice && n.device == Device{} }
 
-// Entries returns the entries of a directory, sorted by name. For other kinds of nodes, it
-// returns nil. If the store lacks the entries, or if they are damaged, the error is a
+// Entries returns the entries of a directory, sorted by name. For other kinds of nodes, and
+// if n is nil, it returns nil. If the store lacks the entries, or if they are damaged, the error is a
 // [BlobError]. The caller must not modify the slice.
 func (n *Node) Entries() ([]Entry, error) {
-	if n.kind != Dir {
+	if n == nil || n.kind != Dir {
 		return nil, nil
 	}
 	return n.list.load()

@@ -135,12 +135,9 @@ type copyReader struct {
 // and 0/0 character devices (whiteouts), which no process could create in an overlay.
 // It includes the nodes of base that could not be copied.
 func (c *copyReader) tree(base, current *tree.Node, at string) (*tree.Node, error) {
-	var old []tree.Entry
-	if base != nil {
-		var err error
-		if old, err = base.Entries(); err != nil {
-			return nil, err
-		}
+	old, err := base.Entries()
+	if err != nil {
+		return nil, err
 	}
 	entries, err := current.Entries()
 	if err != nil {

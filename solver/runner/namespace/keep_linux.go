@@ -95,11 +95,9 @@ func (w *upperDir) fits(base, upper, layer *tree.Node, at string) (bool, error) 
 			}
 			continue
 		}
-		var below *tree.Node
-		if base != nil {
-			if below, err = base.Child(e.Name); err != nil {
-				return false, err
-			}
+		below, err := base.Child(e.Name)
+		if err != nil {
+			return false, err
 		}
 		if fits, err := w.fits(below, n, e.Node, path.Join(at, e.Name)); !fits {
 			return false, err
