@@ -26,7 +26,7 @@ ARGS ?=
 INTEGRATION = ./integration/contained ./integration/registries ./integration/cachekeys ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults ./integration/buildfaults ./integration/builds
 
 # What the programs compile for, besides this machine.
-PLATFORMS = linux/arm64 darwin/arm64 windows/amd64
+PLATFORMS = linux/arm64,darwin/arm64,windows/amd64
 
 .DEFAULT_GOAL := help
 .PHONY: help build fast test race fuzz golden lint fmt image size push integration differential-builds realimages probes parity mutants conformance demo demo-buildkit bench bench-gateway bench-build check
@@ -77,13 +77,10 @@ fuzz: ## run every fuzz target of FUZZDIRS for FUZZTIME each
 golden: ## rewrite the expected results of tests; review the diff
 	UPDATE=1 go test ./...
 
-lint: ## run the linters of .golangci.yml, and go vet for other PLATFORMS
+lint: ## run the linters of .golangci.yml, and type-check for other PLATFORMS
 	go run ./integration/tools golangci-lint
 	bin/tools/golangci-lint run --allow-parallel-runners ./...
-	@set -eu; for p in $(PLATFORMS); do \
-		echo "GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./cmd/... ./builder/... ./solver/..."; \
-		GOOS=$${p%/*} GOARCH=$${p#*/} go vet ./cmd/... ./builder/... ./solver/...; \
-	done
+	go run ./integration/crosscheck $(PLATFORMS) ./cmd/... ./builder/... ./solver/...
 
 fmt: ## format the Go files
 	go run ./integration/tools golangci-lint
