@@ -53,7 +53,7 @@ race: ## unit tests and promises under the race detector (needs gcc; root gets i
 	@command -v gcc >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
 	# These take minutes here: TestBounds bounds the work of one goroutine, TestCorpus
 	# compares recorded results, and TestOrdinaryUser runs other tests again.
-	go test -race -timeout 20m -skip '^(TestBounds|TestCorpus|TestOrdinaryUser)$$' $$(go list ./... | grep -v /integration/) ./integration/promises
+	CGO_ENABLED=1 go test -race -timeout 20m -skip '^(TestBounds|TestCorpus|TestOrdinaryUser)$$' $$(go list ./... | grep -v /integration/) ./integration/promises
 
 # Go 1.26 may call the end of FUZZTIME a failure (go.dev/issue/75804, fixed
 # in 1.27). A target that failed like that, without an input, runs again.

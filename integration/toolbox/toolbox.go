@@ -31,7 +31,7 @@ func tools() []tool {
 		{name: "upstream-frontend", module: "buildkit", pkg: buildkit + "frontend/dockerfile/cmd/dockerfile-frontend"},
 		{name: "upstream-suite", module: "buildkit", pkg: SuitePackage, test: true},
 		{name: "cachekeys", module: "buildkit", pkg: "./cachekeys"},
-		{name: "registry", module: "registry", pkg: "github.com/distribution/distribution/v3/cmd/registry"},
+		{name: "registry", module: "registry", pkg: "./registry"},
 		{name: "buildx", module: "buildx", pkg: "github.com/docker/buildx/cmd/buildx"},
 		{name: "golangci-lint", module: "lint", pkg: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"},
 		{name: "gofumpt", module: "lint", pkg: "mvdan.cc/gofumpt"},
