@@ -15,13 +15,13 @@ import (
 	"slipway/solver/tree"
 )
 
-// formatVersion is the version of the formats of cache records and directories. Whoever
-// changes one of them increments it.
+// formatVersion is the version of the formats of cache records and stored directories. A
+// change of one of these formats must increment it.
 const formatVersion = "3\n"
 
-// HoldForBuild locks the state directory for a build as [Dir.Hold] does. If another version of
-// this program wrote the cached results, it first removes them and sets discarded. If a build of
-// another version is running, it returns an error.
+// HoldForBuild locks the state directory for a build as [Dir.Hold] does. If a Slipway with a
+// different format version wrote the cached results, HoldForBuild first removes them and
+// returns discarded = true. If a build by such a Slipway is running, it returns an error.
 func (d *Dir) HoldForBuild(ctx context.Context) (release func(), discarded bool, err error) {
 	for {
 		removed, err := d.makeCurrent()
@@ -37,7 +37,9 @@ func (d *Dir) HoldForBuild(ctx context.Context) (release func(), discarded bool,
 	}
 }
 
-// makeCurrent removes the cached results of another version unless a build is running.
+// makeCurrent removes the cached results if a Slipway with a different format version wrote
+// them. It reports whether it removed any. If a build is running, it removes nothing and
+// returns an error.
 func (d *Dir) makeCurrent() (removed bool, err error) {
 	if d.isCurrent() {
 		return false, nil
@@ -61,9 +63,9 @@ func (d *Dir) makeCurrent() (removed bool, err error) {
 	return d.discardOther()
 }
 
-// discardOther removes the cached results if another version wrote them. It returns true if
-// it removed any. Blobs, cache mounts and images stay, because their formats do not change.
-// The caller must hold the exclusive lock.
+// discardOther removes the cached results if a Slipway with a different format version wrote
+// them. It reports whether it removed any. It keeps blobs, cache mounts and images, because
+// their formats do not change. The caller must hold the exclusive lock.
 func (d *Dir) discardOther() (removed bool, err error) {
 	if d.isCurrent() {
 		return false, nil
@@ -81,13 +83,14 @@ func (d *Dir) discardOther() (removed bool, err error) {
 	return removed, os.WriteFile(d.join("format"), []byte(formatVersion), 0o600)
 }
 
-// isCurrent reports whether this version wrote the cached results.
+// isCurrent reports whether the state directory has this program's format version.
 func (d *Dir) isCurrent() bool {
 	data, err := regularfile.Read(d.join("format"))
 	return err == nil && string(data) == formatVersion
 }
 
-// markNew marks a directory without cached results as one of this version.
+// markNew records this program's format version in a state directory that has neither a format
+// version nor cached results.
 func (d *Dir) markNew() error {
 	if _, err := os.Lstat(d.join("format")); err == nil || d.hasResults() {
 		return nil
@@ -103,7 +106,8 @@ func (d *Dir) markNew() error {
 	return errors.Join(err, f.Close())
 }
 
-// hasResults reports whether the directory contains cached results of any version.
+// hasResults reports whether the state directory contains cached results of any format
+// version.
 func (d *Dir) hasResults() bool {
 	for _, name := range []string{"cache", "store/dirs"} {
 		list, _ := os.ReadDir(d.join(name)) // nil if it does not exist
@@ -114,9 +118,9 @@ func (d *Dir) hasResults() bool {
 	return false
 }
 
-// removeIrregular removes the files of this program directly in the state directory that are
-// not regular, such as a FIFO, which would block this process. If one is a directory with
-// entries, which may belong to the user, removeIrregular returns an error.
+// removeIrregular checks the files of this program directly in the state directory dir. It
+// removes those that are not regular, such as a FIFO, on which a build would block. For a
+// directory with entries, which may belong to the user, it returns an error.
 func removeIrregular(dir string) error {
 	for _, name := range []string{"lock", "format", "files", "gc"} {
 		file := filepath.Join(dir, name)

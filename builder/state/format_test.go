@@ -13,11 +13,12 @@ import (
 	"slipway/solver/tree"
 )
 
-// oldState is a state directory of another version.
+// oldState is a state directory whose cached results were written by a Slipway with a
+// different format version.
 type oldState struct {
 	*testing.T
 	dir           string
-	kept, removed []string // paths in dir of what stays and of what is removed
+	kept, removed []string // paths in dir that a build must keep or remove
 }
 
 func newOldState(t *testing.T) *oldState {
@@ -35,7 +36,7 @@ func newOldState(t *testing.T) *oldState {
 	return s
 }
 
-// mark writes the version mark.
+// mark sets the format version that the state directory records.
 func (s *oldState) mark(version string) {
 	s.Helper()
 	if err := os.WriteFile(filepath.Join(s.dir, "format"), []byte(version), 0o600); err != nil {
@@ -52,7 +53,8 @@ func (s *oldState) open() *state.Dir {
 	return d
 }
 
-// check checks which files exist. The parameter names contains their paths in the directory.
+// check fails the test if a file in the state directory exists, but exist is false, or the
+// other way round. The parameter names contains the paths of the files in the state directory.
 func (s *oldState) check(names []string, exist bool) {
 	s.Helper()
 	for _, name := range names {
@@ -62,8 +64,9 @@ func (s *oldState) check(names []string, exist bool) {
 	}
 }
 
-// TestFormat checks that a build removes the cached results of another version and keeps
-// everything else, but not while a build of the other version is running.
+// TestFormat checks that a build removes cached results with a different format version and
+// keeps everything else. While another build is running, it must return an error and remove
+// nothing.
 func TestFormat(t *testing.T) {
 	for _, mark := range []string{"1\n", "", "other\n"} {
 		s := newOldState(t)
@@ -89,7 +92,7 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// TestFormatOfNewDirectory checks that builds in an empty directory discard nothing.
+// TestFormatOfNewDirectory checks that builds in an empty state directory discard nothing.
 func TestFormatOfNewDirectory(t *testing.T) {
 	s := &oldState{T: t, dir: t.TempDir()}
 	first, second := s.open(), s.open()
@@ -105,8 +108,9 @@ func TestFormatOfNewDirectory(t *testing.T) {
 	}
 }
 
-// TestFormatChangesBeforeTheBuild checks a build that has opened the directory before a build
-// of another version replaced the results. Afterwards, the build must be able to write.
+// TestFormatChangesBeforeTheBuild checks a state directory that changes between Open and
+// HoldForBuild: another process replaces the cached results by ones with a different format
+// version. HoldForBuild must discard them, and the build must be able to store results.
 func TestFormatChangesBeforeTheBuild(t *testing.T) {
 	s := &oldState{T: t, dir: t.TempDir(), removed: []string{"cache/ab/cd.json"}}
 	d := s.open()
@@ -133,8 +137,9 @@ func TestFormatChangesBeforeTheBuild(t *testing.T) {
 	}
 }
 
-// TestCommandsOnOtherFormat checks that a list and a garbage collection remove nothing of another
-// version, and that a prune removes its results.
+// TestCommandsOnOtherFormat checks commands on a state directory with a different format
+// version. Listing the cache and garbage collection must remove nothing. A prune must remove
+// the cached results.
 func TestCommandsOnOtherFormat(t *testing.T) {
 	s := newOldState(t)
 	if err := os.Remove(filepath.Join(s.dir, "images/i.json")); err != nil { // it is not a valid record

@@ -14,8 +14,9 @@ import (
 	"slipway/builder/state"
 )
 
-// TestIrregularFiles checks that Open removes FIFOs and empty directories with the names of
-// files in the state directory, and rejects directories with files.
+// TestIrregularFiles checks FIFOs and directories at the paths of files in the state
+// directory. Open must remove FIFOs and empty directories, and must return an error for other
+// directories.
 func TestIrregularFiles(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"lock", "format", "files", "gc"} {

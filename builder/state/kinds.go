@@ -16,10 +16,10 @@ const (
 	KindInternal = "internal" // layers prepared for runners and outputs, and unreferenced data
 )
 
-// kinds returns the kinds of entries in the order in which a prune removes them,
-// cheapest to recreate first: internal layers are derived from other entries, local
-// files are read again, images are fetched again, and results are built again. Cache
-// mounts come last, because many builds have filled them.
+// kinds returns the kinds of entries in the order in which a prune removes them. Entries that
+// are cheap to recreate come first: internal layers are derived from other entries, local
+// files are read again, images are fetched again, and results are built again. Cache mounts
+// come last, because they contain data from many builds.
 func kinds() []string {
 	return []string{KindInternal, diskcache.KindLocal, diskcache.KindSource, diskcache.KindResult, KindMount}
 }

@@ -21,8 +21,8 @@ import (
 // The sizes of the files in the layer that newLayer writes.
 const usedSize, unusedSize = 100_000, 30_000
 
-// newLayer returns a state directory with the layer of a step. A cache record refers to one
-// of its two files, whose blob is the second result.
+// newLayer returns a state directory with one layer that a step wrote. The layer contains two
+// files. A cache record refers to only one of them, whose blob is the result used.
 func newLayer(t *testing.T) (dir string, used tree.Blob) {
 	t.Helper()
 	dir = t.TempDir()
@@ -65,7 +65,7 @@ func open(t *testing.T, dir string) *state.Dir {
 	return d
 }
 
-// has reports whether the state directory has an intact blob.
+// has reports whether the store in the state directory dir has an intact blob b.
 func has(t *testing.T, dir string, b tree.Blob) bool {
 	t.Helper()
 	f, err := open(t, dir).Store.Open(b)
@@ -89,8 +89,9 @@ func sizes(t *testing.T, dir string) map[string]int64 {
 	return got
 }
 
-// TestPruneLocated checks that a prune of the layers of runners keeps the content that cache
-// records refer to, and that content counts once, as part of the record.
+// TestPruneLocated prunes the layers of the runner. The prune must keep the content to which
+// cache records refer. Before and after the prune, this content must count once, in the size
+// of the record.
 func TestPruneLocated(t *testing.T) {
 	dir, used := newLayer(t)
 	for range 2 {
@@ -117,7 +118,8 @@ func TestPruneLocated(t *testing.T) {
 	}
 }
 
-// TestPruneResultOfLayer checks that a prune of a result frees the content in the layer.
+// TestPruneResultOfLayer checks that pruning a result frees the disk space of its files in a
+// layer of the runner.
 func TestPruneResultOfLayer(t *testing.T) {
 	dir, used := newLayer(t)
 	removed, err := state.Prune(t.Context(), dir, time.Now, state.PruneOptions{Kinds: []string{diskcache.KindResult}})
@@ -132,8 +134,8 @@ func TestPruneResultOfLayer(t *testing.T) {
 	}
 }
 
-// TestKilledPruneOfLayers checks that the next build keeps the content of layers if a prune
-// was killed.
+// TestKilledPruneOfLayers checks that no content of a layer is lost if a prune is killed after
+// it renamed the directory of the runner.
 func TestKilledPruneOfLayers(t *testing.T) {
 	dir, used := newLayer(t)
 	d := open(t, dir)

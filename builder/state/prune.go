@@ -161,8 +161,8 @@ func (d *Dir) contents(ctx context.Context) (*contents, error) {
 	return c, nil
 }
 
-// internal returns a single entry for all data that belongs to no other entry: layers
-// derived from results, and blobs to which nothing refers.
+// internal returns a single entry for all data that belongs to no other entry: layers derived
+// from results, and blobs to which neither the cache nor an image refers.
 func (d *Dir) internal(ctx context.Context, u *diskcache.Usage) *Entry {
 	e := &Entry{Record: diskcache.Record{
 		Key: KindInternal, Kind: KindInternal, Name: "layers for runners and outputs, manifests",
@@ -178,17 +178,17 @@ func (d *Dir) internal(ctx context.Context, u *diskcache.Usage) *Entry {
 	return e
 }
 
-// derived returns the subdirectories of the state directory whose data can be created
-// again from other entries: records of exported layers, and layers that were unpacked for
-// runners.
+// derived returns the subdirectories of the state directory whose data can be created again
+// from other entries: the records of exported layers, and the layers that a runner has
+// unpacked.
 func (d *Dir) derived() []string {
 	return []string{d.join("layers"), d.Namespace()}
 }
 
-// next removes an entry from the list c and returns it, as the next entry for a prune to
-// delete. It considers only entries for which want returns true. It prefers an entry on
-// which no other result depends, because deleting a shared result frees no space. If
-// there is no such entry, it returns the first shared one, or nil if unsharedOnly is set.
+// next returns the entry that a prune should delete next, and removes it from c. It considers
+// only entries for which want returns true. It prefers an entry on which no other result
+// depends, because deleting a shared result frees no space. If there is no such entry, it
+// returns the first shared entry, or nil if unsharedOnly is set.
 func (c *contents) next(unsharedOnly bool, want func(*Entry) bool) *Entry {
 	best := -1
 	for i, e := range c.entries {
@@ -286,7 +286,8 @@ func (d *Dir) prune(ctx context.Context, rules ...PruneOptions) (removed []Entry
 	return removed, c.usage, err
 }
 
-// remove removes an entry. The usage u contains the references from the other entries.
+// remove deletes the data of an entry. The parameter u contains the references from the
+// remaining entries.
 func (d *Dir) remove(e *Entry, u *diskcache.Usage) error {
 	switch {
 	case e.mount != "":
@@ -304,7 +305,7 @@ func (d *Dir) remove(e *Entry, u *diskcache.Usage) error {
 // removalSuffix is the suffix of the names of directories that are being removed.
 const removalSuffix = ".gone"
 
-// discard renames a directory and then removes it. If the process is killed meanwhile, no
+// discard removes a directory after renaming it. If the process is killed meanwhile, no
 // incomplete directory remains under the original name.
 func discard(dir string) error {
 	if err := tree.RemoveAll(dir + removalSuffix); err != nil { // of a process that was killed
@@ -317,8 +318,9 @@ func discard(dir string) error {
 	return errors.Join(err, tree.RemoveAll(dir+removalSuffix))
 }
 
-// discardLayers removes the directory of the runner in the way of [discard], but keeps the
-// blobs in it for which keep returns true. If keep is nil, it keeps all blobs.
+// discardLayers removes the runner's directory, after renaming it as [discard] does. It keeps
+// the blobs in the runner's layers for which keep returns true, or all blobs if keep is nil,
+// by moving them into the store.
 func (d *Dir) discardLayers(keep func(digest.Digest) bool) error {
 	if err := d.finishLayers(nil); err != nil { // of a process that was killed
 		return err
@@ -330,8 +332,9 @@ func (d *Dir) discardLayers(keep func(digest.Digest) bool) error {
 	return d.finishLayers(keep)
 }
 
-// finishLayers removes the directory of the runner after it was renamed, except for the
-// blobs that [Dir.discardLayers] keeps.
+// finishLayers removes the runner's directory after [Dir.discardLayers] has renamed it. It
+// first moves the blobs for which keep returns true into the store, or all blobs if keep is
+// nil.
 func (d *Dir) finishLayers(keep func(digest.Digest) bool) error {
 	removed := d.Namespace() + removalSuffix
 	boots, err := os.ReadDir(runnerLayers(removed))
@@ -365,7 +368,7 @@ func (d *Dir) sweep(ctx context.Context, u *diskcache.Usage) error {
 	return errors.Join(d.Store.Sweep(ctx, blobs, dirs), d.Cache.Sweep(ctx))
 }
 
-// reclaim removes temporary files that killed builds left. The caller must hold the
+// reclaim removes temporary files left behind by killed builds. The caller must hold the
 // exclusive lock.
 func (d *Dir) reclaim() error {
 	errs := []error{d.Store.Clean(), d.Cache.Clean(), d.Outputs().Reclaim(), d.finishLayers(nil)}

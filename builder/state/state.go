@@ -74,11 +74,11 @@ func (d *Dir) join(name string) string { return filepath.Join(d.Path, name) }
 // Mounts returns the directory of cache mounts.
 func (d *Dir) Mounts() string { return d.join("mounts") }
 
-// Namespace returns the directory of the runner that runs processes in namespaces.
+// Namespace returns the directory of the namespace runner, see solver/runner/namespace.
 func (d *Dir) Namespace() string { return d.join("namespace") }
 
-// runnerLayers returns the directory in which the runner with the given directory stores
-// layers, by boot ID.
+// runnerLayers returns the directory for the layers of the namespace runner, which contains
+// one subdirectory per boot ID. The parameter dir is the directory of the runner.
 func runnerLayers(dir string) string { return filepath.Join(dir, "layers") }
 
 // Temp returns the directory for temporary files of sources, such as git packs.
@@ -88,14 +88,15 @@ func (d *Dir) Temp() string { return d.join("temp") }
 // Dockerfile. id identifies the Dockerfile.
 func (d *Dir) Explained(id string) string { return filepath.Join(d.join("explain"), id+".json") }
 
-// Layers returns the cache of exported layer blobs. It records now as the creation time
-// of new layers.
+// Layers returns the cache of exported layer blobs. The parameter now is recorded as the
+// creation time of new layers.
 func (d *Dir) Layers(now time.Time) *export.Layers {
 	return &export.Layers{Store: d.Store, Dir: d.join("layers"), Now: now}
 }
 
-// Outputs returns a writer for outputs outside the state directory. It records incomplete
-// outputs in the state directory.
+// Outputs returns a writer for build outputs outside the state directory. The writer records
+// incomplete outputs in the state directory, so that they can be removed if this process is
+// killed.
 func (d *Dir) Outputs() export.Outputs { return export.Outputs{Records: d.join("outputs")} }
 
 // Repair verifies all blobs and directories in the store. It removes damaged ones and the
@@ -107,12 +108,12 @@ func (d *Dir) Repair(ctx context.Context) error {
 	return nil
 }
 
-// lockPoll is the interval at which a process tries again to take a lock.
+// lockPoll is the interval between two attempts of a process to take a lock.
 const lockPoll = 50 * time.Millisecond
 
 // Hold locks the state directory for a build, until release is called or this process ends.
-// Builds share the lock, a prune holds it exclusively. If no other build is running, Hold
-// first removes temporary files that killed builds left.
+// Builds share the lock, and a prune holds it exclusively. If no other build is running, Hold
+// first removes temporary files left behind by killed builds.
 func (d *Dir) Hold(ctx context.Context) (release func(), err error) {
 	lock := flock.New(d.join("lock"))
 	if exclusive, err := lock.TryLock(); err == nil && exclusive {
@@ -133,9 +134,10 @@ func (d *Dir) TryExclusive() (release func(), ok bool, err error) {
 	return func() { _ = lock.Unlock() }, ok, nil
 }
 
-// HoldOutputs returns a writer for the outputs of a build by a daemon. It records incomplete
-// outputs in the state directory dir, and first removes outputs that killed builds left. If
-// dir is "", nothing is recorded. The caller must call release after writing.
+// HoldOutputs returns a writer for the outputs of a build by a daemon. The writer records
+// incomplete outputs in the state directory dir. HoldOutputs first removes incomplete outputs
+// left behind by killed builds. If dir is "", nothing is recorded. The caller must call
+// release after writing.
 func HoldOutputs(ctx context.Context, dir string) (outputs export.Outputs, release func(), err error) {
 	if dir == "" {
 		return outputs, func() {}, nil

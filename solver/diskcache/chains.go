@@ -17,32 +17,32 @@ import (
 	"slipway/solver/tree"
 )
 
-// groupLen is the number of layers in a chain file. A smaller number makes records smaller,
-// a larger one results in fewer files. Results with at most groupLen layers have no chain
-// file. The results of 500 successive steps have 31 chain files, and their records contain
-// 4,210 layers. If each record contained all layers, they would contain 125,250.
+// groupLen is the number of layers in a chain file. A smaller number makes records smaller, a
+// larger number makes fewer files. Results with at most groupLen layers have no chain file.
+// The results of 500 successive steps have 31 chain files, and their records contain 4,210
+// layers in total. If each record contained all layers, it would be 125,250.
 const groupLen = 16
 
-// recordChain is a [snapshot.Chain] in a file. From the bottom, each groupLen layers are in
-// a chain file of their own, which all chains with these layers refer to. The other layers,
-// at least one, are in the record.
+// recordChain is the encoding of a [snapshot.Chain] in a record. Starting at the bottom of the
+// chain, each groupLen layers are stored in a chain file, which is shared by all chains with
+// the same lowest layers. The remaining layers, at least one, are stored in the record.
 //
-// A chain file contains a recordChain as JSON. Its name is the ID of the chain, which
-// covers all of the content.
+// A chain file contains a recordChain as JSON. The name of the file is the ID of the chain,
+// which covers all of the content.
 type recordChain struct {
 	Base   digest.Digest `json:",omitempty"` // ID of the chain below Layers, which has a chain file; "" for an empty chain
-	Below  int           `json:",omitempty"` // number of layers in Base
+	Below  int           `json:",omitempty"` // number of layers of the chain Base
 	Layers []recordLayer `json:",omitempty"`
 }
 
 // recordLayer is a layer in a [recordChain]. See [snapshot.Layer].
 type recordLayer struct {
-	Lower digest.Digest `json:",omitempty"` // if "", the field Upper of the preceding layer in the list
+	Lower digest.Digest `json:",omitempty"` // if "", the field Upper of the preceding layer
 	Upper digest.Digest
 	Blob  *snapshot.LayerBlob `json:",omitempty"`
 }
 
-// add adds a layer to the list.
+// add adds l on top of the other layers of the chain.
 func (r *recordChain) add(l snapshot.Layer) {
 	add := recordLayer{Lower: l.Lower.ID(), Upper: l.Upper.ID(), Blob: l.Blob}
 	if n := len(r.Layers); n > 0 && r.Layers[n-1].Upper == add.Lower {
@@ -51,7 +51,7 @@ func (r *recordChain) add(l snapshot.Layer) {
 	r.Layers = append(r.Layers, add)
 }
 
-// layers returns a copy of the list in which the field Lower of all layers is set.
+// layers returns a copy of r.Layers in which the field Lower of every layer is set.
 func (r recordChain) layers() []recordLayer {
 	list := slices.Clone(r.Layers)
 	for i := range list {
@@ -62,10 +62,10 @@ func (r recordChain) layers() []recordLayer {
 	return list
 }
 
-// chainsDir returns the path of the directory for chain files.
+// chainsDir returns the path of the directory that contains the chain files.
 func (c *Cache) chainsDir() string { return filepath.Join(c.dir, "chains") }
 
-// chainFile returns the path of the chain file for a chain ID.
+// chainFile returns the path of the chain file for the chain with the given ID.
 func (c *Cache) chainFile(id digest.Digest) string { return filepath.Join(c.chainsDir(), id.Encoded()) }
 
 // id returns the ID of the chain.
@@ -77,8 +77,8 @@ func (r recordChain) id() digest.Digest {
 	return id
 }
 
-// readChain returns the content of a chain file and its size. It returns an error if the
-// content does not match the ID.
+// readChain reads the chain file for the given ID. It returns the content and the size of the
+// file, or an error if the content does not match the ID.
 func (c *Cache) readChain(id digest.Digest) (r recordChain, size int64, err error) {
 	if err := id.Validate(); err != nil {
 		return r, 0, err
@@ -96,8 +96,8 @@ func (c *Cache) readChain(id digest.Digest) (r recordChain, size int64, err erro
 	return r, int64(len(data)), nil
 }
 
-// saveChain stores the trees of the layers in chain, and returns its description for a
-// record. It writes the chain files that the description needs.
+// saveChain stores the trees of the layers in chain, and encodes the chain for a record. It
+// also writes the chain files that the result refers to.
 func (c *Cache) saveChain(chain *snapshot.Chain) (r recordChain, err error) {
 	var group []snapshot.Layer // highest first
 	for chain.Len() > 0 && (len(group) == 0 || chain.Len()%groupLen != 0) {
@@ -129,19 +129,19 @@ func (c *Cache) saveChain(chain *snapshot.Chain) (r recordChain, err error) {
 	return r, c.write(file, data)
 }
 
-// loader loads the chains of records, and their trees. It loads each of them once. Safe for
-// concurrent use.
+// loader loads chains and trees that records refer to. It loads each of them only once. Safe
+// for concurrent use.
 type loader struct {
 	cache  *Cache
 	trees  *tree.Loader
 	chains sync.Map // chains that have a chain file, by ID
 }
 
-// newLoader returns a loader that has not loaded anything.
+// newLoader returns a loader for the chains and trees in the cache.
 func (c *Cache) newLoader() *loader { return &loader{cache: c, trees: c.store.Loader()} }
 
-// chain returns the chain that r describes. It returns an error if the trees of the layers
-// in r, or the chain file of r.Base, do not exist. It does not load the layers of r.Base.
+// chain decodes the chain r. It does not load the layers of r.Base. It returns an error if the
+// chain file for r.Base or a tree of a layer in r.Layers does not exist.
 func (x *loader) chain(r recordChain) (*snapshot.Chain, error) {
 	chain, err := x.base(r)
 	if err != nil {
@@ -160,7 +160,7 @@ func (x *loader) chain(r recordChain) (*snapshot.Chain, error) {
 	return chain, nil
 }
 
-// base returns the chain r.Base, which is loaded on first use.
+// base returns the chain r.Base, whose layers are loaded on first use.
 func (x *loader) base(r recordChain) (*snapshot.Chain, error) {
 	id := r.Base
 	if id == "" {
@@ -186,8 +186,8 @@ func (x *loader) base(r recordChain) (*snapshot.Chain, error) {
 	return c.(*snapshot.Chain), nil
 }
 
-// load returns the chain in the chain file for id. If the file is damaged, load removes it
-// and returns an error.
+// load reads the chain with the given ID from its chain file. If the file is damaged, load
+// removes it and returns an error.
 func (x *loader) load(id digest.Digest) (*snapshot.Chain, error) {
 	r, _, err := x.cache.readChain(id)
 	if err != nil {

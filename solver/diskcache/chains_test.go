@@ -20,8 +20,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// putSteps stores the results of n successive steps in the cache and returns the last one.
-// Step i, named "step i", adds the empty file i to base. Every fifth layer has a blob.
+// putSteps stores the results of n successive steps in the cache and returns the last one. The
+// first result is based on base. Step i creates an empty file, and its record is called
+// step(i). The numbers of the steps start with first. Every fifth layer has a blob.
 func putSteps(t *testing.T, c *Cache, base *snapshot.Snapshot, first, n int) *snapshot.Snapshot {
 	t.Helper()
 	for i := range n {
@@ -48,10 +49,10 @@ func putSteps(t *testing.T, c *Cache, base *snapshot.Snapshot, first, n int) *sn
 	return base
 }
 
-// step returns the name of step i.
+// step returns the name of the record for step i.
 func step(i int) string { return fmt.Sprint("step ", i) }
 
-// reopen returns a new Cache for the same directory, which has not loaded anything.
+// reopen opens the directory of c as a new Cache, which has to read everything from disk.
 func reopen(t *testing.T, c *Cache) *Cache {
 	t.Helper()
 	c, err := Open(c.dir, c.store, c.now)
@@ -61,7 +62,8 @@ func reopen(t *testing.T, c *Cache) *Cache {
 	return c
 }
 
-// get returns the output of the record with the given name, and reports whether it exists.
+// get returns the output of the record with the given name. It reports whether the record
+// exists.
 func get(t *testing.T, c *Cache, name string) (*snapshot.Snapshot, bool) {
 	t.Helper()
 	entry, ok, err := c.Get(t.Context(), digest.FromString(name))
@@ -88,8 +90,8 @@ func chainFiles(t *testing.T, c *Cache) []string {
 	return names
 }
 
-// TestChains checks that records return the layers that were stored, and that each group of
-// layers is stored once: of 40 layers, 32 are in two chain files.
+// TestChains checks that records contain the layers that were stored, and that chain files
+// store each group of layers only once. Of 40 layers, 32 must be in two chain files.
 func TestChains(t *testing.T) {
 	c := newCache(t)
 	want := putSteps(t, c, nil, 0, 40)
@@ -136,9 +138,9 @@ func mustGet(t *testing.T, c *Cache, name string) *snapshot.Snapshot {
 	return s
 }
 
-// TestLostChains checks that a record is a cache miss if its chain file does not exist, and
-// that a damaged chain file is an error when a layer is needed, after which it is removed.
-// Storing the result again must restore the file.
+// TestLostChains checks missing and damaged chain files. If the chain file of a record does
+// not exist, the record must be a cache miss. If the file is damaged, loading a layer must
+// return an error and remove the file. Storing the result again must restore the file.
 func TestLostChains(t *testing.T) {
 	for about, lose := range map[string]func(file string) error{
 		"missing":    os.Remove,
@@ -173,7 +175,8 @@ func TestLostChains(t *testing.T) {
 	}
 }
 
-// changeDepth changes a chain file so that it is valid JSON, but describes another chain.
+// changeDepth adds a field to a chain file. The file remains valid JSON, but no longer matches
+// its ID.
 func changeDepth(file string) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -182,8 +185,8 @@ func changeDepth(file string) error {
 	return os.WriteFile(file, append(data[:len(data)-1], `,"Below":1}`...), 0o600)
 }
 
-// TestChainsOfLostTrees checks that a layer in a chain file whose tree the store lacks is
-// an error when the layers are needed, but that the chain file remains.
+// TestChainsOfLostTrees checks a chain file with a layer whose tree the store lacks. Loading
+// the layers must return an error, but must not remove the chain file.
 func TestChainsOfLostTrees(t *testing.T) {
 	c := newCache(t)
 	want := putSteps(t, c, nil, 0, 20)
@@ -204,8 +207,8 @@ func TestChainsOfLostTrees(t *testing.T) {
 	}
 }
 
-// TestSweepChains checks that Sweep keeps the chain files that records need, directly or
-// through others, and removes the rest.
+// TestSweepChains checks that Sweep keeps the chain files that records refer to, directly or
+// through other chain files, and removes all others.
 func TestSweepChains(t *testing.T) {
 	c := newCache(t)
 	base := putSteps(t, c, nil, 0, 20)
@@ -235,7 +238,7 @@ func TestSweepChains(t *testing.T) {
 	sweep(0)
 }
 
-// remove removes the records whose name matches.
+// remove removes the records for whose names match returns true.
 func remove(t *testing.T, c *Cache, match func(name string) bool) {
 	t.Helper()
 	list, err := c.Records(t.Context())
@@ -249,8 +252,8 @@ func remove(t *testing.T, c *Cache, match func(name string) bool) {
 	}
 }
 
-// TestRepairChains checks that Repair removes damaged chain files, also without records,
-// and the records that need them, but no others.
+// TestRepairChains checks that Repair removes damaged chain files, even if no record refers to
+// them. Of the records, it must remove only those that refer to a damaged chain file.
 func TestRepairChains(t *testing.T) {
 	c := newCache(t)
 	base := putSteps(t, c, nil, 0, 20)
@@ -288,8 +291,8 @@ func TestRepairChains(t *testing.T) {
 	}
 }
 
-// TestUsageOfChains checks that chain files count in the disk usage once, and that dropping
-// records frees them when no other record needs them.
+// TestUsageOfChains checks that the disk usage includes each chain file once. Dropping records
+// must free a chain file as soon as no other record needs it.
 func TestUsageOfChains(t *testing.T) {
 	c := newCache(t)
 	base := putSteps(t, c, nil, 0, 20)
@@ -340,8 +343,8 @@ func TestUsageOfChains(t *testing.T) {
 	}
 }
 
-// TestSharedWithOneself checks that a record does not count as shared because its own
-// layers, in its record or in a chain file, contain its result.
+// TestSharedWithOneself checks that a record is not shared merely because its own layers
+// contain its result. The layers may be in the record or in a chain file.
 func TestSharedWithOneself(t *testing.T) {
 	c := newCache(t)
 	s := putSteps(t, c, nil, 0, 2)

@@ -1,5 +1,5 @@
-// Package diskcache implements the cache of package solver on disk. It also lists cached
-// results, measures their disk usage, and removes them.
+// Package diskcache implements [solver.Cache] on disk. It also lists cached results, measures
+// their disk usage, and removes them.
 //
 // The directory of a cache contains one file per result:
 //
@@ -7,8 +7,8 @@
 //	chains/ABCD…   the lowest layers of results, which many results share; see recordChain
 //	tmp            files that are being written
 //
-// Not here: cache keys (package solver), the files of results (solver/tree), and the
-// decision which results to remove (builder/state).
+// Not here: cache keys (package solver), the files of results (solver/tree), and the decision
+// which results to remove (builder/state).
 package diskcache
 
 import (

@@ -35,7 +35,7 @@ type Record struct {
 	record recordFile
 }
 
-// Records returns all records, sorted by key. Their sizes are not set. It omits damaged
+// Records returns all records, sorted by key. It does not set their sizes. It omits damaged
 // records, which Get ignores, too.
 func (c *Cache) Records(ctx context.Context) ([]Record, error) {
 	var list []Record
@@ -81,7 +81,8 @@ func (c *Cache) each(ctx context.Context, fn func(string, fs.FileInfo, recordFil
 	})
 }
 
-// files calls fn for each file of the cache, except for temporary files and chain files.
+// files calls fn for each regular path in the directory of the cache, except for temporary
+// files and chain files.
 func (c *Cache) files(ctx context.Context, fn func(string, fs.DirEntry) error) error {
 	return filepath.WalkDir(c.dir, func(file string, d fs.DirEntry, err error) error {
 		switch {

@@ -6,14 +6,16 @@ import (
 	"slipway/solver/tree"
 )
 
-// references contains functions to call for what a record or a chain file refers to.
+// references contains callbacks for the trees, blobs and chain files to which a record or a
+// chain file refers.
 type references struct {
 	dir   func(*tree.Node)    // is called for each tree that exists
 	blob  func(digest.Digest) // is called for the digest of each layer blob
 	chain func(digest.Digest) // is called for the ID of each chain file
 }
 
-// each calls the functions in to for everything that the record r refers to directly.
+// each calls the functions in to for each reference from the record r. It does not follow
+// references from chain files.
 func (u *Usage) each(r Record, to references) {
 	for _, o := range r.record.Outputs {
 		u.tree(o.Tree, to)
@@ -21,7 +23,8 @@ func (u *Usage) each(r Record, to references) {
 	}
 }
 
-// eachLayer calls the functions in to for everything that r refers to directly.
+// eachLayer calls the functions in to for each reference from the layers in r.Layers, and for
+// the chain file that contains the layers below.
 func (u *Usage) eachLayer(r recordChain, to references) {
 	for _, l := range r.layers() {
 		u.tree(l.Lower, to)
@@ -42,15 +45,16 @@ func (u *Usage) tree(id digest.Digest, to references) {
 	}
 }
 
-// usedChain is a chain file that records refer to.
+// usedChain is a chain file to which at least one record refers, directly or through another
+// chain file.
 type usedChain struct {
-	recordChain       // without layers if the file does not exist or is damaged
+	recordChain       // no layers if the file does not exist or is damaged
 	size        int64 // bytes of the file
 	count       int   // number of references
 }
 
-// addChain adds a reference to a chain file. If it is the first one, addChain also adds the
-// references from the chain file.
+// addChain counts a reference to the chain file with the given ID. For the first reference, it
+// also counts the references from the chain file to trees, blobs and other chain files.
 func (u *Usage) addChain(id digest.Digest) {
 	f := u.chains[id]
 	if f == nil {
@@ -84,14 +88,16 @@ func (u *Usage) Shared(r Record) bool {
 	return false
 }
 
-// addBases adds n to the number of references of each base of the record r.
+// addBases adds n to the number of references to each tree below the top layers of the record
+// r.
 func (u *Usage) addBases(r Record, n int) {
 	for _, o := range r.record.Outputs {
 		count(u.bases, o.below(), n)
 	}
 }
 
-// below returns the trees in bases except for the result of the top layer.
+// below returns the same IDs as bases, except for the last one, which is the result of the top
+// layer.
 func (o recordOutput) below() []digest.Digest {
 	list := o.bases()
 	return list[:max(0, len(list)-1)]
@@ -106,7 +112,7 @@ func (r recordChain) bases() []digest.Digest {
 	return list
 }
 
-// count adds n to the number of each ID in list.
+// count adds n to numbers[id] for each id in list.
 func count(numbers map[digest.Digest]int, list []digest.Digest, n int) {
 	for _, id := range list {
 		numbers[id] += n

@@ -14,8 +14,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Clean removes temporary files of processes that were killed. No other process may write
-// to the cache meanwhile.
+// Clean removes the temporary files of killed processes. No other process may write to the
+// cache meanwhile.
 func (c *Cache) Clean() error {
 	// Keep the directory itself, because a process that has just opened the cache needs it.
 	list, err := os.ReadDir(c.temp())
@@ -50,8 +50,8 @@ func (c *Cache) Sweep(ctx context.Context) error {
 	})
 }
 
-// markChains adds to live the IDs of the chain files that the chain with the given ID
-// needs, including its own. If id is "", it does nothing.
+// markChains adds to live the given chain ID, and the IDs of all chain files below it. If id
+// is "", it does nothing.
 func (c *Cache) markChains(live map[digest.Digest]bool, id digest.Digest) {
 	for id != "" && !live[id] {
 		live[id] = true
@@ -63,8 +63,8 @@ func (c *Cache) markChains(live map[digest.Digest]bool, id digest.Digest) {
 	}
 }
 
-// eachChain calls fn for each file in the directory for chain files, with its path and the
-// chain ID that its name contains.
+// eachChain calls fn for each chain file, with the path of the file and the chain ID, which is
+// the name of the file.
 func (c *Cache) eachChain(ctx context.Context, fn func(string, digest.Digest) error) error {
 	list, err := os.ReadDir(c.chainsDir())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -80,9 +80,8 @@ func (c *Cache) eachChain(ctx context.Context, fn func(string, digest.Digest) er
 	return err
 }
 
-// Repair removes damaged records and chain files, and those that refer to a directory or
-// blob that is damaged or does not exist. It reads all blobs that records refer to, which
-// takes long.
+// Repair removes damaged records and chain files, and all that refer to a damaged or missing
+// directory or blob. It reads all blobs that records refer to, which may take minutes.
 func (c *Cache) Repair(ctx context.Context) error {
 	w := &verifier{ctx: ctx, store: c.store, results: map[digest.Digest]error{}}
 	loader := c.newLoader()
@@ -116,7 +115,8 @@ type verifier struct {
 	results map[digest.Digest]error // by digest of a directory, blob or chain; nil if it is intact
 }
 
-// removeIf removes a file of the cache if err, the result of its verification, is not nil.
+// removeIf removes a file of the cache if err is not nil. The parameter err is the result of
+// verifying the file.
 func (w *verifier) removeIf(err error, file string) error {
 	switch {
 	case w.ctx.Err() != nil:

@@ -53,12 +53,12 @@ func (u *Usage) Hold(d digest.Digest) int64 {
 	return n
 }
 
-// InLayers returns how many bytes of the blobs are in the directories of layers. Layers that
-// were removed meanwhile still count.
+// InLayers returns the number of bytes of blobs that are in layer directories instead of the
+// store's own directory. It includes layers that were removed after Usage was called.
 func (u *Usage) InLayers() int64 { return u.sizes.InLayers }
 
-// add adds a reference to the tree n. If it is the first one, add also adds the references
-// from the tree to groups of directories and blobs.
+// add counts a reference to the tree n. For the first reference, it also counts the references
+// from the tree to files with directories and to blobs.
 func (u *Usage) add(n *tree.Node) {
 	file := func(id digest.Digest) bool {
 		u.dirs[id]++
@@ -104,16 +104,16 @@ func priority(r Record) int {
 	return 0
 }
 
-// owners assigns each blob and directory to one record, and adds its size to the size of
-// this record.
+// owners assigns each blob and each file with directories to one record, and adds its size to
+// the size of this record.
 type owners struct {
 	u           *Usage
 	sizes       map[string]int64       // of records by key
 	dirs, blobs map[digest.Digest]bool // assigned directories and blobs
 }
 
-// dir assigns a file with directories to the record with the given key. The parameter id
-// names the file. If it is already assigned to a record, dir does nothing.
+// dir assigns the file called id, which stores directories, to the record with the given key.
+// If the file is already assigned to a record, dir does nothing.
 func (o *owners) dir(key string, id digest.Digest) {
 	if !o.dirs[id] {
 		o.dirs[id] = true
@@ -121,8 +121,8 @@ func (o *owners) dir(key string, id digest.Digest) {
 	}
 }
 
-// blob assigns the blob d to the record with the given key. If the blob is already assigned
-// to a record, the method does nothing.
+// blob assigns the blob d to the record with the given key. If the blob is already assigned to
+// a record, blob does nothing.
 func (o *owners) blob(key string, d digest.Digest) {
 	if !o.blobs[d] {
 		o.blobs[d] = true
@@ -130,9 +130,9 @@ func (o *owners) blob(key string, d digest.Digest) {
 	}
 }
 
-// chain assigns the chain file with the given ID, and everything that it refers to, to the
-// record with the given key. It does nothing if visited contains the ID, and adds the ID to
-// visited.
+// chain assigns the chain file with the given ID to the record with the given key, and calls
+// the functions in to for its references. If visited contains the ID, chain does nothing.
+// Otherwise, it adds the ID to visited.
 func (o *owners) chain(key string, id digest.Digest, to references, visited map[digest.Digest]bool) {
 	if f := o.u.chains[id]; f != nil && !visited[id] {
 		visited[id] = true
@@ -162,9 +162,9 @@ func (o *owners) assignTop(r Record) {
 	}
 }
 
-// assignChanges assigns the groups of directories and the blobs below the directory n to the
-// record with the given key. It skips those that the directory lower has at the same path.
-// lower may be nil.
+// assignChanges assigns blobs and groups of directories below the directory n to the record
+// with the given key. It assigns only those that are new in comparison with the directory
+// lower, which has the same path in the tree below the layer, or is nil.
 func (o *owners) assignChanges(key string, lower, n *tree.Node) {
 	if lower != nil && lower.Same(n) {
 		return
@@ -194,7 +194,8 @@ func (o *owners) assignChanges(key string, lower, n *tree.Node) {
 	}
 }
 
-// ids iterates over the IDs of the groups of the directory n.
+// ids iterates over the IDs of the groups into which the store divides the subdirectories of
+// n.
 func ids(n *tree.Node) iter.Seq[digest.Digest] {
 	return func(yield func(digest.Digest) bool) {
 		groups, _ := n.Groups() // ignore directories that no longer exist
@@ -207,8 +208,8 @@ func ids(n *tree.Node) iter.Seq[digest.Digest] {
 }
 
 // assignAll assigns the tree n and everything below it to the record with the given key,
-// except for what is already assigned to a record. It skips the files in visited, and adds
-// all others to visited.
+// unless it is already assigned to a record. It skips the files with directories that are in
+// visited, and adds the others to visited.
 func (o *owners) assignAll(key string, n *tree.Node, visited map[digest.Digest]bool) {
 	file := func(id digest.Digest) bool {
 		if visited[id] {

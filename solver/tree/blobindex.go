@@ -15,14 +15,14 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Location is the place of a blob in the directory of a layer.
+// Location is the path of a blob's file in a layer directory.
 type Location struct {
 	Blob Blob
 	Path string // in the directory
 }
 
-// blobIndex lists the blobs in the directory of a layer. It is a file next to the directory,
-// which is read as a whole and searched without further conversion:
+// blobIndex lists the blobs in a layer directory. It is stored in a file next to the
+// directory. The file is read into memory as a whole, and searched in this encoding:
 //
 //	magic
 //	number of blobs           4 bytes
@@ -33,8 +33,8 @@ type Location struct {
 //	paths
 //	SHA-256 of everything before
 //
-// Numbers are big-endian. The end of a path is an offset in the paths. The start is the end
-// of the path before it.
+// Numbers are big-endian. The end of a path is an offset in the paths. Each path starts at the
+// end of the previous one.
 type blobIndex struct {
 	layer   string // path of the directory
 	count   int
@@ -48,8 +48,8 @@ const (
 	indexRecord = sha256.Size + 8 + 4
 )
 
-// encodeIndex returns the content of an index file. If several locations have the same
-// digest, the index contains the one with the first path.
+// encodeIndex returns the content of an index file for the given blobs. If several locations
+// have the same digest, the index contains only the one with the first path in sorted order.
 func encodeIndex(list []Location) ([]byte, error) {
 	type entry struct {
 		key [sha256.Size]byte
@@ -87,8 +87,9 @@ func encodeIndex(list []Location) ([]byte, error) {
 	return append(out, sum[:]...), nil
 }
 
-// indexKey returns the bytes of a SHA-256 digest. It does not use [digest.Digest.Validate],
-// whose regular expression takes longer than the rest of a lookup.
+// indexKey returns the 32 bytes of a SHA-256 digest, by which an index is searched. It does
+// not use [digest.Digest.Validate], whose regular expression takes longer than the rest of a
+// search.
 func indexKey(d digest.Digest) (key [sha256.Size]byte, err error) {
 	text, ok := strings.CutPrefix(string(d), "sha256:")
 	if !ok {
@@ -101,11 +102,11 @@ func indexKey(d digest.Digest) (key [sha256.Size]byte, err error) {
 	return key, err
 }
 
-// errIndex is the error of reading a damaged index.
+// errIndex is the error for a damaged index file.
 var errIndex = errors.New("the index of the layer is damaged")
 
-// parseIndex returns the index of the directory layer. The parameter data is the content of
-// the index file.
+// parseIndex returns the index of the layer directory with the path layer. The parameter data
+// is the content of the index file.
 func parseIndex(layer string, data []byte) (*blobIndex, error) {
 	content, sum := data[:max(0, len(data)-sha256.Size)], data[max(0, len(data)-sha256.Size):]
 	if want := sha256.Sum256(content); !bytes.Equal(sum, want[:]) {
@@ -130,10 +131,10 @@ func parseIndex(layer string, data []byte) (*blobIndex, error) {
 	return x, nil
 }
 
-// record returns the record with the number i.
+// record returns the encoded record of the blob with the number i.
 func (x *blobIndex) record(i int) []byte { return x.records[i*indexRecord : (i+1)*indexRecord] }
 
-// end returns the offset at which the path of the record with the number i ends.
+// end returns the end of the path of the blob with the number i, as an offset in the paths.
 func (x *blobIndex) end(i int) uint32 {
 	return binary.BigEndian.Uint32(x.record(i)[sha256.Size+8:])
 }
@@ -148,7 +149,8 @@ func (x *blobIndex) location(i int) Location {
 	return Location{Blob{d, int64(binary.BigEndian.Uint64(r[sha256.Size:]))}, string(x.paths[start:x.end(i)])}
 }
 
-// find returns the number of the blob with a digest.
+// find returns the number of the blob whose digest has the given bytes, and whether the index
+// contains it.
 func (x *blobIndex) find(key [sha256.Size]byte) (i int, ok bool) {
 	i = sort.Search(x.count, func(i int) bool { return bytes.Compare(x.record(i)[:sha256.Size], key[:]) >= 0 })
 	return i, i < x.count && bytes.HasPrefix(x.record(i), key[:])

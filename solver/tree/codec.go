@@ -6,8 +6,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// codec compresses files with directories, to about 40 % of their size. Safe for
-// concurrent use.
+// codec compresses and decompresses encoded directories. Compression reduces them to about 40
+// % of their size. Safe for concurrent use.
 type codec struct {
 	encoder, decoder sync.Once
 	e                *zstd.Encoder
@@ -15,11 +15,12 @@ type codec struct {
 	encErr, decErr   error
 }
 
-// maxFile is the maximum size in bytes of a file with directories before it is compressed.
-// Only damaged files have more: the listing of a million files has about 120 MB.
+// maxFile is the maximum size in bytes of a decompressed file that stores directories. Only a
+// damaged file can be larger: the listing of a directory with a million files has about 120
+// MB.
 const maxFile = 2 << 30
 
-// compress returns the compressed data.
+// compress returns data in compressed form, which decompress accepts.
 func (c *codec) compress(data []byte) ([]byte, error) {
 	c.encoder.Do(func() {
 		c.e, c.encErr = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(maxSmall))
@@ -30,7 +31,8 @@ func (c *codec) compress(data []byte) ([]byte, error) {
 	return c.e.EncodeAll(data, nil), nil
 }
 
-// decompress returns the data that compress has compressed.
+// decompress returns the original data for the output of compress. It returns an error if data
+// is damaged, or if the result would be larger than maxFile.
 func (c *codec) decompress(data []byte) ([]byte, error) {
 	c.decoder.Do(func() {
 		c.d, c.decErr = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxFile))

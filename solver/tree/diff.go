@@ -6,7 +6,8 @@ import (
 	"path"
 )
 
-// Layer represents a layer of an image by two trees: the files without and with the layer.
+// Layer represents a layer of an image by two trees: Lower is the file tree without the layer,
+// and Upper the file tree with it.
 type Layer struct{ Lower, Upper *Node }
 
 // Change is one difference between two trees, as reported by [Diff].
@@ -96,10 +97,11 @@ func (m Meta) capability() string {
 	return ""
 }
 
-// errChanged is the error with which [unchanged] stops [Diff] at the first change.
+// errChanged is the error with which the callback in [unchanged] stops [Diff] at the first
+// difference.
 var errChanged = errors.New("changed")
 
-// unchanged reports whether two trees are equal according to [Diff].
+// unchanged reports whether [Diff] finds no difference between two trees.
 func unchanged(lower, upper *Node) (bool, error) {
 	err := Diff(lower, upper, func(Change) error { return errChanged })
 	if errors.Is(err, errChanged) {
@@ -108,8 +110,8 @@ func unchanged(lower, upper *Node) (bool, error) {
 	return err == nil, err
 }
 
-// Pair contains the nodes that have the same name in two directories. If a directory has
-// no entry with this name, its node is nil.
+// Pair contains the nodes with the same name in two directories. If one directory has no entry
+// with this name, its node is nil.
 type Pair struct {
 	Name         string
 	Lower, Upper *Node

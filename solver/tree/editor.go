@@ -39,7 +39,8 @@ func (e *Editor) set(f *folder, name string, c change) {
 	}
 }
 
-// folder is a directory with changes that are not yet part of an immutable node.
+// folder is a directory in an [Editor] with changes that are not yet part of an immutable
+// node.
 type folder struct {
 	meta    Meta
 	base    *Node             // the directory before the changes
@@ -63,13 +64,13 @@ func Edit(base *Node) *Editor {
 	return &Editor{root: &folder{meta: base.meta, base: base, changes: map[string]change{}}}
 }
 
-// open returns a folder for changing the directory n. The folder has no changes yet.
+// open returns a folder without changes for the directory n.
 func open(n *Node) (*folder, error) {
 	f := &folder{meta: n.meta, base: n, changes: map[string]change{}}
 	return f, f.load()
 }
 
-// load loads the entries of the directory, unless they are loaded.
+// load loads the entries of the base directory, unless they are already loaded.
 func (f *folder) load() (err error) {
 	if !f.loaded {
 		f.entries, err = f.base.Entries()
@@ -78,7 +79,7 @@ func (f *folder) load() (err error) {
 	return err
 }
 
-// Tree returns a snapshot of the edited tree. Later edits do not affect it.
+// Tree returns the current state of the edited tree. Later edits do not affect the result.
 func (e *Editor) Tree() *Node { return e.root.freeze() }
 
 // freeze returns an immutable node for the folder f. The node contains all changes in f and
@@ -153,8 +154,8 @@ func (c change) meta() Meta {
 	return c.node.meta
 }
 
-// at returns the folder at a path, so that the caller can change its entries. It returns an
-// error if a part of the path does not exist or is not a directory.
+// at returns the folder for the directory at a path, so that its entries can be changed. If a
+// part of the path does not exist or is not a directory, it returns an error.
 func (e *Editor) at(name string) (*folder, error) {
 	f := e.root
 	for part := range parts(name) {
@@ -307,7 +308,7 @@ func (e *Editor) Remove(name string) error {
 	return err
 }
 
-// RemoveAllIn removes all entries of a directory.
+// RemoveAllIn removes all entries of the directory at a path, but not the directory itself.
 func (e *Editor) RemoveAllIn(name string) error {
 	f, err := e.at(name)
 	if err != nil {
@@ -344,8 +345,8 @@ func (e *Editor) MkdirAll(name string, m Meta) ([]string, error) {
 	return created, nil
 }
 
-// Names returns the sorted names of the entries of a directory. If the path does not exist
-// or is not a directory, it returns nil.
+// Names returns the sorted names of the entries of the directory at a path. If the path does
+// not exist or is not a directory, it returns nil.
 func (e *Editor) Names(name string) ([]string, error) {
 	c, ok, err := e.lookup(name)
 	if !ok || c.kind() != Dir {

@@ -30,7 +30,8 @@ import (
 // the directory itself is read only if its entries are needed. A changed file changes one
 // listing at each level above it.
 
-// appendContent appends the content of the node to buf.
+// appendContent appends the part of the node's encoding that Digest covers: everything except
+// for times and hard links.
 func (n *Node) appendContent(buf []byte) []byte {
 	buf = append(buf, byte(n.kind))
 	buf = binary.AppendUvarint(buf, uint64(n.meta.Mode))
@@ -56,7 +57,8 @@ func (n *Node) appendContent(buf []byte) []byte {
 	return buf
 }
 
-// appendTimes appends the times of the node to buf.
+// appendTimes appends the part of the node's encoding that only ID covers: times and hard
+// links.
 func (n *Node) appendTimes(buf []byte) []byte {
 	buf = binary.AppendVarint(buf, n.meta.ModTime.Unix())
 	buf = binary.AppendUvarint(buf, uint64(n.meta.ModTime.Nanosecond()))
@@ -75,8 +77,8 @@ const (
 	socketsFlag
 )
 
-// appendTimes appends the ID of the listing and its properties to buf, as a part of the
-// encoding of its directory.
+// appendTimes appends the ID, the size and the flags of the listing to buf. They are part of
+// the encoding of the directory that has the listing.
 func (l *listing) appendTimes(buf []byte) []byte {
 	var flags byte
 	if l.linked {
@@ -89,10 +91,11 @@ func (l *listing) appendTimes(buf []byte) []byte {
 	return binary.AppendUvarint(buf, uint64(l.size))
 }
 
-// encoding is the encoding of a listing.
+// encoding is an encoded listing. It has two parts, because a digest for cache keys must not
+// cover times and hard links.
 type encoding struct{ content, times []byte }
 
-// encodeEntries returns the encoding of a listing with these entries.
+// encodeEntries encodes a listing that contains the given entries.
 func encodeEntries(entries []Entry) encoding {
 	e := encoding{make([]byte, 0, 112*len(entries)), make([]byte, 0, 16*len(entries))}
 	for _, entry := range entries {
@@ -102,7 +105,8 @@ func encodeEntries(entries []Entry) encoding {
 	return e
 }
 
-// digests returns the ID of the listing and the digest of its content.
+// digests returns the ID of the listing, which covers both parts of the encoding, and the
+// digest of the content part.
 func (e encoding) digests() (id, content digest.Digest) {
 	content = digest.FromBytes(e.content)
 	hash := sha256.New()
@@ -129,15 +133,15 @@ func (n *Node) ID() digest.Digest { return digest.FromBytes(n.encode()) }
 // errTruncated is the error for an encoding that ends too early.
 var errTruncated = errors.New("the encoding ends too early")
 
-// decoder reads the encoding of a directory from its start. After an error, its methods
-// return zero values, so that callers need to check err only at the end.
+// decoder reads an encoded directory from its start. After an error, its methods return zero
+// values, so that callers need to check the field err only at the end.
 type decoder struct {
 	buf []byte
 	err error
 }
 
-// errEncoding is the error for an encoding that differs from the encoding of the same
-// files by this package.
+// errEncoding is the error for a valid encoding that this package would not write, for example
+// because entries are not sorted.
 var errEncoding = errors.New("the encoding is not canonical")
 
 // errTrailing is the error for bytes after the end of an encoding.
@@ -199,7 +203,7 @@ func checkDigest(d digest.Digest) error {
 	return d.Validate()
 }
 
-// content reads the content of a node.
+// content reads the part of a node's encoding that appendContent writes.
 func (d *decoder) content() *Node {
 	n := &Node{kind: Kind(d.byte()), meta: d.meta()}
 	switch n.kind {
@@ -217,7 +221,8 @@ func (d *decoder) content() *Node {
 	return n
 }
 
-// times reads the times of the node n, whose content was read.
+// times reads the part of a node's encoding that appendTimes writes, and sets the times of n.
+// The caller has read the content of n before.
 func (d *decoder) times(n *Node) {
 	sec, size := binary.Varint(d.buf)
 	d.skip(size)
@@ -301,10 +306,11 @@ func (d *decoder) uint(limit uint64) uint64 {
 	return v
 }
 
-// string reads the length of a string and then the string.
+// string reads a string: first its length in bytes, then the bytes.
 func (d *decoder) string() string { return string(d.raw()) }
 
-// raw reads the length of a string and then the string. The result is a part of the buffer.
+// raw reads a string as the method string does, but returns a part of the decoder's buffer
+// instead of a copy.
 func (d *decoder) raw() []byte {
 	n := d.uint(uint64(len(d.buf)))
 	if n > uint64(len(d.buf)) {

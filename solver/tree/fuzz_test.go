@@ -76,9 +76,9 @@ func newLayerChecker(f *testing.F) *layerChecker {
 	return &layerChecker{s, lower}
 }
 
-// check reads data as a layer. If the layer is valid, check fails the test if a name
-// leads out of the resulting tree. If a layer can represent the tree, check also writes
-// it as a layer, reads this layer and writes it again, which must yield the same bytes.
+// check reads data as a layer. If the layer is valid, the resulting tree must not contain a
+// name that leads out of it. If a layer can represent the tree, check also writes the tree as
+// a layer, reads this layer and writes it again, which must yield the same bytes.
 func (c *layerChecker) check(t *testing.T, data []byte) {
 	for _, base := range []*Node{nil, c.lower} {
 		n, err := ReadLayer(base, bytes.NewReader(data), c.store, ReadOptions{Limits: Limits{Bytes: 1 << 20, Files: 1000, Names: 1 << 16}})
@@ -103,7 +103,8 @@ func (c *layerChecker) check(t *testing.T, data []byte) {
 	}
 }
 
-// hasWhiteoutName reports whether a node in a tree has the name of a whiteout.
+// hasWhiteoutName reports whether the name of any node in a tree is a whiteout name, such as
+// ".wh.a".
 func hasWhiteoutName(n *Node) bool {
 	return slices.ContainsFunc(must(n.Entries()), func(e Entry) bool {
 		return strings.HasPrefix(e.Name, whiteout) || hasWhiteoutName(e.Node)
@@ -140,8 +141,8 @@ func checkInside(t *testing.T, n *Node, depth int) {
 	}
 }
 
-// FuzzLoad checks that a file with directories that consists of arbitrary bytes yields an
-// error, or a tree that the store saves and loads again.
+// FuzzLoad stores arbitrary bytes as a file with directories. Loading it must return an error,
+// or a tree that the store can save and load again.
 func FuzzLoad(f *testing.F) {
 	blob := Blob{Digest: digest.FromString("x"), Size: 1}
 	n, err := NewDir(Meta{Mode: 0o755, Xattrs: []Xattr{{"a", "b"}}}, []Entry{

@@ -7,31 +7,33 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Directories are stored in few files, and a change rewrites few of them. A directory is
-// small if the listings of it and of all directories below it have at most maxSmall bytes.
+// A store keeps the directories of a tree in few files, and a change rewrites few of them. The
+// listing of a directory is its encoded entries. A directory is small if its own listing and
+// the listings of all directories below it have at most maxSmall bytes together.
 //
-//   - The file of a small directory contains all listings below the directory.
-//   - The subdirectories of a large directory are stored in groups, with one file per group.
-//     A group is either one large subdirectory, or a run of small subdirectories whose names
-//     follow each other.
+//   - If a directory is small, one file contains its listing and all listings below it.
+//   - If a directory is large, its subdirectories are divided into groups, with one file per
+//     group. A group is either one large subdirectory, or several small subdirectories that
+//     are adjacent when sorted by name.
 //
-// The ID of a subdirectory decides whether a group ends after it. Groups therefore depend
-// only on the files of the directory, and if a subdirectory is added, removed or changed,
-// all groups that do not contain it stay the same. On average, they have maxSmall bytes.
+// The ID of a small subdirectory decides whether a group ends after it. The division therefore
+// depends only on the subdirectories. If a subdirectory is added, removed or changed, only the
+// groups that contain it or are next to it change. The average size of a group is maxSmall bytes.
 //
-// A whole tree is stored in a file that is named after its ID. It starts with the encoding
-// of the root, and contains the listing of the root like a group.
+// The file for the root of a tree is named after the root's ID. It starts with the encoded
+// root, followed by the same content as a group that consists of the root.
 const maxSmall = 64 << 10
 
-// Group is a set of subdirectories of a large directory that a [Store] contains in one file.
+// Group consists of subdirectories of a large directory whose listings a [Store] keeps in the
+// same file.
 type Group struct {
 	ID   digest.Digest // names the file
 	Dirs []*Node
 }
 
-// Groups returns the groups of the directory's subdirectories. If the directory has only
-// subdirectories that are stored in the same file as itself, it returns nil. It returns the
-// same errors as [Node.Entries].
+// Groups divides the subdirectories of a directory into groups, as a [Store] does. For a small
+// directory, whose subdirectories are stored in the same file as itself, it returns nil. It
+// returns the same errors as [Node.Entries].
 func (n *Node) Groups() ([]Group, error) {
 	if n.kind != Dir || n.list.isSmall() {
 		return nil, nil
@@ -40,7 +42,7 @@ func (n *Node) Groups() ([]Group, error) {
 	return groups(entries), err
 }
 
-// groups splits the subdirectories among the entries of a large directory into groups. It
+// groups divides the subdirectories among the entries of a large directory into groups. It
 // leaves out empty directories, because their listings are not stored.
 func groups(entries []Entry) []Group {
 	var list []Group
@@ -69,8 +71,9 @@ func groups(entries []Entry) []Group {
 	return list
 }
 
-// endsGroup reports whether a group ends after the small listing l. The probability is
-// proportional to the size of the listing. Its random number is the first part of its ID.
+// endsGroup reports whether a group ends after the subdirectory with the small listing l. The
+// first digits of the listing's ID serve as a random number. The probability is proportional
+// to the size of the listing.
 func (l *listing) endsGroup() bool {
 	const digits = 8
 	n, err := strconv.ParseUint(l.id.Encoded()[:digits], 16, 32)
@@ -86,10 +89,10 @@ func (g Group) listings() []*listing {
 	return list
 }
 
-// EachStored calls the function file with the name of each file of a [Store] that contains
-// a part of the tree, and the function blob for each regular file in those parts. If file
-// returns false, the part is skipped together with everything below it. EachStored returns
-// the same errors as [Node.Entries].
+// EachStored visits the files in which a [Store] keeps the tree n. It calls the function file
+// with the name of each of them, and the function blob for each regular file whose directory
+// is in them. If file returns false, EachStored skips the directories in that file and
+// everything below them. It returns the same errors as [Node.Entries].
 func (n *Node) EachStored(file func(digest.Digest) bool, blob func(Blob)) error {
 	if !file(n.ID()) {
 		return nil
@@ -97,8 +100,7 @@ func (n *Node) EachStored(file func(digest.Digest) bool, blob func(Blob)) error 
 	return n.eachBelow(file, blob)
 }
 
-// eachBelow calls the functions for everything below the directory n, as [Node.EachStored]
-// does.
+// eachBelow does the work of [Node.EachStored] for everything below the directory n.
 func (n *Node) eachBelow(file func(digest.Digest) bool, blob func(Blob)) error {
 	entries, err := n.Entries()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// wide returns a directory with n subdirectories of the given number of files. The sizes
-// of the files differ, so that no two subdirectories are equal.
+// wide returns a directory with n subdirectories. Each subdirectory contains the given number
+// of files. The sizes of the files differ, so that no two subdirectories are equal.
 func wide(n, files int) *Node {
 	blob := Blob{Digest: digest.FromString("x")}
 	var dirs []Entry
@@ -46,7 +46,8 @@ func newStore(t *testing.T) *Store {
 	return s
 }
 
-// files returns the sizes of the files with directories in s, by ID.
+// files returns the size of each file in which s stores directories. The keys are the names of
+// the files, which are IDs.
 func files(t *testing.T, s *Store) map[digest.Digest]int64 {
 	t.Helper()
 	sizes, err := s.Sizes(t.Context())
@@ -150,8 +151,8 @@ func TestLazy(t *testing.T) {
 	}
 }
 
-// TestDamagedGroup damages each file of a stored tree. Walking the tree must fail, and the
-// tree must be complete after it is saved again.
+// TestDamagedGroup damages each file in which a store keeps a tree. Walking the tree must
+// fail. After the tree is saved again, the store must contain all of it.
 func TestDamagedGroup(t *testing.T) {
 	s := newStore(t)
 	n := newDir(Meta{}, []Entry{{"a", wide(300, 5)}, {"b", newDir(Meta{}, []Entry{{"c", wide(200, 6)}})}})
@@ -181,7 +182,7 @@ func TestDamagedGroup(t *testing.T) {
 	}
 }
 
-// walkAll loads a tree with everything in it.
+// walkAll loads a tree and all directories below its root.
 func walkAll(s *Store, id digest.Digest) error {
 	n, err := s.Load(id)
 	if err != nil {
@@ -190,15 +191,15 @@ func walkAll(s *Store, id digest.Digest) error {
 	return n.EachStored(func(digest.Digest) bool { return true }, func(Blob) {})
 }
 
-// flip returns a copy of data in which one bit in the middle is inverted.
+// flip returns a copy of data in which one bit in the middle is flipped.
 func flip(data []byte) []byte {
 	bad := append([]byte(nil), data...)
 	bad[len(bad)/2] ^= 1
 	return bad
 }
 
-// TestEachStored checks that EachStored visits each file of a store and each blob, and that
-// it skips the rest of a file for which the function returns false.
+// TestEachStored checks that EachStored visits all files and all blobs of a stored tree. If
+// the callback returns false for a file, EachStored must skip the blobs in this file.
 func TestEachStored(t *testing.T) {
 	s := newStore(t)
 	n := newDir(Meta{}, []Entry{{"a", wide(1000, 10)}, {"b", wide(2, 3)}})

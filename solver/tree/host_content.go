@@ -80,7 +80,7 @@ func (r *contentReader) wait() error {
 	return r.err
 }
 
-// work reads files from the queue.
+// work reads the contents of files from the queue until the queue is closed.
 func (r *contentReader) work() {
 	buf := make([]byte, bufferSize)
 	for c := range r.queue {
@@ -94,7 +94,8 @@ func (r *contentReader) work() {
 	}
 }
 
-// fail records that c could not be read, unless a file before it could not be read either.
+// fail records err, the error of reading c. It does nothing if a file found before c could not
+// be read either.
 func (r *contentReader) fail(c *fileContent, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -104,7 +105,8 @@ func (r *contentReader) fail(c *fileContent, err error) {
 	}
 }
 
-// read hashes the content of a file, and stores it if the reader has a store.
+// read returns the digest and size of a file's content, and stores the content if the reader
+// has a store.
 func (r *contentReader) read(file hostFile, buf []byte) (b Blob, err error) {
 	src, err := file.reader()
 	if err != nil {
@@ -125,7 +127,8 @@ func (r *contentReader) read(file hostFile, buf []byte) (b Blob, err error) {
 // this size are stored from memory.
 const bufferSize = 256 << 10
 
-// buffer returns a buffer of [bufferSize] bytes, and a function that makes it available again.
+// buffer returns a buffer of [bufferSize] bytes. After the last use of the buffer, the caller
+// must call release, so that later calls can return the same buffer.
 func (s *Store) buffer() (buf []byte, release func()) {
 	b, ok := s.buffers.Get().(*[]byte)
 	if !ok {
@@ -135,9 +138,9 @@ func (s *Store) buffer() (buf []byte, release func()) {
 	return *b, func() { s.buffers.Put(b) }
 }
 
-// fill reads from r until buf is full or r ends. It returns [io.EOF] if r has ended, even if
-// it has read something. Unlike [io.ReadFull], it returns an [io.ErrUnexpectedEOF] of r, by
-// which a download or an archive that is cut off ends.
+// fill reads from r until buf is full or r ends. At the end of r, it returns [io.EOF], even if
+// it has read some bytes. Unlike [io.ReadFull], it returns [io.ErrUnexpectedEOF] only if r
+// does, for example because a download was truncated.
 func fill(r io.Reader, buf []byte) (int, error) {
 	n := 0
 	for n < len(buf) {
@@ -207,7 +210,7 @@ func (s *Store) put(r io.Reader, buf []byte) (Blob, error) {
 	return b, nil
 }
 
-// blobHash computes the digest and the size of a blob.
+// blobHash is a writer that computes the digest and the size of a blob from its content.
 type blobHash struct {
 	hash hash.Hash
 	size int64
@@ -220,7 +223,7 @@ func (h *blobHash) write(p []byte) {
 	h.size += int64(len(p))
 }
 
-// blob returns the blob whose content was written.
+// blob returns the digest and size of the content written so far.
 func (h *blobHash) blob() Blob {
 	return Blob{Digest: digest.NewDigestFromHex("sha256", hex.EncodeToString(h.hash.Sum(nil))), Size: h.size}
 }

@@ -8,7 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// hostDir is a directory that a [hostWriter] writes. It is open while it is used.
+// hostDir is a directory that a [hostWriter] creates. It is open only while it has users, such
+// as goroutines that write files into it.
 type hostDir struct {
 	parent     *hostDir // nil for the top directory
 	name, path string   // name in parent, path in the tree
@@ -42,8 +43,8 @@ func (d *hostDir) create() (*os.Root, error) {
 	return d.use()
 }
 
-// use returns the open directory. It opens the directory if it is not in use. The caller
-// must call release.
+// use returns the open directory and counts the caller as a user. It opens the directory if it
+// has no other user. The caller must call release.
 func (d *hostDir) use() (*os.Root, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -62,14 +63,14 @@ func (d *hostDir) use() (*os.Root, error) {
 	return d.root, nil
 }
 
-// share adds a user to the directory, which must be in use.
+// share counts another user of the directory, which must already have one.
 func (d *hostDir) share() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.users++
 }
 
-// release ends a use of the directory. After the last use, it closes the directory.
+// release removes a user of the directory. It closes the directory after the last user.
 func (d *hostDir) release() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -78,16 +79,18 @@ func (d *hostDir) release() {
 	}
 }
 
-// openLevels limits how many directories a [hostPath] keeps open: the lowest openLevels
-// directories, and above them one of openLevels directories. A tree may be deeper than the
-// limit of open files.
+// openLevels limits how many directories a [hostPath] keeps open. It keeps the deepest
+// openLevels directories open. Of the directories above them, it keeps only every
+// openLevels-th open. The limit is needed because a tree may be deeper than the limit of open
+// files.
 const openLevels = 32
 
-// hostPath contains the directories from the top directory to the current directory of a
-// walk. It uses some of them, which have inPath set.
+// hostPath contains the directories from the top directory to the current directory of a walk.
+// The path is a user of some of them: those with inPath set, which it keeps open.
 type hostPath []*hostDir
 
-// push makes d, which is in use, the current directory. Calling pop ends the use of d.
+// push makes d, which must be open, the current directory. The path takes over the caller's
+// use of d, and pop releases it.
 func (p *hostPath) push(d *hostDir) {
 	d.inPath = true
 	*p = append(*p, d)
@@ -97,7 +100,8 @@ func (p *hostPath) push(d *hostDir) {
 	}
 }
 
-// pop makes the parent directory the current directory. Call reopen before using it.
+// pop makes the parent of the current directory the new current directory. Because the parent
+// may be closed, the caller must call reopen before using it.
 func (p *hostPath) pop() {
 	d := (*p)[len(*p)-1]
 	*p = (*p)[:len(*p)-1]
@@ -106,8 +110,8 @@ func (p *hostPath) pop() {
 	}
 }
 
-// reopen opens the current directory if the path does not use it. It also opens the
-// directories above, because the walk returns to them.
+// reopen opens the current directory if the path has closed it. It also opens directories
+// above it, because the walk will return to them.
 func (p hostPath) reopen() error {
 	i := len(p) - 1
 	for !p[i].inPath {

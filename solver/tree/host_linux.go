@@ -138,7 +138,7 @@ func systemOf(info fs.FileInfo) system {
 	return s
 }
 
-// sizeOnDisk returns the number of bytes of a file that are not in holes.
+// sizeOnDisk returns the number of bytes of a regular file that are not in holes.
 func sizeOnDisk(info fs.FileInfo) int64 {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return withoutHoles(st.Size, st.Blocks)

@@ -85,8 +85,8 @@ type hostReading struct {
 	linked   map[string]*fileContent // contents of files with several names, by [system.version]
 }
 
-// hostEntry is a file or directory of the host that becomes a node when the contents of all
-// files were read.
+// hostEntry is a file or directory that [HostReader.ReadDir] has found on the host. It becomes
+// a node when the contents of all files have been read.
 type hostEntry struct {
 	name    string       // in its directory
 	node    *Node        // the node without its content or entries
@@ -94,7 +94,8 @@ type hostEntry struct {
 	entries []*hostEntry // entries of the directory
 }
 
-// build returns the node with its content or entries.
+// build converts the host file or directory to a node of a tree. The contents of all files
+// must have been read.
 func (e *hostEntry) build() (*Node, error) {
 	switch {
 	case e.content != nil:
@@ -115,8 +116,8 @@ func (e *hostEntry) build() (*Node, error) {
 	return NewDir(e.node.meta, entries)
 }
 
-// errStopped is the error of looking for further files after the content of one could not
-// be read. [contentReader.wait] returns the reason.
+// errStopped stops the search for further files after the content of a file could not be read.
+// [contentReader.wait] returns the reason.
 var errStopped = errors.New("reading has stopped")
 
 // entry returns an entry for the file called base in the current directory of the reader.
@@ -224,9 +225,9 @@ func newSpecial(mode fs.FileMode, m Meta, d Device) *Node {
 	return nil
 }
 
-// inode returns the inode for all nodes that represent the same file of the host under
-// different names. The parameter host is the [system.inode] of the file, and name is one of
-// its names. The inode is derived from the name in the first call for the file.
+// inode returns the inode of the nodes for a host file with several names. The parameter host
+// is the file's [system.inode], and name is one of its names. The first call for a file
+// derives the inode from this name, and later calls return the same inode.
 func (r *hostReading) inode(host, name string) string {
 	inode, ok := r.inodes[host]
 	if !ok {
@@ -257,10 +258,10 @@ func (r *hostReading) dir(name string) ([]*hostEntry, error) {
 	return entries, nil
 }
 
-// content returns the content of a regular file if [HostReader.Blob] knows it. Otherwise, it
-// starts to read the file, and returns the content that will be known later. A file with
-// several names is read only once. If closed is true, the file will be closed when it was
-// read.
+// content returns the content of a regular file. If [HostReader.Blob] knows the content, it
+// returns b. Otherwise it starts to read the file and returns c, whose blob is set later. It
+// reads a file with several names only once. If closed is true, file will be closed after it
+// was read, so that the caller must not close it.
 func (r *hostReading) content(file hostFile, f HostFile, sys system) (b Blob, c *fileContent, closed bool, err error) {
 	if r.Blob != nil {
 		if b, ok := r.Blob(f); ok {
@@ -280,7 +281,8 @@ func (r *hostReading) content(file hostFile, f HostFile, sys system) (b Blob, c 
 	return Blob{}, c, true, nil
 }
 
-// maxShown is the length of the longest path that errors show in full, in bytes.
+// maxShown is the maximum length in bytes of a path in an error message. Longer paths are
+// shortened.
 const maxShown = 400
 
 // shortPath returns a path in a tree for an error message, with a leading slash. It

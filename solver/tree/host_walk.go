@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// A batch of files that one goroutine writes has at most batchFiles files. It ends after
-// the file with which it exceeds batchBytes.
+// Limits for a batch of files that one goroutine writes. A batch has at most batchFiles files,
+// and ends after the file with which its content exceeds batchBytes.
 const (
 	batchFiles = 16
 	batchBytes = 256 << 10
@@ -84,8 +84,8 @@ func (w *hostWriter) run(root *os.Root, n *Node) error {
 	return w.err
 }
 
-// goesOn reports whether the entry with the given index is to be written: ctx has not
-// ended, and no earlier entry has failed.
+// goesOn reports whether the entry with the given index should be written. It returns false if
+// ctx has ended or an earlier entry has failed.
 func (w *hostWriter) goesOn(index int) bool {
 	if w.ctx.Err() != nil {
 		return false
@@ -95,9 +95,9 @@ func (w *hostWriter) goesOn(index int) bool {
 	return w.err == nil || index < w.failed
 }
 
-// fail records the result of writing the entry with the given index. The error of the
-// entry that comes first in the walk wins. The goroutines complete all entries before a
-// failed one, so the result does not depend on their timing.
+// fail records err, the result of writing the entry with the given index. If several entries
+// fail, the error of the first one in the order of the walk is returned. All entries before it
+// are still written, so the returned error does not depend on the timing of the goroutines.
 func (w *hostWriter) fail(index int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -106,7 +106,7 @@ func (w *hostWriter) fail(index int, err error) {
 	}
 }
 
-// dir creates the directory d and visits it.
+// dir creates the directory d on the host, and writes its files and subdirectories.
 func (w *hostWriter) dir(d *hostDir) {
 	d.pending.Add(1)
 	entries, err := d.node.Entries()
@@ -189,7 +189,7 @@ func (w *hostWriter) files(d *hostDir, root *os.Root, entries []Entry) {
 	}
 }
 
-// write writes a batch of files.
+// write writes the files of a batch.
 func (w *hostWriter) write(j hostJob) {
 	for _, e := range j.entries {
 		if w.goesOn(e.index) {

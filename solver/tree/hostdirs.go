@@ -21,14 +21,14 @@ type diskUse struct {
 // size in bytes, blocks the number of blocks of 512 bytes, as in stat(2).
 func withoutHoles(size, blocks int64) int64 { return min(size, 512*blocks) }
 
-// namesAtOnce is the number of names that walk reads from a directory in one call.
+// namesAtOnce is the maximum number of names that walk reads from a directory at once.
 const namesAtOnce = 1024
 
-// walk visits a directory and everything below it. The parameter name is the name of
-// the directory in the current directory of d. walk calls enter for each file in a
-// visited directory, and visits the file as a directory if enter returns true. After
-// visiting a directory, walk returns to its parent and calls leave(name, err) with the
-// name of the visited directory. err is nil if the directory was listed completely.
+// walk visits a directory of the host and everything below it. The parameter name is the name
+// of the directory in the current directory of d. walk calls enter for each file in a visited
+// directory. If enter returns true, walk visits the file as a directory. After it has visited
+// a directory, it returns to the parent and calls leave with the name of the visited
+// directory. The parameter err of leave is nil if the directory was listed completely.
 //
 // walk is not recursive, because a deep tree would exhaust the stack.
 func walk(d *descent, name string, enter func(name string) (isDir bool), leave func(name string, err error)) error {

@@ -14,11 +14,12 @@ import (
 // moves through a directory tree. A tree may be deeper than the limit of open files.
 const maxOpenDirs = 64
 
-// descent is a position in a directory tree of the host: the directories on the path
-// from a start directory down to the current directory. Other processes may rename and
-// replace directories meanwhile, but they cannot lead a descent to a directory that
-// they cannot write to: it does not follow links, and it returns an error if ".." is
-// not the directory that it came from.
+// descent is a position in a directory tree of the host: the directories on the path from a
+// start directory down to the current directory.
+//
+// Other processes may rename and replace directories meanwhile. They cannot lead a descent to
+// a directory outside the tree, because it does not follow links, and because it returns an
+// error if ".." is not the directory from which it entered the current one.
 type descent struct {
 	dirs   []openDir
 	closed int // dirs[:closed] are closed
@@ -126,10 +127,9 @@ func (d *descent) up() error {
 	return errors.Join(err, last.Close())
 }
 
-// reopen opens the current directory again, which was closed because of maxOpenDirs. The
-// parameter from is the subdirectory that was just left, and reopen opens its parent
-// directory. If another process has moved the subdirectory to a different parent, reopen
-// returns an error.
+// reopen opens the parent directory of from again, after the descent has closed it because of
+// maxOpenDirs. The parameter from is the subdirectory that the descent has just left. If
+// another process has moved it to a different parent, reopen returns an error.
 func (d *descent) reopen(from openDir) error {
 	d.closed--
 	was := &d.dirs[d.closed]

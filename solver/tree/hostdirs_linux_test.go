@@ -51,7 +51,7 @@ func makeDeep(t *testing.T, name string, depth int) string {
 	return top
 }
 
-// limitFiles lets this process open only n more files until the test ends.
+// limitFiles allows this process to open only n more files until the test ends.
 func limitFiles(t *testing.T, n int) {
 	t.Helper()
 	open, err := os.ReadDir("/proc/self/fd")
@@ -191,8 +191,8 @@ func runAsUser(t *testing.T) bool {
 	return false
 }
 
-// TestUnreadable checks directories whose owner has no permission to read or write them:
-// DiskSize ignores the files that it cannot reach, and RemoveAll removes everything.
+// TestUnreadable checks directories that their owner may neither read nor write. DiskSize must
+// ignore the files that it cannot reach, and RemoveAll must remove everything.
 func TestUnreadable(t *testing.T) {
 	if !runAsUser(t) {
 		return
@@ -219,7 +219,7 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestRemoveErrors checks that RemoveAll returns nil for a file that does not exist, and an
+// TestRemoveErrors checks the results of RemoveAll: nil for a file that does not exist, and an
 // error with a short path for a file that cannot be removed.
 func TestRemoveErrors(t *testing.T) {
 	if !runAsUser(t) {

@@ -59,7 +59,8 @@ func newLayerReader(base *Node, opt ReadOptions) *layerReader {
 	return r
 }
 
-// apply applies an entry of the layer to the tree.
+// apply applies an entry of the layer to the tree. It returns an error if the entry is invalid
+// or could not be read.
 func (r *layerReader) apply(e layerEntry) error {
 	if e.err != nil {
 		return e.err
@@ -70,7 +71,7 @@ func (r *layerReader) apply(e layerEntry) error {
 	return nil
 }
 
-// tree returns the resulting tree after the last entry.
+// tree returns the tree that results from all entries. It is called after the last entry.
 func (r *layerReader) tree() (*Node, error) {
 	err := r.setTimes()
 	return r.e.Tree(), err

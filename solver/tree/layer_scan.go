@@ -33,15 +33,15 @@ type layerEntry struct {
 	err     error
 }
 
-// layerContent is the content of a regular file in an archive. A goroutine may still be
-// storing it.
+// layerContent is the content of a regular file in an archive. While a goroutine stores the
+// content, the fields blob and err are not set yet.
 type layerContent struct {
 	stored sync.WaitGroup
 	blob   Blob
 	err    error
 }
 
-// contentJob is a content to store.
+// contentJob is the content of one file, which a goroutine stores as a blob.
 type contentJob struct {
 	*layerContent
 	data    []byte
@@ -79,12 +79,13 @@ func (s *layerScan) next() (e layerEntry, ok bool) {
 	return e, true
 }
 
-// entryError returns an error about an entry of a layer.
+// entryError adds the name of an archive entry to err.
 func entryError(h *tar.Header, err error) error {
 	return fmt.Errorf("layer entry %s: %w", quoted(h.Name), err)
 }
 
-// needsContent reports whether an entry is a regular file that is not a whiteout.
+// needsContent reports whether the content of an archive entry is stored. This is the case for
+// regular files, except for whiteouts.
 func (s *layerScan) needsContent(h *tar.Header) bool {
 	switch h.Typeflag {
 	case tar.TypeReg, tar.TypeRegA, tar.TypeGNUSparse: //nolint:staticcheck // old archives have TypeRegA
@@ -121,13 +122,13 @@ func (s *layerScan) content(size int64) *layerContent {
 	return c
 }
 
-// close waits until all contents are stored. No entry can be read afterwards.
+// close waits until the contents of all files are stored. No entry can be read afterwards.
 func (s *layerScan) close() {
 	close(s.jobs)
 	s.running.Wait()
 }
 
-// wait waits until the content is stored, and returns its blob.
+// wait waits until a goroutine has stored the content, and returns the blob.
 func (c *layerContent) wait() (Blob, error) {
 	c.stored.Wait()
 	return c.blob, c.err
@@ -169,11 +170,12 @@ func ReadLayer(base *Node, layer io.Reader, store *Store, opt ReadOptions) (*Nod
 	return r.tree()
 }
 
-// scannedEntries is the maximum number of entries that a [LayerScan] keeps in memory.
+// scannedEntries is the maximum number of entries of a [LayerScan] that Read has read and
+// Apply has not applied yet.
 const scannedEntries = 8192
 
-// LayerScan reads a layer while the tree to which the layer applies is not known yet. One
-// goroutine calls Read, and another one Apply.
+// LayerScan reads a layer before the tree to which the layer applies is known. One goroutine
+// calls Read, and another one calls Apply.
 type LayerScan struct {
 	store   *Store
 	limits  Limits
@@ -181,15 +183,15 @@ type LayerScan struct {
 	err     error // why the layer was not read to its end; set before entries is closed
 }
 
-// NewLayerScan returns a scan of a layer of an image. Like [ReadLayer], it stores the content
-// of files in store.
+// NewLayerScan returns a scan for a layer of an image. Like [ReadLayer], the scan stores the
+// content of files in store.
 func NewLayerScan(store *Store, limits Limits) *LayerScan {
 	return &LayerScan{store: store, limits: limits, entries: make(chan layerEntry, scannedEntries)}
 }
 
-// Read reads an uncompressed layer to the end of its last entry. If it has read many entries
-// more than Apply has applied, it waits. If ctx ends, it returns context.Cause(ctx). Apply
-// returns the errors in the layer, and Read returns nil for them.
+// Read reads an uncompressed layer up to its last entry. If Apply has not yet applied the
+// previous 8192 entries, Read waits for it. If ctx ends, Read returns context.Cause(ctx). For
+// an invalid layer, Read returns nil, and Apply returns the error.
 func (l *LayerScan) Read(ctx context.Context, layer io.Reader) error {
 	defer close(l.entries)
 	s := newLayerScan(layer, l.store, l.limits, false)

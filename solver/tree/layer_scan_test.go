@@ -14,7 +14,7 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// tarFile is a regular file for [tarOf].
+// tarFile is the name and content of a regular file in an archive that [tarOf] creates.
 type tarFile struct{ name, content string }
 
 // tarOf returns an archive of regular files.
@@ -74,8 +74,9 @@ func TestReadManyFiles(t *testing.T) {
 	}
 }
 
-// TestLayerErrors checks that the first invalid entry of a layer determines the error, even
-// if reading later entries fails, or if the scan reads ahead.
+// TestLayerErrors checks that ReadLayer returns the error of the first invalid entry of a
+// layer, even if later entries cannot be read either, or have been read before the invalid
+// entry was applied.
 func TestLayerErrors(t *testing.T) {
 	s := testStore(t)
 	valid := tarOf(t, tarFile{"a", "1"}, tarFile{"../b", "2"}, tarFile{"c", "3"}).Bytes()
@@ -129,8 +130,8 @@ func TestLayerScan(t *testing.T) {
 	}
 }
 
-// TestLayerScanEnds checks that Read waits for Apply when it has read many entries, and
-// returns the cause when its context ends. Apply must return the same error.
+// TestLayerScanEnds checks that Read waits if it has read many entries that Apply has not
+// applied. If the context of Read ends, Read and Apply must return its cause.
 func TestLayerScanEnds(t *testing.T) {
 	s := testStore(t)
 	files := make([]tarFile, scannedEntries+1)

@@ -7,8 +7,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// listing contains the entries of a directory. Directories with equal entries may share a
-// listing. Safe for concurrent use.
+// listing contains the entries of a directory. Directories with equal entries may share the
+// same listing. Safe for concurrent use.
 type listing struct {
 	id      digest.Digest // covers everything
 	content digest.Digest // covers everything except for times and hard links
@@ -42,9 +42,9 @@ func hasSockets(entries []Entry) bool {
 	return slices.ContainsFunc(entries, func(e Entry) bool { return e.Node.hasSockets() })
 }
 
-// listingSize returns the size in bytes of a listing and all listings below it. If the
-// size is larger than maxSmall, it returns maxSmall+1: a tree that contains equal
-// directories many times could have any size.
+// listingSize returns the size in bytes of a listing and all listings below it, but at most
+// maxSmall+1. Without this limit the sum could overflow, because a tree may contain equal
+// directories many times.
 func listingSize(e encoding, entries []Entry) int64 {
 	size := int64(len(e.content) + len(e.times))
 	for _, entry := range entries {
@@ -58,11 +58,12 @@ func listingSize(e encoding, entries []Entry) int64 {
 	return size
 }
 
-// isSmall reports whether the listing is stored in one file with all listings below it.
+// isSmall reports whether the directory with this listing is small, so that one file contains
+// the listing and all listings below it.
 func (l *listing) isSmall() bool { return l.size <= maxSmall }
 
-// load returns the entries. If they are not loaded yet, it reads them from the store. After
-// an error, the next call tries again.
+// load returns the entries of the listing. If they are not loaded yet, it reads them from the
+// store. If this fails, the next call tries again.
 func (l *listing) load() ([]Entry, error) {
 	if e := l.entries.Load(); e != nil {
 		return *e, nil
@@ -73,8 +74,8 @@ func (l *listing) load() ([]Entry, error) {
 	return *l.entries.Load(), nil
 }
 
-// same reports whether two listings are described equally. Listings with the same ID are,
-// unless the description of one of them is damaged.
+// same reports whether two descriptions of listings are equal: ID, content digest, flags and
+// size. If only the IDs are equal, one of the descriptions is damaged.
 func (l *listing) same(o *listing) bool {
 	return l.id == o.id && l.content == o.content && l.linked == o.linked && l.sockets == o.sockets && l.size == o.size
 }

@@ -11,8 +11,8 @@ import (
 	"slipway/internal/regularfile"
 )
 
-// Load returns the directory with the given ID, which [Store.Save] has stored. If the
-// directory is damaged, Load removes it and returns an error.
+// Load returns the directory with the given ID, which [Store.Save] has stored. If its file is
+// damaged, Load removes the file and returns an error.
 func (s *Store) Load(id digest.Digest) (*Node, error) { return s.Loader().Load(id) }
 
 // Loader loads directories from a store. It loads each directory once, so that trees share
@@ -24,12 +24,12 @@ type Loader struct {
 	listings sync.Map // listings by ID
 }
 
-// Loader returns a new loader, which has not loaded any directory.
+// Loader returns a new loader for the directories in the store.
 func (s *Store) Loader() *Loader { return &Loader{store: s} }
 
-// Load returns the directory with the given ID, as [Store.Load] does. It does not read
-// further files. When the entries of a directory are needed that another file contains, they
-// are loaded, and errors are reported then.
+// Load returns the directory with the given ID, as [Store.Load] does. It reads only one file.
+// Directories in other files are loaded when their entries are first needed, which may return
+// further errors.
 func (l *Loader) Load(id digest.Digest) (*Node, error) {
 	if n, ok := l.nodes.Load(id); ok {
 		return n.(*Node), nil
@@ -57,7 +57,8 @@ func (l *Loader) Load(id digest.Digest) (*Node, error) {
 	return n, nil
 }
 
-// group is a set of listings that a store contains in one file. Safe for concurrent use.
+// group consists of the listings that a store keeps in one file. They are loaded together.
+// Safe for concurrent use.
 type group struct {
 	id      digest.Digest // names the file
 	isRoot  bool          // whether the file starts with the root of a tree
@@ -66,8 +67,7 @@ type group struct {
 	mu      sync.Mutex // held while the file is read
 }
 
-// load loads the listings of the group. If the listing l is already loaded, it does
-// nothing.
+// load loads all listings of the group. If l, one of them, is already loaded, it does nothing.
 func (g *group) load(l *listing) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -82,8 +82,9 @@ func (g *group) load(l *listing) error {
 	})
 }
 
-// read calls fn with a decoder for the file called id. If the file does not exist or is
-// not regular, or if fn returns an error, the error is a [BlobError] and the file is removed.
+// read decompresses the file called id and calls fn with a decoder for its content. If the
+// file does not exist or is not regular, or if fn returns an error, read removes the file and
+// returns a [BlobError].
 func (l *Loader) read(id digest.Digest, fn func(*decoder) error) error {
 	if err := id.Validate(); err != nil {
 		return &BlobError{id, err}
@@ -103,7 +104,7 @@ func (l *Loader) read(id digest.Digest, fn func(*decoder) error) error {
 	return &BlobError{id, err}
 }
 
-// fill decodes the listings in members from the file that d reads.
+// fill reads the content of a file from d, and sets the entries of the given listings.
 func (l *Loader) fill(d *decoder, members []*listing) error {
 	parts := map[digest.Digest]part{}
 	for d.err == nil && len(d.buf) > 0 {
@@ -122,14 +123,15 @@ func (l *Loader) fill(d *decoder, members []*listing) error {
 	return nil
 }
 
-// part is a listing in a file, with the digest of its content.
+// part is an encoded listing from a file, with the digest of its content part.
 type part struct {
 	encoding
 	content digest.Digest
 }
 
-// decode sets the entries of the listing want, which it decodes from one of the parts. If the
-// listing is small, decode also sets the entries of the listings below it.
+// decode finds the listing want among the parts of a file, decodes it and sets its entries.
+// For a small directory, it also decodes the listings of all directories below it. It returns
+// an error if a listing is missing or damaged.
 func (l *Loader) decode(want *listing, parts map[digest.Digest]part) error {
 	if want.entries.Load() != nil {
 		return nil
@@ -158,8 +160,8 @@ func (l *Loader) decode(want *listing, parts map[digest.Digest]part) error {
 	return nil
 }
 
-// decodeBelow decodes the listings of all subdirectories among the entries of a small
-// directory, which is part of the group g.
+// decodeBelow decodes the listings of all subdirectories of a small directory. The parameter
+// entries contains the entries of the directory, and g is the group that contains it.
 func (l *Loader) decodeBelow(entries []Entry, g *group, parts map[digest.Digest]part) error {
 	for _, e := range entries {
 		if e.Node.kind != Dir {
@@ -177,8 +179,9 @@ func (l *Loader) decodeBelow(entries []Entry, g *group, parts map[digest.Digest]
 	return nil
 }
 
-// group assigns the subdirectories among the entries of a large directory to their groups,
-// from which they are loaded later.
+// group divides the subdirectories of a large directory into groups. Each group is loaded when
+// one of its subdirectories is first needed. The parameter entries contains the entries of the
+// large directory.
 func (l *Loader) group(entries []Entry) error {
 	for _, e := range entries {
 		if e.Node.kind == Dir && e.Node.IsEmpty() {
@@ -202,9 +205,9 @@ func (l *Loader) group(entries []Entry) error {
 	return nil
 }
 
-// listing returns the listing that all directories with the same entries share. The
-// parameter found is its description in a file. If the loader sees the listing for the
-// first time, it becomes part of the group g.
+// listing returns the one listing that this loader uses for all directories with the same
+// entries. The parameter found describes the listing as decoded from a file. A listing that
+// the loader has not seen before becomes a member of the group g.
 func (l *Loader) listing(found *listing, g *group) (*listing, error) {
 	found.group = g
 	if found.size == 0 {

@@ -16,26 +16,27 @@ import (
 	"slipway/internal/regularfile"
 )
 
-// indexSuffix is the suffix of the name of a file with a [blobIndex], after the name of the
-// layer's directory.
+// indexSuffix is the suffix of the file that stores the [blobIndex] of a layer directory. The
+// rest of the file's name is the name of the directory.
 const indexSuffix = ".blobs"
 
-// asideMark is part of the names of directories that store blobs, but are not layers: a
-// layer that is being written or removed, or in which a file was damaged. Runners do not use
-// them, because the names of layers do not contain the mark.
+// asideMark is part of the names of directories that contain blobs, but no complete layer: a
+// layer that is being written or removed, or in which a damaged file was found. The name of a
+// complete layer never contains the mark, so runners do not use these directories.
 const asideMark = ".aside-"
 
-// isAside reports whether a directory has a name with [asideMark].
+// isAside reports whether the name of a directory contains [asideMark].
 func isAside(dir string) bool { return strings.Contains(filepath.Base(dir), asideMark) }
 
-// locatedBlobs finds blobs in the directories of layers. The content of a file that a step
-// has written is stored only there, under the path that it has for later steps. A hard link
-// in the store's own directory would be visible to steps, as the link count of the file.
+// locatedBlobs finds blobs in layer directories. When a step has written a file, its content
+// is stored only in the layer directory, as a file that later steps see. A hard link to it in
+// the store's own directory would be visible to steps, because the link count of the file
+// changes.
 //
-// An index next to the directory says which blobs it contains. Indexes are read when a blob
-// is first needed that the store does not have itself. Other processes may add and remove
-// indexes, so a blob is only reported missing after the directories were listed again.
-// Safe for concurrent use.
+// An index file next to each layer directory lists its blobs. The store reads the index files
+// when it first needs a blob that is not in its own directory. Other processes may add and
+// remove layers. Before the store reports that a blob does not exist, it therefore lists the
+// layers again. Safe for concurrent use.
 type locatedBlobs struct {
 	temp string // directory for temporary files
 
@@ -46,7 +47,8 @@ type locatedBlobs struct {
 	last    atomic.Pointer[blobIndex] // the index that contained the last blob, which often contains the next
 }
 
-// layerList is what a directory contained when it was last listed.
+// layerList contains the names and indexes that a directory of layer directories contained
+// when it was last listed.
 type layerList struct {
 	modTime time.Time // of the directory
 	settled bool      // another change would change modTime, too
@@ -54,8 +56,8 @@ type layerList struct {
 	indexes map[string]*blobIndex // by name; nil if the index is damaged
 }
 
-// AddLayers makes the store look for blobs in the directories of layers at dir/*/*, too,
-// for which [Store.Locate] has written an index. The directory need not exist.
+// AddLayers makes the store also look for blobs in the layer directories dir/*/* for which
+// [Store.Locate] has written an index. The directory dir need not exist.
 func (s *Store) AddLayers(dir string) {
 	l := &s.located
 	l.mu.Lock()
@@ -65,10 +67,10 @@ func (s *Store) AddLayers(dir string) {
 	}
 }
 
-// Locate makes the files in the directory of a layer the blobs of the store. The parameter
-// list contains the paths of the files in the directory, whose content the caller has hashed
-// in this process. The files must not change any more. AddLayers must have been called for
-// the directory two levels up.
+// Locate makes files in a layer directory available as blobs, by writing an index. The
+// parameter list contains the paths and contents of the files. The caller must have hashed the
+// contents in this process, and the files must not change any more. AddLayers must have been
+// called for the directory two levels up.
 func (s *Store) Locate(layer string, list []Location) error {
 	data, err := encodeIndex(list)
 	if err == nil {
@@ -91,13 +93,13 @@ func (s *Store) Locate(layer string, list []Location) error {
 	return nil
 }
 
-// IsLocated reports whether the directory of a layer has an index of its blobs.
+// IsLocated reports whether a layer directory has an index file.
 func IsLocated(layer string) bool {
 	info, err := os.Lstat(layer + indexSuffix)
 	return err == nil && info.Mode().IsRegular()
 }
 
-// add adds an index. The caller must hold the lock.
+// add adds x to the indexes that find searches. The caller must hold the lock.
 func (l *locatedBlobs) add(x *blobIndex) {
 	dir, name := filepath.Split(x.layer + indexSuffix)
 	dir = filepath.Clean(dir)
@@ -111,7 +113,8 @@ func (l *locatedBlobs) add(x *blobIndex) {
 	l.collect()
 }
 
-// collect sets l.indexes. The caller must hold the lock.
+// collect sets the field indexes to the indexes of all listed directories, sorted by path. The
+// caller must hold the lock.
 func (l *locatedBlobs) collect() {
 	l.indexes = l.indexes[:0:0]
 	l.last.Store(nil)
@@ -125,7 +128,8 @@ func (l *locatedBlobs) collect() {
 	slices.SortFunc(l.indexes, func(a, b *blobIndex) int { return strings.Compare(a.layer, b.layer) })
 }
 
-// find returns an index that contains a blob, and the number of the blob in it.
+// find returns an index x that contains the blob with digest d, and the number i of the blob
+// in x. If no index contains the blob, x is nil.
 func (l *locatedBlobs) find(d digest.Digest) (x *blobIndex, i int) {
 	key, err := indexKey(d)
 	if err != nil {
@@ -147,7 +151,7 @@ func (l *locatedBlobs) find(d digest.Digest) (x *blobIndex, i int) {
 	return nil, 0
 }
 
-// others returns the indexes other than x that contain a blob, too.
+// others returns all indexes except for x that also contain the blob with digest d.
 func (l *locatedBlobs) others(d digest.Digest, x *blobIndex) (list []*blobIndex) {
 	key, err := indexKey(d)
 	if err != nil {
@@ -163,8 +167,8 @@ func (l *locatedBlobs) others(d digest.Digest, x *blobIndex) (list []*blobIndex)
 	return list
 }
 
-// refresh lists the directories of layers again if they have changed, and reads the indexes
-// that are new.
+// refresh finds layers that were added or removed since its last call. It lists only
+// directories that have changed, and reads only new index files.
 func (l *locatedBlobs) refresh() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -204,8 +208,9 @@ func (l *locatedBlobs) refresh() error {
 	return nil
 }
 
-// list returns the names in a directory, and whether it has listed the directory again
-// because it may have changed. The result is empty if the directory does not exist.
+// list returns the names in the directory dir. If the directory has not changed since the last
+// call, list returns the same names as then, and again is false. If the directory does not
+// exist, the result is empty.
 func (l *locatedBlobs) list(dir string) (names []string, again bool, err error) {
 	old := l.listed[dir]
 	info, err := os.Lstat(dir)
@@ -245,10 +250,13 @@ func readNames(dir string) ([]string, error) {
 	return names, errors.Join(err, f.Close())
 }
 
-// fileTimeStep is more than the time by which the times of files advance in one step.
+// fileTimeStep is longer than the resolution of modification times. If a directory was
+// modified less than fileTimeStep ago, another change may leave its modification time the
+// same.
 const fileTimeStep = 100 * time.Millisecond
 
-// fileTime returns the current time of the file system.
+// fileTime returns the current time according to the file system, which it reads from a new
+// temporary file.
 func (l *locatedBlobs) fileTime() (time.Time, error) {
 	f, err := os.CreateTemp(l.temp, "")
 	if err != nil {
@@ -262,7 +270,9 @@ func (l *locatedBlobs) fileTime() (time.Time, error) {
 	return info.ModTime(), nil
 }
 
-// load updates the indexes of the directory dir, which contains the names.
+// load updates the indexes of the layers in the directory dir. The parameter names contains
+// the names of all files in dir. It reads only index files that are new, or were damaged
+// before.
 func (l *locatedBlobs) load(dir string, names []string) {
 	at := l.listed[dir]
 	if at == nil {
@@ -288,7 +298,8 @@ func (l *locatedBlobs) load(dir string, names []string) {
 	}
 }
 
-// readIndex reads an index. If it is damaged or was removed, the result is nil.
+// readIndex reads the index file called name. If the file is damaged or does not exist, it
+// returns nil.
 func readIndex(name string) *blobIndex {
 	data, err := regularfile.Read(name)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// names returns the sorted names in the directory of the layers.
+// names returns the sorted names of the fixture's layer directories and index files.
 func (f locatedFixture) names() []string {
 	f.Helper()
 	names, err := readNames(f.at())
@@ -24,8 +24,8 @@ func (f locatedFixture) names() []string {
 	return names
 }
 
-// TestKilledRemovalOfLayer checks that all blobs remain if a process is killed while it renames
-// the directory of a layer and the index of the layer.
+// TestKilledRemovalOfLayer checks that no blob is lost if a process is killed between renaming
+// a layer directory and renaming its index file.
 func TestKilledRemovalOfLayer(t *testing.T) {
 	f := newLocated(t)
 	aside := f.at("one" + asideMark + "1")
@@ -56,8 +56,8 @@ func TestKilledRemovalOfLayer(t *testing.T) {
 	}
 }
 
-// TestCleanAfterKill checks that Clean removes what a killed process left of a layer that it
-// removed, but no blobs.
+// TestCleanAfterKill checks that Clean removes the rest of a layer whose removal was
+// interrupted by a kill, but no blobs.
 func TestCleanAfterKill(t *testing.T) {
 	for n, want := range [][]string{{"one", "one.blobs"}, {"one", "one.blobs"}, nil, nil} {
 		f := newLocated(t)
@@ -85,8 +85,8 @@ func TestCleanAfterKill(t *testing.T) {
 	}
 }
 
-// TestSweepSetsLayersAside checks that a sweep leaves neither directories nor indexes of the
-// layers that it removes, and keeps the blobs that are needed.
+// TestSweepSetsLayersAside checks that Sweep removes the directories and index files of unused
+// layers, and keeps the blobs that are needed.
 func TestSweepSetsLayersAside(t *testing.T) {
 	f := newLocated(t)
 	s := f.store()
@@ -101,7 +101,7 @@ func TestSweepSetsLayersAside(t *testing.T) {
 }
 
 // TestConcurrentTakeBack checks that several processes can move the blobs of the same layers
-// at once, as the first builds after a reboot do.
+// concurrently, as the first builds after a reboot do.
 func TestConcurrentTakeBack(t *testing.T) {
 	const blobs, processes = 200, 4
 	f := newLocated(t)
@@ -129,8 +129,8 @@ func TestConcurrentTakeBack(t *testing.T) {
 	}
 }
 
-// TestTakeBackReplaces checks that TakeBack replaces a directory and a file of another size in
-// the store's own directory.
+// TestTakeBackReplaces checks that TakeBack moves a blob to its path in the store's own
+// directory, even if a directory or a file with the wrong size exists at this path.
 func TestTakeBackReplaces(t *testing.T) {
 	f := newLocated(t)
 	s := f.store()

@@ -56,8 +56,8 @@ func pathBeneath(dir, name string) (hostFile, error) {
 	}
 }
 
-// stepBeneath opens a file as [pathBeneath] does, one directory after the other. The current
-// directory of d is the directory that contains the path name.
+// stepBeneath does the same as [pathBeneath], but opens one directory of the path at a time.
+// The path name is relative to the current directory of d.
 func stepBeneath(d *descent, name string) (hostFile, error) {
 	dir, base := path.Split(name)
 	for part := range strings.SplitSeq(strings.TrimSuffix(dir, "/"), "/") {
@@ -88,8 +88,8 @@ func openDirBeneath(dir, name string) (*os.Root, error) {
 	return os.OpenRoot(procfd.Path(file.Fd()))
 }
 
-// makePlain removes the extended attributes of a regular file in a directory, and makes this
-// user its owner, who alone may read and write it.
+// makePlain turns the file of a layer into the file of a blob: it removes all extended
+// attributes, makes this user the owner, and sets the mode to 0600.
 func makePlain(dir *os.Root, name string) error {
 	return inDir(dir, func(fd int) error {
 		file, err := openAt(fd, name, unix.O_PATH|unix.O_NOFOLLOW)
@@ -111,7 +111,7 @@ func makePlain(dir *os.Root, name string) error {
 	})
 }
 
-// renameFrom renames a file in a directory to the absolute path target.
+// renameFrom moves the file called name from the directory dir to the absolute path target.
 func renameFrom(dir *os.Root, name, target string) error {
 	return inDir(dir, func(fd int) error {
 		if err := unix.Renameat(fd, name, unix.AT_FDCWD, target); err != nil {
@@ -121,8 +121,8 @@ func renameFrom(dir *os.Root, name, target string) error {
 	})
 }
 
-// renameInto renames the file at the absolute path source to a file in the directory dir,
-// which must not have a file of this name.
+// renameInto moves the file at the absolute path source into the directory dir, under the
+// given name. If dir already has a file with this name, renameInto returns an error.
 func renameInto(source string, dir *os.Root, name string) error {
 	return inDir(dir, func(fd int) error {
 		if err := unix.Renameat(unix.AT_FDCWD, source, fd, name); err != nil {
@@ -132,5 +132,6 @@ func renameInto(source string, dir *os.Root, name string) error {
 	})
 }
 
-// isCrossDevice reports whether err is the error of renaming a file to another file system.
+// isCrossDevice reports whether err means that a file cannot be renamed because the new path
+// is on another file system.
 func isCrossDevice(err error) bool { return errors.Is(err, unix.EXDEV) }

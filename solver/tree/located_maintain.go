@@ -15,7 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// each calls fn with each index of a layer and the number of each blob in it.
+// each calls fn for each blob in each layer. The blob has the number i in the index x.
 func (l *locatedBlobs) each(ctx context.Context, fn func(x *blobIndex, i int) error) error {
 	if err := l.refresh(); err != nil {
 		return err
@@ -36,8 +36,8 @@ func (l *locatedBlobs) each(ctx context.Context, fn func(x *blobIndex, i int) er
 	return nil
 }
 
-// repairLocated verifies the blobs in layers that this process has not verified yet. It
-// removes damaged ones from the indexes.
+// repairLocated verifies the blobs in layers that this process has not verified yet. If it
+// finds a damaged one, its layer is no longer used.
 func (s *Store) repairLocated(ctx context.Context) error {
 	return s.located.each(ctx, func(x *blobIndex, i int) error {
 		b := x.location(i).Blob
@@ -49,7 +49,7 @@ func (s *Store) repairLocated(ctx context.Context) error {
 	})
 }
 
-// addLocated adds the sizes of the blobs that only a layer has.
+// addLocated adds to sizes the blobs that exist only in layers.
 func (s *Store) addLocated(ctx context.Context, sizes *Sizes) error {
 	return s.located.each(ctx, func(x *blobIndex, i int) error {
 		at := x.location(i)
@@ -66,8 +66,9 @@ func (s *Store) addLocated(ctx context.Context, sizes *Sizes) error {
 	})
 }
 
-// sweepLocated removes the directories of layers that contain a blob to which nothing
-// refers, or in which a file was damaged. It keeps the other blobs.
+// sweepLocated removes each layer directory that contains a blob not in keep, and each
+// directory that is not a complete layer. It first moves the blobs in keep into the store's
+// own directory.
 func (s *Store) sweepLocated(ctx context.Context, keep map[digest.Digest]bool) error {
 	unused := map[*blobIndex]bool{}
 	err := s.located.each(ctx, func(x *blobIndex, i int) error {
@@ -94,9 +95,9 @@ func (s *Store) sweepLocated(ctx context.Context, keep map[digest.Digest]bool) e
 	return s.located.refresh()
 }
 
-// setAside gives the directory of a layer a name that runners do not use, because they must not
-// find an incomplete layer if this process is killed. One of the two indexes is valid at every
-// moment.
+// setAside renames a layer directory before its blobs are moved, so that runners do not use an
+// incomplete layer if this process is killed. It returns the index for the new name. At every
+// moment, one of the two index files is next to its directory.
 func (s *Store) setAside(x *blobIndex) (*blobIndex, error) {
 	name, err := s.asideName(x.layer)
 	if err != nil {
@@ -134,7 +135,8 @@ func (s *Store) TakeBack(dir string, keep func(digest.Digest) bool) error {
 	return nil
 }
 
-// takeBack moves the blobs of one layer as [Store.TakeBack] does.
+// takeBack moves the blobs of one layer into the store's own directory, as [Store.TakeBack]
+// does.
 func (s *Store) takeBack(x *blobIndex, keep func(digest.Digest) bool) error {
 	for i := range x.count {
 		at := x.location(i)
@@ -155,8 +157,8 @@ func (s *Store) hasOwn(b Blob) bool {
 	return err == nil && info.Size() == b.Size
 }
 
-// takeFile moves one blob from the directory of a layer into the store's own directory. It
-// removes what only the file in the layer needs: its owner, mode and extended attributes.
+// takeFile moves one blob from a layer directory into the store's own directory. It resets the
+// owner, mode and extended attributes, which only the file in the layer needs.
 func (s *Store) takeFile(layer string, at Location) error {
 	parent, base := filepath.Split(at.Path)
 	dir, err := openDirBeneath(layer, filepath.Clean(parent))
@@ -197,8 +199,8 @@ func (s *Store) takeFile(layer string, at Location) error {
 	return errors.Join(err, f.Close())
 }
 
-// PutFile stores the content of a file below the directory dir. It returns an error if the
-// content is not the blob of the location. It follows no symbolic links.
+// PutFile stores the content of the file at at.Path below the directory dir as a blob. It
+// returns an error if the content is not the blob at.Blob. It follows no symbolic links.
 func (s *Store) PutFile(ctx context.Context, dir string, at Location) error {
 	f, err := openBeneath(dir, at.Path)
 	if err != nil {

@@ -15,17 +15,18 @@ import (
 	"slipway/internal/regularfile"
 )
 
-// errNotRegular is the error of opening a file that is not regular.
+// errNotRegular is the error for a file that is not a regular file.
 var errNotRegular = errors.New("is not a regular file")
 
-// errNoLayer is the error of opening a blob that is in no layer.
+// errNoLayer is the error for a blob that no layer contains.
 var errNoLayer = &fs.PathError{Op: "open", Path: "layers", Err: fs.ErrNotExist}
 
-// openLocated opens a blob in the directory of a layer, and verifies its digest if this
-// process has not done so. If no layer has the blob, the error is [errNoLayer]. If the file
-// is not the blob, openLocated removes the blob from the index and tries other layers. If
-// the file does not exist, it does so only if lost is set, because another process may have
-// moved the file.
+// openLocated opens a blob in a layer directory, and verifies its digest unless this process
+// has already done so. If no layer contains the blob, the error is [errNoLayer].
+//
+// If the file does not match the blob, openLocated stops using that layer, and tries other
+// layers that contain the blob. If the file does not exist, another process may have moved it,
+// so openLocated stops using the layer only if lost is set.
 func (s *Store) openLocated(b Blob, reader func(io.Reader) io.Reader, lost bool) (*os.File, error) {
 	x, i := s.located.find(b.Digest)
 	if x == nil {
@@ -52,7 +53,8 @@ func (s *Store) openLocated(b Blob, reader func(io.Reader) io.Reader, lost bool)
 	return nil, err
 }
 
-// openIn opens the blob b with the number i in an index, as openLocated does.
+// openIn does the work of openLocated for one layer. The blob b has the number i in the
+// layer's index x.
 func (s *Store) openIn(x *blobIndex, i int, b Blob, reader func(io.Reader) io.Reader, lost bool) (*os.File, error) {
 	at := x.location(i)
 	f, err := openBeneath(x.layer, at.Path)
@@ -72,18 +74,18 @@ func (s *Store) openIn(x *blobIndex, i int, b Blob, reader func(io.Reader) io.Re
 	return nil, err
 }
 
-// isDamage reports whether err is the error of a file that is not the blob that an index
-// lists at its path.
+// isDamage reports whether err means that a file in a layer is not the blob that the index
+// lists for its path.
 func isDamage(err error) bool {
 	var damage damageError
 	return errors.As(err, &damage) || errors.Is(err, errNotRegular) || errors.Is(err, syscall.ELOOP) ||
 		errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrInvalid)
 }
 
-// retire ends the use of a directory as a layer after the blob with the number i in its
-// index turned out to be damaged: steps would see the damaged file, too. The directory gets
-// another name, so that runners write the layer again. The other blobs remain available,
-// because steps may run on the directory, whose files therefore cannot be moved.
+// retire stops the use of a layer in which the blob with the number i is damaged, because
+// steps would see the damaged file, too. It renames the layer directory, so that runners write
+// the layer again. The other blobs remain available in the renamed directory. They cannot be
+// moved, because running steps may use the directory.
 func (s *Store) retire(x *blobIndex, i int) error {
 	l := &s.located
 	l.mu.Lock()
@@ -118,7 +120,7 @@ func (s *Store) retire(x *blobIndex, i int) error {
 	return nil
 }
 
-// forget removes an index. The caller must hold the lock.
+// forget removes x from the indexes that find searches. The caller must hold the lock.
 func (l *locatedBlobs) forget(x *blobIndex) {
 	if at := l.listed[filepath.Dir(x.layer)]; at != nil {
 		delete(at.indexes, filepath.Base(x.layer)+indexSuffix)
@@ -126,14 +128,14 @@ func (l *locatedBlobs) forget(x *blobIndex) {
 	l.collect()
 }
 
-// asideName returns a new name with [asideMark] for the directory of a layer.
+// asideName returns a new path with [asideMark] to which a layer directory can be renamed.
 func (s *Store) asideName(layer string) (string, error) {
 	name, err := s.unusedName()
 	before, _, _ := strings.Cut(filepath.Base(layer), asideMark)
 	return filepath.Join(filepath.Dir(layer), before+asideMark+name), err
 }
 
-// unusedName returns a name that no other call returns.
+// unusedName returns a file name that no other call returns, even in other processes.
 func (s *Store) unusedName() (string, error) {
 	f, err := os.CreateTemp(s.temp(), "")
 	if err != nil {
@@ -142,8 +144,7 @@ func (s *Store) unusedName() (string, error) {
 	return filepath.Base(f.Name()), errors.Join(f.Close(), ignoreMissing(os.Remove(f.Name())))
 }
 
-// ignoreMissing returns nil if err is the error of a file that does not exist, and err
-// otherwise.
+// ignoreMissing returns nil if err means that a file does not exist, and err otherwise.
 func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -151,8 +152,8 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// hasLocated reports whether a layer has a file of the right size for a blob. It does not
-// verify the digest.
+// hasLocated reports whether a layer contains the blob b and its file has the right size. It
+// does not verify the digest.
 func (s *Store) hasLocated(b Blob) bool {
 	x, i := s.located.find(b.Digest)
 	if x == nil && s.located.refresh() == nil {
@@ -169,7 +170,8 @@ func (s *Store) hasLocated(b Blob) bool {
 	return errors.Join(err, f.Close()) == nil && info.Size() == b.Size
 }
 
-// find opens a blob whose size the caller does not know. It does not verify the digest.
+// find opens the blob with the digest d, whose size is unknown, in the store's own directory
+// or in a layer. It does not verify the digest.
 func (s *Store) find(d digest.Digest) (*os.File, error) {
 	f, err := regularfile.Open(s.path("blobs", d))
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -42,18 +42,20 @@ func openDirBeneath(dir, name string) (*os.Root, error) {
 	return sub, errors.Join(err, root.Close())
 }
 
-// makePlain makes this user the only one who may read and write a file in a directory.
+// makePlain makes a file readable and writable for this user only.
 func makePlain(dir *os.Root, name string) error { return dir.Chmod(name, 0o600) }
 
-// renameFrom renames a file in a directory to the absolute path target.
+// renameFrom moves the file called name from the directory dir to the absolute path target.
 func renameFrom(dir *os.Root, name, target string) error {
 	return os.Rename(filepath.Join(dir.Name(), name), target)
 }
 
-// renameInto renames the file at the absolute path source to a file in the directory dir.
+// renameInto moves the file at the absolute path source into the directory dir, under the
+// given name.
 func renameInto(source string, dir *os.Root, name string) error {
 	return os.Rename(source, filepath.Join(dir.Name(), name))
 }
 
-// isCrossDevice reports whether err is the error of renaming a file to another file system.
+// isCrossDevice reports whether err means that a file cannot be renamed because the new path
+// is on another file system.
 func isCrossDevice(err error) bool { return errors.Is(err, syscall.EXDEV) }

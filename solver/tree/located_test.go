@@ -14,13 +14,14 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// locatedFixture is a state directory with a store and directories of layers.
+// locatedFixture is a temporary state directory with a store and layer directories.
 type locatedFixture struct {
 	*testing.T
 	dir string
 }
 
-// newLocated returns a fixture with a layer that contains the files d/f and d/g.
+// newLocated returns a fixture with one layer. The layer contains the files d/f and d/g, which
+// are blobs of the store.
 func newLocated(t *testing.T) locatedFixture {
 	t.Helper()
 	f := locatedFixture{t, t.TempDir()}
@@ -28,7 +29,7 @@ func newLocated(t *testing.T) locatedFixture {
 	return f
 }
 
-// store opens the store as another process would.
+// store opens the fixture's store anew, as another process would.
 func (f locatedFixture) store() *Store {
 	f.Helper()
 	s, err := OpenStore(filepath.Join(f.dir, "store"))
@@ -39,12 +40,12 @@ func (f locatedFixture) store() *Store {
 	return s
 }
 
-// at returns the path of a file in the directory of the layers.
+// at returns the path of a file in the directory that contains the layer directories.
 func (f locatedFixture) at(name ...string) string {
 	return filepath.Join(f.dir, "layers", "boot", filepath.Join(name...))
 }
 
-// layer writes a layer, and its index with the store s.
+// layer writes a layer directory with the given files, and makes the files blobs of s.
 func (f locatedFixture) layer(s *Store, name string, files map[string]string) {
 	f.Helper()
 	var list []Location
@@ -59,7 +60,7 @@ func (f locatedFixture) layer(s *Store, name string, files map[string]string) {
 	}
 }
 
-// layers returns the names of the directories of layers.
+// layers returns the names of the layer directories.
 func (f locatedFixture) layers() (names []string) {
 	f.Helper()
 	list, err := os.ReadDir(filepath.Join(f.dir, "layers", "boot"))
@@ -74,10 +75,10 @@ func (f locatedFixture) layers() (names []string) {
 	return names
 }
 
-// blobOf returns the blob with a content.
+// blobOf returns the digest and size of data.
 func blobOf(data string) Blob { return Blob{digest.FromString(data), int64(len(data))} }
 
-// wantBlob fails the test unless the store has a blob with this content.
+// wantBlob fails the test unless the store has a blob with the content data.
 func wantBlob(t *testing.T, s *Store, data string) {
 	t.Helper()
 	r, err := s.Open(blobOf(data))
@@ -91,7 +92,7 @@ func wantBlob(t *testing.T, s *Store, data string) {
 	}
 }
 
-// wantNoBlob fails the test unless opening the blob with this content returns a BlobError.
+// wantNoBlob fails the test unless opening the blob with the content data returns a BlobError.
 func wantNoBlob(t *testing.T, s *Store, data string) {
 	t.Helper()
 	r, err := s.Open(blobOf(data))
@@ -104,8 +105,8 @@ func wantNoBlob(t *testing.T, s *Store, data string) {
 	}
 }
 
-// TestLocated checks that blobs in a layer can be used like blobs in the store's own
-// directory.
+// TestLocated checks that a store's methods treat blobs in a layer like blobs in the store's
+// own directory.
 func TestLocated(t *testing.T) {
 	f := newLocated(t)
 	s := f.store()
@@ -126,8 +127,8 @@ func TestLocated(t *testing.T) {
 	}
 }
 
-// TestLocatedByOthers checks that a store finds layers that other processes add, even at
-// once after it has looked for them.
+// TestLocatedByOthers checks that a store finds a layer that another process adds, even if the
+// store has looked for the blob immediately before.
 func TestLocatedByOthers(t *testing.T) {
 	f := newLocated(t)
 	other, s := f.store(), f.store()
@@ -140,8 +141,8 @@ func TestLocatedByOthers(t *testing.T) {
 	wantBlob(t, s, "content of f")
 }
 
-// TestLocatedDamage checks that a changed file in a layer is noticed, that the layer is then
-// not used any more, and that its other blobs are not lost.
+// TestLocatedDamage checks that a store detects a changed file in a layer and stops using the
+// layer, without losing the other blobs in it.
 func TestLocatedDamage(t *testing.T) {
 	for about, damage := range map[string]func(f locatedFixture) error{
 		"changed":   func(f locatedFixture) error { return os.WriteFile(f.at("one/d/f"), []byte("Content of f"), 0o600) },
@@ -192,8 +193,8 @@ func TestLocatedDamage(t *testing.T) {
 	}
 }
 
-// TestLocatedOutside checks that an index cannot make the store read files outside of the
-// layer, or files that are not regular.
+// TestLocatedOutside checks that a manipulated index cannot make the store read files outside
+// the layer, or files that are not regular.
 func TestLocatedOutside(t *testing.T) {
 	for _, path := range []string{"../secret", "d/../../secret", "/secret", "link", "dir/secret", "pipe", "", "."} {
 		f := newLocated(t)
@@ -219,8 +220,8 @@ func TestLocatedOutside(t *testing.T) {
 	}
 }
 
-// TestDamagedIndex checks that a damaged index is ignored, and replaced when the layer is
-// located again.
+// TestDamagedIndex checks that the store ignores a damaged index, and replaces it when Locate
+// is called for the layer again.
 func TestDamagedIndex(t *testing.T) {
 	f := newLocated(t)
 	name := f.at("one") + indexSuffix
@@ -253,8 +254,9 @@ func TestDamagedIndex(t *testing.T) {
 	}
 }
 
-// TestIncompleteLayers checks that an index without a directory and a directory without an
-// index are harmless.
+// TestIncompleteLayers checks an index file without a layer directory, and a layer directory
+// without an index file. The store must not find blobs in them or return other errors, and
+// must find the blobs after the layer was written again.
 func TestIncompleteLayers(t *testing.T) {
 	f := newLocated(t)
 	if err := errors.Join(os.Rename(f.at("one"), f.at("two")), os.WriteFile(filepath.Join(f.dir, "layers", "file"), nil, 0o600)); err != nil {
@@ -272,8 +274,8 @@ func TestIncompleteLayers(t *testing.T) {
 	wantBlob(t, f.store(), "content of f")
 }
 
-// TestRemovedLayers checks that a store notices that the directories of all layers were
-// removed, and finds layers that are written afterwards.
+// TestRemovedLayers checks that a store notices when the directories of all layers are
+// removed, and that it finds layers written afterwards.
 func TestRemovedLayers(t *testing.T) {
 	for _, dir := range []string{"layers", "layers/boot", "layers/boot/one"} {
 		f := newLocated(t)
@@ -298,7 +300,7 @@ func TestRemovedLayers(t *testing.T) {
 	}
 }
 
-// TestTakeBack checks that the blobs of removed layers remain.
+// TestTakeBack checks that the blobs that TakeBack moves exist after the layers are removed.
 func TestTakeBack(t *testing.T) {
 	f := newLocated(t)
 	if err := errors.Join(os.Link(f.at("one/d/f"), f.at("one/link")), os.Chmod(f.at("one/d/f"), 0o4000), os.Chmod(f.at("one/d"), 0)); err != nil {
@@ -327,7 +329,8 @@ func TestTakeBack(t *testing.T) {
 	}
 }
 
-// TestSweepLocated checks that a sweep removes a layer if it contains an unused blob.
+// TestSweepLocated checks that Sweep removes a layer that contains an unused blob, but keeps
+// the other blobs in the layer.
 func TestSweepLocated(t *testing.T) {
 	f := newLocated(t)
 	s := f.store()
@@ -348,8 +351,8 @@ func TestSweepLocated(t *testing.T) {
 	}
 }
 
-// TestTakeBackWhileOpening checks that other processes find blobs at every moment while they
-// are moved.
+// TestTakeBackWhileOpening checks that another process can open every blob at any time while
+// TakeBack moves the blobs.
 func TestTakeBackWhileOpening(t *testing.T) {
 	f := newLocated(t)
 	s, reader := f.store(), f.store()
@@ -372,7 +375,8 @@ func TestTakeBackWhileOpening(t *testing.T) {
 	all.Wait()
 }
 
-// TestPutFile checks that a file is only stored if it has the expected content.
+// TestPutFile checks that PutFile returns an error for a file that does not have the expected
+// content.
 func TestPutFile(t *testing.T) {
 	f := newLocated(t)
 	s := f.store()
@@ -388,8 +392,8 @@ func TestPutFile(t *testing.T) {
 	}
 }
 
-// TestIndexOfDuplicates checks that an index lists the first of several paths with the same
-// content, in whichever order they are given, because two processes that write the same
+// TestIndexOfDuplicates checks that an index contains the first of several paths with the same
+// content, regardless of the order in which they are passed. Two processes that write the same
 // layer must write the same index.
 func TestIndexOfDuplicates(t *testing.T) {
 	list := []Location{{blobOf("x"), "b"}, {blobOf("y"), "c"}, {blobOf("x"), "a"}}

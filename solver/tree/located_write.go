@@ -13,13 +13,13 @@ import (
 	"sync/atomic"
 )
 
-// LayerWriter writes the directory of a layer. Blobs that the store has in its own directory
-// are moved into it, so that their content takes space once. Other blobs are copied.
+// LayerWriter writes a layer directory. It moves blobs from the store's own directory into the
+// layer directory, so that their content takes space only once. Other blobs are copied.
 //
-// Until the layer is complete, its directory has another name, which the runner does not
-// use. An index lists the blobs in it before they are moved, and further ones before the
-// directory is renamed. So other processes find each blob at every moment, in the store's
-// own directory or through an index, if they look for it again. If this process is killed,
+// Until the layer is complete, its directory has another name, which runners do not use. An
+// index file for this name is written before the first blob is moved, and one for the final
+// name before the directory is renamed. At every moment, other processes therefore find each
+// blob in the store's own directory or through an index. If this process is killed,
 // [Store.Clean] moves the blobs back.
 type LayerWriter struct {
 	store *Store
@@ -30,8 +30,8 @@ type LayerWriter struct {
 	apart atomic.Bool   // the layer is on another file system, so that files cannot be moved
 }
 
-// NewLayer returns a writer for the layer with the directory dir, which does not exist. The
-// parameter list contains the blobs that may be moved. The caller must call Commit or Abort.
+// NewLayer returns a writer for the layer directory dir, which must not exist. The parameter
+// list contains the blobs that the writer may move. The caller must call Commit or Abort.
 // AddLayers must have been called for the directory two levels up.
 func (s *Store) NewLayer(dir string, list []Location) (*LayerWriter, error) {
 	name, err := s.asideName(dir)
@@ -63,14 +63,15 @@ func (s *Store) NewLayer(dir string, list []Location) (*LayerWriter, error) {
 	return w, nil
 }
 
-// Write writes the files of the tree n into the directory of the layer, as [WriteDir] does.
+// Write writes the files of the tree n into the layer directory, as [WriteDir] does.
 func (w *LayerWriter) Write(ctx context.Context, n *Node, opt HostOptions) error {
 	opt.layer = w
 	return WriteDir(ctx, w.index.layer, n, w.store, opt)
 }
 
-// Commit makes the layer available under its name. If another process has written the layer
-// meanwhile, Commit removes the directory of the writer.
+// Commit renames the directory to its final name, so that runners can use the layer. If
+// another process has written the same layer meanwhile, Commit removes the directory of this
+// writer.
 func (w *LayerWriter) Commit() error {
 	if len(w.list) > 0 {
 		data, err := encodeIndex(w.list)
@@ -97,7 +98,7 @@ func (w *LayerWriter) Commit() error {
 	return err
 }
 
-// Abort moves the blobs back and removes the directory.
+// Abort moves the blobs back into the store's own directory and removes the layer directory.
 func (w *LayerWriter) Abort() error {
 	for i := range w.moved {
 		at := w.index.location(i)
@@ -114,7 +115,7 @@ func (w *LayerWriter) Abort() error {
 	return w.forget()
 }
 
-// forget removes the index of the incomplete layer.
+// forget removes the index of the incomplete layer, both the file and the copy in memory.
 func (w *LayerWriter) forget() error {
 	l := &w.store.located
 	l.mu.Lock()
@@ -123,9 +124,10 @@ func (w *LayerWriter) forget() error {
 	return ignoreMissing(os.Remove(w.index.layer + indexSuffix))
 }
 
-// move moves the content of the file n into the open directory parent, and reports whether
-// it did. The parameter path is the path of the file in the layer. If the store does not
-// have the blob in its own directory, the caller must copy the content.
+// move moves the blob of the file n from the store's own directory into the open directory
+// parent. The parameter path is the path of the file in the layer. If the blob cannot be
+// moved, for example because it is already in another layer, move returns false, and the
+// caller must copy the content.
 func (w *LayerWriter) move(ctx context.Context, parent *os.Root, path string, n *Node) (bool, error) {
 	key, err := indexKey(n.blob.Digest)
 	if err != nil {
@@ -158,9 +160,10 @@ func (w *LayerWriter) move(ctx context.Context, parent *os.Root, path string, n 
 	return true, nil
 }
 
-// cleanLocated moves the blobs in directories that are not layers into the store's own
-// directory, and removes these directories. It also removes indexes without a directory. It
-// does not read the indexes of layers, because every build calls it.
+// cleanLocated removes directories that are not complete layers, and index files without a
+// directory. It first moves the blobs in these directories into the store's own directory. It
+// must be fast, because every build calls it. It therefore does not read the indexes of
+// complete layers.
 func (s *Store) cleanLocated() error {
 	s.located.mu.RLock()
 	roots := slices.Clone(s.located.roots)
@@ -182,7 +185,7 @@ func (s *Store) cleanLocated() error {
 	return nil
 }
 
-// cleanDir does the work of cleanLocated for the layers in dir.
+// cleanDir does the work of cleanLocated for the layer directories in dir.
 func (s *Store) cleanDir(dir string) error {
 	names, err := readNames(dir)
 	if err != nil {

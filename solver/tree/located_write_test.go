@@ -14,7 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// put stores a file of a tree with the content data.
+// put adds a file with the content data to the tree that e edits, and stores the content in s.
 func (f locatedFixture) put(s *Store, e *Editor, name, data string, m Meta) {
 	f.Helper()
 	b, err := s.PutBytes([]byte(data))
@@ -26,8 +26,8 @@ func (f locatedFixture) put(s *Store, e *Editor, name, data string, m Meta) {
 	}
 }
 
-// newDelta returns a tree with files whose content the store has in its own directory, and
-// their locations.
+// newDelta returns a tree of files, and the locations at which a layer with this tree has
+// them. The content of the files is in the store's own directory.
 func (f locatedFixture) newDelta(s *Store, n int) (*Node, []Location) {
 	f.Helper()
 	e := Edit(nil)
@@ -49,8 +49,8 @@ func own(t *testing.T, s *Store) int {
 	return len(blobFiles(t, s))
 }
 
-// TestLayerWriter checks that blobs are moved into a layer, and that the layer equals a
-// written copy.
+// TestLayerWriter checks that a LayerWriter moves blobs into a layer, and that the layer
+// equals the tree written by WriteDir.
 func TestLayerWriter(t *testing.T) {
 	f := newLocated(t)
 	s := f.store()
@@ -92,8 +92,8 @@ func TestLayerWriter(t *testing.T) {
 	wantBlob(t, f.store(), "delta 7")
 }
 
-// TestLayerWriterFails checks that the blobs remain if a layer cannot be completed, also
-// after a kill.
+// TestLayerWriterFails checks that no blob is lost if a layer cannot be completed or the
+// process is killed.
 func TestLayerWriterFails(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -143,7 +143,7 @@ func TestLayerWriterFails(t *testing.T) {
 	}
 }
 
-// TestLayerWriterDamage checks that a damaged blob does not become part of a layer.
+// TestLayerWriterDamage checks that a LayerWriter does not move a damaged blob into a layer.
 func TestLayerWriterDamage(t *testing.T) {
 	f := newLocated(t)
 	n, list := f.newDelta(f.store(), 20)
@@ -169,8 +169,8 @@ func TestLayerWriterDamage(t *testing.T) {
 	wantBlob(t, f.store(), "delta 6")
 }
 
-// TestLayerWriters checks that processes can write layers concurrently, and that others find
-// all blobs at every moment.
+// TestLayerWriters checks that several processes can write layers concurrently, and that other
+// processes find all blobs at any time.
 func TestLayerWriters(t *testing.T) {
 	f := newLocated(t)
 	n, list := f.newDelta(f.store(), 300)

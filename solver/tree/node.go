@@ -215,7 +215,7 @@ func (n *Node) Child(name string) (*Node, error) {
 	return find(entries, name), err
 }
 
-// find returns the node of the entry called name, or nil if there is no such entry.
+// find returns the node of the entry called name, or nil if entries contain no such entry.
 func find(entries []Entry, name string) *Node {
 	i, ok := slices.BinarySearchFunc(entries, name, func(e Entry, name string) int { return cmp.Compare(e.Name, name) })
 	if !ok {

@@ -86,7 +86,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// change returns a copy of n with a few random changes.
+// change returns a copy of the tree n with a few random changes.
 func (g *generator) change(n *Node) *Node {
 	e := Edit(n)
 	for range 1 + g.IntN(5) {
@@ -111,7 +111,7 @@ func (g *generator) change(n *Node) *Node {
 	return e.Tree()
 }
 
-// path returns the path of a random node in n.
+// path returns the path of a randomly chosen node in the tree n.
 func (g *generator) path(n *Node) string {
 	name := ""
 	for n.kind == Dir && !n.IsEmpty() && g.IntN(4) > 0 {

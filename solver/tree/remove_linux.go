@@ -30,8 +30,8 @@ func RemoveAll(name string) error {
 	return err
 }
 
-// removeRetries is the maximum number of times that RemoveAll tries again after its first
-// attempt.
+// removeRetries is the maximum number of further attempts that RemoveAll makes after the first
+// one.
 const removeRetries = 3
 
 // remover removes the file or directory called name. It moves through the directory

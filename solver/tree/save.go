@@ -9,16 +9,16 @@ import (
 	"slipway/internal/regularfile"
 )
 
-// Save stores a directory with all directories below it. The blobs of its files must be
-// stored separately. Save does not write what the store already has.
+// Save stores a directory and all directories below it, but not the contents of files. It does
+// not write files that the store already has.
 func (s *Store) Save(n *Node) error {
 	head := appendString(nil, string(n.encode()))
 	return s.save(n.ID(), head, []*listing{n.list})
 }
 
-// save writes the file called id, which starts with head and contains the listings in
-// members. It writes the files of groups below them first, so that a file never exists
-// before the files that it needs.
+// save writes the file called id, which consists of head and the given listings. If listings
+// are large, save first writes the files for the groups of their subdirectories, so that the
+// store never contains a file without the files that it refers to.
 func (s *Store) save(id digest.Digest, head []byte, members []*listing) error {
 	name := s.path("dirs", id)
 	if s.hasGroup(id, members) {
@@ -57,8 +57,9 @@ func (s *Store) save(id digest.Digest, head []byte, members []*listing) error {
 	return nil
 }
 
-// hasGroup reports whether the store has the file called id with the listings in members,
-// and all files below it. It does not read the file if the listings come from a store.
+// hasGroup reports whether the store already has the file called id with the given listings,
+// and the files that it refers to. It does not read the file: this process must have saved it,
+// or the listings must come from this store.
 func (s *Store) hasGroup(id digest.Digest, members []*listing) bool {
 	info, err := os.Lstat(s.path("dirs", id))
 	if err != nil || !info.Mode().IsRegular() {
@@ -75,13 +76,14 @@ func (s *Store) hasGroup(id digest.Digest, members []*listing) bool {
 	return true
 }
 
-// groupWriter collects the content of a file with listings.
+// groupWriter encodes listings into the uncompressed content of a file.
 type groupWriter struct {
 	buf  []byte
 	seen map[digest.Digest]bool // IDs of the listings in buf
 }
 
-// add appends a listing, and all listings below it if it is small.
+// add appends the listing l to the buffer. If l is small, add also appends all listings below
+// it. It skips listings that are empty or already in the buffer.
 func (w *groupWriter) add(l *listing) error {
 	if l.size == 0 || w.seen[l.id] {
 		return nil

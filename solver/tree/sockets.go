@@ -17,8 +17,8 @@ func (s *Store) StubSockets(n *Node) (*Node, error) {
 	return n.stubSockets(empty)
 }
 
-// stubSockets returns a copy of the tree n in which a file replaces each socket. The
-// parameter empty is the blob that these files have as their content.
+// stubSockets returns a copy of the tree n in which a regular file with the content empty
+// replaces each socket.
 func (n *Node) stubSockets(empty Blob) (*Node, error) {
 	switch {
 	case n.kind == Socket:

@@ -8,9 +8,8 @@ import (
 	"os"
 )
 
-// minHole is the length of the shortest run of zeros that becomes a hole, in bytes. Runs
-// are found only at multiples of this length. Most file systems have blocks of this size or
-// smaller ones.
+// minHole is the minimum length in bytes of a run of zeros that becomes a hole. Runs start and
+// end at multiples of this length. The blocks of most file systems are not larger.
 const minHole = 32 << 10
 
 // sparseWriter writes a new file. It skips long runs of zeros, which leaves holes in the
@@ -52,8 +51,8 @@ func zeroPrefix(p []byte) int {
 	return n
 }
 
-// dataPrefix returns the length of the part of p that comes before the next hole. p must not
-// begin with a hole.
+// dataPrefix returns the number of bytes of p before the next hole. p must not begin with a
+// hole.
 func dataPrefix(p []byte) int {
 	for n := minHole; len(p)-n >= minHole; n += minHole {
 		if isZero(p[n : n+minHole]) {
@@ -63,10 +62,11 @@ func dataPrefix(p []byte) int {
 	return len(p)
 }
 
-// isZero reports whether p, which is not empty, consists of zeros.
+// isZero reports whether all bytes of p are zero. p must not be empty.
 func isZero(p []byte) bool { return p[0] == 0 && bytes.Equal(p[1:], p[:len(p)-1]) }
 
-// end sets the size of the file, because skipped zeros at the end have not extended it.
+// end sets the size of the file. This is needed because zeros at the end were skipped instead
+// of written.
 func (s *sparseWriter) end(size int64) error {
 	if !s.holes {
 		return nil

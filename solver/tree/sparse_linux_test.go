@@ -87,8 +87,8 @@ func TestReadEnds(t *testing.T) {
 	}
 }
 
-// TestCheckEnds checks that verifying, writing and copying a large blob stops when the
-// context ends, and that the blob is not removed then.
+// TestCheckEnds checks that verifying, writing and copying a large blob stops when the context
+// ends, and that this does not remove the blob.
 func TestCheckEnds(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {

@@ -27,8 +27,8 @@ type Store struct {
 	located  locatedBlobs
 }
 
-// BlobError is the error of opening a blob that does not exist, or that was damaged and
-// therefore removed. The caller must create the blob again.
+// BlobError is the error for a blob or directory that does not exist in the store, or was
+// found to be damaged and therefore removed. The caller must create it again.
 type BlobError struct {
 	Digest digest.Digest
 	Err    error
@@ -59,8 +59,8 @@ func (s *Store) Put(r io.Reader) (Blob, error) {
 	return s.put(r, buf)
 }
 
-// commit renames the complete file tmp to the path of the blob b. If the store already has
-// the blob, commit removes tmp.
+// commit moves the complete temporary file tmp to the path of the blob b. If the store already
+// has the blob, commit removes tmp instead.
 func (s *Store) commit(tmp string, b Blob) error {
 	if f, err := s.openOwn(b, uninterrupted); err == nil {
 		return errors.Join(f.Close(), os.Remove(tmp))
@@ -93,7 +93,8 @@ func (s *Store) Open(b Blob) (*os.File, error) {
 	return s.open(b, uninterrupted)
 }
 
-// uninterrupted returns r, for reading that does not stop when a context ends.
+// uninterrupted returns r itself. It is passed to open by callers without a context that could
+// interrupt reading.
 func uninterrupted(r io.Reader) io.Reader { return r }
 
 // OpenContext opens a blob as [Store.Open] does. If ctx ends while the blob is verified,
@@ -102,9 +103,9 @@ func (s *Store) OpenContext(ctx context.Context, b Blob) (*os.File, error) {
 	return s.open(b, func(r io.Reader) io.Reader { return Reader(ctx, r) })
 }
 
-// open opens a blob in the store's own directory or in a layer. If it verifies the digest of
-// the file, it reads through the reader that the function reader returns for the file. Such
-// a reader can stop when a context ends.
+// open opens a blob in the store's own directory or in a layer. To verify the digest of the
+// file, it reads from reader(file) instead of the file. Such a reader can stop when a context
+// ends.
 func (s *Store) open(b Blob, reader func(io.Reader) io.Reader) (*os.File, error) {
 	if err := b.Digest.Validate(); err != nil {
 		return nil, &BlobError{b.Digest, err}
@@ -131,7 +132,7 @@ func (s *Store) open(b Blob, reader func(io.Reader) io.Reader) (*os.File, error)
 	return f, nil
 }
 
-// openOwn opens a blob in the store's own directory.
+// openOwn opens a blob in the store's own directory, as open does.
 func (s *Store) openOwn(b Blob, reader func(io.Reader) io.Reader) (*os.File, error) {
 	f, err := regularfile.Open(s.path("blobs", b.Digest))
 	if err != nil {
@@ -177,7 +178,7 @@ func (s *Store) check(f *os.File, b Blob, reader func(io.Reader) io.Reader) erro
 	return err
 }
 
-// damageError is the error of a file that does not have the content of a blob.
+// damageError is the error for a file whose content is not the expected blob.
 type damageError string
 
 func (e damageError) Error() string { return string(e) }
@@ -242,8 +243,8 @@ func (s *Store) path(kind string, d digest.Digest) string {
 	return filepath.Join(s.dir, kind, hex[:2], hex[2:])
 }
 
-// write writes data to a temporary file and renames the file to name. Other processes
-// therefore never see an incomplete file.
+// write writes data to a temporary file, and renames the temporary file to name. Other
+// processes therefore never see an incomplete file.
 func (s *Store) write(name string, data []byte) error {
 	tmp, err := os.CreateTemp(s.temp(), "")
 	if err != nil {

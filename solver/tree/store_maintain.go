@@ -13,8 +13,9 @@ import (
 	"slipway/internal/regularfile"
 )
 
-// Clean removes temporary files of processes that were killed, and directories in which a
-// damaged file was found. It must not run while a process uses the store.
+// Clean removes the temporary files of killed processes, directories of incomplete layers, and
+// layer directories in which a damaged file was found. It must not run while a process uses
+// the store.
 func (s *Store) Clean() error {
 	tmp := filepath.Join(s.dir, "tmp")
 	entries, err := os.ReadDir(tmp)
@@ -58,9 +59,9 @@ func (s *Store) Repair(ctx context.Context) error {
 	})
 }
 
-// each calls fn with the path and the digest of each blob or directory in the store. The
-// parameter kind is "blobs" or "dirs". Another process may delete the file before fn opens
-// it.
+// each calls fn with the path and the digest of each file in the store's own directory. The
+// parameter kind selects the files: "blobs" or "dirs". Another process may delete a file
+// before fn opens it.
 func (s *Store) each(ctx context.Context, kind string, fn func(string, digest.Digest) error) error {
 	return filepath.WalkDir(filepath.Join(s.dir, kind), func(file string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -81,7 +82,8 @@ type Sizes struct {
 	InLayers int64
 }
 
-// Sizes returns the sizes of all blobs and directories. Holes of sparse files do not count.
+// Sizes returns the disk usage of all blobs and directories. It does not count holes of sparse
+// files.
 func (s *Store) Sizes(ctx context.Context) (Sizes, error) {
 	out := Sizes{Blobs: map[digest.Digest]int64{}, Dirs: map[digest.Digest]int64{}}
 	for kind, sizes := range map[string]map[digest.Digest]int64{"blobs": out.Blobs, "dirs": out.Dirs} {
@@ -102,8 +104,8 @@ func (s *Store) Sizes(ctx context.Context) (Sizes, error) {
 	return out, s.addLocated(ctx, &out)
 }
 
-// Sweep removes all blobs and directories from the store, except for the blobs and
-// directories listed in its parameters. It must not run while a process uses the store.
+// Sweep removes all blobs except for the given ones, and all stored directories except for the
+// given ones. It must not run while a process uses the store.
 func (s *Store) Sweep(ctx context.Context, blobs, dirs map[digest.Digest]bool) error {
 	if err := s.sweepLocated(ctx, blobs); err != nil {
 		return err

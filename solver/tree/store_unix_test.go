@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// TestFIFOs checks that a FIFO in the store is a [BlobError] and does not block, and that
-// the blob or directory can be stored again.
+// TestFIFOs puts FIFOs at the paths of blobs and directories in the store. Opening them must
+// not block, but return a [BlobError]. Afterwards, the store must be able to store the blob or
+// directory again.
 func TestFIFOs(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {

@@ -90,7 +90,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// TestSaveAndLoad checks that a random tree is equal after it was saved and loaded.
+// TestSaveAndLoad checks that saving and loading a random tree yields an equal tree.
 func TestSaveAndLoad(t *testing.T) {
 	for seed := range uint64(30) {
 		g := newGenerator(t, seed)

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// callTables contains the system calls of architectures that go-seccomp-bpf/arch does
-// not support. The first line lists the architectures. Every other line contains the
-// name of a system call and its number for each architecture, or "-" for an
+// callTables contains the names and numbers of system calls for the architectures that
+// go-seccomp-bpf/arch does not support. The first line lists the architectures. Every other
+// line contains the name of a system call and its number on each architecture, or "-" for an
 // architecture that lacks the call.
 //
 //go:embed calls.txt

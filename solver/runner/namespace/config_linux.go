@@ -80,8 +80,8 @@ type mount struct {
 	Size  int64 // of a tmpfs in bytes; 0 is no limit
 }
 
-// network writes /etc/hosts and /etc/resolv.conf for the container and adds bind mounts
-// of the two files. The container uses the name servers of the host.
+// network writes the files /etc/hosts and /etc/resolv.conf of the container, and adds bind
+// mounts for them to its configuration. The container uses the name servers of the host.
 func (c *container) network() error {
 	hosts := "127.0.0.1\tlocalhost " + c.conf.Hostname + "\n::1\tlocalhost ip6-localhost ip6-loopback\n"
 	for _, h := range c.box.Hosts {

@@ -23,10 +23,10 @@ import (
 	"slipway/solver/tree"
 )
 
-// probeMain is the main function of /bin/probe, a copy of this program. Test steps
-// execute it to find out what a shell cannot. Each argument is a question of the form
-// KIND or KIND:TEXT. The probe prints each question with its answer on one line. If
-// this program has another name, probeMain does nothing.
+// probeMain is the main function of /bin/probe, a copy of this program that test steps
+// execute. It answers questions that a shell script cannot answer. Each argument is a question
+// of the form KIND or KIND:TEXT. For each question, probeMain prints a line with the question
+// and the answer. If this program is not called probe, probeMain does nothing.
 func probeMain() {
 	if filepath.Base(os.Args[0]) != "probe" {
 		return
@@ -243,8 +243,8 @@ func initialIDs() bool {
 	return err == nil && strings.Join(strings.Fields(string(data)), " ") == "0 0 4294967295"
 }
 
-// isRootless reports whether the tests run as root of a user namespace, not as root of
-// the machine.
+// isRootless reports whether the tests run as root of a user namespace instead of root of the
+// machine.
 func isRootless(t *testing.T) bool {
 	t.Helper()
 	return !initialIDs()

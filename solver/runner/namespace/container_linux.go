@@ -82,9 +82,9 @@ func (c *container) prepare() error {
 	return c.stubs()
 }
 
-// mount prepares the mount with the index i in the sandbox: it creates what the mount
-// needs on the host, for example the directories of an overlay. It returns the mount
-// for the init process.
+// mount prepares the mount with the index i in the sandbox, for example by creating the
+// directories of an overlay on the host. It returns the description of the mount for the init
+// process.
 func (c *container) mount(i int) (mount, error) {
 	m := &c.box.Mounts[i]
 	out := mount{Target: m.Target, ReadOnly: m.ReadOnly}
@@ -118,8 +118,8 @@ func (c *container) mount(i int) (mount, error) {
 	return out, nil
 }
 
-// isFile reports whether m, a mount from a host directory, mounts something other than
-// a directory. It checks the path m.Source in the host directory m.HostPath.
+// isFile reports whether the source of m is anything other than a directory. The source is the
+// path m.Source in the host directory m.HostPath.
 func isFile(m *runner.Mount) (bool, error) {
 	f, err := openIn(m.HostPath, m.Source)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -132,10 +132,9 @@ func isFile(m *runner.Mount) (bool, error) {
 	return err == nil && !info.IsDir(), errors.Join(err, f.Close())
 }
 
-// overlay prepares the mount m, which shows a tree. In the directory dir, it creates
-// the directories of an overlay or, if the runner copies trees, a copy of the tree. It
-// returns out, the mount for the init process, completed with the paths of these
-// directories.
+// overlay prepares the mount m, whose source is a file tree. It uses the new directory dir for
+// the directories of an overlay or, if the runner copies trees, for a copy of the tree. It
+// returns out with the paths of these directories added.
 func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, error) {
 	at, src, err := m.Resolve(m.Tree)
 	if err != nil {
@@ -172,9 +171,9 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 	return out, os.Chtimes(dir, info.ModTime(), info.ModTime())
 }
 
-// trees returns the current trees of the mounts for which selected returns true, each
-// at the index of its mount in the sandbox. If results is set, the upper directories
-// may later become layers. Set it only if all processes have ended.
+// trees returns the current trees of the mounts for which selected returns true. The result
+// has one element per mount of the sandbox, which is nil for other mounts. If results is set,
+// the upper directories may later become layers. Set it only if all processes have ended.
 func (c *container) trees(results bool, selected func(*runner.Mount) bool) ([]*tree.Node, error) {
 	out := make([]*tree.Node, len(c.box.Mounts))
 	for i := range c.box.Mounts {

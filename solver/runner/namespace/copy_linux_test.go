@@ -93,8 +93,8 @@ func TestCopiedRootMode(t *testing.T) {
 	}
 }
 
-// TestStateOnOverlay checks that a runner copies trees if its state directory is on an
-// overlay, as in a container without a volume, and then returns the right changes.
+// TestStateOnOverlay checks a runner whose state directory is on an overlay, as in a container
+// without a volume. The runner must copy trees, and return the changes of a step.
 func TestStateOnOverlay(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
@@ -140,8 +140,8 @@ func TestStateOnOverlay(t *testing.T) {
 	}
 }
 
-// TestOverlayRefused checks that the error for a state directory whose file system
-// cannot hold an overlay says what to do.
+// TestOverlayRefused checks a state directory whose file system cannot hold an upper
+// directory. The error must say what the user can do.
 func TestOverlayRefused(t *testing.T) {
 	dir := t.TempDir()
 	m := &mount{Lower: []string{dir + "/lower"}, Upper: dir + "/upper", Work: "/proc/self", Merged: dir + "/merged"}

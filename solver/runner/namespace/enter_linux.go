@@ -55,8 +55,8 @@ func Enter() error {
 	return nil
 }
 
-// enter starts this program again as root of a new user namespace. If mapOthers is set,
-// the namespace maps subordinate IDs, so that it contains other users as well.
+// enter starts this program again as root of a new user namespace. If mapOthers is set, the
+// namespace also maps subordinate IDs, so that files can belong to users other than root.
 func enter(mapOthers bool) (*exec.Cmd, error) {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
@@ -83,7 +83,7 @@ func enter(mapOthers bool) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// waitPassingSignals waits for the end of a command and forwards SIGINT and SIGTERM to
+// waitPassingSignals waits until a command ends, and meanwhile forwards SIGINT and SIGTERM to
 // it.
 func waitPassingSignals(cmd *exec.Cmd) error {
 	signals := make(chan os.Signal, 8)
@@ -180,9 +180,9 @@ func resume() {
 	endWith(value)
 }
 
-// awaitIDs waits until the parent has mapped the IDs of this process, and executes this
-// program again. The kernel removed the capabilities of the process when it started
-// without IDs, and root regains them by executing a program.
+// awaitIDs waits until the parent process has mapped the IDs of this process, and then
+// executes this program again. Executing it is needed to regain capabilities: the kernel
+// removed them when this process started without mapped IDs.
 func awaitIDs(pipe string) {
 	fd, _ := strconv.Atoi(pipe) // written by mapIDs
 	r := os.NewFile(uintptr(fd), "ids")
@@ -196,11 +196,11 @@ func awaitIDs(pipe string) {
 	os.Exit(1)
 }
 
-// endWith makes the kernel kill this process when its parent ends. parent is the PID of
-// the process that started this one. If the current parent has another PID, that
-// process has already ended, and endWith exits.
+// endWith makes the kernel kill this process when its parent ends. The parameter parent is the
+// PID of the process that started this one. If the current parent has another PID, the
+// original one has already ended, and endWith exits.
 //
-// Enter has already made this setting, but the kernel resets it when a program gains
+// Enter has already requested this from the kernel, which forgets it when a program gains
 // capabilities, as this one does when it is executed again.
 func endWith(parent string) {
 	err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)

@@ -9,12 +9,12 @@ import (
 	"slipway/solver/runner/cgroup"
 )
 
-// Limit sets the parent of the control groups of all steps. If parent is "", the runner
-// chooses the parent. Call Limit before the first step.
+// Limit configures the control groups of all steps. It sets their parent; if parent is "", the
+// runner chooses the parent. Call Limit before the first step.
 //
-// If steps cannot have this parent or the given resource limits, Limit returns an error
-// that starts with the name of the docker build flag. The limits themselves are set for
-// each step, see [runner.Sandbox].
+// If steps cannot use this parent or have the resource limits in limits, Limit returns an
+// error that starts with the name of the docker build flag. It does not apply the resource
+// limits, which are set for each step, see [runner.Sandbox].
 func (r *Runner) Limit(parent string, limits *runner.Resources) error {
 	if r.runtime != "" && r.userNamespace {
 		return cgroup.Unavailable(limits, errRuntimeLimits)
@@ -25,12 +25,12 @@ func (r *Runner) Limit(parent string, limits *runner.Resources) error {
 	return r.groups.Check(limits)
 }
 
-// errRuntimeLimits is the error for resource limits with a rootless OCI runtime, which
-// does not create control groups.
+// errRuntimeLimits is the error for resource limits in a build with a rootless OCI runtime,
+// which creates no control groups.
 var errRuntimeLimits = errors.New("a rootless OCI runtime does not create control groups (use --runner namespace, or run slipway as root)")
 
-// placeGroups determines where the control groups of steps are created, and removes
-// groups that killed builders have left there.
+// placeGroups determines the directories in which the control groups of steps are created. It
+// removes groups left behind there by killed builders.
 func (r *Runner) placeGroups(parent string) error {
 	var err error
 	r.groups, err = cgroup.New(&cgroup.Options{State: r.dir, PID: os.Getpid(), Parent: parent, Top: r.runtime != ""})
@@ -42,8 +42,8 @@ func (r *Runner) placeGroups(parent string) error {
 	return nil
 }
 
-// makeGroup creates the control groups of the container. If an OCI runtime creates
-// them, makeGroup only determines their paths.
+// makeGroup creates the control groups of the container. If an OCI runtime will create them,
+// makeGroup only determines their paths.
 func (c *container) makeGroup() error {
 	step := filepath.Base(c.work)
 	switch {

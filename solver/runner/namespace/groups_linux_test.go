@@ -25,8 +25,8 @@ func (w *fixture) withoutGroups(t *testing.T) {
 	w.groups = new(cgroup.Set)
 }
 
-// TestGroup checks that the control group of a step is removed however the step ends,
-// and that the groups of the builder are removed when the runner is closed.
+// TestGroup checks that the control group of a step is removed when the step ends, whatever
+// ends it, and that the control groups of the builder are removed when the runner is closed.
 func TestGroup(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	if isRootless(t) {
@@ -59,9 +59,8 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// TestLimitOfMemory checks that the error for a process that exceeds the memory limit
-// of its step mentions the limit. It tests the first process of a container and a later
-// one.
+// TestLimitOfMemory checks that the error of a process that exceeds the memory limit mentions
+// the limit, both for the first process of a container and for a later one.
 func TestLimitOfMemory(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	if isRootless(t) {
@@ -84,8 +83,8 @@ func TestLimitOfMemory(t *testing.T) {
 	}
 }
 
-// TestGroups checks to which control groups a process belongs. This depends on its
-// privileges, its limits and the configured parent group (--cgroup-parent).
+// TestGroups checks in which control groups a process runs. This depends on its privileges,
+// its limits and the configured parent group (--cgroup-parent).
 func TestGroups(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	if isRootless(t) || usesRuntime() {

@@ -139,11 +139,10 @@ func runGuard() {
 	os.Exit(0)
 }
 
-// guardEvents handles the results of polling files. files[0] is the socket to the
-// builder. The others are pidfds, which become readable when their process ends.
-// guardEvents returns the files to poll next: without steps that have ended, and with a
-// step that the builder has sent. It reports whether the builder's end of the socket is
-// still open.
+// guardEvents handles the results of polling files: files[0] is the socket to the builder, and
+// the others are pidfds of steps. A pidfd is readable when its process has ended. guardEvents
+// returns the files to poll next: without the steps that have ended, and with a step that the
+// builder has sent. It also reports whether the builder still has its end of the socket open.
 func guardEvents(files []unix.PollFd) (_ []unix.PollFd, open bool) {
 	ready := files[0].Revents != 0
 	left := files[:1]

@@ -35,8 +35,8 @@ const (
 // endlessScript is a shell script that prints ready and then runs until it is killed.
 const endlessScript = "echo ready; while :; do :; done"
 
-// TestEndless is not a test by itself. Other tests start it in a process, in which it
-// runs an endless step, and kill the process.
+// TestEndless is not a test by itself. Other tests run it in a separate process, where it
+// starts an endless step, and then kill this process.
 func TestEndless(t *testing.T) {
 	kind := os.Getenv(endlessVar)
 	if kind == "" {
@@ -61,8 +61,8 @@ func TestEndless(t *testing.T) {
 	t.Errorf("endless step: Run returned %v, want that it does not return", err)
 }
 
-// redirectGuard starts the guard and discards all messages to it until the returned
-// function restore is called.
+// redirectGuard starts the guard and diverts all messages to it, so that the guard receives
+// none until restore is called.
 func (w *fixture) redirectGuard(t *testing.T) (restore func()) {
 	t.Helper()
 	if _, err := w.guard.start(t.Context()); err != nil {
@@ -158,8 +158,8 @@ func checkKilled(t *testing.T, cmd *exec.Cmd, kind string, sig syscall.Signal) {
 	}
 }
 
-// groups returns the directories of the control groups that the builder with this PID
-// has created.
+// groups returns the directories of the control groups that the builder with the given PID has
+// created.
 func groups(t *testing.T, pid int) []string {
 	t.Helper()
 	var list []string
@@ -261,8 +261,8 @@ func TestCause(t *testing.T) {
 	}
 }
 
-// TestUnknownToGuard checks that the program of a step does not run if the step cannot
-// be registered with the guard.
+// TestUnknownToGuard checks that a step whose process cannot be registered with the guard
+// fails before its program runs.
 func TestUnknownToGuard(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
@@ -337,8 +337,8 @@ func TestGuardCloses(t *testing.T) {
 	}
 }
 
-// TestGuardHidden checks that a step has no files open but its standard streams, in
-// particular not the socket to the guard.
+// TestGuardHidden checks that a step has only its standard streams open. In particular, it
+// must not have the socket to the guard.
 func TestGuardHidden(t *testing.T) {
 	w := newFixture(t)
 	const script = "for f in /proc/self/fd/*; do test -e $f && echo $f; done; :"

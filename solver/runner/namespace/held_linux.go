@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reportMark starts each report about an overlay that the init process writes to its
-// error file. An error text in this file cannot contain the mark, which is NUL.
+// reportMark starts each overlay report that the init process writes to its error file.
+// Because the mark is a NUL byte, it cannot be part of an error text in this file.
 const reportMark = "\x00"
 
 // reportOverlay sends the builder the device number of the overlay that is mounted at
@@ -25,9 +25,9 @@ func reportOverlay(merged string) error {
 	return err
 }
 
-// takeReports removes reports about overlays from text, the output of an init process.
-// It appends the device number in each report to c.overlays, and returns the rest of
-// the text: an error, or nothing.
+// takeReports extracts overlay reports from text, the content of an init process's error file.
+// It appends the device number in each report to c.overlays. It returns the rest of text,
+// which is an error message or empty.
 func (c *container) takeReports(text []byte) []byte {
 	for {
 		rest, ok := bytes.CutPrefix(text, []byte(reportMark))

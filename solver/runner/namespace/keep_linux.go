@@ -21,15 +21,17 @@ type upperDir struct {
 	opaque    map[string]bool // opaque directories by path
 }
 
-// saveLayer renames an upper directory to the directory of the layer that it
-// represents, so that the changes of a step need not be written a second time. The
-// content of the files is then not copied to the store, which finds it in the directory.
+// saveLayer turns an upper directory into a layer directory by renaming it, so that the
+// changes of a step need not be written a second time. The content of the files then need not
+// be copied to the store, which finds the files in the layer directory through an index.
 //
-// If the layer is empty or already has a directory, or if the upper directory does not
-// match what [Runner.layer] would write, saveLayer copies the content to the store.
+// If the layer is empty or already has a directory, or if the upper directory does not match
+// what [Runner.layer] would write, saveLayer instead copies the content of the files to the
+// store.
 //
-// The index comes after the directory, and the cache record after both. If the builder is
-// killed in between, the step runs again, and nothing refers to the directory.
+// The directory is renamed before the index is written, and the cache record is written last.
+// If the builder is killed in between, no record refers to the directory, and the step runs
+// again.
 func (r *Runner) saveLayer(ctx context.Context, w *upperDir) error {
 	want, err := r.overlayOf(w.base, w.out)
 	if err != nil {

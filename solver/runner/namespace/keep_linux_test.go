@@ -35,8 +35,8 @@ func (w *fixture) addFiles(t *testing.T, files map[string]string) {
 	w.root = e.Tree()
 }
 
-// TestKeep checks which upper directories become layers. Such a layer must equal the
-// layer that would be written from the trees.
+// TestKeep checks which upper directories become layer directories. Each of them must equal
+// the directory that Runner.layer would write from the trees.
 func TestKeep(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
@@ -75,9 +75,9 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// TestWritten checks under which conditions an upper directory can become a layer: an
-// opaque directory must not hide files of the lower tree, and the upper directory must
-// contain all files of the layer.
+// TestWritten checks under which conditions an upper directory can become a layer directory.
+// It must not hide files of the lower tree by an opaque directory, and must contain all files
+// of the layer.
 func TestWritten(t *testing.T) {
 	dir := func(entries ...tree.Entry) *tree.Node {
 		n, err := tree.NewDir(tree.Meta{Mode: 0o755}, entries)
@@ -107,8 +107,8 @@ func TestWritten(t *testing.T) {
 	}
 }
 
-// readLayer returns the content of a layer's directory, or nil if it does not exist.
-// The metadata of a directory that is marked as opaque contains the opaque attribute.
+// readLayer returns the content of the layer directory dir, or nil if it does not exist. The
+// metadata of an opaque directory includes the opaque attribute.
 func (w *fixture) readLayer(t *testing.T, dir string) *tree.Node {
 	t.Helper()
 	if _, err := os.Stat(dir); err != nil {

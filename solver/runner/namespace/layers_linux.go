@@ -29,9 +29,8 @@ const (
 	opaqueUser = "user.overlay.opaque"
 )
 
-// lowerDirs returns the lower directories of the overlay that the mount m needs, the
-// topmost directory first. If the directory of a layer does not exist yet, lowerDirs
-// writes it.
+// lowerDirs returns the lower directories for the overlay of the mount m, the topmost one
+// first. If a layer directory does not exist yet, lowerDirs writes it.
 func (r *Runner) lowerDirs(ctx context.Context, m *runner.Mount) ([]string, error) {
 	layers, err := r.merged.layers(m.Layers)
 	if err != nil {
@@ -52,15 +51,16 @@ func (r *Runner) lowerDirs(ctx context.Context, m *runner.Mount) ([]string, erro
 	return dirs, nil
 }
 
-// layerDir returns the path of a layer's directory. The name consists of only 24
-// characters of the layer's digest, because the kernel limits the length of mount options.
+// layerDir returns the path of the directory for the layer l. The directory's name is only 24
+// characters long, because the kernel limits the length of mount options. It is derived from
+// the IDs of the layer's trees.
 func (r *Runner) layerDir(l tree.LayerRef) string {
 	return filepath.Join(r.layers, digest.FromString(string(l.Lower.ID()) + " " + string(l.Upper.ID())).Encoded()[:24])
 }
 
-// layer returns the directory of a layer. If the directory does not exist, layer writes the
-// changes of the layer to it, in the format of overlays. If the layer has no changes, layer
-// returns "".
+// layer returns the path of the directory for a layer. If the directory does not exist, layer
+// first writes the changes of the layer to it, in the format of overlays. If the layer
+// contains no changes, the path is "".
 func (r *Runner) layer(ctx context.Context, ref tree.LayerRef) (string, error) {
 	if ref.Lower.ID() == ref.Upper.ID() {
 		return "", nil

@@ -13,8 +13,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// readsAllFiles reports whether this process, and every process that uses its state
-// directory, can open files without read permission.
+// readsAllFiles reports whether this process can open files without read permission. It
+// returns false in a user namespace, because another process outside of it may use the same
+// state directory.
 func readsAllFiles() (bool, error) {
 	if os.Geteuid() != 0 || userns.RunningInUserNS() {
 		return false, nil
@@ -29,9 +30,9 @@ func readsAllFiles() (bool, error) {
 	return caps.Get(capability.EFFECTIVE, capability.CAP_DAC_OVERRIDE), nil
 }
 
-// locations returns the locations of the files of the layer n in its directory. It leaves
-// out the files that root could not open without privileges, for example because a program
-// uses the state directory outside of the user namespace in which the step ran.
+// locations returns the paths and contents of the files in the layer n that the store may read
+// in the layer directory. It leaves out files that a process may be unable to open later, for
+// example because the process runs outside of the user namespace in which the step ran.
 func (r *Runner) locations(n *tree.Node) (list []tree.Location, err error) {
 	enter := func(n *tree.Node) bool { return r.readsAll || isReadable(n, 0o5) }
 	err = eachFile(n, "", enter, func(at tree.Location, n *tree.Node) {
@@ -42,9 +43,9 @@ func (r *Runner) locations(n *tree.Node) (list []tree.Location, err error) {
 	return list, err
 }
 
-// isReadable reports whether root, and a user who is root only in a user namespace, can
-// access a file in the ways that the permission bits in mode stand for, without
-// capabilities.
+// isReadable reports whether root can access the file n without capabilities, both on the
+// machine and in a user namespace. The parameter mode contains the required permission bits,
+// such as 04 for reading.
 func isReadable(n *tree.Node, mode uint32) bool {
 	m := n.Meta()
 	if m.UID == 0 {
@@ -53,8 +54,8 @@ func isReadable(n *tree.Node, mode uint32) bool {
 	return m.Mode&mode == mode && m.Mode>>3&mode == mode
 }
 
-// storeFiles copies the content of the files of n to the store, unless the store already
-// has it or the list except contains it. The files are in the directory dir.
+// storeFiles copies files below dir to the store. The tree n lists the files. storeFiles skips
+// content that the store already has or that except contains.
 func (r *Runner) storeFiles(ctx context.Context, dir string, n *tree.Node, except []tree.Location) error {
 	skip := make(map[tree.Blob]bool, len(except))
 	for _, at := range except {
@@ -79,8 +80,8 @@ func (r *Runner) storeFiles(ctx context.Context, dir string, n *tree.Node, excep
 	return err
 }
 
-// eachFile calls fn for each regular file below the directory n for which enter returns
-// true. The parameter at is the path of n.
+// eachFile calls fn for each regular file in the directory n and its subdirectories. It skips
+// a directory if enter returns false for it. The parameter at is the path of n.
 func eachFile(n *tree.Node, at string, enter func(*tree.Node) bool, fn func(tree.Location, *tree.Node)) error {
 	if !enter(n) {
 		return nil

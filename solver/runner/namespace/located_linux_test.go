@@ -13,7 +13,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// own opens the store without the layers of the runner.
+// own opens the store anew, but without the runner's layer directories. It therefore contains
+// only the blobs in the store's own directory.
 func (w *fixture) own(t *testing.T) *tree.Store {
 	t.Helper()
 	s, err := tree.OpenStore(w.storeDir)
@@ -23,7 +24,7 @@ func (w *fixture) own(t *testing.T) *tree.Store {
 	return s
 }
 
-// content returns the content of a file.
+// content returns the content of the regular file n, which it reads from the store.
 func (w *fixture) content(t *testing.T, n *tree.Node) string {
 	t.Helper()
 	f, err := w.store.Open(n.Blob())
@@ -46,7 +47,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// diskUse returns the number of bytes that the files in directories occupy.
+// diskUse returns the number of bytes on disk of all files in the given directories.
 func diskUse(t *testing.T, dirs ...string) (n int64) {
 	t.Helper()
 	for _, dir := range dirs {
@@ -67,9 +68,9 @@ func diskUse(t *testing.T, dirs ...string) (n int64) {
 	return n
 }
 
-// TestContentIsStoredOnce checks that the content of the files that a step has written
-// takes space once. If the builder was killed before it wrote the index of the layer, the
-// content is missing until the step runs again.
+// TestContentIsStoredOnce checks that the content of files that a step has written takes disk
+// space only once. It also checks a builder that is killed before it writes the index of the
+// layer: the store must not find the content, and running the step again must restore it.
 func TestContentIsStoredOnce(t *testing.T) {
 	w := newFixture(t)
 	w.run(t, w.process(":")) // writes the layer of the root
@@ -101,9 +102,9 @@ func TestContentIsStoredOnce(t *testing.T) {
 	}
 }
 
-// TestContentIsCopied checks that content is copied to the store if the upper directory does
-// not become a layer, and that the copy of a file that later processes could not open is
-// made before the layer is complete.
+// TestContentIsCopied checks when the content of files is copied to the store: if the upper
+// directory does not become a layer directory, and if later processes may be unable to open a
+// file in the layer directory.
 func TestContentIsCopied(t *testing.T) {
 	w := newFixture(t)
 	w.addFiles(t, map[string]string{"old/a": "1", "old/sub/c": "3"})
@@ -148,8 +149,8 @@ func TestContentIsCopied(t *testing.T) {
 	}
 }
 
-// TestContentAfterReboot checks that the content of files remains when the layers from
-// before a boot are removed.
+// TestContentAfterReboot checks New after a reboot. It must remove the layers of the previous
+// boot, but must first move the blobs in them to the store.
 func TestContentAfterReboot(t *testing.T) {
 	w := newFixture(t)
 	_, n := w.run(t, w.process("echo content > /file"))

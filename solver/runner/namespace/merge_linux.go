@@ -9,23 +9,22 @@ import (
 	"slipway/solver/tree"
 )
 
-// maxLowers is the number of layers that are merged to one lower directory of an overlay.
-// A root with at most 1024 layers therefore has at most 109 lower directories. The kernel
-// allows 500, but each one makes it slower to mount the overlay and to look up files.
+// maxLowers is the number of layers that are merged into one lower directory of an overlay.
+// Because up to 99 layers remain unmerged, a root with at most 1024 layers has at most 109
+// lower directories. The kernel allows 500, but each one makes mounting the overlay and
+// looking up files slower.
 const maxLowers = 100
 
-// merger merges layers to fewer layers that result in the same tree. Safe for concurrent
-// use.
+// merger merges layers, so that fewer layers yield the same tree. Safe for concurrent use.
 type merger struct {
-	// results contains the trees that layers yield, by the digest of the layers and of the
-	// tree below them. It lacks layers whose upper tree is the lower tree of the next one.
+	// results caches the results of apply. The key is a hash of the parameters.
 	results sync.Map
 }
 
-// layers merges each maxLowers layers in list from the bottom to one layer. The other
-// layers, fewer than maxLowers, remain, so that a merged layer does not change when a
-// step adds another layer. A merged layer contains only the changes between the trees
-// before and after its layers.
+// layers merges the layers in list, which starts with the lowest: each full group of maxLowers
+// layers becomes one layer. The remaining layers, fewer than maxLowers, stay unmerged, so that
+// merged layers stay the same when a step adds a layer. A merged layer contains only the
+// changes that its group makes.
 func (m *merger) layers(list []tree.LayerRef) ([]tree.LayerRef, error) {
 	n := len(list) - len(list)%maxLowers
 	if n == 0 {
@@ -44,11 +43,11 @@ func (m *merger) layers(list []tree.LayerRef) ([]tree.LayerRef, error) {
 	return append(merged, list[n:]...), nil
 }
 
-// apply returns the tree that layers yield if they are applied to the tree below.
+// apply returns the tree that results from applying layers to the tree below.
 //
-// Usually, each layer was made on top of the one before, so that the result is the upper
-// tree of the last layer. No tree needs to be loaded then. Layers of merge operations
-// (COPY --link) were made on other trees.
+// Usually, the lower tree of each layer is the upper tree of the previous one. The result is
+// then the upper tree of the last layer, and no tree needs to be loaded. Layers of merge
+// operations (COPY --link) are an exception.
 func (m *merger) apply(below *tree.Ref, layers []tree.LayerRef) (*tree.Ref, error) {
 	onTop := true
 	last, hash := below, sha256.New()

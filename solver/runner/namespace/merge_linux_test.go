@@ -8,9 +8,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestMergeLayers checks that each maxLowers layers from the bottom become one layer, that
-// the layers result in the same tree, and that adding a layer does not change the merged
-// ones. Some of the layers were made on other trees, as by COPY --link.
+// TestMergeLayers checks that each group of maxLowers layers becomes one layer, that merged
+// layers yield the same tree, and that adding a layer does not change them. Some of the layers
+// have other lower trees, as those of COPY --link.
 func TestMergeLayers(t *testing.T) {
 	for about, linked := range map[string]func(i int) bool{
 		"in sequence":          func(int) bool { return false },
@@ -55,8 +55,7 @@ func TestMergeLayers(t *testing.T) {
 	}
 }
 
-// checkResult checks that applying layers in order to an empty tree results in the tree
-// want, and that merged layers contain only changes.
+// checkResult checks that applying layers in order to an empty tree yields the tree want.
 func checkResult(t *testing.T, about string, layers []tree.LayerRef, want *tree.Node) {
 	t.Helper()
 	all := tree.Empty()
@@ -69,8 +68,8 @@ func checkResult(t *testing.T, about string, layers []tree.LayerRef, want *tree.
 	}
 }
 
-// TestMergedLayersHoldChanges checks that a merged layer does not contain the files of the
-// layers below it.
+// TestMergedLayersHoldChanges checks that a merged layer contains only changes, but no files
+// of the layers below.
 func TestMergedLayersHoldChanges(t *testing.T) {
 	m := &merger{}
 	var layers []tree.LayerRef
@@ -88,8 +87,8 @@ func TestMergedLayersHoldChanges(t *testing.T) {
 	}
 }
 
-// TestEmptyLayerHasNoDirectory checks that a layer with equal trees needs no directory, even
-// if its tree cannot be loaded.
+// TestEmptyLayerHasNoDirectory checks that no directory is written for a layer whose lower and
+// upper trees are equal, even if the tree cannot be loaded.
 func TestEmptyLayerHasNoDirectory(t *testing.T) {
 	r := &Runner{layers: t.TempDir()}
 	same := tree.RefTo(tree.Empty())

@@ -73,8 +73,8 @@ func (c *config) mountRoot(m *mount) error {
 	return err
 }
 
-// mount creates the mount m, which is not the root: it creates the mount point if
-// necessary, and mounts a tmpfs or the source of m there.
+// mount mounts m, any mount except for the root. It creates the mount point if necessary, and
+// mounts a tmpfs or the source of m there.
 func (c *config) mount(m *mount) error {
 	mode := c.tmpfsMode(m)
 	at, err := c.target(m.Target, m.File)
@@ -152,8 +152,8 @@ func (c *config) tmpfsMode(m *mount) uint32 {
 	return mode
 }
 
-// source opens the source of a mount with O_PATH. For a secret it first creates the
-// file, and for a tree it first mounts the overlay.
+// source opens the source of the mount m with O_PATH. If the source is a secret, source first
+// writes it to a file. If it is a tree, source first mounts its overlay.
 func (c *config) source(m *mount) (*os.File, error) {
 	switch {
 	case m.Secret != nil:

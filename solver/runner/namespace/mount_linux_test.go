@@ -290,8 +290,8 @@ func TestStateNames(t *testing.T) {
 	}
 }
 
-// TestHide checks that hide and protect ignore a path that does not exist, but return
-// every other error.
+// TestHide checks that hide and protect return nil for a path that does not exist, but return
+// all other errors.
 func TestHide(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Symlink("loop", filepath.Join(dir, "loop")); err != nil {
@@ -313,9 +313,9 @@ func TestHide(t *testing.T) {
 	}
 }
 
-// TestMasks checks that a step can neither read the files that mask system files nor
-// change their mode. Otherwise it could change a device of the host, if such a device
-// is used as the mask.
+// TestMasks checks the files that mask system files. A step must be able neither to read them
+// nor to change their mode. Otherwise, it could change a device of the host that is used as a
+// mask.
 func TestMasks(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

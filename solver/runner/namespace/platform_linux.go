@@ -24,7 +24,7 @@ type machine struct {
 	qemu  string // QEMU's name of the architecture
 }
 
-// machines returns the architectures for which an emulator may exist.
+// machines returns the architectures for which the kernel may have an emulator.
 func machines() []machine {
 	return []machine{
 		{"386", elf.EM_386, elf.ELFCLASS32, elf.ELFDATA2LSB, "i386"},
@@ -87,8 +87,8 @@ func (r *Runner) checkPlatform(p ocispecs.Platform) error {
 	return fmt.Errorf("steps of %s cannot run on this machine, which is %s", platforms.Format(p), platforms.Format(here))
 }
 
-// checkLevel returns an error if the CPU of this machine lacks features of an amd64
-// variant, such as v3. The levels are defined by
+// checkLevel returns an error if the CPU of this machine, described by here, lacks features
+// that an amd64 variant such as v3 requires. The variants are defined by
 // https://gitlab.com/x86-psABIs/x86-64-ABI.
 func checkLevel(p, here ocispecs.Platform) error {
 	x := cpu.X86
@@ -102,10 +102,10 @@ func checkLevel(p, here ocispecs.Platform) error {
 	return nil
 }
 
-// hasEmulator reports whether the kernel can start programs for an architecture in an
-// emulator. It executes a file that contains only an ELF header. Without an emulator,
-// the error is ENOEXEC. This works even if binfmt_misc is not mounted in this mount
-// namespace.
+// hasEmulator reports whether the kernel starts programs for an architecture in an emulator.
+// To find out, it executes a file that contains only an ELF header, which fails with ENOEXEC
+// if no emulator exists. Unlike reading /proc/sys/fs/binfmt_misc, this works even if
+// binfmt_misc is not mounted.
 func (r *Runner) hasEmulator(m machine) bool {
 	dir, err := os.MkdirTemp(filepath.Join(r.dir, "run"), "program-")
 	if err != nil {

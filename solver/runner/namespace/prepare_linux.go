@@ -25,12 +25,13 @@ func (r *Runner) Prepare(ctx context.Context, s *runner.Sandbox) {
 	}
 }
 
-// parallelWrites is the number of layers that are written concurrently. [tree.WriteDir] has
-// several goroutines for each of them, but not at its start and at its end.
+// parallelWrites is the number of layers that are written concurrently. Although
+// [tree.WriteDir] already writes the files of one layer concurrently, it uses a single
+// goroutine at its start and at its end.
 const parallelWrites = 2
 
-// layerDirs returns the directories of layers, lowest first, without the layers that have no
-// changes. It writes directories that do not exist yet.
+// layerDirs returns the directories for layers, the lowest first. It writes directories that
+// do not exist yet, and leaves out layers without changes.
 func (r *Runner) layerDirs(ctx context.Context, layers []tree.LayerRef) ([]string, error) {
 	dirs, errs := make([]string, len(layers)), make([]error, len(layers))
 	var g errgroup.Group
@@ -53,8 +54,8 @@ func (r *Runner) layerDirs(ctx context.Context, layers []tree.LayerRef) ([]strin
 	return slices.DeleteFunc(dirs, func(dir string) bool { return dir == "" }), nil
 }
 
-// lock makes the caller the only goroutine that writes the layer directory dir. Other
-// processes may write it, too: the first one to complete the directory wins.
+// lock locks the layer directory dir, so that only one goroutine of this process writes it.
+// Other processes may write the same layer concurrently: the first one that completes it wins.
 func (r *Runner) lock(ctx context.Context, dir string) (unlock func(), err error) {
 	l, _ := r.writing.LoadOrStore(dir, semaphore.NewWeighted(1))
 	one := l.(*semaphore.Weighted)

@@ -14,8 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// stack returns a sandbox whose root has n layers, each of which adds a file, and the
-// layers.
+// stack returns n layers, and a sandbox whose root consists of them. Each layer adds one file.
 func (w *fixture) stack(t *testing.T, n int) (*runner.Sandbox, []tree.LayerRef) {
 	t.Helper()
 	var layers []tree.LayerRef
@@ -28,8 +27,8 @@ func (w *fixture) stack(t *testing.T, n int) (*runner.Sandbox, []tree.LayerRef) 
 	return &runner.Sandbox{Mounts: []runner.Mount{{Kind: runner.MountTree, Target: "/", Layers: layers, Tree: w.root}}}, layers
 }
 
-// TestPrepare checks that Prepare writes each layer once, even if several steps need it at
-// the same time, and that it reports no progress if all layers exist.
+// TestPrepare checks that Prepare writes each layer only once, even if several steps need the
+// layer at the same time. If all layers exist, Prepare must report no progress.
 func TestPrepare(t *testing.T) {
 	w := newFixture(t)
 	s, layers := w.stack(t, 5)
@@ -67,8 +66,8 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
-// TestPrepareEnds checks that a canceled Prepare leaves neither an incomplete layer nor a
-// temporary directory, and that a step that waits for the layer then writes it.
+// TestPrepareEnds checks that canceling the writing of a layer leaves neither an incomplete
+// layer directory nor a temporary directory, and that the layer can be written afterwards.
 func TestPrepareEnds(t *testing.T) {
 	w := newFixture(t)
 	s, layers := w.stack(t, 1)
@@ -93,8 +92,8 @@ func TestPrepareEnds(t *testing.T) {
 	}
 }
 
-// TestFirstLayerError checks that the error of the lowest layer that cannot be written is
-// returned.
+// TestFirstLayerError checks that if several layers cannot be written, the error of the lowest
+// one is returned.
 func TestFirstLayerError(t *testing.T) {
 	w := newFixture(t)
 	s, layers := w.stack(t, 6)

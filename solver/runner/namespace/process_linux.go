@@ -379,9 +379,9 @@ func (x *process) Resize(rows, cols uint16) error {
 	return x.term.resize(rows, cols)
 }
 
-// exitCode converts err, the result of [exec.Cmd.Wait], to the exit code of the
-// process. If a signal ended the process, the code is 128 plus the signal number. If
-// err does not contain an exit status, exitCode returns it.
+// exitCode converts err, the result of [exec.Cmd.Wait], to the exit code of the process. If a
+// signal ended the process, the code is 128 plus the signal number. If err contains no exit
+// status, exitCode returns err.
 func exitCode(err error) (int, error) {
 	var exit *exec.ExitError
 	if err == nil {

@@ -47,9 +47,9 @@ var (
 	_ runner.Preparer = (*Runner)(nil)
 )
 
-// CacheKey returns the text that cache keys of steps must contain if this program runs them
-// in namespaces, see [runner.Keyed]. It is "" unless all files of a step belong to root: then
-// a step sees other owners than it gave to files, and other owners than the image gives.
+// CacheKey returns a text that cache keys of steps must include if this program runs the steps
+// in namespaces, see [runner.Keyed]. The text is "", except in a user namespace that maps only
+// root. There, a step sees all files as files of root, regardless of the owners in the image.
 func CacheKey() string {
 	if hasOneUser() {
 		return "one owner 1"
@@ -60,12 +60,13 @@ func CacheKey() string {
 // bootID is a file that contains a new random UUID after each boot of the machine.
 const bootID = "/proc/sys/kernel/random/boot_id"
 
-// New returns a runner that stores its data in a directory: layers in the format of
-// overlays, and the changes of processes. Close releases the runner.
+// New returns a runner that stores its data in the directory dir: layers in the format of
+// overlays, and the changes of running processes. Close releases the runner.
 //
-// The content of layers is not verified. Layers from before the last boot are removed,
-// because an unclean shutdown may have damaged them. Runners whose layers would have other
-// owners on disk, or lack devices, use other directories, see layersName.
+// The runner does not verify the content of layers. New therefore removes layers from before
+// the last boot, because an unclean shutdown may have damaged them. Runners in different user
+// namespaces use different subdirectories, because the owners and devices in their layers
+// differ on disk, see layersName.
 func New(dir string, store *tree.Store) (*Runner, error) {
 	boot, err := os.ReadFile(bootID)
 	if err != nil {
@@ -101,10 +102,10 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 	return r, r.removeOld(all, bootName)
 }
 
-// layersName returns the name of the directory for layers. Layers of different directories
-// can differ on disk although their trees are equal. The parameter boot is the ID of the
-// boot, ids describes the IDs of the user namespace ("" for the namespace of the machine),
-// and noDevices is set if layers lack devices.
+// layersName returns the name of the subdirectory in which a runner stores layers. Runners use
+// different subdirectories if layers with equal trees would differ on disk. The parameter boot
+// is the ID of the boot, ids is the result of mappedIDs, and noDevices is set if the runner
+// cannot create devices.
 func layersName(boot, ids string, noDevices bool) string {
 	name := boot
 	if ids != "" {
@@ -116,8 +117,8 @@ func layersName(boot, ids string, noDevices bool) string {
 	return name
 }
 
-// mappedIDs returns the IDs that the user namespace of this process maps, or "" if it is
-// the namespace of the machine.
+// mappedIDs returns the IDs that the user namespace of this process maps. Outside of user
+// namespaces, it returns "".
 func mappedIDs() (string, error) {
 	if !userns.RunningInUserNS() {
 		return "", nil
@@ -130,8 +131,8 @@ func mappedIDs() (string, error) {
 	return string(uids) + string(gids), err
 }
 
-// removeOld removes the layers from before the boot with the given ID, except for the
-// content of files, which the store keeps.
+// removeOld removes the layers of previous boots from the directory all. The parameter boot is
+// the ID of the current boot. The content of files in these layers is moved to the store.
 func (r *Runner) removeOld(all, boot string) error {
 	entries, err := os.ReadDir(all)
 	for _, e := range entries {
@@ -148,7 +149,8 @@ func (r *Runner) removeOld(all, boot string) error {
 	return err
 }
 
-// NewOCI returns a runner like [New], but an OCI runtime starts the processes.
+// NewOCI returns a runner that works like one from [New], except that an OCI runtime starts
+// the processes.
 func NewOCI(dir string, store *tree.Store, runtime oci.Runtime) (*Runner, error) {
 	r, err := New(dir, store)
 	if err != nil {
@@ -205,8 +207,8 @@ func (r *Runner) Close() error {
 // Programs usually fail before they have filled the last bytes.
 const minFree = 64 << 10
 
-// withDiskFull adds ENOSPC to the failure of a process if the file system of the runner
-// is full, since programs rarely report the reason.
+// withDiskFull adds ENOSPC to err, the error of a failed process, if the runner's file system
+// is full. Programs rarely report this as the reason of their failure.
 func (r *Runner) withDiskFull(err error) error {
 	var st unix.Statfs_t
 	if unix.Statfs(r.dir, &st) == nil && st.Bavail*uint64(st.Bsize) < minFree {

@@ -706,7 +706,7 @@ func TestKernelMemory(t *testing.T) {
 	}
 }
 
-// TestCacheKey checks that cache keys contain that all files of a step belong to root.
+// TestCacheKey checks that cache keys are different if all files of a step belong to root.
 func TestCacheKey(t *testing.T) {
 	want := ""
 	if hasOneUser() {
@@ -717,8 +717,9 @@ func TestCacheKey(t *testing.T) {
 	}
 }
 
-// TestLayersName checks that layers of another boot, of other IDs and without devices are
-// in other directories, whose names begin with the ID of the boot.
+// TestLayersName checks that the directory for layers has a different name for each boot, for
+// different mapped IDs, and for a runner without devices. The name must begin with the ID of
+// the boot.
 func TestLayersName(t *testing.T) {
 	seen := map[string]bool{}
 	for _, boot := range []string{"a", "b"} {
@@ -737,8 +738,9 @@ func TestLayersName(t *testing.T) {
 	}
 }
 
-// TestOldLayers checks that New removes layers from before the last boot, but not those of
-// runners with other IDs, which may run.
+// TestOldLayers checks that New removes layers from before the last boot. It must keep layers
+// from the current boot that belong to runners with other mapped IDs, because these runners
+// may be running.
 func TestOldLayers(t *testing.T) {
 	dir := t.TempDir()
 	store, err := tree.OpenStore(t.TempDir())

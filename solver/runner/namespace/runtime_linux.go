@@ -129,11 +129,10 @@ func (c *config) checkSystemDirs() error {
 	return nil
 }
 
-// prepare mounts the source of m in the private directory. The parameter to is the
-// entry for m in the runtime's spec. prepare changes it so that the runtime bind-mounts
-// the source from the private directory, with the flags of the mount, such as ro and
-// nosuid. The entry lists all flags, because a runtime that gets only some flags clears
-// the others.
+// prepare mounts the source of the mount m in the private directory. It also changes the
+// parameter to, the entry for m in the runtime's spec, so that the runtime bind-mounts the
+// source from there. The entry lists all flags of the mount, such as ro and nosuid, because a
+// runtime clears the flags that are not listed.
 func (c *config) prepare(m *mount, to *specs.Mount) error {
 	src, err := c.source(m)
 	if err != nil {
@@ -173,9 +172,10 @@ func writeJSON(file string, v any) error {
 	return os.WriteFile(file, data, 0o600)
 }
 
-// makeRootDir creates the working directory and its missing parents in the root, with
-// the user of the process as their owner. It does not see directories in other mounts,
-// because the runtime creates these mounts later. BuildKit does the same.
+// makeRootDir creates the working directory and its missing parents in the root, with the user
+// of the process as their owner. If the path leads into another mount, makeRootDir does not
+// see the directories there, because the runtime creates these mounts later. BuildKit does the
+// same.
 func (c *config) makeRootDir() error {
 	root, err := os.OpenFile(c.Root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -215,9 +215,9 @@ func (c *config) makeIn(root *os.File, name string) error {
 	return errors.Join(unix.Fchownat(int(f.Fd()), "", c.UID, c.GID, unix.AT_EMPTY_PATH), f.Close())
 }
 
-// runtimeConfig returns what the init process needs to start the process x in an OCI
-// runtime: the runtime to execute, the paths of its files, and the spec of the
-// container or of the process.
+// runtimeConfig returns the configuration with which the init process starts the process x in
+// an OCI runtime: the runtime, the paths of its files, and the spec of the container or of the
+// process.
 func (x *process) runtimeConfig() (*runtimeConfig, error) {
 	c := x.c
 	dir := c.conf.Private
@@ -266,9 +266,9 @@ func (c *container) runtimeSpec(p *oci.Process) (*specs.Spec, error) {
 	return oci.Spec(c.ctx, desc, p)
 }
 
-// runtimeError returns the error from the runtime's log if code, the exit code of the
-// process, comes from a runtime that failed to start the process. It returns nil if the
-// process itself exited with this code, or if no OCI runtime is used.
+// runtimeError returns an error if the exit code is not that of the process, but that of an
+// OCI runtime that failed to start the process. The error is read from the runtime's log.
+// Otherwise, or if no OCI runtime is used, it returns nil.
 func (x *process) runtimeError(code int) error {
 	if x.conf.OCI == nil || code == 0 {
 		return nil
@@ -345,9 +345,9 @@ func parent(file string) int {
 	return pid
 }
 
-// exit returns the error for the exit code of the process, or nil if the code means
-// success. If the kernel killed a process because of the memory limit, the error also
-// reports the limit.
+// exit returns nil if the exit code of the process means success, and otherwise an error that
+// contains the code. If the kernel killed a process because of the memory limit, the error
+// also mentions the limit.
 func (x *process) exit(code int) error {
 	err := x.p.Exit(code)
 	if err != nil && x.c.groups.OutOfMemory() {

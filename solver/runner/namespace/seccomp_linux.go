@@ -62,10 +62,9 @@ func installFilter(filter []byte) error {
 	return nil
 }
 
-// abisOf returns the system call tables for the architectures of a profile: the native
-// ABI and those that programs may switch to, such as x86 and x32 on amd64. On s390x it
-// omits the 31-bit ABI, whose system call numbers are unknown. The filter kills
-// programs that use it.
+// abisOf returns one system call table for each ABI of a profile: the native ABI and those to
+// which programs may switch, such as x86 and x32 on amd64. On s390x, it omits the 31-bit ABI,
+// whose system call numbers are unknown, so that the filter kills programs that use this ABI.
 func abisOf(profile *specs.LinuxSeccomp) ([]*arch.Info, error) {
 	if len(profile.Architectures) == 0 { // only the native ABI
 		native, err := nativeCalls(runtime.GOARCH)
@@ -256,9 +255,9 @@ func bigEndian(abi *arch.Info) bool {
 	return abi.ID&littleEndian == 0
 }
 
-// verdict returns the BPF instruction that ends the filter with an action of the
-// seccomp profile, such as SCMP_ACT_ERRNO. That action uses the error number in the
-// parameter errno or, if errno is nil, EPERM.
+// verdict returns the BPF instruction that ends the filter with an action of the seccomp
+// profile, such as SCMP_ACT_ERRNO. The parameter errno is the error number for SCMP_ACT_ERRNO.
+// If it is nil, the error is EPERM.
 func verdict(action specs.LinuxSeccompAction, errno *uint) (bpf.Instruction, error) {
 	switch {
 	case action == specs.ActAllow:

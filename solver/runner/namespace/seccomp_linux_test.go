@@ -17,9 +17,9 @@ import (
 	"slipway/solver/runner"
 )
 
-// defaultProfile returns Docker's default seccomp profile for a process with three of
-// the default capabilities, among them CAP_SYS_CHROOT. The profile allows some system
-// calls only with such capabilities.
+// defaultProfile returns Docker's default seccomp profile for a process with three
+// capabilities, among them CAP_SYS_CHROOT. The profile allows some system calls only to
+// processes with certain capabilities.
 func defaultProfile(t *testing.T) *specs.LinuxSeccomp {
 	t.Helper()
 	caps := []string{"CAP_CHOWN", "CAP_SYS_CHROOT", "CAP_MKNOD"}
@@ -93,8 +93,8 @@ func TestProfile(t *testing.T) {
 	}
 }
 
-// checkABI checks how a filter handles every system call of an ABI, calls that are
-// newer than the profile, and calls whose arguments the profile checks.
+// checkABI checks how a filter handles the system calls of an ABI: all existing calls, calls
+// that are newer than the profile, and calls whose arguments the profile restricts.
 func checkABI(t *testing.T, vm *bpf.VM, abi *arch.Info) {
 	t.Helper()
 	rules := map[string][]specs.LinuxSyscall{}

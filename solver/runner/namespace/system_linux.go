@@ -75,9 +75,9 @@ func (c *config) mountSystem(s *systemMount) error {
 	return nil
 }
 
-// failure adds the path of the system mount s to err, the error from creating the
-// mount. If err is ENOTDIR, the result instead reports that the mount requires an
-// ordinary directory, and advises to replace the link or file in the image.
+// failure adds the path of the system mount s to err, the error from creating the mount. If
+// err is ENOTDIR, failure instead returns an error that advises to replace the link or file in
+// the image by a directory.
 func (s *systemMount) failure(err error) error {
 	if errors.Is(err, unix.ENOTDIR) {
 		return fmt.Errorf("mount /%s: filesystem %q must be mounted on ordinary directory (replace the link or file in the image)", s.name, s.kind)
@@ -85,10 +85,9 @@ func (s *systemMount) failure(err error) error {
 	return fmt.Errorf("mount /%s: %w", s.name, err)
 }
 
-// mountKind mounts the file system s, such as proc or sysfs. The parameter at is the
-// open directory at which to mount it. If the kernel refuses this in a user namespace,
-// mountKind bind-mounts the host's /sys instead and hides its control groups, or mounts
-// devpts without the option for the group tty.
+// mountKind mounts the file system s, such as proc or sysfs, at the open directory at. In a
+// user namespace, the kernel may refuse this. For sysfs, mountKind then bind-mounts the host's
+// /sys and hides its control groups. For devpts, it leaves out the option for the group tty.
 func (c *config) mountKind(s *systemMount, at *os.File) error {
 	err := unix.Mount(s.kind, procfd.Path(at.Fd()), s.kind, s.flags, s.data)
 	switch {

@@ -92,9 +92,9 @@ func makeHere(name string, uid, gid int) error {
 	return errors.Join(unix.Fchownat(dir, "", uid, gid, unix.AT_EMPTY_PATH), unix.Fchdir(dir), unix.Close(dir))
 }
 
-// checkInsideRoot returns an error if the working directory is outside the root, where
-// magic links below /proc can lead. The kernel has no absolute path for such a
-// directory, so getcwd fails.
+// checkInsideRoot returns an error if the working directory is outside the root, to which
+// magic links below /proc can lead. The kernel has no absolute path for a directory outside
+// the root, so getcwd fails.
 func (c *config) checkInsideRoot() error {
 	if _, err := unix.Getwd(); err != nil {
 		return fmt.Errorf("%s is outside of the root file system", c.DirName)
