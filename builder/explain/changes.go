@@ -14,8 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// changes collects the differences between a step and its record from the last build, as
-// sentences for the user.
+// changes collects sentences that tell the user what changed in a step since the last build.
 type changes struct {
 	x        *Explainer
 	v        *solver.Vertex
@@ -30,8 +29,8 @@ func (c *changes) add(format string, args ...any) {
 	}
 }
 
-// addChange adds a sentence about a changed value to the explanation, unless before and
-// after are equal. name is the name of the value in the sentence.
+// addChange adds a sentence to the explanation, unless before and after are equal. They are
+// the values of the property called name in the last build and in this build.
 func (c *changes) addChange(name, before, after string) {
 	switch {
 	case before == after:
@@ -85,9 +84,8 @@ func (c *changes) compare(edited bool) {
 	}
 }
 
-// input returns the name of the step input that a part of the cache key covers, such as
-// "the context". r describes the step, and p is the part. If p covers no input, input
-// returns the name of the part.
+// input returns the name of the input that the part p of the cache key of step r covers, such
+// as "the context". If p covers no input, input returns the name of p.
 func (*changes) input(r *record, p solver.Part) string {
 	if p.Input < 0 || p.Input >= len(r.Inputs) {
 		return p.Name
@@ -95,10 +93,9 @@ func (*changes) input(r *record, p solver.Part) string {
 	return r.Inputs[p.Input]
 }
 
-// wholeInput adds a sentence to the explanation about a changed base image or preceding
-// step. The cache key covers the whole content of such an input. old and now are the
-// parts of the cache key that cover the input, in the last build and in this build
-// respectively.
+// wholeInput adds a sentence to the explanation for a base image or a preceding step that has
+// changed. The parameters old and now are the parts of the cache key that cover this input, in
+// the last build and in this build.
 func (c *changes) wholeInput(old, now solver.Part) {
 	was, is := c.input(c.old, old), c.input(c.now, now)
 	image := strings.HasPrefix(is, imagePrefix)
@@ -129,14 +126,14 @@ func imageChange(was, is string) string {
 
 func shortDigest(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
 
-// maxFiles is the maximum number of changed files that the explanation for a step names.
-// It only counts further files.
+// maxFiles is the maximum number of changed files that the explanation for a step names. For
+// the other changed files, it gives only their number.
 const maxFiles = 5
 
-// files adds sentences about changed files to the explanation, for an input of which the
-// step uses only some files, such as the build context. old and now are the parts of the
-// cache key that cover these files, in the last build and in this build respectively. If
-// edited is set, the explanation already contains the old text of the instruction.
+// files adds sentences about changed files to the explanation. They are files of an input that
+// a step uses only partly, such as the build context. The parameters old and now are the parts
+// of the cache key that cover the files, in the last build and in this build. If edited is
+// set, the explanation already contains the old text of the instruction.
 func (c *changes) files(old, now solver.Part, edited bool) {
 	start := len(c.list)
 	prefix, where := c.origin(c.input(c.old, old), c.input(c.now, now))
@@ -166,10 +163,10 @@ func (c *changes) files(old, now solver.Part, edited bool) {
 	}
 }
 
-// origin adds a sentence to the explanation if the files of a step come from a different
-// input than in the last build. before and after are the names of the inputs. It returns
-// the texts to put before and after a file name in messages, such as the suffix " of
-// image alpine".
+// origin adds a sentence to the explanation if a step now gets its files from a different
+// input. The parameters before and after are the names of the inputs in the last build and in
+// this build. origin returns texts that messages put before and after the name of a file, such
+// as the suffix " of image alpine".
 func (c *changes) origin(before, after string) (prefix, where string) {
 	wasImage, a := strings.CutPrefix(before, imagePrefix)
 	isImage, b := strings.CutPrefix(after, imagePrefix)
@@ -389,9 +386,9 @@ func modeText(c *pb.FileActionCopy) string {
 	return ""
 }
 
-// time adds a sentence to the explanation if SOURCE_DATE_EPOCH changed. was and now are
-// the modification times that the operation sets on files, in the last build and in this
-// build respectively.
+// time adds a sentence to the explanation if SOURCE_DATE_EPOCH changed. The parameters was and
+// now are the modification times that the operation sets on files, in the last build and in
+// this build.
 func (c *changes) time(was, now int64) {
 	if was != now {
 		c.add("the time of its files (SOURCE_DATE_EPOCH) changed")

@@ -22,8 +22,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Explainer explains why steps of one build were not cached, and records the steps for the
-// next build.
+// Explainer explains why the steps of one build were not cached. It also records the steps, so
+// that the next build can be compared with them.
 type Explainer struct {
 	file  string // path of the recorded steps
 	store *tree.Store
@@ -50,8 +50,8 @@ func (x *Explainer) ran(step digest.Digest) bool {
 	return x.missed[step]
 }
 
-// record describes a step of a build for comparison with the next build. Its fields are
-// exported for encoding/json.
+// record describes a step, so that the next build can compare its own steps with it. The
+// fields are exported for encoding/json.
 type record struct {
 	Step   stepName
 	Op     []byte   // the pb.Op in protobuf encoding
@@ -90,8 +90,8 @@ func New(file string, store *tree.Store, args map[string]string) *Explainer {
 	return x
 }
 
-// steps returns the vertices of a build that are not sources, and a record for each of
-// them. If the build did not compute the cache key of a step, the record has no Parts.
+// steps returns all vertices of a build that are not sources, and one record per vertex. The
+// field Parts of a record is nil if the build did not compute the cache key of the step.
 func (*Explainer) steps(b *solver.Job, graphs []*solver.Graph) (steps []*solver.Vertex, now []record) {
 	for _, v := range vertices(graphs) {
 		if v.Op.GetSource() != nil {
@@ -110,9 +110,9 @@ func (*Explainer) steps(b *solver.Job, graphs []*solver.Graph) (steps []*solver.
 	return steps, now
 }
 
-// Finish records all steps for the next build. Unless w is nil, it also writes a line to w
-// for each step that was not cached. If the record cannot be written, Finish returns no
-// error but writes a line to w.
+// Finish records all steps for the next build. Unless w is nil, it also writes a line to w for
+// each step that was not cached. If the steps cannot be recorded, Finish returns no error, but
+// writes a line about it to w.
 func (x *Explainer) Finish(w io.Writer, b *solver.Job, graphs []*solver.Graph) error {
 	steps, now := x.steps(b, graphs)
 	err := x.save(now)
@@ -138,9 +138,9 @@ func (x *Explainer) Finish(w io.Writer, b *solver.Job, graphs []*solver.Graph) e
 	return err
 }
 
-// save writes the records in now to the file. It also keeps the old record of each step
-// whose cache key this build did not compute, and all old records of stages that this
-// build does not have.
+// save writes the records of this build's steps to the record file. It also keeps an old
+// record if this build did not compute the cache key of its step, or does not contain its
+// stage.
 func (x *Explainer) save(now []record) error {
 	var list []record
 	stages := map[string]bool{}
@@ -175,12 +175,11 @@ func (x *Explainer) save(now []record) error {
 	return export.WriteFile(x.file, func(w io.Writer) error { _, err := w.Write(data); return err })
 }
 
-// previous returns the record from the last build with which to compare steps[i]. It
-// prefers the record of the nearest step with the same text. If no step has this text,
-// previous returns the record of the step with the same number in the same stage, and
-// edited = true, because the user probably edited the instruction. It returns nil if
-// there is no such record, or if the stage in this build still contains its text
-// elsewhere.
+// previous returns the record from the last build with which to compare steps[i]. It prefers
+// the nearest record with the same text. If no record has this text, the user has probably
+// edited the instruction. In this case, previous returns the record with the same number in
+// the same stage, and edited = true. It returns nil if there is no such record, or if this
+// build contains the text of that record in another step of the stage.
 func (x *Explainer) previous(steps []record, i int) (old *record, edited bool) {
 	step := steps[i].Step
 	for n := range x.old {
@@ -208,9 +207,9 @@ func (x *Explainer) previous(steps []record, i int) (old *record, edited bool) {
 	return nil, false
 }
 
-// distance returns the distance between the steps a and b in a Dockerfile, as a number of
-// steps. Steps in different stages are very far apart. If several steps of the last build
-// have the text of a step in this build, the nearest one is most likely the same step.
+// distance returns the number of steps between the steps a and b in a Dockerfile. For steps in
+// different stages, it returns a very large number. It is used to choose among several steps
+// of the last build with the same text, because the nearest one is most likely the same step.
 func distance(a, b stepName) int {
 	d := max(a.Index-b.Index, b.Index-a.Index)
 	if a.Stage != b.Stage {
@@ -219,8 +218,8 @@ func distance(a, b stepName) int {
 	return d
 }
 
-// reason returns a text that explains why a step was not cached. steps contains the
-// records of all steps, and i is the index of this step. v is the vertex of the step.
+// reason returns the explanation why steps[i], whose vertex is v, was not cached. The
+// parameter steps contains the records of all steps of this build.
 func (x *Explainer) reason(v *solver.Vertex, steps []record, i int) string {
 	old, edited := x.previous(steps, i)
 	switch {
@@ -277,8 +276,8 @@ const (
 	imagePrefix = "image " // followed by a reference
 )
 
-// inputName returns the name that messages use for in, which is an input of a step: a
-// source or another step.
+// inputName returns the name that explanations use for an input of a step, which is a source
+// or another step.
 func inputName(v *solver.Vertex) string {
 	src := v.Op.GetSource()
 	switch {
@@ -300,6 +299,6 @@ func inputName(v *solver.Vertex) string {
 	return src.Identifier
 }
 
-// otherRunner is the sentence for a step that runs in another way than in the last build,
-// for example interpreted instead of in namespaces.
+// otherRunner is the explanation for a step that a different runner executes than in the last
+// build, for example because it is now interpreted instead of run in namespaces.
 const otherRunner = "RUN steps run in another way, because --runner or the machine changed"

@@ -17,8 +17,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestExplainWhileStepsRun checks that Finish works while steps still start, as they do
-// after one of several stages has failed.
+// TestExplainWhileStepsRun checks that Finish can be called while steps are still starting, as
+// they do after one of several stages has failed.
 func TestExplainWhileStepsRun(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
@@ -63,8 +63,8 @@ func TestExplainWhileStepsRun(t *testing.T) {
 	}
 }
 
-// TestExplainRunner checks the sentence for a step whose runner changed: interpreted steps
-// have a part for the runner in their key, steps in namespaces have none.
+// TestExplainRunner checks the explanation for a step whose runner changed. Only the cache
+// keys of interpreted steps have a part for the runner.
 func TestExplainRunner(t *testing.T) {
 	operation := solver.Part{Name: "operation", Digest: "a", Input: -1}
 	runs := func(parts ...solver.Part) *record { return &record{Parts: append([]solver.Part{operation}, parts...)} }

@@ -14,8 +14,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestIrregularRecord checks that a directory or a FIFO in place of the record counts as no
-// record, and is replaced.
+// TestIrregularRecord checks a directory and a FIFO at the path of the record file. They must
+// be treated like a missing file, and must be replaced when the steps are recorded.
 func TestIrregularRecord(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

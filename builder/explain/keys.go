@@ -42,8 +42,8 @@ func (x *Explainer) WriteKeys(w io.Writer, b *solver.Job, graphs []*solver.Graph
 	return err
 }
 
-// state returns how the build got the outputs of a vertex, as text: fetched, ran, cached
-// or not needed.
+// state describes how the build obtained the outputs of a vertex: "fetched", "ran", "cached"
+// or "not needed".
 func (x *Explainer) state(v *solver.Vertex, cached bool) string {
 	switch {
 	case x.ran(v.Digest) && v.Op.GetSource() != nil:

@@ -19,7 +19,7 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// builder is a build tool that this command measures.
+// builder is a build tool that buildbench measures.
 type builder interface {
 	name() string
 	about(ctx context.Context) string
@@ -29,7 +29,7 @@ type builder interface {
 	build(ctx context.Context, req request) (usage, error)
 }
 
-// request is a build: its context, what else it reads, and where it writes the image.
+// request describes a build: its context, further inputs, and where the image is written.
 type request struct {
 	dir    string // build context, with a Dockerfile
 	output string // written in addition to the builder's state: none, oci or push
@@ -57,11 +57,11 @@ func newBuilder(ctx context.Context, r *rig.Rig, name string) (builder, error) {
 	return nil, fmt.Errorf("unknown builder %q (use slipway, buildkitd, buildah or the absolute path of a slipway program)", name)
 }
 
-// slipway is the builder that runs slipway build.
+// slipway measures the command slipway build.
 type slipway struct{ label, program, dir, registry, archive string }
 
-// newSlipway compiles slipway from this repository into dir. The archive is the path of the
-// output oci.
+// newSlipway compiles slipway from this repository into the directory dir. The parameter
+// archive is the path of the archive for the output oci.
 func newSlipway(ctx context.Context, r *rig.Rig, dir, archive string) (*slipway, error) {
 	root, err := toolbox.Root()
 	if err != nil {
@@ -100,7 +100,7 @@ func (s *slipway) build(ctx context.Context, req request) (usage, error) {
 	return measureProgram(ctx, req.dir, nil, append(args, ".")...)
 }
 
-// buildkitd is the builder that runs buildctl with the BuildKit daemon of package rig.
+// buildkitd measures the command buildctl, which uses the BuildKit daemon of package rig.
 type buildkitd struct {
 	rig     *rig.Rig
 	archive string
@@ -154,8 +154,8 @@ func (b *buildkitd) build(ctx context.Context, req request) (usage, error) {
 	return u, err
 }
 
-// memoryOf returns a size of a process in bytes. proc is its directory in /proc, field the
-// name of the size in its file status.
+// memoryOf returns a memory size of a process in bytes. The parameter proc is the process's
+// directory in /proc, and field is the name of the size in the file status.
 func memoryOf(proc, field string) (int64, error) {
 	status, err := os.ReadFile(proc + "/status")
 	if err != nil {
@@ -169,7 +169,7 @@ func memoryOf(proc, field string) (int64, error) {
 	return kb << 10, nil
 }
 
-// buildah is the builder that runs Debian's buildah.
+// buildah measures Debian's buildah.
 type buildah struct{ dir, config, archive string }
 
 func newBuildah(ctx context.Context, r *rig.Rig, dir, archive string) (*buildah, error) {

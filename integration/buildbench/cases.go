@@ -5,24 +5,25 @@ import (
 	"math"
 )
 
-// benchCase is a build to measure: its context, and a function that changes the context before
-// each measured build.
+// benchCase is a build to measure, with a function that changes the build context between
+// measured builds.
 type benchCase struct {
 	name       string
 	dockerfile string
 	files      func(dir string) error // creates the files that the Dockerfile copies; nil if it copies none
-	cold       bool                   // set if each build starts with an empty state
-	// change modifies the directory before each turn. Nil changes nothing. Turn -1 is the
-	// uncounted turn that fills the caches.
+	cold       bool // set if each build starts with an empty state
+	// change modifies the build context before each turn. If it is nil, nothing changes. Turn
+	// -1 is an uncounted turn that fills the caches.
 	change func(dir string, turn int) error
 
 	large  bool   // set for builds that take seconds: half as many turns, and not with buildah
-	output string // replaces the flag -output; "" does not
+	output string // replaces the flag -output unless it is ""
 	layout bool   // set if builders read the image "large" from an OCI layout
 	series int    // number of turns if the case measures how builds become slower; 0 otherwise
 }
 
-// turns returns the number of measured builds. The parameter runs is the value of -runs.
+// turns returns the number of measured builds of the case. The parameter runs is the value of
+// the flag -runs.
 func (c *benchCase) turns(runs int) int {
 	switch {
 	case c.series > 0:
@@ -33,11 +34,12 @@ func (c *benchCase) turns(runs int) int {
 	return runs
 }
 
-// largeFiles is the number of files in the image "large", and of those that steps copy.
+// largeFiles is the number of files in the image "large". Steps that copy files into an image
+// copy the same number.
 const largeFiles = 17_000
 
-// cases returns all cases. The parameter scale multiplies their numbers of files,
-// instructions and builds, and the sizes of their files.
+// cases returns all cases. The parameter scale multiplies the number of files, instructions
+// and builds in each case, and the sizes of files.
 func cases(scale float64) []*benchCase {
 	n := func(count int) int { return max(1, int(math.Round(float64(count)*scale))) }
 	many, big := manyFiles(n(50_000)), n(500_000_000)
@@ -65,7 +67,8 @@ func cases(scale float64) []*benchCase {
 	return append(list, largeCases(n)...)
 }
 
-// largeCases returns the cases whose builds take seconds. The function n scales a count.
+// largeCases returns the cases whose builds take seconds. The function n applies the scale to
+// a number, as described for cases.
 func largeCases(n func(count int) int) []*benchCase {
 	export := "FROM scratch\nCOPY first second /\n"
 	bigFiles := func(dir string) error {

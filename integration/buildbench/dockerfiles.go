@@ -34,7 +34,7 @@ func stages(n int, seconds float64) string {
 	return b.String() + "FROM scratch\n" + last.String()
 }
 
-// through is a Dockerfile that copies one file from stage to stage.
+// through is a Dockerfile in which each stage copies the same file from the previous stage.
 const through = `FROM scratch AS a
 COPY big /a/
 FROM scratch AS b
@@ -66,13 +66,13 @@ func writeFiles(n int) string {
 		"while [ $f -lt 100 ]; do echo $d.$f > /out/$d/$f; f=$((f+1)); done; d=$((d+1)); done\n", n)
 }
 
-// writeBig returns a shell command that writes two files of about size bytes.
+// writeBig returns a shell command that writes two files of about size bytes each.
 func writeBig(size int) string {
 	return fmt.Sprintf("for f in a b; do { echo $f; head -c %d /dev/zero; } > /$f; done\n", size)
 }
 
-// instructions returns a Dockerfile with n instructions. The first ones are FROM and COPY. A
-// quarter of the others is RUN, a quarter COPY.
+// instructions returns a Dockerfile with n instructions. It starts with FROM and COPY. Of the
+// other instructions, a quarter are RUN and a quarter are COPY.
 func instructions(n int) string {
 	var b strings.Builder
 	b.WriteString("FROM busybox\nCOPY stamp /first\n")

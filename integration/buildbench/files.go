@@ -44,8 +44,8 @@ func manyFiles(n int) func(dir string) error {
 	}
 }
 
-// modules returns a function that creates the files of a Node.js application with n files in
-// its modules. A module has 8 files.
+// modules returns a function that creates the files of a Node.js application. Its modules have
+// n files in total, and each module has 8 files.
 func modules(n int) func(dir string) error {
 	return func(dir string) error {
 		for i := range n {
@@ -62,8 +62,8 @@ func changeModule(dir string, turn int) error {
 	return write(dir, "src/main.js", fmt.Sprintf("console.log(%d);\n", turn))
 }
 
-// bigFile returns a function that creates a file of random characters. They have 6 random
-// bits in 8, so the file can be compressed to three quarters of its size.
+// bigFile returns a function that creates a file of size random bytes. Each byte contains 6
+// random bits, so that the file can be compressed to three quarters of its size.
 func bigFile(name string, size int) func(dir string) error {
 	return func(dir string) error {
 		f, err := os.Create(filepath.Join(dir, name))

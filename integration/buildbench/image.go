@@ -26,17 +26,17 @@ import (
 	"slipway/integration/rig"
 )
 
-// largeImage is the name of the base image with many files.
+// largeImage is the name of a base image that contains many files.
 const largeImage = "large"
 
-// layoutImage is an image in an OCI layout.
+// layoutImage describes an image in an OCI layout.
 type layoutImage struct {
 	dir    string
 	digest string
 }
 
-// newLargeImage adds a layer of n files to busybox. It pushes the image to the registry of r
-// and writes it to an OCI layout.
+// newLargeImage creates an image from busybox by adding a layer of n files. It pushes the
+// image to the registry of r, and also writes it to an OCI layout.
 func newLargeImage(ctx context.Context, r *rig.Rig, n int) (*layoutImage, error) {
 	ref, err := name.ParseReference(r.Addr+"/library/busybox:latest", name.Insecure)
 	if err != nil {
@@ -76,7 +76,7 @@ func newLargeImage(ctx context.Context, r *rig.Rig, n int) (*layoutImage, error)
 	return &layoutImage{dir: string(l), digest: digest.String()}, err
 }
 
-// largeLayer returns an archive of n files of 1 to 11 KB, in directories of 10.
+// largeLayer returns a tar archive of n files of 1 to 11 KB. Each directory contains 10 files.
 func largeLayer(n int) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -94,8 +94,8 @@ func largeLayer(n int) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// sink is the storage of a registry that accepts each blob and stores none, so that a push
-// always transfers everything.
+// sink is the blob storage of a registry that accepts every blob but stores none, so that each
+// push transfers all blobs.
 type sink struct{}
 
 // Get implements [registry.BlobHandler].
@@ -112,7 +112,8 @@ func (sink) Put(_ context.Context, _ string, _ v1.Hash, r io.ReadCloser) error {
 	return err
 }
 
-// startSink starts a registry that stores no blobs. addr is its host:port.
+// startSink starts a registry that stores no blobs. It returns the registry's address as
+// host:port.
 func startSink() (addr string, stop func() error, err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

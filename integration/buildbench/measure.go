@@ -16,7 +16,7 @@ import (
 	"slipway/integration/rig"
 )
 
-// bench measures cases. Not safe for concurrent use.
+// bench measures the builds of cases with several builders. Not safe for concurrent use.
 type bench struct {
 	rig      *rig.Rig
 	opt      options
@@ -26,7 +26,8 @@ type bench struct {
 	stop     func() error // stops the registry at the address sink
 }
 
-// newBench prepares the builders that opt names, and writes a line about each to w.
+// newBench prepares the builders that the options select, and writes a line about each builder
+// to w.
 func newBench(ctx context.Context, w io.Writer, r *rig.Rig, opt options) (*bench, error) {
 	b := &bench{rig: r, opt: opt}
 	for _, name := range opt.builders {
@@ -45,13 +46,14 @@ func newBench(ctx context.Context, w io.Writer, r *rig.Rig, opt options) (*bench
 	return b, err
 }
 
-// row contains the measurements of a case, or of some of its turns.
+// row contains the measurements for one row of the table: those of a case, or of some of its
+// turns.
 type row struct {
 	name    string
 	results []*result
 }
 
-// result contains the measurements of one builder.
+// result contains the measurements of one builder for one row of the table.
 type result struct {
 	builder string
 	builds  []usage
@@ -92,13 +94,15 @@ func (b *bench) measure(ctx context.Context, c *benchCase) ([]*row, error) {
 	return rows, emptyAll(ctx, builders)
 }
 
-// part is a range of turns. If the name is "", its measurements are not reported.
+// part is a range of the turns of a case. If its name is "", its measurements are not
+// reported.
 type part struct {
 	name       string
 	start, end int
 }
 
-// parts returns the turns of a case in order. The parameter runs is the value of -runs.
+// parts divides the turns of a case into parts, in order. The parameter runs is the value of
+// the flag -runs.
 func (c *benchCase) parts(runs int) []part {
 	var parts []part
 	if !c.cold {
@@ -116,7 +120,7 @@ func (c *benchCase) parts(runs int) []part {
 	)
 }
 
-// caseRun is the measurement of one case. The directory contains its context.
+// caseRun measures one case. The directory dir is its build context.
 type caseRun struct {
 	*bench
 	c        *benchCase
@@ -124,7 +128,7 @@ type caseRun struct {
 	builders []builder
 }
 
-// turns runs the turns from start to before end, and returns one result for each builder.
+// turns runs the turns start to end-1 of a case, and returns one result per builder.
 func (r *caseRun) turns(ctx context.Context, start, end int) ([]*result, error) {
 	var results []*result
 	for _, b := range r.builders {
@@ -170,7 +174,7 @@ func (r *caseRun) build(ctx context.Context, b builder) (usage, error) {
 	return b.build(ctx, req)
 }
 
-// emptyAll deletes the states of the builders.
+// emptyAll deletes the state of each builder.
 func emptyAll(ctx context.Context, builders []builder) error {
 	for _, b := range builders {
 		if err := b.empty(ctx); err != nil {
@@ -180,8 +184,8 @@ func emptyAll(ctx context.Context, builders []builder) error {
 	return nil
 }
 
-// diskUsage returns the size of a directory in bytes, as du(1) counts it: allocated blocks,
-// each inode once.
+// diskUsage returns the disk space that a directory occupies, in bytes. Like du(1), it counts
+// allocated blocks, and counts each inode once.
 func diskUsage(dir string) (int64, error) {
 	type inode struct{ dev, ino uint64 }
 	seen := map[inode]bool{}

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// table is a Markdown table with one row per case, and a group of columns per builder. The
-// others are compared with the first one.
+// table is a Markdown table with one row per case and several columns per builder. It compares
+// each builder with the first one.
 type table struct{ rows []*row }
 
 func (t *table) add(r *row) { t.rows = append(t.rows, r) }
 
-// print writes the table to w. The rows in which the second builder is slowest, compared
-// with the first one, come first.
+// print writes the table to w. It starts with the rows in which the second builder is slowest
+// in comparison with the first one.
 func (t *table) print(w io.Writer) {
 	if len(t.rows) == 0 {
 		return
@@ -46,8 +46,8 @@ func (t *table) print(w io.Writer) {
 	}
 }
 
-// slowdown returns the ratio of the second builder's time to the first one's, and 0 if the
-// row has one builder.
+// slowdown returns how many times as long as the first builder the second one takes. If the
+// row has only one builder, it returns 0.
 func (r *row) slowdown() float64 {
 	if len(r.results) < 2 {
 		return 0
@@ -68,7 +68,8 @@ func (t *table) line(r *row) string {
 	return b.String()
 }
 
-// memory returns the peak memory of the builds and, for a daemon, by how much it grew.
+// memory returns the peak memory of the builds. For a daemon, it also returns by how much the
+// memory grew during a build.
 func (res *result) memory() string {
 	var peak, growth int64
 	for _, u := range res.builds {
@@ -80,8 +81,9 @@ func (res *result) memory() string {
 	return fmt.Sprintf("%d MB (+%d)", peak>>20, growth>>20)
 }
 
-// ratio returns the median of the quotients of a[i]'s and b[i]'s durations. The builds of two
-// builders in turn i ran under the same load, so their quotients vary less than the durations.
+// ratio divides the duration of each build in a by the duration of the build in b with the
+// same index, and returns the median of the quotients. Builds with the same index run in the
+// same turn, under the same load, so their quotients vary less than their durations.
 func ratio(a, b []usage) float64 {
 	ratios := make([]float64, len(a))
 	for i := range a {
@@ -91,7 +93,7 @@ func ratio(a, b []usage) float64 {
 	return (ratios[(len(ratios)-1)/2] + ratios[len(ratios)/2]) / 2
 }
 
-// median returns the median duration of builds. They can be in any order.
+// median returns the median duration of builds, which may be in any order.
 func median(builds []usage) time.Duration {
 	var t []time.Duration
 	for _, u := range builds {

@@ -35,7 +35,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestMemory checks that the memory of a daemon includes by how much it grew.
+// TestMemory checks that the text about a daemon's memory includes by how much the memory
+// grew.
 func TestMemory(t *testing.T) {
 	res := &result{builds: []usage{{memory: 90 << 20, growth: 20 << 20}, {memory: 80 << 20, growth: 30 << 20}}}
 	if got := res.memory(); got != "90 MB (+30)" {
@@ -43,7 +44,7 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// TestParts checks which turns a case runs, and which of them it reports.
+// TestParts checks which turns of a case are run, and which of them are reported.
 func TestParts(t *testing.T) {
 	for _, tc := range []struct {
 		c    benchCase

@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// usage is the duration and the peak memory of a process and its children.
+// usage is the duration and the peak memory of a build.
 type usage struct {
 	time   time.Duration
-	memory int64 // bytes, of the process that used most
+	memory int64 // bytes, of the process that used most memory
 	growth int64 // of a daemon, by how many bytes its memory grew; 0 otherwise
 }
 
-// measuredName is the argv[0] with which this program starts itself as the intermediate process
-// of measureProgram.
+// measuredName is the value of os.Args[0] with which this program runs as the intermediate
+// process of measureProgram.
 const measuredName = "buildbench-measured"
 
 // measureProgram runs a program in dir and returns its resource usage. The program gets its own

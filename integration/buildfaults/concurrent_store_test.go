@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// TestConcurrentMoves checks builds and lists that use blobs while another build moves them into
-// layers. No build may find the state directory damaged.
+// TestConcurrentMoves runs builds and cache ls while another build moves blobs into layers.
+// None of them may report that the state directory is damaged.
 func TestConcurrentMoves(t *testing.T) {
 	const rounds = 3
 	s := newDamagedSite(t)

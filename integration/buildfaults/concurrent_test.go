@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// TestConcurrentBuilds checks that concurrent builds, some of them equal, can share a state
-// directory while other commands list, prune and garbage-collect it.
+// TestConcurrentBuilds checks that concurrent builds can share a state directory, even if
+// several of them are equal, and while other commands list, prune and garbage-collect it.
 func TestConcurrentBuilds(t *testing.T) {
 	const kinds, builds = 3, 4
 	state := filepath.Join(t.TempDir(), "state")

@@ -21,9 +21,10 @@ import (
 
 var allDamage = flag.Bool("all-damage", false, "run each kind of build after each kind of damage, not only some of them")
 
-// damagedDockerfile results in each kind of file that a state directory contains. Its 19 layers need
-// a chain file, and the large directory needs files for groups of directories. The files that
-// a step writes are not in the layers that later steps mount, because steps use layers unchecked.
+// damagedDockerfile leaves each kind of file in the state directory. It has 19 layers, so that
+// a chain file is needed, and a directory so large that its subdirectories are stored in
+// groups. No later step mounts the layers of the RUN steps, because steps use mounted layers
+// without verifying them.
 const damagedDockerfile = `FROM base AS one
 RUN --mount=type=cache,target=/c echo kept > /c/x; echo one > /one; mkdir /d; echo sub > /d/sub
 FROM base AS two
@@ -37,12 +38,12 @@ RUN cat /changing /one /large/a/two > /three
 RUN cat /three > /four
 `
 
-// damagedSite is a site with a state directory that each case of [TestDamage] damages.
+// damagedSite is a site with a state directory that [TestDamage] damages in various ways.
 type damagedSite struct {
 	*site
-	pristine string // a copy of the state directory
-	image    []byte // the image for the first content of the context
-	contents int    // number of contents that the context had
+	pristine string // an intact copy of the state directory
+	image    []byte // the image of the context with content 0
+	contents int // number of the context's last content
 }
 
 func newDamagedSite(t *testing.T) *damagedSite {
@@ -65,10 +66,11 @@ func newDamagedSite(t *testing.T) *damagedSite {
 	return s
 }
 
-// tag returns the flags with which a build stores an image.
+// tag returns the flags that make a build store the image in the state directory.
 func (*damagedSite) tag() []string { return []string{"-o", "type=image", "-t", "kept"} }
 
-// copyState copies a state directory, including layers.
+// copyState copies a state directory, including the runner's layers. It first removes the
+// destination.
 func copyState(t testing.TB, from, to string) {
 	t.Helper()
 	if err := os.RemoveAll(to); err != nil {
@@ -79,9 +81,9 @@ func copyState(t testing.TB, from, to string) {
 	}
 }
 
-// kindOf returns the kind of a file in a state directory, or "" for a file that no case
-// damages. The parameter name is the path in the directory. The parameter roots contains the
-// text of all files that refer to trees.
+// kindOf returns the kind of a file in a state directory, such as "blob". If TestDamage must
+// not damage the file, it returns "". The parameter name is the path of the file in the
+// directory, and roots contains the IDs of trees.
 func kindOf(name, roots string) string {
 	parts := strings.Split(name, "/")
 	switch {
@@ -114,7 +116,7 @@ func kindOf(name, roots string) string {
 	return ""
 }
 
-// kinds returns the paths of the files in the state directory by kind. The paths are sorted.
+// kinds returns the sorted paths of the files in the state directory, by kind.
 func (s *damagedSite) kinds() map[string][]string {
 	s.t.Helper()
 	var roots strings.Builder
@@ -149,8 +151,8 @@ func (s *damagedSite) kinds() map[string][]string {
 	return kinds
 }
 
-// isCopied reports whether a layer is the base or a COPY of damagedDockerfile. The layers
-// of steps do not contain these files.
+// isCopied reports whether a layer directory is the layer of the base image or of a COPY in
+// damagedDockerfile. Only these layers contain one of the listed files.
 func isCopied(layer string) bool {
 	return slices.ContainsFunc([]string{"bin", "sub", "changing", "large/b"}, func(name string) bool {
 		_, err := os.Lstat(filepath.Join(layer, name))
@@ -158,7 +160,8 @@ func isCopied(layer string) bool {
 	})
 }
 
-// damages lists what can happen to a file. Each function gets the path of the file.
+// damages lists the kinds of damage to a file. Each function damages the file at the given
+// path.
 var damages = []struct {
 	name string
 	do   func(file string) error
@@ -190,9 +193,9 @@ var damages = []struct {
 	{"removed", os.Remove},
 }
 
-// TestDamage checks the two builds after one file of the state directory was damaged. Both must have
-// the right result. The first may print one line about the damage, the second must print
-// nothing about it and take all results from the cache.
+// TestDamage damages one file of the state directory and then runs two builds. Both must have
+// the right result. The first one may print one line about the damage. The second one must
+// print nothing about it and take all results from the cache.
 func TestDamage(t *testing.T) {
 	s := newDamagedSite(t)
 	kinds := s.kinds()
@@ -218,7 +221,9 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// damaged damages the file at the path name in the state directory, and checks two builds.
+// damaged damages the file at the path name in the state directory, and then runs and checks
+// two builds. The function next returns their arguments and a function that checks the
+// outputs.
 func (s *damagedSite) damaged(name, how string, damage func(string) error, next func() ([]string, func())) {
 	s.t.Helper()
 	s.setContent(0)
@@ -246,7 +251,7 @@ func (s *damagedSite) damaged(name, how string, damage func(string) error, next 
 	}
 }
 
-// mounted returns the path of the file in the cache mount.
+// mounted returns the path of the file that the Dockerfile writes to its cache mount.
 func (s *damagedSite) mounted() string {
 	found, err := filepath.Glob(filepath.Join(s.state, "mounts", "*", "data", "x"))
 	if err != nil || len(found) != 1 {
@@ -256,8 +261,8 @@ func (s *damagedSite) mounted() string {
 	return found[0]
 }
 
-// run runs a build. It returns the lines of its output that are not progress, and the names of the
-// steps that were not cached.
+// run runs a build. It returns the lines that the build prints except for progress, and the
+// names of the steps that were not cached.
 func (s *damagedSite) run(about string, args []string) (messages, steps []string) {
 	s.t.Helper()
 	const limit = 2 * time.Minute
@@ -287,20 +292,22 @@ func (s *damagedSite) run(about string, args []string) (messages, steps []string
 	return messages, steps
 }
 
-// setContent sets the content of the context to the one with the given number.
+// setContent changes a file of the build context to the content with the given number.
 func (s *damagedSite) setContent(n int) { s.write("changing", fmt.Sprintf("content %d\n", n)) }
 
-// unchanged returns the arguments and the check of a build without outputs.
+// unchanged returns the arguments of a build without outputs, and a check that does nothing.
 func (*damagedSite) unchanged() ([]string, func()) { return nil, func() {} }
 
-// changed returns the arguments and the check of a build of a new content.
+// changed changes the build context. It returns the arguments of a build that writes a
+// directory, and a function that checks the directory.
 func (s *damagedSite) changed() ([]string, func()) {
 	s.contents++
 	s.setContent(s.contents)
 	return []string{"-o", filepath.Join(s.dir, "out", "files")}, func() { s.checkFiles(fmt.Sprintf("content %d\n", s.contents)) }
 }
 
-// exported returns the arguments and the check of a build that writes and stores an image.
+// exported returns the arguments of a build that writes an image and also stores it, and a
+// function that checks both.
 func (s *damagedSite) exported() ([]string, func()) {
 	return append(s.outputs(), s.tag()...), func() {
 		s.t.Helper()
@@ -315,7 +322,8 @@ func (s *damagedSite) exported() ([]string, func()) {
 	}
 }
 
-// checkFiles checks the files in the output directory, and removes them.
+// checkFiles checks the files in the output directory, and then removes them. The parameter
+// content is the expected content of the file that setContent changes.
 func (s *damagedSite) checkFiles(content string) {
 	s.t.Helper()
 	dir := filepath.Join(s.dir, "out", "files")

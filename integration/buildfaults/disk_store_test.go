@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// used returns the number of bytes in use on the disk of dir.
+// used returns the number of bytes in use on the file system that contains dir.
 func used(t *testing.T, dir string) int {
 	t.Helper()
 	var stat unix.Statfs_t
@@ -22,9 +22,9 @@ func used(t *testing.T, dir string) int {
 	return int(stat.Blocks-stat.Bfree) * int(stat.Bsize)
 }
 
-// TestFullStore checks builds that write layers again, and prunes that move their content, on a disk
-// without enough space. A build must fail with one error, and a prune must succeed. With enough
-// space, the next build must find all results.
+// TestFullStore runs commands on a disk without enough space: builds that write layers again
+// must fail with one error, and prunes that move files out of layers must succeed. When the
+// disk has enough space again, the next build must find all results.
 func TestFullStore(t *testing.T) {
 	const large = 400 << 20
 	s := newDamagedSite(t)

@@ -1,6 +1,6 @@
-// Package buildfaults tests `slipway build` under failures: kills and
-// interrupts, full disks, concurrent builds with one state directory, damaged
-// files in it, and a state directory of another user or another version.
+// Package buildfaults tests `slipway build` under failures: kills and interrupts, full disks,
+// concurrent builds that share a state directory, and a state directory that is damaged or
+// belongs to another user or another version of slipway.
 //
 // The tests need Linux and root.
 package buildfaults

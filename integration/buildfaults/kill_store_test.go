@@ -17,18 +17,20 @@ import (
 
 var storeKills = flag.Int("store-kills", 14, "number of kills of commands that change the store")
 
-// storeKill is a command that [TestKillStore] kills. The state directory contains all results of
-// the build with the first content.
+// storeKill describes a command that [TestKillStore] kills. Before the command, the state
+// directory contains all results of the build with content 0.
 type storeKill struct {
 	name    string
 	command func(s *damagedSite) *exec.Cmd
-	// Whether the results, the cache mount and the stored image must still exist after the kill.
+	// Whether the results of the build, the cache mount and the stored image must exist after
+	// the kill.
 	results, mount, image bool
 
-	duration time.Duration // of the command, as far as it is known
+	duration time.Duration // duration of the command when it was not killed; 0 if unknown
 }
 
-// newStoreKills returns the commands: one for each way in which files are moved or removed.
+// newStoreKills returns commands that cover each way in which files in the state directory are
+// moved or removed.
 func newStoreKills() []*storeKill {
 	prune := func(args ...string) func(*damagedSite) *exec.Cmd {
 		return func(s *damagedSite) *exec.Cmd {
@@ -66,8 +68,8 @@ func newStoreKills() []*storeKill {
 }
 
 // TestKillStore kills commands at random times while they change the store. The next build
-// must have the right result and report no damage, and must not repeat steps whose results the
-// command does not remove. Nothing but what is needed may remain.
+// must have the right result and report no damage. It may run only those steps again whose
+// results the command was to remove. Afterwards, a prune must leave only the stored image.
 func TestKillStore(t *testing.T) {
 	t.Logf("-seed %d -store-kills %d", *seed, *storeKills)
 	s, random := newDamagedSite(t), rand.New(rand.NewPCG(*seed, 7))
@@ -92,7 +94,8 @@ func TestKillStore(t *testing.T) {
 	}
 }
 
-// kill starts a command and kills it. It reports whether the command was still running.
+// kill starts a command and kills it after the given time. It returns false if the command
+// ended before that.
 func (k *storeKill) kill(t *testing.T, cmd *exec.Cmd, after time.Duration) bool {
 	t.Helper()
 	var output bytes.Buffer
@@ -114,7 +117,8 @@ func (k *storeKill) kill(t *testing.T, cmd *exec.Cmd, after time.Duration) bool 
 	return running
 }
 
-// checkKilled checks the state directory after a kill, and the next commands.
+// checkKilled checks the state directory after a kill, and the next builds. The parameter
+// about describes the kill in failure messages.
 func (s *damagedSite) checkKilled(k *storeKill, about string) {
 	s.t.Helper()
 	list := func(want bool) {
@@ -148,7 +152,8 @@ func (s *damagedSite) checkKilled(k *storeKill, about string) {
 	s.checkPruned(about)
 }
 
-// mountedIfAny returns the path of the file in the cache mount, or "" if it does not exist.
+// mountedIfAny returns the path of the file that the Dockerfile writes to its cache mount, or
+// "" if the file does not exist.
 func (s *damagedSite) mountedIfAny() string {
 	found, err := filepath.Glob(filepath.Join(s.state, "mounts", "*", "data", "x"))
 	if err != nil || len(found) == 0 {

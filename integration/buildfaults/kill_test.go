@@ -56,7 +56,8 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// variants is the number of different build contexts. Each context gives a different image.
+// variants is the number of different build contexts, each of which results in a different
+// image.
 const variants = 3
 
 type killer struct {
@@ -92,9 +93,9 @@ func (k *killer) removeState() {
 	}
 }
 
-// round kills a command at a random time, then checks the state and the next build. The number
-// i selects the command: a build with an empty state, a build without cache, a prune or an
-// ordinary build.
+// round kills a command at a random time, and then checks the state directory and the next
+// build. The number i selects the command: a build with an empty state, a build without cache,
+// a prune or an ordinary build.
 func (k *killer) round(i int) {
 	k.setVariant(k.IntN(variants))
 	cmd, what := k.command(k.outputs()...), "build"

@@ -19,8 +19,9 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// program is the path of the compiled slipway, and base is the directory of a base image. Only
-// TestMain sets the two variables. Creating both takes seconds, so all tests share them.
+// program is the path of the compiled slipway, and base is the directory of a base image.
+// TestMain creates both once for all tests, because this takes seconds. No other function sets
+// the variables.
 var program, base string
 
 func TestMain(m *testing.M) {
@@ -96,8 +97,8 @@ func (s *site) write(name, data string) {
 	}
 }
 
-// archivePath returns the path of the OCI archive that a build writes if it has the flags from
-// method outputs.
+// archivePath returns the path of the OCI archive that a build with the flags from outputs
+// writes.
 func (s *site) archivePath() string { return filepath.Join(s.dir, "out", "image.tar") }
 
 // command returns a slipway build command with the additional arguments args. The build is
@@ -129,8 +130,8 @@ func (s *site) start(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// build runs a build with args and the flags that outputs returns. It returns the content of
-// the OCI archive.
+// build runs a build with the given arguments and the flags from outputs. It returns the
+// content of the OCI archive.
 func (s *site) build(args ...string) []byte {
 	s.t.Helper()
 	if out, err := s.command(append(s.outputs(), args...)...).CombinedOutput(); err != nil {
@@ -174,7 +175,7 @@ func wantNoProcess(t testing.TB, group int) {
 	}
 }
 
-// processes returns the command lines of a process group, one per line.
+// processes returns the command lines of the processes in a process group, one per line.
 func processes(group int) string {
 	var b strings.Builder
 	list, _ := filepath.Glob("/proc/[0-9]*/stat")

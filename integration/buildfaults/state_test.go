@@ -41,8 +41,8 @@ func (s *site) checkDigests() {
 	}
 }
 
-// checkRecords checks that all directories and blobs exist to which cache records refer,
-// also those in layers of steps, and that they match their digests.
+// checkRecords checks that all directories and blobs to which cache records refer exist and
+// match their digests, including those in the runner's layers.
 func (s *site) checkRecords() {
 	s.t.Helper()
 	if _, err := os.Stat(filepath.Join(s.state, "cache")); errors.Is(err, fs.ErrNotExist) {
@@ -62,7 +62,7 @@ func (s *site) checkRecords() {
 	}
 }
 
-// checkNoTemp checks that no build left temporary files or mounts.
+// checkNoTemp checks that builds have left neither temporary files nor mounts behind.
 func (s *site) checkNoTemp() {
 	s.t.Helper()
 	for _, dir := range []string{"store/tmp", "cache/tmp", "namespace/run", "outputs", "temp"} {

@@ -15,8 +15,8 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// otherVersion compiles a program that differs from the tested one only in the version of the
-// formats in the state directory.
+// otherVersion compiles a variant of slipway that differs only in the format version of the
+// state directory. It returns the path of the program.
 func otherVersion(t *testing.T) string {
 	t.Helper()
 	root, err := toolbox.Root()
@@ -50,10 +50,10 @@ func otherVersion(t *testing.T) string {
 	return other
 }
 
-// TestVersions checks builds of two versions of the program that use the same state directory, first
-// in turns and then concurrently. Each change of the version is reported in one line.
-// Cache mounts and stored images must remain, and every build must either have the right result
-// or fail with one line.
+// TestVersions runs builds of two versions of slipway with the same state directory, first in
+// turns and then concurrently. After each change of the version, a build must print one line
+// about it. Cache mounts and stored images must remain. Concurrent builds must either have the
+// right result or fail with one line.
 func TestVersions(t *testing.T) {
 	s := newDamagedSite(t)
 	programs := []string{program, otherVersion(t)}

@@ -1,4 +1,5 @@
-// Package decompress reads archives that may be compressed.
+// Package decompress decompresses archives. It detects how an archive is compressed, if at
+// all.
 package decompress
 
 import (
@@ -10,14 +11,14 @@ import (
 	"github.com/moby/go-archive/compression"
 )
 
-// bufferSize is the size of the buffer for compressed data in bytes.
+// bufferSize is the size in bytes of the buffer for compressed data.
 const bufferSize = 32 << 10
 
-// NewReader returns a reader of the decompressed content of r. Uncompressed content is
-// returned unchanged. Gzip is decompressed concurrently with the processing of the result,
-// as go-archive does for zstd.
+// NewReader returns a reader for the decompressed content of r. If r is not compressed, the
+// reader returns its content unchanged. Gzip is decompressed in a separate goroutine, as
+// go-archive does for zstd.
 //
-// The caller must close the reader. After that, r is no longer read.
+// The caller must close the reader. After Close has returned, r is no longer read.
 func NewReader(r io.Reader) (io.ReadCloser, error) {
 	in := bufio.NewReaderSize(r, bufferSize)
 	const magic = 10 // bytes that suffice to detect a compression
@@ -46,8 +47,8 @@ func newGzipReader(in *bufio.Reader) (*gzipReader, error) {
 	return g, g.nextMember()
 }
 
-// nextMember starts reading the next member. The package gzip could do that itself, but
-// takes a member that is cut off inside its file name for the end of the file.
+// nextMember starts reading the next member. It is needed because compress/gzip treats a
+// member that is truncated within its file name as the end of the file.
 func (g *gzipReader) nextMember() error {
 	err := g.z.Reset(g.in)
 	if errors.Is(err, io.EOF) {

@@ -15,7 +15,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// TestCompressions checks that NewReader decompresses gzip and zstd, and returns other
+// TestCompressions checks that NewReader decompresses gzip and zstd, and returns uncompressed
 // content unchanged.
 func TestCompressions(t *testing.T) {
 	content := randomText(3*chunkSize + 17)
@@ -48,9 +48,9 @@ func TestCompressions(t *testing.T) {
 	}
 }
 
-// TestDamagedGzip checks that files with several members and damaged files give the same
-// content and the same error as with Go's own package. Only the offset in an error may be
-// different, because the packages read a different number of bytes ahead.
+// TestDamagedGzip checks that NewReader returns the same content and the same errors as Go's
+// compress/gzip, for damaged files and for files with several members. Only offsets in errors
+// may differ, because the packages read ahead by different amounts.
 func TestDamagedGzip(t *testing.T) {
 	first, second := gzipped(t, randomText(300), "first"), gzipped(t, []byte("second"), "another")
 	const digits = "0123456789"
@@ -90,8 +90,8 @@ func read(r io.ReadCloser, err error) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// TestReadError checks that an error of the compressed file is returned after the content
-// before it, and again by each later Read.
+// TestReadError checks an error from reading the compressed file. Read must return the content
+// before the error first, and then the error, also in each later call.
 func TestReadError(t *testing.T) {
 	broken := errors.New("broken")
 	if _, err := NewReader(iotest.ErrReader(broken)); !errors.Is(err, broken) {
@@ -111,8 +111,8 @@ func TestReadError(t *testing.T) {
 	}
 }
 
-// TestClose checks that the compressed file is no longer read after Close, wherever the
-// reader is in it.
+// TestClose checks that the compressed file is no longer read after Close, regardless of how
+// much was read before.
 func TestClose(t *testing.T) {
 	data := gzipped(t, randomText(20*chunkSize), "")
 	for _, n := range []int64{0, 1, chunkSize, 3 * chunkSize, 20 * chunkSize} {
@@ -134,8 +134,8 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestReadAheadIsBounded checks that a readAhead that is not read has maxChunks-1
-// chunks in memory. Read returns parts of one more.
+// TestReadAheadIsBounded checks that a readAhead reads at most maxChunks-1 chunks ahead. One
+// more chunk may be the one from which Read returns data.
 func TestReadAheadIsBounded(t *testing.T) {
 	reads := make(chan int)
 	a := newReadAhead(readerFunc(func(p []byte) (int, error) {

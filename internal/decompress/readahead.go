@@ -6,15 +6,15 @@ import (
 	"sync"
 )
 
-// Size of a chunk in bytes, and maximum number of chunks that a readAhead has read but not
-// returned.
+// chunkSize is the size of a chunk in bytes. maxChunks limits the number of chunks that a
+// readAhead keeps in memory.
 const (
 	chunkSize = 128 << 10
 	maxChunks = 4
 )
 
-// readAhead reads from a reader in a goroutine, ahead of its own Read calls. Not safe for
-// concurrent use.
+// readAhead reads ahead from another reader in a goroutine, while its own Read method returns
+// the earlier data. Not safe for concurrent use.
 type readAhead struct {
 	chunks chan chunk    // closed after the chunk with the final error
 	stop   chan struct{} // closed by Close
@@ -24,7 +24,7 @@ type readAhead struct {
 	rest   []byte        // the part of cur that Read has not returned yet
 }
 
-// chunk is a part of the content. The last one has an error, which may be [io.EOF].
+// chunk is a part of the content. The last chunk contains an error, which may be [io.EOF].
 type chunk struct {
 	data *[chunkSize]byte
 	n    int
@@ -38,7 +38,7 @@ func newReadAhead(r io.Reader) *readAhead {
 	return a
 }
 
-// run reads r up to its end or an error, or until Close is called.
+// run reads chunks from r until r ends or fails, or until Close is called.
 func (a *readAhead) run(r io.Reader) {
 	defer close(a.chunks)
 	for {
@@ -76,8 +76,8 @@ func (a *readAhead) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close implements [io.Closer]. It waits until the reader that a reads from is no longer
-// used.
+// Close implements [io.Closer]. It waits until the goroutine no longer reads from the
+// underlying reader.
 func (a *readAhead) Close() error {
 	a.once.Do(func() { close(a.stop) })
 	for range a.chunks { // until run returns

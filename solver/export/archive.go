@@ -15,8 +15,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Root is an image or an index to export, together with its descriptor in the index.json
-// of an OCI layout.
+// Root is an image or an image index to export, and its descriptor in the index.json of an OCI
+// layout.
 type Root struct {
 	Content    partial.Describable // a v1.Image or a v1.ImageIndex
 	Descriptor v1.Descriptor
@@ -61,9 +61,9 @@ func WriteOCI(w io.Writer, roots ...*Root) error {
 	return a.tar.Close()
 }
 
-// WriteDocker writes images to w as a tar archive for docker load. As in BuildKit, the
-// archive is an OCI layout with a manifest.json, which only old engines read. An index is
-// an error.
+// WriteDocker writes images to w as a tar archive for docker load. As in BuildKit, the archive
+// is an OCI layout that also contains a manifest.json, which only old engines read. If one of
+// the roots is an index, WriteDocker returns an error.
 func WriteDocker(w io.Writer, roots ...*Root) error {
 	var entries []dockerEntry
 	for _, r := range roots {
@@ -87,7 +87,8 @@ func WriteDocker(w io.Writer, roots ...*Root) error {
 	return a.tar.Close()
 }
 
-// dockerEntry is the entry for an image in the manifest.json of docker save archives.
+// dockerEntry is the entry of one image in manifest.json, a file in the archives of docker
+// save.
 type dockerEntry struct {
 	Config   string
 	RepoTags []string
@@ -255,7 +256,7 @@ func (a *archive) copy(name string, size int64, r io.Reader) error {
 	return err
 }
 
-// tagOf returns the tag in a full image name.
+// tagOf returns the tag of a full image name, such as "1" for docker.io/library/app:1.
 func tagOf(name string) string {
 	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
 		return name[i+1:]

@@ -29,9 +29,9 @@ func testExporter(t *testing.T) *Exporter {
 	return &Exporter{Store: store, Layers: &Layers{Store: store, Dir: t.TempDir()}}
 }
 
-// root creates an image with two layers of one file each. The first layer is the same in
-// all images. The parameter content is the name and the content of the file in the second
-// layer.
+// root creates an image with two layers, each of which contains one file. The first layer is
+// the same in all images. The parameter content is both the name and the content of the file
+// in the second layer.
 func (x *Exporter) root(t *testing.T, content string) *Root {
 	t.Helper()
 	s := snapshot.New(nil, nil)
@@ -58,8 +58,8 @@ func (x *Exporter) root(t *testing.T, content string) *Root {
 	return root
 }
 
-// entries returns the contents of the files in an archive, by name. It reports duplicate
-// files as test errors.
+// entries returns the contents of the files in an archive, by name. If a file appears twice,
+// the test fails.
 func entries(t *testing.T, data []byte) map[string][]byte {
 	t.Helper()
 	found := map[string][]byte{}
@@ -177,8 +177,8 @@ func TestDockerIndex(t *testing.T) {
 	}
 }
 
-// TestLoad checks that Load returns the manifest and config in the store byte for byte,
-// and fails if one is damaged.
+// TestLoad checks that Load returns manifests and configs from the store byte for byte, and
+// returns an error if one of them is damaged.
 func TestLoad(t *testing.T) {
 	x := testExporter(t)
 	root := x.root(t, "1")

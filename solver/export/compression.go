@@ -16,10 +16,11 @@ type Compression struct {
 	Level int    // 1 to 9 or Stored for gzip, 1 to 22 for zstd; 0 means the default level
 }
 
-// Stored is the level of gzip archives whose content is not compressed.
+// Stored is the level of gzip files that contain the data without compression.
 const Stored = -1
 
-// ParseLevel sets the level to the value of an option. As in BuildKit, 0 is a level.
+// ParseLevel sets c.Level to the level that a user has specified. As in BuildKit, a user can
+// specify level 0, which is different from no level.
 func (c *Compression) ParseLevel(level int) error {
 	switch {
 	case level != 0:
@@ -48,10 +49,10 @@ func (c Compression) Check() error {
 	return nil
 }
 
-// isGzip reports whether the type is gzip.
+// isGzip reports whether the compression type is gzip, which is the default.
 func (c Compression) isGzip() bool { return c.Type == "" || c.Type == "gzip" }
 
-// maxLevel returns the highest level of the type, or -1 if the type is unknown.
+// maxLevel returns the highest level of the compression type, or -1 if the type is unknown.
 func (c Compression) maxLevel() int {
 	switch {
 	case c.isGzip():
@@ -64,7 +65,7 @@ func (c Compression) maxLevel() int {
 	return -1
 }
 
-// errLevel returns the error for an invalid level.
+// errLevel returns the error for a level that the compression type does not have.
 func (c Compression) errLevel(level int) error {
 	return fmt.Errorf("compression level %d is not in the range from 0 to %d", level, c.maxLevel())
 }
@@ -79,12 +80,13 @@ func (c Compression) mediaType() string {
 	return ocispecs.MediaTypeImageLayerGzip
 }
 
-// encoding is a number that changes with each change that gives compressed layers other bytes,
-// such as one of the module klauspost/compress.
+// encoding is part of the cache keys of compressed layers. It must be incremented by every
+// change after which equal layers are compressed to different bytes, such as an upgrade of
+// klauspost/compress.
 const encoding = 1
 
-// format identifies the encoding of layers, for keys of the cache: a layer in the cache that
-// has other bytes must not be used.
+// format identifies the bytes that the compression yields. It is part of the cache keys of
+// compressed layers, so that a cached layer with different bytes is not used.
 func (c Compression) format() string {
 	if c.isGzip() {
 		return fmt.Sprintf("gzip level %d encoding %d", c.gzipLevel(), encoding)
@@ -94,8 +96,8 @@ func (c Compression) format() string {
 
 func (c Compression) gzipLevel() int { return cmp.Or(c.Level, gzipLevel) }
 
-// writer returns a writer that writes compressed data to w. Equal input gives equal output,
-// whatever the number of processors.
+// writer returns a writer that writes compressed data to w. Equal data yields equal bytes,
+// regardless of the number of CPUs.
 func (x *Layers) writer(w io.Writer) (io.WriteCloser, error) {
 	c := x.Compression
 	switch c.Type {
@@ -112,7 +114,7 @@ func (x *Layers) writer(w io.Writer) (io.WriteCloser, error) {
 	return x.gzip().writer(w), nil
 }
 
-// gzip returns the compressor of blocks for the current gzip level.
+// gzip returns the gzip compressor for the current level. All layers share it.
 func (x *Layers) gzip() *gzipBlocks {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -158,8 +158,8 @@ func clamp(history, base []ocispecs.History, created, epoch time.Time) time.Time
 	return created
 }
 
-// base returns the parsed config of the base image, or an empty one if the result has no
-// base image.
+// base returns the parsed config of the base image. If the result has no base image, the
+// config is empty.
 func (r PlatformResult) base() (ocispecs.Image, error) {
 	var img ocispecs.Image
 	if len(r.Base) == 0 {

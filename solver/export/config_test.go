@@ -15,8 +15,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestHistoryTimes checks the times that history entries without a time get from layers
-// and other entries, and the creation time of the image. Some cases set
+// TestHistoryTimes checks the times that history entries without a time get from their layers
+// or from other entries. It also checks the creation time of the image, with and without
 // SOURCE_DATE_EPOCH.
 func TestHistoryTimes(t *testing.T) {
 	at := func(hour int) *time.Time {

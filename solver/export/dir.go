@@ -83,7 +83,8 @@ func Merge(temp, dest string) error {
 	return errors.Join(merge(root, filepath.Base(temp), "."), root.Close())
 }
 
-// merge moves the entries of the directory src to the directory dst, both below root.
+// merge moves the entries of the directory src into the directory dst. Both paths are relative
+// to root.
 func merge(root *os.Root, src, dst string) error {
 	list, err := fs.ReadDir(root.FS(), src)
 	if err != nil {
@@ -97,8 +98,8 @@ func merge(root *os.Root, src, dst string) error {
 	return nil
 }
 
-// move renames src to dst, both below root. If both are directories, it merges src into
-// dst.
+// move renames src to dst. Both paths are relative to root. If both are directories, move
+// merges src into dst.
 func move(root *os.Root, src, dst string) error {
 	info, err := root.Lstat(src)
 	if err != nil {

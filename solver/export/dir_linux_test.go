@@ -68,7 +68,8 @@ func TestSwappedDirectory(t *testing.T) {
 	}
 }
 
-// TestSwappedTemp checks that Merge takes no files from outside the destination.
+// TestSwappedTemp checks that Merge moves no files from outside the destination while another
+// process replaces directories by symbolic links.
 func TestSwappedTemp(t *testing.T) {
 	dest, outside := t.TempDir(), t.TempDir()
 	temp, secret := filepath.Join(dest, ".slipway-x"), filepath.Join(outside, "secret")

@@ -10,8 +10,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestSpecialFiles checks that WriteDir creates pipes and devices, and reports the paths
-// of files that this process is not permitted to create.
+// TestSpecialFiles checks that WriteDir creates pipes and devices, and that it reports the
+// paths of those that this process is not permitted to create.
 func TestSpecialFiles(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestLockFIFO checks that LockIndex fails and does not block if the lock file is a FIFO.
+// TestLockFIFO checks that LockIndex returns an error instead of blocking if the lock file is
+// a FIFO.
 func TestLockFIFO(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mkfifo(filepath.Join(dir, "index.json.lock"), 0o600); err != nil {

@@ -13,7 +13,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// tempPrefix is the prefix of the names of incomplete files.
+// tempPrefix is the prefix of the names of temporary files, which are renamed when they are
+// complete.
 const tempPrefix = ".slipway-"
 
 // WriteFile writes a file atomically: it calls the function write with a temporary file in
@@ -44,8 +45,8 @@ func finish(tmp *os.File, name string, write func(io.Writer) error) error {
 	return err
 }
 
-// Unfinished returns the paths of incomplete files in a directory. If no process is
-// writing to the directory, processes that were killed left these files.
+// Unfinished returns the paths of incomplete files in a directory. If no process is writing to
+// the directory, these files were left behind by killed processes.
 func Unfinished(dir string) []string {
 	list, _ := fs.Glob(os.DirFS(dir), tempPrefix+"*") // the pattern is valid
 	for i, name := range list {
@@ -89,8 +90,8 @@ func (o Outputs) TempPath(dir string) (temp string, done func(), err error) {
 	return temp, done, err
 }
 
-// Reclaim removes all recorded incomplete outputs, which killed processes left. The caller
-// must ensure that no other process uses the same directory of records.
+// Reclaim removes all recorded incomplete outputs, which were left behind by killed processes.
+// The caller must ensure that no other process uses the same directory of records.
 func (o Outputs) Reclaim() error {
 	var errs []error
 	for _, note := range Unfinished(o.Records) {

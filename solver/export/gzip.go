@@ -12,32 +12,32 @@ import (
 )
 
 const (
-	// gzipBlock is the number of bytes that are compressed at a time. Compressed layers
-	// depend on it.
+	// gzipBlock is the number of bytes that are compressed as a unit. Changing it changes the
+	// bytes of compressed layers.
 	gzipBlock = 1 << 20
-	// gzipWindow is the distance in bytes over which the format can refer to earlier
-	// content.
+	// gzipWindow is the maximum distance in bytes between content and earlier content to which
+	// its compressed form refers, as defined by the format.
 	gzipWindow = 32 << 10
 )
 
-// gzipLevels maps a compression level to a level of the package flate that gives layers of
-// about the same size as the level gives in zlib and in Go's own package. Levels of flate
-// with the same numbers give layers that are up to 6 % larger.
+// gzipLevels maps each gzip level to the level of the package flate that compresses about as
+// well as zlib and Go's compress/gzip do at the gzip level. With the same level number, the
+// results of flate are up to 6 % larger.
 func gzipLevels() [10]int { return [10]int{6: 8, 1: 1, 2: 4, 3: 4, 4: 6, 5: 7, 7: 8, 8: 9, 9: 9} }
 
-// gzipLevel is the level that an option gives if it sets none. BuildKit's default is the same.
+// gzipLevel is the gzip level if the user specifies none. BuildKit has the same default.
 const gzipLevel = 6
 
-// gzipBlocks compresses blocks concurrently, for any number of writers. Use newGzipBlocks to
-// create one. Safe for concurrent use.
+// gzipBlocks compresses the blocks of any number of gzip files concurrently. Use newGzipBlocks
+// to create one. Safe for concurrent use.
 type gzipBlocks struct {
 	level int           // level of the package flate
-	slots chan struct{} // has an element for each block that is being compressed or written
+	slots chan struct{} // contains an element for each block that is being compressed or written
 	pool  sync.Pool     // of *gzipEncoder
 }
 
-// newGzipBlocks returns a gzipBlocks for a level from 1 to 9 or [Stored]. It compresses as many blocks at
-// a time as processors are available.
+// newGzipBlocks returns a gzipBlocks for a level from 1 to 9, or for [Stored]. The number of
+// blocks that it compresses concurrently is the number of CPUs.
 func newGzipBlocks(level int) *gzipBlocks {
 	with := flate.NoCompression
 	if level != Stored {
@@ -49,7 +49,7 @@ func newGzipBlocks(level int) *gzipBlocks {
 
 // gzipEncoder compresses one block.
 type gzipEncoder struct {
-	in, dict []byte // the block, and the content before it to which the block may refer
+	in, dict []byte // the block, and the content before it that the compressed block may refer to
 	out      bytes.Buffer
 	z        *flate.Writer
 }
@@ -64,7 +64,8 @@ func (b *gzipBlocks) encoder() (*gzipEncoder, error) {
 	return &gzipEncoder{in: make([]byte, 0, gzipBlock), dict: make([]byte, 0, gzipWindow), z: z}, err
 }
 
-// encode compresses the block to e.out.
+// encode compresses the block e.in and writes the result to e.out. The parameter last is set
+// for the last block of a file.
 func (e *gzipEncoder) encode(last bool) error {
 	e.z.ResetDict(&e.out, e.dict)
 	if _, err := e.z.Write(e.in); err != nil {
@@ -76,9 +77,9 @@ func (e *gzipEncoder) encode(last bool) error {
 	return e.z.Flush()
 }
 
-// gzipWriter writes a gzip file with a single member. Its bytes depend only on the content and
-// on the level: neither on the sizes of the writes nor on the number of processors. Not safe
-// for concurrent use.
+// gzipWriter writes a gzip file with a single member. The bytes of the file depend only on the
+// content and on the compression level, not on the sizes of the writes or the number of CPUs.
+// Not safe for concurrent use.
 type gzipWriter struct {
 	blocks *gzipBlocks
 	cur    *gzipEncoder // the block that Write fills; nil before the first Write
@@ -88,14 +89,15 @@ type gzipWriter struct {
 	done   chan struct{} // closed after the previous block has been written
 }
 
-// gzipOutput is the destination of a gzipWriter.
+// gzipOutput is the destination to which a gzipWriter writes compressed blocks.
 type gzipOutput struct {
 	w   io.Writer
 	mu  sync.Mutex
 	err error // first error of w
 }
 
-// write writes p, unless an earlier write failed. Calls must not be concurrent.
+// write writes p to the destination. If an earlier write has failed, it does nothing. Calls
+// must not be concurrent.
 func (o *gzipOutput) write(p []byte) {
 	if o.failed() != nil {
 		return
@@ -118,7 +120,8 @@ func (o *gzipOutput) failed() error {
 	return o.err
 }
 
-// writer returns a writer that compresses to w. The caller must close it.
+// writer returns a writer that compresses data and writes it to w. The caller must close the
+// writer.
 func (b *gzipBlocks) writer(w io.Writer) *gzipWriter {
 	z := &gzipWriter{blocks: b, out: &gzipOutput{w: w}, done: make(chan struct{})}
 	const unknownOS = 255
@@ -127,7 +130,8 @@ func (b *gzipBlocks) writer(w io.Writer) *gzipWriter {
 	return z
 }
 
-// Write implements [io.Writer]. It may return the error of an earlier block.
+// Write implements [io.Writer]. It may return an error that occurred while an earlier block
+// was written.
 func (z *gzipWriter) Write(p []byte) (int, error) {
 	z.sum = crc32.Update(z.sum, crc32.IEEETable, p)
 	z.size += uint32(len(p))
@@ -144,7 +148,8 @@ func (z *gzipWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// next starts compressing the current block and begins another one.
+// next starts compressing the current block, if any, and makes a new, empty block the current
+// one.
 func (z *gzipWriter) next() error {
 	if err := z.out.failed(); err != nil {
 		return err
@@ -161,8 +166,8 @@ func (z *gzipWriter) next() error {
 	return nil
 }
 
-// encode starts compressing and writing the current block. It waits while too many blocks are
-// being compressed.
+// encode starts a goroutine that compresses and writes the current block. It waits while too
+// many blocks are being compressed. The parameter last is set for the last block of the file.
 func (z *gzipWriter) encode(last bool) {
 	z.blocks.slots <- struct{}{}
 	e, previous, done := z.cur, z.done, make(chan struct{})

@@ -16,7 +16,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// text returns n bytes of words, with some that cannot be compressed in between.
+// text returns n bytes of text in which some parts are random, so that they cannot be
+// compressed.
 func text(n int) []byte {
 	r := rand.New(rand.NewPCG(1, 2))
 	b := make([]byte, 0, n+600)
@@ -33,7 +34,8 @@ func text(n int) []byte {
 	return b[:n]
 }
 
-// compressed compresses content with writes of the given size.
+// compressed returns content in compressed form. It passes the content to the compressor in
+// writes of the given size.
 func compressed(t *testing.T, x *Layers, content []byte, size int) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -52,8 +54,9 @@ func compressed(t *testing.T, x *Layers, content []byte, size int) []byte {
 	return b.Bytes()
 }
 
-// TestCompressedBytes checks that compressed layers have the expected bytes. If a
-// change such as the upgrade of a module changes them, change the constant encoding as well.
+// TestCompressedBytes checks that compressed layers have the recorded digests. If a change,
+// such as the upgrade of a module, makes this test fail, increment the constant encoding as
+// well.
 func TestCompressedBytes(t *testing.T) {
 	content := text(gzipBlock + 10_000)
 	for c, want := range map[Compression]string{
@@ -74,8 +77,8 @@ func TestCompressedBytes(t *testing.T) {
 }
 
 // TestCompressionIsDeterministic checks that the bytes of compressed layers do not depend on
-// the number of processors, the sizes of writes, or layers that are compressed before or at
-// the same time.
+// the number of CPUs, on the sizes of writes, or on layers that are compressed before or
+// concurrently.
 func TestCompressionIsDeterministic(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	content := text(2*gzipBlock + 100)
@@ -102,7 +105,7 @@ func TestCompressionIsDeterministic(t *testing.T) {
 	}
 }
 
-// TestRoundTrip checks that Go's own package reads what gzipWriter writes.
+// TestRoundTrip checks that Go's compress/gzip can read the files that gzipWriter writes.
 func TestRoundTrip(t *testing.T) {
 	content := text(2*gzipBlock + 5)
 	for _, level := range []int{Stored, 1, 9} {
@@ -110,7 +113,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// testRoundTrip checks that Go's own package reads what x writes for prefixes of content.
+// testRoundTrip checks that Go's compress/gzip can read the files that x writes for several
+// prefixes of content.
 func testRoundTrip(t *testing.T, x *Layers, content []byte) {
 	t.Helper()
 	for _, n := range []int{0, 1, gzipWindow, gzipBlock - 1, gzipBlock, gzipBlock + 1, 2 * gzipBlock, len(content)} {
@@ -129,7 +133,7 @@ func testRoundTrip(t *testing.T, x *Layers, content []byte) {
 	}
 }
 
-// TestParseLevel checks the level that each value of an option selects. The level 0 of gzip
+// TestParseLevel checks which level each value of the user's option selects. For gzip, level 0
 // stores content without compression, as in BuildKit.
 func TestParseLevel(t *testing.T) {
 	for _, tc := range []struct {
@@ -165,8 +169,8 @@ func TestParseLevel(t *testing.T) {
 	}
 }
 
-// TestGzipSize checks that each level gives layers of at most 1 % more than Go's own package
-// does at this level, and that no level gives level 6.
+// TestGzipSize checks that layers are at most 1 % larger than those that Go's compress/gzip
+// writes at the same level. If no level is specified, the level must be 6.
 func TestGzipSize(t *testing.T) {
 	content := text(gzipBlock + 100_000)
 	for level := 1; level <= 9; level++ {
@@ -194,7 +198,7 @@ func TestGzipSize(t *testing.T) {
 	}
 }
 
-// TestZstdRoundTrip checks that layers that are compressed with zstd can be read.
+// TestZstdRoundTrip checks that layers compressed with zstd can be decompressed.
 func TestZstdRoundTrip(t *testing.T) {
 	content := text(gzipBlock)
 	for _, n := range []int{0, 1, len(content)} {
@@ -209,7 +213,7 @@ func TestZstdRoundTrip(t *testing.T) {
 	}
 }
 
-// limitedWriter is a writer that fails after n bytes.
+// limitedWriter is a writer that returns an error after n bytes.
 type limitedWriter struct{ n int }
 
 var errFull = errors.New("full")
@@ -222,8 +226,8 @@ func (w *limitedWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestGzipWriteError checks that a gzipWriter returns the error of its destination, and that
-// a Write soon fails if the destination did.
+// TestGzipWriteError checks that Close of a gzipWriter returns the error of its destination.
+// Write must return the error soon after it occurred.
 func TestGzipWriteError(t *testing.T) {
 	content := text(gzipBlock)
 	x := &Layers{Compression: Compression{Level: 1}}

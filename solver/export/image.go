@@ -119,7 +119,7 @@ func (x *Exporter) blobs(ctx context.Context, r PlatformResult) ([]*snapshot.Lay
 	return blobs, err
 }
 
-// parallelLayers is the maximum number of layers that are created at a time.
+// parallelLayers is the maximum number of layers that are created concurrently.
 const parallelLayers = 4
 
 // RawConfigFile implements [partial.CompressedImageCore].
@@ -166,7 +166,7 @@ func (l *compressedLayer) Compressed() (io.ReadCloser, error) {
 	return l.store.Open(tree.Blob{Digest: l.desc.Digest, Size: l.desc.Size})
 }
 
-// IndexEntry is an image to be listed in an index.
+// IndexEntry is an image that an image index lists.
 type IndexEntry struct {
 	Image       v1.Image
 	Platform    ocispecs.Platform

@@ -39,9 +39,9 @@ type Layers struct {
 	level  int         // level of blocks
 }
 
-// Blob returns the blob for a layer, and creates it if needed. A layer from an image keeps
-// the image's blob, which registries have already. If latest is not nil, Blob always
-// creates the blob from the files of the layer, and limits their times to latest.
+// Blob returns the blob for the layer l, and creates it if needed. A layer of an image keeps
+// the image's blob, which registries may already have. If latest is not nil, Blob always
+// creates the blob from the files of the layer, and limits their modification times to latest.
 func (x *Layers) Blob(ctx context.Context, l snapshot.Layer, latest *time.Time) (*snapshot.LayerBlob, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -116,8 +116,8 @@ func (x *Layers) compress(ctx context.Context, l snapshot.Layer, latest *time.Ti
 	}, nil
 }
 
-// counter is an [io.Writer] that discards the data, and calls itself with the number of
-// bytes of each write. If it is nil, it only discards the data.
+// counter is an [io.Writer] that calls itself with the number of bytes of each write, and
+// discards the data. A nil counter only discards the data.
 type counter func(n int64)
 
 // Write implements [io.Writer].

@@ -12,8 +12,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// layered returns a snapshot with a layer for each name, which adds a file with this name and
-// content. The store does not contain the content of files whose name starts with "lost".
+// layered returns a snapshot with one layer per name. Each layer adds a file with this name as
+// its name and content. If a name starts with "lost", the store does not contain the content
+// of the file.
 func layered(t *testing.T, store *tree.Store, names ...string) *snapshot.Snapshot {
 	t.Helper()
 	s := snapshot.New(nil, nil)
@@ -33,8 +34,8 @@ func layered(t *testing.T, store *tree.Store, names ...string) *snapshot.Snapsho
 	return s
 }
 
-// TestLayerErrors checks that the error of an image is the error of its lowest layer that
-// cannot be created, although layers are created concurrently.
+// TestLayerErrors checks that Image returns the error for the lowest layer that cannot be
+// created, although layers are created concurrently.
 func TestLayerErrors(t *testing.T) {
 	x := testExporter(t)
 	s := layered(t, x.Store, "a", "b", "lost1", "c", "lost2", "lost3", "lost4")
@@ -45,8 +46,8 @@ func TestLayerErrors(t *testing.T) {
 	}
 }
 
-// TestLayerOrder checks that blobs are in the order of the layers, and that a new exporter
-// gives the same blobs.
+// TestLayerOrder checks that the blobs of an image are in the order of its layers, and that a
+// new exporter returns the same blobs.
 func TestLayerOrder(t *testing.T) {
 	var names, want []string
 	for i := range 20 {
@@ -79,8 +80,8 @@ func TestLayerOrder(t *testing.T) {
 	}
 }
 
-// TestLayerKeys checks that a layer is created anew for a compression that gives other bytes,
-// and not for one that gives the same.
+// TestLayerKeys checks that a cached layer blob is not used after a change of the compression,
+// unless the new compression yields the same bytes.
 func TestLayerKeys(t *testing.T) {
 	x := testExporter(t)
 	l := testtree.Layers(layered(t, x.Store, "a"))[0]

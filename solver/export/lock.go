@@ -15,7 +15,7 @@ import (
 	"slipway/internal/regularfile"
 )
 
-// lockRetry is the interval at which a process tries again to take a lock.
+// lockRetry is the interval between two attempts of a process to take a lock.
 const lockRetry = 10 * time.Millisecond
 
 // LockIndex locks the index.json of the OCI layout in dir, so that no entry is lost when

@@ -65,9 +65,9 @@ func (s *Sources) openArchive(ctx context.Context, file string) (*archive, error
 	return a, a.read()
 }
 
-// decompressed decompresses the archive f into the store, unless a previous build did. It
-// returns a function that opens the decompressed archive. The parameter file is the name
-// of f.
+// decompressed decompresses the archive f into the store, unless an earlier build has done so.
+// It returns a function that opens the decompressed archive. The parameter file is the name of
+// f.
 func (s *Sources) decompressed(ctx context.Context, f *os.File, file string) (func() (readerAt, error), error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *Sources) decompressed(ctx context.Context, f *os.File, file string) (fu
 	return func() (readerAt, error) { return s.Store.Open(b) }, nil
 }
 
-// position adapts an [io.ReaderAt] to [io.ReadSeeker], so that archive/tar can skip the
+// position turns an [io.ReaderAt] into an [io.ReadSeeker], so that archive/tar can skip the
 // contents of files without reading them.
 type position struct {
 	r io.ReaderAt

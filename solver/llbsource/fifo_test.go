@@ -14,8 +14,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// TestFIFOs checks that reading an image layout with a FIFO in it fails and does not
-// block.
+// TestFIFOs checks that reading an image layout that contains a FIFO returns an error instead
+// of blocking.
 func TestFIFOs(t *testing.T) {
 	h := newHostile(makeTar(t, tarEntry{name: "a", data: "x"}), nil)
 	index := h.addJSON("", ocispecs.Index{Manifests: []ocispecs.Descriptor{{MediaType: ocispecs.MediaTypeImageManifest, Digest: digest.Digest(h.root)}}})

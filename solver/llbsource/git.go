@@ -32,8 +32,9 @@ type gitOptions struct {
 	hosts          string // content of a known_hosts file
 }
 
-// unsupported maps attributes to features that need the git program. A source with such
-// an attribute is an error, because ignoring the attribute would change the result.
+// unsupported lists attributes of git sources that would need the git program, and describes
+// the missing feature. A source with such an attribute is an error, because ignoring the
+// attribute would change the result.
 var unsupported = map[string]string{
 	pb.AttrGitBundle:                "reading git bundles",
 	pb.AttrGitCheckoutBundle:        "making git bundles",

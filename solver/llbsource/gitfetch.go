@@ -25,8 +25,8 @@ import (
 	"slipway/internal/suggest"
 )
 
-// suggestion returns a hint such as " (did you mean main?)" for a ref that does not
-// exist, or "" if no branch or tag has a similar name.
+// suggestion returns a hint such as " (did you mean main?)" for a ref that does not exist. If
+// no branch or tag has a similar name, it returns "".
 func (r *gitRefs) suggestion(ref string) string {
 	var names []string
 	for _, full := range slices.Sorted(maps.Keys(r.hashes)) {

@@ -283,8 +283,8 @@ func zlibbed(t testing.TB, data string) string {
 	return b.String()
 }
 
-// TestHostilePacks checks that fetching each of the malformed packs returns a one-line
-// error that names the problem.
+// TestHostilePacks fetches malformed packs. Each fetch must return a one-line error that names
+// the problem.
 func TestHostilePacks(t *testing.T) {
 	pack := func(objects uint32, rest string) string {
 		return string(binary.BigEndian.AppendUint32([]byte("PACK\x00\x00\x00\x02"), objects)) + rest

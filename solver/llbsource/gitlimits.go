@@ -17,7 +17,7 @@ const (
 	maxGitObject    = 1 << 30                                      // bytes
 	maxDeltaDepth   = 4096                                         // git creates chains of at most 4,095 deltas
 	minPackWork     = 64 << 30                                     // bytes to decompress and patch for a pack of any size
-	packWorkRatio   = 256                                          // additional such bytes per byte of the pack; the history of Linux needs about 50
+	packWorkRatio   = 256 // additional bytes to decompress and patch per byte of the pack; the history of Linux needs about 50
 	maxGitTree      = 32 << 20                                     // bytes of a tree object, which is one directory
 	maxGitRefs      = 1 << 28                                      // bytes of the list of refs
 	maxSubmodules   = 10_000
@@ -42,8 +42,8 @@ func (s *Sources) gitBudget() gitBudget {
 	return gitBudget{files: int64(l.Files), names: l.Names, bytes: l.Bytes, submodules: maxSubmodules, steps: maxRuleSteps}
 }
 
-// minus returns the budget b reduced by the budget c, for example to compute the cost of a
-// submodule from the budgets before and after reading it.
+// minus returns the difference of the budgets b and c. For example, the cost of a submodule is
+// the difference of the budgets before and after reading it.
 func (b gitBudget) minus(c gitBudget) gitBudget {
 	return gitBudget{
 		files: b.files - c.files, names: b.names - c.names, bytes: b.bytes - c.bytes,

@@ -167,13 +167,12 @@ type packedBase struct {
 	data   []byte
 }
 
-// cached looks for content in memory that saves decompressing a whole chain of deltas.
-// The parameter chain contains indexes in p.objects: an object, its base, the base of
-// this base, and so on. For the first object of the chain whose content is in memory,
-// cached returns the content, and the index in chain of the next delta to apply. If there
-// is no such object, data is nil and next is the last index in chain. cached drops a
-// large base from memory unless it returns this base, so that a pack never holds two
-// large bases.
+// cached looks for content in memory, so that not every delta of a chain must be decompressed.
+// The parameter chain contains indexes in p.objects: an object, its base, the base of this
+// base, and so on. For the first object of the chain whose content is in memory, cached
+// returns the content, and the index in chain of the next delta to apply. If there is no such
+// object, data is nil and next is the last index in chain. cached drops a large base from
+// memory unless it returns this base, so that a pack never holds two large bases.
 func (p *gitPack) cached(chain []uint32) (data []byte, next int) {
 	large := p.base
 	p.base = packedBase{}

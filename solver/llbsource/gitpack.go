@@ -50,8 +50,8 @@ const wholeObject = 0xffff_fff0
 // known only by hash and has not been found yet.
 const pendingBase = wholeObject - 1
 
-// packObjects is a growable list of pack objects, stored in chunks. Unlike a slice, it
-// grows without copying. Copying would temporarily need twice the memory.
+// packObjects is a list of pack objects that grows in chunks. Unlike a slice, it need not be
+// copied when it grows, which would temporarily take twice the memory.
 type packObjects struct {
 	chunks [][]packObject
 	n      int

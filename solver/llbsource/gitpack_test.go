@@ -71,7 +71,8 @@ func (b *packBuilder) pack() io.Reader {
 	return bytes.NewReader(append(data, sum[:]...))
 }
 
-// appending returns a delta that appends text to a base of the given size.
+// appending returns a delta whose result is the base followed by text. The parameter size is
+// the size of the base.
 func appending(size int, text string) string {
 	delta := binary.AppendUvarint(binary.AppendUvarint(nil, uint64(size)), uint64(size+len(text)))
 	delta = append(delta, 0x80|0x10|0x20, byte(size), byte(size>>8)) // copies from offset 0

@@ -69,8 +69,8 @@ func (r *gitRepository) peel(hash plumbing.Hash) (*object.Commit, []byte, error)
 	return nil, nil, fmt.Errorf("%s is a tag of too many tags", hash)
 }
 
-// maxLinksOfTags is the maximum number of annotated tags between a ref and a commit. Tags
-// may point to tags.
+// maxLinksOfTags is the maximum number of annotated tags between a ref and a commit. It limits
+// chains of tags that point to other tags.
 const maxLinksOfTags = 10
 
 // raw returns the bytes of a git object without the header. An object of more than 1 MiB

@@ -38,9 +38,9 @@ type hostile struct {
 	diff  digest.Digest
 }
 
-// newHostile returns an image with one layer. If the function change is not nil,
-// newHostile calls it to modify the image. Afterwards, newHostile adds the parts that are
-// still missing: config, layers and manifest.
+// newHostile returns an image with the given layer. If the function change is not nil,
+// newHostile calls it to modify the image. It then adds the parts that are still missing:
+// config, layers and manifest.
 func newHostile(layer string, change func(*hostile)) *hostile {
 	h := &hostile{blobs: map[string]string{}, diff: digest.FromString(layer)}
 	h.layer = h.add(ocispecs.MediaTypeImageLayer, layer)

@@ -20,7 +20,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// Download is the result of an HTTP source: a directory with the downloaded file.
+// Download is the result of an HTTP source: a directory that contains the downloaded file.
 type Download struct {
 	snapshot *snapshot.Snapshot
 	op       *pb.SourceOp
@@ -36,7 +36,7 @@ func (d *Download) Digest() digest.Digest { return d.snapshot.Ref().ID() }
 // Fetch implements [solver.Source].
 func (d *Download) Fetch(context.Context) (*snapshot.Snapshot, error) { return d.snapshot, nil }
 
-// http downloads a file, once per build.
+// http downloads the file of an HTTP source. Within a build, it downloads each file only once.
 func (s *Sources) http(ctx context.Context, op *pb.SourceOp) (*Download, error) {
 	return s.downloads.Do(ctx, sourceKey(op), func(ctx context.Context) (*Download, error) {
 		if b, ok := s.Uploads[op.Identifier]; ok {
@@ -46,8 +46,8 @@ func (s *Sources) http(ctx context.Context, op *pb.SourceOp) (*Download, error) 
 	})
 }
 
-// ResolveHTTP downloads the file of an HTTP source, once per build, and returns its
-// digest, name and time.
+// ResolveHTTP downloads the file of an HTTP source, and returns its digest, name and
+// modification time. Within a build, it downloads each file only once.
 func (s *Sources) ResolveHTTP(ctx context.Context, op *pb.SourceOp) (*Download, error) {
 	return s.http(ctx, op)
 }

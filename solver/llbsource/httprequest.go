@@ -12,8 +12,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// downloadKey returns the key in the index for the response to a request. Attributes that
-// do not affect the request, such as the file name and the owner, are not part of it.
+// downloadKey returns the key under which the index stores the response to a request. The key
+// covers only attributes that affect the request, unlike the file name and the owner.
 func downloadKey(op *pb.SourceOp) string {
 	key := op.Identifier
 	for _, name := range slices.Sorted(maps.Keys(op.Attrs)) {

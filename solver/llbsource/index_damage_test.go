@@ -11,8 +11,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestDamagedIndexFile checks that an index file in which a bit is flipped counts as empty.
-// Otherwise, a file could get the content of another one.
+// TestDamagedIndexFile flips bits in an index file. The index must then be empty. Otherwise, a
+// file could get the content of another file.
 func TestDamagedIndexFile(t *testing.T) {
 	dir := t.TempDir()
 	content, file := filepath.Join(dir, "content"), filepath.Join(dir, "index")

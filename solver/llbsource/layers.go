@@ -53,8 +53,8 @@ func (i *Image) fetch(ctx context.Context) (*snapshot.Snapshot, error) {
 	return i.s.Unpack(ctx, solver.Origin{Name: "layer of " + i.name, Source: "docker-image://" + i.name}, layers)
 }
 
-// RemoteLayer is a layer that can be fetched. Its DiffID may be "" if the digest of the
-// uncompressed layer is unknown.
+// RemoteLayer is a layer that can be fetched. If the digest of the uncompressed layer is
+// unknown, its DiffID is "".
 type RemoteLayer struct {
 	snapshot.LayerBlob
 	// Open opens the layer as it is stored remotely, usually compressed.
@@ -62,10 +62,10 @@ type RemoteLayer struct {
 	Open func(context.Context) (io.ReadCloser, error)
 }
 
-// Unpack fetches layers and applies them in order, the lowest layer first. It returns a
-// snapshot of the result. It skips the lowest layers if the cache contains their result.
-// It adds the result of every other layer to the cache. The parameter origin names the
-// operation and the source in these cache entries.
+// Unpack fetches layers, applies them in order, the lowest layer first, and returns the
+// resulting snapshot. It adds the result of each layer to the cache. If the cache already
+// contains the result of the lowest layers, Unpack does not fetch these. The parameter origin
+// names the operation and the source in the cache entries.
 func (s *Sources) Unpack(ctx context.Context, origin solver.Origin, layers []RemoteLayer) (*snapshot.Snapshot, error) {
 	if len(layers) > snapshot.MaxLayers {
 		return nil, fmt.Errorf("has %d layers, more than %d", len(layers), snapshot.MaxLayers)

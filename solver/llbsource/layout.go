@@ -11,7 +11,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// layout is an OCI image layout, which is a directory or a tar archive of the directory.
+// layout is an OCI image layout, either a directory or a tar archive.
 //
 // See https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md.
 type layout struct{ files fs.FS }
@@ -29,8 +29,7 @@ func (l *layout) blob(_ context.Context, d ocispecs.Descriptor) (io.ReadCloser, 
 
 func blobName(d digest.Digest) string { return "blobs/" + d.Algorithm().String() + "/" + d.Encoded() }
 
-// readSmall reads the file of a manifest or a config. A file of more than 16 MiB is an
-// error.
+// readSmall reads a manifest or a config from a file. A file of more than 16 MiB is an error.
 func readSmall(files fs.FS, name string) ([]byte, error) {
 	f, err := files.Open(name)
 	if err != nil {

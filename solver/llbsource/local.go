@@ -112,8 +112,8 @@ type localFile struct {
 	st   *types.Stat
 }
 
-// walk visits all files. Another goroutine finds the next files meanwhile. If both fail,
-// walk returns the error of the file that comes first.
+// walk adds all files of the directory to the tree. Meanwhile, another goroutine finds the
+// next files. If both fail, walk returns the error for the file that comes first.
 func (r *localReader) walk(ctx context.Context) error {
 	const ahead = 512 // files
 	found, stop := make(chan localFile, ahead), make(chan struct{})
@@ -144,7 +144,7 @@ func (r *localReader) walk(ctx context.Context) error {
 	return cmp.Or(err, failed)
 }
 
-// newLocalFile returns a description of the file d. The parameters are the arguments of a
+// newLocalFile returns a localFile for the file d. The parameters are the arguments of a
 // [gofs.WalkDirFunc].
 func newLocalFile(name string, d gofs.DirEntry, err error) (localFile, error) {
 	if err != nil {
@@ -161,7 +161,7 @@ func newLocalFile(name string, d gofs.DirEntry, err error) (localFile, error) {
 	return localFile{filepath.ToSlash(name), st}, nil
 }
 
-// visit adds a file to the tree.
+// visit adds the file f to the tree.
 func (r *localReader) visit(f localFile) error {
 	name, st := f.name, f.st
 	m := metaOf(st)

@@ -54,8 +54,8 @@ func (s *Sources) storedImage(ctx context.Context, ref string, p ocispecs.Platfo
 	return img, nil, err
 }
 
-// runsAs reports whether an image for platform q can be used for platform p. The
-// architecture must be equal, and the variant equal or older. An image for 386 is thus not
+// runsAs reports whether an image for platform q can be used for platform p. The architecture
+// must be equal, and the variant must be equal or older. Therefore, an image for 386 is not
 // used for amd64.
 func runsAs(q, p ocispecs.Platform) bool {
 	return q.Architecture == p.Architecture && platforms.Only(p).Match(q)

@@ -106,8 +106,8 @@ func TestLocalImages(t *testing.T) {
 	}
 }
 
-// files opens the image source for a reference, and returns the names of the files in
-// the image's root directory.
+// files opens the image source for the reference ref, and returns the names of the files in
+// the root directory of the image.
 func (s *Sources) files(t *testing.T, ref, platform string, pull bool) (string, error) {
 	t.Helper()
 	p := platforms.MustParse(platform)

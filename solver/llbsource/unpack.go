@@ -17,15 +17,15 @@ import (
 	"slipway/solver/tree"
 )
 
-// parallelLayers is the maximum number of layers of an image that are fetched
-// concurrently, as in Docker, and of layers that are read concurrently.
+// parallelLayers is the maximum number of layers of an image that are fetched concurrently, as
+// in Docker. It is also the maximum number of layers that are read concurrently.
 const parallelLayers = 3
 
 // layerStack fetches layers of an image and applies them in order.
 //
-// A layer is read as soon as it is fetched, while others are being fetched or read. Reading
-// a layer decompresses it and stores the content of its files. Its entries are applied to
-// the tree of the layer below when this tree is complete.
+// Each layer is read as soon as it is fetched, which decompresses it and stores the content of
+// its files. Meanwhile, other layers are fetched and read. When the tree of the layer below is
+// complete, the entries of the layer are applied to that tree.
 type layerStack struct {
 	*Sources
 	layers []RemoteLayer // lowest first
@@ -35,9 +35,9 @@ type layerStack struct {
 	applied func(RemoteLayer, *snapshot.Snapshot) error
 }
 
-// unpack fetches the layers and applies them to out. If several layers are invalid, it
-// returns the error of the lowest one. If a layer cannot be fetched, it returns this error
-// instead: which of the two is detected first depends on timing.
+// unpack fetches the layers and applies them to out. If several layers are invalid, it returns
+// the error of the lowest one. If a layer cannot be fetched, unpack returns the error of the
+// fetch instead, so that the result does not depend on which error occurs first.
 func (s *layerStack) unpack(ctx context.Context, out *snapshot.Snapshot) error {
 	fetches, fetchCtx := errgroup.WithContext(ctx)
 	fetches.SetLimit(parallelLayers)
@@ -112,7 +112,7 @@ type layerRead struct {
 	err      error
 }
 
-// read reads the layer r to its end when it was fetched.
+// read waits until the layer r is fetched, and then reads it to its end.
 func (s *layerStack) read(ctx context.Context, r *layerRead) {
 	select {
 	case <-r.fetched:
@@ -139,8 +139,8 @@ func (s *layerStack) read(ctx context.Context, r *layerRead) {
 	}
 }
 
-// apply receives the layers from reads and applies them to out, one after another. For each
-// layer that it has applied, it receives a value from window.
+// apply receives layers from reads and applies them to out, one after another. After each
+// layer, it receives a value from window, so that another layer can be read.
 func (s *layerStack) apply(ctx context.Context, out *snapshot.Snapshot, reads <-chan *layerRead, window <-chan struct{}) error {
 	for i, l := range s.layers {
 		r, ok := <-reads
@@ -160,7 +160,8 @@ func (s *layerStack) apply(ctx context.Context, out *snapshot.Snapshot, reads <-
 	return nil
 }
 
-// apply applies the layer to base, and checks its diffID.
+// apply applies the layer r to the tree of base, and returns the resulting snapshot. If the
+// layer does not have the expected diffID, apply returns an error.
 func (r *layerRead) apply(base *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	root, err := base.Tree()
 	if err != nil {

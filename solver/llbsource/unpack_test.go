@@ -69,8 +69,8 @@ func TestUnpackDuringFetch(t *testing.T) {
 	}
 }
 
-// TestUnpackErrors checks which error is returned if several layers are invalid or cannot be
-// fetched, and that no progress remains unfinished.
+// TestUnpackErrors checks which error Unpack returns if several layers are invalid or cannot
+// be fetched. No task may remain unfinished in the progress output.
 func TestUnpackErrors(t *testing.T) {
 	invalid := func(name string) RemoteLayer { return remoteLayer(t, name, "x", atOnce) }
 	unfetched := remoteLayer(t, "d", "y", func(context.Context) error { return errors.New("refused") })

@@ -12,8 +12,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// TestWaiterEnds checks that Sources.Open returns when the context of its caller ends,
-// even if it waits for a request that another caller has started.
+// TestWaiterEnds checks that Sources.Open returns when the caller's context ends, even if it
+// waits for a request that another caller has started.
 func TestWaiterEnds(t *testing.T) {
 	asked, release := make(chan struct{}), make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {

@@ -26,7 +26,8 @@ func decodeConfig(data []byte) (*cacheconfig.CacheConfig, error) {
 }
 
 // checkConfig returns an error if a layer or record in a cache config refers to a missing
-// layer or record, or refers to itself, directly or through others.
+// layer or record. It also returns an error if one of them refers to itself, directly or
+// through others.
 func checkConfig(c *cacheconfig.CacheConfig) error {
 	for i, l := range c.Layers {
 		if err := l.Blob.Validate(); err != nil {

@@ -23,7 +23,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// Exporter exports caches to registries, to directories and into images.
+// Exporter exports build caches to registries and directories, and as inline caches of images.
 type Exporter struct {
 	Store    *tree.Store      // contains the compressed layers
 	Layers   *export.Layers   // compresses layers
@@ -115,8 +115,8 @@ func layerID(l snapshot.Layer) string {
 	return string(l.Lower.ID() + l.Upper.ID())
 }
 
-// newRecord converts the record r to the format of a cache config, without the layers of
-// its result.
+// newRecord converts a record of the solver to a record of a cache config, but without the
+// layers of its result.
 func newRecord(r solver.ChainRecord) cacheconfig.CacheRecord {
 	rec := cacheconfig.CacheRecord{Digest: r.Name}
 	for _, links := range r.Inputs {
@@ -129,7 +129,7 @@ func newRecord(r solver.ChainRecord) cacheconfig.CacheRecord {
 	return rec
 }
 
-// records adds the given records to the cache config. It creates layer blobs that are
+// records adds records of the solver to the cache config. It creates layer blobs that are
 // missing for the results of these records.
 func (w *writer) records(ctx context.Context, records []solver.ChainRecord) error {
 	defer track.Start(ctx, "preparing build cache for export", 0).Done()
@@ -182,9 +182,9 @@ func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]llbsource.
 	return list, nil
 }
 
-// imported returns the layers of a result that comes from an imported cache, and that the
-// build did not fetch. The parameter id identifies the result. If the mode of the export
-// excludes the result, imported returns no layers.
+// imported returns the layers of the result with the given id, which comes from an imported
+// cache and was not fetched by the build. If the mode of the export excludes the result,
+// imported returns no layers.
 func (w *writer) imported(id digest.Digest) ([]llbsource.RemoteLayer, error) {
 	res, err := w.x.Imports.find(id)
 	if err != nil {

@@ -57,7 +57,7 @@ type layerChain struct {
 	cache   *Cache
 	layers  []ocispecs.Descriptor
 	created time.Time
-	chained bool // whether the record lists all layers, and not only the top one
+	chained bool // whether the record lists all layers instead of only the top one
 }
 
 // NewImports returns [Imports] that search the given caches. The sources s unpack layers.
@@ -120,11 +120,10 @@ func (m *Imports) Find(name digest.Digest, inputs [][]solver.Link) []solver.Reco
 	return records
 }
 
-// linked reports whether the inputs of a cached record match the wanted inputs. Element i
-// of the parameters have and want contains the links of input i: of the cached record in
-// have, and of the wanted record in want. An input matches if one of its links in have
-// and one in want have the same selector, and the former leads to a record that the
-// latter lists. The parameter n is the index of the cache.
+// linked reports whether the inputs of a cached record match the wanted inputs. For each
+// input, have contains the links of the cached record, and want contains the acceptable links.
+// An input matches if have and want contain links with the same selector to the same record.
+// The parameter n is the index of the cache.
 func linked(n int, have [][]cacheconfig.CacheInput, want [][]solver.Link) bool {
 	return slices.EqualFunc(have, want, func(have []cacheconfig.CacheInput, want []solver.Link) bool {
 		return slices.ContainsFunc(have, func(h cacheconfig.CacheInput) bool {
@@ -167,9 +166,9 @@ func (m *Imports) Result(records []solver.Record) digest.Digest {
 	return id
 }
 
-// completeLayers checks for each layer of the cache config whether the manifest of the
-// cache lists this layer and all layers below it. Element i of the result is true if it
-// lists them for the layer with index i.
+// completeLayers determines which layers the manifest of the cache lists together with all
+// layers below them. Element i of the result belongs to the layer with index i in the cache
+// config.
 func (c *Cache) completeLayers() []bool {
 	const present, missing = 1, 2
 	state := make([]uint8, len(c.config.Layers))
@@ -291,8 +290,8 @@ func (m *Imports) Load(ctx context.Context, id digest.Digest) (*snapshot.Snapsho
 	return s, nil
 }
 
-// Failed implements [solver.Imports]. It warns of each error text only once, because a
-// layer that cannot be read may be part of many results.
+// Failed implements [solver.Imports]. It warns only once about each error, because a layer
+// that cannot be read may be part of many results.
 func (m *Imports) Failed(_ *solver.Vertex, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -12,8 +12,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestRemoteLayer checks that the blob of a layer without a blob is created once, also if
-// several results have the layer, and that layers with equal trees keep their own blobs.
+// TestRemoteLayer checks that a layer without a blob gets a blob, which is created only once,
+// even if several results have the layer. If two layers have equal trees but different blobs,
+// both must keep their own blob.
 func TestRemoteLayer(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -162,7 +162,7 @@ func checkType(kind, ref string) error {
 	return err
 }
 
-// storage returns the directory or registry from which f imports the cache.
+// storage returns the storage from which f imports the cache: a directory or a registry.
 func (f From) storage(ctx context.Context, c *registry.Client) (storage, error) {
 	if f.Type == "local" {
 		return newLocal(f.Src, f.Tag, f.Digest), nil
@@ -170,7 +170,7 @@ func (f From) storage(ctx context.Context, c *registry.Client) (storage, error) 
 	return newRegistry(ctx, c, f.Ref, f.Insecure)
 }
 
-// storage returns the directory or registry to which t exports the cache.
+// storage returns the storage to which t exports the cache: a directory or a registry.
 func (t To) storage(ctx context.Context, c *registry.Client) (storage, error) {
 	if t.Type == "local" {
 		return newLocal(t.Dest, t.Tag, ""), nil

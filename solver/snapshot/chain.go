@@ -12,9 +12,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// Chain is an immutable list of layers: the top layer, and the chain below it. Adding a
-// layer therefore takes constant time, and results of successive steps share their layers.
-// A nil *Chain is empty, and all methods accept it. Safe for concurrent use.
+// Chain is an immutable list of layers, stored as the top layer and the chain below it. Adding
+// a layer therefore takes constant time, and results of successive steps share their layers. A
+// nil *Chain is empty, and all methods accept it. Safe for concurrent use.
 type Chain struct {
 	id  digest.Digest
 	len int
@@ -35,9 +35,9 @@ func NewChain(layers []Layer) *Chain {
 	return c
 }
 
-// LazyChain returns a chain with the given ID and number of layers. The function load
-// returns the same chain. It is called when a layer is needed for the first time. If it
-// fails, it is called again when the layer is needed again.
+// LazyChain returns a chain with the given ID and number of layers. When a layer is first
+// needed, the chain calls the function load, which must return a chain with the same ID. If
+// load fails, the next use of a layer calls it again.
 func LazyChain(id digest.Digest, length int, load func() (*Chain, error)) *Chain {
 	return &Chain{id: id, len: length, load: load}
 }
@@ -48,7 +48,7 @@ func (c *Chain) Add(l Layer) *Chain {
 	return &Chain{id: of.ID(), len: c.Len() + 1, below: c, top: l}
 }
 
-// ChainParts contains the parts of a chain that determine its ID.
+// ChainParts contains the properties of a chain from which its ID is computed.
 type ChainParts struct {
 	Below        digest.Digest // ID of the chain below the top layer
 	BelowLen     int           // number of its layers
@@ -56,7 +56,7 @@ type ChainParts struct {
 	Blob         *LayerBlob    // of the top layer
 }
 
-// ID returns the ID of the chain.
+// ID returns the ID of a chain with these properties.
 func (p ChainParts) ID() digest.Digest {
 	var blob []byte
 	if p.Blob != nil {
@@ -114,11 +114,11 @@ func (c *Chain) Layers() ([]Layer, error) {
 	return list, nil
 }
 
-// errOther is the error of [Chain.above] for a chain that does not have the layers below.
+// errOther is the error from [Chain.above] if the lower chain is not a part of the upper one.
 var errOther = errors.New("the lowest layers differ")
 
-// above returns the layers of c without its lowest layers, which must be the layers of
-// lower, with or without the same blobs. Otherwise, the error is errOther.
+// above returns the layers that c has in addition to lower. The lowest layers of c must be
+// equal to the layers of lower, except for their blobs. Otherwise, the error is errOther.
 func (c *Chain) above(lower *Chain) ([]Layer, error) {
 	if c.Len() < lower.Len() {
 		return nil, errOther
@@ -149,9 +149,9 @@ func (c *Chain) above(lower *Chain) ([]Layer, error) {
 	return list, nil
 }
 
-// apply returns the tree that the layers of c yield if they are applied in order to an
-// empty tree. It remembers the tree, so that a series of merges, each based on the result
-// of the one before, applies each layer once.
+// apply returns the tree that results from applying the layers of c in order to an empty tree.
+// It stores the tree in c. If each of several merges is based on the result of the previous
+// one, each layer is therefore applied only once.
 func (c *Chain) apply() (*tree.Ref, error) {
 	type step struct {
 		chain *Chain
@@ -188,7 +188,7 @@ func (c *Chain) apply() (*tree.Ref, error) {
 	return result, nil
 }
 
-// applied returns the tree that apply has computed for c, or nil.
+// applied returns the tree that apply has stored in c, or nil.
 func (c *Chain) applied() *tree.Ref {
 	if c == nil {
 		return tree.RefTo(tree.Empty())

@@ -11,13 +11,13 @@ import (
 	"slipway/solver/tree"
 )
 
-// layer returns a layer that adds files to the tree lower.
+// layer returns a layer with the given trees and blob.
 func layer(lower, upper *tree.Node, b *LayerBlob) Layer {
 	return Layer{LayerRef: tree.Layer{Lower: lower, Upper: upper}.Ref(), Blob: b}
 }
 
-// TestChainID checks that equal layers result in equal IDs, and that each property of a
-// layer, its position and the layers below change the ID.
+// TestChainID checks that chains with equal layers have equal IDs. Any difference in a
+// property of a layer, in its position, or in the layers below must change the ID.
 func TestChainID(t *testing.T) {
 	a, ab := dir(t, "a"), dir(t, "a", "b")
 	blob := func() *LayerBlob {
@@ -53,8 +53,8 @@ func TestChainID(t *testing.T) {
 	}
 }
 
-// TestChainLayers checks that a chain returns its layers in order, that adding layers does
-// not change it, and that the chain below is not copied.
+// TestChainLayers checks that a chain returns its layers in order, and that adding layers
+// neither changes the chain nor copies it.
 func TestChainLayers(t *testing.T) {
 	one, two := layer(tree.Empty(), dir(t, "a"), nil), layer(dir(t, "a"), dir(t, "b"), &LayerBlob{DiffID: "sha256:b"})
 	base := NewChain([]Layer{one})
@@ -72,8 +72,8 @@ func TestChainLayers(t *testing.T) {
 	}
 }
 
-// TestLazyChain checks that a lazy chain is loaded when a layer is needed, only once, and
-// again after an error.
+// TestLazyChain checks that a lazy chain is loaded only once, when a layer is first needed.
+// After an error, it must be loaded again.
 func TestLazyChain(t *testing.T) {
 	want := NewChain([]Layer{layer(tree.Empty(), dir(t, "a"), nil)})
 	loads, failed := 0, errors.New("damaged")
@@ -133,9 +133,9 @@ func TestMergeSharesLayers(t *testing.T) {
 	}
 }
 
-// TestMergeTimes checks that the tree of a merge is the result of its layers: a layer that
-// changes only the time of a directory has no changes. This must not depend on whether an
-// earlier merge has applied the lower layers.
+// TestMergeTimes checks that the tree of a merge is the result of applying its layers. A layer
+// that changes only the time of a directory contains no changes. The result must not depend on
+// whether an earlier merge has applied the lower layers.
 func TestMergeTimes(t *testing.T) {
 	var none *Snapshot
 	a := dir(t, "a")
@@ -154,8 +154,8 @@ func TestMergeTimes(t *testing.T) {
 	}
 }
 
-// TestDiffIgnoresBlobs checks that the lowest layers of two snapshots count as equal if only
-// one snapshot has their blobs.
+// TestDiffIgnoresBlobs checks that Diff treats the lowest layers of two snapshots as equal
+// even if only one of the snapshots has blobs for them.
 func TestDiffIgnoresBlobs(t *testing.T) {
 	var none *Snapshot
 	lower := none.WithBlob(dir(t, "a"), &LayerBlob{DiffID: "sha256:a"})

@@ -1,8 +1,8 @@
-// Package track reports the progress of parts of a vertex. A part is one operation that
-// takes long, such as the download of one layer.
+// Package track reports progress within a vertex. It reports the parts of a vertex that take
+// long, such as the download of each layer.
 //
-// Code that shows progress adds a reporter to a context with [WithReporter]. Functions
-// that take long pass this context to [Start], and need not know the reporter.
+// Code that shows progress adds a reporter to a context with [WithReporter]. Functions that
+// take long pass this context to [Start], and need not know the reporter.
 package track
 
 import (
