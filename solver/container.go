@@ -23,9 +23,9 @@ type Container struct {
 	err    error // valid after closed is closed
 }
 
-// OpenContainer starts a container with the mounts, network mode, extra hosts and platform
-// of the exec operation op. The mounts of op refer to inputs by index. The container ends
-// when it is closed, or when ctx or the job ends.
+// OpenContainer starts a container with the mounts, network mode, extra hosts and platform of
+// the exec operation op. The mounts of op refer to inputs by index. The container exists until
+// Close is called, or until ctx or the context of the job ends.
 func (j *Job) OpenContainer(ctx context.Context, op *pb.Op, inputs []*snapshot.Snapshot) (*Container, error) {
 	opener, ok := j.opt.Runner.(runner.Opener)
 	if !ok {

@@ -91,9 +91,9 @@ func (p *progress) end(kind EventKind, err error) {
 	p.events.emitLocked(Event{Vertex: p.vertex, Kind: kind, Err: err})
 }
 
-// skip sends the event Cached for the vertex and, before that, for its transitive inputs.
-// It is called for vertices that were not evaluated because their dependents are cache
-// hits. If a vertex already has an event, skip does nothing for this vertex and its inputs.
+// skip sends the event Cached for a vertex that was not evaluated because its dependents are
+// cache hits. Before that, it sends the event for the transitive inputs of the vertex. It
+// skips vertices that already have an event, together with their inputs.
 func (p *progress) skip() {
 	p.events.mu.Lock()
 	defer p.events.mu.Unlock()

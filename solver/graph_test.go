@@ -37,13 +37,13 @@ func from(id string) *pb.Op {
 	return &pb.Op{Op: &pb.Op_Source{Source: &pb.SourceOp{Identifier: id}}}
 }
 
-// result returns the last operation of a definition. It specifies the result of the
-// definition: the output of the operation with the digest given by the parameter input.
+// result returns the last operation of a definition, which specifies the result of the
+// definition. The parameter input is the digest of the operation whose output is the result.
 func result(input string) *pb.Op { return &pb.Op{Inputs: []*pb.Input{{Digest: input}}} }
 
-// file returns a file operation with the given actions. Its input is the output of an
-// earlier operation of the definition. The parameter input is the index of this earlier
-// operation, or -1 for a file operation without an input.
+// file returns a file operation with the given actions. The parameter input is the index of an
+// earlier operation in the definition, whose output is the input of the file operation. If
+// input is -1, the file operation has no input.
 func file(input int64, actions ...*pb.FileAction) *pb.Op {
 	op := &pb.Op{Op: &pb.Op_File{File: &pb.FileOp{Actions: actions}}}
 	if input >= 0 {
@@ -52,8 +52,8 @@ func file(input int64, actions ...*pb.FileAction) *pb.Op {
 	return op
 }
 
-// mkdir returns an action that creates the directory /a. input and output are the indexes
-// of the input and the output of the action.
+// mkdir returns an action that creates the directory /a. The parameters input and output are
+// the indexes of the action's input and output.
 func mkdir(input, output int64) *pb.FileAction {
 	return &pb.FileAction{Input: input, SecondaryInput: -1, Output: output, Action: &pb.FileAction_Mkdir{Mkdir: &pb.FileActionMkDir{Path: "/a"}}}
 }

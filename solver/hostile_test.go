@@ -22,8 +22,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// chain returns a definition with n operations. Operation i is op(i), and each of its
-// inputs is the preceding operation.
+// chain returns a definition with n operations, which are op(0), op(1) and so on. Each input
+// of an operation is the output of the preceding one.
 func chain(t testing.TB, n int, op func(i int) *pb.Op) *pb.Definition {
 	t.Helper()
 	def := &pb.Definition{}
@@ -48,8 +48,8 @@ func chain(t testing.TB, n int, op func(i int) *pb.Op) *pb.Definition {
 	return def
 }
 
-// mkdirs returns a function for the parameter op of [chain]. Called with i, this
-// function returns a file operation that creates the directory name(i).
+// mkdirs returns a function for the parameter op of [chain]. The function returns file
+// operations. Operation i creates the directory name(i).
 func mkdirs(name func(i int) string) func(i int) *pb.Op {
 	return func(i int) *pb.Op {
 		in := int64(0)
@@ -62,8 +62,8 @@ func mkdirs(name func(i int) string) func(i int) *pb.Op {
 	}
 }
 
-// newTestJob returns a job with an empty cache. Its sources are empty trees, and its
-// runner changes no files.
+// newTestJob returns a job with an empty cache. All sources are empty trees, and RUN steps
+// change no files.
 func newTestJob(t testing.TB, ctx context.Context) *Job {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())
@@ -120,8 +120,8 @@ func solveDef(t testing.TB, def *pb.Definition) (*snapshot.Snapshot, error) {
 	return b.Result(g).Snapshot(ctx)
 }
 
-// TestHugeDefinitions checks that a definition with very long chains, paths or lists of
-// layers returns one short error, and that its evaluation allocates little memory.
+// TestHugeDefinitions checks definitions with very long chains, paths or lists of layers. They
+// must result in one short error, and must not allocate much memory.
 func TestHugeDefinitions(t *testing.T) {
 	slowtest.Skip(t, "loads definitions up to the limits")
 	merges := func(i int) *pb.Op {

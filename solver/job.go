@@ -9,8 +9,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Job evaluates the vertices of one build, each vertex at most once. Safe for concurrent
-// use.
+// Job evaluates the vertices of one build. It evaluates each vertex at most once. Safe for
+// concurrent use.
 type Job struct {
 	*env
 
@@ -50,12 +50,12 @@ func (j *Job) Result(g *Graph) *Result {
 	return &Result{task: j.byVertex[g.Root.Vertex], index: g.Root.Index}
 }
 
-// task returns the task that evaluates the vertex v with the given inputs. Equal vertices
-// of several graphs share a task.
+// task returns the task that evaluates the vertex v with the given inputs. If several graphs
+// contain equal vertices, these share a task.
 //
-// A vertex that ignores the cache, directly or through a transitive input, gets a task
-// of its own. If that task already exists, task also returns it for an equal vertex
-// that may use the cache.
+// A vertex that ignores the cache, directly or through a transitive input, has a separate
+// task. If such a task already exists, task also returns it for an equal vertex that may use
+// the cache.
 func (j *Job) task(v *Vertex, inputs []*Result) *task {
 	id := string(v.Digest)
 	for _, r := range inputs {
@@ -82,9 +82,9 @@ func (j *Job) task(v *Vertex, inputs []*Result) *task {
 	return t
 }
 
-// Key returns the cache key of a vertex. The result cached reports whether a cache has the
-// outputs of the vertex, and ok reports whether the job has computed the key. Key never
-// evaluates the vertex.
+// Key returns the cache key of a vertex without evaluating the vertex. The result cached
+// reports whether a cache has the outputs of the vertex. The result ok reports whether the job
+// has computed the key.
 func (j *Job) Key(v *Vertex) (key Key, cached, ok bool) {
 	j.mu.Lock()
 	t := j.byVertex[v]
@@ -99,8 +99,9 @@ func (j *Job) Key(v *Vertex) (key Key, cached, ok bool) {
 	return l.key, l.ok, ok && len(l.key.Parts) > 0
 }
 
-// Finish sends the event Cached for each vertex of g without events. After a successful
-// build, these vertices were not evaluated because their dependents were cache hits.
+// Finish sends the event Cached for each vertex of g that has no event yet. Call it after a
+// successful build: these vertices were not evaluated because their dependents were cache
+// hits.
 func (j *Job) Finish(g *Graph) {
 	for _, v := range g.Vertices {
 		j.mu.Lock()

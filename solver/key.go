@@ -13,8 +13,8 @@ import (
 // two operations have equal keys, the outputs of one can be used for the other.
 type Key struct{ Parts []Part }
 
-// Part is the part of a [Key] that covers one dependency of the outputs, such as the files
-// that a COPY selects.
+// Part is the part of a [Key] that covers one thing on which the outputs depend, such as the
+// files that a COPY selects.
 type Part struct {
 	Name   string // such as "operation", "mount /", "files of copy 0"
 	Digest digest.Digest

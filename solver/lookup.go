@@ -18,7 +18,7 @@ type lookup struct {
 	ok   bool // whether outs were found in the local cache
 }
 
-// errUnknown is the error for a cache key or content that is unknown until an input is
+// errUnknown is the error for a cache key or content that can only be known after an input is
 // evaluated.
 var errUnknown = errors.New("not known before inputs have run")
 
@@ -84,11 +84,11 @@ func (t *task) assemble(ctx context.Context, m *CacheMap, inputParts func(ctx co
 	return key, nil
 }
 
-// find searches the local cache for the outputs of the vertex under key. If the cache
-// has none, find searches again under the definition key, which does not cover the
-// content of the inputs. Outputs that were imported before this content was known are
-// stored under the definition key. For a RUN step whose runner has a key, find first
-// searches under the key with the part for the runner.
+// find searches the local cache for the outputs of the vertex under key. If this fails, it
+// searches again under the definition key, which does not cover the content of the inputs.
+// Results that were imported before this content was known are stored under the definition
+// key. For a RUN step, find first adds the part for the runner to key, if the runner has a
+// cache key, and then searches without this part.
 func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 	m, err := t.describe(ctx)
 	if err != nil {
@@ -140,10 +140,11 @@ func (t *task) stored(ctx context.Context, key Key) (lookup, error) {
 }
 
 // findByDefinition searches the caches for outputs under the definition key, which can be
-// computed without the content of inputs, and under the same key with a part for the
-// runner, which is only used for results that were imported. If only imported caches have
-// the outputs, the returned lookup contains no outputs, but the key under which they will
-// be stored in the local cache. If no cache has the outputs, it returns the zero lookup.
+// computed before the content of inputs is known. For results that were imported from caches
+// of the same runner, it also searches under the definition key with the part for the runner.
+// If only imported caches have the outputs, the returned lookup contains no outputs, but the
+// key under which they will be stored in the local cache. If no cache has the outputs,
+// findByDefinition returns the zero lookup.
 func (t *task) findByDefinition(ctx context.Context) (lookup, error) {
 	m, err := t.describe(ctx)
 	if err != nil || t.mustRun(m) {

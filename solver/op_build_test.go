@@ -34,8 +34,8 @@ func (s definitionTree) Fetch(context.Context) (*snapshot.Snapshot, error) {
 	return snapshot.New(s.tree, nil), nil
 }
 
-// marshal returns a definition of ops. The input of each operation is the operation before
-// it, and the last one is the result.
+// marshal returns a definition that consists of ops. The input of each operation is the
+// preceding operation, and the result is the last one.
 func marshal(t *testing.T, ops ...*pb.Op) *pb.Definition {
 	t.Helper()
 	return chain(t, len(ops), func(i int) *pb.Op { return ops[i] })
@@ -54,9 +54,9 @@ func buildFrom(file string) []*pb.Op {
 	}
 }
 
-// TestNestedDefinitions checks that a build operation holds no slot of the scheduler while
-// it waits for the operations of its definition. A definition that builds itself must be
-// an error.
+// TestNestedDefinitions checks that a build operation does not occupy a slot of the scheduler
+// while the operations of its definition run. A definition that builds itself must be an
+// error.
 func TestNestedDefinitions(t *testing.T) {
 	for _, tc := range []struct {
 		about string

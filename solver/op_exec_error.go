@@ -25,8 +25,8 @@ func (e *ExecError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *ExecError) Unwrap() error { return e.Err }
 
-// InputError is the error of reading an input to compute the cache key, for example if a
-// source of COPY does not exist.
+// InputError is the error for an input that cannot be read to compute the cache key, for
+// example because a source of COPY does not exist.
 type InputError struct {
 	Index int // of the input
 	Input *snapshot.Snapshot

@@ -16,14 +16,14 @@ import (
 )
 
 // preparer is implemented by operations that can prepare their inputs before the vertex
-// starts, so that the time of the vertex contains only its own work. The errors of preparing
-// are errors of Run.
+// starts, so that the duration of the vertex does not include the preparation. If the
+// preparation fails, Run returns the error.
 type preparer interface {
 	prepare(ctx context.Context, in []*snapshot.Snapshot)
 }
 
-// prepare implements preparer: it writes the layers of the mounts to the host, and reports
-// this as progress of the vertex that [unpacks] describes.
+// prepare implements preparer: it writes the layers of the mounts to the host. It reports this
+// as the progress of a separate vertex, see [unpacks].
 func (o *execOp) prepare(ctx context.Context, in []*snapshot.Snapshot) {
 	p, ok := o.opt.Runner.(runner.Preparer)
 	if !ok || o.checkPermissions() != nil {
@@ -69,18 +69,21 @@ func layerName(l snapshot.Layer, index, layers int) string {
 	return fmt.Sprintf("layer %d/%d", index+1, layers)
 }
 
-// unpacks sends the events of a vertex that does not belong to any graph: it shows the time
-// in which layers are unpacked for RUN steps. A job without such layers has no such vertex.
+// unpacks sends the events of a vertex that is part of no graph. The vertex shows how long
+// layers are unpacked for RUN steps. If no layer has to be unpacked, the vertex does not
+// appear.
 //
-// Upstream: BuildKit unpacks layers when the first step needs them, too, and shows this below
-// the vertex of the image, which starts again. Here layers of images are read first, for
-// their cache keys, and layers of other steps may have to be unpacked, too.
+// Upstream: BuildKit also unpacks layers when the first step needs them, but reports this as
+// progress of the vertex of the image, which starts again. Slipway has a separate vertex,
+// because it has already read the layers of images for their cache keys, and because it may
+// also have to unpack layers of other steps.
 type unpacks struct {
 	mu      sync.Mutex
 	running int // number of steps for which layers are being unpacked
 }
 
-// begin sends the event Started, unless layers are being unpacked for another step.
+// begin is called before layers are unpacked for a step. It sends the event Started, unless
+// layers are already being unpacked for another step.
 func (u *unpacks) begin(e *events) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -89,7 +92,8 @@ func (u *unpacks) begin(e *events) {
 	}
 }
 
-// end sends the event Done, unless layers are being unpacked for another step.
+// end is called after layers were unpacked for a step. It sends the event Done, unless layers
+// are still being unpacked for another step.
 func (u *unpacks) end(e *events) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -98,7 +102,7 @@ func (u *unpacks) end(e *events) {
 	}
 }
 
-// unpackVertex returns the vertex of [unpacks]. All jobs have the same one.
+// unpackVertex returns the vertex whose events [unpacks] sends. It is the same in all jobs.
 func unpackVertex() *Vertex {
 	const name = "[internal] unpack layers"
 	return &Vertex{

@@ -15,8 +15,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// preparingRunner is a fake runner. It reports that it unpacks each layer once, and writes
-// nothing.
+// preparingRunner is a fake runner. Its method Prepare writes nothing, but reports progress as
+// if it unpacked each layer when the layer is first needed.
 type preparingRunner struct {
 	recorder
 	mu      sync.Mutex
@@ -42,8 +42,8 @@ func (r *preparingRunner) Prepare(ctx context.Context, s *runner.Sandbox) {
 }
 
 // TestUnpackProgress checks that layers are unpacked before the step that needs them starts,
-// and that the progress shows this as a vertex of its own. The vertex must not appear if
-// nothing is unpacked.
+// and that the progress contains a separate vertex for this. If no layer is unpacked, the
+// vertex must not appear.
 func TestUnpackProgress(t *testing.T) {
 	root := func(int) string { return "/d" }
 	step := func(arg string) *pb.Op {
@@ -100,8 +100,8 @@ func TestUnpackProgress(t *testing.T) {
 	}
 }
 
-// TestUnpacksOverlap checks that the vertex for unpacking runs from the first start to the
-// last end if layers are unpacked for several steps.
+// TestUnpacksOverlap unpacks layers for several steps concurrently. The vertex for unpacking
+// must run from the first start to the last end.
 func TestUnpacksOverlap(t *testing.T) {
 	var kinds []EventKind
 	e := &events{now: func() time.Time { return time.Unix(0, 0) }, send: func(e Event) { kinds = append(kinds, e.Kind) }}

@@ -23,7 +23,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// recorder is a fake runner that runs no process. It records the process passed to the last
+// recorder is a fake runner. It runs no process, but records the process passed to the last
 // call of Run.
 type recorder struct{ last *runner.Process }
 
@@ -295,9 +295,8 @@ func TestMountsOfOneTarget(t *testing.T) {
 	}
 }
 
-// dirRunner is a fake runner that runs no process. It first calls the function stored in
-// the field before. Then it returns a file system that contains only a directory called
-// name.
+// dirRunner is a fake runner. Instead of running a process, it calls the function in the field
+// before, and then returns a file system that contains only a directory called name.
 type dirRunner struct {
 	name   string
 	before func()

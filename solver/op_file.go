@@ -112,9 +112,9 @@ func (o *fileOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	return outs, nil
 }
 
-// failed returns err as an [ExecError] if it is the error of an action. For debuggers, the
-// ExecError contains the file system that the action should have changed. The parameter
-// outcomes contains the results of the actions before the failed one.
+// failed returns err as an [ExecError] if an action caused it. For debuggers, the ExecError
+// contains the file system that the action should have changed. The parameter outcomes
+// contains the results of the actions before the failed one.
 func (o *fileOp) failed(in []*snapshot.Snapshot, outcomes []fileop.Outcome, err error) error {
 	var of *fileop.ActionError
 	if !errors.As(err, &of) {

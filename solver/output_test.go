@@ -155,8 +155,8 @@ func abbreviate(s string) string {
 	return fmt.Sprintf("%q", b.String())
 }
 
-// TestOutputMemory checks that the memory for the output of a step is bounded, however
-// much the step prints.
+// TestOutputMemory checks that the memory for the output of a step is limited, regardless of
+// how much the step prints.
 func TestOutputMemory(t *testing.T) {
 	b := New(t.Context(), Options{Now: func() time.Time { return time.Unix(0, 0) }})
 	o := b.newOutput(nil, 1)

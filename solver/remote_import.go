@@ -137,7 +137,8 @@ func (t *task) mayBeImported() bool {
 	return t.opt.Imports != nil && t.v.Op.GetSource() == nil
 }
 
-// imported reports whether a search finds all outputs in imported caches.
+// imported reports whether imported caches have all outputs of the vertex, according to the
+// search s.
 func (t *task) imported(ctx context.Context, s search) bool {
 	if !t.mayBeImported() {
 		return false
@@ -146,8 +147,8 @@ func (t *task) imported(ctx context.Context, s search) bool {
 	return err == nil && m.complete()
 }
 
-// searches returns the searches in imported caches for outputs that will be stored under
-// the key l.key, the most exact one first.
+// searches returns the searches to make in imported caches, the most exact one first. The
+// outputs that they find will be stored under the key l.key.
 func (l lookup) searches() []search {
 	list := []search{{}, {full: true}}
 	if l.key.runner() != "" {
@@ -156,8 +157,8 @@ func (l lookup) searches() []search {
 	return list
 }
 
-// inImports reports whether imported caches have all outputs. The parameter l is the
-// result of the lookup in the local cache.
+// inImports reports whether imported caches have all outputs of the vertex. The parameter l is
+// the result of the lookup in the local cache.
 func (t *task) inImports(ctx context.Context, l lookup) bool {
 	return slices.ContainsFunc(l.searches(), func(s search) bool { return t.imported(ctx, s) })
 }

@@ -9,17 +9,17 @@ import (
 	"slipway/solver/runner"
 )
 
-// RunnerPart is the name of the [Part] of a cache key that identifies the runner. Only keys
-// of results that the runner may have changed have it: of RUN steps whose runner returns a
-// key (see [runner.Keyed]), and of results imported from caches of such builds. Keys of
-// other results that are based on them cover them through the IDs of their inputs.
+// RunnerPart is the name of the part of a cache key that identifies the runner. Only two kinds
+// of results have this part in their keys: results of RUN steps whose runner has a cache key
+// (see [runner.Keyed]), and results imported from caches of such builds. The keys of results
+// that are based on them cover the runner through the IDs of their inputs.
 //
-// A lookup also uses the key without this part: results of real processes are correct for
-// every runner.
+// A lookup with this part is followed by a lookup without it, because results of real
+// processes are correct for every runner.
 const RunnerPart = "runner"
 
-// runnerKey returns the digest for the part of cache keys that identifies the runner, or ""
-// if keys do not need it.
+// runnerKey returns the digest that identifies the runner in cache keys, or "" if cache keys
+// need not identify it.
 func (e *env) runnerKey(ctx context.Context) (digest.Digest, error) {
 	k, ok := e.opt.Runner.(runner.Keyed)
 	if !ok {
@@ -32,8 +32,9 @@ func (e *env) runnerKey(ctx context.Context) (digest.Digest, error) {
 	return digest.FromString(s), nil
 }
 
-// runnerKey returns the result of env.runnerKey, or "" if the vertex neither is a RUN step
-// nor can be imported with results of RUN steps.
+// runnerKey returns the digest that identifies the runner in the cache keys of the vertex. It
+// returns "" if the vertex is not a RUN step and its outputs cannot be imported together with
+// results of RUN steps.
 func (t *task) runnerKey(ctx context.Context) (digest.Digest, error) {
 	if t.v.Op.GetExec() == nil && (t.opt.Imports == nil || !t.hasExec) {
 		return "", nil
@@ -41,8 +42,8 @@ func (t *task) runnerKey(ctx context.Context) (digest.Digest, error) {
 	return t.env.runnerKey(ctx)
 }
 
-// runnerFailed reports err, an error of runnerKey, as the failure of the vertex. If err is
-// nil, it does nothing and returns nil.
+// runnerFailed reports that the vertex failed, because runnerKey has returned the error err.
+// If err is nil, it does nothing and returns nil.
 func (t *task) runnerFailed(err error) error {
 	if err != nil {
 		t.start()
@@ -52,8 +53,8 @@ func (t *task) runnerFailed(err error) error {
 	return err
 }
 
-// withRunner returns k with a part for the digest d, which runnerKey has returned. If d is
-// "", it returns k.
+// withRunner returns k with an additional part for the runner. The parameter d is the digest
+// from runnerKey. If d is "", withRunner returns k.
 func (k Key) withRunner(d digest.Digest) Key {
 	if d == "" {
 		return k
@@ -61,7 +62,8 @@ func (k Key) withRunner(d digest.Digest) Key {
 	return Key{Parts: append(slices.Clip(k.Parts), Part{Name: RunnerPart, Digest: d, Input: -1})}
 }
 
-// runner returns the digest of the part for the runner, or "" if k does not have the part.
+// runner returns the digest of the part that identifies the runner, or "" if k has no such
+// part.
 func (k Key) runner() digest.Digest {
 	for _, p := range k.Parts {
 		if p.Name == RunnerPart {
@@ -71,10 +73,10 @@ func (k Key) runner() digest.Digest {
 	return ""
 }
 
-// exportedWith returns the digest under which caches are exported that contain results of a
-// certain runner. The parameter operation is the digest of an operation in BuildKit's
-// caches. If d, the digest for the runner, or operation is "", exportedWith returns
-// operation.
+// exportedWith returns the digest that an operation has in exported caches that contain
+// results of a certain runner. The parameter operation is the digest of the operation in
+// BuildKit's caches, and d is the digest from runnerKey. If one of them is "", exportedWith
+// returns operation.
 func exportedWith(operation, d digest.Digest) digest.Digest {
 	if operation == "" || d == "" {
 		return operation

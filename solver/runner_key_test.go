@@ -30,8 +30,8 @@ func TestRunnerUnknown(t *testing.T) {
 	}
 }
 
-// TestRunnerPart checks that the part for the runner is the last part of a key, that only a
-// runner with a key adds it, and that it does not change the key that it is added to.
+// TestRunnerPart checks that only a runner with a cache key adds a part to a cache key, that
+// it is the last part, and that adding it does not change the original key.
 func TestRunnerPart(t *testing.T) {
 	key := Key{Parts: slices.Grow([]Part{{Name: "operation", Digest: "a"}}, 2)}
 	for about, r := range map[string]runner.Runner{"no key": &recorder{}, "an empty key": keyedRunner{}} {

@@ -324,9 +324,9 @@ func TestCallerCanceled(t *testing.T) {
 }
 
 // blockingOp is the operation of a test vertex. Its method Run sends to the channel arrived
-// and then blocks until it receives from the channel end. For the vertex "sum", it does not
-// block. The counter running is the number of operations that run now, and peak is its
-// maximum. All operations of a test share both counters.
+// and then blocks until it receives from the channel end. For the vertex "sum", Run does not
+// block. All operations of a test share two counters: running is the number of operations that
+// are running, and peak is its maximum.
 type blockingOp struct {
 	*testOp
 	running      *atomic.Int32
@@ -347,8 +347,8 @@ func (o blockingOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapsh
 	return o.testOp.Run(ctx, in)
 }
 
-// TestParallel checks that as many operations run concurrently as [Options.Parallel]
-// permits, and no more.
+// TestParallel checks that [Options.Parallel] is the number of operations that run
+// concurrently, if enough operations can run.
 func TestParallel(t *testing.T) {
 	const all = 20
 	for parallel, want := range map[int]int{0: 1, 1: 1, 3: 3, 100: all} {

@@ -107,10 +107,10 @@ func (p *randomBuilds) changeAndBuild() {
 	p.build(target, nil, true)
 }
 
-// pinned returns the vertices whose definitions must not change: the vertices with the flag
-// random, and their transitive inputs. A vertex with this flag has another value after each
-// run, and testbed.want knows only the last value. If a definition changed back, or if
-// results were deleted or imported, a build could use an earlier value.
+// pinned returns the vertices whose definitions must not change: those with the flag random,
+// and their transitive inputs. A vertex with this flag has a new value after each run, and
+// testbed.want knows only the last value. If a definition changed back, or if results were
+// deleted or imported, a build could use an older value.
 func (p *randomBuilds) pinned() map[string]bool {
 	pinned := map[string]bool{}
 	for name, y := range p.g.vertices {
@@ -121,8 +121,9 @@ func (p *randomBuilds) pinned() map[string]bool {
 	return pinned
 }
 
-// changeRunner makes later builds use either a runner of real processes or another one. A
-// build with a runner of real processes must never have values of other runners.
+// changeRunner makes later builds use either a runner of real processes or a runner with a
+// cache key. A build with a runner of real processes must never use values of the other
+// runner.
 func (p *randomBuilds) changeRunner() {
 	if len(p.pinned()) == 0 {
 		p.g.runner = [...]string{"", "a", "b"}[p.r.IntN(3)]

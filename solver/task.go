@@ -20,7 +20,7 @@ type task struct {
 	v  *Vertex
 	op Op
 	in []*Result
-	// hasExec is true if the vertex or one of its transitive inputs is a RUN step.
+	// hasExec is true if the vertex is a RUN step or has one among its transitive inputs.
 	hasExec bool
 	// variant identifies the task in the job. It is the digest of v, unless v or one of its
 	// transitive inputs ignores the cache.
@@ -52,9 +52,9 @@ func newTask(e *env, v *Vertex, op Op, inputs []*Result) *task {
 	}
 }
 
-// failed wraps err in an [Error] of the vertex. If err already contains an Error, which
-// comes from an input, failed does not wrap it again, but adds the locations of the vertex
-// if the Error has none.
+// failed returns err as an [Error] of the vertex. If err already contains an Error, which
+// comes from an input, failed adds no other Error. If that Error has no locations, failed adds
+// the locations of the vertex to it.
 func (t *task) failed(err error) error {
 	var of *Error
 	if err == nil || errors.As(err, &of) {
@@ -233,8 +233,8 @@ func (t *task) put(ctx context.Context, key Key, c CacheEntry) error {
 	return t.opt.Cache.Put(ctx, key.Digest(), Origin{t.v.Name(), t.v.Op.GetSource().GetIdentifier()}, c)
 }
 
-// prefetch starts to evaluate the vertex in the background if no cache has its outputs. It
-// returns no error, because the method outputs returns the same error later.
+// prefetch starts to evaluate the vertex in the background if no cache has its outputs. If an
+// error occurs, the method outputs returns it later.
 func (t *task) prefetch(ctx context.Context) {
 	l, err := t.lookup(ctx)
 	if err != nil || l.ok || t.inImports(ctx, l) {

@@ -323,11 +323,11 @@ func (o *testOp) wait(ctx context.Context) error {
 	return nil
 }
 
-// approximate is what a vertex adds if the runner has a cache key. All other values are
-// smaller.
+// approximate is the number that a vertex adds in addition to its own number if the runner has
+// a cache key. It is larger than all other values.
 const approximate = 1 << 20
 
-// keyedRunner is a [runner.Keyed] that never runs.
+// keyedRunner is a runner with a cache key. Its method Run is never called.
 type keyedRunner struct {
 	runner.Runner
 	key string
@@ -367,9 +367,8 @@ func (g *testbed) solve(target string, change func(*Options)) (int, error) {
 	return valueOf(s), nil
 }
 
-// start returns a new job for a build of the vertex called target, and clears what was
-// recorded about the last build. If change is not nil, it may modify the job's options
-// first.
+// start returns a new job for a build of the vertex called target. It clears the testbed's
+// records about the last build. If change is not nil, it may modify the job's options first.
 func (g *testbed) start(ctx context.Context, target string, change func(*Options)) *Job {
 	g.ran, g.events, g.meeting = nil, nil, map[string]chan struct{}{}
 	for name := range g.closure(target) {

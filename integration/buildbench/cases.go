@@ -11,7 +11,7 @@ type benchCase struct {
 	name       string
 	dockerfile string
 	files      func(dir string) error // creates the files that the Dockerfile copies; nil if it copies none
-	cold       bool // set if each build starts with an empty state
+	cold       bool                   // set if each build starts with an empty state
 	// change modifies the build context before each turn. If it is nil, nothing changes. Turn
 	// -1 is an uncounted turn that fills the caches.
 	change func(dir string, turn int) error

@@ -43,7 +43,7 @@ type damagedSite struct {
 	*site
 	pristine string // an intact copy of the state directory
 	image    []byte // the image of the context with content 0
-	contents int // number of the context's last content
+	contents int    // number of the context's last content
 }
 
 func newDamagedSite(t *testing.T) *damagedSite {

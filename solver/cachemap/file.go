@@ -76,8 +76,8 @@ func (m *Map) file(op *pb.FileOp) (fileRecord, error) {
 	return r, nil
 }
 
-// action returns the protobuf message for the type of a file action, such as a
-// *pb.FileActionMkDir. The digest of the operation covers this message.
+// action returns the message in a file action, such as a *pb.FileActionMkDir, which the digest
+// of the operation covers.
 func action(a *pb.FileAction) any {
 	switch a := a.Action.(type) {
 	case *pb.FileAction_Mkdir:

@@ -94,8 +94,8 @@ func notFound(name string) error {
 
 var errNotFound = errors.New("not found")
 
-// at returns the digest of a file or directory in the tree t. The parameter name is its
-// path. If follow is true, at follows a symbolic link at the end of the path.
+// at returns the digest of the file or directory at the path name in the tree t. If follow is
+// true and the path ends in a symbolic link, at follows the link.
 func (h *Hasher) at(ctx context.Context, t Tree, name string, follow bool) (digest.Digest, error) {
 	p, err := t.Root.Resolve(name, follow)
 	if err != nil {
@@ -114,7 +114,7 @@ func (h *Hasher) at(ctx context.Context, t Tree, name string, follow bool) (dige
 	return h.recursive(ctx, n)
 }
 
-// recursive returns the digest of the node n, which covers everything below it.
+// recursive returns the digest of the node n and, if n is a directory, of everything below it.
 func (h *Hasher) recursive(ctx context.Context, n *tree.Node) (digest.Digest, error) {
 	if n.Kind() != tree.Dir {
 		return h.node(ctx, n)
@@ -135,9 +135,9 @@ func (h *Hasher) recursive(ctx context.Context, n *tree.Node) (digest.Digest, er
 	return d, nil
 }
 
-// dir returns the digest of a directory with everything below it. It covers the metadata of
-// the directory, and the name and digest of each entry. If local is true, n is the root of
-// a local directory, whose metadata is not covered.
+// dir returns the digest of a directory and everything below it. It covers the metadata of the
+// directory, and the name and digest of each entry. If local is true, n is the root of a local
+// directory, whose metadata is not covered.
 func (h *Hasher) dir(ctx context.Context, n *tree.Node, local bool) (digest.Digest, error) {
 	own, err := h.header(ctx, n, local)
 	if err != nil {

@@ -74,8 +74,8 @@ func (r *run) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, owner *
 	return nil
 }
 
-// setMode parses the file mode that the copy action sets, if any. It stores the result
-// in the field symbolic or octal of the copier.
+// setMode parses the file mode that the copy action sets, if any. It sets the field symbolic
+// or octal of the copier to the result.
 func (p *copier) setMode() error {
 	switch {
 	case p.c.ModeStr != "":
@@ -91,9 +91,10 @@ func (p *copier) setMode() error {
 	return nil
 }
 
-// put copies pk, a file or directory that matches the source path, to the target. If the
-// target is an existing directory, a file is copied into it. A directory is copied into
-// it, too, unless the action copies only the contents of directories.
+// put copies pk, a file or directory that matches the source path, to the target of the
+// action. If the target is an existing directory, the copy of a file is created in it. This
+// also applies to the copy of a directory, unless the action copies only the contents of
+// directories.
 func (p *copier) put(pk pick) error {
 	dest, err := p.target()
 	if err != nil {
@@ -173,12 +174,12 @@ func (p *copier) mkdirs(name string) error {
 	return err
 }
 
-// setParentTimes sets the modification time of parent directories to the time that the
-// action requests, because copying into them has changed it. It only affects parent
-// directories that were created for the last copied path.
+// setParentTimes sets the modification times of new parent directories to the time that the
+// action requests. This is needed because copying into a directory changes its time. Only
+// directories that were created for the last copied path are affected.
 //
-// Upstream: each path that a wildcard matches is a separate copy. If a later copy changes
-// the time of a directory that an earlier copy created, the time is not set again.
+// Upstream: each path that a wildcard matches is a separate copy. If a later copy changes the
+// time of a directory that an earlier copy created, the time is not set again.
 func (p *copier) setParentTimes() error {
 	if p.c.Timestamp == -1 {
 		return nil
@@ -258,7 +259,8 @@ func (p *copier) add(dest string, n *tree.Node) error {
 	return p.e.Put(dest, n)
 }
 
-// mergeEntries copies the selected entries of a directory into the directory dest.
+// mergeEntries copies entries of a directory, those that the patterns select, into the
+// directory dest.
 func (p *copier) mergeEntries(dest string, pk *selectedNode) error {
 	if !pk.complete {
 		for _, e := range pk.entries {
@@ -300,9 +302,9 @@ func (p *copier) adjust(n *tree.Node) (*tree.Node, error) {
 	return n.WithMeta(p.meta(n)), nil
 }
 
-// origin returns the argument for [tree.NewInode]. It identifies the operation and the
-// copied source path, because BuildKit copies each source path separately: files from
-// different source paths are never hard links of each other.
+// origin returns the argument for [tree.NewInode], which consists of the operation and the
+// copied source path. It includes the path because BuildKit copies each source path
+// separately, so that files from different source paths are never hard links of each other.
 func (p *copier) origin() string { return fmt.Sprintf("%s %d", p.r.env.ID, p.r.copies) }
 
 // meta returns the metadata for the copy of n, with the owner, mode and time that the

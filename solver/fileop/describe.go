@@ -32,9 +32,9 @@ func Name(actions ...*pb.FileAction) string {
 	return strings.Join(names, ", ")
 }
 
-// describe adds the description of an action to the error of this action. If the error
-// starts with the path at the end of the description, it drops this path: the result is
-// "mkdir /a: not a directory" instead of "mkdir /a: mkdir /a: not a directory".
+// describe adds a description of the action a to err, the error from the action. If err starts
+// with the same path that ends the description, describe omits that path from err. It thus
+// returns "mkdir /a: not a directory" instead of "mkdir /a: mkdir /a: not a directory".
 func describe(a *pb.FileAction, err error) error {
 	name := oneline.Name(Name(a))
 	if p := (*fs.PathError)(nil); errors.As(err, &p) && p.Error() == err.Error() {

@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// Env contains what a file operation uses apart from its inputs: a store for files, the
+// Env contains what a file operation needs in addition to its inputs: a store for files, a
 // clock, and an ID of the operation.
 type Env struct {
 	Store *tree.Store      // contains the files of the inputs, and gets new files

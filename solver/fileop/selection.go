@@ -216,9 +216,8 @@ type match struct {
 	include, exclude   patternmatcher.MatchInfo // needed to match the paths below
 }
 
-// match matches a path with the include and exclude patterns. The parameter rel is this
-// path, relative to the source path of the copy, and above is the result of matching its
-// parent directory.
+// match matches a path with the include and exclude patterns. The parameter rel is the path
+// relative to the source path of the copy, and above is the match of the parent directory.
 func (f filter) match(rel string, above match) (m match, err error) {
 	m.included = true
 	if f.include != nil {

@@ -275,9 +275,8 @@ func (c *container) ReadDir(ctx context.Context, req client.ReadDirContainerRequ
 	return readDir(ctx, n, client.ReadDirRequest{Path: req.Path})
 }
 
-// find returns the node at a path in a mount. It does not follow links that lead out of
-// the mount. Processes in the container can follow links into other mounts, but find
-// cannot.
+// find returns the node at a path in a mount. It does not follow links that lead out of the
+// mount, unlike processes in the container, which can follow links into other mounts.
 func (c *container) find(op, name string, mount int, allowLink bool) (*tree.Node, error) {
 	root, err := c.box.Tree(mount)
 	if err != nil {

@@ -48,8 +48,8 @@ func (s *shared) solveError(err error) error {
 	return out.WrapError(err)
 }
 
-// errorWithoutName is an operation's error whose text omits the name of the operation, as
-// in BuildKit.
+// errorWithoutName is the error of an operation. Unlike the original error, its text does not
+// include the name of the operation, as in BuildKit.
 type errorWithoutName struct{ of *solver.Error }
 
 func (e errorWithoutName) Error() string { return e.of.Err.Error() }

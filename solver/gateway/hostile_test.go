@@ -126,8 +126,8 @@ func referenceCalls(ctx context.Context, r *gateway.Reference) error {
 	return r.Evaluate(ctx)
 }
 
-// withoutPanic calls a function and returns its error. If the function panics, it returns
-// the panic value and the stack.
+// withoutPanic calls the function call and returns its error. If call panics, withoutPanic
+// returns the panic value and the stack as panicked.
 func withoutPanic(call func() error) (panicked string, err error) {
 	defer func() {
 		if v := recover(); v != nil {

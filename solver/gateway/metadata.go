@@ -51,8 +51,8 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 	return res, err
 }
 
-// platformOf returns the platform that the options of a metadata request contain. Without
-// such a platform, it returns the default platform of this machine.
+// platformOf returns the platform in the options of a metadata request or, if they contain
+// none, the default platform of this machine.
 func platformOf(opt sourceresolver.Opt) ocispecs.Platform {
 	switch i, o := opt.ImageOpt, opt.OCILayoutOpt; {
 	case i != nil && i.Platform != nil:

@@ -135,8 +135,8 @@ func (h *Mounts) Reset(ids []string) error {
 	return nil
 }
 
-// discard renames the directory of a cache mount, so that no new process finds it. It
-// removes the directory unless a process uses it.
+// discard renames the directory of a cache mount, so that no new process finds it. It then
+// removes the directory, unless a process is using it.
 func (h *Mounts) discard(dir string) error {
 	renamed, err := os.MkdirTemp(h.Dir, "reset-")
 	if err != nil {
@@ -169,7 +169,7 @@ func (h *Mounts) recordUse(dir, id string) error {
 	return os.Chtimes(name, now, now)
 }
 
-// CacheMount describes the directory of a cache mount.
+// CacheMount describes a cache mount by its directory.
 type CacheMount struct {
 	Dir   string
 	ID    string    // as in --mount=type=cache,id=ID; "" if it cannot be read

@@ -15,8 +15,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestIrregularID checks that a cache mount can be used and reset if the file with its id was
-// replaced by a directory, a link or a FIFO.
+// TestIrregularID replaces the file that contains a cache mount's id by a directory, a link or
+// a FIFO. Using and resetting the cache mount must still work.
 func TestIrregularID(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -101,7 +101,7 @@ func (n *Names) saveRoot(out *Image, of manifestSource) error {
 	return err
 }
 
-// add appends b to the image's list of blobs, unless the list already contains it.
+// add appends b to the list of the image's blobs, unless the list already contains it.
 func (i *Image) add(b tree.Blob) {
 	if !slices.Contains(i.Blobs, b) {
 		i.Blobs = append(i.Blobs, b)

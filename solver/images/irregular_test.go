@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestIrregularNames checks that a file of a name that is not a regular file is an error, and
-// that the name can be stored again.
+// TestIrregularNames replaces the file for an image name by a file that is not regular.
+// Reading the name must return an error, and storing an image under the name must succeed.
 func TestIrregularNames(t *testing.T) {
 	n := newNames(t)
 	const name = "docker.io/library/app:1"

@@ -17,7 +17,7 @@ const (
 	maxGitObject    = 1 << 30                                      // bytes
 	maxDeltaDepth   = 4096                                         // git creates chains of at most 4,095 deltas
 	minPackWork     = 64 << 30                                     // bytes to decompress and patch for a pack of any size
-	packWorkRatio   = 256 // additional bytes to decompress and patch per byte of the pack; the history of Linux needs about 50
+	packWorkRatio   = 256                                          // additional bytes to decompress and patch per byte of the pack; the history of Linux needs about 50
 	maxGitTree      = 32 << 20                                     // bytes of a tree object, which is one directory
 	maxGitRefs      = 1 << 28                                      // bytes of the list of refs
 	maxSubmodules   = 10_000

@@ -125,9 +125,8 @@ func (c *Client) repositoryHosts(ctx context.Context, spec refspec.Spec, insecur
 	return hosts, nil
 }
 
-// authorize configures the credentials for the registry host h. It looks up each name,
-// which is a repository or a host, in order, and uses the first credentials that the user
-// has.
+// authorize configures the credentials for the registry host h. The parameter names lists
+// repositories and hosts. authorize uses the first of them for which the user has credentials.
 func (c *Client) authorize(h *docker.RegistryHost, names []string) error {
 	var login Login
 	for _, name := range names {

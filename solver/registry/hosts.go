@@ -112,15 +112,15 @@ func checkHostDir(dir string) error {
 	return nil
 }
 
-// certificates holds the settings in hosts.toml that contain names of certificate files.
-// The value of each is a string, a list of strings, or a list of lists of strings.
+// certificates holds the settings in hosts.toml that name certificate files. Each value is a
+// string, a list of strings, or a list of lists of strings.
 type certificates struct {
 	CA     any `toml:"ca"`
 	Client any `toml:"client"`
 }
 
-// namedCertificates returns the paths of the certificates that the hosts.toml file in the
-// directory dir contains. It returns nil for a missing or invalid file: containerd
+// namedCertificates returns the paths of the certificate files that hosts.toml in the
+// directory dir names. If hosts.toml is missing or invalid, it returns nil, because containerd
 // reports an invalid file later.
 func namedCertificates(dir string) []string {
 	data, err := os.ReadFile(filepath.Join(dir, "hosts.toml"))

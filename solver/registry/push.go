@@ -15,8 +15,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Push pushes the blob with descriptor d, unless the repository has it already. It calls
-// open for each attempt, since a retry sends the blob from the beginning.
+// Push pushes the blob with descriptor d, unless the repository already has it. It calls open
+// for each attempt, because a retry sends the blob from its beginning.
 func (r *Repository) Push(ctx context.Context, d ocispecs.Descriptor, open func() (io.ReadCloser, error)) error {
 	return r.push(ctx, r.spec.String(), d, open)
 }

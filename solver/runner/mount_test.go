@@ -8,8 +8,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestMountResolve checks that Resolve follows links to the source of a mount. If the
-// source is missing, the [SourceError] must contain the tree and the source.
+// TestMountResolve checks that Resolve follows links to the source of a mount. If the source
+// does not exist, Resolve must return a [SourceError] with the tree and the source.
 func TestMountResolve(t *testing.T) {
 	e := tree.Edit(tree.Empty())
 	_, err := e.MkdirAll("d/e", tree.Meta{Mode: 0o755})

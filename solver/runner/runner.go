@@ -27,24 +27,25 @@ type Runner interface {
 	Run(ctx context.Context, p *Process) ([]*tree.Node, error)
 }
 
-// Keyed is implemented by runners whose steps can have other results than processes that
-// have all IDs and privileges of a container.
+// Keyed is implemented by runners whose steps may have different results than processes in an
+// ordinary container, which have all user IDs and the default privileges.
 type Keyed interface {
 	Runner
-	// CacheKey returns "" if the results of steps are those of such processes. Otherwise,
-	// it returns a text that identifies how steps run. The cache keys of steps then contain
-	// this text, so that a build with another runner does not use their results.
+	// CacheKey returns "" if steps have the same results as processes in an ordinary
+	// container. Otherwise, it returns a text that identifies how steps are run. The cache
+	// keys of steps then include this text, so that builds with another runner do not use
+	// their results.
 	CacheKey(ctx context.Context) (string, error)
 }
 
-// Preparer is a runner that can prepare the mounts of a sandbox before a process runs, which
-// may take long.
+// Preparer is a runner that can prepare the mounts of a sandbox before a process runs.
+// Preparing them may take long.
 type Preparer interface {
 	Runner
-	// Prepare writes to the host what Run needs for the trees of s.Mounts, of which only
-	// Kind and Layers must be set. If it writes a layer, it reports progress (package
-	// track); the ID of the status is the ID of LayerRef.Upper. Prepare returns no error,
-	// because Run does the rest and returns the same error.
+	// Prepare writes the trees of s.Mounts to the host, so that Run need not do it. Of each
+	// mount, only Kind and Layers must be set. If Prepare writes a layer, it reports progress
+	// (package track) with the ID of LayerRef.Upper as the status ID. Prepare returns no
+	// error: if it fails, Run tries again and returns the error.
 	Prepare(ctx context.Context, s *Sandbox)
 }
 
@@ -58,9 +59,9 @@ type Opener interface {
 
 // Container is a sandbox that several processes share. Safe for concurrent use.
 type Container interface {
-	// Start starts p and ignores p.Sandbox. When the first process of the container
-	// ends, the others are killed and Start fails. Unsupported features are errors of
-	// Start or, if they are detected later, of Wait.
+	// Start starts p and ignores p.Sandbox. When the first process of the container ends, the
+	// others are killed, and later calls of Start fail. The error for an unsupported feature
+	// is returned by Start or, if it is detected later, by Wait.
 	Start(p *Process) (Running, error)
 	// Tree returns the current tree of Sandbox.Mounts[mount].
 	Tree(mount int) (*tree.Node, error)
@@ -176,10 +177,9 @@ type Mount struct {
 	Mode     uint32
 }
 
-// Base returns the tree that the mount shows before a process changes it.
+// Base returns the tree that processes see at the mount before they change it.
 //
-// Upstream: the root of a writable tree has mode 0755, regardless of its mode in the
-// snapshot.
+// Upstream: the root of a writable tree has mode 0755, regardless of its mode in the snapshot.
 func (m *Mount) Base() *tree.Node {
 	if m.ReadOnly && m.Target != "/" {
 		return m.Tree
@@ -189,8 +189,8 @@ func (m *Mount) Base() *tree.Node {
 	return m.Tree.WithMeta(meta)
 }
 
-// Resolve follows links to find the source of the mount in a tree. It returns the path
-// of the source and its node. The argument root is m.Tree or a later version of that
+// Resolve finds the source of the mount in a tree, following links. It returns the path of the
+// source without links, and its node. The argument root is m.Tree or a later version of that
 // tree. If the source does not exist, the error is a [*SourceError].
 func (m *Mount) Resolve(root *tree.Node) (at string, n *tree.Node, err error) {
 	if at, err = root.Resolve(m.Source, true); err != nil {

@@ -26,9 +26,9 @@ func devices() []device {
 	return []device{{1, 3}, {1, 5}, {1, 7}, {1, 8}, {1, 9}, {5, 0}, {5, 2}, {10, 200}, {136, -1}}
 }
 
-// filterV1 restricts the processes in a version 1 group to the devices that steps may
-// open. If a parent group denies one of these devices, the kernel refuses to allow the
-// device (EPERM). filterV1 ignores that error, because the device stays denied.
+// filterV1 restricts the processes in a version 1 group to the devices that steps may open. If
+// a parent group denies one of these devices, the kernel does not allow the group to permit it
+// (EPERM). filterV1 ignores this error, because the device then stays denied.
 func filterV1(dir string) error {
 	if err := write(dir, "devices.deny", "a"); err != nil {
 		return err

@@ -73,8 +73,9 @@ func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) 
 // cgroupParent is the docker build flag that specifies the parent of all groups.
 const cgroupParent = "cgroup-parent"
 
-// split divides the list all into two lists: own contains the settings that the
-// hierarchy can apply, because it has their controller, and others contains the rest.
+// split divides the settings in all into two lists. The first one contains the settings that
+// this hierarchy can apply, because it has their controller. The second one contains the
+// others.
 func (h *hierarchy) split(all []setting) (own, others []setting) {
 	for _, s := range all {
 		if h.has(s.controller) {
@@ -182,7 +183,7 @@ func (g *Group) OutOfMemory() bool {
 	return false
 }
 
-// hasOOMKills reports whether memory.events or memory.oom_control of a group counts at
+// hasOOMKills reports whether a control file, memory.events or memory.oom_control, counts at
 // least one OOM kill.
 func hasOOMKills(file string) bool {
 	f, err := os.Open(file)

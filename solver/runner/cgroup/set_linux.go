@@ -61,8 +61,8 @@ func newSet(o *Options, all []hierarchy) *Set {
 	}
 }
 
-// bases returns the directories of a hierarchy in which the set may create groups, in
-// order of preference.
+// bases returns the directories of the hierarchy h in which the set may create its directory,
+// in order of preference.
 func (s *Set) bases(h *hierarchy) []string {
 	parent := s.parent
 	if parent == "" && s.top {
@@ -71,9 +71,9 @@ func (s *Set) bases(h *hierarchy) []string {
 	return h.bases(parent)
 }
 
-// Dirs returns the directories that may contain groups of the set. In each hierarchy,
-// the set may create groups in several parent directories, and the list contains one
-// directory below each of them. The directories need not exist.
+// Dirs returns the directories that contain the control groups of the set, if these groups
+// exist. The set may use one of several parent directories in each hierarchy, and Dirs returns
+// one directory for each of them.
 func (s *Set) Dirs() []string {
 	var list []string
 	for i := range s.all {
@@ -111,9 +111,9 @@ func (s *Set) RemoveStale() error {
 	return err
 }
 
-// Filter creates a group with a device filter for all steps without limits. If it
-// fails, devices cannot be filtered, and the error contains the reason. Later calls
-// return the same result.
+// Filter creates a group with a device filter, which all steps without limits share. If
+// devices cannot be filtered, it returns an error with the reason. Later calls return the same
+// result.
 func (s *Set) Filter() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,8 +181,8 @@ func (s *Set) Close() error {
 	return errors.Join(err, Remove(s.Dirs()))
 }
 
-// Check creates a group with the limits and removes it. It returns the error that a
-// step with these limits would get.
+// Check creates a group with the given limits and removes it again. It returns the error that
+// a step with these limits would get.
 func (s *Set) Check(limits *runner.Resources) error {
 	g, err := s.Step("check", limits)
 	if err != nil {

@@ -109,7 +109,7 @@ type container struct {
 // their container has ended.
 var errFirst = errors.New("the first process of the container has ended")
 
-// Start implements [runner.Container].
+// Start implements [runner.Container]. It does not wait for the process to end.
 func (c *container) Start(p *runner.Process) (runner.Running, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

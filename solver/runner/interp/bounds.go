@@ -62,9 +62,9 @@ func checkVariables(env expand.Environ, limit string) error {
 	return nil
 }
 
-// heapContext is a context that ends when the heap has grown by more than maxHeap. The
-// interpreter checks the context before each command, so a script cannot allocate
-// memory without end.
+// heapContext is a context that ends when the heap has grown by more than maxHeap. Because the
+// interpreter checks the context before each command, a script cannot allocate unlimited
+// memory.
 type heapContext struct {
 	context.Context
 	base  uint64        // size of the heap when the script started

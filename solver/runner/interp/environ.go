@@ -15,9 +15,9 @@ import (
 type environ struct {
 	expand.Environ
 	bash bool // the shell is bash, which sets UID and EUID
-	// ready is set when the interpreter has been initialized. During initialization, it
-	// sets missing IDs to those it gets from the host. Get therefore pretends until then
-	// that all of them are set.
+	// ready is set when the interpreter has been initialized. During initialization, the
+	// interpreter sets UID, EUID and GID to the IDs of this process on the host, unless they
+	// are set already. Until then, Get therefore reports all of them as set.
 	ready bool
 }
 
