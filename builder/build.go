@@ -20,8 +20,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Result holds the information that a build returns in addition to the outputs that it
-// writes, such as image digests and the findings of a check.
+// Result contains what a build returns in addition to the outputs that it writes: for example,
+// the digest of the image, or the findings of a check.
 type Result struct {
 	// Exported describes the outputs, with the keys of BuildKit's exporters:
 	// containerimage.digest, containerimage.config.digest, image.name.
@@ -72,9 +72,9 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	return res, err
 }
 
-// buildLocked builds in this process while it holds the lock of the state directory.
-// Before the build, it reads standard input and checks that the registries will accept
-// the pushes.
+// buildLocked performs the build in this process. The caller holds the lock of the state
+// directory. Before the build, buildLocked reads standard input and checks that the registries
+// will accept the pushes.
 func (s *localBuilder) buildLocked(ctx context.Context, o *Options, p *inputs) (*Result, error) {
 	release, discarded, err := s.HoldForBuild(ctx)
 	if discarded {
@@ -99,9 +99,10 @@ func (s *localBuilder) buildLocked(ctx context.Context, o *Options, p *inputs) (
 	return res, o.withPaths(p.hint(o, err))
 }
 
-// build builds in this process. If the build fails on a missing or damaged blob in the
-// state directory, it repairs the directory and builds once more. If a RUN step finds out
-// that steps must be interpreted, it builds once more, too.
+// build performs the build in this process. If the build fails because a blob in the state
+// directory is missing or damaged, build repairs the directory and performs the build once
+// more. It does the same, without a repair, if a RUN step finds that steps must be
+// interpreted.
 func (s *localBuilder) build(ctx context.Context, o *Options, p *inputs) (*Result, error) {
 	refused := false
 	res, err := s.buildOnce(ctx, o, p, refused)
@@ -122,8 +123,8 @@ func (s *localBuilder) build(ctx context.Context, o *Options, p *inputs) (*Resul
 	return s.buildOnce(ctx, o, p, refused)
 }
 
-// buildOnce builds in this process, without building again on failure. If refused is set,
-// processes are known not to run in namespaces.
+// buildOnce performs the build in this process, and does not repeat it after an error. Set
+// refused if an earlier attempt has shown that processes cannot run in namespaces.
 func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, refused bool) (_ *Result, err error) {
 	run := newRunner(s, o)
 	run.refused = refused

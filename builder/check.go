@@ -73,8 +73,8 @@ func (o *Options) checkOutput(out Output) error {
 	return o.checkAnnotations(out)
 }
 
-// checkDirs returns an error if a platform is given twice, because the files of each
-// platform are written into a directory named after it.
+// checkDirs returns an error if the output writes a directory per platform and a platform is
+// given twice. These directories are named after the platforms.
 func (o *Options) checkDirs(out Output) error {
 	list, err := o.platforms()
 	if err != nil {
@@ -98,10 +98,10 @@ func (o *Options) isMultiPlatform() bool {
 	return len(o.Platforms) > 1 || err == nil && on
 }
 
-// checkAnnotations returns an error for an output that has annotations for an index
-// although the result is a single image, or annotations for a platform that is not
-// built. If a daemon adds attestations, it accepts all annotations, because attestations
-// may turn an image into an index.
+// checkAnnotations returns an error for annotations that have no effect: those for an index if
+// the result is a single image, and those for a platform that is not built. If a daemon adds
+// attestations, all annotations are valid, because attestations may turn an image into an
+// index.
 func (o *Options) checkAnnotations(out Output) error {
 	notes, err := imageAnnotations(o, out)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"slipway/builder/state"
 )
 
-// cacheKinds returns the kinds of all entries in the state directory, such as cache
-// mounts, and the total size of the entries in bytes.
+// cacheKinds returns the kind of each entry in the state directory, such as a cache mount, and
+// the total size of the entries in bytes.
 func cacheKinds(t *testing.T, o Options) (kinds []string, bytes int64) {
 	t.Helper()
 	list, err := state.Entries(t.Context(), o.State, o.Now)

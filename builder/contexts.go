@@ -193,9 +193,9 @@ func (p *inputs) findLayouts(ctx context.Context) error {
 	return p.findImages(ctx, &llbsource.Sources{})
 }
 
-// splitName splits a value of the form PATH:NAME into the file path and the image name.
-// Both may contain colons, so PATH is the longest part of the value that exists as a
-// file. If there is no such part, the whole value is the path.
+// splitName splits a value of the form PATH:NAME into the path of a file and the name of an
+// image. Because both may contain colons, the path is the longest prefix of value that exists
+// as a file. If no such file exists, the whole value is the path.
 func splitName(value string) (file, name string) {
 	for file = value; ; {
 		if _, err := os.Stat(file); err == nil {

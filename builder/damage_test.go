@@ -50,7 +50,7 @@ func files(t *testing.T, dir string) []string {
 	return list
 }
 
-// damageKinds returns functions that damage a file. The keys of the map describe the
+// damageKinds returns functions that damage a file in different ways. The keys describe the
 // damage, such as "emptied".
 func damageKinds() map[string]func(file string) error {
 	write := func(file string, change func([]byte) []byte) error {
@@ -77,9 +77,8 @@ func damageKinds() map[string]func(file string) error {
 	}
 }
 
-// TestDamage checks that a build after damage to all files in a subdirectory of the
-// state directory, such as store/blobs, produces the same image and leaves a valid state
-// directory.
+// TestDamage damages all files in a subdirectory of the state directory, such as store/blobs.
+// The next build must produce the same image and leave a valid state directory.
 func TestDamage(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	o := options(t, damagedDockerfile)
@@ -114,9 +113,8 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestDamagedChains checks that a build after damage to the files that list the lowest
-// layers of results produces the same image and leaves a valid state directory. Only
-// results with many layers have such files.
+// TestDamagedChains damages the files that contain the lowest layers of results with many
+// layers. The next build must produce the same image and leave a valid state directory.
 func TestDamagedChains(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	o := options(t, damagedDockerfile+strings.Repeat("COPY a /copy\nRUN cat b > /copy\n", 9))
@@ -143,8 +141,8 @@ func TestDamagedChains(t *testing.T) {
 	}
 }
 
-// TestDamageOfOne checks that a build after damage to any single file in the state directory
-// produces the same image.
+// TestDamageOfOne damages single files in the state directory, one at a time. The next build
+// must produce the same image.
 func TestDamageOfOne(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	o := options(t, damagedDockerfile)
@@ -164,8 +162,8 @@ func TestDamageOfOne(t *testing.T) {
 	}
 }
 
-// soundState fails the test if a cache record in the state directory dir is invalid or
-// refers to a damaged file, or if a temporary file remains.
+// soundState fails the test if a cache record in the state directory dir is invalid or refers
+// to a damaged file, or if the directory contains a temporary file.
 func soundState(t *testing.T, dir string) {
 	t.Helper()
 	s, err := openLocal(&Options{State: dir, Now: time.Now})
@@ -184,8 +182,8 @@ func soundState(t *testing.T, dir string) {
 	}
 }
 
-// TestForeignFiles checks that unknown files in the state directory do not affect builds,
-// and that a prune removes the ones that look like temporary files.
+// TestForeignFiles adds unknown files to the state directory. They must not affect builds, and
+// a prune must remove those that look like temporary files.
 func TestForeignFiles(t *testing.T) {
 	o := options(t, damagedDockerfile)
 	want := buildArchive(t, o)

@@ -23,7 +23,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// Modification times of files, as years, and the SOURCE_DATE_EPOCH between them.
+// Years of file modification times, and the year of SOURCE_DATE_EPOCH, which lies between
+// them.
 const (
 	older, epochYear, newer = 2001, 2010, 2020
 	epochSeconds            = "1262304000" // the start of epochYear

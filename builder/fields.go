@@ -28,8 +28,9 @@ func fields(value string) (map[string]string, error) {
 	return m, nil
 }
 
-// ParseCache parses the value of --cache-to or --cache-from: type=TYPE with further
-// attributes, or image names, each of which stands for type=registry,ref=NAME.
+// ParseCache parses a value of --cache-to or --cache-from. It is either type=TYPE followed by
+// other attributes, or a list of image names, each of which is short for
+// type=registry,ref=NAME.
 func ParseCache(value string) ([]client.CacheOptionsEntry, error) {
 	if !strings.Contains(value, "=") {
 		names, err := csvvalue.Fields(value, nil)

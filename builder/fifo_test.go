@@ -15,7 +15,7 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// TestFIFOs checks that no build blocks on a FIFO among its inputs.
+// TestFIFOs checks that a build does not block if one of its input files is a FIFO.
 func TestFIFOs(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	for about, tc := range map[string]struct {

@@ -18,7 +18,7 @@ import (
 	local "slipway/solver/gateway"
 )
 
-// foreignReference is a reference that does not come from the gateway client of the build.
+// foreignReference is a reference that the build's gateway client has not created.
 type foreignReference struct{ gateway.Reference }
 
 // TestOddResults checks that a build never panics, whatever result the frontend returns. A
@@ -90,8 +90,8 @@ func TestOddResults(t *testing.T) {
 	}
 }
 
-// withoutPanic calls a function and returns its error. If the function panics, it returns
-// the panic value as text.
+// withoutPanic calls the function call and returns its error. If call panics, withoutPanic
+// returns the text of the panic value as panicked.
 func withoutPanic(call func() error) (panicked string, err error) {
 	defer func() {
 		if v := recover(); v != nil {

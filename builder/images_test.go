@@ -20,8 +20,7 @@ import (
 // appDockerfile builds an image whose file /who contains the build argument WHO.
 const appDockerfile = "FROM scratch\nARG WHO=one\nCOPY base /\nCOPY a /\nRUN cat a > /who; echo $WHO >> /who\n"
 
-// stored builds an image and stores it under tags. The parameter dockerfile is the text
-// of the Dockerfile.
+// stored builds the Dockerfile with the given text and stores the image under the given tags.
 func (o Options) stored(t *testing.T, dockerfile string, tags ...string) *Result {
 	t.Helper()
 	write(t, o, dockerfile)
@@ -40,8 +39,8 @@ func write(t *testing.T, o Options, dockerfile string) {
 	}
 }
 
-// buildWho builds a Dockerfile and returns the content of the file /who in the result.
-// The base image usually comes from appDockerfile.
+// buildWho builds a Dockerfile and returns the content of the file /who in the result. This
+// file usually comes from an image built from appDockerfile.
 func (o Options) buildWho(t *testing.T, dockerfile string) (string, error) {
 	t.Helper()
 	write(t, o, dockerfile)
@@ -176,7 +175,7 @@ func TestStoredByDefault(t *testing.T) {
 	}
 }
 
-// standInEngine replaces docker with a script that reads an image and ignores it.
+// standInEngine replaces the docker program with a script that reads an image and ignores it.
 func standInEngine(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
@@ -186,10 +185,10 @@ func standInEngine(t *testing.T) {
 	t.Setenv("PATH", dir)
 }
 
-// TestPullAsksTheRegistry checks that a build requests an image from the registry,
-// although an image of the same name is stored, if Options.Pull is set or the stored
-// image is for other platforms. If the registry does not have the image, the error lists
-// the platforms of the stored image.
+// TestPullAsksTheRegistry checks when a build requests an image from the registry although an
+// image of the same name is stored: if Options.Pull is set, or if the stored image is for
+// other platforms. If the registry does not have the image, the error must list the platforms
+// of the stored image.
 func TestPullAsksTheRegistry(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	s := fakeregistry.Start(t, fakeregistry.None)

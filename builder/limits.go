@@ -104,8 +104,8 @@ func (o *Options) checkLimits() error {
 	return nil
 }
 
-// limitSteps configures the runner r to apply the resource limits in o to all steps. An
-// unsupported limit is an error.
+// limitSteps applies the resource limits in o to all steps that the runner r will run. It
+// returns an error if a limit is unsupported.
 func (o *Options) limitSteps(r *namespace.Runner) error {
 	limits, err := o.resources()
 	if err != nil {
@@ -118,8 +118,8 @@ func (o *Options) limitSteps(r *namespace.Runner) error {
 	return err
 }
 
-// limit chooses the runner immediately if there are resource limits, so that an
-// unsupported limit fails the build before any step runs.
+// limit chooses the runner if there are resource limits. The choice must not be deferred to
+// the first RUN step, so that an unsupported limit fails the build before any step runs.
 func (c *autoRunner) limit(ctx context.Context) error {
 	if c.o.limitGiven() == "" || c.o.Call != "" {
 		return nil

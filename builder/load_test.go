@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestLoad checks that an output with Load runs docker load, which is a script in this
-// test. The script receives the image, and the build logs what it prints.
+// TestLoad checks an output with Load. The build must run docker load, which is a script in
+// this test, send it the image and log what it prints.
 func TestLoad(t *testing.T) {
 	o := options(t, "FROM scratch\nCOPY a /\n")
 	o.Tags, o.Outputs = []string{"x"}, []Output{{Type: "docker", Load: true}}

@@ -62,8 +62,8 @@ func (s *localBuilder) sources(o *Options, p *inputs) *llbsource.Sources {
 	}
 }
 
-// explainer returns the explainer for this build. The explainer compares the build with
-// the last build of the same Dockerfile and context.
+// explainer returns the explainer for this build, which compares the build with the last build
+// of the same Dockerfile and context.
 func (s *localBuilder) explainer(o *Options) *explain.Explainer {
 	from := o.Context
 	if abs, err := filepath.Abs(from); err == nil && !isURL(from) && from != stdin {

@@ -146,7 +146,8 @@ func blankHint(files fileLister, w *pathWord) string {
 	return ""
 }
 
-// hasPath reports whether a path exists. It does not follow links.
+// hasPath reports whether the path name exists. If it is a symbolic link, hasPath does not
+// follow the link.
 func hasPath(files fileLister, name string) bool {
 	name = path.Clean("/" + name)
 	names, _ := files.list(path.Dir(name))
@@ -206,8 +207,8 @@ func danglingHint(files fileLister, link, target string) string {
 	return fmt.Sprintf(" (%s is a link to %s, which does not exist)", link[1:], target)
 }
 
-// similarName returns the element of names that equals name except for case. If there is
-// no such element, it returns the most similar one, or false if none is similar.
+// similarName returns the element of names that differs from name only in case or, if there is
+// none, the most similar one. If no element is similar, it returns false.
 func similarName(name string, names []string) (string, bool) {
 	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 {
 		return names[i], true
@@ -234,8 +235,8 @@ func (d directory) link(name string) string {
 	return filepath.ToSlash(to)
 }
 
-// rootTree is a [fileLister] for the file system of a stage or an image. Files that cannot
-// be loaded do not exist for it, because a hint is not worth another error.
+// rootTree is a [fileLister] for the file system of a stage or an image. It treats files that
+// cannot be loaded as missing, because a hint must not cause another error.
 type rootTree struct{ root *tree.Node }
 
 func (r rootTree) list(name string) (names []string, isDir bool) {

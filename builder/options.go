@@ -91,8 +91,8 @@ type Options struct {
 	Status func(*client.SolveStatus)
 }
 
-// OutputLimit limits how many bytes of output the build reports for each step, in total
-// and per second.
+// OutputLimit limits how many bytes of each step's output the build reports, in total and per
+// second.
 type OutputLimit = solver.OutputLimit
 
 func (o *Options) stall() time.Duration { return cmp.Or(o.Stall, defaultStall) }

@@ -16,7 +16,7 @@ import (
 	"slipway/solver/export"
 )
 
-// Output configures one output of a build: its format and its destination.
+// Output configures one output of a build, for example its type and its destination.
 type Output struct {
 	Type string // oci, docker, tar, local, image or cacheonly
 	Dest string // path of a file or directory; "-" means standard output

@@ -19,8 +19,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestSameImage checks that a fully cached build at a later time produces the same image as
-// the first build.
+// TestSameImage checks that a later build that takes all steps from the cache produces the
+// same image as the first build.
 func TestSameImage(t *testing.T) {
 	o := options(t, "FROM scratch\nENV A=1\nCOPY base /\nCOPY a /\nENV B=2\n")
 	o.Describe = true

@@ -18,8 +18,8 @@ import (
 // vertex, such as the download of a layer. BuildKit uses the same interval.
 const statusInterval = 100 * time.Millisecond
 
-// progress converts solver events to the status messages that BuildKit sends to its clients.
-// Safe for concurrent use.
+// progress converts events of the solver to status messages, in the format that BuildKit sends
+// to its clients. Safe for concurrent use.
 type progress struct {
 	send    func(*client.SolveStatus)
 	explain *explain.Explainer
@@ -109,10 +109,10 @@ func (p *progress) start(v *vertexState, now time.Time) {
 	p.send(&client.SolveStatus{Vertexes: []*client.Vertex{v.report()}})
 }
 
-// end reports the end of an evaluation of the vertex v. If several evaluations of v run,
-// only the last one to end completes v. If no evaluation was started, end completes v,
-// too. If v is complete already, it does nothing: a later evaluation may find an
-// executed vertex in the cache. The caller must hold p.mu.
+// end reports the end of an evaluation of the vertex v. If several evaluations of v are
+// running, only the end of the last one completes v. If none has started, end completes v as
+// well. A completed vertex stays as it is: a later evaluation may find an executed vertex in
+// the cache. The caller must hold p.mu.
 func (p *progress) end(v *vertexState, now time.Time, cached bool, err error) {
 	if v.running == 0 {
 		if v.Completed != nil {

@@ -204,8 +204,7 @@ func sorted(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestProgressOrder checks that cached steps are reported before the steps that depend on
-// them.
+// TestProgressOrder checks that a cached step is reported before the steps that depend on it.
 func TestProgressOrder(t *testing.T) {
 	o := options(t, "FROM scratch\nCOPY base /\nRUN cat /bin/sh > /1\nRUN cat /bin/sh > /2\n")
 	buildLog(t, o)

@@ -19,8 +19,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// logIn configures a login for the registry host as the given user. Other logins are
-// hidden for the duration of the test. If user is "", there is no login.
+// logIn creates the login of the given user for a registry host, until the test ends. All
+// other logins are hidden meanwhile. If user is "", there is no login.
 func logIn(t *testing.T, host, user string) {
 	t.Helper()
 	before, dir := config.Dir(), t.TempDir()
@@ -136,8 +136,8 @@ func TestPushIndex(t *testing.T) {
 	}
 }
 
-// TestStalledPush checks, for each kind of registry request, that a push or cache export
-// fails after the time limit if the registry does not answer such requests.
+// TestStalledPush checks a registry that does not answer one kind of request. A push and a
+// cache export must fail after the time limit.
 func TestStalledPush(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	const limit = 700 * time.Millisecond

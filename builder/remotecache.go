@@ -20,7 +20,7 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// caches holds the remote caches that a build imports and exports.
+// caches holds the remote caches of a build: those that it imports, and those that it exports.
 type caches struct {
 	o        *Options
 	progress *progress

@@ -39,8 +39,8 @@ func entry(t *testing.T, value string) []client.CacheOptionsEntry {
 	return list
 }
 
-// steps builds in a new state directory. It returns the names of the steps that ran,
-// such as "made 1/2", and the log.
+// steps runs a build with a new state directory. It returns the names of the steps that ran,
+// such as "made 1/2", and the text that the build logged.
 func steps(t *testing.T, o Options) (ran, told string) {
 	t.Helper()
 	o.State = t.TempDir()
@@ -75,8 +75,8 @@ func stepsAgain(t *testing.T, o Options) (ran, told string) {
 
 const allSteps = "base 1/1, made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"
 
-// TestRemoteCache checks that a build on another machine, which imports the exported cache,
-// runs no steps. It tries each type and mode of cache.
+// TestRemoteCache checks builds on another machine that import the exported cache. They must
+// run no steps. The test covers each type and mode of cache.
 func TestRemoteCache(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	s := httptest.NewServer(registry.New(registry.Logger(log.New(&bytes.Buffer{}, "", 0))))
@@ -167,8 +167,8 @@ func TestRemoteCacheOfRemoteCache(t *testing.T) {
 	}
 }
 
-// TestRemoteCacheOwnFirst checks that a build fetches no results from a remote cache if
-// the state directory has them.
+// TestRemoteCacheOwnFirst checks that a build fetches a result from a remote cache only if the
+// state directory does not have it.
 func TestRemoteCacheOwnFirst(t *testing.T) {
 	o := options(t, cacheDockerfile)
 	dir := t.TempDir()
@@ -205,7 +205,8 @@ func TestRemoteCacheKept(t *testing.T) {
 	}
 }
 
-// damage replaces the content of each layer blob in a cache directory.
+// damage replaces the content of each layer blob in the cache directory dir by the result of
+// with.
 func damage(t *testing.T, dir string, with func(string) []byte) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Join(dir, "blobs"), func(file string, d fs.DirEntry, err error) error {

@@ -26,9 +26,8 @@ func Report(w io.Writer, err error, color bool) error {
 	return diag.Text(w, list, diag.TextOptions{Color: color})
 }
 
-// fileError is an error from a build together with the paths of the files that the error
-// names. Without these paths, its report would use the frontend's file names, such as
-// Dockerfile.
+// fileError adds the paths of files to an error from a build. Without them, a report would
+// contain the frontend's file names, such as Dockerfile.
 type fileError struct {
 	error
 	paths map[string]string
@@ -107,9 +106,9 @@ func diagnostic(err error) *diag.Diagnostic {
 	return diag.Errorf(source.Range{}, "%w", err)
 }
 
-// withoutInstruction shortens the text of an error from an operation: the step number in
-// brackets replaces the name of the operation. The name contains the text of the
-// instruction, which is shown with the error anyway.
+// withoutInstruction returns the text of an operation's error with the step number in brackets
+// in place of the operation's name. The name contains the text of the instruction, which the
+// report shows anyway.
 func withoutInstruction(op *solver.Error) error {
 	isOwn := len(op.Vertex.Locations) > 0
 	if !isOwn || op.Vertex.Op.GetExec() == nil && op.Vertex.Op.GetFile() == nil {

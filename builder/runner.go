@@ -14,14 +14,14 @@ import (
 	"slipway/solver/tree"
 )
 
-// autoRunner is a [runner.Runner] that chooses a runner when the first process runs, and
-// passes all processes to it.
+// autoRunner is a [runner.Runner] that chooses a runner when the first process runs, and then
+// uses it for all processes.
 //
-// If this program is privileged, it runs the first process in namespaces without checking
-// that this works: the check would take a quarter of the time of a small build. If this
-// process does not start, autoRunner performs the check. If the check fails, too, the error
-// is errRefused: because cache keys contain how steps run, the build must be repeated with
-// an autoRunner whose field refused is set.
+// If this program is privileged, autoRunner first tries to run a process in namespaces without
+// checking that this is possible, because the check takes a quarter of the time of a small
+// build. If the process cannot be started, autoRunner performs the check. If the check fails,
+// too, the error is errRefused. The caller must then repeat the build with the field refused
+// set, because cache keys include how steps are run.
 type autoRunner struct {
 	s *localBuilder
 	o *Options
@@ -46,7 +46,8 @@ var (
 	_ runner.Preparer = (*autoRunner)(nil)
 )
 
-// errRefused is the error of a process if namespaces turn out to be unavailable.
+// errRefused is the error of a process if processes turn out to be unable to run in
+// namespaces.
 var errRefused = errors.New("namespaces are not available")
 
 func newRunner(s *localBuilder, o *Options) *autoRunner {
@@ -114,8 +115,8 @@ func (c *autoRunner) runChosen(ctx context.Context, p *runner.Process) ([]*tree.
 	return run.Run(ctx, p)
 }
 
-// runInNamespaces runs a process in namespaces without checking first that this works. If
-// the process starts, it calls markWorking.
+// runInNamespaces runs a process in namespaces without checking first that this is possible.
+// If the process starts, it calls markWorking.
 func (c *autoRunner) runInNamespaces(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
 	run, err := c.inNamespaces(ctx)
 	if err != nil {
@@ -129,8 +130,8 @@ func (c *autoRunner) runInNamespaces(ctx context.Context, p *runner.Process) ([]
 	return trees, err
 }
 
-// markWorking records that processes can run in namespaces. On the first call, it warns if
-// each step must copy its root file system.
+// markWorking records that processes can run in namespaces. On the first call, it logs a
+// warning if each step has to copy its root file system.
 func (c *autoRunner) markWorking(run *namespace.Runner) {
 	if c.works.CompareAndSwap(false, true) && run.Copies() {
 		c.o.warn("each RUN step copies its whole root, as the file system of %s cannot hold an overlay (use --state DIR on another one)", c.s.Path)
@@ -159,8 +160,8 @@ func (c *autoRunner) choose(ctx context.Context) (runner.Opener, error) {
 	return c.chosen.Do(ctx, struct{}{}, c.chooseOnce)
 }
 
-// chooseOnce chooses the runner as Options.Runner specifies. It warns if it must choose the
-// portable runner because processes cannot run in namespaces.
+// chooseOnce chooses the runner that Options.Runner specifies. If it chooses the portable
+// runner because processes cannot run in namespaces, it logs a warning.
 func (c *autoRunner) chooseOnce(ctx context.Context) (runner.Opener, error) {
 	portable := interp.New(c.s.Store, c.o.Now)
 	if c.o.Runner == "portable" {

@@ -36,8 +36,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// runsAsRoot reports whether this process runs as root in its own mount namespace. If not,
-// it runs the test again in such a process.
+// runsAsRoot reports whether this process runs as root in its own mount namespace. If it does
+// not, runsAsRoot starts such a process, which runs the test.
 func runsAsRoot(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(asRoot) != "" {
@@ -126,7 +126,8 @@ func TestNoProcessLeft(t *testing.T) {
 	}
 }
 
-// TestRunnerOCI checks that the runner oci needs an OCI runtime in PATH, and logs nothing.
+// TestRunnerOCI checks that the runner "oci" requires an OCI runtime in PATH, and that it logs
+// nothing.
 func TestRunnerOCI(t *testing.T) {
 	o := options(t, "")
 	var log bytes.Buffer
@@ -153,9 +154,10 @@ func TestRunnerOCI(t *testing.T) {
 	}
 }
 
-// TestInterpretedResults checks that a build in namespaces does not use the results of
-// interpreted steps in the same state directory, and that a build that interprets steps
-// still does. The programs of the image cannot run, so the step must fail in namespaces.
+// TestInterpretedResults checks builds with one state directory in which steps were
+// interpreted. A build in namespaces must not use the results of these steps. It must fail,
+// because the programs of the image cannot run. Another build that interprets steps must use
+// the results.
 func TestInterpretedResults(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	if !runsAsRoot(t) {

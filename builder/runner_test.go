@@ -71,9 +71,9 @@ func TestNoNamespaces(t *testing.T) {
 	}
 }
 
-// TestFirstProcess checks that the error of the first process is errRefused if no process
-// can run in namespaces, and if the user did not select the namespace runner. After that,
-// another build must interpret steps, with one warning and another cache key.
+// TestFirstProcess checks the first process of a build on a machine without namespaces. If the
+// user did not select the namespace runner, its error must be errRefused. The repeated build
+// must then interpret steps, with one warning and a different cache key.
 func TestFirstProcess(t *testing.T) {
 	none := errors.New("no namespaces")
 	for _, tc := range []struct {
@@ -159,8 +159,8 @@ func TestRunnerKey(t *testing.T) {
 	}
 }
 
-// TestRunnerInterrupted checks that a step that is canceled while it chooses the runner does
-// not affect other steps. Steps that wait for the choice can be canceled, too.
+// TestRunnerInterrupted checks a step that is canceled while it chooses the runner. Other
+// steps must not be affected. Steps that wait for the choice can be canceled, too.
 func TestRunnerInterrupted(t *testing.T) {
 	o := options(t, "")
 	var log bytes.Buffer

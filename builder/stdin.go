@@ -35,8 +35,8 @@ func (o *Options) checkStdin() error {
 	return nil
 }
 
-// stdinKeeper stores a build context or Dockerfile that was read from standard input, so
-// that the frontend can read it.
+// stdinKeeper stores a build context or a Dockerfile that comes from standard input, so that
+// the frontend can read it.
 type stdinKeeper interface {
 	// KeepContext stores an archive and returns a URL for it, which the frontend gets as
 	// the context.

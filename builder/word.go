@@ -186,9 +186,9 @@ func nearJSON(r source.Range) *parser.NearJSON {
 	return in.NearJSON()
 }
 
-// badPattern finds the first COPY or ADD that has a malformed pattern as a source. It
-// considers only instructions that copy from the build context. The result word is the
-// malformed source, and in is the range of the instruction.
+// badPattern returns the first source of a COPY or ADD in the file f that is a malformed
+// pattern, and the range of the instruction. It considers only instructions that copy from the
+// build context.
 func (p *inputs) badPattern(f *source.File) (word parser.Word, in source.Range, ok bool) {
 	file, _ := parser.Parse(f)
 	if file == nil {

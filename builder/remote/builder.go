@@ -128,9 +128,9 @@ func reason(err error) string {
 	return strings.TrimSpace(text)
 }
 
-// sharedKey returns the key under which BuildKit stores a build context. Builds of the
-// same directory on this host have equal keys, so that BuildKit fetches only files that
-// changed since the previous build.
+// sharedKey returns the key under which BuildKit stores the files of a build context. The key
+// is the same for all builds of a directory on this host, so that BuildKit fetches only files
+// that changed since the previous build.
 func sharedKey(host, dir string) string {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs

@@ -13,9 +13,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// pendingOutput is an output that the daemon sends. It is written under a temporary name and
-// moved to its destination after the build has succeeded. The destination is therefore
-// complete or unchanged.
+// pendingOutput is an output that the daemon sends to this process. It is written under a
+// temporary name, and moved to its destination after the build has succeeded. The destination
+// therefore never contains an incomplete output.
 type pendingOutput struct {
 	dest, temp string // both "" for standard output and for output in place
 	isDir      bool

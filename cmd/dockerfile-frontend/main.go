@@ -1,5 +1,5 @@
-// Command dockerfile-frontend is the program in the frontend image. BuildKit starts it
-// and speaks the gateway protocol with it over standard input and output.
+// Command dockerfile-frontend is the frontend program in the frontend image. BuildKit starts
+// it and communicates with it over standard input and output, through the gateway protocol.
 package main
 
 import (

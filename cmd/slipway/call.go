@@ -20,8 +20,8 @@ import (
 	"slipway/builder"
 )
 
-// foundError is the error of a check with findings. It makes slipway exit with status 1.
-// Its text is "" if the findings have been printed already.
+// foundError is the error for a check that has findings. It makes slipway exit with status 1.
+// If the findings have been printed already, its text is "".
 type foundError struct{ text string }
 
 func (e foundError) Error() string { return e.text }

@@ -12,10 +12,10 @@ import (
 	"slipway/internal/controls"
 )
 
-// sanitizer replaces control characters in status messages of a build, so that they
-// cannot manipulate a terminal. In names and errors it replaces all of them. It filters
-// the output of steps with [controls.Filter], which keeps colors, but only if the output
-// is a terminal.
+// sanitizer replaces control characters in status messages of a build, so that they cannot
+// manipulate a terminal. It removes all control characters from names and errors. If the
+// output is a terminal, it also filters the output of steps with [controls.Filter], which
+// keeps colors.
 type sanitizer struct {
 	terminal bool
 	streams  map[stream]*controls.Filter

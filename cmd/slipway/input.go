@@ -44,9 +44,9 @@ func (f *buildFlags) readInputs(ctx context.Context) error {
 	return nil
 }
 
-// readDockerfile reads a Dockerfile that is a pipe, a device or an open file, as in
-// --file <(command). The build gets it as standard input, since no builder could read it by
-// its name.
+// readDockerfile reads a Dockerfile that is a pipe, a device or an open file, as in --file
+// <(command). It passes the Dockerfile to the build as standard input, because the builder
+// could not read it by its name.
 func (f *buildFlags) readDockerfile(ctx context.Context) error {
 	name := f.opt.File
 	if !isStream(name) {

@@ -34,8 +34,8 @@ const (
 	exitTerminated  = 143 // as shells report SIGTERM
 )
 
-// Limits for the garbage that Go leaves in memory before collecting it. Most builds end
-// before they reach a limit.
+// Limits for the amount of garbage in memory before Go collects it. Most builds end before
+// they reach a limit.
 const (
 	garbagePercent = 400      // for debug.SetGCPercent
 	memoryGoal     = 72 << 20 // bytes; above, Go collects garbage more often
@@ -52,9 +52,9 @@ func collectLess() {
 	}
 }
 
-// limitMemory sets the memory limit of Go to memoryGoal, or to twice the memory in use if
-// this is more: close to the limit, Go would do nothing but collect garbage. It does this
-// again after each garbage collection.
+// limitMemory sets Go's memory limit to the larger of memoryGoal and twice the memory in use.
+// Close to the limit, Go would otherwise do nothing but collect garbage. After each garbage
+// collection, limitMemory adjusts the limit again.
 func limitMemory() {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
@@ -92,10 +92,9 @@ const (
 	exitGrace = 10 * time.Second
 )
 
-// waitToExit waits for a second signal, but no longer than the duration grace. It
-// ignores signals until the duration echo has passed, because they repeat the first
-// signal. The caller exits when waitToExit returns, so that a second signal ends even a
-// command that is blocked.
+// waitToExit waits for a second signal, but at most for the duration grace. It ignores signals
+// within the duration echo, because they may repeat the first signal. The caller exits when
+// waitToExit returns, so that a second signal ends even a command that is blocked.
 func waitToExit(signals <-chan os.Signal, echo, grace time.Duration) {
 	latest := time.After(grace)
 	for same := time.After(echo); same != nil; {
@@ -164,8 +163,8 @@ func run(ctx context.Context, args []string) int {
 	return exitFailed
 }
 
-// watchedWriter remembers the first error from a writer. It is for callees that ignore the
-// errors of their writers.
+// watchedWriter is a writer that stores the first error of the underlying writer. It is used
+// with callees that ignore errors of their writers.
 type watchedWriter struct {
 	w   io.Writer
 	err error
@@ -179,8 +178,8 @@ func (w *watchedWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// onlySubcommands makes cmd return an error for an unknown subcommand. It does the same
-// for all subcommands that have subcommands themselves.
+// onlySubcommands makes cmd return an error for an unknown subcommand. It does the same for
+// each subcommand of cmd that has its own subcommands.
 func onlySubcommands(cmd *cobra.Command) {
 	if !cmd.HasSubCommands() {
 		return

@@ -80,8 +80,8 @@ func parseGC(flag string) (state.GC, error) {
 	return gc, err
 }
 
-// tlsFiles finds the TLS files in the directory of --tlsdir. The files have the same names
-// as for buildctl.
+// tlsFiles sets the paths of the TLS files in the directory of --tlsdir. The names of the
+// files are the same as for buildctl.
 func (f *buildFlags) tlsFiles() error {
 	if f.tlsDir == "" {
 		return nil

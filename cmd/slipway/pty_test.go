@@ -49,7 +49,8 @@ func onTerminal(t *testing.T, width, height uint16, args ...string) (int, string
 	return code, strings.ReplaceAll(<-text, "\r\n", "\n")
 }
 
-// standInDocker replaces docker with a script that reads an image and prints a message.
+// standInDocker replaces the docker program with a script that reads an image and prints a
+// message.
 func standInDocker(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()

@@ -51,14 +51,14 @@ func (f *buildFlags) redraws() bool {
 	return mode == progressui.TtyMode || mode == progressui.AutoMode && isTerminal(os.Stderr)
 }
 
-// deferredOutput collects texts until the progress display has ended. Its writers are safe
-// for concurrent use.
+// deferredOutput stores texts until the progress display has ended, and then writes them. Its
+// writers are safe for concurrent use.
 type deferredOutput struct {
 	mu    sync.Mutex
 	texts []deferredText
 }
 
-// deferredText is a text and the writer to which it will be written.
+// deferredText is a stored text and the writer to which it will be written.
 type deferredText struct {
 	to   io.Writer
 	data []byte

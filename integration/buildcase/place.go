@@ -91,8 +91,9 @@ func splitPath(value string) (path, arg string, err error) {
 	return path, strings.TrimPrefix(value[len(quoted):], " "), err
 }
 
-// placeMode applies a header of the form "KEY: PATH MODE", for example "fifo: context/f 0600".
-// The parameter arg is the mode in octal.
+// placeMode handles headers of the form "KEY: PATH MODE": it sets the mode of a file, or
+// creates a directory or a named pipe with this mode. For example, "fifo: context/f 0600"
+// creates a pipe. The parameter arg is the mode in octal.
 func placeMode(key, path, arg string) error {
 	mode, err := strconv.ParseUint(arg, 8, 12)
 	if err != nil {

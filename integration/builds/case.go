@@ -208,8 +208,8 @@ func (c *Case) dockerfile(build int) string {
 	return b.String()
 }
 
-// isStamp reports whether the instruction i creates the stamp file. The content of this
-// file is unique to the case, so that cases share no cached stages.
+// isStamp reports whether i is the instruction that creates the stamp file. The content of
+// this file is unique to the case, so that different cases share no cached stages.
 func (i *Instruction) isStamp() bool { return strings.HasPrefix(i.Dest, "/.c") }
 
 // String returns the instruction in Dockerfile syntax, with its heredocs and a final newline.

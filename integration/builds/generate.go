@@ -21,8 +21,8 @@ type generator struct {
 	cwd        string     // working directory of the current stage
 }
 
-// Generate returns one case of a sequence of random cases. seed selects the sequence, and
-// number is the position of the case in it. Equal arguments give equal cases.
+// Generate returns one case from a sequence of random cases. The seed selects the sequence,
+// and number is the position in it. Equal arguments yield equal cases.
 func Generate(seed uint64, number int) *Case {
 	g := &generator{
 		r:    rand.New(rand.NewPCG(seed, uint64(number))),
@@ -41,11 +41,11 @@ func Generate(seed uint64, number int) *Case {
 	return g.c
 }
 
-// chance returns true with a probability of the given percent.
+// chance returns true with the given probability in percent.
 func (g *generator) chance(percent int) bool { return g.r.IntN(100) < percent }
 
-// pick returns a random element of list, or "" if list is empty. A repeated element is more
-// likely.
+// pick returns a random element of list, or "" if list is empty. To make an element more
+// likely, list can contain it several times.
 func (g *generator) pick(list ...string) string {
 	if len(list) == 0 {
 		return ""
@@ -56,7 +56,7 @@ func (g *generator) pick(list ...string) string {
 // words returns one of the words of text at random. Blanks separate the words.
 func (g *generator) words(text string) string { return g.pick(strings.Fields(text)...) }
 
-// optional returns s with a probability of the given percent, otherwise "".
+// optional returns s with the given probability in percent, and "" otherwise.
 func (g *generator) optional(percent int, s string) string {
 	if g.chance(percent) {
 		return s
@@ -64,8 +64,8 @@ func (g *generator) optional(percent int, s string) string {
 	return ""
 }
 
-// weighted calls the function of one random element of list. The probability of each element
-// is proportional to its weight.
+// weighted chooses a random element of list and calls its function. The probability of each
+// element is proportional to its weight.
 func (g *generator) weighted(list []choice) {
 	total := 0
 	for _, c := range list {

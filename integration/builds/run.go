@@ -90,9 +90,9 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 	return b.String(), nil
 }
 
-// withoutRan removes the list of executed steps from diff, the difference between two
-// outcomes. If an earlier build failed, it is random which of its concurrent steps completed
-// and are now cached.
+// withoutRan removes the executed steps from diff, the difference between two outcomes. If an
+// earlier build failed, it is random which of its concurrent steps completed and are now
+// cached.
 func withoutRan(diff string) string {
 	var rest strings.Builder
 	for line := range strings.Lines(diff) {

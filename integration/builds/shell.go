@@ -60,10 +60,9 @@ func (g *generator) command() string {
 	)
 }
 
-// otherDir returns a directory that a shell command can read while it writes a file. The
-// parameter other is the path of this file. If the file is in dir, otherDir returns /bin,
-// because in dir the command would read its own output, and the result would be random.
-// Otherwise it returns dir.
+// otherDir returns a directory for a shell command that reads the directory and writes the
+// file other. It returns dir, unless dir contains the file: the command would then read its
+// own output, and the result would be random. In this case, otherDir returns /bin.
 func otherDir(dir, other string) string {
 	if dir == "." || strings.HasPrefix(other+"/", dir+"/") {
 		return "/bin"

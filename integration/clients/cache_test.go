@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestCacheMoves checks that one builder can import a cache that another builder exported to a
-// registry. The steps print random numbers: equal results show that the second builder
+// TestCacheMoves checks that a builder can import a cache that another builder exported to a
+// registry. The steps print random numbers. If the results are equal, the second builder has
 // executed no step.
 func TestCacheMoves(t *testing.T) {
 	t.Parallel()

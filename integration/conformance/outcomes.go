@@ -81,8 +81,8 @@ func readOutcomes(r io.Reader, progress, log io.Writer) (outcomes, error) {
 	}
 }
 
-// add updates the outcome of the test that e, an event of the test output, is about. It reports
-// whether the test has ended.
+// add updates the outcome of the test to which e, an event of the test output, belongs. It
+// reports whether the test has ended.
 func (o outcomes) add(e event) bool {
 	switch {
 	case e.Test == "":

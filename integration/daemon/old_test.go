@@ -77,8 +77,8 @@ func loadIntoEngine(t *testing.T, engine *rig.Engine) {
 	}
 }
 
-// compareOld checks that build returns the same image or the same error with two frontends.
-// ours and upstream are the references to their images.
+// compareOld checks that a build yields the same image or the same error with two frontends.
+// The parameters ours and upstream are the references of the frontend images.
 func compareOld(t *testing.T, ours, upstream string, build func(*testing.T, rig.Request) (string, error)) {
 	names := strings.NewReplacer(ours, "FRONTEND", upstream, "FRONTEND")
 	ran, built := 0, 0

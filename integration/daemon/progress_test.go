@@ -67,10 +67,10 @@ func (l *shownVertices) add(s *client.SolveStatus) {
 	}
 }
 
-// list returns the names of the vertices. The names of metadata requests come first, sorted,
-// because these requests run concurrently. A cached vertex has the suffix "CACHED", except for
-// metadata requests. The vertex for unpacked layers is left out, because BuildKit shows this
-// as a part of the vertex of the image.
+// list returns the names of the vertices. The names of metadata requests come first and are
+// sorted, because these requests run concurrently. A cached vertex has the suffix "CACHED",
+// except for metadata requests. The vertex for unpacking layers is left out, because BuildKit
+// reports unpacking as progress of the image's vertex.
 func (l *shownVertices) list() []string {
 	var lookups, steps []string
 	for _, d := range l.order {

@@ -186,8 +186,8 @@ func setState(dir, run string) func(*builder.Options) {
 	}
 }
 
-// solveImage runs the build that req describes and returns its images. It calls where, a
-// function that selects the builder by setting build options.
+// solveImage runs the build described by req and returns its images. The function where
+// selects the builder by setting options of the build.
 func solveImage(t *testing.T, req rig.Request, where func(*builder.Options)) ([]imagetree.Image, error) {
 	t.Helper()
 	dir := t.TempDir()

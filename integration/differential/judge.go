@@ -22,7 +22,7 @@ const upstreamRuns = 200
 // MaxExcused is the maximum number of cases that may declare intended differences.
 const MaxExcused = 10
 
-// Outcome is the result of comparing the frontends on one case, with one value of the frontend
+// Outcome is the result of comparing the frontends on one case, for one value of the frontend
 // option platform.
 type Outcome struct {
 	Case     *golden.Case

@@ -65,8 +65,9 @@ func TestClientGone(t *testing.T) {
 	}
 }
 
-// TestContextGone checks builds whose context disappears during the transfer. If a listed file
-// has been removed, BuildKit treats the file as empty. Any other failure must be an error.
+// TestContextGone checks builds whose context changes during the transfer. If a file is
+// removed after the client has listed it, BuildKit treats the file as empty. If the directory
+// or a file cannot be read, the build must fail.
 func TestContextGone(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*changingDir)
@@ -110,8 +111,8 @@ func buildWith(ctx context.Context, t *testing.T, files fsutil.FS) error {
 	return err
 }
 
-// changingDir is a build context of 200 files that the test can remove or make fail during its
-// transfer.
+// changingDir is a build context of 200 files. A test can remove the files, or make reading
+// them fail, during the transfer.
 type changingDir struct {
 	fsutil.FS
 	dir     string

@@ -141,7 +141,7 @@ type generator struct {
 	inTrigger   bool
 }
 
-// chance returns true with a probability of 1/n.
+// chance returns true with probability 1/n.
 func (g *generator) chance(n int) bool { return g.IntN(n) == 0 }
 
 // chanceOfError returns true with a probability of 1/n. If the build must not contain errors,

@@ -51,7 +51,7 @@ func main() {
 	}
 }
 
-// image is a frontend image under measurement, with the durations of the builds that use it.
+// image is a frontend image that is measured, with the durations of the builds that use it.
 type image struct {
 	name  string
 	make  func(context.Context) ([]frontendimage.Binary, error)

@@ -41,7 +41,7 @@ type machine struct {
 	stop []func() error
 }
 
-// leakedFD is the file descriptor of an open directory that builders inherit.
+// leakedFD is the file descriptor of an open directory. Every builder inherits it.
 const leakedFD = 99
 
 // newMachine creates the resources on the host that probes try to reach. The caller must

@@ -85,8 +85,8 @@ func TestRows(t *testing.T) {
 	}
 }
 
-// TestJobs checks that the names of jobs are unique, and that each Dockerfile starts with a
-// base image of this package.
+// TestJobs checks that the names of jobs are unique, and that each Dockerfile starts with one
+// of the base images defined in this package.
 func TestJobs(t *testing.T) {
 	seen := map[string]bool{}
 	for _, j := range jobs() {

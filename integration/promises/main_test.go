@@ -31,7 +31,7 @@ type machine struct {
 	steps map[string]step // steps of the last build, by name
 }
 
-// step contains the start, the end and the cache status of one step of a build.
+// step records when a step of a build started and ended, and whether it was cached.
 type step struct {
 	start, end time.Time
 	cached     bool

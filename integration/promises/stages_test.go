@@ -29,8 +29,8 @@ COPY a /
 	}
 }
 
-// TestOverlap checks that independent stages run concurrently and dependent steps in order,
-// even on one processor.
+// TestOverlap checks that independent stages run concurrently even on one CPU, and that
+// dependent steps run in order.
 func TestOverlap(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))

@@ -90,8 +90,8 @@ func TestBuilds(t *testing.T) {
 	}
 }
 
-// withContext returns a copy of the frontend options attrs with an additional named context.
-// The context's name is golang, and it uses the local directory that the request calls golang.
+// withContext returns a copy of the frontend options attrs with the additional named context
+// golang. This context is the local directory that the request calls golang.
 func withContext(attrs map[string]string) map[string]string {
 	attrs = maps.Clone(attrs)
 	attrs["context:golang"] = "local:golang"

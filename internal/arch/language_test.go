@@ -16,7 +16,7 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// rejectedPhrase is a phrase that comments must not contain.
+// rejectedPhrase is a phrase that comments must not contain, with the phrase to write instead.
 type rejectedPhrase struct {
 	words   []string // each match of pattern contains one of these words; they are searched first, because that is fast
 	pattern *regexp.Regexp

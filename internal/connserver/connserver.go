@@ -1,4 +1,4 @@
-// Package connserver accepts connections in tests of clients.
+// Package connserver implements a network server for tests of clients.
 package connserver
 
 import (
@@ -6,9 +6,10 @@ import (
 	"testing"
 )
 
-// Serve listens on an address, as [net.Listen] does, and calls handle for each connection in
-// a goroutine of its own, until the test ends. A connection is closed after handle has
-// returned. Serve returns the address: with port 0, it contains the chosen port.
+// Serve listens on an address, as [net.Listen] does, until the test ends. For each connection,
+// it calls handle in a separate goroutine, and closes the connection after handle has
+// returned. It returns the address, which contains the chosen port if the port in the
+// parameter address is 0.
 func Serve(t testing.TB, network, address string, handle func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen(network, address)

@@ -154,9 +154,9 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 	return &sourceresolver.MetaResponse{Op: op}, nil
 }
 
-// delay waits up to 1.4 ms before the client answers a request with the identifier id. The
-// duration depends on the client's seed and on id. Different seeds therefore select different
-// requests to fail first among concurrent ones.
+// delay waits up to 1.4 ms before the client answers the request with the identifier id. The
+// duration depends on id and on the client's seed, so that for each seed a different one of
+// several concurrent requests fails first.
 func (c *Client) delay(id string) {
 	if c.seed > 0 {
 		n := digest.FromString(fmt.Sprint(id, c.seed)).Encoded()[0]

@@ -160,8 +160,8 @@ func replaceFile(file string, data []byte) error {
 	return os.Rename(tmp.Name(), file)
 }
 
-// lock locks a directory against concurrent rewrites. The lock file is outside of dir, because
-// testdata must contain only archives.
+// lock locks the directory dir, so that only one process at a time rewrites its archives. The
+// lock file is outside of dir, because testdata must contain only archives.
 func lock(dir string) (unlock func(), err error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {

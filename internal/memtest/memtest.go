@@ -3,13 +3,14 @@ package memtest
 
 import "runtime"
 
-// runs is the maximum number of measurements.
+// runs is the maximum number of times that Allocated runs a function.
 const runs = 5
 
-// Allocated runs f until one run allocates at most enough bytes, but not more than five
-// times. It returns the lowest measurement. If enough is 0, it is the lowest of five.
+// Allocated runs f up to five times, and returns the smallest number of bytes that a run
+// allocated. It stops early after a run that allocated at most enough bytes. If enough is 0,
+// it always runs f five times.
 //
-// One measurement can be too high: it includes allocations of other goroutines, and those
+// A single measurement can be too high: it includes allocations of other goroutines, and those
 // that refill a [sync.Pool] after a garbage collection. The race detector makes pools drop
 // values at random.
 func Allocated(f func(), enough uint64) uint64 {

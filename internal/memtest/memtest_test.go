@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// TestAllocated checks that Allocated returns the lowest measurement, and stops at the
-// first one that is low enough.
+// TestAllocated checks that Allocated returns the smallest measurement, and stops after the
+// first one that is small enough.
 func TestAllocated(t *testing.T) {
 	for _, tc := range []struct {
 		sizes  []int // allocated by each run

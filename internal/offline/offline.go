@@ -11,8 +11,8 @@ import (
 
 var errLookup = errors.New("host names are not looked up in tests")
 
-// DisableLookups makes lookups of host names fail at once in this process, except those
-// that /etc/hosts answers. Call it before the first lookup.
+// DisableLookups makes lookups of host names fail immediately in this process, except for
+// names in /etc/hosts. Call it before the first lookup.
 func DisableLookups() {
 	net.DefaultResolver = &net.Resolver{
 		PreferGo: true,

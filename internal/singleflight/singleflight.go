@@ -21,8 +21,8 @@ type Group[K comparable, V any] struct {
 	calls map[K]*call[V]
 }
 
-// call represents one call of the function that a caller passed to Do, with its results. The
-// function is running until done is closed.
+// call is a call of a function that a caller passed to Do, with the results of the function.
+// The function is running until done is closed.
 type call[V any] struct {
 	done        chan struct{} // closed when the function has returned
 	value       V

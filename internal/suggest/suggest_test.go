@@ -69,7 +69,7 @@ func TestNear(t *testing.T) {
 	}
 }
 
-// TestEmpty checks suggestions if the word or an option is empty or short: the edit distance
+// TestEmpty checks suggestions if the word or an option is empty or short. The edit distance
 // between such words is always small.
 func TestEmpty(t *testing.T) {
 	for _, tc := range []struct {
