@@ -29,7 +29,7 @@ func (s Severity) String() string {
 	return "error"
 }
 
-// Diagnostic is an error, a warning or a note about a file. It implements error.
+// Diagnostic is an error, a warning or a note about a file. A *Diagnostic implements error.
 type Diagnostic struct {
 	Severity Severity
 	Code     string       // the name of the lint rule; "" for errors

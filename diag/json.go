@@ -7,7 +7,7 @@ import (
 	"slipway/source"
 )
 
-// The types of the JSON form of diagnostics. Lines and columns count from 1. Columns and
+// Types that define the JSON form of diagnostics. Lines and columns count from 1. Columns and
 // offsets are in bytes. The end of a range is exclusive.
 type (
 	jsonDiagnostic struct {

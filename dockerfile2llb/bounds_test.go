@@ -56,8 +56,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// excess returns which limit the costs of a small and a large file of the shape exceed. It
-// is empty if they exceed none.
+// excess compares the costs of a small and a large file with the limits for the shape. It
+// describes the limit that they exceed, or returns "" if they exceed none.
 func (s shape) excess(small, large cost) string {
 	for _, m := range []cost{small, large} {
 		if m.allocated > maxBeforeLimit {

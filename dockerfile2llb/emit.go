@@ -147,15 +147,15 @@ func (e *emitter) tree(t plan.Tree) (llb.Output, error) {
 	return e.mainContext, nil
 }
 
-// envCache caches the KEY=VALUE entries of the previous step's environment. Consecutive
-// steps usually share an environment, because only ENV and ARG change it.
+// envCache caches the KEY=VALUE entries of the last step's environment. Consecutive steps
+// usually have the same environment, because only ENV and ARG change it.
 type envCache struct {
 	key     plan.Env
 	entries []string
 	set     bool
 }
 
-// env returns an environment as KEY=VALUE entries. The caller must not modify the list.
+// env returns the environment e as KEY=VALUE entries. The caller must not modify the slice.
 func (v *envCache) env(e plan.Env) []string {
 	if !v.set || v.key != e {
 		v.key, v.entries, v.set = e, e.Entries(), true

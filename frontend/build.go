@@ -126,7 +126,7 @@ func (b *build) run(ctx context.Context) (*client.Result, error) {
 	return res, b.attest(ctx, res, scan, results)
 }
 
-// parseBuild is like parse, but also configures the build checks. All requests that
+// parseBuild does the same as parse, and also configures the build checks. All requests that
 // convert the Dockerfile call parseBuild.
 func (b *build) parseBuild(ctx context.Context) error {
 	if len(b.file.Source.Bytes) == 0 {

@@ -128,8 +128,8 @@ func nearJSON(file *parser.File, errs diag.List) diag.List {
 // because a check can continue without the config.
 const checkTimeout = 10 * time.Second
 
-// lenientResolver is a resolver that returns an empty image config if it cannot resolve an
-// image. Safe for concurrent use.
+// lenientResolver is a resolver that returns an empty image config for an image that cannot be
+// resolved. Safe for concurrent use.
 type lenientResolver struct {
 	plan.Resolver
 	mu     sync.Mutex
@@ -180,9 +180,9 @@ func (g *lenientResolver) notes(p *plan.Plan) diag.List {
 	return notes
 }
 
-// withoutUnknown returns the warnings without the ones that may be wrong. Those are
-// warnings about unset variables in a stage whose base image could not be resolved,
-// because the image may set the variables.
+// withoutUnknown returns the warnings, except for those that may be wrong: warnings about
+// unset variables in a stage whose base image could not be resolved. The image may set these
+// variables.
 func (g *lenientResolver) withoutUnknown(warnings diag.List, p *plan.Plan) diag.List {
 	unknown := func(d *diag.Diagnostic) bool {
 		if d.Code != "UndefinedVar" {

@@ -27,7 +27,7 @@ func manyCalls() *fakegateway.Client {
 	return c
 }
 
-// checkLeaks checks that f leaves no goroutines running.
+// checkLeaks calls f and checks that it leaves no goroutines running.
 func checkLeaks(t *testing.T, f func()) {
 	t.Helper()
 	before := runtime.NumGoroutine()

@@ -26,7 +26,8 @@ type barrier struct {
 	requests map[string]int
 }
 
-// group is a set of requests that a [barrier] blocks until all of them have arrived.
+// group is a set of requests that a [barrier] blocks until all of them have arrived at the
+// builder.
 type group struct {
 	missing int
 	all     chan struct{}

@@ -16,8 +16,8 @@ const (
 	maxWildcards = 10_000
 	// maxWildcardBytes is the maximum total size of the patterns with wildcards, in bytes.
 	maxWildcardBytes = 512 << 10
-	// maxPatternLength is the maximum size of one pattern with wildcards, in bytes. The
-	// library takes quadratic time to compile such a pattern.
+	// maxPatternLength is the maximum size of one pattern with wildcards, in bytes. Compiling
+	// such a pattern takes quadratic time in the pattern library.
 	maxPatternLength = 1024
 )
 

@@ -81,8 +81,9 @@ func fieldStarts(v string) []int {
 	}
 }
 
-// quotedEnd returns the index after the closing quote of a field. v is the value of the
-// flag, and i is the index of the first byte after the opening quote.
+// quotedEnd returns the index after the closing quote of a quoted field. The parameter v is
+// the value of the flag that contains the field, and i is the index of the first byte after
+// the opening quote.
 func quotedEnd(v string, i int) int {
 	for i < len(v) {
 		switch {

@@ -19,7 +19,7 @@ const (
 	boolFlag                   // --name, --name=true or --name=false, at most once
 )
 
-// flagSpec describes a flag that an instruction accepts.
+// flagSpec describes a flag that an instruction accepts: its name and the type of its value.
 type flagSpec struct {
 	name string
 	kind flagKind

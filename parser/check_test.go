@@ -16,8 +16,8 @@ import (
 	"slipway/source"
 )
 
-// check parses content and compares the syntax tree with content and with the result of
-// BuildKit's parser. It returns the tree, or nil if content is invalid.
+// check parses content. It compares the resulting syntax tree with content and with the result
+// of BuildKit's parser. It returns the tree, or nil if content is invalid.
 func check(t testing.TB, content []byte) *File {
 	t.Helper()
 	original := bytes.Clone(content)

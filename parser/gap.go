@@ -22,7 +22,7 @@ func (p *layout) appendGap(line int) source.Range {
 	return lines
 }
 
-// appendNode appends a Comment or Blank node for the given lines.
+// appendNode appends a Comment or a Blank node that covers the given lines.
 func (p *layout) appendNode(lines source.Range, comment bool) {
 	switch {
 	case lines.Start == lines.End: // the file ends with a line end

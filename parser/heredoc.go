@@ -27,7 +27,8 @@ func IsHeredoc(word string) bool {
 	return ok
 }
 
-// Chomp removes the leading tabs from each line of body, as the redirection <<- requests.
+// Chomp removes the leading tabs from each line of body, which is the effect of <<- instead of
+// <<.
 func Chomp(body string) string { return parser.ChompHeredocContent(body) }
 
 // heredocWords returns the heredoc redirections in a logical line, without their bodies.
@@ -130,8 +131,8 @@ func (p *layout) hintTerminator(d *diag.Diagnostic, h Heredoc, first int) *diag.
 	return d.Hinted("no line is %q alone", h.Name)
 }
 
-// maxPadding limits the lines that hintTerminator considers: a line may be at most this
-// many bytes longer than the name of the heredoc.
+// maxPadding is the number of bytes by which a line may be longer than the name of the
+// heredoc, so that hintTerminator considers it as the intended terminator.
 const maxPadding = 80
 
 // endsAt reports whether line is the terminator of the heredoc.

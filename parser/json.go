@@ -41,7 +41,7 @@ func jsonElements(t source.Text) []source.Text {
 	return list
 }
 
-// jsonString returns the index of the quote that closes the string starting at s[i].
+// jsonString returns the index of the closing quote of the string that starts at s[i].
 func jsonString(s string, i int) int {
 	for i++; i < len(s) && s[i] != '"'; i++ {
 		if s[i] == '\\' {

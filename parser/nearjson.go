@@ -13,16 +13,16 @@ import (
 // typographicQuotes are the quotation marks that word processors substitute for " and '.
 const typographicQuotes = "“”„‟«»‘’‚‛"
 
-// NearJSON is the first mistake in arguments that look like a JSON array of strings but
-// are invalid. Upstream reads such arguments as a command line or as words.
+// NearJSON describes why arguments that look like a JSON array of strings are not one: the
+// first mistake in them. Upstream reads such arguments as a command line or as words.
 type NearJSON struct {
 	Range  source.Range
 	Reason string // such as "strings take double quotes, not single quotes"
 }
 
-// NearJSON returns the mistake in arguments that look like a JSON array. For ONBUILD, it
-// checks the instruction after ONBUILD. It returns nil if the arguments are valid JSON or
-// do not look like an array.
+// NearJSON returns the first mistake in arguments that look like a JSON array but are invalid.
+// For ONBUILD, it checks the arguments of the instruction after ONBUILD. For all other
+// arguments, it returns nil.
 func (n *Instruction) NearJSON() *NearJSON {
 	switch a := n.Args.(type) {
 	case *Sub:
@@ -44,8 +44,9 @@ func (n *Instruction) NearJSON() *NearJSON {
 	return nil
 }
 
-// nearJSON returns the mistake in t if t looks like a JSON array, else nil. list is set
-// for instructions whose arguments are a list of words.
+// nearJSON returns the first mistake in t if t looks like a JSON array but is invalid.
+// Otherwise, it returns nil. The parameter list is set for instructions whose arguments are a
+// list of words.
 func nearJSON(t source.Text, list bool) *NearJSON {
 	s := t.String()
 	if !looksLikeJSON(s, list) {

@@ -40,7 +40,7 @@ type builder struct {
 	readCounter readCounter
 }
 
-// draft holds the state of one stage that the passes of [Build] need, but that is not
+// draft holds data about one stage that the passes of [Build] need, but that does not become
 // part of the plan.
 type draft struct {
 	commands      []boundCommand  // the triggers of the base, then the instructions of the stage
@@ -57,7 +57,7 @@ type draft struct {
 	historyShared bool            // whether a later stage appends to the array of Image.History
 }
 
-// draft returns the state of the stage st that only the passes of [Build] need.
+// draft returns the draft of the stage st.
 func (b *builder) draft(st *Stage) *draft { return b.drafts[st.Index] }
 
 // Build turns a Dockerfile into a Plan. If it fails, it returns the incomplete plan

@@ -106,7 +106,7 @@ func (e Env) Set(key, value string) Env {
 	return Env{log: l, n: len(l.keys), set: e.set, size: e.size + len(key) + len(value)}
 }
 
-// Fork returns an equal environment with a log of its own, which omits overwritten
+// Fork returns a copy of the environment that has its own log. The new log omits overwritten
 // assignments.
 func (e Env) Fork() Env {
 	room := e.set + 12 // the predefined variables, or a few more

@@ -9,7 +9,8 @@ import (
 	"slipway/instructions"
 )
 
-// The names of the ARGs that add the main context or an intermediate stage to the SBOM.
+// Names of the ARGs that select what the SBOM contains in addition to the target: the main
+// context, or an intermediate stage.
 const (
 	scanContext = "BUILDKIT_SBOM_SCAN_CONTEXT"
 	scanStage   = "BUILDKIT_SBOM_SCAN_STAGE"

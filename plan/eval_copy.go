@@ -300,8 +300,7 @@ func (p *copier) tree(src string) (*CopyTree, error) {
 	return t, err
 }
 
-// inline plans the copy of a heredoc: the step creates a file whose content is the
-// heredoc.
+// inline plans the copy of a heredoc: the step creates a file with the text of the heredoc.
 func (p *copier) inline(in instructions.Inline, data string) *diag.Diagnostic {
 	name, err := dropDrive(in.Name, p.st.Platform.OS, false)
 	if err != nil {
@@ -328,7 +327,7 @@ func (p *copier) markUsed() {
 	}
 }
 
-// line returns the line of the COPY or ADD in the image history.
+// line returns the text of the COPY or ADD in the image history.
 func (p *copier) line() string {
 	var b strings.Builder
 	b.WriteString("COPY")

@@ -33,8 +33,8 @@ func (e *evaluator) epoch() *time.Time {
 	return &t
 }
 
-// runLine returns the line of a RUN in the image history: the ARGs of the stage with
-// their values, followed by the command.
+// runLine returns the text of a RUN in the image history: the ARGs of the stage with their
+// values, followed by the command.
 func (e *evaluator) runLine(args []string) string {
 	declared := lastValues(e.state.Args)
 	words := []string{"RUN"}

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// The default values of PATH for images that do not set this variable.
+	// Default values of PATH for images that do not set this variable.
 	unixPath    = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	windowsPath = "c:\\Windows\\System32;c:\\Windows;C:\\Windows\\System32\\WindowsPowerShell\\v1.0"
 )

@@ -92,7 +92,7 @@ func (b *builder) loadRound(ctx context.Context, list []*Stage) error {
 	return nil
 }
 
-// startEmpty sets the base of the stage st to scratch.
+// startEmpty makes scratch the base of the stage st.
 func (b *builder) startEmpty(st *Stage) {
 	b.draft(st).done = st.Syntax == nil
 	st.Base = Scratch{}

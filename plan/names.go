@@ -30,7 +30,7 @@ func nameSteps(_ context.Context, b *builder) error {
 	return nil
 }
 
-// namer creates the progress names for one stage and counts its steps.
+// namer creates the progress names of the steps in one stage.
 type namer struct {
 	b     *builder
 	st    *Stage

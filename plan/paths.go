@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Paths is the set of absolute paths that a build reads from a file tree. Not safe for
+// Paths is a set of absolute paths that a build reads from a file tree. Not safe for
 // concurrent use.
 type Paths struct{ set map[string]bool }
 

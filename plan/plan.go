@@ -17,7 +17,7 @@ import (
 // HEALTHCHECK and ONBUILD.
 type Image = dockerspec.DockerOCIImage
 
-// Plan describes a build. It is not modified after Build returns.
+// Plan describes a build. It is not modified after Build has returned it.
 type Plan struct {
 	Dockerfile   *instructions.Dockerfile
 	Options      Options

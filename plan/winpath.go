@@ -52,8 +52,8 @@ func ensureAbs(p, os string) string {
 	return path.Join("/", p)
 }
 
-// keepEnd appends the trailing / or /. of original, if any, to p, the cleaned form of
-// original.
+// keepEnd returns p, the cleaned form of original, with the trailing / or /. that original
+// has, if any.
 func keepEnd(p, original string) string {
 	switch {
 	case strings.HasSuffix(original, "/") && !strings.HasSuffix(p, "/"):

@@ -29,9 +29,9 @@ const (
 	// recurses without a limit, until the Go runtime aborts the process. encoding/json
 	// has the same limit.
 	maxDepth = 10_000
-	// maxGrowth is the maximum growth of a result in bytes. It far exceeds the size that
-	// the environment of a process can have. It stops variables that double their length
-	// on every line.
+	// maxGrowth is the maximum number of bytes by which a result may be longer than its word.
+	// It is much larger than the environment that a process can have. The limit stops
+	// variables that double their length on every line.
 	maxGrowth = 4 << 20
 )
 

@@ -224,7 +224,7 @@ func TestLength(t *testing.T) {
 	}
 }
 
-// second returns err, the second result of a call, and drops the first result.
+// second returns err, the second result of a call, and ignores the first result.
 func second[T any](_ T, err error) error { return err }
 
 // TestLinear checks that a word of four times the length allocates about four times as

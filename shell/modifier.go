@@ -33,8 +33,9 @@ func (s *scanner) alternative(p *param) *Error {
 	return nil
 }
 
-// required returns the error for ${v?message}. The message is the expanded operand, or a
-// default message if the operand is empty.
+// required returns the error that ${v?message} causes if v is unset, and ${v:?message} also if
+// v is empty. The text of the error is the expanded operand, or a default message if the
+// operand is empty.
 func (s *scanner) required(p *param) *Error {
 	msg := string(s.out[p.mark:])
 	switch {

@@ -147,10 +147,9 @@ func (s *scanner) braces(start int) *Error {
 	return s.alternative(&p)
 }
 
-// begin prepares for the expansion of an operand of p, such as w in ${v-w}. It records the
+// begin prepares for the expansion of an operand of p, such as w in ${v-w}. It stores the
 // length of the output in p.mark. If p.verbatim is set, the result contains the expression
-// itself. In this case, begin first appends the start of the expression, such as "${v-",
-// to the output.
+// itself, so begin first appends the start of the expression, such as "${v-", to the output.
 func (s *scanner) begin(p *param, modifier string) {
 	if p.verbatim {
 		s.put("${" + p.name + modifier)

@@ -74,7 +74,8 @@ func run(ctx context.Context, name string, args []string) error {
 	return shell(ctx, strings.NewReader(strings.Join(words, " ")), nil)
 }
 
-// shell runs a shell script. params are its positional parameters, $1 and following.
+// shell runs a shell script. The parameter params contains its positional parameters: $1, $2
+// and so on.
 func shell(ctx context.Context, script io.Reader, params []string) error {
 	prog, err := syntax.NewParser().Parse(script, "sh")
 	if err != nil {

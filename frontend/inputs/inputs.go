@@ -17,8 +17,8 @@ import (
 	"slipway/plan"
 )
 
-// maxFile is the maximum size of the Dockerfile, ignore files and image configs in bytes.
-// It equals the maximum size of a gateway message.
+// maxFile is the maximum size in bytes of the Dockerfile, of ignore files and of image
+// configs. It equals the maximum size of a gateway message.
 const maxFile = 16 << 20
 
 // Inputs reads the inputs of one build. Safe for concurrent use.
@@ -91,9 +91,9 @@ func (e *tooLargeError) Error() string {
 	return fmt.Sprintf("%s exceeds maximum allowed size of %d bytes", e.name, maxFile)
 }
 
-// ReadAhead starts to read the ignore file, which every build needs, while images are
-// resolved. The caller must call stop, which cancels the reading and waits until it has
-// stopped.
+// ReadAhead starts to read the ignore file, which every build needs, so that it is read while
+// images are resolved. The caller must call stop, which cancels the reading and waits until it
+// has stopped.
 func (in *Inputs) ReadAhead(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -107,9 +107,9 @@ func (in *Inputs) ReadAhead(ctx context.Context) (stop func()) {
 	}
 }
 
-// fetchFile reads a file of at most maxFile bytes. A larger file exceeds the size of a
-// gateway message. In this case, fetchFile queries the file size to return a
-// tooLargeError.
+// fetchFile reads a file. If the file is larger than maxFile, it exceeds the maximum size of a
+// gateway message and cannot be read. In this case, fetchFile queries the size of the file and
+// returns a tooLargeError.
 func fetchFile(ctx context.Context, ref client.Reference, name string) ([]byte, error) {
 	b, err := ref.ReadFile(ctx, client.ReadRequest{
 		Filename: name,

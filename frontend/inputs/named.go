@@ -31,7 +31,7 @@ type namedContext struct {
 }
 
 // opener is a function that returns the LLB state of a named context. It is called after
-// planning. used lists the paths that the build reads from the context.
+// planning. The parameter used contains the paths that the build reads from the context.
 type opener func(used *plan.Paths) llb.State
 
 // Context returns the context with the given name. A context for the platform p takes

@@ -65,9 +65,9 @@ func TestClientGone(t *testing.T) {
 	}
 }
 
-// TestContextGone checks builds whose context changes during the transfer. If a file is
-// removed after the client has listed it, BuildKit treats the file as empty. If the directory
-// or a file cannot be read, the build must fail.
+// TestContextGone checks builds whose context disappears during the transfer. If a file is
+// removed after the client has listed it, BuildKit treats the file as empty. If listing the
+// context fails or the client disconnects, the build must fail.
 func TestContextGone(t *testing.T) {
 	for name, tc := range map[string]struct {
 		change func(*changingDir)
@@ -111,8 +111,8 @@ func buildWith(ctx context.Context, t *testing.T, files fsutil.FS) error {
 	return err
 }
 
-// changingDir is a build context of 200 files. A test can remove the files, or make reading
-// them fail, during the transfer.
+// changingDir is a build context of 200 files. During the transfer, a test can remove the
+// files, or make listing them fail.
 type changingDir struct {
 	fsutil.FS
 	dir     string
