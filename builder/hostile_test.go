@@ -21,8 +21,8 @@ import (
 // foreignReference is a reference that the build's gateway client has not created.
 type foreignReference struct{ gateway.Reference }
 
-// TestOddResults checks that a build never panics, whatever result the frontend returns. A
-// malformed result may only make the build fail.
+// TestOddResults checks that no result of a frontend makes a build panic. A malformed result
+// may only make the build fail.
 func TestOddResults(t *testing.T) {
 	result := func(change func(*gateway.Result)) gateway.BuildFunc {
 		return func(context.Context, gateway.Client) (*gateway.Result, error) {

@@ -37,7 +37,7 @@ type renamer struct {
 	files map[*source.File]*source.File
 }
 
-// renameRange returns the same range in the renamed file.
+// renameRange returns the range at, but in the renamed file.
 func (r *renamer) renameRange(at source.Range) source.Range {
 	if at.IsZero() {
 		return at

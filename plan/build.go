@@ -57,7 +57,7 @@ type draft struct {
 	historyShared bool            // whether a later stage appends to the array of Image.History
 }
 
-// draft returns the draft of the stage st.
+// draft returns the data about the stage st that only the passes of [Build] need.
 func (b *builder) draft(st *Stage) *draft { return b.drafts[st.Index] }
 
 // Build turns a Dockerfile into a Plan. If it fails, it returns the incomplete plan

@@ -42,7 +42,7 @@ type MemoryCache struct {
 	entries map[digest.Digest]CacheEntry
 }
 
-// NewMemoryCache returns an empty cache.
+// NewMemoryCache returns a [MemoryCache] without entries.
 func NewMemoryCache() *MemoryCache {
 	return &MemoryCache{entries: map[digest.Digest]CacheEntry{}}
 }

@@ -43,7 +43,7 @@ type search struct {
 // [task.matches].
 type importLookups map[search]*future[matches]
 
-// newImportLookups returns lookups that have not started.
+// newImportLookups returns a future for each kind of search in imported caches.
 func newImportLookups() importLookups {
 	l := importLookups{}
 	for _, full := range []bool{false, true} {

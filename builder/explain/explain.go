@@ -299,6 +299,6 @@ func inputName(v *solver.Vertex) string {
 	return src.Identifier
 }
 
-// otherRunner is the explanation for a step that a different runner executes than in the last
-// build, for example because it is now interpreted instead of run in namespaces.
+// otherRunner is the explanation for a step that was executed by a different runner in the
+// last build, for example in namespaces instead of by the interpreter.
 const otherRunner = "RUN steps run in another way, because --runner or the machine changed"

@@ -53,8 +53,9 @@ func (s *oldState) open() *state.Dir {
 	return d
 }
 
-// check fails the test if a file in the state directory exists, but exist is false, or the
-// other way round. The parameter names contains the paths of the files in the state directory.
+// check checks each of the named files in the state directory: it must exist if exist is set,
+// and must not exist otherwise. The parameter names contains paths relative to the state
+// directory.
 func (s *oldState) check(names []string, exist bool) {
 	s.Helper()
 	for _, name := range names {

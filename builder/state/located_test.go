@@ -55,7 +55,7 @@ func newLayer(t *testing.T) (dir string, used tree.Blob) {
 	return dir, used
 }
 
-// open opens a state directory.
+// open opens the state directory at the path dir.
 func open(t *testing.T, dir string) *state.Dir {
 	t.Helper()
 	d, err := state.Open(dir, time.Now)

@@ -17,7 +17,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// Dir gives access to a state directory.
+// Dir is an open state directory.
 type Dir struct {
 	Path   string // absolute path of the directory
 	Store  *tree.Store

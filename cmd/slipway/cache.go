@@ -143,7 +143,7 @@ func confirm(ctx context.Context, in io.Reader, out io.Writer, question string) 
 	}
 }
 
-// options converts the flags to options for a prune.
+// options converts the flags of slipway cache prune to options for the prune.
 func (f *pruneFlags) options() (opt state.PruneOptions, err error) {
 	opt.KeepMounts = !f.all
 	for _, size := range []struct {

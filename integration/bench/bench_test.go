@@ -42,7 +42,7 @@ func TestSame(t *testing.T) {
 	}
 }
 
-// otherConverter is a converter with wrong results, for tests: whatever its input is, it
+// otherConverter is a converter with wrong results, for tests. It ignores its input and
 // converts the Dockerfile in the field as.
 type otherConverter struct {
 	ours

@@ -221,9 +221,9 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// damaged damages the file at the path name in the state directory, and then runs and checks
-// two builds. The function next returns their arguments and a function that checks the
-// outputs.
+// damaged performs one test case: it damages the file at the path name in the state directory,
+// and then runs and checks two builds. The function next returns the arguments of these builds
+// and a function that checks their outputs.
 func (s *damagedSite) damaged(name, how string, damage func(string) error, next func() ([]string, func())) {
 	s.t.Helper()
 	s.setContent(0)

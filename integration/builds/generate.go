@@ -85,8 +85,9 @@ type choice struct {
 	do     func()
 }
 
-// content returns a line whose text and length are both unique. The length matters because
-// BuildKit omits a file from a layer if it replaces a file of equal size and time.
+// content returns a line whose text and length are both unique. The length must be unique
+// because BuildKit leaves a file out of a layer if the file replaces another one of equal size
+// and time.
 func (g *generator) content() string {
 	g.n++
 	return fmt.Sprintf("%s %d", g.mark, g.n) + strings.Repeat(".", 2*g.n)

@@ -194,8 +194,8 @@ var validValues = regexp.MustCompile(` \([a-z]\S+ is [^()\n]*\)$`)
 // Upstream's error has neither this name nor a location.
 var requestingStep = regexp.MustCompile(`^\[[^\n]*?: requested `)
 
-// sortUnordered sorts adjacent warnings that upstream's frontend sends in random order, because
-// it stores the undefined variables of a word in a map and resolves images concurrently.
+// sortUnordered sorts adjacent warnings whose order is random in upstream. Upstream's frontend
+// stores the undefined variables of a word in a map, and resolves images concurrently.
 func sortUnordered(warnings []Warning) []Warning {
 	warnings = slices.Clone(warnings)
 	group := func(w Warning) string {

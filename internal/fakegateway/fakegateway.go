@@ -154,7 +154,7 @@ func (c *Client) Warn(ctx context.Context, _ digest.Digest, _ string, _ client.W
 	return c.begin(ctx, "Warn")
 }
 
-// reference is the result of a solve request.
+// reference is the client's result of a solve request.
 type reference struct {
 	client.Reference
 	request client.SolveRequest

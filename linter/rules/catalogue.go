@@ -29,7 +29,7 @@ func (e catalogueRule[F]) rule(c linter.Checks) *linter.Rule {
 	return &r
 }
 
-// The rules in BuildKit's catalogue, in its order.
+// The rules in BuildKit's catalogue, in the order of the catalogue.
 var (
 	catalogueStageNameCasing                 = fromCatalogue(catalogue.RuleStageNameCasing)
 	catalogueFromAsCasing                    = fromCatalogue(catalogue.RuleFromAsCasing)

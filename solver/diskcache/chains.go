@@ -35,7 +35,8 @@ type recordChain struct {
 	Layers []recordLayer `json:",omitempty"`
 }
 
-// recordLayer is a layer in a [recordChain]. See [snapshot.Layer].
+// recordLayer describes one layer of a [recordChain] by the IDs of its trees. See
+// [snapshot.Layer].
 type recordLayer struct {
 	Lower digest.Digest `json:",omitempty"` // if "", the field Upper of the preceding layer
 	Upper digest.Digest
@@ -68,7 +69,7 @@ func (c *Cache) chainsDir() string { return filepath.Join(c.dir, "chains") }
 // chainFile returns the path of the chain file for the chain with the given ID.
 func (c *Cache) chainFile(id digest.Digest) string { return filepath.Join(c.chainsDir(), id.Encoded()) }
 
-// id returns the ID of the chain.
+// id returns the ID of the chain, a digest that covers all of its layers.
 func (r recordChain) id() digest.Digest {
 	id := r.Base
 	for i, l := range r.layers() {

@@ -238,7 +238,7 @@ func TestSweepChains(t *testing.T) {
 	sweep(0)
 }
 
-// remove removes the records for whose names match returns true.
+// remove removes each record of the cache for whose name the function match returns true.
 func remove(t *testing.T, c *Cache, match func(name string) bool) {
 	t.Helper()
 	list, err := c.Records(t.Context())

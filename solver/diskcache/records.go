@@ -35,8 +35,8 @@ type Record struct {
 	record recordFile
 }
 
-// Records returns all records, sorted by key. It does not set their sizes. It omits damaged
-// records, which Get ignores, too.
+// Records returns all records, sorted by key. It does not set their sizes. Like Get, it
+// ignores damaged records.
 func (c *Cache) Records(ctx context.Context) ([]Record, error) {
 	var list []Record
 	err := c.each(ctx, func(file string, info fs.FileInfo, r recordFile) error {

@@ -110,12 +110,12 @@ func rm(a *pb.FileActionRm) *pb.FileAction {
 	return &pb.FileAction{Input: -1, Action: &pb.FileAction_Rm{Rm: a}}
 }
 
-// byID returns the LLB form of a user or group that an action names by its numeric id, the
-// parameter n.
+// byID returns the LLB form of a user or group with the numeric id n, for the owner that an
+// action sets.
 func byID(n uint32) *pb.UserOpt { return &pb.UserOpt{User: &pb.UserOpt_ByID{ByID: n}} }
 
-// byName returns the LLB form of a user or group that an action names by its name. The name
-// is looked up in the account files of the input with the given index.
+// byName returns the LLB form of a user or group with the given name, for the owner that an
+// action sets. The name is looked up in the account files of the input with the given index.
 func byName(name string, input int64) *pb.UserOpt {
 	return &pb.UserOpt{User: &pb.UserOpt_ByName{ByName: &pb.NamedUserOpt{Name: name, Input: input}}}
 }

@@ -169,7 +169,7 @@ func (h *Mounts) recordUse(dir, id string) error {
 	return os.Chtimes(name, now, now)
 }
 
-// CacheMount describes a cache mount by its directory.
+// CacheMount describes a cache mount: its directory, its disk usage and its last use.
 type CacheMount struct {
 	Dir   string
 	ID    string    // as in --mount=type=cache,id=ID; "" if it cannot be read

@@ -37,7 +37,7 @@ type archive struct {
 	files map[string]archiveEntry
 }
 
-// archiveEntry locates a file in an archive.
+// archiveEntry is the position of a file in an archive or, for a link, the target of the link.
 type archiveEntry struct {
 	offset, size int64
 	link         string // target of a symbolic or hard link; "" for a regular file

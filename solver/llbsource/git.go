@@ -120,7 +120,7 @@ func (o *gitOptions) check(keepGitDir bool) error {
 // isCommit reports whether ref is a full SHA-1 hash and not the name of a branch or tag.
 func isCommit(ref string) bool { return len(ref) == 40 && plumbing.IsHash(ref) }
 
-// Git is a git repository at a commit.
+// Git is a git source that was resolved to a commit.
 type Git struct {
 	s      *Sources
 	o      *gitOptions

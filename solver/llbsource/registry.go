@@ -13,7 +13,7 @@ import (
 	"slipway/solver/registry"
 )
 
-// repository is an [imageStore] in a registry.
+// repository is an [imageStore] that reads images from a registry.
 type repository struct{ *registry.Repository }
 
 func (r repository) manifest(ctx context.Context, d ocispecs.Descriptor) ([]byte, error) {

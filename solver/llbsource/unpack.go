@@ -100,7 +100,7 @@ func (s *layerStack) fetch(ctx context.Context, i int, fetched chan<- struct{}) 
 	return nil
 }
 
-// layerRead is a layer that is being read.
+// layerRead is the state of reading one layer of an image.
 type layerRead struct {
 	scan    *tree.LayerScan
 	blob    snapshot.LayerBlob // stays in the store, because the image being built will refer to it

@@ -77,8 +77,8 @@ func TestAgent(t *testing.T) {
 	}
 }
 
-// TestAgentRequests checks that a process gets a failure as the reply to every request
-// except listing and signing, whatever the request contains.
+// TestAgentRequests checks that a process may only list keys and sign. Every other request
+// must get a failure as its reply, regardless of its content.
 func TestAgentRequests(t *testing.T) {
 	conn, _ := dial(t.Context(), t, filepath.Join(t.TempDir(), "agent"))
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {

@@ -20,7 +20,7 @@ type codec struct {
 // MB.
 const maxFile = 2 << 30
 
-// compress returns data in compressed form, which decompress accepts.
+// compress returns data in compressed form. Use decompress to restore data.
 func (c *codec) compress(data []byte) ([]byte, error) {
 	c.encoder.Do(func() {
 		c.e, c.encErr = zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(maxSmall))

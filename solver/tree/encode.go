@@ -68,10 +68,11 @@ func (n *Node) appendTimes(buf []byte) []byte {
 	return appendString(buf, n.inode)
 }
 
-// encode returns the encoding of the node.
+// encode returns the complete encoding of the node: first the content part, then the times
+// part.
 func (n *Node) encode() []byte { return n.appendTimes(n.appendContent(nil)) }
 
-// Flags in the encoding of a listing.
+// Flags in the encoded description of a listing.
 const (
 	linkedFlag = 1 << iota
 	socketsFlag
@@ -95,7 +96,7 @@ func (l *listing) appendTimes(buf []byte) []byte {
 // cover times and hard links.
 type encoding struct{ content, times []byte }
 
-// encodeEntries encodes a listing that contains the given entries.
+// encodeEntries returns the encoded listing of a directory with the given entries.
 func encodeEntries(entries []Entry) encoding {
 	e := encoding{make([]byte, 0, 112*len(entries)), make([]byte, 0, 16*len(entries))}
 	for _, entry := range entries {
@@ -237,7 +238,7 @@ func (d *decoder) times(n *Node) {
 	n.list.size = int64(d.uint(1<<63 - 1))
 }
 
-// digest reads a valid digest.
+// digest reads a digest. An invalid digest is an error.
 func (d *decoder) digest() digest.Digest {
 	v := digest.Digest(d.string())
 	if d.err == nil {
@@ -282,7 +283,7 @@ func (d *decoder) skip(n int) {
 	d.buf = d.buf[n:]
 }
 
-// byte reads one byte.
+// byte reads a single byte.
 func (d *decoder) byte() byte {
 	if len(d.buf) == 0 {
 		d.fail(errTruncated)

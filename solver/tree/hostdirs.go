@@ -80,8 +80,8 @@ func walk(d *descent, name string, enter func(name string) (isDir bool), leave f
 }
 
 // DiskSize returns the number of bytes that the regular files below a directory occupy on
-// disk. It counts hard links once, and holes of sparse files not at all. It ignores files
-// that it cannot read. If ctx ends, it returns the size up to then.
+// disk. It counts each file with several names once, and does not count holes of sparse files.
+// It ignores files that it cannot read. If ctx ends, it returns the size counted so far.
 func DiskSize(ctx context.Context, dir string) int64 {
 	d, err := descend(filepath.Dir(dir))
 	if err != nil {

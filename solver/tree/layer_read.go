@@ -132,7 +132,7 @@ func (r *layerReader) setTimes() error {
 	return nil
 }
 
-// entry applies one valid entry of the layer.
+// entry applies an archive entry, which must be valid, to the tree.
 func (r *layerReader) entry(e layerEntry) error {
 	h := e.Header
 	if slices.Contains(strings.Split(h.Name, "/"), "..") && !r.opt.Plain {

@@ -67,7 +67,8 @@ type group struct {
 	mu      sync.Mutex // held while the file is read
 }
 
-// load loads all listings of the group. If l, one of them, is already loaded, it does nothing.
+// load loads all listings of the group. It does nothing if the listing l, which is one of
+// them, is already loaded.
 func (g *group) load(l *listing) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

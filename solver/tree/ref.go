@@ -70,7 +70,7 @@ func (l Layer) Ref() LayerRef { return LayerRef{RefTo(l.Lower), RefTo(l.Upper)} 
 // Same reports whether two layers have equal trees.
 func (l LayerRef) Same(o LayerRef) bool { return l.Lower.id == o.Lower.id && l.Upper.id == o.Upper.id }
 
-// Load returns the layer after loading both trees.
+// Load loads both trees of the layer and returns the layer.
 func (l LayerRef) Load() (Layer, error) {
 	lower, err := l.Lower.Node()
 	if err != nil {

@@ -181,8 +181,8 @@ func resume() {
 }
 
 // awaitIDs waits until the parent process has mapped the IDs of this process, and then
-// executes this program again. Executing it is needed to regain capabilities: the kernel
-// removed them when this process started without mapped IDs.
+// executes this program again. This is needed to regain capabilities, which the kernel removed
+// because the process was started without mapped IDs.
 func awaitIDs(pipe string) {
 	fd, _ := strconv.Atoi(pipe) // written by mapIDs
 	r := os.NewFile(uintptr(fd), "ids")

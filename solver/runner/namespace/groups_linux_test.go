@@ -25,8 +25,9 @@ func (w *fixture) withoutGroups(t *testing.T) {
 	w.groups = new(cgroup.Set)
 }
 
-// TestGroup checks that the control group of a step is removed when the step ends, whatever
-// ends it, and that the control groups of the builder are removed when the runner is closed.
+// TestGroup checks that the control group of a step is removed when the step ends, regardless
+// of the reason. It also checks that the control groups of the builder are removed when the
+// runner is closed.
 func TestGroup(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	if isRootless(t) {

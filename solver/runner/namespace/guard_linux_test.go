@@ -295,8 +295,8 @@ func (f writerFunc) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestGuardCloses checks that all steps of a runner share one guard, and that Close
-// ends the guard and releases its files, however the steps ended.
+// TestGuardCloses checks that all steps of a runner share one guard. Close must end the guard
+// and release its files, regardless of how the steps ended.
 func TestGuardCloses(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

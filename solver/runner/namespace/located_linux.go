@@ -13,8 +13,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// readsAllFiles reports whether this process can open files without read permission. It
-// returns false in a user namespace, because another process outside of it may use the same
+// readsAllFiles reports whether this process can open files without read permission. In a user
+// namespace, it returns false, because processes outside of the namespace may use the same
 // state directory.
 func readsAllFiles() (bool, error) {
 	if os.Geteuid() != 0 || userns.RunningInUserNS() {
@@ -43,8 +43,8 @@ func (r *Runner) locations(n *tree.Node) (list []tree.Location, err error) {
 	return list, err
 }
 
-// isReadable reports whether root can access the file n without capabilities, both on the
-// machine and in a user namespace. The parameter mode contains the required permission bits,
+// isReadable reports whether root can access the file n without any capability, even if it is
+// only root of a user namespace. The parameter mode contains the required permission bits,
 // such as 04 for reading.
 func isReadable(n *tree.Node, mode uint32) bool {
 	m := n.Meta()

@@ -11,7 +11,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// errLinux is the error from all functions on systems other than Linux.
+// errLinux is the error that all functions return on systems other than Linux.
 var errLinux = errors.New("namespaces are available on Linux only")
 
 // Runner implements [runner.Runner] and [runner.Opener] on Linux. On other systems no

@@ -706,7 +706,8 @@ func TestKernelMemory(t *testing.T) {
 	}
 }
 
-// TestCacheKey checks that cache keys are different if all files of a step belong to root.
+// TestCacheKey checks that CacheKey returns "", except in a user namespace in which all files
+// belong to root.
 func TestCacheKey(t *testing.T) {
 	want := ""
 	if hasOneUser() {
