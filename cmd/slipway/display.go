@@ -13,7 +13,7 @@ import (
 )
 
 // sanitizer replaces control characters in status messages of a build, so that they cannot
-// manipulate a terminal. It removes all control characters from names and errors. If the
+// manipulate a terminal. In names and errors, it replaces all control characters. If the
 // output is a terminal, it also filters the output of steps with [controls.Filter], which
 // keeps colors.
 type sanitizer struct {

@@ -20,7 +20,7 @@ import (
 // groupLen is the number of layers in a chain file. A smaller number makes records smaller, a
 // larger number makes fewer files. Results with at most groupLen layers have no chain file.
 // The results of 500 successive steps have 31 chain files, and their records contain 4,210
-// layers in total. If each record contained all layers, it would be 125,250.
+// layers in total. If each record contained all its layers, the total would be 125,250.
 const groupLen = 16
 
 // recordChain is the encoding of a [snapshot.Chain] in a record. Starting at the bottom of the

@@ -6,8 +6,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// codec compresses and decompresses encoded directories. Compression reduces them to about 40
-// % of their size. Safe for concurrent use.
+// codec compresses and decompresses encoded directories. Compression reduces them to about
+// 40 % of their size. Safe for concurrent use.
 type codec struct {
 	encoder, decoder sync.Once
 	e                *zstd.Encoder
