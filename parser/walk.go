@@ -81,8 +81,8 @@ func walkArgs(a Args, yield func(Role, Word) bool) bool {
 	return true
 }
 
-// walkWords calls yield for each word in the list, with the role r. If yield returns
-// false, walkWords stops and returns false.
+// walkWords calls yield with the role r and each of the words. If yield returns false,
+// walkWords stops and returns false.
 func walkWords(r Role, words []Word, yield func(Role, Word) bool) bool {
 	for _, w := range words {
 		if !yield(r, w) {

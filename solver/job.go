@@ -32,8 +32,8 @@ func New(ctx context.Context, opt Options) *Job {
 // last use of j. If results are still pending, cancel the context of j first.
 func (j *Job) Wait() { j.work.group.Wait() }
 
-// Result adds the vertices of a graph to the job and returns the result of the graph,
-// which is not evaluated yet. If the graph is empty, the result is nil.
+// Result adds the vertices of a graph to the job and returns the result of the graph
+// without evaluating it. If the graph is empty, the result is nil.
 func (j *Job) Result(g *Graph) *Result {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -72,7 +72,8 @@ func (d DiskSpace) bytes(total int64) int64 {
 const gcInterval = 10 * time.Minute
 
 // Limits of the default policy, as in buildkitd. The first group applies to the whole
-// cache, the second to entries of some kinds or with an old last use.
+// cache. The second group applies only to entries of cheap kinds and to entries that have
+// not been used for a long time.
 const (
 	gcReserved, gcReservedPercent = 10e9, 10
 	gcMaxUsed, gcMaxUsedPercent   = 100e9, 80

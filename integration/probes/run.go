@@ -79,8 +79,8 @@ func (j job) markers() int {
 }
 
 // inspect looks for effects of job j outside its build, such as new files on the host or
-// messages to the SSH agent. For each effect it adds a granted privilege to out. It restores the
-// changed files.
+// messages to the SSH agent. It records each effect in out as a granted privilege, and
+// restores the changed files.
 func (s *site) inspect(j job, out *outcomes) error {
 	for _, t := range s.agent.takeTypes() {
 		out.granted[fmt.Sprintf("agent/arrived/%d", t)] = true

@@ -58,7 +58,7 @@ func (u *Usage) Hold(d digest.Digest) int64 {
 func (u *Usage) InLayers() int64 { return u.sizes.InLayers }
 
 // add counts a reference to the tree n. For the first reference, it also counts the references
-// from the tree to files with directories and to blobs.
+// from the tree to other directory files of the store and to blobs.
 func (u *Usage) add(n *tree.Node) {
 	file := func(id digest.Digest) bool {
 		u.dirs[id]++
@@ -104,8 +104,8 @@ func priority(r Record) int {
 	return 0
 }
 
-// owners assigns each blob and each file with directories to one record, and adds its size to
-// the size of this record.
+// owners assigns each blob and each directory file of the store to one record, and adds its
+// size to the size of this record.
 type owners struct {
 	u           *Usage
 	sizes       map[string]int64       // of records by key
@@ -208,8 +208,8 @@ func ids(n *tree.Node) iter.Seq[digest.Digest] {
 }
 
 // assignAll assigns the tree n and everything below it to the record with the given key,
-// unless it is already assigned to a record. It skips the files with directories that are in
-// visited, and adds the others to visited.
+// unless it is already assigned to a record. It skips the directory files of the store whose
+// IDs are in visited, and adds the IDs of the others to visited.
 func (o *owners) assignAll(key string, n *tree.Node, visited map[digest.Digest]bool) {
 	file := func(id digest.Digest) bool {
 		if visited[id] {

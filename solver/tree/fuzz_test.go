@@ -141,7 +141,7 @@ func checkInside(t *testing.T, n *Node, depth int) {
 	}
 }
 
-// FuzzLoad stores arbitrary bytes as a file with directories. Loading it must return an error,
+// FuzzLoad stores arbitrary bytes as a directory file. Loading it must return an error,
 // or a tree that the store can save and load again.
 func FuzzLoad(f *testing.F) {
 	blob := Blob{Digest: digest.FromString("x"), Size: 1}

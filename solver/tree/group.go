@@ -89,10 +89,10 @@ func (g Group) listings() []*listing {
 	return list
 }
 
-// EachStored visits the files in which a [Store] keeps the tree n. It calls the function file
-// with the name of each of them, and the function blob for each regular file whose directory
-// is in them. If file returns false, EachStored skips the directories in that file and
-// everything below them. It returns the same errors as [Node.Entries].
+// EachStored visits the files in which a [Store] keeps the directories of the tree n. It calls
+// the function file with the name of each of these files, and the function blob for each
+// regular file in the directories. If file returns false, EachStored skips the directories in
+// that file and everything below them. It returns the same errors as [Node.Entries].
 func (n *Node) EachStored(file func(digest.Digest) bool, blob func(Blob)) error {
 	if !file(n.ID()) {
 		return nil

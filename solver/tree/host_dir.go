@@ -63,7 +63,7 @@ func (d *hostDir) use() (*os.Root, error) {
 	return d.root, nil
 }
 
-// share counts another user of the directory, which must already have one.
+// share increments the number of users of the directory, which must not be 0.
 func (d *hostDir) share() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

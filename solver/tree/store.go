@@ -21,7 +21,7 @@ import (
 type Store struct {
 	dir      string
 	verified sync.Map  // digests of blobs that this process wrote or verified
-	saved    sync.Map  // names of files with directories that this process wrote
+	saved    sync.Map  // names of the directory files that this process wrote
 	codec    codec     // of these files
 	buffers  sync.Pool // see [Store.buffer]
 	located  locatedBlobs
