@@ -62,9 +62,8 @@ func (o *output) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// allowance returns total, the number of bytes of the stream that are allowed to have been
-// sent by now. It also returns limit, which describes the limit from which total results, such
-// as "200KiB/s".
+// allowance returns the number of bytes of the stream that may have been sent by now, and the
+// text of the limit that determines this number, such as "200KiB/s".
 func (o *output) allowance() (total int64, limit string) {
 	const unlimited = 1<<63 - 1
 	total = unlimited

@@ -323,8 +323,8 @@ func (o *testOp) wait(ctx context.Context) error {
 	return nil
 }
 
-// approximate is the number that a vertex adds in addition to its own number if the runner has
-// a cache key. It is larger than all other values.
+// approximate is added to the output of an exec operation if the runner has a cache key, to
+// mark results that depend on the runner. It is larger than the sum of all other numbers.
 const approximate = 1 << 20
 
 // keyedRunner is a runner with a cache key. Its method Run is never called.

@@ -190,8 +190,8 @@ func count(kind Kind, outcomes []Outcome) Count {
 	return c
 }
 
-// excuseFailures returns one error text for each declared difference in the header of a case
-// that does not occur: its kind is unknown, or no outcome of the case differs in this kind.
+// excuseFailures returns one error text for each difference that the header of a case declares
+// but that does not occur: its kind is unknown, or no outcome of the case differs in this kind.
 func excuseFailures(outcomes []Outcome, counts []Count) []string {
 	var failures []string
 	seen := map[string]bool{}

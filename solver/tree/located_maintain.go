@@ -15,7 +15,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// each calls fn for each blob in each layer. The blob has the number i in the index x.
+// each calls fn for each blob in each layer. The parameters of fn are the index of the layer
+// and the number of the blob in this index.
 func (l *locatedBlobs) each(ctx context.Context, fn func(x *blobIndex, i int) error) error {
 	if err := l.refresh(); err != nil {
 		return err
