@@ -207,8 +207,8 @@ func danglingHint(files fileLister, link, target string) string {
 	return fmt.Sprintf(" (%s is a link to %s, which does not exist)", link[1:], target)
 }
 
-// similarName returns the element of names that differs from name only in case or, if there is
-// none, the most similar one. If no element is similar, it returns false.
+// similarName returns the element of names that differs from name only in case. If no element
+// does, it returns the most similar one. If no element is similar, it returns false.
 func similarName(name string, names []string) (string, bool) {
 	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 {
 		return names[i], true

@@ -87,7 +87,7 @@ func readPipe(t *testing.T, name string) <-chan string {
 	return read
 }
 
-// TestKilledOnBuilder checks that a build by a daemon removes temporary outputs left behind by
+// TestKilledOnBuilder checks that a build by a daemon removes the temporary outputs of
 // killed builds, but not those of a concurrent build.
 func TestKilledOnBuilder(t *testing.T) {
 	at := t.TempDir()

@@ -368,8 +368,8 @@ func (d *Dir) sweep(ctx context.Context, u *diskcache.Usage) error {
 	return errors.Join(d.Store.Sweep(ctx, blobs, dirs), d.Cache.Sweep(ctx))
 }
 
-// reclaim removes temporary files left behind by killed builds. The caller must hold the
-// exclusive lock.
+// reclaim removes the temporary files of killed builds. The caller must hold the exclusive
+// lock.
 func (d *Dir) reclaim() error {
 	errs := []error{d.Store.Clean(), d.Cache.Clean(), d.Outputs().Reclaim(), d.finishLayers(nil)}
 	left := []string{d.Temp(), filepath.Join(d.Namespace(), "run")}

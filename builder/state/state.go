@@ -113,7 +113,7 @@ const lockPoll = 50 * time.Millisecond
 
 // Hold locks the state directory for a build, until release is called or this process ends.
 // Builds share the lock, and a prune holds it exclusively. If no other build is running, Hold
-// first removes temporary files left behind by killed builds.
+// first removes the temporary files of killed builds.
 func (d *Dir) Hold(ctx context.Context) (release func(), err error) {
 	lock := flock.New(d.join("lock"))
 	if exclusive, err := lock.TryLock(); err == nil && exclusive {
@@ -135,8 +135,8 @@ func (d *Dir) TryExclusive() (release func(), ok bool, err error) {
 }
 
 // HoldOutputs returns a writer for the outputs of a build by a daemon. The writer records
-// incomplete outputs in the state directory dir. HoldOutputs first removes incomplete outputs
-// left behind by killed builds. If dir is "", nothing is recorded. The caller must call
+// incomplete outputs in the state directory dir. HoldOutputs first removes the incomplete
+// outputs of killed builds. If dir is "", nothing is recorded. The caller must call
 // release after writing.
 func HoldOutputs(ctx context.Context, dir string) (outputs export.Outputs, release func(), err error) {
 	if dir == "" {

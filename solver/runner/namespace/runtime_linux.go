@@ -266,8 +266,8 @@ func (c *container) runtimeSpec(p *oci.Process) (*specs.Spec, error) {
 	return oci.Spec(c.ctx, desc, p)
 }
 
-// runtimeError returns an error if the exit code is not that of the process, but that of an
-// OCI runtime that failed to start the process. The error is read from the runtime's log.
+// runtimeError returns an error if the exit code comes not from the process, but from an OCI
+// runtime that failed to start the process. The error is read from the runtime's log.
 // Otherwise, or if no OCI runtime is used, it returns nil.
 func (x *process) runtimeError(code int) error {
 	if x.conf.OCI == nil || code == 0 {
