@@ -44,6 +44,7 @@ type fileContent struct {
 	number int64
 	path   string   // in the tree
 	file   hostFile // closed when the content was read
+	small  bool     // whether the content is expected to fit into a buffer, and has no holes
 	blob   Blob
 }
 
@@ -55,10 +56,10 @@ func newContentReader(ctx context.Context, s *Store) *contentReader {
 	return r
 }
 
-// add starts to read a file, and takes over closing it. The parameter path is the path of
-// the file in the tree.
-func (r *contentReader) add(path string, file hostFile) *fileContent {
-	c := &fileContent{number: r.found, path: path, file: file}
+// add starts to read a file, and takes over closing it. The parameter f describes it.
+func (r *contentReader) add(f HostFile, file hostFile) *fileContent {
+	size := f.Info.Size()
+	c := &fileContent{number: r.found, path: f.Path, file: file, small: size < bufferSize && sizeOnDisk(f.Info) >= size}
 	r.found++
 	if r.idle > 0 {
 		r.idle--
@@ -86,7 +87,7 @@ func (r *contentReader) work() {
 	for c := range r.queue {
 		var err error
 		if c.number < r.failed.Load() {
-			c.blob, err = r.read(c.file, buf)
+			c.blob, err = r.read(c, buf)
 		}
 		if err = errors.Join(err, c.file.Close()); err != nil {
 			r.fail(c, err)
@@ -107,8 +108,19 @@ func (r *contentReader) fail(c *fileContent, err error) {
 
 // read returns the digest and size of a file's content, and stores the content if the reader
 // has a store.
-func (r *contentReader) read(file hostFile, buf []byte) (b Blob, err error) {
-	src, err := file.reader()
+func (r *contentReader) read(c *fileContent, buf []byte) (b Blob, err error) {
+	if c.small {
+		n, whole, err := c.file.readInto(buf)
+		switch {
+		case err != nil:
+			return Blob{}, err
+		case whole && r.store == nil:
+			return hashed(buf[:n]), nil
+		case whole:
+			return r.store.PutBytes(buf[:n])
+		}
+	}
+	src, err := c.file.reader()
 	if err != nil {
 		return Blob{}, err
 	}
@@ -208,6 +220,12 @@ func (s *Store) put(r io.Reader, buf []byte) (Blob, error) {
 		return Blob{}, err
 	}
 	return b, nil
+}
+
+// hashed returns the digest and the size of data.
+func hashed(data []byte) Blob {
+	sum := sha256.Sum256(data)
+	return Blob{Digest: digest.NewDigestFromEncoded(digest.SHA256, hex.EncodeToString(sum[:])), Size: int64(len(data))}
 }
 
 // blobHash is a writer that computes the digest and the size of a blob from its content.

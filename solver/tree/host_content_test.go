@@ -138,7 +138,7 @@ func TestPutOfTruncatedContent(t *testing.T) {
 // goroutine fails first.
 func TestContentErrors(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "f"), []byte("content"), 0o600); err != nil {
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "sub"), 0o700), os.WriteFile(filepath.Join(dir, "f"), []byte("content"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	for range 20 {
@@ -149,20 +149,25 @@ func TestContentErrors(t *testing.T) {
 		r := newContentReader(t.Context(), nil)
 		var contents []*fileContent
 		for i := range 100 {
-			f, err := d.file("f")
+			name := "f"
+			if i == 40 || i == 41 || i > 70 {
+				name = "sub" // cannot be read
+			}
+			f, err := d.file(name)
 			if err == nil {
 				f, err = f.detach()
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			if i == 40 || i == 41 || i > 70 {
-				f.Close()
+			info, err := os.Stat(filepath.Join(dir, "f"))
+			if err != nil {
+				t.Fatal(err)
 			}
-			contents = append(contents, r.add(fmt.Sprint(i), f))
+			contents = append(contents, r.add(HostFile{Path: fmt.Sprint(i), Info: info}, f))
 		}
-		if err := r.wait(); !errors.Is(err, fs.ErrClosed) || !strings.HasPrefix(err.Error(), "/40: ") || !r.stopped() {
-			t.Fatalf("error %v, want that file 40 is closed", err)
+		if err := r.wait(); err == nil || !strings.HasPrefix(err.Error(), "/40: ") || !r.stopped() {
+			t.Fatalf("error %v, want that of file 40", err)
 		}
 		for i, c := range contents[:40] {
 			if c.blob.Digest != digest.FromString("content") {

@@ -77,7 +77,7 @@ func isOverlayXattr(name string) bool {
 // result opaque reports whether the file is an opaque directory of an overlay, which hides
 // the same directory in lower layers.
 func (f hostFile) xattrs() (xattrs []Xattr, opaque bool, err error) {
-	name := procfd.Path(f.File.Fd())
+	name := f.path()
 	n, err := unix.Listxattr(name, nil) // most files have no attributes
 	if errors.Is(err, unix.ENOTSUP) || err == nil && n == 0 {
 		return nil, false, nil

@@ -274,7 +274,7 @@ func (r *hostReading) content(file hostFile, f HostFile, sys system) (b Blob, c 
 	if file, err = file.detach(); err != nil {
 		return Blob{}, nil, false, err
 	}
-	c = r.contents.add(f.Path, file)
+	c = r.contents.add(f, file)
 	if sys.version != "" {
 		r.linked[sys.version] = c
 	}

@@ -6,8 +6,6 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
-
-	"slipway/internal/procfd"
 )
 
 // maxOpenDirs is the maximum number of directories that a [descent] keeps open while it
@@ -67,17 +65,22 @@ func openDirAt(dirfd int, name string, flags int) (openDir, error) {
 }
 
 // openAt opens a file. The parameter name is relative to the directory with the file
-// descriptor dirfd. openAt repeats calls that a signal interrupts.
+// descriptor dirfd.
 func openAt(dirfd int, name string, flags int) (*os.File, error) {
-	for {
-		fd, err := unix.Openat(dirfd, name, flags|unix.O_CLOEXEC, 0)
-		if err == nil {
-			return os.NewFile(uintptr(fd), name), nil
-		}
-		if !errors.Is(err, unix.EINTR) {
-			return nil, &fs.PathError{Op: "open", Path: name, Err: err}
-		}
+	fd, err := openFDAt(dirfd, name, flags)
+	if err != nil {
+		return nil, err
 	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// openFDAt is like [openAt], but returns a file descriptor, which takes fewer system calls.
+func openFDAt(dirfd int, name string, flags int) (fd int, err error) {
+	fd, err = retry(func() (int, error) { return unix.Openat(dirfd, name, flags|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return -1, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return fd, nil
 }
 
 // current returns the file descriptor of the current directory.
@@ -154,38 +157,4 @@ func (d *descent) close() error {
 	}
 	d.dirs, d.closed = nil, 0
 	return errors.Join(errs...)
-}
-
-// hostFile is a file of the host, opened with O_PATH. It refers to the same file even if
-// another process replaces the file at its path.
-type hostFile struct{ *os.File }
-
-// file returns the file called name in the current directory. It does not open the file for
-// reading, because opening can trigger actions of a device, and blocks for a pipe.
-func (d *descent) file(name string) (hostFile, error) {
-	f, err := openAt(d.current(), name, unix.O_PATH|unix.O_NOFOLLOW)
-	return hostFile{f}, err
-}
-
-// enter makes the file f, which must be a directory, the current directory of the
-// descent d.
-func (f hostFile) enter(d *descent) error {
-	return d.open(int(f.Fd()), ".", unix.O_RDONLY|unix.O_DIRECTORY)
-}
-
-// detach returns a file that can be read after the descent has left the directory of f. The
-// caller must close it instead of f.
-func (f hostFile) detach() (hostFile, error) { return f, nil }
-
-// reader opens the regular file f for reading.
-func (f hostFile) reader() (*os.File, error) { return os.Open(procfd.Path(f.File.Fd())) }
-
-// target returns the target of the symbolic link f.
-func (f hostFile) target() (string, error) {
-	buf := make([]byte, unix.PathMax)
-	n, err := unix.Readlinkat(int(f.Fd()), "", buf)
-	if err != nil {
-		return "", &fs.PathError{Op: "read link", Path: f.Name(), Err: err}
-	}
-	return string(buf[:n]), nil
 }

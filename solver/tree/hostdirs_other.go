@@ -145,6 +145,9 @@ func (f hostFile) reader() (*os.File, error) {
 	return r, nil
 }
 
+// readInto returns false: the caller must use reader.
+func (f hostFile) readInto([]byte) (n int, whole bool, err error) { return 0, false, nil }
+
 // target returns the target of the symbolic link f.
 func (f hostFile) target() (string, error) { return f.dir.Readlink(f.name) }
 

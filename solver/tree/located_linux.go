@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"slipway/internal/procfd"
 )
 
 // openBeneath opens the regular file at the path name below the directory dir. It follows no
@@ -46,7 +44,7 @@ func pathBeneath(dir, name string) (hostFile, error) {
 		fd, err := unix.Openat2(d.current(), name, &how)
 		switch {
 		case err == nil:
-			return hostFile{os.NewFile(uintptr(fd), name)}, nil
+			return hostFile{fd, name}, nil
 		case errors.Is(err, unix.EINTR), errors.Is(err, unix.EAGAIN):
 			continue
 		case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM), errors.Is(err, unix.ENAMETOOLONG):
@@ -85,20 +83,21 @@ func openDirBeneath(dir, name string) (*os.Root, error) {
 		return nil, err
 	}
 	defer file.Close()
-	return os.OpenRoot(procfd.Path(file.Fd()))
+	return os.OpenRoot(file.path())
 }
 
 // makePlain turns the file of a layer into the file of a blob: it removes all extended
 // attributes, makes this user the owner, and sets the mode to 0600.
 func makePlain(dir *os.Root, name string) error {
 	return inDir(dir, func(fd int) error {
-		file, err := openAt(fd, name, unix.O_PATH|unix.O_NOFOLLOW)
+		opened, err := openFDAt(fd, name, unix.O_PATH|unix.O_NOFOLLOW)
 		if err != nil {
 			return err
 		}
-		defer file.Close()
-		at := procfd.Path(file.Fd())
-		attrs, _, err := hostFile{file}.xattrs()
+		file := hostFile{opened, name}
+		defer file.Close() //nolint:errcheck // nothing was written through it
+		at := file.path()
+		attrs, _, err := file.xattrs()
 		if err != nil {
 			return err
 		}

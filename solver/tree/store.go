@@ -75,7 +75,7 @@ func (s *Store) commit(tmp string, b Blob) error {
 // PutBytes stores data as a blob. If the store already has the blob, it does not write,
 // because some file systems flush to disk when a file is replaced.
 func (s *Store) PutBytes(data []byte) (Blob, error) {
-	b := Blob{Digest: digest.FromBytes(data), Size: int64(len(data))}
+	b := hashed(data)
 	if f, err := s.openOwn(b, uninterrupted); err == nil {
 		return b, f.Close()
 	}
