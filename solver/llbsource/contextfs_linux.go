@@ -51,7 +51,7 @@ func (c *contextFS) Walk(ctx context.Context, target string, fn gofs.WalkDirFunc
 			entry = &contextEntry{DirEntry: d, fs: c, name: name, names: names}
 		}
 		err := fn(name, entry, walkErr)
-		if errors.Is(err, gofs.ErrNotExist) {
+		if errors.Is(err, gofs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 			return filepath.SkipDir
 		}
 		return err
