@@ -55,6 +55,7 @@ type Warning struct {
 type Client struct {
 	opt Options
 	*shared
+	forwards int // number of frontends that have forwarded the build
 }
 
 // shared is the state that all clients of one build share. If the frontend forwards the
@@ -170,16 +171,22 @@ func (c *Client) forward(ctx context.Context, req client.SolveRequest) (*client.
 	if name == "gateway.v0" {
 		name = fe.Source
 	}
-	build, ok := c.opt.Frontends[name]
-	if !ok {
-		return nil, fe.WrapError(fmt.Errorf("frontend %s cannot run in this process: it needs a BuildKit%s", name, c.supportedFrontends()))
-	}
 	opt := c.opt
 	opt.Opts, opt.Inputs = req.FrontendOpt, req.FrontendInputs
 	if opt.Opts == nil {
 		opt.Opts = map[string]string{}
 	}
-	res, err := build(ctx, &Client{opt: opt, shared: c.shared})
+	next := &Client{opt: opt, shared: c.shared, forwards: c.forwards + 1}
+	var res *client.Result
+	var err error
+	switch build, ok := c.opt.Frontends[name]; {
+	case ok:
+		res, err = build(ctx, next)
+	case req.Frontend == "gateway.v0":
+		res, err = next.runImage(ctx, fe.Source)
+	default:
+		err = fmt.Errorf("unknown frontend %s: there are gateway.v0%s", req.Frontend, c.supportedFrontends())
+	}
 	if err != nil {
 		return nil, fe.WrapError(err)
 	}
@@ -189,14 +196,13 @@ func (c *Client) forward(ctx context.Context, req client.SolveRequest) (*client.
 	return res, nil
 }
 
-// supportedFrontends returns the end of an error message, such as ", or one of NAME,
-// NAME". It lists the frontends to which a build can be forwarded. If no frontend is
+// supportedFrontends returns the end of an error message, such as ", NAME, NAME". It lists the frontends to which a build can be forwarded. If no frontend is
 // configured, it returns "".
 func (c *Client) supportedFrontends() string {
 	if len(c.opt.Frontends) == 0 {
 		return ""
 	}
-	return ", or one of " + strings.Join(slices.Sorted(maps.Keys(c.opt.Frontends)), ", ")
+	return ", " + strings.Join(slices.Sorted(maps.Keys(c.opt.Frontends)), ", ")
 }
 
 // ResolveImageConfig implements [client.Client].

@@ -112,8 +112,9 @@ func TestSolve(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, req := range map[string]client.SolveRequest{
-		"cannot solve with both Definition and Frontend specified":               {Frontend: "dockerfile.v0", Definition: def.ToPB()},
-		"frontend example.com/f cannot run in this process: it needs a BuildKit": {Frontend: "gateway.v0", FrontendOpt: map[string]string{"source": "example.com/f"}},
+		"cannot solve with both Definition and Frontend specified": {Frontend: "dockerfile.v0", Definition: def.ToPB()},
+		"no source specified for gateway":                          {Frontend: "gateway.v0"},
+		`invalid name "UPPER" of a frontend image: invalid reference format: repository name (library/UPPER) must be lowercase`: {Frontend: "gateway.v0", FrontendOpt: map[string]string{"source": "UPPER"}},
 	} {
 		if _, err := c.Solve(t.Context(), req); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
@@ -185,7 +186,7 @@ func TestForward(t *testing.T) {
 		t.Errorf("error %v has frontends %v, want dockerfile.v0", err, list)
 	}
 	_, err = c.Solve(t.Context(), client.SolveRequest{Frontend: "other.v0"})
-	if err == nil || err.Error() != "frontend other.v0 cannot run in this process: it needs a BuildKit, or one of dockerfile.v0" {
+	if err == nil || err.Error() != "unknown frontend other.v0: there are gateway.v0, dockerfile.v0" {
 		t.Error(err)
 	}
 }

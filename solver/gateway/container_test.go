@@ -24,7 +24,7 @@ import (
 )
 
 // solve solves the LLB state st and returns a reference to the result.
-func solve(t *testing.T, c *gateway.Client, st llb.State) client.Reference {
+func solve(t *testing.T, c client.Client, st llb.State) client.Reference {
 	t.Helper()
 	def, err := st.Marshal(t.Context())
 	if err != nil {
@@ -39,7 +39,7 @@ func solve(t *testing.T, c *gateway.Client, st llb.State) client.Reference {
 
 // root starts a container whose root file system is the result of the LLB state st. The
 // parameter more lists additional mounts.
-func root(t *testing.T, c *gateway.Client, st llb.State, more ...client.Mount) client.Container {
+func root(t *testing.T, c client.Client, st llb.State, more ...client.Mount) client.Container {
 	t.Helper()
 	mounts := append([]client.Mount{{Dest: "/", MountType: pb.MountType_BIND, Ref: solve(t, c, st)}}, more...)
 	box, err := c.NewContainer(t.Context(), client.NewContainerRequest{Mounts: mounts, Hostname: "here"})
@@ -56,8 +56,19 @@ type nopCloser struct{ io.Writer }
 func (nopCloser) Close() error { return nil }
 
 // TestContainer checks that several processes in a container share files, use their
-// streams, receive signals, and return exit codes.
+// streams, receive signals, and return exit codes. The frontend uses the client directly, or
+// over a connection.
 func TestContainer(t *testing.T) {
+	t.Run("direct", func(t *testing.T) { testContainer(t, func(c *gateway.Client) client.Client { return c }) })
+	t.Run("connection", func(t *testing.T) {
+		testContainer(t, func(c *gateway.Client) client.Client {
+			over, _ := connect(t, c)
+			return over
+		})
+	})
+}
+
+func testContainer(t *testing.T, clientFor func(*gateway.Client) client.Client) {
 	m := newTestSolver(t,
 		script.Step{Run: "init", Do: func(ctx context.Context, c *script.Call) error {
 			_, err := io.Copy(io.Discard, c.Stdin)
@@ -77,7 +88,7 @@ func TestContainer(t *testing.T) {
 		script.Step{Run: "fail", Exit: 99},
 		script.Step{Run: "wait", Delay: time.Hour},
 	)
-	c := m.client(t.TempDir(), nil)
+	c := clientFor(m.client(t.TempDir(), nil))
 	base := llb.Scratch().File(llb.Mkfile("/old", 0o600, []byte("old")).Mkdir("/d", 0o755))
 	other := llb.Scratch().File(llb.Mkfile("/there", 0o644, nil))
 	box := root(t, c, base, client.Mount{Dest: "/m", MountType: pb.MountType_BIND, Ref: solve(t, c, other)})
@@ -129,7 +140,7 @@ func TestContainer(t *testing.T) {
 		t.Errorf("Release returns %v, want the error from the first process that failed", err)
 	}
 	// Files that a container writes do not change the snapshot.
-	if _, err := solve(t, c, other).StatFile(t.Context(), client.StatRequest{Path: "/new"}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := solve(t, c, other).StatFile(t.Context(), client.StatRequest{Path: "/new"}); err == nil || !strings.HasSuffix(err.Error(), "no such file or directory") {
 		t.Errorf("the container changed a mounted snapshot: %v", err)
 	}
 }

@@ -35,6 +35,14 @@ func (r *Reference) ToState() (llb.State, error) {
 	return llb.NewState(op), nil
 }
 
+// Definition returns the LLB of the result, or nil for a zero Reference.
+func (r *Reference) Definition() *pb.Definition {
+	if r == nil {
+		return nil
+	}
+	return r.def
+}
+
 // Evaluate implements [client.Reference].
 func (r *Reference) Evaluate(ctx context.Context) error {
 	_, err := r.snapshot(ctx)

@@ -1,0 +1,146 @@
+// Package bridge serves BuildKit's gateway API, the gRPC service LLBBridge, to a frontend that
+// runs as a program of its own, such as the entrypoint of a frontend image.
+//
+// The requests of the frontend become calls of a [client.Client]. The frontend knows its
+// references and containers by IDs that are valid only for its own [Bridge].
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+
+	"github.com/containerd/containerd/v2/defaults"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/grpcerrors"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+)
+
+// Bridge implements the service LLBBridge for one frontend. Safe for concurrent use.
+type Bridge struct {
+	gwpb.UnimplementedLLBBridgeServer
+	client client.Client
+	inputs map[string]*pb.Definition
+
+	mu         sync.Mutex
+	refs       map[string]client.Reference // by ID
+	containers map[string]client.Container // by ID, which the frontend chooses
+	closed     bool
+	returned   bool           // whether the frontend has returned result or err
+	result     *client.Result // returned by the frontend
+	err        error          // returned by the frontend
+}
+
+// New returns a bridge to c. The parameter inputs contains the frontend inputs by name.
+func New(c client.Client, inputs map[string]*pb.Definition) *Bridge {
+	return &Bridge{client: c, inputs: inputs, refs: map[string]client.Reference{}, containers: map[string]client.Container{}}
+}
+
+// maxStreams is the maximum number of requests of a frontend that are answered
+// concurrently. Each can be up to [defaults.DefaultMaxRecvMsgSize] bytes long.
+const maxStreams = 250
+
+// Serve answers the requests that arrive on a connection until the frontend closes the
+// connection or ctx ends. Then it closes the connection.
+func (b *Bridge) Serve(ctx context.Context, conn net.Conn) {
+	server := grpc.NewServer(
+		grpc.UnaryInterceptor(grpcerrors.UnaryServerInterceptor),
+		grpc.StreamInterceptor(grpcerrors.StreamServerInterceptor),
+		grpc.MaxRecvMsgSize(defaults.DefaultMaxRecvMsgSize),
+		grpc.MaxSendMsgSize(defaults.DefaultMaxSendMsgSize),
+		grpc.MaxConcurrentStreams(maxStreams),
+	)
+	gwpb.RegisterLLBBridgeServer(server, b)
+	grpc_health_v1.RegisterHealthServer(server, health.NewServer())
+	l := newListener(conn)
+	stop := context.AfterFunc(ctx, server.Stop)
+	defer stop()
+	_ = server.Serve(l) // its error is that the listener is closed
+	server.Stop()       // waits for the handlers
+}
+
+// Result returns what the frontend has returned. If it has returned nothing yet, the error
+// is [ErrIncomplete].
+func (b *Bridge) Result() (*client.Result, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.returned {
+		return nil, ErrIncomplete
+	}
+	return b.result, b.err
+}
+
+// ErrIncomplete is the error for a frontend that ends without a result.
+var ErrIncomplete = errors.New("no result for incomplete build")
+
+// Close ends all containers of the frontend. Requests for further ones fail. The errors of
+// the processes in them are not returned, because the frontend was told.
+func (b *Bridge) Close(ctx context.Context) {
+	b.mu.Lock()
+	list := slices.Collect(maps.Values(b.containers))
+	clear(b.containers)
+	b.closed = true
+	b.mu.Unlock()
+	for _, c := range list {
+		_ = c.Release(ctx)
+	}
+}
+
+// addRef registers a reference and returns its ID and definition. The ID of a nil reference
+// is "".
+func (b *Bridge) addRef(ref client.Reference) *gwpb.Ref {
+	if ref == nil {
+		return &gwpb.Ref{}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := &gwpb.Ref{Id: fmt.Sprintf("ref-%d", len(b.refs))}
+	b.refs[out.Id] = ref
+	if d, ok := ref.(interface{ Definition() *pb.Definition }); ok {
+		out.Def = d.Definition()
+	}
+	return out
+}
+
+// ref returns the reference with an ID that addRef assigned.
+func (b *Bridge) ref(id string) (client.Reference, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ref, ok := b.refs[id]
+	if !ok {
+		return nil, status.Errorf(codes.NotFound, "no such ref: %s", id)
+	}
+	return ref, nil
+}
+
+// refOrNil is like ref, but returns nil for the ID "".
+func (b *Bridge) refOrNil(id string) (client.Reference, error) {
+	if id == "" {
+		return nil, nil
+	}
+	return b.ref(id)
+}
+
+// Ping implements [gwpb.LLBBridgeServer].
+func (b *Bridge) Ping(context.Context, *gwpb.PingRequest) (*gwpb.PongResponse, error) {
+	res := &gwpb.PongResponse{FrontendAPICaps: gwpb.Caps.All(), LLBCaps: pb.Caps.All()}
+	for _, w := range b.client.BuildOpts().Workers {
+		res.Workers = append(res.Workers, workerRecord(w))
+	}
+	return res, nil
+}
+
+// Inputs implements [gwpb.LLBBridgeServer].
+func (b *Bridge) Inputs(context.Context, *gwpb.InputsRequest) (*gwpb.InputsResponse, error) {
+	return &gwpb.InputsResponse{Definitions: b.inputs}, nil
+}

@@ -1,0 +1,295 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/distribution/reference"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/errdefs"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/grpcerrors"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"google.golang.org/grpc/codes"
+
+	"slipway/solver"
+	"slipway/solver/gateway/bridge"
+	"slipway/solver/runner"
+	"slipway/solver/snapshot"
+	"slipway/solver/tree"
+)
+
+// Labels of frontend images, and an option of a request for them.
+const (
+	labelCaps    = "moby.buildkit.frontend.caps"         // capabilities of the frontend, separated by commas
+	labelNoNet   = "moby.buildkit.frontend.network.none" // whether the frontend runs without a network
+	optCaps      = "frontend.caps"                       // capabilities that the build needs
+	capInputs    = "moby.buildkit.frontend.inputs"       // the frontend can use frontend inputs
+	optionPrefix = "BUILDKIT_FRONTEND_OPT_"              // of environment variables with the options of the frontend
+)
+
+// maxForwards is the maximum number of frontend images that forward a build to each other.
+const maxForwards = 16
+
+// frontendImage is an image whose entrypoint is a frontend.
+type frontendImage struct {
+	name   string
+	root   *snapshot.Snapshot
+	def    *pb.Definition // of root
+	config ocispecs.ImageConfig
+}
+
+// runImage runs the frontend in the image called source, with the options and inputs of the
+// client. The frontend is a process in a container. It gets its options from the environment,
+// as BuildKit passes them, and sends its requests over standard input and output.
+func (c *Client) runImage(ctx context.Context, source string) (*client.Result, error) {
+	if c.forwards > maxForwards {
+		return nil, fmt.Errorf("more than %d frontends forward the build to each other", maxForwards)
+	}
+	image, err := c.frontendImage(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkCaps(image); err != nil {
+		return nil, err
+	}
+	b := bridge.New(c, c.opt.Inputs)
+	failed := c.serveFrontend(ctx, image, b)
+	res, err := b.Result()
+	if failed != nil && (err == nil || errors.Is(err, bridge.ErrIncomplete)) {
+		return nil, failed
+	}
+	return res, err
+}
+
+// frontendImage resolves and fetches the image of a frontend.
+func (c *Client) frontendImage(ctx context.Context, name string) (*frontendImage, error) {
+	if name == "" {
+		return nil, errors.New("no source specified for gateway")
+	}
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return nil, fmt.Errorf("invalid name %q of a frontend image: %w", name, err)
+	}
+	ref, d, config, err := c.ResolveImageConfig(ctx, reference.TagNameOnly(named).String(), sourceresolver.Opt{})
+	if err != nil {
+		return nil, err
+	}
+	if named, err = reference.ParseNormalizedNamed(ref); err != nil {
+		return nil, err
+	}
+	if d != "" {
+		if named, err = reference.WithDigest(named, d); err != nil {
+			return nil, err
+		}
+	}
+	image := &frontendImage{name: name}
+	var img ocispecs.Image
+	if err := json.Unmarshal(config, &img); err != nil {
+		return nil, fmt.Errorf("config of the frontend image %s: %w", name, err)
+	}
+	image.config = img.Config
+	def, err := llb.Image(named.String()).Marshal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	image.def = def.ToPB()
+	res, err := c.load(ctx, client.SolveRequest{Definition: image.def})
+	if err != nil {
+		return nil, err
+	}
+	image.root, err = res.Ref.(*Reference).snapshot(ctx)
+	return image, err
+}
+
+// checkCaps returns an error if the build needs a capability that the image lacks according
+// to its labels.
+func (c *Client) checkCaps(i *frontendImage) error {
+	has, needs := capNames(i.config.Labels[labelCaps]), capNames(c.opt.Opts[optCaps])
+	if len(c.opt.Inputs) > 0 {
+		needs = append(needs, capInputs)
+	}
+	for _, name := range needs {
+		if !slices.Contains(has, name) {
+			return grpcerrors.WrapCode(errdefs.NewUnsupportedFrontendCapError(name), codes.Unimplemented)
+		}
+	}
+	return nil
+}
+
+// capNames returns the names in a list of capabilities, without the details after a plus sign.
+func capNames(list string) (names []string) {
+	for item := range strings.SplitSeq(list, ",") {
+		if name, _, _ := strings.Cut(item, "+"); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// worker describes a worker in the environment variable BUILDKIT_WORKERS.
+type worker struct {
+	ID        string              `json:"id"`
+	Labels    map[string]string   `json:"labels"`
+	Platforms []ocispecs.Platform `json:"platforms"`
+}
+
+// frontendEnv returns the environment of the frontend in an image.
+func (c *Client) frontendEnv(i *frontendImage) ([]string, error) {
+	env := slices.Clone(i.config.Env)
+	for n, key := range slices.Sorted(maps.Keys(c.opt.Opts)) {
+		env = append(env, optionPrefix+strconv.Itoa(n)+"="+key+"="+c.opt.Opts[key])
+	}
+	b := c.BuildOpts()
+	var workers []worker
+	for _, w := range b.Workers {
+		workers = append(workers, worker(w))
+	}
+	list, err := json.Marshal(workers)
+	if err != nil {
+		return nil, err
+	}
+	return append(env, "BUILDKIT_SESSION_ID="+b.SessionID, "BUILDKIT_WORKERS="+string(list), "BUILDKIT_EXPORTEDPRODUCT="+b.Product), nil
+}
+
+// metadataDir is the directory of a frontend's container that contains the definition of the
+// frontend itself, in the file frontend.bin.
+const metadataDir = "/run/config/buildkit/metadata"
+
+// openFrontend starts the container of the frontend.
+func (c *Client) openFrontend(ctx context.Context, i *frontendImage) (*solver.Container, error) {
+	metadata, err := c.metadataSnapshot(i.def)
+	if err != nil {
+		return nil, err
+	}
+	op := &pb.ExecOp{Meta: &pb.Meta{RemoveMountStubsRecursive: true}, Mounts: []*pb.Mount{
+		{Dest: pb.RootMount, Input: 0, Output: 0},
+		{Dest: metadataDir, Input: 1, Output: 1, Readonly: true},
+	}}
+	if none, _ := strconv.ParseBool(i.config.Labels[labelNoNet]); none {
+		op.Network = pb.NetMode_NONE
+	}
+	return c.opt.Build.OpenContainer(ctx, &pb.Op{Op: &pb.Op_Exec{Exec: op}}, []*snapshot.Snapshot{i.root, metadata})
+}
+
+// process returns the process of the frontend, without its standard streams. Upstream: the
+// user and the command of the image config are ignored.
+func (i *frontendImage) process(ctx context.Context, box *solver.Container, env []string) (*runner.Process, error) {
+	m := &pb.Meta{Args: i.config.Entrypoint, Env: env, Cwd: cmp.Or(i.config.WorkingDir, "/")}
+	if len(m.Args) == 0 {
+		m.Args = []string{"/run"}
+	}
+	return box.Process(ctx, &pb.ExecOp{Meta: m})
+}
+
+// metadataSnapshot returns a snapshot with the file frontend.bin.
+func (c *Client) metadataSnapshot(def *pb.Definition) (*snapshot.Snapshot, error) {
+	data, err := def.MarshalVT()
+	if err != nil {
+		return nil, err
+	}
+	blob, err := c.opt.Store.PutBytes(data)
+	if err != nil {
+		return nil, err
+	}
+	file := tree.NewFile(tree.Meta{Mode: 0o400}, blob)
+	dir, err := tree.NewDir(tree.Meta{Mode: 0o755}, []tree.Entry{{Name: "frontend.bin", Node: file}})
+	if err != nil {
+		return nil, err
+	}
+	return snapshot.New(dir, []snapshot.Layer{{LayerRef: tree.Layer{Lower: tree.Empty(), Upper: dir}.Ref()}}), nil
+}
+
+// errServerClosed is the error for a frontend whose connection ends before the frontend.
+var errServerClosed = errors.New("frontend grpc server closed unexpectedly")
+
+// serveFrontend runs the frontend in an image, and answers its requests with b until it ends.
+// The containers of the frontend end with it.
+func (c *Client) serveFrontend(ctx context.Context, i *frontendImage, b *bridge.Bridge) (err error) {
+	env, err := c.frontendEnv(i)
+	if err != nil {
+		return err
+	}
+	box, err := c.openFrontend(ctx, i)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		b.Close(ctx)
+		err = errors.Join(err, box.Close())
+	}()
+	p, err := i.process(ctx, box, env)
+	if err != nil {
+		return err
+	}
+	ours, theirs := net.Pipe()
+	stderr := &tail{}
+	p.Stdin, p.Stdout, p.Stderr = theirs, theirs, stderr
+	running, err := box.Start(p)
+	if err != nil {
+		return err
+	}
+	served, exited := make(chan struct{}), make(chan error, 1)
+	go func() {
+		defer close(served)
+		b.Serve(ctx, ours)
+	}()
+	go func() { exited <- running.Wait() }()
+	select {
+	case err = <-exited:
+	case <-served: // the frontend does not speak the protocol, or ctx has ended
+		err = errors.Join(errServerClosed, box.Close())
+		<-exited
+	}
+	err = errors.Join(err, theirs.Close())
+	<-served
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return stderr.explain(i.name, err)
+}
+
+// maxTail is the number of bytes at the end of a frontend's standard error that an error
+// message shows.
+const maxTail = 1 << 10
+
+// tail keeps the last bytes that are written to it. Safe for concurrent use.
+type tail struct {
+	mu   sync.Mutex
+	data []byte
+}
+
+// Write implements [io.Writer].
+func (t *tail) Write(data []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(data)
+	t.data = append(t.data, data[max(0, n-maxTail):]...)
+	t.data = slices.Delete(t.data, 0, max(0, len(t.data)-maxTail))
+	return n, nil
+}
+
+// explain returns err, the error of the frontend with the given name, with the last lines that
+// the frontend has written.
+func (t *tail) explain(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if text := strings.TrimSpace(strings.ToValidUTF8(string(t.data), "")); text != "" {
+		return fmt.Errorf("frontend image %s: %w: %s", name, err, text)
+	}
+	return fmt.Errorf("frontend image %s: %w", name, err)
+}
