@@ -2,6 +2,7 @@ package builder
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -82,6 +83,12 @@ type Options struct {
 	Log    io.Writer // receives messages that belong to no step; may be nil
 	// Frontend replaces the built-in Dockerfile frontend, unless it is nil.
 	Frontend gateway.BuildFunc
+	// FrontendImage is the name of a frontend image that replaces the built-in Dockerfile
+	// frontend, unless it is "".
+	FrontendImage string
+	// SyntaxImage forwards a build to the frontend image that # syntax or BUILDKIT_SYNTAX
+	// names even if it is an image of the built-in frontend.
+	SyntaxImage bool
 	// Explain receives a line about each step that was not cached, or the cache keys of all
 	// vertices if ExplainKeys is set. It may be nil.
 	Explain     io.Writer
@@ -192,6 +199,9 @@ func (o *Options) buildFunc(found func(diag.List)) gateway.BuildFunc {
 	if o.Frontend != nil {
 		return o.Frontend
 	}
+	if o.FrontendImage != "" {
+		return forwardTo(o.FrontendImage)
+	}
 	return frontend.Checking(o.forwardsTo, found)
 }
 
@@ -206,20 +216,28 @@ func (o *Options) maxJobs() int {
 
 // forwardsTo reports whether the build is forwarded to the frontend image ref, which
 // # syntax or BUILDKIT_SYNTAX selects. Docker's image and ours, in any registry and version,
-// mean the built-in frontend. Other images need a daemon and are errors without one.
+// mean the built-in frontend, unless o.SyntaxImage is set.
 func (o *Options) forwardsTo(ref string) (bool, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
-	if err == nil {
-		for _, name := range []string{"docker/dockerfile", "docker/dockerfile-upstream", "slipway/dockerfile"} {
-			if path := reference.Path(named); path == name || strings.HasSuffix(path, "/"+name) {
-				return false, nil
-			}
+	if err != nil || o.SyntaxImage {
+		return true, nil //nolint:nilerr // the client reports the invalid name
+	}
+	for _, name := range []string{"docker/dockerfile", "docker/dockerfile-upstream", "slipway/dockerfile"} {
+		if path := reference.Path(named); path == name || strings.HasSuffix(path, "/"+name) {
+			return false, nil
 		}
 	}
-	if o.Builder == nil {
-		return false, fmt.Errorf("frontend %q: needs a BuildKit to run (use --builder)", ref)
-	}
 	return true, nil
+}
+
+// forwardTo returns a function that asks the builder to run the frontend in an image, with
+// all options of the build.
+func forwardTo(image string) gateway.BuildFunc {
+	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		opts := maps.Clone(c.BuildOpts().Opts)
+		opts["source"] = image
+		return c.Solve(ctx, gateway.SolveRequest{Frontend: "gateway.v0", FrontendOpt: opts})
+	}
 }
 
 // file returns the path of the Dockerfile. If o.File is "" and the context has no

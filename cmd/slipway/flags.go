@@ -27,6 +27,7 @@ type buildFlags struct {
 	builder                remote.Builder
 	tlsDir                 string
 	keepStorage            string
+	syntax                 string // builtin or image
 
 	resources []resource
 	warnings  []string // warnings about flags without effect
@@ -105,6 +106,8 @@ func (f *buildFlags) defineBuilder(fs *pflag.FlagSet) {
 	fs.StringVar(&b.Key, "tlskey", "", "key `FILE` of --tlscert")
 	fs.StringVar(&f.tlsDir, "tlsdir", "", "`DIRECTORY` with ca.pem, cert.pem and key.pem")
 	fs.StringVar(&b.ServerName, "tlsservername", "", "`NAME` in the certificate of the builder (default the host of the address)")
+	fs.StringVar(&o.FrontendImage, "frontend", "", "frontend `IMAGE` that does the build (default the built-in Dockerfile frontend)")
+	fs.StringVar(&f.syntax, "syntax", "builtin", "meaning of # syntax=docker/dockerfile: builtin (the frontend in this program), or image")
 	f.defineIgnored(fs)
 	// Steps leave no containers, and contexts are not copied, so these flags have no
 	// effect.

@@ -37,6 +37,10 @@ func (f *buildFlags) parseState(given flagSet) error {
 		return fmt.Errorf("--file: %d files are named (name one)", len(f.files))
 	}
 	o.File = strings.Join(f.files, "")
+	if f.syntax != "builtin" && f.syntax != "image" {
+		return fmt.Errorf("--syntax: unknown value %q, there are builtin and image", f.syntax)
+	}
+	o.SyntaxImage = f.syntax == "image"
 	if o.NoCache && len(o.NoCacheFilter) > 0 {
 		return errors.New("--no-cache and --no-cache-filter cannot be used together (--no-cache is for all stages)")
 	}
