@@ -17,14 +17,13 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"slipway/builder/remote"
 	"slipway/frontend"
 	"slipway/internal/slowtest"
 	"slipway/solver/llbsource"
 )
 
-// TestSyntax checks that a # syntax line with Docker's frontend or ours uses the
-// built-in frontend, and that the error for any other frontend points to this line.
+// TestSyntax checks that a # syntax line with Docker's frontend or ours uses the built-in
+// frontend, and that the error for an image that cannot be fetched points to this line.
 func TestSyntax(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	for ref, followed := range map[string]bool{
@@ -33,37 +32,47 @@ func TestSyntax(t *testing.T) {
 		"slipway/dockerfile": false, "dockerfile/x": true, "x/notslipway/dockerfile": true, "NoName": true,
 	} {
 		o := options(t, "# syntax="+ref+"\nFROM scratch\nCOPY a /\n")
-		err := Run(t.Context(), o)
-		var told strings.Builder
-		if err != nil {
-			if err := Report(&told, err, false); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want := ""
-		if followed {
-			want = filepath.Join(o.Context, "Dockerfile") + ":1:1: error: frontend \"" + ref + "\": needs a BuildKit to run (use --builder)\n 1 | # syntax=" + ref + "\n"
-		}
-		if !strings.HasPrefix(told.String(), want) || !followed && err != nil {
-			t.Errorf("%s: told\n%s\nwant\n%s", ref, told.String(), want)
-		}
-		o.Builder = &remote.Builder{}
 		if got, err := o.forwardsTo(ref); got != followed || err != nil {
-			t.Errorf("%s: forwarded with a builder: %v, %v", ref, got, err)
+			t.Errorf("%s: forwarded: %v, %v", ref, got, err)
+		}
+		o.SyntaxImage = true
+		if got, err := o.forwardsTo(ref); !got || err != nil {
+			t.Errorf("%s: forwarded with SyntaxImage: %v, %v", ref, got, err)
+		}
+		o.SyntaxImage = false
+		if followed {
+			continue
+		}
+		if err := Run(t.Context(), o); err != nil {
+			t.Errorf("%s: %v", ref, err)
 		}
 	}
-	o := options(t, "# syntax=dockerfile/x\nFROM scratch\nCOPY a /\n")
+	const missing = "127.0.0.1:1/dockerfile/x"
+	o := options(t, "# syntax="+missing+"\nFROM scratch\nCOPY a /\n")
+	var told strings.Builder
+	if err := Report(&told, Run(t.Context(), o), false); err != nil {
+		t.Fatal(err)
+	}
+	want := filepath.Join(o.Context, "Dockerfile") + ":1:1: error: failed to resolve source metadata for " + missing + ":latest: "
+	if !strings.HasPrefix(told.String(), want) {
+		t.Errorf("told\n%s\nwant\n%s", told.String(), want)
+	}
 	o.BuildArgs = map[string]string{"BUILDKIT_SYNTAX": "docker/dockerfile:1"}
 	if err := Run(t.Context(), o); err != nil {
 		t.Errorf("BUILDKIT_SYNTAX and # syntax: error %v", err)
 	}
-	o.BuildArgs["BUILDKIT_SYNTAX"] = "other/frontend arg"
-	if err := Run(t.Context(), o); err == nil || err.Error() != "failed with build-arg:BUILDKIT_SYNTAX = other/frontend arg: frontend \"other/frontend\": needs a BuildKit to run (use --builder)" {
+	o.BuildArgs["BUILDKIT_SYNTAX"] = missing + " arg"
+	if err := Run(t.Context(), o); err == nil || !strings.HasPrefix(err.Error(), "failed with build-arg:BUILDKIT_SYNTAX = "+missing+" arg: ") {
 		t.Errorf("error %v", err)
 	}
 	o.Call = "frontend.lint"
 	if _, err := Build(t.Context(), o); err == nil {
 		t.Error("check of a Dockerfile for another frontend: no error")
+	}
+	o = options(t, "FROM scratch\nCOPY a /\n")
+	o.FrontendImage = missing
+	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), missing) {
+		t.Errorf("frontend image that cannot be fetched: error %v", err)
 	}
 }
 

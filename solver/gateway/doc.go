@@ -11,6 +11,8 @@
 // Result. Containers that the frontend starts use the runner of the build: namespaces, an
 // interpreter, or the script of a test.
 //
-// Frontend images and image attestations need a BuildKit daemon: requests for them return
-// an error. Cache imports in a request are ignored, because they do not change the result.
+// A frontend that forwards the build to an image (gateway.v0) starts the program in this image.
+// Package bridge answers its requests.
+//
+// Image attestations need a BuildKit daemon: requests for them return an error. Cache imports in a request are ignored, because they do not change the result.
 package gateway

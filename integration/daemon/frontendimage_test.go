@@ -1,0 +1,124 @@
+//go:build integration
+
+package daemon
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/moby/buildkit/client"
+
+	"slipway/builder"
+	"slipway/integration/imagetree"
+	"slipway/integration/rig"
+	"slipway/integration/toolbox"
+)
+
+// TestFrontendImages builds with the images of both frontends in this process. The images
+// must equal those of the built-in frontend, which other tests compare with BuildKit's.
+func TestFrontendImages(t *testing.T) {
+	names := map[string]bool{
+		"add-local": true, "copy-from": true, "dockerignore": true, "multi-stage": true, "no-cache": true, "onbuild-trigger": true,
+		"platform": true, "run-heredoc": true, "run-mount-secret": true, "run-mount-ssh": true, "target": true,
+	}
+	state, ran := t.TempDir(), 0
+	for _, c := range readCases(t, "image") {
+		if !names[c.name] {
+			continue
+		}
+		ran++
+		for _, ref := range []string{ours, upstream} {
+			used := false // the frontend image
+			build := func(image bool) string {
+				return c.build(t, func(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
+					if image {
+						req.Dockerfile = "# syntax=" + ref + "\n" + req.Dockerfile
+					}
+					return solveImage(t, req, func(o *builder.Options) {
+						setState(state, "namespace")(o)
+						o.SyntaxImage = image
+						o.Status = func(s *client.SolveStatus) {
+							for _, v := range s.Vertexes {
+								used = used || strings.Contains(v.Name, ref)
+							}
+						}
+					})
+				})
+			}
+			want := build(false)
+			if used {
+				t.Errorf("%s: a build without # syntax has used %s", c.name, ref)
+			}
+			if diff := imagetree.Difference(want, build(true)); diff != "" || !used {
+				t.Errorf("%s with %s\nimage (-built in +frontend image):\n%s", c.name, ref, diff)
+			}
+		}
+	}
+	if ran != len(names) {
+		t.Errorf("%d of %d cases exist", ran, len(names))
+	}
+}
+
+// TestExampleFrontend builds with the example of a frontend, as root and as an ordinary user.
+func TestExampleFrontend(t *testing.T) {
+	for about, uid := range map[string]int{"root": 0, "ordinary user": 65534} {
+		t.Run(about, func(t *testing.T) {
+			dir, err := os.MkdirTemp("", "slipway-example-") // only root can enter t.TempDir()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.RemoveAll(dir) })
+			writeExample(t, dir)
+			if err := errors.Join(os.Chmod(dir, 0o755), os.Chown(dir, uid, uid)); err != nil {
+				t.Fatal(err)
+			}
+			slipway := func(args ...string) {
+				t.Helper()
+				cmd := exec.CommandContext(t.Context(), "./slipway", append([]string{"build", "--progress=plain", "--runner=namespace", "--state=state"}, args...)...)
+				cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}
+				cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Fatalf("slipway build %s: %v\n%s", strings.Join(args, " "), err, out)
+				}
+			}
+			slipway("-t=base", "base")
+			slipway("-t=frontend", "frontend")
+			slipway("-f=build.yaml", "-o=out", ".")
+			wantText(t, filepath.Join(dir, "out", "greeting"), "hello\n0\n")
+		})
+	}
+}
+
+// writeExample writes slipway, the contexts of a frontend image and a base image, and a file
+// build.yaml to dir.
+func writeExample(t *testing.T, dir string) {
+	t.Helper()
+	root, err := toolbox.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range [][2]string{{"slipway", "./cmd/slipway"}, {"frontend/frontend", "./examples/frontend"}} {
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, program[0]), program[1])
+		cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	busybox, err := os.ReadFile("/bin/busybox")
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := os.ReadFile(filepath.Join(root, "examples", "frontend", "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "frontend", "Dockerfile"), image)
+	writeFile(t, filepath.Join(dir, "base", "busybox"), busybox)
+	writeFile(t, filepath.Join(dir, "base", "Dockerfile"), []byte("FROM scratch\nCOPY --chmod=755 busybox /bin/\nRUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\n"))
+	writeFile(t, filepath.Join(dir, "build.yaml"), []byte("# syntax=frontend\nfrom: base\nrun:\n- echo hello > /greeting; id -u >> /greeting\n"))
+}
