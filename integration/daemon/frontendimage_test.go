@@ -3,18 +3,22 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/moby/buildkit/client"
 
 	"slipway/builder"
 	"slipway/integration/imagetree"
+	"slipway/integration/poll"
 	"slipway/integration/rig"
 	"slipway/integration/toolbox"
 )
@@ -62,6 +66,86 @@ func TestFrontendImages(t *testing.T) {
 	if ran != len(names) {
 		t.Errorf("%d of %d cases exist", ran, len(names))
 	}
+}
+
+// TestHostileFrontends runs programs that are no frontends. Each build must fail, and leave no
+// process, mount or goroutine.
+func TestHostileFrontends(t *testing.T) {
+	state := t.TempDir()
+	build := func(ctx context.Context, dockerfile, tag string) error {
+		o := builder.Options{Context: t.TempDir(), File: "-", Stdin: strings.NewReader(dockerfile), Now: time.Now}
+		setState(state, "namespace")(&o)
+		if tag != "" {
+			o.Tags = []string{tag}
+		}
+		return builder.Run(ctx, o)
+	}
+	if err := build(t.Context(), "FROM busybox\nENTRYPOINT [\"true\"]\n", "warm-up"); err != nil {
+		t.Fatal(err)
+	}
+	if err := build(t.Context(), "# syntax=warm-up\n", ""); err == nil {
+		t.Fatal("no error from a frontend without a result")
+	}
+	goroutines, mounts := runtime.NumGoroutine(), mountCount(t)
+	for command, want := range map[string]string{
+		"exit 0":                                    "no result for incomplete build",
+		"echo why >&2; exit 3":                      "exit code: 3: why",
+		"yes":                                       "frontend grpc server closed unexpectedly",
+		"cat /dev/zero >&2":                         "context canceled",
+		"cat > /dev/null":                           "context canceled",
+		"sleep 98765":                               "context canceled",
+		"for i in $(seq 50); do sleep 98765 & done": "no result for incomplete build",
+		"exec 0<&- 1>&-; sleep 98765":               "context canceled",
+		"kill -9 $$":                                "exit code: 137",
+	} {
+		if err := build(t.Context(), "FROM busybox\nENTRYPOINT [\"sh\", \"-c\", \""+command+"\"]\n", "hostile"); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		if want == "context canceled" {
+			time.AfterFunc(2*time.Second, cancel)
+		}
+		err := build(ctx, "# syntax=hostile\n", "")
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %s", command, err, want)
+		}
+		if n := processCount(t, "sleep\x0098765\x00"); n > 0 {
+			t.Errorf("%s: left %d processes", command, n)
+		}
+	}
+	if !poll.Until(t.Context(), 10*time.Second, func() bool { return runtime.NumGoroutine() <= goroutines }) {
+		t.Errorf("%d goroutines before, %d after", goroutines, runtime.NumGoroutine())
+	}
+	if n := mountCount(t); n != mounts {
+		t.Errorf("%d mounts before, %d after", mounts, n)
+	}
+}
+
+// processCount returns the number of processes with a command line, whose arguments end with
+// zero bytes.
+func processCount(t *testing.T, command string) (n int) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if data, _ := os.ReadFile(file); string(data) == command { // fails if the process has ended
+			n++
+		}
+	}
+	return n
+}
+
+// mountCount returns the number of mounts in this mount namespace.
+func mountCount(t *testing.T) int {
+	t.Helper()
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(string(data), "\n")
 }
 
 // TestExampleFrontend builds with the example of a frontend, as root and as an ordinary user.
