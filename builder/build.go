@@ -153,7 +153,7 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 		Build: b, Store: s.Store, Sources: sources, Opts: p.opts,
 		Platforms: []ocispecs.Platform{llbsource.Machine()}, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step,
 	})
-	res, err := p.recordSolves(o.buildFunc(p.recordFindings(o)))(ctx, c)
+	res, err := p.recordSolves(o.buildFunc(p.recordFindings(o), progress.replaces))(ctx, c)
 	if err != nil {
 		return nil, err
 	}

@@ -194,15 +194,22 @@ func (o *Options) frontend() map[string]string {
 }
 
 // buildFunc returns the frontend's build function. If the built-in frontend runs a check,
-// it calls found with the findings.
-func (o *Options) buildFunc(found func(diag.List)) gateway.BuildFunc {
+// it calls found with the findings. If it replaces the image that # syntax or BUILDKIT_SYNTAX
+// names, it calls replaces with this name.
+func (o *Options) buildFunc(found func(diag.List), replaces func(ref string)) gateway.BuildFunc {
 	if o.Frontend != nil {
 		return o.Frontend
 	}
 	if o.FrontendImage != "" {
 		return forwardTo(o.FrontendImage)
 	}
-	return frontend.Checking(o.forwardsTo, found)
+	return frontend.Checking(func(ref string) (bool, error) {
+		follow := o.forwardsTo(ref)
+		if !follow {
+			replaces(ref)
+		}
+		return follow, nil
+	}, found)
 }
 
 // maxJobs returns the maximum number of operations that the solver runs concurrently. If
@@ -217,17 +224,17 @@ func (o *Options) maxJobs() int {
 // forwardsTo reports whether the build is forwarded to the frontend image ref, which
 // # syntax or BUILDKIT_SYNTAX selects. Docker's image and ours, in any registry and version,
 // mean the built-in frontend, unless o.SyntaxImage is set.
-func (o *Options) forwardsTo(ref string) (bool, error) {
+func (o *Options) forwardsTo(ref string) bool {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil || o.SyntaxImage {
-		return true, nil //nolint:nilerr // the client reports the invalid name
+		return true // the client reports an invalid name
 	}
 	for _, name := range []string{"docker/dockerfile", "docker/dockerfile-upstream", "slipway/dockerfile"} {
 		if path := reference.Path(named); path == name || strings.HasSuffix(path, "/"+name) {
-			return false, nil
+			return false
 		}
 	}
-	return true, nil
+	return true
 }
 
 // forwardTo returns a function that asks the builder to run the frontend in an image, with

@@ -179,6 +179,17 @@ func (p *progress) step(ctx context.Context, id, name string, work func(context.
 	return err
 }
 
+// replaces reports that the built-in frontend does the build instead of the frontend image ref.
+func (p *progress) replaces(ref string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v := &vertexState{Vertex: client.Vertex{Digest: digest.FromString("built-in frontend"), Name: "[internal] built-in frontend for " + ref}}
+	p.vertices[v.Digest] = v
+	now := p.now()
+	p.start(v, now)
+	p.end(v, now, false, nil)
+}
+
 // stepVertex returns the progress state of the vertex with the digest d, and creates it
 // on the first call. Only [progress.step] uses such vertices, for work that is not an LLB
 // operation.

@@ -47,7 +47,7 @@ func buildRemotely(ctx context.Context, o *Options, p *inputs) (*Result, error) 
 // request converts the options and inputs to a request for package remote.
 func (o *Options) request(p *inputs) (*remote.Request, error) {
 	r := &remote.Request{
-		Frontend: p.recordSolves(o.buildFunc(p.recordFindings(o))), FrontendOptions: p.opts,
+		Frontend: p.recordSolves(o.buildFunc(p.recordFindings(o), func(string) {})), FrontendOptions: p.opts,
 		Context: o.Context, Dirs: p.dirs, EmptyDirs: slices.Sorted(maps.Keys(p.trees)), Layouts: p.layouts,
 		Allow: o.Allow, CacheTo: o.CacheTo, CacheFrom: o.CacheFrom,
 		Secrets: o.Secrets, Agents: o.Agents,

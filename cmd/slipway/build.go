@@ -68,7 +68,8 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	if err := f.parse(given); err != nil {
 		return usageError{err}
 	}
-	if f.opt.Builder == nil && f.opt.Call == "" && f.opt.Runner != "portable" {
+	runs := f.opt.Call == "" || f.opt.FrontendImage != "" || f.opt.SyntaxImage // processes
+	if runs && f.opt.Builder == nil && f.opt.Runner != "portable" {
 		// Without a user namespace, steps are interpreted. Enter may start the program
 		// again, so nothing is read or written before.
 		if err := namespace.Enter(); err != nil && (f.opt.Runner == "namespace" || f.opt.Runner == "oci") {
