@@ -23,8 +23,9 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// TestFrontendImages builds with the images of both frontends in this process. The images
-// must equal those of the built-in frontend, which other tests compare with BuildKit's.
+// TestFrontendImages builds in this process with the frontend images of this project and of
+// upstream. The results must equal the results of the built-in frontend, which other tests
+// compare with BuildKit's.
 func TestFrontendImages(t *testing.T) {
 	names := map[string]bool{
 		"add-local": true, "copy-from": true, "dockerignore": true, "multi-stage": true, "no-cache": true, "onbuild-trigger": true,

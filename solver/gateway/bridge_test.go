@@ -101,8 +101,8 @@ func TestBridge(t *testing.T) {
 	}
 }
 
-// TestBridgeErrors checks that the details of errors arrive at the frontend, and those of the
-// error that it returns at the builder.
+// TestBridgeErrors checks that the frontend receives the details of an error, and that the
+// builder receives the details of the error that the frontend returns.
 func TestBridgeErrors(t *testing.T) {
 	dir := files(t, map[string]string{"Dockerfile": "FROM scratch\nRUN fail\n"})
 	m := newTestSolver(t, script.Step{Run: "fail", Exit: 7})
