@@ -63,6 +63,7 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer s.registry.CloseIdleConnections()
 	res, err := s.buildLocked(ctx, &o, p)
 	if o.Call == "" {
 		if err := o.GC.Collect(ctx, o.State, o.Now); err != nil {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,8 +29,7 @@ import (
 // compare with BuildKit's.
 func TestFrontendImages(t *testing.T) {
 	names := map[string]bool{
-		"add-local": true, "copy-from": true, "dockerignore": true, "multi-stage": true, "no-cache": true, "onbuild-trigger": true,
-		"platform": true, "run-heredoc": true, "run-mount-secret": true, "run-mount-ssh": true, "target": true,
+		"add-local": true, "copy-from": true, "onbuild-trigger": true, "platform": true, "run-mount-secret": true,
 	}
 	state, ran := t.TempDir(), 0
 	for _, c := range readCases(t, "image") {
@@ -97,7 +97,6 @@ func TestHostileFrontends(t *testing.T) {
 		"sleep 98765":                               "context canceled",
 		"for i in $(seq 50); do sleep 98765 & done": "no result for incomplete build",
 		"exec 0<&- 1>&-; sleep 98765":               "context canceled",
-		"kill -9 $$":                                "exit code: 137",
 	} {
 		if err := build(t.Context(), "FROM busybox\nENTRYPOINT [\"sh\", \"-c\", \""+command+"\"]\n", "hostile"); err != nil {
 			t.Fatal(err)
@@ -116,7 +115,9 @@ func TestHostileFrontends(t *testing.T) {
 		}
 	}
 	if !poll.Until(t.Context(), 10*time.Second, func() bool { return runtime.NumGoroutine() <= goroutines }) {
-		t.Errorf("%d goroutines before, %d after", goroutines, runtime.NumGoroutine())
+		var stacks strings.Builder
+		_ = pprof.Lookup("goroutine").WriteTo(&stacks, 1)
+		t.Errorf("%d goroutines before, %d after:\n%s", goroutines, runtime.NumGoroutine(), stacks.String())
 	}
 	if n := mountCount(t); n != mounts {
 		t.Errorf("%d mounts before, %d after", mounts, n)

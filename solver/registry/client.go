@@ -45,6 +45,9 @@ type Client struct {
 	mu    sync.Mutex
 	hosts map[hostKey][]docker.RegistryHost
 	repos map[hostKey][]docker.RegistryHost
+
+	opened     sync.Mutex        // guards transports
+	transports []*http.Transport // to all hosts
 }
 
 // hostKey is the key under which a Client stores the hosts for a registry or for a
@@ -60,6 +63,16 @@ func New(o Options) *Client {
 		o.Credentials = func(string) (Login, error) { return Login{}, nil }
 	}
 	return &Client{opt: o, hosts: map[hostKey][]docker.RegistryHost{}, repos: map[hostKey][]docker.RegistryHost{}}
+}
+
+// CloseIdleConnections closes the connections that no request uses. Without this call, they
+// stay open for some time after the last request.
+func (c *Client) CloseIdleConnections() {
+	c.opened.Lock()
+	defer c.opened.Unlock()
+	for _, t := range c.transports {
+		t.CloseIdleConnections()
+	}
 }
 
 // Repository is a repository in a registry, together with the tag or digest of an image

@@ -186,6 +186,9 @@ func (c *Client) completeClient(client *http.Client, guard *clearTextGuard) erro
 	}
 	transport.ResponseHeaderTimeout = 0 // Options.Transport may limit the whole request
 	transport.MaxIdleConnsPerHost = parallelRequests
+	c.opened.Lock()
+	c.transports = append(c.transports, transport)
+	c.opened.Unlock()
 	var rt http.RoundTripper = manifestLimit{transport}
 	if c.opt.Transport != nil {
 		rt = c.opt.Transport(rt)
