@@ -9,8 +9,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Cache stores the outputs of operations by the digest of their [Key]. Safe for
-// concurrent use.
+// Cache stores the outputs of operations under the digests of their cache keys, see
+// [Key]. Safe for concurrent use.
 type Cache interface {
 	// Get returns the entry that is stored under key, and reports whether it exists.
 	Get(ctx context.Context, key digest.Digest) (CacheEntry, bool, error)

@@ -61,8 +61,9 @@ func (j *Job) OpenContainer(ctx context.Context, op *pb.Op, inputs []*snapshot.S
 }
 
 // Process returns a process for the container, with the arguments, environment, user and
-// secrets of the exec operation op. It sees the mounts of the container and ignores the
-// mounts of op. The caller must set the standard streams before it calls Start.
+// secrets of the exec operation op. The process sees the mounts of the container, because
+// Process ignores the mounts of op. The caller must set the standard streams before it calls
+// Start.
 func (c *Container) Process(ctx context.Context, op *pb.ExecOp) (*runner.Process, error) {
 	o := &execOp{opEnv: c.x.opEnv, op: op}
 	if err := o.checkPermissions(); err != nil {

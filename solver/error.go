@@ -17,5 +17,5 @@ type Error struct {
 
 func (e *Error) Error() string { return oneline.Name(e.Vertex.Name()) + ": " + e.Err.Error() }
 
-// Unwrap returns the cause.
+// Unwrap returns the error that prevented the evaluation of the vertex.
 func (e *Error) Unwrap() error { return e.Err }

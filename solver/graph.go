@@ -24,7 +24,7 @@ type Vertex struct {
 	Locations []Location
 }
 
-// Edge refers to an output of a vertex by its index.
+// Edge identifies an output of a vertex by the vertex and the index of the output.
 type Edge struct {
 	Vertex *Vertex
 	Index  int

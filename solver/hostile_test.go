@@ -48,8 +48,8 @@ func chain(t testing.TB, n int, op func(i int) *pb.Op) *pb.Definition {
 	return def
 }
 
-// mkdirs returns a function for the parameter op of [chain]. The function returns file
-// operations. Operation i creates the directory name(i).
+// mkdirs returns a function that can be passed to [chain]. Called with i, the function returns
+// a file operation that creates the directory name(i).
 func mkdirs(name func(i int) string) func(i int) *pb.Op {
 	return func(i int) *pb.Op {
 		in := int64(0)
@@ -215,8 +215,8 @@ func TestCancelledBuild(t *testing.T) {
 	t.Errorf("%d goroutines after the build, want at most %d", runtime.NumGoroutine(), before)
 }
 
-// blockingRunner is a fake runner. Its method Run closes the channel running and then waits
-// until ctx ends.
+// blockingRunner is a fake runner. Its method Run closes a channel to report that it runs, and
+// then waits until ctx ends.
 type blockingRunner struct{ running chan struct{} }
 
 func (h blockingRunner) Run(ctx context.Context, _ *runner.Process) ([]*tree.Node, error) {

@@ -84,11 +84,11 @@ func (t *task) assemble(ctx context.Context, m *CacheMap, inputParts func(ctx co
 	return key, nil
 }
 
-// find searches the local cache for the outputs of the vertex under key. If this fails, it
-// searches again under the definition key, which does not cover the content of the inputs.
-// Results that were imported before this content was known are stored under the definition
-// key. For a RUN step, find first adds the part for the runner to key, if the runner has a
-// cache key, and then searches without this part.
+// find searches the local cache for the outputs of the vertex under the given cache key. If
+// this fails, it searches again under the definition key, which does not cover the content of
+// the inputs. Results that were imported before this content was known are stored under the
+// definition key. For a RUN step, find first searches under the given key with the part for
+// the runner, if the runner has a cache key, and then without this part.
 func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 	m, err := t.describe(ctx)
 	if err != nil {
@@ -126,7 +126,8 @@ func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 	return missed, t.runnerFailed(runnerErr)
 }
 
-// stored searches the local cache for outputs under key.
+// stored searches the local cache for outputs under the given cache key. The returned lookup
+// contains the key and, if the cache has the outputs, also the outputs.
 func (t *task) stored(ctx context.Context, key Key) (lookup, error) {
 	l := lookup{key: key, id: key.Digest()}
 	c, ok, err := t.opt.Cache.Get(ctx, l.id)

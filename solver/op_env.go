@@ -18,10 +18,11 @@ type opEnv struct {
 	v *Vertex
 }
 
-// cacheMap returns the cache map of the vertex. For inputs whose other files cannot affect
-// the outputs, the cache key covers the files read from the input: the function content
-// returns the parts of the key for these files. For all other inputs, or if content is nil,
-// the key covers the cache key of the input.
+// cacheMap returns the cache map of the vertex. Some operations read only a part of an
+// input, so the other files of the input cannot affect the outputs. For such an input, the
+// cache key covers just the files that the operation reads. The function content returns
+// the parts of the key for these files. For all other inputs, or if content is nil, the key
+// covers the cache key of the input.
 func (e opEnv) cacheMap(content func(input int, in *snapshot.Snapshot) ([]Part, error)) (*CacheMap, error) {
 	exported, err := cachemap.Of(e.v.Op)
 	if err != nil {

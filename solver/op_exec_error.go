@@ -22,7 +22,7 @@ type ExecError struct {
 
 func (e *ExecError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the cause.
+// Unwrap returns the error that made the operation fail.
 func (e *ExecError) Unwrap() error { return e.Err }
 
 // InputError is the error for an input that cannot be read to compute the cache key, for
@@ -35,7 +35,7 @@ type InputError struct {
 
 func (e *InputError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the cause.
+// Unwrap returns the error from reading the input.
 func (e *InputError) Unwrap() error { return e.Err }
 
 // failed returns err as an [ExecError]. The ExecError contains the file system of each

@@ -69,14 +69,14 @@ func layerName(l snapshot.Layer, index, layers int) string {
 	return fmt.Sprintf("layer %d/%d", index+1, layers)
 }
 
-// unpacks sends the events of a vertex that is part of no graph. The vertex shows how long
-// layers are unpacked for RUN steps. If no layer has to be unpacked, the vertex does not
-// appear.
+// unpacks sends the events of a vertex that is part of no graph. The duration of this vertex
+// is the time during which layers are unpacked for RUN steps. If no layer has to be unpacked,
+// the vertex does not appear.
 //
 // Upstream: BuildKit also unpacks layers when the first step needs them, but reports this as
-// progress of the vertex of the image, which starts again. Slipway has a separate vertex,
-// because it has already read the layers of images for their cache keys, and because it may
-// also have to unpack layers of other steps.
+// progress of the vertex of the image, which starts again. Slipway has a separate vertex for
+// two reasons. It has already read the layers of images for their cache keys. It may also have
+// to unpack layers of other steps.
 type unpacks struct {
 	mu      sync.Mutex
 	running int // number of steps for which layers are being unpacked

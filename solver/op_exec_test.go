@@ -94,8 +94,8 @@ func (cacheNames) CacheName(id string, from *snapshot.Snapshot) string {
 	return id + " " + string(from.ID())
 }
 
-// oneCache is a fake [Mounts] that returns the directory dir for every cache mount. The
-// field from is the snapshot with the initial files that was passed to the last call.
+// oneCache is a fake [Mounts] that returns the same directory for every cache mount. It
+// records the snapshot with the initial files that it gets in the last call.
 type oneCache struct {
 	cacheNames
 	dir  string
@@ -295,8 +295,8 @@ func TestMountsOfOneTarget(t *testing.T) {
 	}
 }
 
-// dirRunner is a fake runner. Instead of running a process, it calls the function in the field
-// before, and then returns a file system that contains only a directory called name.
+// dirRunner is a fake runner. Instead of running a process, it calls a function of the test.
+// It then returns a file system that contains a single directory.
 type dirRunner struct {
 	name   string
 	before func()

@@ -15,7 +15,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// files returns a snapshot with regular files. content maps their paths to their text.
+// files returns a snapshot with regular files. The map contains the text of each file by
+// its path.
 func files(t *testing.T, store *tree.Store, content map[string]string) *snapshot.Snapshot {
 	t.Helper()
 	e := tree.Edit(tree.Empty())

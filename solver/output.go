@@ -32,8 +32,8 @@ type output struct {
 }
 
 // newOutput returns a writer for an output stream of the process of the vertex v. The
-// parameter stream is 1 for standard output and 2 for standard error. The time for the
-// rate limit starts with this call.
+// parameter stream is 1 for standard output and 2 for standard error. The rate limit counts
+// the time since this call.
 func (e *env) newOutput(v *Vertex, stream int) *output {
 	limit := OutputLimit{Size: defaultOutputSize, Speed: defaultOutputSpeed}
 	if e.opt.Output != nil {
@@ -62,8 +62,9 @@ func (o *output) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// allowance returns the number of bytes of the stream that may have been sent by now, and the
-// text of the limit that determines this number, such as "200KiB/s".
+// allowance returns the number of bytes of the stream that the limits permit to send up to
+// the current time. It also returns the text of the limit that determines this number, such
+// as "200KiB/s".
 func (o *output) allowance() (total int64, limit string) {
 	const unlimited = 1<<63 - 1
 	total = unlimited

@@ -28,9 +28,9 @@ func (r *printer) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, err
 	return r.recorder.Run(ctx, p)
 }
 
-// outputOfStep runs a step whose process calls print, in a job with the given output
-// limit. It returns the output that the job sends as events, by stream number. The job
-// uses the time in *now as the current time.
+// outputOfStep runs a step whose process calls print, in a job with the given output limit.
+// It returns the output that the job sends as events, by stream number. The clock of the job
+// shows the time to which the parameter now points.
 func outputOfStep(t *testing.T, limit *OutputLimit, now *time.Time, print func(p *runner.Process) error) map[int]string {
 	t.Helper()
 	s, err := tree.OpenStore(t.TempDir())

@@ -92,9 +92,10 @@ func (c *chains) add(ctx context.Context, r *Result) (int, error) {
 	return c.indexes[key], nil
 }
 
-// links adds the records for result, which is an input of the task t: the record of the
-// result itself, and a record for the files that t selects from it. It returns links to
-// these records. The parameter entry describes the input in the cache map of t.
+// links adds the records for an input of the task t: the record of the input itself, and
+// a record for the files that t selects from it. It returns links to these records. The
+// parameter result is the result of the input, and entry describes the input in the cache
+// map of t.
 func (c *chains) links(ctx context.Context, t *task, entry cachemap.Input, result *Result) ([]ChainLink, error) {
 	i, err := c.add(ctx, result)
 	if err != nil {

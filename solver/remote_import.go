@@ -39,11 +39,11 @@ type search struct {
 	runner bool
 }
 
-// importLookups holds the results of the lookups of a task in imported caches. See
-// [task.matches].
+// importLookups holds one future for each kind of search in imported caches. The value of a
+// future is the list of records that match the outputs of the task, see [task.matches].
 type importLookups map[search]*future[matches]
 
-// newImportLookups returns a future for each kind of search in imported caches.
+// newImportLookups returns importLookups whose futures have not been computed.
 func newImportLookups() importLookups {
 	l := importLookups{}
 	for _, full := range []bool{false, true} {
@@ -114,9 +114,9 @@ func (t *task) links(ctx context.Context, entry cachemap.Input, i int, s search)
 	return append(links, Link{Records: t.opt.Imports.Find(cachemap.Output(d, cachemap.Content), nil)}), nil
 }
 
-// content returns BuildKit's content digest of the files that the selectors in
-// input.Content select from result, an input of the vertex. If the result has not been
-// evaluated, content returns errUnknown.
+// content returns BuildKit's content digest of the files that the operation selects from an
+// input of the vertex. The parameter input contains the selectors, and result is the result of
+// the input. If the result has not been evaluated, content returns errUnknown.
 func (t *task) content(ctx context.Context, input cachemap.Input, result *Result) (digest.Digest, error) {
 	s, err := result.peek(ctx)
 	if err != nil {
@@ -147,8 +147,8 @@ func (t *task) imported(ctx context.Context, s search) bool {
 	return err == nil && m.complete()
 }
 
-// searches returns the searches to make in imported caches, the most exact one first. The
-// outputs that they find will be stored under the key l.key.
+// searches returns the searches to make in imported caches, the most exact one first. If a
+// search finds the outputs, they are stored under the key l.key.
 func (l lookup) searches() []search {
 	list := []search{{}, {full: true}}
 	if l.key.runner() != "" {
@@ -163,9 +163,9 @@ func (t *task) inImports(ctx context.Context, l lookup) bool {
 	return slices.ContainsFunc(l.searches(), func(s search) bool { return t.imported(ctx, s) })
 }
 
-// fromImports fetches the outputs from imported caches. It returns false if imported
-// caches lack an output, or if fetching fails, so that the operation runs instead. The
-// parameter l is the result of the lookup in the local cache.
+// fromImports fetches the outputs from imported caches. It returns false if imported caches
+// lack an output, or if fetching fails. The caller then runs the operation. The parameter l is
+// the result of the lookup in the local cache.
 func (t *task) fromImports(ctx context.Context, l lookup) ([]*snapshot.Snapshot, bool) {
 	if !t.mayBeImported() {
 		return nil, false

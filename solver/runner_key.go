@@ -11,8 +11,9 @@ import (
 
 // RunnerPart is the name of the part of a cache key that identifies the runner. Only two kinds
 // of results have this part in their keys: results of RUN steps whose runner has a cache key
-// (see [runner.Keyed]), and results imported from caches of such builds. The keys of results
-// that are based on them cover the runner through the IDs of their inputs.
+// (see [runner.Keyed]), and results imported from caches of such builds. Other operations may
+// use such a result as an input. Their keys cover the runner indirectly, through the ID of
+// this input.
 //
 // A lookup with this part is followed by a lookup without it, because results of real
 // processes are correct for every runner.
@@ -33,8 +34,9 @@ func (e *env) runnerKey(ctx context.Context) (digest.Digest, error) {
 }
 
 // runnerKey returns the digest that identifies the runner in the cache keys of the vertex. It
-// returns "" if the vertex is not a RUN step and its outputs cannot be imported together with
-// results of RUN steps.
+// returns "" for a vertex that is not a RUN step, with one exception: the build imports
+// caches, and a transitive input of the vertex is a RUN step. An imported cache may then
+// contain the outputs of the vertex together with results of RUN steps.
 func (t *task) runnerKey(ctx context.Context) (digest.Digest, error) {
 	if t.v.Op.GetExec() == nil && (t.opt.Imports == nil || !t.hasExec) {
 		return "", nil

@@ -147,8 +147,8 @@ func (s *script) withEvent(kind EventKind) []string {
 	return list
 }
 
-// equal fails the test unless got contains exactly the words of want, in any order. The
-// parameter what names the compared words in the error message.
+// equal fails the test unless got contains exactly the words of want, in any order. The first
+// argument describes the compared words for the error message.
 func (s *script) equal(what string, got []string, want string) {
 	s.g.t.Helper()
 	sorted := slices.Sorted(slices.Values(got))
@@ -323,10 +323,10 @@ func TestCallerCanceled(t *testing.T) {
 	}
 }
 
-// blockingOp is the operation of a test vertex. Its method Run sends to the channel arrived
-// and then blocks until it receives from the channel end. For the vertex "sum", Run does not
-// block. All operations of a test share two counters: running is the number of operations that
-// are running, and peak is its maximum.
+// blockingOp is the operation of a test vertex. Its method Run sends a value to one channel,
+// to report that it runs, and then blocks until it receives a value from another channel. For
+// the vertex "sum", Run does not block. All operations of a test share two counters: running
+// is the number of operations that are running, and peak is the maximum of this number.
 type blockingOp struct {
 	*testOp
 	running      *atomic.Int32

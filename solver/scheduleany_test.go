@@ -169,8 +169,8 @@ func (p *randomBuilds) changeImports() {
 }
 
 // build builds a test vertex, and checks its value and which vertices ran. The vertices in
-// forced ignore the cache. If again is true, nothing changed since the last build, so that
-// no vertex may run.
+// forced ignore the cache. The last argument is true if nothing has changed since the last
+// build. In this case, no vertex may run.
 func (p *randomBuilds) build(target string, forced map[string]bool, again bool) {
 	g := p.g
 	p.logf("build %s, without the cache for %v", target, slices.Sorted(maps.Keys(forced)))

@@ -228,7 +228,7 @@ func sameContent(a, b []*snapshot.Snapshot) (bool, error) {
 	return true, nil
 }
 
-// put stores the outputs of the vertex in the cache under key.
+// put stores the outputs of the vertex in the cache under the given cache key.
 func (t *task) put(ctx context.Context, key Key, c CacheEntry) error {
 	return t.opt.Cache.Put(ctx, key.Digest(), Origin{t.v.Name(), t.v.Op.GetSource().GetIdentifier()}, c)
 }

@@ -78,8 +78,9 @@ func parseVertex(line string) *testVertex {
 	return t
 }
 
-// op returns the LLB operation of the vertex: a source, or a process with one mount for
-// each input. digests maps the names of the inputs to the digests of their operations.
+// op returns the LLB operation of the vertex: a source, or a process with one mount for each
+// input. The parameter digests maps the names of the inputs to the digests of their
+// operations.
 func (y *testVertex) op(digests map[string]string) *pb.Op {
 	if y.source != "" {
 		scheme := map[string]string{"local": "local", "remote": "https"}[y.source]
@@ -288,8 +289,9 @@ func (o *testOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	return []*snapshot.Snapshot{snapshotOf(sum)}, nil
 }
 
-// recordRun records that the vertex runs. If the vertex has the flag random, recordRun
-// returns the number to add in this run, and otherwise 0.
+// recordRun records that the vertex runs. For a vertex with the flag random, it returns a
+// number that is different in each run, and that Run adds to the value of the vertex. For
+// other vertices, it returns 0.
 func (o *testOp) recordRun() int {
 	o.g.mu.Lock()
 	defer o.g.mu.Unlock()
@@ -323,8 +325,8 @@ func (o *testOp) wait(ctx context.Context) error {
 	return nil
 }
 
-// approximate is added to the output of an exec operation if the runner has a cache key, to
-// mark results that depend on the runner. It is larger than the sum of all other numbers.
+// approximate is added to the value of a RUN step if the runner has a cache key, to mark
+// values that depend on the runner. It is larger than the sum of all other numbers.
 const approximate = 1 << 20
 
 // keyedRunner is a runner with a cache key. Its method Run is never called.
