@@ -50,7 +50,7 @@ type Input struct {
 }
 
 // ContentSuffices reports whether the outputs depend only on the content of the selected
-// files of this input, and on no other files of it.
+// files of this input, and not on its other files.
 //
 // Upstream: if several mounts have the same input, BuildKit sets ByContent according to the
 // last mount, although another mount may depend on all files. This package does the same,
@@ -62,7 +62,7 @@ func (i Input) ContentSuffices() bool {
 }
 
 // Of returns the cache map of an operation. The operation must be valid, as checked by
-// solver.Load, and not be a source. For sources, see [OfSource].
+// solver.Load. It must not be a source operation: for sources, see [OfSource].
 func Of(op *pb.Op) (Map, error) {
 	m := Map{Inputs: make([]Input, len(op.Inputs))}
 	var record any // the digest is the digest of its JSON
@@ -99,8 +99,8 @@ func Of(op *pb.Op) (Map, error) {
 	return m, err
 }
 
-// OfSource returns the cache map of a source. key is the cache key of the source, see
-// solver.NamedSource.
+// OfSource returns the cache map of a source. The argument is the cache key of the source,
+// as returned by a solver.NamedSource.
 func OfSource(key string) Map { return Map{Digest: digest.FromString("buildkit.source.v0:" + key)} }
 
 // Output returns the key under which caches store an output of an operation. The parameter

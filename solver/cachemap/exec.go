@@ -127,11 +127,12 @@ func (m *Map) execInputs(op *pb.ExecOp) error {
 	return nil
 }
 
-// byContent reports whether BuildKit matches the input of the mount m by the content of
-// sel, the path in the input that is mounted. It never does so if m is writable, has an
-// output and mounts only a part of its input, because a cached output would contain
-// other files outside of this part. If the operation requests matching by content for
-// such a mount, byContent returns an error.
+// byContent reports whether BuildKit matches the input of the mount m by the content of the
+// mounted files. The parameter sel is the path of these files in the input. BuildKit never
+// does so for a mount that is writable, has an output and mounts only a part of its input.
+// The cached output of such a mount would also contain the other files of the input, which
+// may be different in another build. If the operation requests matching by content for such
+// a mount, byContent returns an error.
 //
 // Upstream: getMountDeps in solver/llbsolver/ops/exec.go has the same error text.
 func byContent(m *pb.Mount, sel string) (bool, error) {
@@ -151,9 +152,9 @@ func byContent(m *pb.Mount, sel string) (bool, error) {
 	return safe, nil
 }
 
-// selectPaths returns selectors for the paths in list, sorted. It drops paths that are
-// below other paths in list. If the root is in the list, it returns nil, which selects all
-// files.
+// selectPaths returns one selector for each of the given paths, sorted by path. It drops a
+// path that is below another given path. If the root is one of the paths, it returns nil,
+// which selects all files.
 func selectPaths(list []string) []contenthash.Selector {
 	var out []contenthash.Selector
 	for _, p := range outermost(list) {
@@ -165,8 +166,8 @@ func selectPaths(list []string) []contenthash.Selector {
 	return out
 }
 
-// outermost returns the paths of list that are not below another path of list, sorted and
-// without duplicates.
+// outermost returns the given paths, sorted and without duplicates. It drops a path that is
+// below another given path.
 func outermost(list []string) []string {
 	if len(list) < 2 {
 		return list

@@ -76,8 +76,8 @@ func (m *Map) file(op *pb.FileOp) (fileRecord, error) {
 	return r, nil
 }
 
-// action returns the message in a file action, such as a *pb.FileActionMkDir, which the digest
-// of the operation covers.
+// action returns the message that describes one kind of file action, such as a
+// *pb.FileActionMkDir. The digest of the operation covers this message.
 func action(a *pb.FileAction) any {
 	switch a := a.Action.(type) {
 	case *pb.FileAction_Mkdir:
@@ -94,9 +94,9 @@ func action(a *pb.FileAction) any {
 	return nil
 }
 
-// uncovered returns the copy actions for the field [Map.Copies]: the actions that copy
-// from an input that the operation also changes. The parameter written contains, for
-// each input, whether the operation changes it.
+// uncovered returns the copy actions for the field [Map.Copies]: the actions that copy from an
+// input that the operation also changes. Element i of written reports whether the operation
+// changes the input with index i.
 func uncovered(op *pb.FileOp, written []bool) []Copy {
 	var list []Copy
 	for n, a := range op.Actions {
@@ -150,9 +150,9 @@ func CopySelector(c *pb.FileActionCopy) contenthash.Selector {
 	}
 }
 
-// mergeSelectors returns the selectors in list, sorted by path. It drops a selector
-// without patterns if its path is below the path of another selector without patterns and
-// with the same FollowLinks.
+// mergeSelectors returns the given selectors, sorted by path. It drops a selector without
+// patterns if its path is below the path of another selector that has no patterns and the same
+// value of FollowLinks.
 func mergeSelectors(list []contenthash.Selector) []contenthash.Selector {
 	var plain, followed []string
 	var filtered []contenthash.Selector
@@ -178,10 +178,10 @@ func mergeSelectors(list []contenthash.Selector) []contenthash.Selector {
 	return out
 }
 
-// plainIndexes reports whether the indexes of actions have the usual form: each action
-// changes the outcome of the preceding action, the first action changes input 0, and
-// copies read from input 1. The parameter list contains the input, secondary input and
-// output of each action.
+// plainIndexes reports whether the indexes of actions have the usual form: each action changes
+// the outcome of the preceding action, the first action changes input 0, and copies read from
+// input 1. Each element of the argument contains three indexes of one action: its input, its
+// secondary input and its output.
 //
 // Upstream: in this case, the digest does not cover the indexes. Early versions of BuildKit
 // supported only this form, and their caches are still valid.
