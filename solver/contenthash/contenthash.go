@@ -47,7 +47,7 @@ type Hasher struct {
 	dirs  map[digest.Digest]digest.Digest // by [tree.Node.Digest]
 }
 
-// New returns a hasher for trees whose content is in store.
+// New returns a hasher for trees whose file contents are in the given store.
 func New(store *tree.Store) *Hasher {
 	return &Hasher{store: store, files: map[fileKey]digest.Digest{}, dirs: map[digest.Digest]digest.Digest{}}
 }
@@ -94,8 +94,9 @@ func notFound(name string) error {
 
 var errNotFound = errors.New("not found")
 
-// at returns the digest of the file or directory at the path name in the tree t. If follow is
-// true and the path ends in a symbolic link, at follows the link.
+// at returns the digest of one file or directory of the tree t. The parameter name is its
+// path. If this path ends in a symbolic link, follow decides whether the result is the digest
+// of the target or of the link.
 func (h *Hasher) at(ctx context.Context, t Tree, name string, follow bool) (digest.Digest, error) {
 	p, err := t.Root.Resolve(name, follow)
 	if err != nil {
@@ -160,8 +161,8 @@ func (h *Hasher) dir(ctx context.Context, n *tree.Node, local bool) (digest.Dige
 }
 
 // header returns the digest of a file, or of the metadata of a directory. If localRoot is
-// true, n is the root of a local directory: digests do not cover its metadata, so header
-// returns the digest of no bytes.
+// true, n is the root of a local directory. Digests do not cover the metadata of this root, so
+// header returns the digest of empty content.
 func (h *Hasher) header(ctx context.Context, n *tree.Node, localRoot bool) (digest.Digest, error) {
 	if localRoot {
 		return empty, nil

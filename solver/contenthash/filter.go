@@ -118,18 +118,19 @@ func (c *candidate) followed(s Selector) bool {
 	return c.outer && s.FollowLinks && c.node.Kind() == tree.Symlink
 }
 
-// search finds the nodes in the tree root that the selector s selects. It returns them in
-// the results field of w. The path of each result starts with the returned prefix: the
-// elements of Selector.Path before the first wildcard. Digests do not cover this prefix.
+// search finds the nodes that the selector s selects in the tree with the given root. The
+// returned walk contains them in its field results. The path of each result starts with the
+// returned prefix: the elements of Selector.Path before the first wildcard. Digests do not
+// cover this prefix.
 func search(root *tree.Node, s Selector) (w *walk, prefix string, err error) {
 	w = &walk{s: s, pattern: strings.TrimSuffix(s.Path, "/")}
 	prefix, err = w.run(root)
 	return w, prefix, err
 }
 
-// run finds the nodes in the tree root that the selector w.s selects, and appends them to
-// w.results. The path of each result starts with the returned prefix: the elements of
-// Selector.Path before the first wildcard.
+// run finds the nodes that the selector w.s selects in the tree with the given root, and
+// appends them to w.results. The path of each result starts with the returned prefix: the
+// elements of Selector.Path before the first wildcard.
 func (w *walk) run(root *tree.Node) (prefix string, err error) {
 	if w.include, err = matcher("include", w.s.Include); err != nil {
 		return "", err
@@ -183,11 +184,10 @@ func matcher(kind string, patterns []string) (*patternmatcher.PatternMatcher, er
 	return m, nil
 }
 
-// visit searches the node n and everything below it for nodes that the selector
-// selects. The parameter name is the path of n. If matched is true, the path of the
-// selector matches n or a parent directory of n, and base is the path that it matches.
-// The parameter above contains the candidates for the parent directories, outermost
-// first.
+// visit searches the node n and everything below it for nodes that the selector selects.
+// The parameter name is the path of n. If matched is true, the path of the selector matches
+// a path called base, which is the path of n or of a parent directory. The last argument
+// contains the candidates for the parent directories, outermost first.
 func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*candidate) error {
 	if !matched {
 		ok, err := path.Match(w.pattern, name)
@@ -224,7 +224,7 @@ func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*can
 	return nil
 }
 
-// add appends the candidate c to the results of the walk. The parameter above contains the
+// add appends the candidate c to the results of the walk. The second argument contains the
 // candidates for the parent directories of c. If some of them are not results yet, add
 // appends them first.
 func (w *walk) add(c *candidate, above []*candidate) {
@@ -238,7 +238,7 @@ func (w *walk) add(c *candidate, above []*candidate) {
 
 // matches reports whether the include and exclude patterns select the candidate c. The
 // parameter rel is the path of c relative to the file or directory that Selector.Path
-// matches, and above contains the candidates for the parent directories of c.
+// matches. The last argument contains the candidates for the parent directories of c.
 func (w *walk) matches(c *candidate, rel string, above []*candidate) (bool, error) {
 	var parent candidate
 	if len(above) > 0 {
