@@ -21,8 +21,9 @@ import (
 )
 
 // putSteps stores the results of n successive steps in the cache and returns the last one. The
-// first result is based on base. Step i creates an empty file, and its record is called
-// step(i). The numbers of the steps start with first. Every fifth layer has a blob.
+// steps have the numbers first, first+1 and so on. The first of these steps changes the files
+// of base. Step i creates an empty file, and its record is called step(i). Every fifth layer
+// has a blob.
 func putSteps(t *testing.T, c *Cache, base *snapshot.Snapshot, first, n int) *snapshot.Snapshot {
 	t.Helper()
 	for i := range n {
@@ -366,7 +367,7 @@ func TestSharedWithOneself(t *testing.T) {
 	}
 }
 
-// usage returns all records and their usage.
+// usage returns all records, and the [Usage] that counts their references.
 func usage(t *testing.T, c *Cache) ([]Record, *Usage) {
 	t.Helper()
 	records, err := c.Records(t.Context())

@@ -85,8 +85,8 @@ func TestRecordsDisappear(t *testing.T) {
 	}
 }
 
-// TestNoRecord checks that Get returns a cache miss if the path of a record leads to no
-// valid record, but for example to a directory. If it leads to a FIFO, Get must not block.
+// TestNoRecord checks that Get returns a cache miss if the path of a record leads to
+// nothing, a directory, a FIFO or a file with other text. Get must not block on the FIFO.
 func TestNoRecord(t *testing.T) {
 	c := newCache(t)
 	for about, create := range map[string]func(string) error{

@@ -14,7 +14,7 @@ type references struct {
 	chain func(digest.Digest) // is called for the ID of each chain file
 }
 
-// each calls the functions in to for each reference from the record r. It does not follow
+// each calls the given callbacks for each reference from the record r. It does not follow
 // references from chain files.
 func (u *Usage) each(r Record, to references) {
 	for _, o := range r.record.Outputs {
@@ -23,8 +23,8 @@ func (u *Usage) each(r Record, to references) {
 	}
 }
 
-// eachLayer calls the functions in to for each reference from the layers in r.Layers, and for
-// the chain file that contains the layers below.
+// eachLayer calls the given callbacks for each reference from the layers in r.Layers. If the
+// layers below are in a chain file, it also calls the callback for this file.
 func (u *Usage) eachLayer(r recordChain, to references) {
 	for _, l := range r.layers() {
 		u.tree(l.Lower, to)
@@ -38,7 +38,8 @@ func (u *Usage) eachLayer(r recordChain, to references) {
 	}
 }
 
-// tree calls to.dir for the tree with the given ID, unless it no longer exists.
+// tree calls the callback for trees with the tree that has the given ID. If this tree no
+// longer exists, it does nothing.
 func (u *Usage) tree(id digest.Digest, to references) {
 	if n, err := u.trees.Load(id); err == nil {
 		to.dir(n)
@@ -88,16 +89,16 @@ func (u *Usage) Shared(r Record) bool {
 	return false
 }
 
-// addBases adds n to the number of references to each tree below the top layers of the record
-// r.
+// addBases adds n to the count of each tree on which an output of the record r is based. It
+// does not count the trees of the outputs themselves.
 func (u *Usage) addBases(r Record, n int) {
 	for _, o := range r.record.Outputs {
 		count(u.bases, o.below(), n)
 	}
 }
 
-// below returns the same IDs as bases, except for the last one, which is the result of the top
-// layer.
+// below returns the IDs of the trees before and after each layer in the record, except for the
+// tree after the top layer.
 func (o recordOutput) below() []digest.Digest {
 	list := o.bases()
 	return list[:max(0, len(list)-1)]
@@ -112,7 +113,7 @@ func (r recordChain) bases() []digest.Digest {
 	return list
 }
 
-// count adds n to numbers[id] for each id in list.
+// count adds n to the number of each given ID.
 func count(numbers map[digest.Digest]int, list []digest.Digest, n int) {
 	for _, id := range list {
 		numbers[id] += n

@@ -50,8 +50,8 @@ func (c *Cache) Sweep(ctx context.Context) error {
 	})
 }
 
-// markChains adds to live the given chain ID, and the IDs of all chain files below it. If id
-// is "", it does nothing.
+// markChains marks a chain ID and the IDs of all chain files below it as live. If id is "", it
+// does nothing.
 func (c *Cache) markChains(live map[digest.Digest]bool, id digest.Digest) {
 	for id != "" && !live[id] {
 		live[id] = true
@@ -80,8 +80,9 @@ func (c *Cache) eachChain(ctx context.Context, fn func(string, digest.Digest) er
 	return err
 }
 
-// Repair removes damaged records and chain files, and all that refer to a damaged or missing
-// directory or blob. It reads all blobs that records refer to, which may take minutes.
+// Repair removes damaged records and chain files. It also removes records and chain files that
+// refer to a damaged or missing directory or blob. It reads all blobs that records refer to,
+// which may take minutes.
 func (c *Cache) Repair(ctx context.Context) error {
 	w := &verifier{ctx: ctx, store: c.store, results: map[digest.Digest]error{}}
 	loader := c.newLoader()

@@ -12,9 +12,10 @@ import (
 	"slipway/solver/tree"
 )
 
-// Usage counts how often cache records refer to each blob and directory of the store, and to
-// each chain file, directly or through others. From these numbers, it computes the sizes of
-// records and finds data to remove. Not safe for concurrent use.
+// Usage counts the references from cache records to chain files, and to blobs and directories
+// of the store. It includes references through chain files and through other directories. From
+// these numbers, it computes the sizes of records and finds data to remove. Not safe for
+// concurrent use.
 type Usage struct {
 	cache *Cache
 	trees *tree.Loader
@@ -67,11 +68,10 @@ func (u *Usage) add(n *tree.Node) {
 	_ = n.EachStored(file, func(b tree.Blob) { u.blobs[b.Digest]++ }) // ignore directories that no longer exist
 }
 
-// Own returns the size of each record in bytes, by its key. Each blob and directory is
-// part of the size of the record that added it, but not of records based on that
-// record, so that the sum of the sizes is the disk usage. If several records added the
-// same data, a source has precedence over other results, and then the least recently
-// used record.
+// Own returns the size of each record in bytes, by its key. Each blob and directory is part of
+// the size of the record that added it, but not of records based on that record, so the sum of
+// the sizes is the disk usage. If several records added the same data, a source has precedence
+// over other results, and then the least recently used record.
 func (u *Usage) Own(records []Record) map[string]int64 {
 	o := &owners{u: u, sizes: map[string]int64{}, dirs: map[digest.Digest]bool{}, blobs: map[digest.Digest]bool{}}
 	records = slices.Clone(records)
@@ -131,8 +131,8 @@ func (o *owners) blob(key string, d digest.Digest) {
 }
 
 // chain assigns the chain file with the given ID to the record with the given key, and calls
-// the functions in to for its references. If visited contains the ID, chain does nothing.
-// Otherwise, it adds the ID to visited.
+// the given callbacks for the references from the file. If visited contains the ID, chain does
+// nothing. Otherwise, it adds the ID to visited.
 func (o *owners) chain(key string, id digest.Digest, to references, visited map[digest.Digest]bool) {
 	if f := o.u.chains[id]; f != nil && !visited[id] {
 		visited[id] = true
@@ -162,9 +162,10 @@ func (o *owners) assignTop(r Record) {
 	}
 }
 
-// assignChanges assigns blobs and groups of directories below the directory n to the record
-// with the given key. It assigns only those that are new in comparison with the directory
-// lower, which has the same path in the tree below the layer, or is nil.
+// assignChanges assigns the blobs and directory files of the directory n, and of everything
+// below it, to the record with the given key. It assigns only those that differ from the blobs
+// and directory files of lower, the directory at the same path in the tree below the layer.
+// The parameter lower may be nil.
 func (o *owners) assignChanges(key string, lower, n *tree.Node) {
 	if lower != nil && lower.Same(n) {
 		return

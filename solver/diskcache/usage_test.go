@@ -17,8 +17,8 @@ import (
 )
 
 // putFile stores a result in the cache and returns it. The result has the files of base,
-// which may be nil, and a file called name with the content data. Its key is the digest of
-// origin.Name.
+// which may be nil, and one more file. The parameter name is the name of this file, and
+// data is its content. The key of the result is the digest of origin.Name.
 func putFile(t *testing.T, c *Cache, origin solver.Origin, base *snapshot.Snapshot, name, data string) *snapshot.Snapshot {
 	t.Helper()
 	b, err := c.store.PutBytes([]byte(data))
