@@ -114,7 +114,8 @@ func (x *Layers) writer(w io.Writer) (io.WriteCloser, error) {
 	return x.gzip().writer(w), nil
 }
 
-// gzip returns the gzip compressor for the current level. All layers share it.
+// gzip returns the gzip compressor for the configured level. All layers share this
+// compressor.
 func (x *Layers) gzip() *gzipBlocks {
 	x.mu.Lock()
 	defer x.mu.Unlock()

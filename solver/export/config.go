@@ -82,7 +82,7 @@ func defaultConfig(p ocispecs.Platform) ([]byte, error) {
 
 // alignHistory adapts an image's history to the number of layers. Exactly one history
 // entry per layer remains, plus the entries marked as having no layer. It marks surplus
-// entries in this way, and appends missing ones.
+// entries as having no layer, and appends an entry for each layer that lacks one.
 func alignHistory(history []ocispecs.History, layers int) []ocispecs.History {
 	n := 0
 	for i := range history {
@@ -135,10 +135,10 @@ func (x *Exporter) fillTimes(history []ocispecs.History, blobs []*snapshot.Layer
 	return history, x.Now.UTC()
 }
 
-// clamp limits the times in history to epoch. It skips the leading entries that are equal
-// in base, the history of the base image. It returns the time of the last entry, which is
-// the creation time of the image. If history is empty, it returns the earlier of created
-// and epoch.
+// clamp replaces each time in history that is later than epoch by epoch. It skips the
+// leading entries that are equal in base, the history of the base image. It returns the
+// time of the last entry, which is the creation time of the image. If history is empty,
+// it returns created or epoch, whichever is earlier.
 func clamp(history, base []ocispecs.History, created, epoch time.Time) time.Time {
 	same := 0
 	for same < min(len(history), len(base)) && reflect.DeepEqual(history[same], base[same]) {

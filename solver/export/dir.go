@@ -56,7 +56,8 @@ func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tre
 	return errors.Join(err, tree.RemoveAll(filepath.Join(dest, temp)))
 }
 
-// writeNew creates the directory name in root and writes the file tree n into it.
+// writeNew creates a directory in root and writes the file tree n into it. The parameter name
+// is the name of the new directory.
 func (o Outputs) writeNew(ctx context.Context, root *os.Root, name string, n *tree.Node, s *tree.Store) error {
 	if err := root.Mkdir(name, 0o700); err != nil {
 		return err
@@ -71,7 +72,7 @@ func (o Outputs) writeNew(ctx context.Context, root *os.Root, name string, n *tr
 	return errors.Join(err, dir.Close())
 }
 
-// Merge moves the entries of temp, a directory inside the directory dest, to dest.
+// Merge moves the entries of the directory temp to the directory dest, which contains temp.
 // Directories with the same name are merged. Other entries replace existing ones. Merge
 // changes nothing outside dest, even if another process replaces directories in dest by
 // symbolic links.

@@ -45,8 +45,8 @@ func finish(tmp *os.File, name string, write func(io.Writer) error) error {
 	return err
 }
 
-// Unfinished returns the paths of incomplete files in a directory. If no process is writing to
-// the directory, killed processes have left these files.
+// Unfinished returns the paths of incomplete files in a directory: files that another
+// process is writing, or that a killed process did not complete.
 func Unfinished(dir string) []string {
 	list, _ := fs.Glob(os.DirFS(dir), tempPrefix+"*") // the pattern is valid
 	for i, name := range list {
@@ -90,8 +90,8 @@ func (o Outputs) TempPath(dir string) (temp string, done func(), err error) {
 	return temp, done, err
 }
 
-// Reclaim removes all recorded incomplete outputs, which killed processes have left. The
-// caller must ensure that no other process uses the same directory of records.
+// Reclaim removes the recorded outputs that killed processes did not complete. The caller
+// must ensure that no other process uses the same directory of records.
 func (o Outputs) Reclaim() error {
 	var errs []error
 	for _, note := range Unfinished(o.Records) {

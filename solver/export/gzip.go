@@ -15,8 +15,8 @@ const (
 	// gzipBlock is the number of bytes that are compressed as a unit. Changing it changes the
 	// bytes of compressed layers.
 	gzipBlock = 1 << 20
-	// gzipWindow is the maximum distance in bytes between content and earlier content to which
-	// its compressed form refers, as defined by the format.
+	// gzipWindow is the maximum distance in bytes over which compressed data can refer back to
+	// earlier content. The gzip format defines this limit.
 	gzipWindow = 32 << 10
 )
 
@@ -183,7 +183,8 @@ func (z *gzipWriter) encode(last bool) {
 	}()
 }
 
-// Close writes the rest of the file. It waits until all blocks have been written.
+// Close compresses and writes the remaining content and the trailer of the gzip file. It waits
+// until all blocks have been written.
 func (z *gzipWriter) Close() error {
 	if z.cur == nil {
 		if err := z.next(); err != nil {

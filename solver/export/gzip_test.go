@@ -16,8 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// text returns n bytes of text in which some parts are random, so that they cannot be
-// compressed.
+// text returns n bytes of text. Some parts of the text are random and cannot be compressed.
 func text(n int) []byte {
 	r := rand.New(rand.NewPCG(1, 2))
 	b := make([]byte, 0, n+600)
