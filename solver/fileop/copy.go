@@ -22,7 +22,7 @@ import (
 // parentMode is the mode of the parent directories that a copy creates for its target.
 const parentMode = 0o755
 
-// copier performs one copy action on the tree of an editor.
+// copier performs one copy action. It changes the tree of a [tree.Editor].
 type copier struct {
 	r        *run
 	e        *tree.Editor
@@ -198,10 +198,10 @@ func (p *copier) setParentTimes() error {
 	return nil
 }
 
-// merge copies the node of pk to the path dest, or only the entries that the patterns
-// select. If both the node and the existing file at dest are directories, merge combines
-// their entries. In this case, overwrite decides whether the directory at dest gets the
-// metadata of the node. overwrite is false only for the target of the copy action.
+// merge copies the node of pk to the path dest, or only the entries that the patterns select.
+// If both the node and the existing file at dest are directories, merge combines their
+// entries. In this case, overwrite decides whether the directory at dest gets the metadata of
+// the node. The parameter overwrite is false only for the target of the copy action.
 func (p *copier) merge(dest string, pk *selectedNode, overwrite bool) error {
 	kind, old, err := p.e.Stat(dest)
 	if err != nil {
@@ -259,8 +259,8 @@ func (p *copier) add(dest string, n *tree.Node) error {
 	return p.e.Put(dest, n)
 }
 
-// mergeEntries copies entries of a directory, those that the patterns select, into the
-// directory dest.
+// mergeEntries copies the entries of a directory that the patterns select into the directory
+// dest.
 func (p *copier) mergeEntries(dest string, pk *selectedNode) error {
 	if !pk.complete {
 		for _, e := range pk.entries {
@@ -304,7 +304,7 @@ func (p *copier) adjust(n *tree.Node) (*tree.Node, error) {
 
 // origin returns the argument for [tree.NewInode], which consists of the operation and the
 // copied source path. It includes the path because BuildKit copies each source path
-// separately, so that files from different source paths are never hard links of each other.
+// separately: files from different source paths are never hard links of each other.
 func (p *copier) origin() string { return fmt.Sprintf("%s %d", p.r.env.ID, p.r.copies) }
 
 // meta returns the metadata for the copy of n, with the owner, mode and time that the

@@ -58,8 +58,9 @@ func (r *run) owner(o *pb.ChownOpt) (*ids, error) {
 }
 
 // parse calls fn with the content of the account file in which a name is looked up. The
-// parameter name contains the index of the tree with this file, and file is the path of the
-// file, such as etc/passwd. If the file does not exist, parse does not call fn.
+// parameter name contains this name and the index of the tree with the file. The parameter
+// file is the path of the file, such as etc/passwd. If the file does not exist, parse does
+// not call fn.
 func (r *run) parse(name *pb.NamedUserOpt, file string, fn func(io.Reader) error) error {
 	data, err := ReadFile(r.ctx, r.env.Store, r.tree(name.Input), file)
 	if errors.Is(err, fs.ErrNotExist) {

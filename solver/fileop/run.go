@@ -63,7 +63,7 @@ type ActionError struct {
 // Error implements [error].
 func (e *ActionError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the cause.
+// Unwrap returns the error that made the action fail.
 func (e *ActionError) Unwrap() error { return e.Err }
 
 // run is the state of one call of [Apply].
@@ -85,8 +85,9 @@ func (r *run) tree(i int64) *tree.Node {
 	return r.trees[i].Tree
 }
 
-// base returns the index of the input that action a changes, directly or after earlier
-// actions. If a changes scratch, it returns -1.
+// base returns the index of the input on which the result of an action is based. If the
+// action changes the outcome of an earlier action, this is the input on which that outcome
+// is based. If the action starts from scratch, base returns -1.
 func (r *run) base(a *pb.FileAction) int {
 	if a.Input < 0 {
 		return -1

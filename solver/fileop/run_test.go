@@ -41,7 +41,8 @@ func apply(t *testing.T, s *tree.Store, inputs []*tree.Node, actions ...*pb.File
 	return list[len(list)-1].Tree
 }
 
-// treeOf returns a tree with regular files. content maps their paths to their text.
+// treeOf returns a tree with regular files. The map contains the text of each file by its
+// path.
 func treeOf(t *testing.T, s *tree.Store, content map[string]string) *tree.Node {
 	t.Helper()
 	e := tree.Edit(tree.Empty())
@@ -170,9 +171,9 @@ func TestActions(t *testing.T) {
 	}
 }
 
-// changes compares the listings of two trees. It returns the lines of the listing of upper
-// that the listing of lower lacks. If upper lacks a path of lower, it instead returns the
-// first such path and the word "removed".
+// changes compares the listings of the trees lower and upper. It returns the lines that
+// appear only in the listing of upper. If upper lacks a path of lower, it instead returns
+// the first such path and the word "removed".
 func changes(t *testing.T, s *tree.Store, lower, upper *tree.Node) string {
 	t.Helper()
 	var b strings.Builder
