@@ -264,7 +264,7 @@ func TestMetadata(t *testing.T) {
 }
 
 // TestPull checks that resolving an image searches the stored images first, unless the
-// frontend pulls.
+// frontend requests a pull.
 func TestPull(t *testing.T) {
 	m := newTestSolver(t)
 	for mode, want := range map[string]string{

@@ -38,7 +38,7 @@ func solve(t *testing.T, c client.Client, st llb.State) client.Reference {
 }
 
 // root starts a container whose root file system is the result of the LLB state st. The
-// parameter more lists additional mounts.
+// last arguments are additional mounts.
 func root(t *testing.T, c client.Client, st llb.State, more ...client.Mount) client.Container {
 	t.Helper()
 	mounts := append([]client.Mount{{Dest: "/", MountType: pb.MountType_BIND, Ref: solve(t, c, st)}}, more...)
@@ -316,9 +316,9 @@ func TestExecError(t *testing.T) {
 	}
 }
 
-// TestContainerMounts checks every kind of mount in a container. It also checks that when
-// the context of a container ends, its processes end and its cache mounts are unlocked,
-// even if the frontend does not release it.
+// TestContainerMounts checks every kind of mount in a container. When the context of a
+// container ends, the processes of the container must end and its cache mounts must be
+// unlocked, even if the frontend does not release the container.
 func TestContainerMounts(t *testing.T) {
 	m := newTestSolver(t, script.Step{Run: "first", Files: map[string]string{"/cache/kept": "x", "/tmp/t": "x"}},
 		script.Step{Run: "second", Do: func(_ context.Context, c *script.Call) error {

@@ -13,10 +13,10 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// solveError wraps an error from the solver in the types that clients of BuildKit's
-// gateway expect. These types hold the operation, the operation's digest and locations,
-// and the exit code of its process. solveError also registers the file systems before and
-// after the failure, so that the frontend can mount them in a container.
+// solveError wraps an error from the solver in the types that clients of BuildKit's gateway
+// expect. These types hold the operation, its digest, its locations and the exit code of its
+// process. solveError also registers the file systems before and after the failure, so that
+// the frontend can mount them in a container.
 func (s *shared) solveError(err error) error {
 	var of *solver.Error
 	if !errors.As(err, &of) {

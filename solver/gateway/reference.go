@@ -64,9 +64,9 @@ func (r *Reference) snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	return s, nil
 }
 
-// find looks up the path name in the result and follows symbolic links. It returns the
-// file and its path without links. The parameter op is the name of the operation to use
-// in errors.
+// find looks up a path in the result and follows symbolic links. It returns the file and
+// its path without links. The parameter name is the path. The parameter op is the name of
+// the operation to use in errors.
 func (r *Reference) find(ctx context.Context, op, name string) (*tree.Node, string, error) {
 	s, err := r.snapshot(ctx)
 	if err != nil {
