@@ -60,8 +60,8 @@ func (h *Mounts) Agent(_ context.Context, id string) (string, bool, error) {
 	return socket, ok, nil
 }
 
-// CacheName returns the name of a cache mount: a digest of its id and of the ID of the
-// snapshot that contains its initial files, the parameter from.
+// CacheName returns the name of a cache mount. The name is a digest of two IDs: the id of
+// the cache mount and the ID of the snapshot with its initial files.
 func (h *Mounts) CacheName(id string, from *snapshot.Snapshot) string {
 	return digest.FromString(id + "\x00" + string(from.ID())).Encoded()[:32]
 }
