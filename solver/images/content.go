@@ -84,8 +84,8 @@ type manifestSource interface {
 }
 
 // saveRoot stores the manifest of an image or an index, and sets out.Root to the
-// descriptor of this manifest. For a multi-platform image, it is called for each manifest
-// and finally for the index.
+// descriptor of this manifest. For a multi-platform image, the caller calls it for each
+// image and finally for the index.
 func (n *Names) saveRoot(out *Image, of manifestSource) error {
 	data, err := of.RawManifest()
 	if err != nil {

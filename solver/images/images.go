@@ -31,7 +31,8 @@ type Image struct {
 	Blobs     []tree.Blob // manifests, configs and layers of all platforms
 }
 
-// Size returns the total size of the image's blobs in bytes. Layers count as compressed.
+// Size returns the total size of the image's blobs in bytes. For a layer, this is the
+// compressed size.
 func (i *Image) Size() (n int64) {
 	for _, b := range i.Blobs {
 		n += b.Size
