@@ -43,8 +43,8 @@ type archiveEntry struct {
 	link         string // target of a symbolic or hard link; "" for a regular file
 }
 
-// openArchive lists the files of an archive. A compressed archive is first decompressed
-// into the store.
+// openArchive opens an archive and reads the names and offsets of its files. It first
+// decompresses a compressed archive into the store.
 func (s *Sources) openArchive(ctx context.Context, file string) (*archive, error) {
 	open := func() (readerAt, error) { return regularfile.Open(file) }
 	f, err := regularfile.Open(file)

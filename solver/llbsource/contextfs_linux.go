@@ -16,9 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// contextFS represents a directory of the host as [fsutil.NewFS] does, with two differences
-// that save system calls when a large context is read: it keeps the file information, and it
-// leaves extended attributes to [contextFS.xattrs], which another goroutine can call.
+// contextFS is an [fsutil.FS] for a directory of the host. It differs from the result of
+// [fsutil.NewFS] in two ways, which save system calls when a large context is read. It
+// remembers the file information from Walk, which [contextFS.info] returns. It reads extended
+// attributes only in [contextFS.xattrs], which another goroutine can call.
 type contextFS struct {
 	fsutil.FS // opens files
 	root      string
@@ -84,7 +85,7 @@ func (e *contextEntry) Info() (gofs.FileInfo, error) {
 	return &fsutil.StatInfo{Stat: st}, nil
 }
 
-// fileStat sets the fields of st that only files have which are not directories.
+// fileStat sets the fields of st that apply only to files other than directories.
 func (e *contextEntry) fileStat(st *types.Stat, info gofs.FileInfo) (err error) {
 	sys, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
@@ -108,8 +109,8 @@ func (e *contextEntry) fileStat(st *types.Stat, info gofs.FileInfo) (err error) 
 	return nil
 }
 
-// info returns the information about the file that an entry's [types.Stat] describes. It must
-// be called in the function that Walk calls, at most once for each entry.
+// info returns the file information from which Walk created st. It must be called in the
+// function that Walk calls, at most once for each entry.
 func (c *contextFS) info(st *types.Stat) gofs.FileInfo {
 	info := c.infos[st]
 	delete(c.infos, st)

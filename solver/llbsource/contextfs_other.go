@@ -18,8 +18,9 @@ func newContextFS(dir string) (*contextFS, error) {
 	return &contextFS{files}, err
 }
 
-// info returns nil: the caller must ask for the information about the file.
+// info returns nil, because this contextFS does not remember file information. The
+// caller must read the information itself.
 func (*contextFS) info(*types.Stat) gofs.FileInfo { return nil }
 
-// xattrs returns nil: Walk has found the attributes.
+// xattrs returns nil, because Walk has already read the extended attributes.
 func (*contextFS) xattrs(string) (map[string][]byte, error) { return nil, nil }

@@ -32,9 +32,9 @@ type gitOptions struct {
 	hosts          string // content of a known_hosts file
 }
 
-// unsupported lists attributes of git sources that would need the git program, and describes
-// the missing feature. A source with such an attribute is an error, because ignoring the
-// attribute would change the result.
+// unsupported maps attributes of git sources to features that would need the git program.
+// The text of an error names the feature. A source with such an attribute is an error,
+// because ignoring the attribute would change the result.
 var unsupported = map[string]string{
 	pb.AttrGitBundle:                "reading git bundles",
 	pb.AttrGitCheckoutBundle:        "making git bundles",
@@ -182,8 +182,8 @@ func (s *Sources) resolveGit(ctx context.Context, o *gitOptions) (*Git, error) {
 	return g, errors.Join(err, session.Close())
 }
 
-// lookup finds the requested ref among the refs of the remote. It tries a full name such
-// as refs/pull/1/head, then a branch, then a tag. If the source has no ref, lookup uses
+// lookup finds the requested ref among the refs of the remote. It tries a full name such as
+// refs/pull/1/head, then a branch, then a tag. If the source requests no ref, lookup uses
 // the default branch.
 func (g *Git) lookup(refs gitRefs) error {
 	ref := g.o.ref

@@ -154,9 +154,9 @@ func parseRefs(adv *packp.AdvRefs) gitRefs {
 	return refs
 }
 
-// fetch fetches all files of the commit or tag with the given hash. It omits the history
-// if the remote supports shallow fetches. If the remote does not serve a commit by hash,
-// because no ref points to it, fetch requests all refs of the remote with their history.
+// fetch fetches all files of the commit or tag with the given hash. It omits the history if
+// the remote supports shallow fetches. Some remotes serve only commits to which a ref points.
+// If such a remote has no ref for the commit, fetch requests all refs with their history.
 func (g *gitSession) fetch(ctx context.Context, hash plumbing.Hash, to packTarget) (*gitPack, error) {
 	caps := g.adv.Capabilities
 	served := caps.Supports(capability.AllowReachableSHA1InWant) || caps.Supports("allow-any-sha1-in-want")

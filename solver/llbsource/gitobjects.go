@@ -92,9 +92,9 @@ func (p *gitPack) resolve(ctx context.Context, d *packDeltas) error {
 	return nil
 }
 
-// isReady reports whether the delta with index i in p.objects can be applied, because the
-// hash of its base is known. Otherwise, isReady records in d that the delta waits for its
-// base. The parameter known maps the hashes of objects to their indexes in p.objects.
+// isReady reports whether the delta with index i in p.objects can be applied, because the hash
+// of its base is known. Otherwise, isReady records in d that the delta waits for its base. The
+// last argument maps the hashes of objects to their indexes in p.objects.
 func (p *gitPack) isReady(i uint32, d *packDeltas, known map[plumbing.Hash]uint32) bool {
 	o := p.objects.at(i)
 	if o.base == pendingBase {
@@ -167,12 +167,14 @@ type packedBase struct {
 	data   []byte
 }
 
-// cached looks for content in memory, so that not every delta of a chain must be decompressed.
-// The parameter chain contains indexes in p.objects: an object, its base, the base of this
-// base, and so on. For the first object of the chain whose content is in memory, cached
-// returns the content, and the index in chain of the next delta to apply. If there is no such
-// object, data is nil and next is the last index in chain. cached drops a large base from
-// memory unless it returns this base, so that a pack never holds two large bases.
+// cached returns the content of an object if it is in memory, so that not every delta of a
+// chain must be decompressed. The parameter chain contains indexes in p.objects: an object,
+// its base, the base of this base, and so on. The result data is the content of the first of
+// these objects that is in memory, and next is the index in chain of the next delta to apply.
+// If none of the objects is in memory, data is nil and next is the last index in chain.
+//
+// cached drops a large base from memory unless it returns this base, so that a pack never
+// holds two large bases.
 func (p *gitPack) cached(chain []uint32) (data []byte, next int) {
 	large := p.base
 	p.base = packedBase{}

@@ -56,8 +56,8 @@ func (s *Sources) dialGitSSH(ctx context.Context, o *gitOptions, ep *transport.E
 	return g, nil
 }
 
-// startGit logs in over an open connection and starts git-upload-pack for the repository
-// at path.
+// startGit logs in over an open connection and starts git-upload-pack. The parameter
+// path is the path of the repository on the server.
 func startGit(conn net.Conn, address string, config *ssh.ClientConfig, path string) (*gitStream, error) {
 	c, channels, requests, err := ssh.NewClientConn(conn, address, config)
 	if err != nil {
@@ -83,7 +83,7 @@ func startGit(conn net.Conn, address string, config *ssh.ClientConfig, path stri
 
 // knownHosts makes config accept only known host keys, and only key algorithms that are
 // known for the given address. A server with several keys then offers a known one. The
-// parameter list is the content of a known_hosts file.
+// first argument is the content of a known_hosts file.
 func knownHosts(list, address string, config *ssh.ClientConfig) (err error) {
 	if list == "" {
 		return errors.New("no configured known hosts forwarded from the client")

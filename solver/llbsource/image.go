@@ -125,7 +125,7 @@ func (s *Sources) imageIn(ctx context.Context, ref string, from imageStore, d oc
 	return img, nil
 }
 
-// choose returns the manifest that best matches the platform p. The parameter list
+// choose returns the manifest that best matches the platform p. The first argument
 // contains the manifests of an index.
 func choose(list []ocispecs.Descriptor, p ocispecs.Platform) (ocispecs.Descriptor, error) {
 	match := platforms.Only(p)

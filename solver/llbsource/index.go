@@ -57,8 +57,8 @@ type indexedFile struct {
 }
 
 // OpenIndex opens the index that [Index.Save] wrote to a file. If the file is missing or
-// damaged, the index is empty. The parameter now returns the current time, which the
-// index compares with file times.
+// damaged, the index is empty. The second argument is a clock: the index compares its time
+// with the times of files.
 func OpenIndex(file string, now func() time.Time) *Index { return &Index{file: file, now: now} }
 
 // lock loads the index on first use and locks it. The caller must call the returned
@@ -79,8 +79,9 @@ func (x *Index) lock() (unlock func()) {
 	return x.mu.Unlock
 }
 
-// Keep removes files from the index if exists returns false for their content, and saves
-// the index. The receiver x must not be nil.
+// Keep removes each file whose content no longer exists from the index, and saves the
+// index. It calls the function exists to find out whether a blob exists. The receiver x
+// must not be nil.
 func (x *Index) Keep(exists func(tree.Blob) bool) error {
 	unlock := x.lock()
 	for name, f := range x.content.Files {

@@ -159,8 +159,8 @@ func ociFiles(files fs.FS) (*imageFiles, error) {
 	return l, nil
 }
 
-// add adds names to the image with digest d in the image list l. If l does not contain
-// the image, add first appends the image to l.
+// add adds names to an image in the image list l. The digest d identifies the image. If l
+// does not contain the image, add first appends the image to l.
 func (l *imageFiles) add(d digest.Digest, names []string) {
 	i, ok := l.found[d]
 	if !ok {
@@ -263,8 +263,8 @@ func (a *dockerArchive) add(config string, layers []string) (digest.Digest, erro
 }
 
 // layer returns the descriptor of the layer that the archive contains under a file name.
-// For an uncompressed layer it uses the diffID as the digest, without reading the layer:
-// Unpack verifies it. For a compressed layer it computes the digest.
+// The digest of an uncompressed layer is its diffID, which layer does not verify, because
+// Unpack does so later. For a compressed layer, layer computes the digest.
 func (a *dockerArchive) layer(name string, diffID digest.Digest) (ocispecs.Descriptor, error) {
 	d := ocispecs.Descriptor{MediaType: ocispecs.MediaTypeImageLayer, Digest: diffID}
 	f, err := a.find(name)

@@ -115,7 +115,8 @@ type localFile struct {
 }
 
 // walk adds all files of the directory to the tree. Meanwhile, another goroutine finds the
-// next files. If both fail, walk returns the error for the file that comes first.
+// next files. If adding a file and finding a later file both fail, walk returns the error
+// from adding.
 func (r *localReader) walk(ctx context.Context) error {
 	const ahead = 512 // files
 	found, stop := make(chan localFile, ahead), make(chan struct{})

@@ -35,8 +35,9 @@ func (b storedBlobs) missingBlob(d digest.Digest) error {
 	return fmt.Errorf("local image %s: blob %s is lost (build it again, or slipway image rm %[1]s)", b.of.Name, d)
 }
 
-// storedImage returns the stored image for a reference. If no image is stored for the
-// platform, the result img is nil, and others lists the platforms of the stored image.
+// storedImage returns the image that is stored under a reference. If it is stored only for
+// other platforms than p, the result img is nil, and others lists the stored platforms. If no
+// image is stored under the reference, both results are nil.
 func (s *Sources) storedImage(ctx context.Context, ref string, p ocispecs.Platform) (img *Image, others []string, err error) {
 	found, err := s.findLocal(ref)
 	if found == nil || err != nil {
@@ -81,9 +82,9 @@ func (s *Sources) findLocal(ref string) (*images.Image, error) {
 	return found, err
 }
 
-// withStoredPlatforms adds to a registry's error that an image of that name is stored
-// locally, but only for the platforms in others. If others is empty, it returns err
-// unchanged.
+// withStoredPlatforms extends a registry's error for an image that is also stored locally,
+// but not for the requested platform. The parameter others lists the platforms of the stored
+// image. If others is empty, withStoredPlatforms returns err unchanged.
 func withStoredPlatforms(err error, others []string) error {
 	if err == nil || len(others) == 0 {
 		return err

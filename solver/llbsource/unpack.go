@@ -23,9 +23,9 @@ const parallelLayers = 3
 
 // layerStack fetches layers of an image and applies them in order.
 //
-// Each layer is read as soon as it is fetched, which decompresses it and stores the content of
-// its files. Meanwhile, other layers are fetched and read. When the tree of the layer below is
-// complete, the entries of the layer are applied to that tree.
+// As soon as a layer is fetched, it is read: it is decompressed, and the contents of its files
+// are stored. Meanwhile, other layers are fetched and read. When the tree of the layer below
+// is complete, the entries of the layer are applied to that tree.
 type layerStack struct {
 	*Sources
 	layers []RemoteLayer // lowest first
@@ -139,8 +139,9 @@ func (s *layerStack) read(ctx context.Context, r *layerRead) {
 	}
 }
 
-// apply receives layers from reads and applies them to out, one after another. After each
-// layer, it receives a value from window, so that another layer can be read.
+// apply receives layers from the channel reads and applies them to out, one after another.
+// After each layer, it receives a value from the channel window, which lets another goroutine
+// read the next layer.
 func (s *layerStack) apply(ctx context.Context, out *snapshot.Snapshot, reads <-chan *layerRead, window <-chan struct{}) error {
 	for i, l := range s.layers {
 		r, ok := <-reads

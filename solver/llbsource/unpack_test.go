@@ -18,8 +18,8 @@ import (
 	"slipway/solver/track"
 )
 
-// remoteLayer returns an uncompressed layer with one file. The function before is called when
-// the layer is opened.
+// remoteLayer returns an uncompressed layer with one file. Opening the layer calls the
+// function that is the last argument, and fails if this function returns an error.
 func remoteLayer(t *testing.T, name, content string, before func(context.Context) error) RemoteLayer {
 	t.Helper()
 	var b bytes.Buffer
