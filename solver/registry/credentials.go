@@ -39,9 +39,9 @@ type Login struct {
 // It returns a zero Login if the user has no credentials.
 type Credentials func(name string) (Login, error)
 
-// UserCredentials returns a function that looks up the user's credentials. It searches
-// DOCKER_AUTH_CONFIG, then Docker's config.json with its credential helpers, then Podman's
-// auth.json. The files are read on the first call.
+// UserCredentials returns a function that looks up the user's credentials. The function
+// searches DOCKER_AUTH_CONFIG, then Docker's config.json with its credential helpers, then
+// Podman's auth.json. The files are read on the first call.
 func UserCredentials() Credentials {
 	load := sync.OnceValues(loadLogins)
 	return func(name string) (Login, error) {

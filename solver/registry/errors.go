@@ -87,7 +87,8 @@ func (r *Repository) tlsHint(err error) string {
 	return ""
 }
 
-// isDenied reports whether err means that access was denied, so that logging in may help.
+// isDenied reports whether err means that access was denied. Logging in may help in this
+// case.
 func isDenied(err error) bool {
 	var status remoteerrors.ErrUnexpectedStatus
 	return errors.Is(err, docker.ErrInvalidAuthorization) ||

@@ -119,9 +119,9 @@ type certificates struct {
 	Client any `toml:"client"`
 }
 
-// namedCertificates returns the paths of the certificate files that hosts.toml in the
-// directory dir names. If hosts.toml is missing or invalid, it returns nil, because containerd
-// reports an invalid file later.
+// namedCertificates returns the paths of the certificate files that a hosts.toml file lists.
+// The parameter dir is the directory that contains hosts.toml. If hosts.toml is missing or
+// invalid, it returns nil, because containerd reports an invalid file later.
 func namedCertificates(dir string) []string {
 	data, err := os.ReadFile(filepath.Join(dir, "hosts.toml"))
 	if err != nil {
@@ -201,9 +201,9 @@ func (c *Client) completeClient(client *http.Client, guard *clearTextGuard) erro
 // keeps open for later requests.
 const parallelRequests = 8
 
-// withoutLogs returns a context that discards containerd's log messages, because the
-// errors of containerd contain all relevant information. The parameter hooks lists log
-// hooks that still receive the messages.
+// withoutLogs returns a context that discards containerd's log messages, because the errors
+// of containerd contain all relevant information. The parameter hooks contains the log hooks
+// that still receive the messages.
 func withoutLogs(ctx context.Context, hooks ...logrus.Hook) context.Context {
 	l := logrus.New()
 	l.SetOutput(io.Discard)

@@ -15,8 +15,8 @@ import (
 	"slipway/internal/fakeregistry"
 )
 
-// files writes files into a new directory and returns its path. The parameter list maps
-// file paths to contents.
+// files writes the given files into a new directory and returns the path of this directory.
+// The map contains the content of each file by its path.
 func files(t *testing.T, list map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -128,7 +128,7 @@ func challenge(how string) *http.Response {
 }
 
 // TestClearText checks that challenges and redirects cannot make the client send
-// credentials over HTTP to other hosts than localhost and the ones the user allowed.
+// credentials over HTTP, except to localhost and to hosts for which the user allowed it.
 func TestClearText(t *testing.T) {
 	moved := func(to string) *http.Response {
 		return &http.Response{StatusCode: http.StatusTemporaryRedirect, Header: http.Header{"Location": {to}}}
