@@ -27,7 +27,7 @@ func decodeConfig(data []byte) (*cacheconfig.CacheConfig, error) {
 
 // checkConfig returns an error if a layer or record in a cache config refers to a missing
 // layer or record. It also returns an error if one of them refers to itself, directly or
-// through others.
+// through other layers or records.
 func checkConfig(c *cacheconfig.CacheConfig) error {
 	for i, l := range c.Layers {
 		if err := l.Blob.Validate(); err != nil {
@@ -95,9 +95,9 @@ func checkRecord(c *cacheconfig.CacheConfig, r cacheconfig.CacheRecord) error {
 }
 
 // cycle returns the index of a node that can reach a cycle, or -1 if the graph has no
-// cycle. The parameter n is the number of nodes. The function next returns the targets of
-// the edges of a node, in any number of lists. Negative targets are ignored. cycle is not
-// recursive, because paths may be long.
+// cycle. The nodes have the indexes 0 to n-1. The function next returns the nodes to which
+// edges lead from a node, in one or more lists. It may return negative indexes, which are
+// ignored. cycle is not recursive, because paths may be long.
 func cycle(n int, next func(int) [][]int) int {
 	edges := make([]int, n)    // number of edges to nodes that are not in ready
 	users := make([][]int, n)  // nodes with an edge to this node

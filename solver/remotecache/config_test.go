@@ -56,7 +56,7 @@ func TestBadManifest(t *testing.T) {
 }
 
 // testCache returns a cache with the config c. The manifest of the cache lists all layers
-// in c except the digests in missing.
+// in c, except for the given digests.
 func testCache(c *cacheconfig.CacheConfig, missing ...digest.Digest) *Cache {
 	layers := map[digest.Digest]ocispecs.Descriptor{}
 	for _, l := range c.Layers {

@@ -84,8 +84,9 @@ type chainLayer struct {
 // layerKey identifies a layer of a result.
 type layerKey struct{ lower, upper, blob digest.Digest }
 
-// remoteLayer returns the layer l for the cache. Many results have the same layers, so it
-// creates or looks up the blob of each layer once.
+// remoteLayer returns the layer l in the form that a cache contains: its blob and a function
+// that opens the blob. Many results have the same layers, so it creates or looks up the blob
+// of each layer once.
 func (w *writer) remoteLayer(ctx context.Context, l snapshot.Layer) (llbsource.RemoteLayer, error) {
 	key := layerKey{lower: l.Lower.ID(), upper: l.Upper.ID()}
 	if l.Blob != nil {

@@ -60,9 +60,9 @@ type layerChain struct {
 	chained bool // whether the record lists all layers instead of only the top one
 }
 
-// NewImports returns [Imports] that search the given caches. The sources s unpack layers.
-// The function warn is called with an error text if a result cannot be fetched, once for
-// each text.
+// NewImports returns [Imports] that search the given caches. The parameter s unpacks layers.
+// The function warn is called with an error text if a result cannot be fetched, once for each
+// text.
 func NewImports(caches []*Cache, s *llbsource.Sources, warn func(string)) *Imports {
 	return &Imports{caches: caches, sources: s, warn: warn, results: map[digest.Digest]layerChain{}, warnings: map[string]bool{}}
 }
@@ -96,8 +96,8 @@ func Open(ctx context.Context, f From, c *registry.Client) ([]*Cache, error) {
 	return []*Cache{newCache(s, f.String(), config, layers)}, nil
 }
 
-// newCache returns a cache for [Imports] from its config and from the layers that its
-// manifest lists, by digest. The parameter from is the name of the cache in messages.
+// newCache returns a cache for [Imports] from its config and from the layers that its manifest
+// lists, by digest. The second argument is the name of the cache in messages.
 func newCache(s storage, from string, config *cacheconfig.CacheConfig, layers map[digest.Digest]ocispecs.Descriptor) *Cache {
 	c := &Cache{from: from, storage: s, config: config, layers: layers, records: map[digest.Digest][]int{}}
 	for i, r := range config.Records {
@@ -120,10 +120,10 @@ func (m *Imports) Find(name digest.Digest, inputs [][]solver.Link) []solver.Reco
 	return records
 }
 
-// linked reports whether the inputs of a cached record match the wanted inputs. For each
-// input, have contains the links of the cached record, and want contains the acceptable links.
-// An input matches if have and want contain links with the same selector to the same record.
-// The parameter n is the index of the cache.
+// linked reports whether each input of a cached record matches. The second argument contains
+// the links of the cached record, one list per input. The third argument contains the
+// acceptable links, also one list per input. An input matches if its two lists contain links
+// with the same selector to the same record. The parameter n is the index of the cache.
 func linked(n int, have [][]cacheconfig.CacheInput, want [][]solver.Link) bool {
 	return slices.EqualFunc(have, want, func(have []cacheconfig.CacheInput, want []solver.Link) bool {
 		return slices.ContainsFunc(have, func(h cacheconfig.CacheInput) bool {
@@ -166,9 +166,9 @@ func (m *Imports) Result(records []solver.Record) digest.Digest {
 	return id
 }
 
-// completeLayers determines which layers the manifest of the cache lists together with all
-// layers below them. Element i of the result belongs to the layer with index i in the cache
-// config.
+// completeLayers reports, for each layer in the cache config, whether the manifest of the
+// cache lists this layer and all layers below it. Element i of the result belongs to the layer
+// with index i.
 func (c *Cache) completeLayers() []bool {
 	const present, missing = 1, 2
 	state := make([]uint8, len(c.config.Layers))
@@ -197,9 +197,8 @@ func (c *Cache) completeLayers() []bool {
 	return complete
 }
 
-// has reports whether the manifest of the cache lists all layers in the parameter layers,
-// which contains indexes of layers in the cache config. If layers is empty, has returns
-// false.
+// has reports whether the manifest of the cache lists all of the given layers, which are
+// indexes in the cache config. If no layers are given, it returns false.
 func (c *Cache) has(layers []int) bool {
 	for _, i := range layers {
 		if _, ok := c.layers[c.config.Layers[i].Blob]; !ok {
@@ -213,10 +212,10 @@ func (c *Cache) has(layers []int) bool {
 // to find the newest result.
 func (r layerChain) older(t time.Time) bool { return r.cache == nil || t.After(r.created) }
 
-// resolve sets r.layers to the descriptors of the result's layers. The parameter layers
-// contains indexes of layers in the cache config. If r.chained is set, these are all
-// layers of the result. Otherwise, layers contains only the top layer, and resolve adds
-// the layers below it.
+// resolve sets r.layers to the descriptors of all layers of the result. Its argument contains
+// indexes of layers in the cache config. If r.chained is set, the argument contains all layers
+// of the result. Otherwise, it contains only the top layer, and resolve adds the layers below
+// it.
 func (r *layerChain) resolve(layers []int) {
 	all := r.cache.config.Layers
 	if !r.chained {

@@ -27,8 +27,8 @@ type imageConfig struct {
 }
 
 // openInline reads the inline caches of an image or of all images of an index. The
-// parameter data is the manifest of the image or index, and from is the name of the cache
-// in messages.
+// parameter data is the manifest of the image or index. The third argument is the name of
+// the cache in messages.
 func openInline(ctx context.Context, s storage, from string, data []byte) ([]*Cache, error) {
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -193,8 +193,8 @@ func layerIDs(s *snapshot.Snapshot) ([]string, error) {
 	return ids, err
 }
 
-// positions returns the value in index of each layer id. If index lacks an id, positions
-// returns nil.
+// positions returns the position of each layer id. The map index contains the positions.
+// If the map lacks an id, positions returns nil.
 func positions(ids []string, index map[string]int) []int {
 	at := make([]int, len(ids))
 	for i, id := range ids {
