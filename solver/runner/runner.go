@@ -27,8 +27,9 @@ type Runner interface {
 	Run(ctx context.Context, p *Process) ([]*tree.Node, error)
 }
 
-// Keyed is implemented by runners whose steps may have different results than processes in an
-// ordinary container, which have all user IDs and the default privileges.
+// Keyed is implemented by runners whose steps may have other results than processes in an
+// ordinary container. A process in an ordinary container can use all user IDs and has the
+// default privileges.
 type Keyed interface {
 	Runner
 	// CacheKey returns "" if steps have the same results as processes in an ordinary
