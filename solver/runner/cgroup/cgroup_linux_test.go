@@ -20,8 +20,8 @@ import (
 	"slipway/solver/runner"
 )
 
-// TestParse checks that parse finds hierarchies of both versions in mountinfo, and the
-// directory of the process's group in each.
+// TestParse checks that parse finds hierarchies of both versions in mountinfo. In each
+// hierarchy, it must find the directory of the group to which the process belongs.
 func TestParse(t *testing.T) {
 	const v1 = "30 1 0:1 / /c/cpu rw shared:1 - cgroup cgroup rw,cpu,cpuacct\n"
 	for _, tc := range []struct{ name, mounts, groups, want string }{

@@ -73,9 +73,9 @@ func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) 
 // cgroupParent is the docker build flag that specifies the parent of all groups.
 const cgroupParent = "cgroup-parent"
 
-// split divides the settings in all into two lists. The first one contains the settings that
-// this hierarchy can apply, because it has their controller. The second one contains the
-// others.
+// split divides the given settings into two lists. The first one contains the settings that
+// this hierarchy can apply, because it has the controller of the setting. The second list
+// contains the other settings.
 func (h *hierarchy) split(all []setting) (own, others []setting) {
 	for _, s := range all {
 		if h.has(s.controller) {
@@ -203,7 +203,7 @@ func hasOOMKills(file string) bool {
 // processes.
 func (g *Group) Remove() error { return Remove(g.own) }
 
-// Remove removes the groups with the directories dirs, and their children. The groups
+// Remove removes the groups with the given directories and their child groups. The groups
 // must not contain processes. A group that does not exist is not an error.
 func Remove(dirs []string) error {
 	var err error
@@ -218,9 +218,8 @@ func Remove(dirs []string) error {
 // The pauses between attempts double from 1 ms, to about one second in total.
 const removeAttempts = 10
 
-// remove removes the group with directory dir and all groups below it. If a group is
-// busy, remove tries again, see removeAttempts. A group that does not exist is not an
-// error.
+// remove removes the group whose directory is dir, and all groups below it. If a group is
+// busy, remove tries again, see removeAttempts. A group that does not exist is not an error.
 func remove(dir string) error {
 	list, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {

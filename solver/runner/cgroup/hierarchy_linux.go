@@ -77,9 +77,9 @@ func parseControllers(options string) []string {
 }
 
 // find returns the directory of a process's group in the hierarchy h. The parameter
-// cgroups is the content of /proc/PID/cgroup, and root is the group that the mount of h
-// shows at its top. If the process's group is neither root nor below root, find returns
-// "".
+// cgroups is the content of /proc/PID/cgroup. The parameter root is the root field of
+// the mount of h in mountinfo: the group that appears as the top directory of the
+// mount. If the process's group is neither root nor below root, find returns "".
 func (h *hierarchy) find(root string, cgroups []byte) string {
 	for line := range bytes.Lines(cgroups) {
 		parts := strings.SplitN(strings.TrimSuffix(string(line), "\n"), ":", 3)
@@ -126,7 +126,8 @@ func (h *hierarchy) has(controller string) bool {
 	return slices.Contains(strings.Fields(string(data)), controller)
 }
 
-// mkdir creates the group with directory dir and its missing parents.
+// mkdir creates the group whose directory is dir, and those of its parents that do not
+// exist.
 func (h *hierarchy) mkdir(dir string) error {
 	if dir == h.mount {
 		return nil
@@ -187,7 +188,7 @@ func enable(dir string, controllers []string) error {
 // version 2 group.
 const subtreeControl = "cgroup.subtree_control"
 
-// write writes a value to a control file of the group with directory dir.
+// write writes a value to a control file of the group whose directory is dir.
 func write(dir, name, value string) error {
 	f, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {

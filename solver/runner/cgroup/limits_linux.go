@@ -83,9 +83,9 @@ func weight(shares uint64) string {
 	return strconv.FormatUint(1+(shares-2)*9999/262142, 10)
 }
 
-// set applies the setting to the group with directory dir by writing to the control
-// files of the group. The hierarchy h determines whether these are the files of version
-// 1 or version 2.
+// set applies the setting to the group whose directory is dir. It does so by writing to
+// the control files of the group. The hierarchy h determines whether these are the
+// files of version 1 or version 2.
 func (s *setting) set(h *hierarchy, dir string) error {
 	values := s.v1
 	if h.unified {

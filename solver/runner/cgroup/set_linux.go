@@ -88,9 +88,9 @@ func (s *Set) Dirs() []string {
 // The runtime creates the groups at this path itself.
 func (s *Set) Path(step string) string { return filepath.Join("/", s.parent, s.name, step) }
 
-// RemoveStale removes groups that other runners with the same state directory have
-// left, for example after SIGKILL. The name of a group contains the PID of its runner.
-// RemoveStale removes the group if no process with this PID exists.
+// RemoveStale removes the groups of runners with the same state directory that did not remove
+// their groups, for example because of SIGKILL. The name of a group contains the PID of its
+// runner. RemoveStale removes the group if no process with this PID exists.
 func (s *Set) RemoveStale() error {
 	var err error
 	for i := range s.all {
@@ -146,7 +146,7 @@ func (s *Set) makeFilter() error {
 	return nil
 }
 
-// restrict adds the device filter to the group with directory dir.
+// restrict adds the device filter to the group whose directory is dir.
 func (s *Set) restrict(h *hierarchy, dir string) error {
 	if h.unified {
 		return attach(s.program, dir)

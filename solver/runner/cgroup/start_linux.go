@@ -19,8 +19,8 @@ import (
 // Moving a running process to a group takes about 10 ms, because the kernel waits for
 // all CPUs. Start avoids that by creating the process in its group. Version 2 supports
 // this directly (CLONE_INTO_CGROUP). In version 1, the calling thread enters the
-// groups, starts the command and moves back. The first thread of this process stays,
-// because its groups are those that /proc/self/cgroup shows to other goroutines.
+// groups, starts the command and moves back. The first thread of this process never
+// enters other groups, because other goroutines read its groups in /proc/self/cgroup.
 func (g *Group) Start(cmd *exec.Cmd, privileged bool) (err error) {
 	var moves []membership   // groups to which the process must be moved after its start
 	var entered []membership // groups that this thread has entered
