@@ -43,9 +43,10 @@ func (c *call) run(ctx context.Context, t tool) error {
 	return nil
 }
 
-// fail handles an error about one argument or from the whole tool. For an error about a path,
-// it prints the error and records exit code 1, so that the tool can continue with the next
-// argument. For an [interp.ExitStatus], it records that exit code. It returns any other error.
+// fail handles an error about one argument, or the error that the whole tool returned. For an
+// error about a path, it prints the error and records exit code 1, so that the tool can
+// continue with the next argument. For an [interp.ExitStatus], it records that exit code. It
+// returns any other error.
 func (c *call) fail(err error) error {
 	var p *fs.PathError
 	switch {

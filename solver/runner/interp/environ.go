@@ -53,8 +53,8 @@ func rootID() expand.Variable {
 	return expand.Variable{Set: true, Kind: expand.String, Str: "0", ReadOnly: true}
 }
 
-// users returns the users in the image's /etc/passwd for which match returns true. If
-// the file does not exist, the list is empty.
+// users returns the users in the image's /etc/passwd for which the function match
+// returns true. If the file does not exist, the list is empty.
 func (p *process) users(match func(user.User) bool) ([]user.User, error) {
 	data, err := p.Read("/etc/passwd")
 	var missing *fs.PathError

@@ -117,9 +117,9 @@ func (f *files) open(name string, flag int) (io.ReadWriteCloser, error) {
 }
 
 // takeSource returns the rewritten text of a sourced script and removes it from the
-// stored texts, because the interpreter opens the script only once. name is the
-// replacement for the path of the script, see rewriteSourced. If no text is stored for
-// name, takeSource returns false.
+// stored texts, because the interpreter opens the script only once. The parameter name
+// is the replacement for the path of the script, see rewriteSourced. If no text is
+// stored for name, takeSource returns false.
 func (f *files) takeSource(name string) (string, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -310,7 +310,7 @@ func isShell(name string) bool {
 }
 
 // shell runs a shell with arguments as in `sh -c SCRIPT [NAME [PARAM…]]` or `sh FILE
-// [PARAM…]`. args[0] is the name of the shell.
+// [PARAM…]`. The first element of args is the name of the shell.
 func (p *process) shell(ctx context.Context, hc interp.HandlerContext, args []string) error {
 	var opts []string
 	rest, script := args[1:], false

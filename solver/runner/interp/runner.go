@@ -22,8 +22,8 @@ type Runner struct{ inprocess.Runner }
 
 var _ runner.Keyed = (*Runner)(nil)
 
-// New returns a runner that stores file content in store. now returns the modification
-// time of written files.
+// New returns a runner that stores file content in the given store. The second argument
+// returns the current time, which becomes the modification time of written files.
 func New(store *tree.Store, now func() time.Time) *Runner {
 	return &Runner{inprocess.Runner{
 		Store: store, Now: now, Exec: exec, CheckPath: checkPath, Sockets: unsupportedf("does not support SSH agents"),
@@ -69,9 +69,9 @@ func exec(ctx context.Context, f *inprocess.Files, p *runner.Process) (int, erro
 	return (&process{Process: p, files: &files{Files: f, arch: arch}}).run(ctx)
 }
 
-// sharesFiles reports whether two mounts from a host directory have files in common.
-// This runner copies the files for each mount, so a change in one mount would not
-// appear in the other.
+// sharesFiles reports whether two mounts from a host directory have files in common. This
+// runner copies the files for each mount, so a change in one mount would not appear in the
+// other mount.
 func sharesFiles(a, b runner.Mount) bool {
 	if a.Kind != runner.MountDir || b.Kind != runner.MountDir || a.HostPath != b.HostPath {
 		return false
