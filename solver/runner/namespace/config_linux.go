@@ -130,10 +130,10 @@ func (c *container) stubs() error {
 	return nil
 }
 
-// addStubs records in c.stub that a mount point is created for a mount, unless it
-// exists in the root. name is the path of the mount point. Unless
-// [runner.Sandbox.KeepMountParents] is set, addStubs also records the parents that do
-// not exist.
+// addStubs records a mount point in c.stub if the root does not contain it, because it is
+// then created only for the mount. The parameter name is the path of the mount point.
+// Unless [runner.Sandbox.KeepMountParents] is set, addStubs also records the missing
+// parents of the mount point.
 func (c *container) addStubs(name string) error {
 	for ; name != "" && name != "."; name = path.Dir(name) {
 		n, err := c.root.Get(name)

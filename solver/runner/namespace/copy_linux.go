@@ -81,10 +81,11 @@ func changeTime(info fs.FileInfo) time.Time {
 	return time.Unix(st.Ctim.Unix())
 }
 
-// readCopy reads the directory dir, a copy of the tree base in which processes have run. Files
-// older than the mark file, which was written after the copy, are unchanged, so that readCopy
-// does not read them. The result contains base and the tree after the step. The latter lacks
-// unused mount points, whose paths are in stubs.
+// readCopy reads a directory in which processes have run. The parameter dir is this
+// directory, which was created as a copy of the tree base. It does not read files that are
+// older than the mark file, which was written after the copy: no process has changed them.
+// The result contains two trees: base and the tree after the step. The tree after the step
+// lacks unused mount points, whose paths are in stubs.
 func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stubs map[string]bool) (*upperDir, error) {
 	mark, err := os.Stat(markFile(dir))
 	if err != nil {
@@ -129,11 +130,11 @@ type copyReader struct {
 	same map[string]*tree.Node // unchanged nodes of base by path; entries of a directory may have changed
 }
 
-// tree returns the result for one directory of a copy. The parameter current is the directory
-// after the step, base is the same directory before the step, and at is its path. For
-// unchanged files, the result contains the nodes of base. It lacks unused mount points and 0/0
-// character devices (whiteouts), which no process could create in an overlay. It includes
-// nodes of base that could not be copied, such as devices.
+// tree returns the result for one directory of a copy. The first argument is the directory
+// before the step, the second one is the same directory after the step, and the third one is
+// its path. For unchanged files, the result contains the nodes from before the step. It lacks
+// unused mount points and 0/0 character devices (whiteouts), which no process could create in
+// an overlay. It includes nodes that could not be copied, such as devices.
 func (c *copyReader) tree(base, current *tree.Node, at string) (*tree.Node, error) {
 	old, err := base.Entries()
 	if err != nil {

@@ -236,8 +236,8 @@ func Privileged() bool {
 	return err == nil && os.Geteuid() == 0 && sets[0].Effective&(1<<unix.CAP_SYS_ADMIN) != 0
 }
 
-// available returns nil if steps can run in namespaces on this machine, and otherwise
-// the reason why they cannot. goarch is the GOARCH name of the architecture whose
+// available returns nil if steps can run in namespaces on this machine, and otherwise the
+// reason why they cannot. The parameter goarch is the GOARCH name of the architecture whose
 // system calls the seccomp filter must know.
 func available(ctx context.Context, goarch string) error {
 	if _, err := nativeCalls(goarch); err != nil {

@@ -9,12 +9,12 @@ import (
 	"slipway/solver/runner/cgroup"
 )
 
-// Limit configures the control groups of all steps. It sets their parent; if parent is "", the
-// runner chooses the parent. Call Limit before the first step.
+// Limit configures the control groups of all steps. It sets their parent group. If parent is
+// "", the runner chooses the parent group. Call Limit before the first step.
 //
-// If steps cannot use this parent or have the resource limits in limits, Limit returns an
-// error that starts with the name of the docker build flag. It does not apply the resource
-// limits, which are set for each step, see [runner.Sandbox].
+// If steps cannot use this parent group or the given resource limits, Limit returns an error
+// that starts with the name of the docker build flag. It does not apply the resource limits,
+// which are set for each step, see [runner.Sandbox].
 func (r *Runner) Limit(parent string, limits *runner.Resources) error {
 	if r.runtime != "" && r.userNamespace {
 		return cgroup.Unavailable(limits, errRuntimeLimits)

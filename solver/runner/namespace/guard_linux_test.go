@@ -173,8 +173,8 @@ func groups(t *testing.T, pid int) []string {
 	return list
 }
 
-// guards returns the PIDs of all guard processes that are children of the process with
-// the PID parent.
+// guards returns the PIDs of all guard processes that the process with the given PID has
+// started.
 func guards(t *testing.T, parent int) (pids []int) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")

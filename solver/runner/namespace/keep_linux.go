@@ -71,11 +71,14 @@ func (r *Runner) saveLayer(ctx context.Context, w *upperDir) error {
 	return r.store.Locate(dir, found)
 }
 
-// fits reports whether upper, a directory in the upper directory of an overlay, can
-// become layer, the same directory in the layer. The parameter at is the path of this
-// directory, and base is its node in the lower tree, or nil. upper must contain everything
-// in layer. If base is a directory, upper must not be opaque. Further entries of upper,
-// such as mount points, are allowed, because trim removes them.
+// fits reports whether a directory in the upper directory of an overlay can become the same
+// directory in the layer. The parameters base, upper and layer are the nodes of this
+// directory in the lower tree, in the upper directory and in the layer; base may be nil. The
+// last argument is the path of the directory.
+//
+// The directory upper must contain everything in layer. If base is a directory, upper must
+// not be opaque. Further entries of upper, such as mount points, are allowed, because trim
+// removes them.
 func (w *upperDir) fits(base, upper, layer *tree.Node, at string) (bool, error) {
 	m := upper.Meta()
 	m.ModTime = layer.Meta().ModTime
@@ -108,15 +111,15 @@ func (w *upperDir) fits(base, upper, layer *tree.Node, at string) (bool, error) 
 	return true, nil
 }
 
-// trim removes the entries of dir, a directory in the upper directory, that the layer
-// does not contain, and sets the times of directories to those in the layer. The
-// parameters have and want are the nodes of dir in the upper directory and in the
-// layer, and at is the path of dir. trim also removes opaque marks, which the kernel
-// sets on new directories, because the marks could hide entries of another lower tree.
+// trim removes the entries of a directory in the upper directory that the layer does not
+// contain, and sets the times of directories to those in the layer. The parameter dir is this
+// directory. The next arguments are the node of the directory in the upper directory, its
+// node in the layer, and its path. trim also removes opaque marks, which the kernel sets on
+// new directories, because the marks could hide entries of another lower tree.
 //
-// The step has ended, but it may have passed an open directory to a process of another
-// step, which can replace directories with links. trim therefore uses [os.Root] instead
-// of paths, so that links do not lead out of the upper directory.
+// The step has ended, but it may have passed an open directory to a process of another step,
+// which can replace directories with links. trim therefore uses [os.Root] instead of paths,
+// so that links do not lead out of the upper directory.
 func (w *upperDir) trim(dir *os.Root, have, want *tree.Node, at string) error {
 	if w.opaque[at] {
 		if err := removeOpaque(dir); err != nil {

@@ -185,10 +185,11 @@ func newDir(m tree.Meta, entries []tree.Entry) *tree.Node {
 	return n
 }
 
-// readUpper reads upper, the upper directory of an overlay over the tree base. The
-// result contains base, the tree read from upper, and the tree that processes saw in
-// the overlay. The last one lacks the paths in stubs that are unused mount points. The
-// content of files is put into the store s. If s is nil, files are only hashed.
+// readUpper reads the upper directory of an overlay. The parameter upper is this directory,
+// and base is the tree below the overlay. The result contains base, the tree read from upper,
+// and the tree that processes saw in the overlay. The last one lacks the paths in stubs that
+// are unused mount points. The content of files is put into the store s. If s is nil, files
+// are only hashed.
 func (r *Runner) readUpper(ctx context.Context, base *tree.Node, upper string, stubs map[string]bool, s *tree.Store) (*upperDir, error) {
 	made, err := os.Stat(filepath.Dir(upper))
 	if err != nil {
@@ -236,9 +237,10 @@ type upperReader struct {
 	created time.Time       // creation time of the upper directory
 }
 
-// apply applies the changes in upper, a directory in the upper directory of an overlay,
-// to base, the same directory before the step. It returns the resulting directory. The
-// parameter at is the path of this directory.
+// apply applies the changes in a directory of an overlay's upper directory to the same
+// directory before the step. It returns the resulting directory. The parameter upper is the
+// directory with the changes, base is the directory before the step, and the last argument is
+// the path of both.
 func (o *upperReader) apply(base, upper *tree.Node, at string) (*tree.Node, error) {
 	entries := map[string]*tree.Node{}
 	if base != nil && !o.opaque[at] {
@@ -291,13 +293,14 @@ func (o *upperReader) isStub(name string, n *tree.Node) bool {
 	return o.stubs[name] && (n.IsEmpty() || n.Kind() == tree.File && n.Blob().Size == 0)
 }
 
-// restoreTime returns either n or base as the directory to use in the result. The
-// parameter n is the directory as it was read after the step, base is the same
-// directory before the step, and at is its path. restoreTime returns base if the two
-// differ only in a modification time that no process has set. The time of a directory
-// changes when mount points are created and removed in it. The time of the root always
-// changes, because its upper directory is new. If the time in n is before the creation
-// of the upper directory, a process must have set it, so restoreTime returns n.
+// restoreTime returns either n or base as the directory to use in the result. The parameter n
+// is the directory as it was read after the step, base is the same directory before the step,
+// and the last argument is their path. restoreTime returns base if the two differ only in a
+// modification time that no process has set.
+//
+// The time of a directory changes when mount points are created and removed in it. The time
+// of the root always changes, because its upper directory is new. If the time in n is before
+// the creation of the upper directory, a process must have set it, so restoreTime returns n.
 func (o *upperReader) restoreTime(base, n *tree.Node, at string) *tree.Node {
 	if base != nil && base.Kind() == tree.Dir && (at == "" || hasStub(o.stubs, at)) && equalExceptTime(base, n) && !n.Meta().ModTime.Before(o.created) {
 		return base

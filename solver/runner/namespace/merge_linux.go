@@ -15,16 +15,16 @@ import (
 // looking up files slower.
 const maxLowers = 100
 
-// merger merges layers, so that fewer layers yield the same tree. Safe for concurrent use.
+// merger replaces layers by fewer layers that yield the same tree. Safe for concurrent use.
 type merger struct {
 	// results caches the results of apply. The key is a hash of the parameters.
 	results sync.Map
 }
 
-// layers merges the layers in list, which starts with the lowest: each full group of maxLowers
-// layers becomes one layer. The remaining layers, fewer than maxLowers, stay unmerged, so that
-// merged layers stay the same when a step adds a layer. A merged layer contains only the
-// changes that its group makes.
+// layers merges layers, which are given in order from the lowest to the highest. Each group of
+// maxLowers layers becomes one layer. The remaining layers, fewer than maxLowers, stay
+// unmerged, so that merged layers stay the same when a step adds a layer. A merged layer
+// contains only the changes that its group makes.
 func (m *merger) layers(list []tree.LayerRef) ([]tree.LayerRef, error) {
 	n := len(list) - len(list)%maxLowers
 	if n == 0 {

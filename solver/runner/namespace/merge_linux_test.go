@@ -55,7 +55,7 @@ func TestMergeLayers(t *testing.T) {
 	}
 }
 
-// checkResult checks that applying layers in order to an empty tree yields the tree want.
+// checkResult checks that applying layers in order to an empty tree yields the wanted tree.
 func checkResult(t *testing.T, about string, layers []tree.LayerRef, want *tree.Node) {
 	t.Helper()
 	all := tree.Empty()

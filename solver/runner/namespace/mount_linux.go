@@ -99,9 +99,9 @@ func (c *config) mount(m *mount) error {
 	return c.show(m, procfd.Path(at.Fd()), c.restrictions(m))
 }
 
-// show mounts the source of m at the path given by the parameter at, with the mount
-// attributes attr (MOUNT_ATTR_*). No other process may be able to change this path, so
-// callers usually pass the path of an open file (/proc/self/fd/N).
+// show mounts the source of m at the given path and sets the mount attributes attr
+// (MOUNT_ATTR_*). No other process may be able to change this path, so callers usually pass
+// the path of an open file (/proc/self/fd/N).
 func (c *config) show(m *mount, at string, attr uint64) error {
 	src, err := c.source(m)
 	if err != nil {
@@ -203,11 +203,11 @@ func openInRoot(root *os.File, name string) (*os.File, error) {
 	return pathrs.OpenatInRoot(root, name) // before Linux 5.6, or while directories are moved
 }
 
-// bind mounts src, a file or directory, at the path given by the parameter at. The
-// attributes attr (MOUNT_ATTR_*) apply to this mount and to all mounts below src. bind
-// sets them on a temporary mount of src in the private directory. It could not set them
-// after mounting src at the final path: that path may be /proc/self/fd/N, which still
-// leads to the file below the new mount.
+// bind bind-mounts the file or directory src. The second argument is the path of the mount
+// point. The attributes attr (MOUNT_ATTR_*) apply to this mount and to all mounts below src.
+// bind sets them on a temporary mount of src in the private directory. It could not set them
+// after mounting src at the final path: that path may be /proc/self/fd/N, which still leads
+// to the file below the new mount.
 func (c *config) bind(src, at string, attr uint64) error {
 	staged, err := c.stage(src, attr)
 	if err != nil {
@@ -252,12 +252,10 @@ func makeFile(dir *os.File, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// checkMountPoint returns an error if a mount point is in a proc file system, unless it
-// is one of replaceableFiles. The parameter at is the open mount point, and name is its
-// path.
+// checkMountPoint returns an error if a mount point is in a proc file system, unless it is
+// one of replaceableFiles. The first argument is the open mount point, and name is its path.
 //
-// Upstream: runc allows mounts over the files that lxcfs replaces, such as
-// /proc/meminfo.
+// Upstream: runc allows mounts over the files that lxcfs replaces, such as /proc/meminfo.
 func checkMountPoint(at *os.File, name string) error {
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(at.Fd()), &st); err != nil {

@@ -343,8 +343,8 @@ func TestFlagsOfData(t *testing.T) {
 	}
 }
 
-// TestVolatile checks that the root is a volatile overlay, so that the kernel does not
-// flush it to disk when a step ends.
+// TestVolatile checks that the root is a volatile overlay, which the kernel does not flush to
+// disk when a step ends.
 func TestVolatile(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

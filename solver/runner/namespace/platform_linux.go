@@ -87,8 +87,9 @@ func (r *Runner) checkPlatform(p ocispecs.Platform) error {
 	return fmt.Errorf("steps of %s cannot run on this machine, which is %s", platforms.Format(p), platforms.Format(here))
 }
 
-// checkLevel returns an error if the CPU of this machine, described by here, lacks features
-// that an amd64 variant such as v3 requires. The variants are defined by
+// checkLevel returns an error if the CPU of this machine lacks features that the platform p
+// requires. An amd64 variant such as v3 requires such features. The second argument is the
+// platform of this machine, for the error text. The variants are defined by
 // https://gitlab.com/x86-psABIs/x86-64-ABI.
 func checkLevel(p, here ocispecs.Platform) error {
 	x := cpu.X86

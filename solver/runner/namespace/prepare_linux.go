@@ -25,9 +25,9 @@ func (r *Runner) Prepare(ctx context.Context, s *runner.Sandbox) {
 	}
 }
 
-// parallelWrites is the number of layers that are written concurrently. Although
-// [tree.WriteDir] already writes the files of one layer concurrently, it uses a single
-// goroutine at its start and at its end.
+// parallelWrites is the number of layers that are written concurrently. Writing a single layer
+// does not use all CPUs all the time: [tree.WriteDir] writes files concurrently, but starts
+// and ends with a single goroutine.
 const parallelWrites = 2
 
 // layerDirs returns the directories for layers, the lowest first. It writes directories that

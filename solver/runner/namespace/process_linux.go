@@ -123,12 +123,12 @@ func (x *process) configure() error {
 	return err
 }
 
-// run starts the process and waits for its end. When the process has started, run sends
-// nil to started. If the process fails to start, run sends the error.
+// run starts the process and waits for its end. When the process has started, run sends nil
+// to started. If the process fails to start, run sends the error.
 //
-// The kernel kills the first process, and with it all others, when the thread that
-// started it ends. run therefore locks its goroutine to the thread. A thread that has
-// joined other namespaces is never unlocked, so it ends with its goroutine.
+// When the thread that started the first process ends, the kernel kills the first process and
+// with it all other processes. run therefore locks its goroutine to the thread. A thread that
+// has joined other namespaces is never unlocked, so it ends with its goroutine.
 func (x *process) run(started chan<- error) {
 	defer x.c.all.Done()
 	defer close(x.ended)

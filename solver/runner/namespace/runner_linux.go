@@ -131,8 +131,9 @@ func mappedIDs() (string, error) {
 	return string(uids) + string(gids), err
 }
 
-// removeOld removes the layers of previous boots from the directory all. The parameter boot is
-// the ID of the current boot. The content of files in these layers is moved to the store.
+// removeOld removes the layers of previous boots. The first argument is the directory that
+// contains the layers of all boots, and boot is the ID of the current boot. removeOld moves
+// the content of files in the removed layers to the store.
 func (r *Runner) removeOld(all, boot string) error {
 	entries, err := os.ReadDir(all)
 	for _, e := range entries {

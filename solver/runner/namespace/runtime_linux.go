@@ -129,10 +129,10 @@ func (c *config) checkSystemDirs() error {
 	return nil
 }
 
-// prepare mounts the source of the mount m in the private directory. It also changes the
-// parameter to, the entry for m in the runtime's spec, so that the runtime bind-mounts the
-// source from there. The entry lists all flags of the mount, such as ro and nosuid, because a
-// runtime clears the flags that are not listed.
+// prepare mounts the source of the mount m in the private directory. The second argument is
+// the entry for m in the runtime's spec. prepare changes this entry, so that the runtime
+// bind-mounts the source from the private directory. The entry then lists all flags of the
+// mount, such as ro and nosuid, because a runtime clears the flags that are not listed.
 func (c *config) prepare(m *mount, to *specs.Mount) error {
 	src, err := c.source(m)
 	if err != nil {
@@ -333,7 +333,7 @@ func (x *process) killJoined() error {
 	return err
 }
 
-// parent returns the PID of a process's parent. file is the path of the file
+// parent returns the PID of a process's parent. The parameter file is the path of the file
 // /proc/PID/stat of the process. If the process has ended, parent returns 0.
 func parent(file string) int {
 	data, _ := os.ReadFile(file)

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemCalls returns the seccomp filter for steps that are not insecure, as an array
-// of struct sock_filter. It implements Docker's default profile for a process with the
+// systemCalls returns the seccomp filter for steps that are not insecure, as an array of
+// struct sock_filter. The filter implements Docker's default profile for a process with the
 // default capabilities.
 func systemCalls() ([]byte, error) {
 	var caps []string
@@ -64,7 +64,8 @@ func installFilter(filter []byte) error {
 
 // abisOf returns one system call table for each ABI of a profile: the native ABI and those to
 // which programs may switch, such as x86 and x32 on amd64. On s390x, it omits the 31-bit ABI,
-// whose system call numbers are unknown, so that the filter kills programs that use this ABI.
+// whose system call numbers are unknown. The filter therefore kills programs that use this
+// ABI.
 func abisOf(profile *specs.LinuxSeccomp) ([]*arch.Info, error) {
 	if len(profile.Architectures) == 0 { // only the native ABI
 		native, err := nativeCalls(runtime.GOARCH)
@@ -141,9 +142,9 @@ const (
 // seccomp_data.
 func load(offset uint32) bpf.Instruction { return bpf.LoadAbsolute{Off: offset, Size: 4} }
 
-// spansOf returns the spans of all system calls of an ABI, by number. Calls without a
-// rule execute the instruction in the parameter def. Calls that are newer than all
-// calls with a rule fail with ENOSYS, so that programs fall back to older ones.
+// spansOf returns the spans of all system calls of an ABI, sorted by number. Calls without a
+// rule execute the instruction in the parameter def. Calls that are newer than all calls with
+// a rule fail with ENOSYS, to make programs fall back to older calls.
 //
 // Upstream: same as runc.
 func spansOf(rules map[string][]*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) ([]span, error) {
@@ -248,7 +249,7 @@ func condition(arg *specs.LinuxSeccompArg, abi *arch.Info, body []bpf.Instructio
 	return nil, fmt.Errorf("unsupported operator %s", arg.Op)
 }
 
-// bigEndian reports whether an ABI is big-endian, so that the upper half of an argument
+// bigEndian reports whether an ABI is big-endian. In this case, the upper half of an argument
 // comes first in struct seccomp_data.
 func bigEndian(abi *arch.Info) bool {
 	const littleEndian = 0x40000000 // __AUDIT_ARCH_LE

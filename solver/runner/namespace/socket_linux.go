@@ -15,10 +15,10 @@ import (
 	"slipway/solver/tree"
 )
 
-// listen creates the socket for m, a mount of the kind [runner.MountSocket], at the
-// path socket, and serves connections with m.Serve. The returned function closes the
-// socket and all connections, and waits for m.Serve. If ctx ends, the connections are
-// closed, too.
+// listen creates the socket for m, a mount of the kind [runner.MountSocket], and serves
+// connections with m.Serve. The parameter socket is the path of the socket. The
+// returned function closes the socket and all connections, and waits for m.Serve. If
+// ctx ends, the connections are closed, too.
 func listen(ctx context.Context, socket string, m *runner.Mount) (stop func(), err error) {
 	// The path of a socket is limited to 107 bytes, and the state directory may have a
 	// longer path.

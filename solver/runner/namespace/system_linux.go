@@ -85,10 +85,10 @@ func (s *systemMount) failure(err error) error {
 	return fmt.Errorf("mount /%s: %w", s.name, err)
 }
 
-// mountKind mounts the file system s, such as proc or sysfs. The parameter at is the open
-// mount point. In a user namespace, the kernel may refuse this. For sysfs, mountKind then
-// bind-mounts the host's /sys and hides its control groups. For devpts, it leaves out the
-// option for the group tty.
+// mountKind mounts a kernel file system such as proc or sysfs. The second argument is the open
+// mount point. In a user namespace, the kernel may refuse the mount. Instead of sysfs,
+// mountKind then bind-mounts the host's /sys and hides its control groups. For devpts, it
+// leaves out the option for the group tty.
 func (c *config) mountKind(s *systemMount, at *os.File) error {
 	err := unix.Mount(s.kind, procfd.Path(at.Fd()), s.kind, s.flags, s.data)
 	switch {
