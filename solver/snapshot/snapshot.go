@@ -130,7 +130,7 @@ func CheckLayers(n int) error {
 	return nil
 }
 
-// Merge returns a snapshot with the layers of all snapshots in list, applied in order to an
+// Merge returns a snapshot with the layers of all given snapshots, applied in order to an
 // empty tree. Nil snapshots have no layers.
 func Merge(list []*Snapshot) (*Snapshot, error) {
 	var chain *Chain
