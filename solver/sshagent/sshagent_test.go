@@ -19,9 +19,9 @@ import (
 	"slipway/internal/fakeagent"
 )
 
-// dial starts ReadOnly for the SSH agent at the path socket, and returns the connection
-// that a process would use. It also returns a channel that is closed when ReadOnly
-// returns.
+// dial starts ReadOnly for an SSH agent, and returns the connection that a process would
+// use. The parameter socket is the path of the agent's socket. dial also returns a channel
+// that is closed when ReadOnly returns.
 func dial(ctx context.Context, t *testing.T, socket string) (net.Conn, <-chan struct{}) {
 	t.Helper()
 	process, conn := net.Pipe()
