@@ -26,8 +26,8 @@ type Editor struct {
 }
 
 // Touch makes the editor update modification times like a kernel. When a directory entry is
-// added, replaced or removed, the editor calls now and sets the result as the time of the
-// directory. Unless Touch is called, directories keep their times.
+// added, replaced or removed, the editor sets the time of the directory to the current time,
+// as returned by the argument. Unless Touch is called, directories keep their times.
 func (e *Editor) Touch(now func() time.Time) { e.now = now }
 
 // set records c as the new state of the entry called name in the folder f. If Touch was
@@ -56,7 +56,8 @@ type change struct {
 	folder *folder
 }
 
-// Edit returns an editor whose tree starts as base. If base is nil, it starts empty.
+// Edit returns an editor for a new tree, which initially equals base. If base is nil, the new
+// tree is initially empty.
 func Edit(base *Node) *Editor {
 	if base == nil {
 		base = Empty()
@@ -64,7 +65,7 @@ func Edit(base *Node) *Editor {
 	return &Editor{root: &folder{meta: base.meta, base: base, changes: map[string]change{}}}
 }
 
-// open returns a folder without changes for the directory n.
+// open returns a [folder] for the directory n. The folder has no changes yet.
 func open(n *Node) (*folder, error) {
 	f := &folder{meta: n.meta, base: n, changes: map[string]change{}}
 	return f, f.load()

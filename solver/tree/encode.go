@@ -223,7 +223,7 @@ func (d *decoder) content() *Node {
 }
 
 // times reads the part of a node's encoding that appendTimes writes, and sets the times of n.
-// The caller has read the content of n before.
+// The method content must be called for n before times.
 func (d *decoder) times(n *Node) {
 	sec, size := binary.Varint(d.buf)
 	d.skip(size)

@@ -24,8 +24,8 @@ import (
 // root, followed by the same content as a group that consists of the root.
 const maxSmall = 64 << 10
 
-// Group consists of subdirectories of a large directory whose listings a [Store] keeps in the
-// same file.
+// Group is a list of subdirectories of a large directory. A [Store] keeps the listings of these
+// subdirectories in one file.
 type Group struct {
 	ID   digest.Digest // names the file
 	Dirs []*Node

@@ -18,12 +18,12 @@ import (
 )
 
 // contentReader reads the contents of the regular files that a [hostReading] finds. Several
-// goroutines read and hash files concurrently, because hashing takes longer than finding
-// the files.
+// goroutines read and hash files concurrently, because hashing takes longer than finding the
+// files.
 //
 // The files have consecutive numbers, in the order in which they were found. If files cannot
-// be read, err is the error of the first one in this order, so that it does not depend on
-// which goroutine was faster.
+// be read, err is the error of the first one in this order, regardless of which goroutine
+// fails first.
 type contentReader struct {
 	ctx   context.Context
 	store *Store // gets the contents; if nil, contents are only hashed
@@ -56,7 +56,8 @@ func newContentReader(ctx context.Context, s *Store) *contentReader {
 	return r
 }
 
-// add starts to read a file, and takes over closing it. The parameter f describes it.
+// add starts to read a file, which add then closes instead of the caller. The parameter f
+// describes the file.
 func (r *contentReader) add(f HostFile, file hostFile) *fileContent {
 	size := f.Info.Size()
 	c := &fileContent{number: r.found, path: f.Path, file: file, small: size < bufferSize && sizeOnDisk(f.Info) >= size}
@@ -69,8 +70,8 @@ func (r *contentReader) add(f HostFile, file hostFile) *fileContent {
 	return c
 }
 
-// stopped reports whether a file could not be read, so that looking for further files is
-// useless.
+// stopped reports whether a file could not be read. In this case, searching for further files
+// is useless.
 func (r *contentReader) stopped() bool { return r.failed.Load() != math.MaxInt64 }
 
 // wait waits until all files were read, and returns the error of the first file that could

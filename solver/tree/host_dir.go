@@ -26,8 +26,8 @@ type hostDir struct {
 	inPath bool // see hostPath
 }
 
-// create creates the directory, unless it exists, and opens it. The caller must call
-// release.
+// create creates the directory, unless it exists, and opens it. The caller counts as a user of
+// the directory until it calls release.
 func (d *hostDir) create() (*os.Root, error) {
 	if d.parent == nil {
 		return d.use()
@@ -79,18 +79,17 @@ func (d *hostDir) release() {
 	}
 }
 
-// openLevels limits how many directories a [hostPath] keeps open. It keeps the deepest
-// openLevels directories open. Of the directories above them, it keeps only every
-// openLevels-th open. The limit is needed because a tree may be deeper than the limit of open
-// files.
+// openLevels determines which directories a [hostPath] keeps open: the deepest openLevels
+// directories and, of the directories above them, every openLevels-th one. It cannot keep all
+// of them open, because a tree may be deeper than the limit of open files.
 const openLevels = 32
 
 // hostPath contains the directories from the top directory to the current directory of a walk.
-// The path is a user of some of them: those with inPath set, which it keeps open.
+// It keeps only some of them open, and sets the field inPath of these directories.
 type hostPath []*hostDir
 
-// push makes d, which must be open, the current directory. The path takes over the caller's
-// use of d, and pop releases it.
+// push makes d the current directory. The caller must have opened d by calling create or use,
+// and must not call release, because pop does so.
 func (p *hostPath) push(d *hostDir) {
 	d.inPath = true
 	*p = append(*p, d)
@@ -100,8 +99,8 @@ func (p *hostPath) push(d *hostDir) {
 	}
 }
 
-// pop makes the parent of the current directory the new current directory. Because the parent
-// may be closed, the caller must call reopen before using it.
+// pop makes the parent of the current directory the new current directory. The parent may be
+// closed, so the caller must call reopen before it uses the parent.
 func (p *hostPath) pop() {
 	d := (*p)[len(*p)-1]
 	*p = (*p)[:len(*p)-1]
@@ -110,8 +109,8 @@ func (p *hostPath) pop() {
 	}
 }
 
-// reopen opens the current directory if the path has closed it. It also opens directories
-// above it, because the walk will return to them.
+// reopen opens the current directory if the hostPath has closed it. It also opens directories
+// above the current one, because the walk will return to them.
 func (p hostPath) reopen() error {
 	i := len(p) - 1
 	for !p[i].inPath {

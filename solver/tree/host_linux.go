@@ -25,7 +25,8 @@ func inDir(dir *os.Root, fn func(fd int) error) error {
 	return errors.Join(fn(int(d.Fd())), d.Close())
 }
 
-// mknod creates the device, pipe or socket n as a file called name in parent.
+// mknod creates the device, pipe or socket n in an open directory. The parameter name is
+// the name of the new file.
 func mknod(parent *os.Root, name string, n *Node) error {
 	kind := map[Kind]uint32{CharDevice: unix.S_IFCHR, BlockDevice: unix.S_IFBLK, Fifo: unix.S_IFIFO, Socket: unix.S_IFSOCK}[n.kind]
 	return inDir(parent, func(fd int) error {
@@ -73,9 +74,9 @@ func isOverlayXattr(name string) bool {
 }
 
 // xattrs returns the extended attributes of a file that become part of a tree: [Capability]
-// and the attributes user.*. Others, such as labels of SELinux, belong to the host. The
-// result opaque reports whether the file is an opaque directory of an overlay, which hides
-// the same directory in lower layers.
+// and the attributes user.*. Other attributes, such as labels of SELinux, belong to the
+// host. The result opaque reports whether the file is an opaque directory of an overlay,
+// which hides the same directory in lower layers.
 func (f hostFile) xattrs() (xattrs []Xattr, opaque bool, err error) {
 	name := f.path()
 	n, err := unix.Listxattr(name, nil) // most files have no attributes
@@ -116,7 +117,7 @@ func marksOpaque(key string) bool {
 	return key == "trusted.overlay.opaque" || key == "user.overlay.opaque" && userns.RunningInUserNS()
 }
 
-// system holds data from stat(2) that [fs.FileInfo] lacks.
+// system holds file data from stat(2) that [fs.FileInfo] lacks.
 type system struct {
 	uid, gid uint32
 	device   Device
@@ -146,9 +147,9 @@ func sizeOnDisk(info fs.FileInfo) int64 {
 	return info.Size()
 }
 
-// dataIn finds the first data in a file at or after an offset, the parameter from. It
-// returns the offset of this data and the offset of the next hole after it. If no data
-// follows, both are size, the size of the file.
+// dataIn finds the first data in a file at or after an offset, which is the second
+// argument. It returns the offset of this data and the offset of the next hole after it. If
+// no data follows, both results are equal to size, the size of the file in bytes.
 func dataIn(f *os.File, from, size int64) (data, hole int64, err error) {
 	data, err = f.Seek(from, unix.SEEK_DATA)
 	if errors.Is(err, unix.ENXIO) {

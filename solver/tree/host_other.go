@@ -24,7 +24,8 @@ func setXattrs(_ *os.Root, _ string, xattrs []Xattr) error {
 	return errors.ErrUnsupported
 }
 
-// system holds data about a file that [fs.FileInfo] lacks. On this system, it is empty.
+// system would hold file data that [fs.FileInfo] lacks. On this system, no such data is
+// available.
 type system struct {
 	uid, gid uint32
 	device   Device
@@ -38,6 +39,6 @@ func systemOf(fs.FileInfo) system { return system{} }
 // sizeOnDisk returns the size of a file. It does not detect holes.
 func sizeOnDisk(info fs.FileInfo) int64 { return info.Size() }
 
-// dataIn returns its parameters from and size unchanged, as if the rest of the file
-// were data. It does not detect holes.
+// dataIn returns its second and third argument, as if the file contained data from this
+// offset to its end. It does not detect holes.
 func dataIn(_ *os.File, from, size int64) (data, hole int64, err error) { return from, size, nil }

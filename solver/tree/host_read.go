@@ -258,10 +258,10 @@ func (r *hostReading) dir(name string) ([]*hostEntry, error) {
 	return entries, nil
 }
 
-// content returns the content of a regular file. If [HostReader.Blob] knows the content, it
-// returns b. Otherwise it starts to read the file and returns c, whose blob is set later. It
-// reads a file with several names only once. If closed is true, file will be closed after it
-// was read, so that the caller must not close it.
+// content returns the content of a regular file. If [HostReader.Blob] knows the content,
+// content returns the blob b. Otherwise, content starts to read the file and returns c, whose
+// blob is set later. A file with several names is read only once. If closed is true, the
+// reader will close the file, so the caller must not close it.
 func (r *hostReading) content(file hostFile, f HostFile, sys system) (b Blob, c *fileContent, closed bool, err error) {
 	if r.Blob != nil {
 		if b, ok := r.Blob(f); ok {

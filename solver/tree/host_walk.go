@@ -143,8 +143,8 @@ func (w *hostWriter) dir(d *hostDir) {
 	w.path.pop()
 }
 
-// files hands the files in d over to other goroutines. It creates devices, pipes and
-// sockets itself. root is the open directory d, and entries are its entries.
+// files hands the files in d over to other goroutines. It creates devices, pipes and sockets
+// itself. The parameter root is the open directory d, and entries contains the entries of d.
 func (w *hostWriter) files(d *hostDir, root *os.Root, entries []Entry) {
 	job, size := hostJob{dir: d, root: root}, int64(0)
 	send := func() {

@@ -49,7 +49,7 @@ func WriteRoot(ctx context.Context, root *os.Root, n *Node, s *Store, opt HostOp
 }
 
 // entry writes the entry e, which is neither a directory nor a further name of a file, into
-// the open directory parent. name is the path of the entry in the tree. entry reports
+// an open directory. The parameter name is the path of the entry in the tree. entry reports
 // whether it created the file.
 func (w *hostWriter) entry(parent *os.Root, name string, e Entry) (created bool, err error) {
 	switch n := e.Node; n.kind {
@@ -78,9 +78,8 @@ func join(dir, name string) string {
 	return dir + "/" + name
 }
 
-// special creates a device, pipe or socket in parent, and reports whether it was created.
-// [HostOptions] describes which files are not created, for example because this process has
-// no privileges.
+// special creates a device, pipe or socket in parent, and reports whether it did so. It
+// skips files that this process is not permitted to create, see [HostOptions].
 func (w *hostWriter) special(parent *os.Root, name string, e Entry) (created bool, err error) {
 	if !w.opt.Owners && w.opt.Refused == nil {
 		return false, nil
@@ -98,8 +97,8 @@ func (w *hostWriter) special(parent *os.Root, name string, e Entry) (created boo
 	return false, fmt.Errorf("make /%s: %w", name, err)
 }
 
-// file creates a regular file in parent, with the content of n. name is the path of the file
-// in the tree.
+// file creates a regular file in an open directory, with the content of n. The parameter
+// name is the path of the file in the tree.
 func (w *hostWriter) file(parent *os.Root, name string, n *Node) error {
 	if w.opt.layer != nil {
 		if moved, err := w.opt.layer.move(w.ctx, parent, name, n); moved || err != nil {
@@ -122,9 +121,9 @@ func (w *hostWriter) file(parent *os.Root, name string, n *Node) error {
 	return err
 }
 
-// setMeta sets the metadata of the file called name in parent: owner, mode, extended
-// attributes and time, in this order. Changing the owner clears the set-user-ID bit and
-// capabilities, and all changes but the last affect times.
+// setMeta sets the metadata of a file in an open directory: owner, mode, extended attributes
+// and time, in this order. Changing the owner clears the set-user-ID bit and capabilities,
+// and all changes but the last affect times.
 func (w *hostWriter) setMeta(parent *os.Root, name string, n *Node) error {
 	m := n.meta
 	if w.opt.Owners {

@@ -17,8 +17,9 @@ type diskUse struct {
 	inode inode // zero if the file has only one name
 }
 
-// withoutHoles returns the number of bytes of a file that are not in holes. size is the
-// size in bytes, blocks the number of blocks of 512 bytes, as in stat(2).
+// withoutHoles returns the number of bytes of a file that are not in holes. The parameter size
+// is the size of the file in bytes, and blocks is the number of blocks of 512 bytes that it
+// occupies, as in stat(2).
 func withoutHoles(size, blocks int64) int64 { return min(size, 512*blocks) }
 
 // namesAtOnce is the maximum number of names that walk reads from a directory at once.

@@ -16,8 +16,8 @@ const maxOpenDirs = 64
 // start directory down to the current directory.
 //
 // Other processes may rename and replace directories meanwhile. They cannot lead a descent to
-// a directory outside the tree, because it does not follow links, and because it returns an
-// error if ".." is not the directory from which it entered the current one.
+// a directory outside the tree, because a descent does not follow links. It also returns an
+// error if ".." is not the directory from which it entered the current directory.
 type descent struct {
 	dirs   []openDir
 	closed int // dirs[:closed] are closed
@@ -130,9 +130,10 @@ func (d *descent) up() error {
 	return errors.Join(err, last.Close())
 }
 
-// reopen opens the parent directory of from again, after the descent has closed it because of
-// maxOpenDirs. The parameter from is the subdirectory that the descent has just left. If
-// another process has moved it to a different parent, reopen returns an error.
+// reopen opens the parent directory of a subdirectory again, after the descent has closed the
+// parent because of maxOpenDirs. The argument is the subdirectory, which the descent has just
+// left. If another process has moved the subdirectory to a different parent, reopen returns
+// an error.
 func (d *descent) reopen(from openDir) error {
 	d.closed--
 	was := &d.dirs[d.closed]

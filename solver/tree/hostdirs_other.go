@@ -29,8 +29,8 @@ func descend(name string) (*descent, error) {
 	return d, d.open(root)
 }
 
-// open makes root the current directory of the descent d. The methods up and close
-// close root later.
+// open makes root the current directory of the descent d. The descent closes root when it
+// leaves this directory or is closed.
 func (d *descent) open(root *os.Root) error {
 	f, err := root.Open(".")
 	if err != nil {
@@ -145,7 +145,8 @@ func (f hostFile) reader() (*os.File, error) {
 	return r, nil
 }
 
-// readInto returns false: the caller must use reader.
+// readInto always returns false, because files are not read this way on this system. The
+// caller must call the method reader instead.
 func (f hostFile) readInto([]byte) (n int, whole bool, err error) { return 0, false, nil }
 
 // target returns the target of the symbolic link f.

@@ -16,8 +16,8 @@ import (
 // hostFile is a file of the host, opened with O_PATH. It refers to the same file even if
 // another process replaces the file at its path.
 //
-// It is a file descriptor instead of an [os.File], which takes more system calls: a step can
-// write many small files.
+// It contains a file descriptor instead of an [os.File], because an os.File takes more
+// system calls and a step can write many small files.
 type hostFile struct {
 	fd   int
 	name string
@@ -95,8 +95,8 @@ func (f hostFile) detach() (hostFile, error) { return f, nil }
 // reader opens the regular file f for reading.
 func (f hostFile) reader() (*os.File, error) { return os.Open(f.path()) }
 
-// readInto reads the regular file f into buf. If the content fits, it returns its length and
-// true.
+// readInto reads the regular file f into buf. If the whole content fits, readInto returns
+// the length of the content and true. Otherwise, it returns false.
 func (f hostFile) readInto(buf []byte) (n int, whole bool, err error) {
 	fd, err := openFDAt(unix.AT_FDCWD, f.path(), unix.O_RDONLY)
 	if err != nil {

@@ -7,9 +7,10 @@ import (
 	"strconv"
 )
 
-// link returns the node for a hard link. The parameter name is the path of the link,
-// and target is the path of the existing file. m is the metadata of the archive entry.
-// It applies to all names of the file in this layer, because they share one inode.
+// link returns the node for a hard link. The parameter name is the path of the link, and
+// target is the path of the existing file. The parameter m is the metadata of the archive
+// entry for the link. All names of the file in this layer get this metadata, because they
+// share one inode.
 func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 	dir, base := path.Split(clean(target))
 	dir, err := r.e.Resolve(dir, true)
@@ -47,8 +48,9 @@ func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 	return n, nil
 }
 
-// updateLinks replaces the nodes at all names that a hard link has in this layer by n, its
-// new node. The parameter first is the name that the link refers to.
+// updateLinks replaces the nodes of a hard link with the new node n. It replaces the nodes
+// at all names that the file has in this layer. The first argument is the name to which
+// the hard link refers.
 func (r *layerReader) updateLinks(first string, n *Node) error {
 	for _, other := range r.links[n.inode] {
 		old, err := r.e.Get(other)

@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// whiteout is the prefix of the name of a whiteout: a file in a layer that records that
-// another file was deleted. A file called opaque records that all files of its directory
-// were deleted. xattrPAX is the prefix of PAX records with extended attributes.
+// These are names in layers. The name of a whiteout, a file that records that another file was
+// deleted, starts with ".wh.". A file called ".wh..wh..opq" records that all files of its
+// directory were deleted. The names of PAX records with extended attributes start with
+// "SCHILY.xattr.".
 //
 // See https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#whiteouts.
 const (
@@ -59,8 +60,8 @@ func newLayerReader(base *Node, opt ReadOptions) *layerReader {
 	return r
 }
 
-// apply applies an entry of the layer to the tree. It returns an error if the entry is invalid
-// or could not be read.
+// apply changes the tree as the given entry of the layer requires, for example by adding a
+// file. It returns an error if the entry is invalid or could not be read.
 func (r *layerReader) apply(e layerEntry) error {
 	if e.err != nil {
 		return e.err
@@ -71,7 +72,8 @@ func (r *layerReader) apply(e layerEntry) error {
 	return nil
 }
 
-// tree returns the tree that results from all entries. It is called after the last entry.
+// tree returns the tree that results from all entries. Call it after the last entry has been
+// applied.
 func (r *layerReader) tree() (*Node, error) {
 	err := r.setTimes()
 	return r.e.Tree(), err
@@ -106,8 +108,9 @@ type dirTime struct {
 	at   time.Time
 }
 
-// setTimes sets the modification times of the directories that the archive lists. It is
-// called after the last entry, because adding entries to a directory changes its time.
+// setTimes sets the modification times of the directories that the archive lists. Call it
+// after the last entry has been applied, because adding entries to a directory changes its
+// time.
 //
 // Upstream: a directory is looked up by its name again. If a file has replaced it, the file
 // gets the time of the directory. If the name no longer exists, reading the archive fails.
@@ -132,7 +135,8 @@ func (r *layerReader) setTimes() error {
 	return nil
 }
 
-// entry applies an archive entry, which must be valid, to the tree.
+// entry changes the tree as an archive entry requires, for example by adding a file. The entry
+// must have been read without an error.
 func (r *layerReader) entry(e layerEntry) error {
 	h := e.Header
 	if slices.Contains(strings.Split(h.Name, "/"), "..") && !r.opt.Plain {

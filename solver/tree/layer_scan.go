@@ -12,8 +12,8 @@ import (
 	"sync"
 )
 
-// layerScan reads the entries of an archive in order. Goroutines hash and store the contents
-// of small files while it reads on.
+// layerScan reads the entries of an archive in order. Other goroutines hash and store the
+// contents of small files, while the layerScan reads further entries.
 type layerScan struct {
 	tar    *tar.Reader
 	store  *Store

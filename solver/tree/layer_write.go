@@ -126,8 +126,8 @@ func (l *layerWriter) node(name string, n *Node) error {
 	return l.tar.WriteHeader(h)
 }
 
-// file writes the entry for a regular file, with its content. h contains the name and the
-// metadata of the file.
+// file writes the entry for a regular file, with its content. The header h contains the
+// name and the metadata of the file.
 func (l *layerWriter) file(h *tar.Header, n *Node) error {
 	h.Typeflag, h.Size = tar.TypeReg, n.blob.Size
 	if err := l.tar.WriteHeader(h); err != nil {

@@ -58,7 +58,7 @@ func listingSize(e encoding, entries []Entry) int64 {
 	return size
 }
 
-// isSmall reports whether the directory with this listing is small, so that one file contains
+// isSmall reports whether the directory with this listing is small. One file then contains
 // the listing and all listings below it.
 func (l *listing) isSmall() bool { return l.size <= maxSmall }
 

@@ -67,10 +67,10 @@ func (s *Store) AddLayers(dir string) {
 	}
 }
 
-// Locate makes files in a layer directory available as blobs, by writing an index. The
-// parameter list contains the paths and contents of the files. The caller must have hashed the
+// Locate makes files in a layer directory available as blobs, by writing an index. The second
+// argument contains the paths and contents of the files. The caller must have hashed the
 // contents in this process, and the files must not change any more. AddLayers must have been
-// called for the directory two levels up.
+// called for the grandparent directory of the layer directory.
 func (s *Store) Locate(layer string, list []Location) error {
 	data, err := encodeIndex(list)
 	if err == nil {
@@ -99,7 +99,7 @@ func IsLocated(layer string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// add adds x to the indexes that find searches. The caller must hold the lock.
+// add adds the index x to the indexes that find searches. The caller must hold the lock.
 func (l *locatedBlobs) add(x *blobIndex) {
 	dir, name := filepath.Split(x.layer + indexSuffix)
 	dir = filepath.Clean(dir)
@@ -113,8 +113,8 @@ func (l *locatedBlobs) add(x *blobIndex) {
 	l.collect()
 }
 
-// collect sets the field indexes to the indexes of all listed directories, sorted by path. The
-// caller must hold the lock.
+// collect updates the field indexes, in which find searches: it contains the indexes of all
+// layers, sorted by path. The caller must hold the lock.
 func (l *locatedBlobs) collect() {
 	l.indexes = l.indexes[:0:0]
 	l.last.Store(nil)
@@ -209,8 +209,8 @@ func (l *locatedBlobs) refresh() error {
 }
 
 // list returns the names in the directory dir. If the directory has not changed since the last
-// call, list returns the same names as then, and again is false. If the directory does not
-// exist, the result is empty.
+// call, list returns the same names as then, and the second result is false. If the directory
+// does not exist, list returns no names.
 func (l *locatedBlobs) list(dir string) (names []string, again bool, err error) {
 	old := l.listed[dir]
 	info, err := os.Lstat(dir)
@@ -251,8 +251,8 @@ func readNames(dir string) ([]string, error) {
 }
 
 // fileTimeStep is longer than the resolution of modification times. If a directory was
-// modified less than fileTimeStep ago, another change may leave its modification time the
-// same.
+// modified less than fileTimeStep ago, another change may leave its modification time
+// unchanged.
 const fileTimeStep = 100 * time.Millisecond
 
 // fileTime returns the current time according to the file system, which it reads from a new
@@ -270,9 +270,9 @@ func (l *locatedBlobs) fileTime() (time.Time, error) {
 	return info.ModTime(), nil
 }
 
-// load updates the indexes of the layers in the directory dir. The parameter names contains
-// the names of all files in dir. It reads only index files that are new, or were damaged
-// before.
+// load updates the indexes of the layers in the directory dir. The second argument contains
+// the names of all files in dir. It reads only index files that are new, or that were damaged
+// when it read them before.
 func (l *locatedBlobs) load(dir string, names []string) {
 	at := l.listed[dir]
 	if at == nil {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openBeneath opens the regular file at the path name below the directory dir. It follows no
-// symbolic links.
+// openBeneath opens a regular file below the directory dir. The parameter name is the path
+// of the file relative to dir. openBeneath follows no symbolic links.
 func openBeneath(dir, name string) (*os.File, error) {
 	if !validPath(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
@@ -31,8 +31,9 @@ func openBeneath(dir, name string) (*os.File, error) {
 	return file.reader()
 }
 
-// pathBeneath opens the file at the path name below the directory dir with O_PATH. It uses
-// one system call for the whole path if the kernel allows it.
+// pathBeneath opens a file below the directory dir with O_PATH. The parameter name is the
+// path of the file relative to dir. If the kernel allows it, pathBeneath uses one system
+// call for the whole path.
 func pathBeneath(dir, name string) (hostFile, error) {
 	d, err := descend(dir)
 	if err != nil {
@@ -55,7 +56,7 @@ func pathBeneath(dir, name string) (hostFile, error) {
 }
 
 // stepBeneath does the same as [pathBeneath], but opens one directory of the path at a time.
-// The path name is relative to the current directory of d.
+// The parameter name is the path of the file relative to the current directory of d.
 func stepBeneath(d *descent, name string) (hostFile, error) {
 	dir, base := path.Split(name)
 	for part := range strings.SplitSeq(strings.TrimSuffix(dir, "/"), "/") {
@@ -110,7 +111,8 @@ func makePlain(dir *os.Root, name string) error {
 	})
 }
 
-// renameFrom moves the file called name from the directory dir to the absolute path target.
+// renameFrom moves a file out of the directory dir. The parameter name is the name of the
+// file in dir, and target is its new absolute path.
 func renameFrom(dir *os.Root, name, target string) error {
 	return inDir(dir, func(fd int) error {
 		if err := unix.Renameat(fd, name, unix.AT_FDCWD, target); err != nil {
@@ -120,8 +122,9 @@ func renameFrom(dir *os.Root, name, target string) error {
 	})
 }
 
-// renameInto moves the file at the absolute path source into the directory dir, under the
-// given name. If dir already has a file with this name, renameInto returns an error.
+// renameInto moves a file into the directory dir. The parameter source is the absolute path
+// of the file, and name is its new name. If dir already has a file with this name,
+// renameInto returns an error.
 func renameInto(source string, dir *os.Root, name string) error {
 	return inDir(dir, func(fd int) error {
 		if err := unix.Renameat(unix.AT_FDCWD, source, fd, name); err != nil {

@@ -37,8 +37,8 @@ func (l *locatedBlobs) each(ctx context.Context, fn func(x *blobIndex, i int) er
 	return nil
 }
 
-// repairLocated verifies the blobs in layers that this process has not verified yet. If it
-// finds a damaged one, its layer is no longer used.
+// repairLocated verifies the blobs in layers that this process has not verified yet. If a blob
+// is damaged, the store stops using its layer.
 func (s *Store) repairLocated(ctx context.Context) error {
 	return s.located.each(ctx, func(x *blobIndex, i int) error {
 		b := x.location(i).Blob
@@ -50,7 +50,7 @@ func (s *Store) repairLocated(ctx context.Context) error {
 	})
 }
 
-// addLocated adds to sizes the blobs that exist only in layers.
+// addLocated adds the disk usage of the blobs that exist only in layers to the given sizes.
 func (s *Store) addLocated(ctx context.Context, sizes *Sizes) error {
 	return s.located.each(ctx, func(x *blobIndex, i int) error {
 		at := x.location(i)
@@ -67,8 +67,9 @@ func (s *Store) addLocated(ctx context.Context, sizes *Sizes) error {
 	})
 }
 
-// sweepLocated removes each layer directory that contains a blob not in keep, and each
-// directory that is not a complete layer. It first moves the blobs in keep into the store's
+// sweepLocated removes each layer directory that contains an unused blob, and each directory
+// that is not a complete layer. The parameter keep contains the digests of the used blobs.
+// Before it removes a directory, sweepLocated moves the used blobs from there into the store's
 // own directory.
 func (s *Store) sweepLocated(ctx context.Context, keep map[digest.Digest]bool) error {
 	unused := map[*blobIndex]bool{}
@@ -97,8 +98,9 @@ func (s *Store) sweepLocated(ctx context.Context, keep map[digest.Digest]bool) e
 }
 
 // setAside renames a layer directory before its blobs are moved, so that runners do not use an
-// incomplete layer if this process is killed. It returns the index for the new name. At every
-// moment, one of the two index files is next to its directory.
+// incomplete layer if this process is killed. It returns the index for the new name. It
+// creates the index file for the new name before it renames the directory, and removes the old
+// index file afterwards. At every moment, the directory therefore has an index file.
 func (s *Store) setAside(x *blobIndex) (*blobIndex, error) {
 	name, err := s.asideName(x.layer)
 	if err != nil {
@@ -115,9 +117,9 @@ func (s *Store) setAside(x *blobIndex) (*blobIndex, error) {
 	return gone, ignoreMissing(os.Remove(x.layer + indexSuffix))
 }
 
-// TakeBack moves blobs from the directories of layers in dir into the store's own directory,
-// so that dir can be removed. If keep is not nil, it moves only the blobs for which keep
-// returns true. No runner may use the layers any more.
+// TakeBack moves blobs from the layer directories in dir into the store's own directory. The
+// caller can then remove dir. If the function keep is not nil, TakeBack moves only the blobs
+// for which keep returns true. No runner may use the layers any more.
 func (s *Store) TakeBack(dir string, keep func(digest.Digest) bool) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -200,8 +202,9 @@ func (s *Store) takeFile(layer string, at Location) error {
 	return errors.Join(err, f.Close())
 }
 
-// PutFile stores the content of the file at at.Path below the directory dir as a blob. It
-// returns an error if the content is not the blob at.Blob. It follows no symbolic links.
+// PutFile stores the content of a file below the directory dir as a blob. The last argument
+// contains the path of the file and the expected blob. If the content is different, PutFile
+// returns an error. It follows no symbolic links.
 func (s *Store) PutFile(ctx context.Context, dir string, at Location) error {
 	f, err := openBeneath(dir, at.Path)
 	if err != nil {

@@ -120,7 +120,8 @@ func (s *Store) retire(x *blobIndex, i int) error {
 	return nil
 }
 
-// forget removes x from the indexes that find searches. The caller must hold the lock.
+// forget removes the index x from the indexes that find searches. The caller must hold the
+// lock.
 func (l *locatedBlobs) forget(x *blobIndex) {
 	if at := l.listed[filepath.Dir(x.layer)]; at != nil {
 		delete(at.indexes, filepath.Base(x.layer)+indexSuffix)

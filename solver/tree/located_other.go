@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// openBeneath opens the regular file at the path name below the directory dir. It does not
-// leave dir.
+// openBeneath opens a regular file below the directory dir. The parameter name is the path
+// of the file relative to dir. openBeneath opens no file outside dir.
 func openBeneath(dir, name string) (*os.File, error) {
 	if !validPath(name) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
@@ -45,13 +45,14 @@ func openDirBeneath(dir, name string) (*os.Root, error) {
 // makePlain makes a file readable and writable for this user only.
 func makePlain(dir *os.Root, name string) error { return dir.Chmod(name, 0o600) }
 
-// renameFrom moves the file called name from the directory dir to the absolute path target.
+// renameFrom moves a file out of the directory dir. The parameter name is the name of the
+// file in dir, and target is its new absolute path.
 func renameFrom(dir *os.Root, name, target string) error {
 	return os.Rename(filepath.Join(dir.Name(), name), target)
 }
 
-// renameInto moves the file at the absolute path source into the directory dir, under the
-// given name.
+// renameInto moves a file into the directory dir. The parameter source is the absolute path
+// of the file, and name is its new name.
 func renameInto(source string, dir *os.Root, name string) error {
 	return os.Rename(source, filepath.Join(dir.Name(), name))
 }

@@ -78,7 +78,7 @@ func (f locatedFixture) layers() (names []string) {
 // blobOf returns the digest and size of data.
 func blobOf(data string) Blob { return Blob{digest.FromString(data), int64(len(data))} }
 
-// wantBlob fails the test unless the store has a blob with the content data.
+// wantBlob fails the test unless the store has a blob with the given content.
 func wantBlob(t *testing.T, s *Store, data string) {
 	t.Helper()
 	r, err := s.Open(blobOf(data))
@@ -92,7 +92,8 @@ func wantBlob(t *testing.T, s *Store, data string) {
 	}
 }
 
-// wantNoBlob fails the test unless opening the blob with the content data returns a BlobError.
+// wantNoBlob fails the test unless opening the blob with the given content returns a
+// BlobError.
 func wantNoBlob(t *testing.T, s *Store, data string) {
 	t.Helper()
 	r, err := s.Open(blobOf(data))

@@ -30,9 +30,9 @@ type LayerWriter struct {
 	apart atomic.Bool   // the layer is on another file system, so that files cannot be moved
 }
 
-// NewLayer returns a writer for the layer directory dir, which must not exist. The parameter
-// list contains the blobs that the writer may move. The caller must call Commit or Abort.
-// AddLayers must have been called for the directory two levels up.
+// NewLayer returns a writer for the layer directory dir, which must not exist. The second
+// argument contains the blobs that the writer may move. The caller must call Commit or Abort.
+// AddLayers must have been called for the grandparent directory of dir.
 func (s *Store) NewLayer(dir string, list []Location) (*LayerWriter, error) {
 	name, err := s.asideName(dir)
 	if err != nil {
@@ -160,10 +160,10 @@ func (w *LayerWriter) move(ctx context.Context, parent *os.Root, path string, n 
 	return true, nil
 }
 
-// cleanLocated removes directories that are not complete layers, and index files without a
-// directory. It first moves the blobs in these directories into the store's own directory. It
-// must be fast, because every build calls it. It therefore does not read the indexes of
-// complete layers.
+// cleanLocated removes layer directories that are not complete, and index files whose layer
+// directory does not exist. It first moves the blobs in these directories into the store's own
+// directory. Every build calls cleanLocated, so it must be fast. It therefore does not read
+// the indexes of complete layers.
 func (s *Store) cleanLocated() error {
 	s.located.mu.RLock()
 	roots := slices.Clone(s.located.roots)

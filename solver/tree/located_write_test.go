@@ -14,7 +14,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// put adds a file with the content data to the tree that e edits, and stores the content in s.
+// put adds a file to the tree that e edits, and stores the content of the file in s. The
+// parameter name is the name of the file, and data is its content.
 func (f locatedFixture) put(s *Store, e *Editor, name, data string, m Meta) {
 	f.Helper()
 	b, err := s.PutBytes([]byte(data))
@@ -26,8 +27,8 @@ func (f locatedFixture) put(s *Store, e *Editor, name, data string, m Meta) {
 	}
 }
 
-// newDelta returns a tree of files, and the locations at which a layer with this tree has
-// them. The content of the files is in the store's own directory.
+// newDelta returns the tree of a layer, and the locations of its files in a layer directory.
+// The content of the files is in the store's own directory.
 func (f locatedFixture) newDelta(s *Store, n int) (*Node, []Location) {
 	f.Helper()
 	e := Edit(nil)

@@ -17,8 +17,8 @@ func (s *Store) StubSockets(n *Node) (*Node, error) {
 	return n.stubSockets(empty)
 }
 
-// stubSockets returns a copy of the tree n in which a regular file with the content empty
-// replaces each socket.
+// stubSockets returns a copy of the tree n in which a regular file replaces each socket. The
+// argument is the blob with empty content, which the regular files get.
 func (n *Node) stubSockets(empty Blob) (*Node, error) {
 	switch {
 	case n.kind == Socket:

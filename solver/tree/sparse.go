@@ -41,8 +41,8 @@ func (s *sparseWriter) Write(p []byte) (int, error) {
 	return done, nil
 }
 
-// zeroPrefix returns the length of the zeros with which p begins, as a multiple of
-// [minHole].
+// zeroPrefix returns the number of zeros at the start of p, in bytes, rounded down to a
+// multiple of [minHole].
 func zeroPrefix(p []byte) int {
 	n := 0
 	for len(p)-n >= minHole && isZero(p[n:n+minHole]) {
