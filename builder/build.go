@@ -100,10 +100,9 @@ func (s *localBuilder) buildLocked(ctx context.Context, o *Options, p *inputs) (
 	return res, o.withPaths(p.hint(o, err))
 }
 
-// build performs the build in this process. If the build fails because a blob in the state
-// directory is missing or damaged, build repairs the directory and performs the build once
-// more. It does the same, without a repair, if a RUN step finds that steps must be
-// interpreted.
+// build performs the build in this process. It repeats the build once in two cases. If a blob
+// in the state directory is missing or damaged, it first repairs the directory. If RUN steps
+// turn out not to work in namespaces, it interprets the steps in the second attempt.
 func (s *localBuilder) build(ctx context.Context, o *Options, p *inputs) (*Result, error) {
 	refused := false
 	res, err := s.buildOnce(ctx, o, p, refused)
@@ -124,8 +123,9 @@ func (s *localBuilder) build(ctx context.Context, o *Options, p *inputs) (*Resul
 	return s.buildOnce(ctx, o, p, refused)
 }
 
-// buildOnce performs the build in this process, and does not repeat it after an error. Set
-// refused if an earlier attempt has shown that processes cannot run in namespaces.
+// buildOnce performs the build in this process, and does not repeat it after an error. The
+// parameter refused is true if an earlier attempt has shown that processes cannot run in
+// namespaces.
 func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, refused bool) (_ *Result, err error) {
 	run := newRunner(s, o)
 	run.refused = refused
@@ -194,9 +194,9 @@ func (o *Options) explain(x *explain.Explainer, b *solver.Job, graphs []*solver.
 	return errors.Join(x.Finish(nil, b, graphs), x.WriteKeys(o.Explain, b, graphs))
 }
 
-// solve evaluates the results for all platforms concurrently. The parameter exported is
-// set if the build uses the files of the results. If it is not set, solve does not fetch
-// a result that is an unmodified image.
+// solve evaluates the results for all platforms concurrently. If the build does not use the
+// files of the results, exported is false. In this case, solve does not fetch a result that is
+// an unmodified image.
 func solve(ctx context.Context, res *gateway.Result, exported bool) ([]export.PlatformResult, error) {
 	list, err := platformsOf(res)
 	if err != nil {

@@ -37,8 +37,8 @@ func TestRelativeState(t *testing.T) {
 	}
 }
 
-// TestPrunedFiles checks that a build after a prune reads context files again, without a
-// message about damage.
+// TestPrunedFiles checks that a build after a prune reads the context files again. It must not
+// report that the state directory is damaged.
 func TestPrunedFiles(t *testing.T) {
 	o := options(t, testDockerfile)
 	if err := Run(t.Context(), o); err != nil {

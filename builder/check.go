@@ -17,8 +17,8 @@ import (
 	"slipway/solver/llbsource"
 )
 
-// checkOutputs returns an error if an output cannot succeed, regardless of the build's
-// result: for example, if its name is invalid or two outputs write to the same file.
+// checkOutputs returns an error if an output would fail for every possible result of the build:
+// for example, if its name is invalid or if two outputs write to the same file.
 func (o *Options) checkOutputs() error {
 	if _, err := imageNames(o, Output{}); err != nil {
 		return err
@@ -73,8 +73,8 @@ func (o *Options) checkOutput(out Output) error {
 	return o.checkAnnotations(out)
 }
 
-// checkDirs returns an error if the output writes a directory per platform and a platform is
-// given twice. These directories are named after the platforms.
+// checkDirs returns an error if the options list a platform twice. Outputs of files need unique
+// platforms, because they write one directory per platform, named after the platform.
 func (o *Options) checkDirs(out Output) error {
 	list, err := o.platforms()
 	if err != nil {

@@ -10,16 +10,17 @@ import (
 	"slipway/diag"
 )
 
-// recordFindings returns a function that stores the findings of a check in the inputs p,
-// so that they can be reported after the build. The function replaces the frontend's
-// file names in the findings with the paths that the user gave.
+// recordFindings returns a function that stores the findings of a check in p until the build
+// reports them. In the findings, the function replaces the frontend's file names with the paths
+// that the user gave.
 func (p *inputs) recordFindings(o *Options) func(diag.List) {
 	return func(list diag.List) { p.found = append(diag.List{}, list.Rename(o.paths())...) }
 }
 
-// callResult returns the result of a build that answers Options.Call. answer is the
-// answer from the frontend. If the call is a check, callResult adds our findings, which
-// have columns, to result.json as the field "diagnostics".
+// callResult returns the result of a build that answers Options.Call. The parameter answer is
+// the frontend's answer. If the call is a check, callResult adds our findings to the file
+// result.json in the answer, as the field "diagnostics". Unlike upstream's findings, they have
+// columns.
 func (p *inputs) callResult(answer map[string][]byte) (*Result, error) {
 	res := &Result{Answer: answer, Found: p.found}
 	if p.found == nil {

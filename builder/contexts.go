@@ -194,8 +194,8 @@ func (p *inputs) findLayouts(ctx context.Context) error {
 }
 
 // splitName splits a value of the form PATH:NAME into the path of a file and the name of an
-// image. Because both may contain colons, the path is the longest prefix of value that exists
-// as a file. If no such file exists, the whole value is the path.
+// image. Because both may contain colons, the path is the longest prefix of the value that is
+// the path of an existing file. If no such file exists, the whole value is the path.
 func splitName(value string) (file, name string) {
 	for file = value; ; {
 		if _, err := os.Stat(file); err == nil {

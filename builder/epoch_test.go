@@ -23,8 +23,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// Years of file modification times, and the year of SOURCE_DATE_EPOCH, which lies between
-// them.
+// The years of the modification times of the older and the newer file, and the year of
+// SOURCE_DATE_EPOCH, which is between these years.
 const (
 	older, epochYear, newer = 2001, 2010, 2020
 	epochSeconds            = "1262304000" // the start of epochYear
@@ -273,8 +273,9 @@ func TestEpochOfFiles(t *testing.T) {
 	}
 }
 
-// TestIndexOfOnePlatform checks that BUILDKIT_MULTI_PLATFORM produces an index of one image,
-// or a directory for the platform, as in BuildKit.
+// TestIndexOfOnePlatform checks a build for one platform with BUILDKIT_MULTI_PLATFORM. As in
+// BuildKit, an image output must be an index of one image, and an output of files must contain
+// a directory for the platform.
 func TestIndexOfOnePlatform(t *testing.T) {
 	o := datedOptions(t, "FROM scratch\nCOPY a /\n")
 	o.Platforms, o.BuildArgs = []string{"linux/amd64"}, map[string]string{"BUILDKIT_MULTI_PLATFORM": "1"}

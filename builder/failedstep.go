@@ -85,8 +85,8 @@ func filesHint(err error) string {
 	return ""
 }
 
-// relativeTo returns the absolute path of a program that a step starts. If name is a relative
-// path, it starts in the working directory dir.
+// relativeTo returns the absolute path of a program that a step starts. A relative name is
+// resolved against dir, the working directory of the step.
 func relativeTo(dir, name string) string {
 	if path.IsAbs(name) {
 		return name

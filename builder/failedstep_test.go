@@ -53,8 +53,8 @@ func TestUnknownUser(t *testing.T) {
 	}
 }
 
-// TestNotExecutable checks that the hint names the program in a command that lacks the
-// executable bit.
+// TestNotExecutable checks the hint for a command that contains a program without the
+// executable bit. The hint must name this program.
 func TestNotExecutable(t *testing.T) {
 	e := tree.Edit(nil)
 	for name, mode := range map[string]uint32{"bin/sh": 0o755, "app/run": 0o644, "app/data": 0o600, "app/ok": 0o755} {

@@ -23,8 +23,9 @@ import (
 	"slipway/solver/llbsource"
 )
 
-// TestSyntax checks that a # syntax line with Docker's frontend or ours uses the built-in
-// frontend, and that the error for an image that cannot be fetched points to this line.
+// TestSyntax checks builds with a # syntax line. If the line selects Docker's frontend image or
+// ours, the built-in frontend must run. If the line selects an image that cannot be fetched,
+// the error must point to the line.
 func TestSyntax(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	for ref, followed := range map[string]bool{

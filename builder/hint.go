@@ -15,9 +15,9 @@ import (
 	"slipway/source"
 )
 
-// missingFile extracts the path from text, the text of an error about a COPY source or
-// mount source that does not exist. It recognizes the errors of this builder and of
-// BuildKit. For other texts it returns false.
+// missingFile extracts the path from the text of an error about a COPY source or mount source
+// that does not exist. It recognizes the errors of this builder and of BuildKit. For other
+// texts it returns false.
 func missingFile(text string) (string, bool) {
 	m := regexp.MustCompile(`"(/[^"]*)": not found$|copy (/[^"]*): not found$|mount .*: (/.*) does not exist in what is mounted$`).FindStringSubmatch(text)
 	if m == nil {

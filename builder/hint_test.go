@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestMissingFile checks that the error about a missing file points to the file's word in
-// the Dockerfile and has a hint.
+// TestMissingFile checks that the error about a missing file points to the path of this file in
+// the Dockerfile, and has a hint.
 func TestMissingFile(t *testing.T) {
 	other := options(t, "")
 	files := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))

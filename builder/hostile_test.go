@@ -90,8 +90,8 @@ func TestOddResults(t *testing.T) {
 	}
 }
 
-// withoutPanic calls the function call and returns its error. If call panics, withoutPanic
-// returns the text of the panic value as panicked.
+// withoutPanic runs the given function and returns its error. If the function panics, the
+// result panicked is the text of the panic value.
 func withoutPanic(call func() error) (panicked string, err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -24,9 +24,9 @@ func (o *Options) stores(out Output) bool {
 	return o.Builder == nil && out.Type == "image" && !out.Push
 }
 
-// storeImage stores an image under the given names. If all is false, it skips names that
-// do not exist yet. It always updates existing names, so that a later FROM does not use
-// an older image than the one that was last pushed or loaded under the name.
+// storeImage stores an image under the given names. If all is false, storeImage stores it only
+// under names that already exist. Existing names are always updated. Otherwise a later FROM
+// could use an older image than the last one that was pushed or loaded under the name.
 func (s *localBuilder) storeImage(ctx context.Context, root *export.Root, names []string, all bool) error {
 	if !all {
 		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {

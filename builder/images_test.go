@@ -270,8 +270,8 @@ func TestPruneKeepsImages(t *testing.T) {
 	}
 }
 
-// TestRemoveKeepsCache checks that removing an image removes nothing from the cache, and
-// that it leaves the blobs to a later prune while a build is running.
+// TestRemoveKeepsCache checks that removing an image removes nothing from the cache. While a
+// build is running, removing an image must not remove its blobs, but a later prune must.
 func TestRemoveKeepsCache(t *testing.T) {
 	o := options(t, "")
 	failOnRequest(t, &o)

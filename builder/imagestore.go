@@ -132,9 +132,9 @@ func (x *ImageStore) Tag(ctx context.Context, name, newName string) error {
 	return x.s.Images.Tag(img, full)
 }
 
-// Remove removes image names, even damaged ones. If one of the names is unknown, it
-// removes none. It also removes blobs that are no longer referenced, except while a build
-// is running: a later prune removes them then.
+// Remove removes image names, even damaged ones. If one of the names is unknown, Remove removes
+// none of them. It also removes blobs that are no longer referenced, unless a build is running.
+// In this case, a later prune removes the blobs.
 func (x *ImageStore) Remove(ctx context.Context, names []string) error {
 	release, alone, err := x.s.TryExclusive()
 	if err != nil {

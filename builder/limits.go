@@ -54,8 +54,8 @@ func LimitOptions() map[string]string {
 	return options
 }
 
-// limitGiven returns the name of a flag set in o that limits the resources of steps, or ""
-// if none is set.
+// limitGiven returns the name of a flag with which the user limits the resources of steps. If
+// the user limits none, it returns "".
 func (o *Options) limitGiven() string {
 	for _, l := range limitFlags() {
 		if o.Resources[l.option] != "" {
@@ -118,8 +118,8 @@ func (o *Options) limitSteps(r *namespace.Runner) error {
 	return err
 }
 
-// limit chooses the runner if there are resource limits. The choice must not be deferred to
-// the first RUN step, so that an unsupported limit fails the build before any step runs.
+// limit chooses the runner before the first RUN step if there are resource limits. An
+// unsupported limit therefore fails the build before any step runs.
 func (c *autoRunner) limit(ctx context.Context) error {
 	if c.o.limitGiven() == "" || c.o.Call != "" {
 		return nil

@@ -17,7 +17,8 @@ import (
 	"slipway/solver/registry"
 )
 
-// defaultStall is how long a server may neither accept nor send data by default.
+// defaultStall is the default time limit for a silent server: a request fails if the server
+// neither accepts nor sends data for this long.
 const defaultStall = 2 * time.Minute
 
 // localBuilder builds in this process, with an open state directory and the user's

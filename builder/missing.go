@@ -49,9 +49,9 @@ func (p *inputs) pathHint(o *Options, err error, w *pathWord, name string) strin
 	return ignoredBy(o, string(dir), name)
 }
 
-// searchedFiles returns the file system in which err reports a missing path, or nil if the
-// file system is unknown. from is the name of a stage, context or image, or "" for the
-// build context.
+// searchedFiles returns the file system in which a build did not find a path, or nil if the
+// file system is unknown. The parameter err is the build's error about this path, and from is
+// the name of the stage, context or image that was searched. For the build context, from is "".
 func (p *inputs) searchedFiles(err error, from string) fileLister {
 	key := cmp.Or(from, "context")
 	if dir, ok := p.dirs[key]; ok {
@@ -207,8 +207,8 @@ func danglingHint(files fileLister, link, target string) string {
 	return fmt.Sprintf(" (%s is a link to %s, which does not exist)", link[1:], target)
 }
 
-// similarName returns the element of names that differs from name only in case. If no element
-// does, it returns the most similar one. If no element is similar, it returns false.
+// similarName returns the candidate that differs from the given name only in case. If there is
+// none, it returns the most similar candidate. If no candidate is similar, it returns false.
 func similarName(name string, names []string) (string, bool) {
 	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 {
 		return names[i], true

@@ -193,9 +193,9 @@ func (o *Options) frontend() map[string]string {
 	return opts
 }
 
-// buildFunc returns the frontend's build function. If the built-in frontend runs a check,
-// it calls found with the findings. If it replaces the image that # syntax or BUILDKIT_SYNTAX
-// names, it calls replaces with this name.
+// buildFunc returns the frontend's build function. If the built-in frontend runs a check, it
+// passes the findings to the callback found. If the built-in frontend replaces the image that
+// # syntax or BUILDKIT_SYNTAX selects, it passes the name of the image to the callback replaces.
 func (o *Options) buildFunc(found func(diag.List), replaces func(ref string)) gateway.BuildFunc {
 	if o.Frontend != nil {
 		return o.Frontend

@@ -187,9 +187,9 @@ const (
 	rewriteAttr = "rewrite-timestamp"
 )
 
-// withTimes returns copies of results with the time settings in the attributes of the
-// output. A source-date-epoch attribute, even an empty one, takes precedence over the
-// build argument SOURCE_DATE_EPOCH.
+// withTimes returns a copy of the results with the times that the attributes of the output set:
+// the SOURCE_DATE_EPOCH of the image, and whether file times are rewritten. A source-date-epoch
+// attribute, even an empty one, takes precedence over the build argument SOURCE_DATE_EPOCH.
 func (o Output) withTimes(results []export.PlatformResult) ([]export.PlatformResult, error) {
 	own, given := o.Attrs[epochAttr]
 	at, err := parseEpoch(own)

@@ -186,8 +186,8 @@ func (s *localBuilder) writeFiles(ctx context.Context, o *Options, out Output, b
 	})
 }
 
-// toEngine starts docker load, and calls the function write to send an archive to it. It
-// writes the output of docker load to log.
+// toEngine starts docker load, sends it an archive, and copies the output of docker load to
+// log. The callback write receives docker load's standard input and writes the archive to it.
 func toEngine(ctx context.Context, log io.Writer, write func(io.Writer) error) error {
 	l, err := engine.StartLoad(ctx)
 	if err != nil {

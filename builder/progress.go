@@ -109,10 +109,11 @@ func (p *progress) start(v *vertexState, now time.Time) {
 	p.send(&client.SolveStatus{Vertexes: []*client.Vertex{v.report()}})
 }
 
-// end reports the end of an evaluation of the vertex v. If several evaluations of v are
-// running, only the end of the last one completes v. If none has started, end completes v as
-// well. A completed vertex stays as it is: a later evaluation may find an executed vertex in
-// the cache. The caller must hold p.mu.
+// end reports that an evaluation of the vertex v has ended. If several evaluations of v are
+// running, only the end of the last one completes v. If no evaluation has started, end
+// completes v, too. Once v is completed, end changes nothing. Otherwise an executed vertex
+// would be shown as cached when a later evaluation finds it in the cache. The caller must hold
+// p.mu.
 func (p *progress) end(v *vertexState, now time.Time, cached bool, err error) {
 	if v.running == 0 {
 		if v.Completed != nil {
@@ -161,9 +162,10 @@ func (p *progress) warn(w gateway.Warning) {
 	}}})
 }
 
-// step calls work and reports it as a vertex called name, although it is not an LLB
-// operation. Calls with the same id report the same vertex. If work tracks transfers
-// with the context that it receives, step reports them as progress of this vertex.
+// step runs a function and reports it as a vertex with the given name, although the function is
+// not an LLB operation. Calls of step with the same id report the same vertex. If the function
+// tracks transfers with the context that it receives, step reports them as progress of this
+// vertex.
 func (p *progress) step(ctx context.Context, id, name string, work func(context.Context) error) error {
 	v := p.stepVertex(digest.FromString(id), name)
 	locked := func(report func(now time.Time)) {

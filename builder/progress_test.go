@@ -187,7 +187,7 @@ exporting cache to client directory: DONE`), sorted(first.text())); diff != "" {
 	}
 }
 
-// once returns text without lines that repeat the preceding line.
+// once returns a copy of a text without lines that repeat the preceding line.
 func once(text string) string {
 	return strings.Join(slices.Compact(strings.SplitAfter(text, "\n")), "")
 }

@@ -19,8 +19,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// logIn creates the login of the given user for a registry host, until the test ends. All
-// other logins are hidden meanwhile. If user is "", there is no login.
+// logIn stores the login of the given user for a registry host, and hides all other logins.
+// Both last until the test ends. If user is "", logIn stores no login.
 func logIn(t *testing.T, host, user string) {
 	t.Helper()
 	before, dir := config.Dir(), t.TempDir()

@@ -205,8 +205,8 @@ func TestRemoteCacheKept(t *testing.T) {
 	}
 }
 
-// damage replaces the content of each layer blob in the cache directory dir by the result of
-// with.
+// damage replaces the content of each layer blob in the cache directory dir. It passes the path
+// of the blob to a callback, which returns the new content.
 func damage(t *testing.T, dir string, with func(string) []byte) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Join(dir, "blobs"), func(file string, d fs.DirEntry, err error) error {

@@ -46,8 +46,8 @@ var (
 	_ runner.Preparer = (*autoRunner)(nil)
 )
 
-// errRefused is the error of a process if processes turn out to be unable to run in
-// namespaces.
+// errRefused is the error for a process that could not be started in namespaces, if a check
+// then shows that this machine does not allow namespaces.
 var errRefused = errors.New("namespaces are not available")
 
 func newRunner(s *localBuilder, o *Options) *autoRunner {

@@ -54,8 +54,8 @@ func runsAsRoot(t *testing.T) bool {
 	return false
 }
 
-// TestCopyWarning checks that a build logs a warning if the state directory is on an
-// overlay, so that each step copies its root.
+// TestCopyWarning checks that a build logs a warning if each step must copy its root file
+// system, which is necessary if the state directory is on an overlay.
 func TestCopyWarning(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	if !runsAsRoot(t) {

@@ -126,8 +126,8 @@ func TestFirstProcess(t *testing.T) {
 	}
 }
 
-// TestRunnerKey checks the cache key of each runner, which must be empty for real processes.
-// If no runner can be chosen, the error must be returned.
+// TestRunnerKey checks the cache key of each runner. For a runner that starts real processes,
+// the key must be empty. If no runner can be chosen, the test expects an error.
 func TestRunnerKey(t *testing.T) {
 	none := errors.New("no namespaces")
 	for _, tc := range []struct {

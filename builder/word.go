@@ -35,8 +35,8 @@ func (r *recorder) Solve(ctx context.Context, req gateway.SolveRequest) (*gatewa
 	return r.Client.Solve(ctx, req)
 }
 
-// recordSolves returns a build function that calls build, and records in p.solved the
-// definitions that build solves.
+// recordSolves returns a build function that behaves like the given one. It also records in
+// p.solved the definitions that the build solves.
 func (p *inputs) recordSolves(build gateway.BuildFunc) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		p.solved = &recorder{Client: c}
@@ -44,10 +44,10 @@ func (p *inputs) recordSolves(build gateway.BuildFunc) gateway.BuildFunc {
 	}
 }
 
-// copyOf looks up the COPY or ADD that begins at the given line of the Dockerfile. It
-// calls match with the LLB copy action of each source, except downloads. The paths in
-// copy actions have variables expanded. copyOf returns the index of the first source for
-// which match returns true, or -1.
+// copyOf looks up the COPY or ADD that begins at the given line of the Dockerfile, and returns
+// the index of the first source that the callback match accepts, or -1. The argument of match
+// is the LLB copy action of a source. Unlike the Dockerfile, copy actions have paths with
+// expanded variables. Downloads are skipped.
 func (r *recorder) copyOf(line int, match func(*pb.FileActionCopy) bool) int {
 	if r == nil {
 		return -1
@@ -75,10 +75,10 @@ func (r *recorder) copyOf(line int, match func(*pb.FileActionCopy) bool) int {
 	return -1
 }
 
-// sourceOf calls match with each copy action of the file operation op, except actions
-// that copy a download. It returns the index, counted among all copy actions, of the
-// first one for which match returns true, or -1. remote contains the digests of the
-// operations that download files.
+// sourceOf returns the index of the first copy action of the file operation op that the
+// callback match accepts, or -1. All copy actions count for the index, but actions that copy a
+// download are not passed to match. The parameter remote contains the digests of the operations
+// that download files.
 func sourceOf(op *pb.Op, remote map[string]bool, match func(*pb.FileActionCopy) bool) int {
 	n := -1
 	for _, a := range op.GetFile().Actions {
@@ -142,10 +142,10 @@ func (p *inputs) wordOf(r source.Range, name string) (w pathWord, ok bool) {
 	return w, false
 }
 
-// sourceNamed finds a source of a COPY or ADD by its path. c is the parsed instruction,
-// which begins at the given line. sourceNamed calls match with the path of each source,
-// and returns the index of the first source for which match returns true, or -1. It tries
-// paths with expanded variables first, then paths as written in the Dockerfile.
+// sourceNamed returns the index of the first source of a COPY or ADD whose path the callback
+// match accepts, or -1. The parameter c is the parsed instruction, and line is the line at
+// which it begins. Paths with expanded variables are tried first, then paths as written in the
+// Dockerfile.
 func (p *inputs) sourceNamed(line int, c *instructions.Copy, match func(name string) bool) int {
 	i := p.solved.copyOf(line, func(a *pb.FileActionCopy) bool {
 		return match(a.Src) || slices.ContainsFunc(a.RequiredPaths, match)

@@ -29,8 +29,9 @@ func (c *changes) add(format string, args ...any) {
 	}
 }
 
-// addChange adds a sentence to the explanation, unless before and after are equal. They are
-// the values of the property called name in the last build and in this build.
+// addChange adds a sentence to the explanation if a property of the step has changed. The
+// parameter name is the name of the property. The other parameters are its values in the last
+// build and in this build.
 func (c *changes) addChange(name, before, after string) {
 	switch {
 	case before == after:
@@ -84,8 +85,9 @@ func (c *changes) compare(edited bool) {
 	}
 }
 
-// input returns the name of the input that the part p of the cache key of step r covers, such
-// as "the context". If p covers no input, input returns the name of p.
+// input returns the name of an input of the step r, such as "the context". It is the input that
+// p, a part of the step's cache key, covers. If p covers no input, the function returns the
+// name of p.
 func (*changes) input(r *record, p solver.Part) string {
 	if p.Input < 0 || p.Input >= len(r.Inputs) {
 		return p.Name
@@ -94,8 +96,8 @@ func (*changes) input(r *record, p solver.Part) string {
 }
 
 // wholeInput adds a sentence to the explanation for a base image or a preceding step that has
-// changed. The parameters old and now are the parts of the cache key that cover this input, in
-// the last build and in this build.
+// changed. Its parameters are two parts of the cache key that cover this input: one from the
+// last build and one from this build.
 func (c *changes) wholeInput(old, now solver.Part) {
 	was, is := c.input(c.old, old), c.input(c.now, now)
 	image := strings.HasPrefix(is, imagePrefix)
@@ -130,10 +132,10 @@ func shortDigest(digest string) string { return digest[:min(len(digest), len("sh
 // the other changed files, it gives only their number.
 const maxFiles = 5
 
-// files adds sentences about changed files to the explanation. They are files of an input that
-// a step uses only partly, such as the build context. The parameters old and now are the parts
-// of the cache key that cover the files, in the last build and in this build. If edited is
-// set, the explanation already contains the old text of the instruction.
+// files adds sentences about changed files to the explanation. The files belong to an input of
+// which a step uses only some files, such as the build context. The first two parameters are
+// parts of the cache key that cover these files: one from the last build and one from this
+// build. If edited is true, the explanation already contains the old text of the instruction.
 func (c *changes) files(old, now solver.Part, edited bool) {
 	start := len(c.list)
 	prefix, where := c.origin(c.input(c.old, old), c.input(c.now, now))
@@ -164,9 +166,9 @@ func (c *changes) files(old, now solver.Part, edited bool) {
 }
 
 // origin adds a sentence to the explanation if a step now gets its files from a different
-// input. The parameters before and after are the names of the inputs in the last build and in
-// this build. origin returns texts that messages put before and after the name of a file, such
-// as the suffix " of image alpine".
+// input. Its parameters are the names of the input in the last build and in this build.
+// Messages about a file write the first result before the file's name, and the second result
+// after it. An example of the second result is " of image alpine".
 func (c *changes) origin(before, after string) (prefix, where string) {
 	wasImage, a := strings.CutPrefix(before, imagePrefix)
 	isImage, b := strings.CutPrefix(after, imagePrefix)
@@ -188,9 +190,9 @@ func (c *changes) origin(before, after string) (prefix, where string) {
 	return "", " of " + excerpt(after)
 }
 
-// fileChange describes the difference between two versions of a file, such as "changed"
-// or "is new". before is the file in the last build, and after is the file in this build.
-// Each is nil if the file did not exist. If only the times differ, fileChange returns "",
+// fileChange describes the difference between two versions of a file, such as "changed" or "is
+// new". The parameters are the file in the last build and in this build. A parameter is nil if
+// the file did not exist in this build. If only the times differ, fileChange returns "",
 // because cache keys do not cover times.
 func fileChange(before, after *tree.Node) string {
 	switch {
@@ -386,9 +388,8 @@ func modeText(c *pb.FileActionCopy) string {
 	return ""
 }
 
-// time adds a sentence to the explanation if SOURCE_DATE_EPOCH changed. The parameters was and
-// now are the modification times that the operation sets on files, in the last build and in
-// this build.
+// time adds a sentence to the explanation if SOURCE_DATE_EPOCH changed. Its parameters are the
+// modification times that the operation sets on files, in the last build and in this build.
 func (c *changes) time(was, now int64) {
 	if was != now {
 		c.add("the time of its files (SOURCE_DATE_EPOCH) changed")

@@ -138,9 +138,9 @@ func (x *Explainer) Finish(w io.Writer, b *solver.Job, graphs []*solver.Graph) e
 	return err
 }
 
-// save writes the records of this build's steps to the record file. It also keeps an old
-// record if this build did not compute the cache key of its step, or does not contain its
-// stage.
+// save writes the records of this build's steps to the record file. It keeps a step's record
+// from the last build in two cases: if this build did not compute the cache key of the step, or
+// if it does not contain the stage of the step.
 func (x *Explainer) save(now []record) error {
 	var list []record
 	stages := map[string]bool{}
@@ -208,8 +208,8 @@ func (x *Explainer) previous(steps []record, i int) (old *record, edited bool) {
 }
 
 // distance returns the number of steps between the steps a and b in a Dockerfile. For steps in
-// different stages, it returns a very large number. It is used to choose among several steps
-// of the last build with the same text, because the nearest one is most likely the same step.
+// different stages, it returns a very large number. If several steps of the last build have the
+// same text as a step of this build, the nearest of them is most likely the same step.
 func distance(a, b stepName) int {
 	d := max(a.Index-b.Index, b.Index-a.Index)
 	if a.Stage != b.Stage {

@@ -78,9 +78,9 @@ type Build struct {
 	failed error             // error from the frontend
 }
 
-// Connect connects to a BuildKit daemon for one build. The daemon sends the output files
-// to this process, and the parameter outputs writes them to their destinations. The
-// caller must call Close.
+// Connect connects to a BuildKit daemon for one build. The daemon sends the output files to
+// this process. The parameter outputs is the writer that creates these files at their
+// destinations. The caller must call Close.
 func Connect(ctx context.Context, to *Builder, outputs export.Outputs) (*Build, error) {
 	c, err := to.dial(ctx)
 	if err != nil {
@@ -201,8 +201,8 @@ func (r *Request) attachables() ([]session.Attachable, error) {
 	return append(list, provider), nil
 }
 
-// cacheEntries returns a deep copy of the cache options in list, because BuildKit's
-// client changes them: it writes digests into their attributes.
+// cacheEntries returns a deep copy of cache options. A copy is needed because BuildKit's client
+// changes its options: it writes digests into the attributes.
 func cacheEntries(list []client.CacheOptionsEntry) []client.CacheOptionsEntry {
 	var entries []client.CacheOptionsEntry
 	for _, e := range list {

@@ -53,9 +53,8 @@ func (s *oldState) open() *state.Dir {
 	return d
 }
 
-// check checks each of the named files in the state directory: it must exist if exist is set,
-// and must not exist otherwise. The parameter names contains paths relative to the state
-// directory.
+// check checks files in the state directory. If exist is true, each of the files must exist,
+// otherwise none of them may exist. The paths of the files are relative to the state directory.
 func (s *oldState) check(names []string, exist bool) {
 	s.Helper()
 	for _, name := range names {

@@ -18,11 +18,11 @@ import (
 	"slipway/solver/tree"
 )
 
-// The sizes of the files in the layer that newLayer writes.
+// The sizes in bytes of the files in the layer that newLayer writes.
 const usedSize, unusedSize = 100_000, 30_000
 
 // newLayer returns a state directory with one layer that a step wrote. The layer contains two
-// files. A cache record refers to only one of them, whose blob is the result used.
+// files. A cache record refers to only one of them. The second result is the blob of this file.
 func newLayer(t *testing.T) (dir string, used tree.Blob) {
 	t.Helper()
 	dir = t.TempDir()

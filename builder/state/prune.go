@@ -47,24 +47,24 @@ type PruneOptions struct {
 	Log         io.Writer     // receives a message if the prune must wait; may be nil
 }
 
-// matches reports whether the prune options select the entry e for removal. now is the
-// current time: the option Unused selects only entries that were last used at least this
-// duration before now.
+// matches reports whether the prune options select the entry e for removal. The option Unused
+// selects entries whose last use was at least this long ago. The parameter now is the current
+// time.
 func (opt *PruneOptions) matches(e *Entry, now time.Time) bool {
 	named := slices.Contains(opt.Kinds, e.Kind)
 	return (named || len(opt.Kinds) == 0 && !(opt.KeepMounts && e.Kind == KindMount)) && (opt.Unused == 0 || now.Sub(e.Used) >= opt.Unused) &&
 		strings.HasPrefix(e.Key, opt.Key) && strings.Contains(e.Name, opt.Description)
 }
 
-// unlimited reports whether the options set no limit, so that a prune removes every
-// selected entry.
+// unlimited reports whether the options set no limit. A prune then removes every selected
+// entry.
 func (opt *PruneOptions) unlimited() bool {
 	return opt.KeepBytes == 0 && opt.MaxUsedBytes == 0 && opt.MinFreeBytes == 0
 }
 
-// keepBytes returns the number of bytes to which a prune reduces the state directory,
-// according to the limits in the options. used is the current size of the directory, and
-// free is the free space on the disk, both in bytes.
+// keepBytes returns the number of bytes to which a prune reduces the state directory, according
+// to the limits in the options. The parameters are sizes in bytes: the current size of the
+// directory, and the free space on the disk.
 func (opt *PruneOptions) keepBytes(used, free int64) int64 {
 	keep := used
 	switch {
@@ -185,10 +185,10 @@ func (d *Dir) derived() []string {
 	return []string{d.join("layers"), d.Namespace()}
 }
 
-// next returns the entry that a prune should delete next, and removes it from c. It considers
-// only entries for which want returns true. It prefers an entry on which no other result
-// depends, because deleting a shared result frees no space. If there is no such entry, it
-// returns the first shared entry, or nil if unsharedOnly is set.
+// next returns the entry that a prune should delete next, and removes it from c. Only entries
+// that the callback accepts are considered. An entry on which no other result depends comes
+// first, because deleting a shared result frees no space. If there is no such entry, the
+// function returns the first shared entry, or nil if unsharedOnly is true.
 func (c *contents) next(unsharedOnly bool, want func(*Entry) bool) *Entry {
 	best := -1
 	for i, e := range c.entries {
@@ -286,8 +286,8 @@ func (d *Dir) prune(ctx context.Context, rules ...PruneOptions) (removed []Entry
 	return removed, c.usage, err
 }
 
-// remove deletes the data of an entry. The parameter u contains the references from the
-// remaining entries.
+// remove deletes the data of an entry, except for data to which the remaining entries refer.
+// The parameter u contains their references.
 func (d *Dir) remove(e *Entry, u *diskcache.Usage) error {
 	switch {
 	case e.mount != "":
@@ -318,9 +318,9 @@ func discard(dir string) error {
 	return errors.Join(err, tree.RemoveAll(dir+removalSuffix))
 }
 
-// discardLayers removes the runner's directory, after renaming it as [discard] does. It keeps
-// the blobs in the runner's layers for which keep returns true, or all blobs if keep is nil,
-// by moving them into the store.
+// discardLayers removes the runner's directory, after renaming it as [discard] does. Before the
+// removal, it moves blobs in the runner's layers into the store: those that the callback
+// accepts, or all blobs if the callback is nil.
 func (d *Dir) discardLayers(keep func(digest.Digest) bool) error {
 	if err := d.finishLayers(nil); err != nil { // of a process that was killed
 		return err
@@ -332,9 +332,9 @@ func (d *Dir) discardLayers(keep func(digest.Digest) bool) error {
 	return d.finishLayers(keep)
 }
 
-// finishLayers removes the runner's directory after [Dir.discardLayers] has renamed it. It
-// first moves the blobs for which keep returns true into the store, or all blobs if keep is
-// nil.
+// finishLayers removes the runner's directory after [Dir.discardLayers] has renamed it. Before
+// the removal, it moves blobs into the store: those that the callback accepts, or all blobs if
+// the callback is nil.
 func (d *Dir) finishLayers(keep func(digest.Digest) bool) error {
 	removed := d.Namespace() + removalSuffix
 	boots, err := os.ReadDir(runnerLayers(removed))

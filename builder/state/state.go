@@ -37,9 +37,8 @@ func Default() (string, error) {
 	return filepath.Join(dir, "slipway"), nil
 }
 
-// Open opens a state directory, and creates it if it does not exist. The function now
-// returns the current time. Open returns an error if another user could control the
-// directory.
+// Open opens a state directory, and creates it if it does not exist. It returns an error if
+// another user could control the directory. The second parameter is a clock, such as time.Now.
 func Open(dir string, now func() time.Time) (*Dir, error) {
 	d := &Dir{now: now}
 	var err error
@@ -88,8 +87,8 @@ func (d *Dir) Temp() string { return d.join("temp") }
 // Dockerfile. id identifies the Dockerfile.
 func (d *Dir) Explained(id string) string { return filepath.Join(d.join("explain"), id+".json") }
 
-// Layers returns the cache of exported layer blobs. The parameter now is recorded as the
-// creation time of new layers.
+// Layers returns the cache of exported layer blobs. The given time becomes the creation time of
+// new layers.
 func (d *Dir) Layers(now time.Time) *export.Layers {
 	return &export.Layers{Store: d.Store, Dir: d.join("layers"), Now: now}
 }
