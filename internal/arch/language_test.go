@@ -24,8 +24,8 @@ type rejectedPhrase struct {
 	reason  string
 }
 
-// rejections returns the phrases that comments must not contain. Each made comments hard to
-// understand, and is rarely correct, so rejecting it costs little.
+// rejections returns the phrases that comments must not contain. Each phrase has made comments
+// hard to understand. Good comments rarely need it, so rejecting it costs little.
 func rejections() []rejectedPhrase {
 	phrase := func(words, pattern, write, why string) rejectedPhrase {
 		return rejectedPhrase{strings.Fields(words), regexp.MustCompile(pattern), write, why}

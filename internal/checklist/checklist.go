@@ -53,9 +53,9 @@ func Parse(text string) ([]Section, error) {
 	return sections, nil
 }
 
-// Check returns one error for each inconsistency between the checklist and corpus, the test
-// cases. Errors about the checklist come first, followed by errors about cases whose section
-// is not in the checklist.
+// Check returns one error for each inconsistency between the checklist and the given test
+// cases. Errors about the checklist come first, followed by errors about cases whose section is
+// not in the checklist.
 func Check(sections []Section, corpus []*golden.Case) []error {
 	var problems []error
 	numbers := map[string]bool{}

@@ -69,7 +69,7 @@ func NewClient(c *golden.Case, platform string) (*Client, error) {
 	}, nil
 }
 
-// capSet returns the capabilities in list without those whose ids are in missing.
+// capSet returns the given capabilities as a set, without the missing ones.
 func capSet(list *apicaps.CapList, missing []string) apicaps.CapSet {
 	all := slices.DeleteFunc(list.All(), func(cap *apicapspb.APICap) bool { return slices.Contains(missing, cap.ID) })
 	return list.CapSet(all)
@@ -155,8 +155,8 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 }
 
 // delay waits up to 1.4 ms before the client answers the request with the identifier id. The
-// duration depends on id and on the client's seed, so that for each seed a different one of
-// several concurrent requests fails first.
+// duration depends on id and on the client's seed. If several concurrent requests fail, the
+// seed therefore determines which of them fails first.
 func (c *Client) delay(id string) {
 	if c.seed > 0 {
 		n := digest.FromString(fmt.Sprint(id, c.seed)).Encoded()[0]

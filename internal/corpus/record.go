@@ -36,8 +36,8 @@ type Warning struct {
 	Opts   gateway.WarnOpts
 }
 
-// solve is a recorded solve request. The flag isResult is set if the definition that it solved
-// is a result of the build.
+// solve is a recorded solve request. The flag isResult is true if the build returns the result
+// of the request.
 type solve struct {
 	req      gateway.SolveRequest
 	isResult bool // set if the solved definition is a result of the build

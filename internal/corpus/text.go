@@ -53,8 +53,8 @@ func Limit(text string) string {
 func Short(text string) string { return digest.FromString(text).Encoded()[:12] }
 
 // Image returns an image config as text, one field per line. For layers and history entries
-// that the image inherits from base, it prints only their number. If base is nil, the image
-// inherits nothing.
+// that come from the base image, it prints only their number. If the parameter base is nil, the
+// image has no base image.
 func Image(img, base *dockerspec.DockerOCIImage) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "platform %s\n", platforms.FormatAll(img.Platform))

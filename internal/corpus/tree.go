@@ -198,9 +198,9 @@ func (c *Client) local(name string, attrs map[string]string) (tree, error) {
 	return out, nil
 }
 
-// matchesFollow reports whether an element of follow selects the file. The parameter follow
-// contains the FollowPaths of a local source. An element selects the file if it equals or
-// matches the file's path or the path of a parent directory.
+// matchesFollow reports whether the FollowPaths of a local source select the file. An element
+// of FollowPaths selects the file if it equals the path of the file or of a parent directory,
+// or matches one of them as a pattern.
 func matchesFollow(file string, follow []string) bool {
 	for _, f := range follow {
 		f = clean(f)

@@ -45,7 +45,7 @@ func main() {
 }
 
 // draw writes n random comments from the files below dirs to w, each with its directory. If
-// where is set, it writes the file and line instead of the directory.
+// where is true, it writes the file and line instead of the directory.
 func draw(w io.Writer, dirs []string, n int, seed uint64, where bool) error {
 	var all []comment
 	for _, dir := range dirs {

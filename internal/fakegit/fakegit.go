@@ -92,7 +92,7 @@ func (r *Repository) store(e encoder) plumbing.Hash {
 
 type blob string
 
-// Encode implements [encoder]: it makes o a blob with the content b.
+// Encode implements [encoder]: it sets the type of the object o to blob, and the content to b.
 func (b blob) Encode(o plumbing.EncodedObject) error {
 	o.SetType(plumbing.BlobObject)
 	w, err := o.Writer()

@@ -90,9 +90,9 @@ func (c *Case) check(t testing.TB, section string, got []byte) {
 	t.Errorf("%s: out/%s (-want +got, UPDATE=1 go test rewrites it):\n%s", c.Name, section, cmp.Diff(c.out[section], text))
 }
 
-// rewrite replaces a section of an archive. If text is nil, it removes the section. Tests of
-// several packages rewrite the same archives concurrently. Therefore rewrite takes a lock,
-// reads the archive again and replaces it atomically.
+// rewrite replaces a section of an archive, or removes the section if its new text is nil.
+// Tests of several packages rewrite the same archives concurrently. Therefore rewrite takes a
+// lock, reads the archive again and replaces it atomically.
 func rewrite(file, section string, text *string) error {
 	unlock, err := lock(filepath.Dir(file))
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// Load reads all archives below root, the directory testdata of this module. It returns the
-// cases sorted by name, or an error for the first malformed archive.
+// Load reads all archives below the directory root, which is the directory testdata of this
+// module. It returns the cases sorted by name, or an error for the first malformed archive.
 func Load(root string) ([]*Case, error) {
 	var cases []*Case
 	for _, category := range Categories() {

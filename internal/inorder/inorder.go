@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Do calls f(ctx, 0) to f(ctx, n-1) concurrently. At most limit calls run at a time. If limit
-// is 0, all run at once.
+// Do calls f(ctx, 0) to f(ctx, n-1) concurrently. The parameter limit is the maximum number of
+// concurrent calls. If it is 0, all calls run concurrently.
 //
 // Do returns the error of the failed call with the smallest i. A failure cancels only the
 // contexts of calls with a larger i, so the returned error does not depend on timing.

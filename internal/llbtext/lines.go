@@ -141,9 +141,9 @@ func (l *linePrinter) fields(i int, m protoreflect.Message) {
 	}
 }
 
-// messages prints the messages in list, each as "name=value". The field fd is the repeated field
-// that contains them. A single message stays on the line of the operation, while several
-// messages get one line each.
+// messages prints a list of messages, each as "name=value". The field fd is the repeated field
+// that contains the messages. A single message stays on the line of the operation, while
+// several messages get one line each.
 func (l *linePrinter) messages(fd protoreflect.FieldDescriptor, list protoreflect.List) {
 	sep := " "
 	if list.Len() > 1 {
@@ -195,8 +195,9 @@ func (l *linePrinter) capabilities(i int, meta *pb.OpMetadata) string {
 	return ", needs " + l.abbreviate(i, "needs", strings.Join(list, " "))
 }
 
-// abbreviate returns value, the text of the given field of operation i. If the text is long and
-// the same field of an earlier operation N has the same text, it returns "(as in N)" instead.
+// abbreviate shortens the text of the given field of operation i. If the text is long and the
+// same field of an earlier operation N has the same text, it returns "(as in N)". Otherwise it
+// returns the text unchanged.
 func (l *linePrinter) abbreviate(i int, field, value string) string {
 	const long = 40
 	key := field + " " + value

@@ -17,8 +17,8 @@ type printer struct {
 	omitUnset bool // omit modes and timestamps whose value is -1, which means unset
 }
 
-// message formats the fields of m, one per line. Each line starts with path, followed by the
-// name of the field.
+// message formats the fields of m, one per line. Each line starts with the given path, followed
+// by the name of the field.
 func (p *printer) message(path string, m protoreflect.Message) {
 	for _, fd := range fields(m) {
 		p.field(path+string(fd.Name()), fd, m.Get(fd))

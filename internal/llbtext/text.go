@@ -20,7 +20,8 @@ const (
 )
 
 // Text formats the selected parts of a definition, one field per line. It returns an error if
-// an operation is not valid protobuf, an input is missing, or no operation is the result.
+// an operation is not valid protobuf, if an input is missing, or if the definition has no
+// result.
 func Text(def *pb.Definition, parts Parts) (string, error) {
 	g, err := load(def)
 	if err != nil {

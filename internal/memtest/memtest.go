@@ -7,8 +7,8 @@ import "runtime"
 const runs = 5
 
 // Allocated runs f up to five times, and returns the smallest number of bytes that a run
-// allocated. It stops early after a run that allocated at most enough bytes. If enough is 0,
-// it always runs f five times.
+// allocated. It stops after the first run that allocated no more than the limit, the parameter
+// enough. If the limit is 0, it always runs f five times.
 //
 // A single measurement can be too high: it includes allocations of other goroutines, and those
 // that refill a [sync.Pool] after a garbage collection. The race detector makes pools drop

@@ -1,6 +1,6 @@
 // Package offline keeps tests from using DNS. BuildKit's package client/llb asks the SSH server
-// of a git repository for its host key. A test would therefore wait seconds for the lookup of
-// the server, and its LLB operations would depend on the answer.
+// of a git repository for its host key. Without this package, a test would wait seconds for the
+// lookup of the server, and its LLB operations would depend on the answer.
 package offline
 
 import (

@@ -53,8 +53,8 @@ func (g *Group[K, V]) Do(ctx context.Context, key K, f func(context.Context) (V,
 	}
 }
 
-// call returns the running or completed call for key. If no such call exists, it registers a new
-// one and returns found as false. The caller must then run the function.
+// call returns the running or completed call for key, and true. If no such call exists, it
+// registers a new call and returns it with false. The caller must then run the function.
 func (g *Group[K, V]) call(key K) (c *call[V], found bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

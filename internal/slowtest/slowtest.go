@@ -3,7 +3,7 @@ package slowtest
 
 import "testing"
 
-// Skip skips a slow test if -short is set. The parameter why states the reason why the test is
+// Skip skips a slow test if -short is set. The second parameter is the reason why the test is
 // slow, for example "repeats a race".
 func Skip(t testing.TB, why string) {
 	t.Helper()
