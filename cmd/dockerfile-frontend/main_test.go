@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// fakeBuilder is a gateway server whose build context contains a Dockerfile. It answers
-// Solve requests with the function solve.
+// fakeBuilder is a gateway server whose build context contains a Dockerfile. The field solve is
+// the function that handles Solve requests.
 type fakeBuilder struct {
 	pb.UnimplementedLLBBridgeServer
 	dockerfile string
@@ -119,7 +119,7 @@ func (p *process) exit(t *testing.T) int {
 	return 0
 }
 
-// newFakeBuilder returns a fakeBuilder that answers Solve requests with solve.
+// newFakeBuilder returns a fakeBuilder that handles Solve requests with the given function.
 func newFakeBuilder(solve func(context.Context) error) *fakeBuilder {
 	return &fakeBuilder{dockerfile: "FROM scratch\nCOPY a b\n", solve: solve, returned: make(chan *pb.ReturnRequest, 1)}
 }

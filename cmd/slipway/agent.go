@@ -71,8 +71,8 @@ func (a *sshAgent) load(ctx context.Context) error {
 	return nil
 }
 
-// serveAgents passes the sockets of all SSH agents to the build. For each value of --ssh
-// with key files, it serves an agent until the caller calls stop.
+// serveAgents passes the sockets of all SSH agents to the build. For each value of --ssh with
+// key files, it starts an agent. The returned function stops these agents.
 func (f *buildFlags) serveAgents() (stop func(), err error) {
 	f.opt.Agents = map[string]string{}
 	var stops []func()
@@ -95,8 +95,8 @@ func (f *buildFlags) serveAgents() (stop func(), err error) {
 	return stop, nil
 }
 
-// serveKeys serves an SSH agent with the given keys at a new socket, until the caller
-// calls stop.
+// serveKeys starts an SSH agent with the given keys at a new socket, and returns the path of
+// the socket. The returned function stops the agent.
 func serveKeys(keys []agent.AddedKey) (socket string, stop func(), err error) {
 	ring := agent.NewKeyring()
 	for _, k := range keys {

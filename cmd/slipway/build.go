@@ -132,8 +132,9 @@ func (f *buildFlags) build(ctx context.Context) (res *builder.Result, warnings [
 	return res, warnings, err
 }
 
-// show calls work and displays the progress that work passes to send on standard error.
-// It returns the warnings in the progress. mode is a value of --progress.
+// show runs the function work and displays its progress on standard error, in the given mode of
+// --progress. To report progress, work calls the function send that it receives. The result
+// contains the warnings in the reported progress.
 func show(ctx context.Context, mode string, work func(send func(*client.SolveStatus)) error) ([]client.VertexWarning, error) {
 	display, err := progressui.NewDisplay(os.Stderr, progressui.DisplayMode(mode))
 	if err != nil {

@@ -22,10 +22,10 @@ func completeDirs(*cobra.Command, []string, string) ([]string, cobra.ShellCompDi
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// completions returns completions for the values of flags, by the name of the flag.
-// fixed contains complete values, and open contains prefixes that need more text. Some
-// values depend on flags that were parsed before, such as --builder. For all other
-// flags, shells complete file names.
+// completions returns completions for the values of flags, by the name of the flag. The first
+// result contains complete values. The second result contains prefixes to which the user must
+// add text. Some values depend on flags that were parsed before, such as --builder. For all
+// other flags, shells complete file names.
 func (f *buildFlags) completions() (fixed, open map[string][]string) {
 	fixed = map[string][]string{
 		"progress": {"auto", "plain", "tty", "rawjson", "quiet", "none"},

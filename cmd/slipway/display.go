@@ -58,8 +58,9 @@ func (r *sanitizer) status(s *client.SolveStatus) *client.SolveStatus {
 	return c
 }
 
-// output returns data from an output stream of a step without the control characters that
-// could manipulate a terminal. If the output is not a terminal, it returns data unchanged.
+// output filters data from an output stream of a step. If the output of this program is a
+// terminal, it removes the control characters that could manipulate the terminal. Otherwise, it
+// returns the data unchanged.
 func (r *sanitizer) output(of stream, data []byte) []byte {
 	if !r.terminal {
 		return data

@@ -64,8 +64,8 @@ the state directory. Builds use these images before they ask a registry.`,
 // the number is unlimited.
 type nameCount struct{ min, max int }
 
-// command returns a subcommand of slipway image that checks the number of names, opens the
-// image store and calls run.
+// command returns a subcommand of slipway image. The subcommand checks the number of names,
+// opens the image store and calls the function run.
 func (f *imageFlags) command(use, short string, names nameCount, run func(context.Context, *builder.ImageStore, []string) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short,

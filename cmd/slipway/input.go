@@ -71,9 +71,9 @@ func isStream(name string) bool {
 	return !info.Mode().IsRegular() || err == nil && (dir == "/dev" || strings.HasPrefix(dir, "/proc/"))
 }
 
-// readFlagFile reads the file called name, which a flag specifies. A file of more than
-// limit bytes is an error. If the file is a pipe, readFlagFile waits for the writer
-// until ctx is done.
+// readFlagFile reads a file that the user names in a flag. If the file is larger than the limit
+// in bytes, it returns an error. If the file is a pipe, it waits for the writer until ctx is
+// done.
 func readFlagFile(ctx context.Context, name string, limit int64) ([]byte, error) {
 	var data []byte
 	read := make(chan error, 1)

@@ -34,8 +34,8 @@ const (
 	exitTerminated  = 143 // as shells report SIGTERM
 )
 
-// Limits for the amount of garbage in memory before Go collects it. Most builds end before
-// they reach a limit.
+// Limits for the memory that Go uses before it collects garbage. Most builds end before they
+// reach a limit.
 const (
 	garbagePercent = 400      // for debug.SetGCPercent
 	memoryGoal     = 72 << 20 // bytes; above, Go collects garbage more often
@@ -52,9 +52,9 @@ func collectLess() {
 	}
 }
 
-// limitMemory sets Go's memory limit to the larger of memoryGoal and twice the memory in use.
-// Close to the limit, Go would otherwise do nothing but collect garbage. After each garbage
-// collection, limitMemory adjusts the limit again.
+// limitMemory sets Go's memory limit to the larger of memoryGoal and twice the memory in use. A
+// constant limit would be too low for a build that uses about as much memory: Go would collect
+// garbage all the time. After each garbage collection, limitMemory therefore adjusts the limit.
 func limitMemory() {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
@@ -88,13 +88,14 @@ const (
 	// ignored. The terminal and the parent process may both send a signal for one press
 	// of Ctrl+C.
 	signalEcho = 200 * time.Millisecond
-	// exitGrace is how long the command may take to exit after a signal.
+	// exitGrace is the maximum time that the command may take to exit after a signal.
 	exitGrace = 10 * time.Second
 )
 
-// waitToExit waits for a second signal, but at most for the duration grace. It ignores signals
-// within the duration echo, because they may repeat the first signal. The caller exits when
-// waitToExit returns, so that a second signal ends even a command that is blocked.
+// waitToExit waits for a second signal, at most for the time grace. It ignores signals during
+// the first part of this time, the duration echo, because they may repeat the first signal. The
+// caller exits when waitToExit returns. A second signal therefore ends even a command that is
+// blocked.
 func waitToExit(signals <-chan os.Signal, echo, grace time.Duration) {
 	latest := time.After(grace)
 	for same := time.After(echo); same != nil; {

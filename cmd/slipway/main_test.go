@@ -44,8 +44,8 @@ func slipwayOut(t *testing.T, args ...string) (code int, out, told string) {
 	return code, <-outText, <-errText
 }
 
-// capture replaces *file, such as os.Stderr, with a pipe until the caller calls end. The
-// channel text then delivers everything that was written to the pipe.
+// capture replaces *file, such as os.Stderr, with a pipe. The second result is a function that
+// restores *file. After its call, the channel returns everything that was written to the pipe.
 func capture(t *testing.T, file **os.File) (text <-chan string, end func()) {
 	t.Helper()
 	r, w, err := os.Pipe()

@@ -117,8 +117,8 @@ func (f *buildFlags) checkResultFiles() error {
 	return nil
 }
 
-// defaultDest returns value, a value of --output. If value describes an archive without a
-// destination, defaultDest adds standard output as the destination, unless standard output
+// defaultDest returns a value of --output, with a destination if it lacks a required one. For
+// an archive without a destination, the destination is standard output, unless standard output
 // is a terminal. BuildKit's clients behave in the same way.
 func (f *buildFlags) defaultDest(value string) string {
 	fields, err := csvvalue.Fields(value, nil)

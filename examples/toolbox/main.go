@@ -92,8 +92,8 @@ func shell(ctx context.Context, script io.Reader, params []string) error {
 	return r.Run(ctx, prog)
 }
 
-// small adds sleep and uname to the interpreter, because mvdan.cc/sh's coreutils lack them. It
-// passes any other command to next.
+// small adds sleep and uname to the interpreter, because mvdan.cc/sh's coreutils lack them. All
+// other commands are executed by the handler next.
 func small(next interp.ExecHandlerFunc) interp.ExecHandlerFunc {
 	return func(ctx context.Context, args []string) error {
 		hc := interp.HandlerCtx(ctx)
