@@ -45,21 +45,22 @@ func Build(ctx context.Context, c client.Client) (*client.Result, error) {
 	return Following(nil)(ctx, c)
 }
 
-// Following returns a function like [Build] that decides which frontend runs a build. The
-// function calls follow with the frontend in # syntax or BUILDKIT_SYNTAX. If follow
-// returns true, that frontend runs the build. If follow returns false, this frontend runs
-// the build. If follow returns an error, the build fails. If follow is nil, the named
-// frontend always runs the build.
+// Following returns a function like [Build] that decides which frontend runs a build. It passes
+// the frontend image in # syntax or BUILDKIT_SYNTAX to the callback follow. If the callback
+// returns true, that frontend runs the build. If it returns false, this frontend runs the
+// build. If it returns an error, the build fails. Without a callback, the named frontend always
+// runs the build.
 func Following(follow func(ref string) (bool, error)) client.BuildFunc {
 	return Checking(follow, nil)
 }
 
 // Checking returns a build function that works like the result of [Following], except for
 // checks (the subrequest frontend.lint). A check collects all problems in the Dockerfile:
-// errors in file order, then warnings, then notes. Unlike upstream's check, it continues
-// after an error, and an image that cannot be resolved causes only a note. The check calls
-// found with the problems and their exact ranges. The result for the client, in upstream's
-// format, contains only the first error. If found is nil, checks work as in upstream.
+// errors in file order, then warnings, then notes. Unlike upstream's check, it continues after
+// an error, and an image that cannot be resolved causes only a note. The check passes the
+// problems with their exact ranges to the callback found. The result for the client, in
+// upstream's format, contains only the first error. Without the callback, checks work as in
+// upstream.
 func Checking(follow func(ref string) (bool, error), found func(diag.List)) client.BuildFunc {
 	return func(ctx context.Context, c client.Client) (*client.Result, error) {
 		b := &build{client: c, opts: c.BuildOpts(), follow: follow, findings: found}

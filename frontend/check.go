@@ -23,7 +23,7 @@ import (
 	"slipway/source"
 )
 
-// check answers the subrequest lint, and calls b.findings with all findings.
+// check answers the subrequest lint, and passes all findings to the callback b.findings.
 func (b *build) check(ctx context.Context) (*client.Result, error) {
 	list, err := b.collectFindings(ctx)
 	if err != nil {
@@ -43,7 +43,7 @@ func (b *build) check(ctx context.Context) (*client.Result, error) {
 	return answer.ToResult(nil)
 }
 
-// ofSeverity returns the diagnostics in list with the severity s.
+// ofSeverity returns the diagnostics that have the given severity.
 func ofSeverity(list diag.List, s diag.Severity) diag.List {
 	return slices.DeleteFunc(slices.Clone(list), func(d *diag.Diagnostic) bool { return d.Severity != s })
 }

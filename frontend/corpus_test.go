@@ -20,11 +20,11 @@ import (
 	"slipway/plan"
 )
 
-// TestCorpus builds each test case and compares the results with the sections of the
-// case. out/error has the error, or all findings of a check. out/warnings has the
-// warnings. out/answer has answers to requests, builds by other frontends, attestations
-// and metadata. The image config is compared with out/image, which the tests of package
-// plan write.
+// TestCorpus builds each test case and compares the results with the sections of the case. The
+// section out/error contains the error, or all findings of a check. The section out/warnings
+// contains the warnings. The section out/answer contains answers to subrequests, requests to
+// other frontends, attestations and metadata. The image config is compared with out/image,
+// which the tests of package plan write.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		var findings diag.List

@@ -83,8 +83,8 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
-// rotate returns a copy of list in which the first elements are moved to the end. The
-// parameter by is the number of these elements.
+// rotate returns a copy of a list in which the given number of elements is moved from the start
+// to the end.
 func rotate(list []string, by int) []string {
 	by %= len(list)
 	return append(slices.Clone(list[by:]), list[:by]...)

@@ -26,7 +26,7 @@ type platformResult struct {
 }
 
 // platforms builds all platforms concurrently. They share the parsed Dockerfile and the
-// resolved images, so that each additional platform costs only one plan and one solve.
+// resolved images. Each additional platform therefore costs only one plan and one solve.
 func (b *build) platforms(ctx context.Context) ([]platformResult, error) {
 	targets := make([]*ocispecs.Platform, 0, len(b.options.Platforms))
 	for i := range b.options.Platforms {

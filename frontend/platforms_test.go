@@ -64,7 +64,8 @@ func TestOncePerBuild(t *testing.T) {
 	}
 }
 
-// defaultPlatform returns the platform of a builder that does not report one.
+// defaultPlatform returns the platform for which the frontend builds if the builder reports no
+// platform.
 func defaultPlatform() string {
 	return platforms.FormatAll(platforms.Normalize(platforms.DefaultSpec()))
 }

@@ -108,8 +108,7 @@ func (b *build) attest(ctx context.Context, res *client.Result, s *scanner, resu
 }
 
 // scan returns the LLB state of the directory to which the scanner writes its SBOMs. The
-// parameter of contains the states to scan. id identifies the platform in progress
-// output.
+// scanner scans the given states. The parameter id identifies the platform in progress output.
 func (s *scanner) scan(id string, of *dockerfile2llb.SBOM) llb.State {
 	opts := []llb.RunOption{
 		llb.WithCustomName(fmt.Sprintf("[%s] generating sbom using %s", id, s.ref)),
@@ -138,8 +137,9 @@ func (s *scanner) scan(id string, of *dockerfile2llb.SBOM) llb.State {
 	return run.AddMount(scanOut, llb.Scratch())
 }
 
-// env returns the environment of the scanner: the variables of its image, the directories
-// and the parameters. Set extras if the scanner also scans states other than the target.
+// env returns the environment of the scanner: the variables of its image, the directories and
+// the parameters. The parameter extras is true if the scanner also scans states other than the
+// target.
 func (s *scanner) env(extras bool) []string {
 	env := append(slices.Clone(s.config.Env), "BUILDKIT_SCAN_DESTINATION="+scanOut, "BUILDKIT_SCAN_SOURCE="+scanCore)
 	if extras {

@@ -40,8 +40,8 @@ func (b *build) configureChecks() error {
 	return diag.Errorf(at, "%w", err).In(b.file.Source.LineRange(line, line)).Hinted("%s", configErr.Hint).KeepLocal()
 }
 
-// valueRange returns the range of a directive's value in the given line of the file f. If
-// the line does not contain value, it returns the zero Range.
+// valueRange returns the range of a directive's value in the given line of the file f. If the
+// line does not contain the value, it returns the zero Range.
 func valueRange(f *source.File, line int, value string) source.Range {
 	text := f.Line(line)
 	equals := strings.IndexByte(text, '=') + 1

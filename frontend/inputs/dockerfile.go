@@ -101,8 +101,8 @@ func sshHint(err error) string {
 	return " (forward an agent or a key: --ssh " + m[1] + ")"
 }
 
-// readEither reads the first readable file in names. It returns an error if a file is too
-// large. If no file is readable, the error is about the first name.
+// readEither reads the first readable one of several files. It returns an error if a file is
+// too large. If no file is readable, the error is about the first file.
 func readEither(ctx context.Context, ref client.Reference, names []string) ([]byte, error) {
 	content, err := fetchFile(ctx, ref, names[0])
 	if err == nil || isTooLarge(err) {

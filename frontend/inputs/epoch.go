@@ -87,7 +87,9 @@ func onlySource(ctx context.Context, st llb.State) (*pb.SourceOp, error) {
 	return found, nil
 }
 
-// timeOf queries the builder for the time of a source operation.
+// timeOf queries the builder for the time of the last change of a source. [Inputs.Time]
+// describes this time for each kind of source. The parameter logName is the name of the query
+// in progress output.
 func (in *Inputs) timeOf(ctx context.Context, op *pb.SourceOp, logName string) (*time.Time, error) {
 	opt := sourceresolver.Opt{LogName: logName}
 	scheme, _, _ := strings.Cut(op.Identifier, "://")

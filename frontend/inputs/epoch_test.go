@@ -62,8 +62,8 @@ func TestTimeOnce(t *testing.T) {
 	}
 }
 
-// TestArchiveTime checks that an archive that ADD downloads is read for its time only if the
-// server sends no Last-Modified header.
+// TestArchiveTime checks how the time of an archive for ADD is determined. The archive must be
+// read only if the server sends no Last-Modified header.
 func TestArchiveTime(t *testing.T) {
 	var b bytes.Buffer
 	gz := gzip.NewWriter(&b)

@@ -91,9 +91,8 @@ func (e *tooLargeError) Error() string {
 	return fmt.Sprintf("%s exceeds maximum allowed size of %d bytes", e.name, maxFile)
 }
 
-// ReadAhead starts to read the ignore file, which every build needs, so that it is read while
-// images are resolved. The caller must call stop, which cancels the reading and waits until it
-// has stopped.
+// ReadAhead starts to read the ignore file, which every build needs, while images are resolved.
+// The caller must call the returned function, which cancels the reading and waits for its end.
 func (in *Inputs) ReadAhead(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -136,8 +135,8 @@ func isTooLarge(err error) bool {
 	return errors.As(err, &e)
 }
 
-// State returns the LLB state of input, a named context. If input is nil, it returns the
-// state of the main context. For local sources, the client sends only the paths in used.
+// State returns the LLB state of a named context, or of the main context if input is nil. For a
+// local source, the client sends only the paths in the set used.
 func (in *Inputs) State(ctx context.Context, input *plan.Input, used *plan.Paths) (llb.State, error) {
 	if input != nil {
 		open, ok := input.Handle.(opener)

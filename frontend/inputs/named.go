@@ -31,7 +31,7 @@ type namedContext struct {
 }
 
 // opener is a function that returns the LLB state of a named context. It is called after
-// planning. The parameter used contains the paths that the build reads from the context.
+// planning, with the set of paths that the build reads from the context.
 type opener func(used *plan.Paths) llb.State
 
 // Context returns the context with the given name. A context for the platform p takes
@@ -77,7 +77,8 @@ func (n *namedContext) Load(ctx context.Context) (*plan.Resolved, error) {
 	return nil, fmt.Errorf("context recursion limit exceeded; this may indicate a cycle in the provided source policies: %s", value)
 }
 
-// open opens the context that value describes, such as docker-image://alpine.
+// open opens the context that the value of a frontend option describes, such as
+// docker-image://alpine.
 func (n *namedContext) open(ctx context.Context, value string) (*plan.Resolved, error) {
 	scheme, rest, ok := strings.Cut(value, ":")
 	if !ok {
@@ -116,8 +117,8 @@ func (n *namedContext) fixedState(st llb.State) *plan.Resolved {
 	return n.resolved(func(*plan.Paths) llb.State { return st })
 }
 
-// resolved returns a context that calls open for its LLB state. The argument of open is
-// the set of paths that the build reads from the context.
+// resolved returns a context whose LLB state the given opener returns. The opener is called
+// with the set of paths that the build reads from the context.
 func (n *namedContext) resolved(open opener) *plan.Resolved {
 	return &plan.Resolved{Input: &plan.Input{Name: n.name, Platform: n.platform, Handle: open}}
 }

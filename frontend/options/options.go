@@ -79,9 +79,9 @@ func Parse(opts map[string]string) (*Options, error) {
 	return o, nil
 }
 
-// apply sets an option in o if opts contains the key of the row. If the key of the row has
-// a variable part, such as build-arg:<name>, apply sets an option for each matching key.
-// The parameter keys contains the sorted keys of opts.
+// apply sets an option in o if the client set the key of the row. If the key of the row has a
+// variable part, such as build-arg:<name>, apply sets an option for each matching key. The last
+// two parameters are the client's options and their sorted keys.
 func (row *option) apply(o *Options, opts map[string]string, keys []string) error {
 	if !strings.HasSuffix(row.key, ">") {
 		v, ok := opts[row.key]
@@ -159,8 +159,8 @@ func setPlatforms(o *Options, _, v string) error {
 	return nil
 }
 
-// setMultiPlatform sets whether a build for one platform returns an index, too. A build
-// for several platforms always returns an index.
+// setMultiPlatform sets whether even a build for one platform returns an index. A build for
+// several platforms always returns an index.
 func setMultiPlatform(o *Options, _, v string) error {
 	if v == "" {
 		return nil

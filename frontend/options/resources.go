@@ -107,9 +107,9 @@ func (o *Options) resources() *plan.Resources {
 	return o.Plan.Resources
 }
 
-// setLimit returns a setter for the resource limit called key, a number of bytes or
-// microseconds. The function field returns a pointer to the field that the setter sets. A
-// limit must be positive. If least is -1, the limit may also be -1 (unlimited).
+// setLimit returns a setter for a resource limit in bytes or microseconds. The parameter key is
+// the key of the frontend option, and field returns a pointer to the field to set. A limit must
+// be positive. If least is -1, the limit may also be -1, which means unlimited.
 func setLimit(key string, field func(*plan.Resources) *int64, least int64) setter {
 	return func(o *Options, _, v string) error {
 		if v == "" {
