@@ -122,8 +122,8 @@ func column(f *source.File, offset int) int {
 	return max(n, 1)
 }
 
-// content returns the text of a line without its line end, and the offset of the text in
-// the file. A byte order mark at the start of the file is not part of the text.
+// content returns the text of a line without its line end, and the offset of this text in the
+// file. A byte order mark at the start of the file is not part of the text.
 func content(f *source.File, line int) (start int, text string) {
 	start, text = f.LineStart(line), f.Line(line)
 	if rest, ok := strings.CutPrefix(text, "\ufeff"); ok && start == 0 {

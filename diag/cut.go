@@ -69,10 +69,10 @@ func clip(line string, from, to, limit int) (part string, f, t int, before, afte
 	return line[lo:hi], from - lo, min(to, hi) - lo, lo > 0, hi < len(line)
 }
 
-// window selects the cells list[lo:hi] to show, where list is a line in printable form.
-// The parameters from and to are the byte range to mark. If the line fits into the maximum
-// width, all cells are shown, else the marked cells and some text before them. A marked
-// range that is too wide is cut at its end.
+// window selects the part of a line that is shown, and returns it as the range [lo, hi) of
+// cells. Its parameters are the cells of the line and the byte range to mark. If the line fits
+// into the maximum width, all cells are shown. Otherwise the marked cells and some text before
+// them are shown. A marked range that is too wide is cut at its end.
 func (p *textPrinter) window(list []cell, from, to int) (lo, hi int) {
 	room := p.opt.Width
 	if totalWidth(list) <= room {

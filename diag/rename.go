@@ -6,8 +6,8 @@ import (
 	"slipway/source"
 )
 
-// Rename returns a copy of the list with other file names. names maps old names to new
-// names. Files that are not in names keep their names.
+// Rename returns a copy of the list with other file names. The parameter names maps old names
+// to new names. A file whose name is not a key of this map keeps its name.
 func (l List) Rename(names map[string]string) List {
 	r := renamer{names: names, files: map[*source.File]*source.File{}}
 	list := make(List, len(l))
@@ -37,7 +37,8 @@ type renamer struct {
 	files map[*source.File]*source.File
 }
 
-// renameRange returns the range at, but in the renamed file.
+// renameRange returns a range with the same bytes in the renamed file. A range in a file that
+// is not renamed is returned unchanged.
 func (r *renamer) renameRange(at source.Range) source.Range {
 	if at.IsZero() {
 		return at

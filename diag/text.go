@@ -113,8 +113,8 @@ func (p *textPrinter) diagnostic(d *Diagnostic) {
 	}
 }
 
-// head writes the first line of a diagnostic: the location r, the label kind (such as
-// "error") in the style s, and the message.
+// head writes the first line of a diagnostic: the location r, the kind of the diagnostic (such
+// as "error") in the style s, and the message.
 func (p *textPrinter) head(r source.Range, s style, kind, message string) {
 	if !r.IsZero() {
 		p.print(bold, fmt.Sprintf("%s:%d:%d: ", escapeText(r.File.Name), r.Position().Line, column(r.File, r.Start)))
@@ -132,8 +132,8 @@ func (p *textPrinter) remark(kind, text string) {
 	p.buf.WriteByte('\n')
 }
 
-// excerpt prints the source lines that the ranges r and context touch, and marks r with
-// carets.
+// excerpt prints the source lines at two ranges: the range r, which is marked with carets, and
+// its context.
 func (p *textPrinter) excerpt(r, context source.Range, s style) {
 	if r.IsZero() || len(r.File.Bytes) == 0 {
 		return
@@ -167,9 +167,10 @@ func lastLine(f *source.File) int {
 	return n
 }
 
-// chooseLines returns the numbers of the lines to show, out of the lines first to last. If
-// all of these lines fit, it returns all. Otherwise it returns the lines of the range r
-// and their neighbors. If the range has too many lines, it omits the lines in the middle.
+// chooseLines returns the numbers of the lines to show. It chooses from a range of lines, given
+// by its first and last number. If all of these lines fit, it returns all. Otherwise it returns
+// the lines of the range r and their neighbors. If the range r has too many lines, it omits the
+// lines in the middle.
 func (p *textPrinter) chooseLines(first, last int, r source.Range) []int {
 	from, to := first, last
 	if last-first+1 > p.opt.Lines {

@@ -24,7 +24,7 @@ const sample = "FROM alpine AS build\n" +
 	"COPY --form=build /a /b\r\n" +
 	"\tWORKDIR\tx\n"
 
-// at returns the range of the nth occurrence of text in f, counted from 0.
+// at returns the range of the nth occurrence of a text in f, counted from 0.
 func at(f *source.File, text string, nth int) source.Range {
 	pos := 0
 	for {

@@ -91,7 +91,7 @@ func (c cost) least(other cost) cost {
 	return c
 }
 
-// measure converts text, the content of a Dockerfile, and returns the memory that the
+// measure converts a Dockerfile with the given content, and returns the memory that the
 // conversion uses.
 func measure(t *testing.T, text string) cost {
 	t.Helper()

@@ -56,8 +56,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// describeError returns the first error for the Dockerfile text, in the form that users
-// see.
+// describeError returns the first error for a Dockerfile in the form that users see.
 func describeError(text []byte) string {
 	err := convertText(text)
 	if err == nil {

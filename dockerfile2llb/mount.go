@@ -71,8 +71,8 @@ func ownedCache(src llb.Output, m *plan.Mount) llb.Output {
 	).Output()
 }
 
-// owner returns the uid, gid and permissions of the mount m. An unset id becomes 0. If the
-// mount sets no mode, perm is the parameter mode.
+// owner returns the uid, gid and permissions of the mount m. An unset uid or gid becomes 0. If
+// the mount sets no mode, the permissions are the given default mode.
 func owner(m *plan.Mount, mode uint64) (uid, gid, perm uint32) {
 	get := func(p *uint64, otherwise uint64) uint32 {
 		if p == nil {

@@ -11,8 +11,9 @@ func repeatLines(unit string) func(int) string {
 	return func(n int) string { return "FROM scratch\n" + strings.Repeat(unit, n/len(unit)) }
 }
 
-// nestParts returns a generator of texts of about n bytes with nested constructs. Each
-// text is pre, repetitions of open, then mid, then as many repetitions of cl, and post.
+// nestParts returns a generator of texts of about n bytes with nested constructs. The generator
+// repeats open before mid and cl after it, equally often. The text starts with pre and ends
+// with post.
 func nestParts(pre, open, mid, cl, post string) func(int) string {
 	return func(n int) string {
 		k := n / (len(open) + len(cl))
@@ -20,14 +21,15 @@ func nestParts(pre, open, mid, cl, post string) func(int) string {
 	}
 }
 
-// fillBetween returns a generator of texts of about n bytes. Each text is pre, repetitions
-// of unit, and post.
+// fillBetween returns a generator of texts of about n bytes. The generator repeats unit between
+// the texts pre and post.
 func fillBetween(pre, unit, post string) func(int) string {
 	return func(n int) string { return pre + strings.Repeat(unit, n/len(unit)) + post }
 }
 
-// countLines returns a generator of texts of about n bytes: pre, followed by lines in the
-// format f. The arguments of f are the line's number and the next number.
+// countLines returns a generator of texts of about n bytes. The text pre comes first. Each
+// following line is formatted with the format f, whose arguments are the line's number, counted
+// from 0, and the next number.
 func countLines(pre string, f string) func(int) string {
 	return func(n int) string {
 		var b strings.Builder

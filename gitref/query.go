@@ -90,7 +90,7 @@ func (r *Ref) setOption(key, value string) error {
 	return fmt.Errorf("unexpected query %q", key)
 }
 
-// setSwitch sets a boolean option to the value on. The parameter key is the name of the
+// setSwitch sets a boolean option to the given value. The parameter key is the name of the
 // option: keep-git-dir, submodules or fetch-by-commit.
 func (r *Ref) setSwitch(key string, on bool) {
 	switch key {
@@ -103,8 +103,8 @@ func (r *Ref) setSwitch(key string, on bool) {
 	}
 }
 
-// setConsistent sets *field to value. It returns an error if *field already has a
-// different value. option is the name of the option in the error.
+// setConsistent sets *field. It returns an error if *field already has a different value. The
+// parameter option is the name of the option in the error.
 func setConsistent(option string, field *string, value string) error {
 	if *field != "" && *field != value {
 		return fmt.Errorf("%s conflicts: %q vs %q", option, *field, value)

@@ -13,7 +13,7 @@ import (
 	"slipway/source"
 )
 
-// parse parses the ignore file text, which must be valid.
+// parse parses an ignore file with the given content, which must be valid.
 func parse(t *testing.T, text string) *Matcher {
 	t.Helper()
 	m, err := Parse(source.NewFile(".dockerignore", []byte(text)))

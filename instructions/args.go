@@ -63,7 +63,7 @@ func cutText(t source.Text) (key, value source.Text) {
 	return t, t.Slice(len(s), len(s))
 }
 
-// isInside reports whether the range r is within the range outer.
+// isInside reports whether the first range is within the second one.
 func isInside(r, outer source.Range) bool {
 	return r.File == outer.File && outer.Start <= r.Start && r.Start <= r.End && r.End <= outer.End
 }

@@ -125,8 +125,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// checkError checks that the instruction line causes one error, with the given message
-// and source text. If message is "", line must be valid.
+// checkError checks that an instruction causes one error with the given message and source
+// text. If message is "", the instruction must be valid.
 func checkError(t *testing.T, line, message, at string) {
 	t.Helper()
 	_, diags := parse(t, "FROM scratch\n"+line+"\nUSER u\n")

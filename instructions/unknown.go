@@ -37,8 +37,8 @@ type unknownLines struct {
 	explainedUntil  int                 // the last line explained by an earlier error
 }
 
-// explain adds a hint to d, the error for an unknown keyword. It returns false if an
-// earlier error already explains the line, so that d need not be reported.
+// explain adds a hint to d, the error for an unknown keyword. It returns false if an earlier
+// error already explains the line. In this case, d need not be reported.
 func (s *unknownLines) explain(d *diag.Diagnostic, in *parser.Instruction) bool {
 	line, last := in.Rng.Lines()
 	_, near := suggest.Search(in.Keyword.String(), names(), false)
@@ -132,9 +132,8 @@ func (s *unknownLines) hintContinuation(d *diag.Diagnostic, in *parser.Instructi
 	}
 }
 
-// indexCommentedEscape returns the index in text of the first escape character that
-// precedes a comment, as in "RUN a \ # comment". It returns -1 if no such character
-// exists.
+// indexCommentedEscape returns the index of the first escape character that precedes a comment,
+// as in "RUN a \ # comment". It returns -1 if no such character exists.
 func indexCommentedEscape(text, escape string) int {
 	for i := range text {
 		rest, ok := strings.CutPrefix(text[i:], escape)

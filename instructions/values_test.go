@@ -8,8 +8,8 @@ import (
 	"slipway/parser"
 )
 
-// command parses line as the only instruction of a stage and returns the result, which
-// must have the type C.
+// command parses a line as the only instruction of a stage and returns the result, which must
+// have the type C.
 func command[C Command](t *testing.T, line string) C {
 	t.Helper()
 	d, diags := parse(t, "FROM scratch\n"+line+"\n")
@@ -23,7 +23,8 @@ func command[C Command](t *testing.T, line string) C {
 	return c
 }
 
-// checkEqual reports a test error unless got equals want. The message starts with label.
+// checkEqual fails the test unless two values are equal. The message starts with the given
+// label.
 func checkEqual(t *testing.T, label string, want, got any) {
 	t.Helper()
 	if d := cmp.Diff(want, got); d != "" {

@@ -94,8 +94,8 @@ func optionHint(option string) string {
 	return "want skip=NAMES, experimental=NAMES or error=BOOL, separated by ;"
 }
 
-// setNames parses the value of the option skip or experimental. If the value is "all", it
-// sets *all, else it sets *names to the names in the value.
+// setNames parses the value of the option skip or experimental. If the value is "all", it sets
+// the flag *all to true. Otherwise it stores the names in the value in *names.
 //
 // Upstream: a list of names does not override an earlier "all".
 func setNames(value string, all *bool, names *map[string]bool) {

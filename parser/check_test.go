@@ -296,7 +296,7 @@ func unquoteFlag(s string, escape byte) string {
 	return b.String()
 }
 
-// checkFlags compares the flags of an instruction with want, BuildKit's flags.
+// checkFlags compares the flags of an instruction with the flags from BuildKit's parser.
 func checkFlags(t testing.TB, f *File, in *Instruction, want []string) {
 	t.Helper()
 	if len(in.Flags) != len(want) {
@@ -328,8 +328,8 @@ func checkFlags(t testing.TB, f *File, in *Instruction, want []string) {
 	}
 }
 
-// checkHeredocs compares the heredocs of an instruction with want, BuildKit's heredocs,
-// and checks their ranges.
+// checkHeredocs compares the heredocs of an instruction with the heredocs from BuildKit's
+// parser, and checks their ranges.
 func checkHeredocs(t testing.TB, in *Instruction, want []parser.Heredoc) {
 	t.Helper()
 	if len(in.Heredocs) != len(want) {

@@ -134,14 +134,14 @@ func (s *condensedReader) fileLine(line int) int {
 	return line + s.runs[i-1].dropped
 }
 
-// isComment reports whether the first byte of line that is not white space is #.
+// isComment reports whether a line is a comment: its first byte that is not white space is #.
 func isComment(line []byte) bool {
 	c, ok := firstByte(line)
 	return ok && c == '#'
 }
 
-// firstByte returns the first byte of line that is not white space. It returns false for
-// a blank line.
+// firstByte returns the first byte of a line that is not white space. It returns false for a
+// blank line.
 func firstByte(line []byte) (byte, bool) {
 	if len(line) == 0 || line[0] <= ' ' || line[0] >= utf8.RuneSelf {
 		line = bytes.TrimLeftFunc(line, unicode.IsSpace)

@@ -131,11 +131,11 @@ func (p *layout) hintTerminator(d *diag.Diagnostic, h Heredoc, first int) *diag.
 	return d.Hinted("no line is %q alone", h.Name)
 }
 
-// maxPadding is the number of bytes by which a line may be longer than the name of the
-// heredoc, so that hintTerminator considers it as the intended terminator.
+// maxPadding is the maximum number of bytes by which a line may exceed the name of the heredoc.
+// In longer lines, hintTerminator does not look for the terminator that the author meant.
 const maxPadding = 80
 
-// endsAt reports whether line is the terminator of the heredoc.
+// endsAt reports whether a line is the terminator of the heredoc.
 func (h Heredoc) endsAt(line []byte) bool {
 	line = bytes.TrimRight(line, "\r\n")
 	if h.Chomp {

@@ -35,8 +35,8 @@ func (p *layout) checkNesting() *diag.Diagnostic {
 	return nil
 }
 
-// indexDeepBrace returns the index of the first ${ that is nested in more than limit
-// other ${. It returns -1 if no ${ is nested so deeply, or if s does not contain <<.
+// indexDeepBrace returns the index of the first ${ that is nested more deeply than the limit
+// allows. It returns -1 if no ${ is nested so deeply, or if s does not contain <<.
 func indexDeepBrace(s string, limit int) int {
 	if !strings.Contains(s, "<<") {
 		return -1

@@ -77,8 +77,8 @@ func TestOnbuildChain(t *testing.T) {
 	}
 }
 
-// bigFiles lists shapes of files that the parser must parse in linear time, such as many
-// comments. The function make returns a file of this shape with about n bytes.
+// bigFiles lists kinds of files that the parser must parse in linear time, such as files with
+// many comments. The field make is a function that returns a file of about n bytes.
 var bigFiles = []struct {
 	name string
 	make func(n int) string
@@ -100,7 +100,8 @@ var bigFiles = []struct {
 	{"braces", func(n int) string { return foldLine(fill(n, "RUN <<E ", "${a} ", "")) + "E\n" }},
 }
 
-// fill returns start, repetitions of part, and end, with a total length of about n bytes.
+// fill returns a text of about n bytes: a given start, repetitions of a given part, and a given
+// end.
 func fill(n int, start, part, end string) string {
 	return start + strings.Repeat(part, (n-len(start)-len(end))/len(part)) + end
 }
@@ -128,8 +129,8 @@ func TestBig(t *testing.T) {
 	}
 }
 
-// allocated returns the number of bytes that Parse allocates for text. The parameter
-// enough is explained at [memtest.Allocated].
+// allocated returns the number of bytes that Parse allocates for text. [memtest.Allocated]
+// explains the second parameter.
 func allocated(text string, enough uint64) uint64 {
 	f := source.NewFile("f", []byte(text))
 	return memtest.Allocated(func() { Parse(f) }, enough)

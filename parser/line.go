@@ -19,10 +19,11 @@ type logicalLine struct {
 	end  int            // the offset after the last line
 }
 
-// logicalLine joins the lines of the instruction that starts in line number first, in the
-// same way as BuildKit. It drops continuation characters, comments, empty lines, and the
-// white space at the start of the first line. It stops after line number last, even if
-// that line is continued. last must not exceed the number of lines in the file.
+// logicalLine joins the lines of an instruction in the same way as BuildKit. The parameters are
+// the numbers of the first and the last line of the instruction. The joined line lacks
+// continuation characters, comments, empty lines, and the white space at the start of the first
+// line. It ends after the last line, even if that line is continued. The number of the last
+// line must not exceed the number of lines in the file.
 func (p *layout) logicalLine(first, last int) logicalLine {
 	b := source.NewBuilder(p.file)
 	var l logicalLine

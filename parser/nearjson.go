@@ -13,8 +13,8 @@ import (
 // typographicQuotes are the quotation marks that word processors substitute for " and '.
 const typographicQuotes = "“”„‟«»‘’‚‛"
 
-// NearJSON describes why arguments that look like a JSON array of strings are not one: the
-// first mistake in them. Upstream reads such arguments as a command line or as words.
+// NearJSON describes the first mistake in arguments that look like a JSON array of strings but
+// are invalid. Upstream reads such arguments as a command line or as words.
 type NearJSON struct {
 	Range  source.Range
 	Reason string // such as "strings take double quotes, not single quotes"
@@ -45,8 +45,8 @@ func (n *Instruction) NearJSON() *NearJSON {
 }
 
 // nearJSON returns the first mistake in t if t looks like a JSON array but is invalid.
-// Otherwise, it returns nil. The parameter list is set for instructions whose arguments are a
-// list of words.
+// Otherwise, it returns nil. The parameter list is true if the arguments of the instruction are
+// a list of words, as for COPY.
 func nearJSON(t source.Text, list bool) *NearJSON {
 	s := t.String()
 	if !looksLikeJSON(s, list) {
@@ -63,8 +63,9 @@ func nearJSON(t source.Text, list bool) *NearJSON {
 // kind of quotes.
 var commaInArray = regexp.MustCompile(`["'` + typographicQuotes + `]\s*,`)
 
-// looksLikeJSON reports whether s looks like a JSON array. It rejects patterns such as
-// [ab]*. If list is false, it also rejects the shell command [, such as [ "$a" = "b" ].
+// looksLikeJSON reports whether s looks like a JSON array. It rejects patterns such as [ab]*.
+// If the arguments of the instruction are not a list of words, it also rejects the shell
+// command [, such as [ "$a" = "b" ].
 func looksLikeJSON(s string, list bool) bool {
 	body, ok := strings.CutPrefix(s, "[")
 	if !ok {

@@ -46,9 +46,9 @@ type layout struct {
 	next         int // the first line that no node covers so far; 0 at the start
 }
 
-// instruction builds an Instruction from BuildKit's node n and adds the source ranges.
-// first and last are the numbers of the first and last line of the instruction. All values
-// come from BuildKit. If our logical line ever differs from BuildKit's, the ranges are
+// instruction builds an Instruction from BuildKit's node n and adds the source ranges. The
+// other parameters are the numbers of the first and the last line of the instruction. All
+// values come from BuildKit. If our logical line ever differs from BuildKit's, the ranges are
 // approximate.
 func (p *layout) instruction(n *parser.Node, first, last int) *Instruction {
 	l := p.logicalLine(first, last)

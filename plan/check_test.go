@@ -6,7 +6,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// platformFor returns the arm64 platform of Windows if os is "windows", else of Linux.
+// platformFor returns an arm64 platform: windows/arm64 if os is "windows", otherwise
+// linux/arm64.
 func platformFor(os string) *ocispecs.Platform {
 	if os != "windows" {
 		os = "linux"

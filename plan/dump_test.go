@@ -52,7 +52,7 @@ func dumpPlan(w io.Writer, p *plan.Plan) {
 	}
 }
 
-// assignment formats a variable as NAME="VALUE" or, if set is false, as "NAME unset".
+// assignment formats a variable as NAME="VALUE", or as "NAME unset" if the variable is not set.
 func assignment(key, value string, set bool) string {
 	if !set {
 		return key + " unset"
@@ -146,8 +146,8 @@ func dumpVisits(w io.Writer, st *plan.Stage) {
 	}
 }
 
-// dumpStep prints the nonzero fields of a step, and how its state differs from the state
-// of the previous step, the parameter before. It returns the state of the step.
+// dumpStep prints the nonzero fields of a step, and the differences between its state and the
+// state of the previous step. It returns the state of the step.
 func dumpStep(w io.Writer, st *plan.Stage, step plan.Step, before plan.State) plan.State {
 	val := reflect.ValueOf(step).Elem()
 	for i := range val.NumField() {
@@ -172,8 +172,7 @@ func dumpStep(w io.Writer, st *plan.Stage, step plan.Step, before plan.State) pl
 	return before
 }
 
-// dumpState prints the differences between two states: s, the state of a step, and before,
-// the state of the previous step.
+// dumpState prints how the state s of a step differs from the state of the previous step.
 func dumpState(w io.Writer, st *plan.Stage, s, before plan.State) {
 	env, had := s.Env.Entries(), before.Env.Entries()
 	n := len(had)

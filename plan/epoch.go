@@ -54,10 +54,9 @@ func (b *builder) setEpoch(ctx context.Context) error {
 	return nil
 }
 
-// epochError adds a range to err, an error about the value of SOURCE_DATE_EPOCH. The
-// range is the default of the global ARG that sets the value. If given is true, a build
-// argument sets the value, and the error gets no range. Errors that have a range are
-// returned unchanged.
+// epochError adds a range to err, an error about the value of SOURCE_DATE_EPOCH. The range is
+// the default of the global ARG that sets the value. If a build argument sets the value, given
+// is true and the error gets no range. An error that already has a range is returned unchanged.
 func (b *builder) epochError(err error, given bool) error {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) && !d.Shown().IsZero() {

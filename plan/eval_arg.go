@@ -16,8 +16,8 @@ const (
 	scanStage   = "BUILDKIT_SBOM_SCAN_STAGE"
 )
 
-// NotExported reports whether an ARG with this name only configures the frontend, so that
-// RUN does not see it as a variable.
+// NotExported reports whether an ARG with this name only configures the frontend. RUN steps do
+// not get such an ARG as a variable.
 func NotExported(key string) bool { return key == scanContext || key == scanStage }
 
 // scanEnabled reports whether an ARG enables the SBOM scan for the current stage. name is

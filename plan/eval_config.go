@@ -14,7 +14,8 @@ import (
 )
 
 // pairs expands the keys and values of ENV or LABEL with the environment before the
-// instruction. It also returns the history line, which starts with keyword.
+// instruction. It also returns the text of the history entry. This text starts with the given
+// keyword.
 func (e *evaluator) pairs(keyword string, list []parser.Pair) (kvs [][2]string, line string, d *diag.Diagnostic) {
 	var b strings.Builder
 	b.WriteString(keyword)
@@ -50,8 +51,8 @@ func (e *evaluator) env(c *instructions.Env) *diag.Diagnostic {
 	return nil
 }
 
-// setConfigEnv sets the value of the first entry for key in the config's Env, or appends
-// an entry.
+// setConfigEnv sets a variable in the Env of the image config. It replaces the first entry for
+// the variable or, if there is no such entry, appends one.
 func (e *evaluator) setConfigEnv(key, value string) {
 	cfg := &e.st.Image.Config
 	if e.envIndex == nil {

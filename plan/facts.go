@@ -57,8 +57,8 @@ func (*Excluded) fact()  {}
 // recordFact adds f to the facts of the current instruction.
 func (e *evaluator) recordFact(f Fact) { e.visit.Facts = append(e.visit.Facts, f) }
 
-// recordUnset records an [Unset] fact for the word w. The parameter unset contains the
-// uses of unset variables in w. recordUnset omits variables that an ARG declares.
+// recordUnset records an [Unset] fact for the word w, which uses the given unset variables. It
+// omits variables that an ARG declares.
 func (e *evaluator) recordUnset(w parser.Word, unset []shell.Use) {
 	var unknown []shell.Use
 	for _, u := range unset {

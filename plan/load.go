@@ -51,9 +51,9 @@ func loadBases(ctx context.Context, b *builder) error {
 // parallel.
 const maxLookups = 64
 
-// loadRound looks up in parallel the bases of the reachable stages in list. If several
-// lookups fail, it returns the error for the first stage in list. It checks the names of
-// all bases before the first lookup.
+// loadRound looks up, in parallel, the bases of those given stages that are reachable. If
+// several lookups fail, it returns the error for the first of these stages. It checks the names
+// of all bases before the first lookup.
 func (b *builder) loadRound(ctx context.Context, list []*Stage) error {
 	todo, err := b.unresolvedBases(list)
 	if err != nil {
@@ -123,9 +123,8 @@ func (b *builder) copyBase(st, src *Stage) {
 	st.Platform, st.Final.Platform = src.Platform, src.Final.Platform
 }
 
-// unresolvedBases parses the base names of all stages in list whose base has not been
-// looked up. It returns the reachable stages among them. loadRound looks up their bases
-// next.
+// unresolvedBases parses the base names of those given stages whose base has not been looked
+// up. It returns the reachable stages among them, whose bases loadRound then looks up.
 func (b *builder) unresolvedBases(list []*Stage) (todo []*Stage, err error) {
 	for _, st := range list {
 		d := b.draft(st)
@@ -158,13 +157,13 @@ func (b *builder) baseError(st *Stage, err error) error {
 	return b.HintBase(st, diag.Errorf(b.draft(st).baseName, "%w", err))
 }
 
-// countIdleRounds sets idleRounds of the stage st. A round of [loadBases] is idle for a
-// stage that no stage needs in this round. For a stage of the file that becomes reachable
-// in this round, all earlier rounds were idle. For an implicit stage that is not
-// reachable, idleRounds is one, and the base of the stage is never looked up.
+// countIdleRounds sets idleRounds of the stage st. A round of [loadBases] is idle for a stage
+// that no stage needs in this round. For a stage of the file that becomes reachable in this
+// round, all earlier rounds were idle. For an implicit stage that is not reachable, idleRounds
+// is one, and the base of the stage is never looked up.
 //
-// Upstream: each idle round increases the step numbers in the progress names of the stage
-// by one. An image in --from that is not needed in its first round is never looked up.
+// Upstream: each idle round of a stage adds one to i in the names of its steps in the progress,
+// "[stage i/n]". An image in --from that is not needed in its first round is never looked up.
 func (b *builder) countIdleRounds(st *Stage) {
 	d := b.draft(st)
 	switch {
@@ -322,9 +321,10 @@ func (b *builder) withSuggestion(err error) error {
 	return err
 }
 
-// detectPlatform returns the platform for a build without an explicit target platform. It
-// returns the first of target and the platforms in builders that has the operating system
-// and the architecture of the base image img. If no platform matches, it returns target.
+// detectPlatform returns the platform for a build without an explicit target platform. The
+// candidates are first the platform target, then the platforms of the builder. The result is
+// the first candidate that has the operating system and the architecture of the base image img.
+// If none has, the result is target.
 func detectPlatform(img *Image, target *ocispecs.Platform, builders []ocispecs.Platform) *ocispecs.Platform {
 	if target.OS == img.OS && target.Architecture == img.Architecture {
 		return target
@@ -339,7 +339,9 @@ func detectPlatform(img *Image, target *ocispecs.Platform, builders []ocispecs.P
 
 // commonImages returns names of well-known images that errors suggest for misspelt names.
 //
-// Upstream: the names with a registry lack a slash, so that they never match.
+// Upstream: the names with the registry docker.io lack the slash before the image name, such as
+// docker.io/libraryalpine. They are therefore not similar enough to a correct name to be
+// suggested for it.
 func commonImages() []string {
 	var names []string
 	for _, n := range []string{"alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora"} {

@@ -53,8 +53,8 @@ func (p *Plan) Outline() Outline {
 	return o.out
 }
 
-// byLine sorts list by source line. The function place returns the source range of an
-// element, whose first line is the sort key.
+// byLine sorts a list by source line. The callback returns the source range of an element,
+// whose first line is the sort key.
 func byLine[T any](list []T, place func(T) source.Range) {
 	slices.SortStableFunc(list, func(a, b T) int {
 		la, _ := place(a).Lines()
@@ -213,8 +213,8 @@ func (o *outliner) mounts(x *Exec, place source.Range) {
 	}
 }
 
-// appendNew appends the mount m to list, unless ids contains the ID of m. It adds the ID
-// to ids.
+// appendNew appends the mount m to the list, unless the set ids already contains the ID of m.
+// It adds the ID to the set.
 func appendNew(list []OutlineMount, ids map[string]bool, m OutlineMount) []OutlineMount {
 	if ids[m.ID] {
 		return list

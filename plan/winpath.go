@@ -52,8 +52,8 @@ func ensureAbs(p, os string) string {
 	return path.Join("/", p)
 }
 
-// keepEnd returns p, the cleaned form of original, with the trailing / or /. that original
-// has, if any.
+// keepEnd restores the trailing / or /. of a path that was removed by cleaning. The parameter p
+// is the cleaned path, and original is the path before cleaning.
 func keepEnd(p, original string) string {
 	switch {
 	case strings.HasSuffix(original, "/") && !strings.HasSuffix(p, "/"):

@@ -121,8 +121,8 @@ func (x Expander) escape() byte {
 	return x.Escape
 }
 
-// isLiteral reports whether the word contains nothing to expand, so that the result
-// equals the word.
+// isLiteral reports whether the word contains nothing to expand. The result of an expansion
+// then equals the word.
 func (x Expander) isLiteral(word string) bool {
 	ascii, esc, quotes := true, x.escape(), x.Mode&NoQuotes == 0
 	for i := range len(word) {
@@ -180,10 +180,10 @@ type scanner struct {
 	unmatched   uses
 }
 
-// text expands the word up to the character stop, which it consumes, or up to the end. If
-// the word ends before stop, it returns an error that the caller may reword. If the text
-// is a pattern, it doubles the escape characters inside quotes, so that the pattern
-// matches them literally.
+// text expands the word up to and including the given stop character, or up to the end of the
+// word for noStop. If the word lacks the stop character, it returns an error whose text the
+// caller may replace. If the text is a pattern, it doubles the escape characters inside quotes,
+// so that the pattern matches them literally.
 func (s *scanner) text(stop int, pattern bool) *Error {
 	for s.pos < len(s.word) {
 		s.putText(s.ordinaryText(stop))

@@ -249,8 +249,8 @@ func TestLinear(t *testing.T) {
 	}
 }
 
-// allocated returns the number of bytes allocated by the expansion of a word with values
-// of about n bytes. The parameter enough is explained at [memtest.Allocated].
+// allocated returns the number of bytes allocated by the expansion of a word with values of
+// about n bytes. [memtest.Allocated] explains the last parameter.
 func allocated(t *testing.T, word string, n int, enough uint64) uint64 {
 	text := toChars.Replace(word)
 	env := shell.Map{"v": strings.Repeat("a/", n), "lines": strings.Repeat("ab\n", n), "stars": strings.Repeat("*a", n) + "b"}

@@ -132,8 +132,8 @@ func (f *splitter) addValue(start int) {
 	}
 }
 
-// unsplitLen returns the number of bytes in text before the first white space or invalid
-// UTF-8 byte.
+// unsplitLen returns the number of bytes before the first white space or invalid UTF-8 byte in
+// a text.
 func unsplitLen(text []byte) int {
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRune(text[i:])
@@ -156,8 +156,8 @@ func (f *splitter) addRune(r rune, start, end int) {
 	f.add(utf8.AppendRune(buf[:0], r), start, end)
 }
 
-// add adds text to the current field without splitting it. start and end are the source
-// range of the text.
+// add appends text to the current field without splitting it. The last two parameters are the
+// start and the end of the text's source range.
 func (f *splitter) add(text []byte, start, end int) {
 	if len(text) == 0 {
 		return

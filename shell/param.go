@@ -157,16 +157,15 @@ func (s *scanner) begin(p *param, modifier string) {
 	p.mark = len(s.out)
 }
 
-// take removes everything after the first mark bytes from the output, and returns the
-// removed text.
+// take truncates the output to the given length in bytes, and returns the removed text.
 func (s *scanner) take(mark int) string {
 	t := string(s.out[mark:])
 	s.out = s.out[:mark]
 	return t
 }
 
-// operand expands an operand, such as w in ${v-w}, up to the character stop. It also
-// consumes stop. If the word ends inside the operand, it returns an error with the text
+// operand expands an operand, such as w in ${v-w}, up to and including the character after it,
+// such as }. If the word ends inside the operand, it returns an error with the text
 // unclosedMsg.
 //
 // Upstream: any other error at the end of the word is replaced with this error.

@@ -105,9 +105,8 @@ func (p *pattern) matchPiece(k int, v string, i int) (int, bool) {
 	return i, true
 }
 
-// firstMatch finds the first match of the pattern piece p.pieces[k] in v. The match must
-// start between the indexes from and to, inclusive. ok is false if firstMatch finds no
-// match.
+// firstMatch finds the first match in v of the pattern piece p.pieces[k]. The match must start
+// in the inclusive range of indexes [from, to]. If there is no match, ok is false.
 func (p *pattern) firstMatch(k int, v string, from, to int) (start, end int, ok bool) {
 	if pc := &p.pieces[k]; pc.runes == nil {
 		part := v[from:min(to+len(pc.text), len(v))]
@@ -136,9 +135,9 @@ func examined(i int, s string) int {
 	return i + 1
 }
 
-// lastMatch finds the last match of the pattern piece p.pieces[k] in v. The match must
-// start between the indexes from and to, inclusive. lastMatch returns the end of the
-// match, and whether it found a match.
+// lastMatch finds the last match in v of the pattern piece p.pieces[k]. The match must start in
+// the inclusive range of indexes [from, to]. The results are the end of the match, and whether
+// there is a match.
 func (p *pattern) lastMatch(k int, v string, from, to int) (int, bool) {
 	if pc := &p.pieces[k]; pc.runes == nil {
 		part := v[from:min(to+len(pc.text), len(v))]
@@ -160,8 +159,8 @@ func (p *pattern) lastMatch(k int, v string, from, to int) (int, bool) {
 }
 
 // lineEnd returns the end of the line that contains v[i]: the index of its line feed, or
-// len(v). earlier is the result of an earlier call for v, or -1. If i does not exceed
-// earlier, lineEnd returns earlier without a search.
+// len(v). To avoid a search, the caller passes the result of an earlier call for v, or -1. If i
+// does not exceed this result, lineEnd returns it again.
 func lineEnd(v string, i, earlier int) int {
 	if i <= earlier {
 		return earlier
@@ -172,10 +171,10 @@ func lineEnd(v string, i, earlier int) int {
 	return len(v)
 }
 
-// match returns the end of the match that begins at v[start]: the longest match if longest
-// is set, else the shortest. eol is the end of the line that contains v[start], or -1 if
-// unknown. The shortest and the longest match differ only in the position of the last
-// piece, the text after the last star of the pattern.
+// match returns the end of a match that begins at v[start], and whether there is one. If
+// longest is true, it is the longest match, otherwise the shortest. The parameter eol is the
+// end of the line that contains v[start], or -1 if unknown. The shortest and the longest match
+// differ only in the position of the last piece, the text after the last star of the pattern.
 func (p *pattern) match(v string, start, eol int, longest bool) (int, bool) {
 	end, ok := p.matchPiece(0, v, start)
 	for k := 1; ok && k < len(p.pieces); k++ {
@@ -195,11 +194,11 @@ type search struct {
 	line int // the end of the current line; initially -1
 }
 
-// next returns the first match that begins at v[from] or later. Of several matches with
-// the same start, it returns the longest. from must not decrease between calls. If the
-// first match of the first piece on a line does not lead to a match of the pattern, next
-// skips the rest of the line. A later start would leave even less room for the other
-// pieces.
+// next returns the first match that begins at or after an index of the value. Of several
+// matches with the same start, it returns the longest. Later calls must not pass a smaller
+// index. If the first match of the first piece on a line does not lead to a match of the
+// pattern, next skips the rest of the line. A later start would leave even less room for the
+// other pieces.
 func (s *search) next(from int) (start, end int, ok bool) {
 	for from <= len(s.v) && s.p.steps >= 0 {
 		s.line = lineEnd(s.v, from, s.line)
@@ -229,9 +228,8 @@ func (p *pattern) replaceFirst(v, replacement string) (before, with, after strin
 // matter.
 var wholeMatch = regexp.MustCompile("")
 
-// replaceAll replaces all non-overlapping matches. Like package regexp, it skips an empty
-// match directly after another match. It returns false if the result would exceed limit
-// bytes.
+// replaceAll replaces all non-overlapping matches. Like package regexp, it skips an empty match
+// directly after another match. It returns false if the result would exceed the limit in bytes.
 //
 // Upstream: $0 in the replacement is the match, $$ a dollar sign, and $name is empty.
 // If only the first match is replaced, they have no special meaning.
@@ -263,8 +261,8 @@ func (p *pattern) replaceAll(v, replacement string, limit int) (string, bool) {
 	return string(append(out, v[done:]...)), true
 }
 
-// trimPrefix returns v without the longest prefix that matches a pattern if longest is
-// set, else without the shortest. The parameter text is the pattern.
+// trimPrefix removes the prefix that matches a pattern from v: the longest one if longest is
+// true, otherwise the shortest. The parameter text is the pattern.
 func trimPrefix(v, text string, longest bool) (string, error) {
 	p, err := compile(text)
 	if err != nil {
@@ -280,8 +278,8 @@ func trimPrefix(v, text string, longest bool) (string, error) {
 	return v, nil
 }
 
-// trimSuffix returns v without the longest suffix that matches a pattern if longest is
-// set, else without the shortest. The parameter text is the pattern.
+// trimSuffix removes the suffix that matches a pattern from v: the longest one if longest is
+// true, otherwise the shortest. The parameter text is the pattern.
 //
 // Upstream: the lexer trims a prefix from the reversed value with the reversed pattern.
 // Errors therefore show the pattern reversed, a trailing backslash escapes the character

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// record adds u to the uses of set variables or, if set is false, to the uses of unset
-// variables.
+// record adds the use u of a variable to one of two lists: the uses of set variables, or the
+// uses of unset variables.
 func (s *scanner) record(u Use, set bool) {
 	if set {
 		s.matched.add(u)

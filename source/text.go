@@ -135,8 +135,8 @@ func (t Text) Range() Range {
 	return Range{File: t.File(), Start: start, End: end}
 }
 
-// TrimSpace returns the text without leading and trailing bytes for which the function
-// space returns true.
+// TrimSpace returns the text without its leading and trailing white space. The callback reports
+// whether a byte is white space.
 func (t Text) TrimSpace(space func(byte) bool) Text {
 	i, j := 0, len(t.s)
 	for i < j && space(t.s[i]) {

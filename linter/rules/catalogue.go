@@ -6,8 +6,8 @@ import (
 	"slipway/linter"
 )
 
-// catalogueRule is a rule in BuildKit's catalogue of build checks. Clients match on the
-// name, description and URL of a rule, so that these are BuildKit's.
+// catalogueRule is a rule in BuildKit's catalogue of build checks. It has BuildKit's name,
+// description and URL, because clients match on them.
 type catalogueRule[F any] struct {
 	meta linter.Rule
 	text F // returns the message for its arguments
