@@ -104,7 +104,7 @@ func SuiteSet(ctx context.Context) ([]Image, error) {
 	return set, nil
 }
 
-// Push pushes set over HTTP to the registry at host, which has the form host:port.
+// Push pushes a set of images over HTTP to the registry at host, which has the form host:port.
 func Push(ctx context.Context, host string, set []Image) error {
 	for _, image := range set {
 		for _, n := range image.Names {

@@ -42,8 +42,8 @@ func TestSame(t *testing.T) {
 	}
 }
 
-// otherConverter is a converter with wrong results, for tests. It ignores its input and
-// converts the Dockerfile in the field as.
+// otherConverter is a converter with wrong results, for tests. It ignores its input. Instead of
+// it, it converts a fixed Dockerfile, the field as.
 type otherConverter struct {
 	ours
 	as *file

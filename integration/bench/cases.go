@@ -53,8 +53,8 @@ var chains = []struct {
 	{"ENV and RUN", func(n int) string { return "FROM alpine\n" + repeat(n/2, "ENV V%d=value%[1]d\nRUN echo $V%[1]d\n") }},
 }
 
-// repeat returns n copies of a text. It formats copy i, counted from 0, with format and the
-// arguments i and i+1.
+// repeat returns a text that consists of n formatted copies of a template. The arguments for
+// the copy with index i are i and i+1. The first index is 0.
 func repeat(n int, format string) string {
 	var b strings.Builder
 	for i := range n {

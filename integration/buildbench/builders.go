@@ -60,8 +60,8 @@ func newBuilder(ctx context.Context, r *rig.Rig, name string) (builder, error) {
 // slipway measures the command slipway build.
 type slipway struct{ label, program, dir, registry, archive string }
 
-// newSlipway compiles slipway from this repository into the directory dir. The parameter
-// archive is the path of the archive for the output oci.
+// newSlipway compiles slipway from this repository into the directory dir. With -output oci,
+// builds write the image to the path archive.
 func newSlipway(ctx context.Context, r *rig.Rig, dir, archive string) (*slipway, error) {
 	root, err := toolbox.Root()
 	if err != nil {

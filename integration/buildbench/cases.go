@@ -34,8 +34,8 @@ func (c *benchCase) turns(runs int) int {
 	return runs
 }
 
-// largeFiles is the number of files in the image "large". Steps that copy files into an image
-// copy the same number.
+// largeFiles is the number of files in the base image "large", and also the number of files
+// that steps copy into this image.
 const largeFiles = 17_000
 
 // cases returns all cases. The parameter scale multiplies the number of files, instructions

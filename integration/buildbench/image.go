@@ -94,8 +94,8 @@ func largeLayer(n int) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// sink is the blob storage of a registry that accepts every blob but stores none, so that each
-// push transfers all blobs.
+// sink is the blob storage of a registry that accepts every blob but stores none. Each push
+// therefore transfers all blobs.
 type sink struct{}
 
 // Get implements [registry.BlobHandler].

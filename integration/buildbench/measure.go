@@ -62,8 +62,8 @@ type result struct {
 
 // measure measures the builds of case c. The builders take turns: in each turn, each builder
 // runs one build. Unless c.cold is set, each builder first fills its cache with an uncounted
-// build. For a series, measure returns two rows: one of the first tenth of the turns, and one
-// of the last tenth.
+// build. If c.series is set, the case measures how builds become slower. In this case, measure
+// returns two rows: one for the first tenth of the turns, and one for the last tenth.
 func (b *bench) measure(ctx context.Context, c *benchCase) ([]*row, error) {
 	dir, err := b.rig.TempDir("bench")
 	if err != nil {
@@ -128,7 +128,8 @@ type caseRun struct {
 	builders []builder
 }
 
-// turns runs the turns start to end-1 of a case, and returns one result per builder.
+// turns runs the turns of a case with the numbers start to end-1, and returns one result per
+// builder.
 func (r *caseRun) turns(ctx context.Context, start, end int) ([]*result, error) {
 	var results []*result
 	for _, b := range r.builders {

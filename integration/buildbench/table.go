@@ -46,8 +46,8 @@ func (t *table) print(w io.Writer) {
 	}
 }
 
-// slowdown returns how many times as long as the first builder the second one takes. If the
-// row has only one builder, it returns 0.
+// slowdown returns the duration of builds with the second builder, divided by the duration with
+// the first builder. If the row has only one builder, it returns 0.
 func (r *row) slowdown() float64 {
 	if len(r.results) < 2 {
 		return 0

@@ -35,8 +35,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestMemory checks that the text about a daemon's memory includes by how much the memory
-// grew.
+// TestMemory checks that the text about a daemon's memory includes the growth during a build.
 func TestMemory(t *testing.T) {
 	res := &result{builds: []usage{{memory: 90 << 20, growth: 20 << 20}, {memory: 80 << 20, growth: 30 << 20}}}
 	if got := res.memory(); got != "90 MB (+30)" {

@@ -152,7 +152,7 @@ func (s *damagedSite) kinds() map[string][]string {
 }
 
 // isCopied reports whether a layer directory is the layer of the base image or of a COPY in
-// damagedDockerfile. Only these layers contain one of the listed files.
+// damagedDockerfile. It recognizes these layers by the names of files that only they contain.
 func isCopied(layer string) bool {
 	return slices.ContainsFunc([]string{"bin", "sub", "changing", "large/b"}, func(name string) bool {
 		_, err := os.Lstat(filepath.Join(layer, name))
@@ -221,9 +221,9 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// damaged performs one test case: it damages the file at the path name in the state directory,
-// and then runs and checks two builds. The function next returns the arguments of these builds
-// and a function that checks their outputs.
+// damaged performs one test case: it damages a file in the state directory, and then runs and
+// checks two builds. The callback next returns the arguments of both builds, and a function
+// that checks their outputs.
 func (s *damagedSite) damaged(name, how string, damage func(string) error, next func() ([]string, func())) {
 	s.t.Helper()
 	s.setContent(0)

@@ -18,7 +18,7 @@ import (
 var storeKills = flag.Int("store-kills", 14, "number of kills of commands that change the store")
 
 // storeKill describes a command that [TestKillStore] kills. Before the command, the state
-// directory contains all results of the build with content 0.
+// directory contains all results of a build with the first version of the build context.
 type storeKill struct {
 	name    string
 	command func(s *damagedSite) *exec.Cmd
@@ -117,8 +117,8 @@ func (k *storeKill) kill(t *testing.T, cmd *exec.Cmd, after time.Duration) bool 
 	return running
 }
 
-// checkKilled checks the state directory after a kill, and the next builds. The parameter
-// about describes the kill in failure messages.
+// checkKilled checks the state directory after a kill, and the next builds. The last parameter
+// describes the kill in failure messages.
 func (s *damagedSite) checkKilled(k *storeKill, about string) {
 	s.t.Helper()
 	list := func(want bool) {

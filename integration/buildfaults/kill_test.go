@@ -132,8 +132,7 @@ func (k *killer) round(i int) {
 }
 
 // checkState checks the state directory and the output after a kill. It also checks that the
-// next build creates the correct image. The parameter about describes the kill in failure
-// messages.
+// next build creates the correct image. The parameter describes the kill in failure messages.
 func (k *killer) checkState(about string) {
 	k.t.Helper()
 	k.checkDigests()

@@ -97,8 +97,8 @@ func (s *site) write(name, data string) {
 	}
 }
 
-// archivePath returns the path of the OCI archive that a build with the flags from outputs
-// writes.
+// archivePath returns the path of the OCI archive that a build writes if its flags include the
+// result of outputs.
 func (s *site) archivePath() string { return filepath.Join(s.dir, "out", "image.tar") }
 
 // command returns a slipway build command with the additional arguments args. The build is
@@ -130,8 +130,8 @@ func (s *site) start(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// build runs a build with the given arguments and the flags from outputs. It returns the
-// content of the OCI archive.
+// build runs a build that writes an OCI archive and a directory. The parameters are further
+// arguments of the build. The result is the content of the archive.
 func (s *site) build(args ...string) []byte {
 	s.t.Helper()
 	if out, err := s.command(append(s.outputs(), args...)...).CombinedOutput(); err != nil {

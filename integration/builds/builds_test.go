@@ -32,7 +32,7 @@ var (
 	shrinks = flag.Int("shrink", 3, "number of differing builds of each kind to shrink")
 )
 
-// startTime precedes the first build. Files with later times were created by a build.
+// startTime is a time before the first build. Files with later times were created by a build.
 var startTime = time.Now()
 
 func TestMain(m *testing.M) {

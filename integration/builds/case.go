@@ -128,8 +128,8 @@ func section(b *strings.Builder, name, text string) {
 	}
 }
 
-// headers returns the header lines that create the context file f. Its second result, last,
-// contains the lines that set the file's time. These lines must follow the headers of all
+// headers returns the header lines that create the context file f. The second result contains
+// the header lines that set the time of the file. These lines must follow the headers of all
 // files, because creating other files could change the time.
 func (f *File) headers() (headers, last []string) {
 	path := quotePath("context/" + f.Path)

@@ -77,8 +77,9 @@ func excuses() []excuse {
 	}
 }
 
-// Unexcused returns diff without the lines that an excuse covers. It returns "" if excuses
-// cover all lines that differ. text is the case in the format of package buildcase.
+// Unexcused returns the lines of a difference that no excuse covers. If excuses cover all lines
+// that differ, it returns "". The second parameter is the case in the format of package
+// buildcase.
 func Unexcused(text []byte, diff string) string {
 	var lines []string
 	for line := range strings.Lines(diff) {
@@ -95,8 +96,7 @@ func Unexcused(text []byte, diff string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// drop returns the elements of lines that the excuse e does not cover. The parameter lines
-// contains the lines of the difference between two images.
+// drop returns those lines of a difference between two images that the excuse e does not cover.
 func (e excuse) drop(lines []string) []string {
 	if e.pair == nil {
 		return slices.DeleteFunc(lines, func(line string) bool { return e.line == nil || e.line.MatchString(line) })

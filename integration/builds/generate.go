@@ -44,8 +44,8 @@ func Generate(seed uint64, number int) *Case {
 // chance returns true with the given probability in percent.
 func (g *generator) chance(percent int) bool { return g.r.IntN(100) < percent }
 
-// pick returns a random element of list, or "" if list is empty. To make an element more
-// likely, list can contain it several times.
+// pick returns a random element of a list, or "" if the list is empty. A list can contain an
+// element several times to make it more likely.
 func (g *generator) pick(list ...string) string {
 	if len(list) == 0 {
 		return ""
@@ -53,7 +53,7 @@ func (g *generator) pick(list ...string) string {
 	return list[g.r.IntN(len(list))]
 }
 
-// words returns one of the words of text at random. Blanks separate the words.
+// words returns a random word of a text in which blanks separate the words.
 func (g *generator) words(text string) string { return g.pick(strings.Fields(text)...) }
 
 // optional returns s with the given probability in percent, and "" otherwise.
@@ -64,7 +64,7 @@ func (g *generator) optional(percent int, s string) string {
 	return ""
 }
 
-// weighted chooses a random element of list and calls its function. The probability of each
+// weighted chooses a random element of a list and calls its function. The probability of each
 // element is proportional to its weight.
 func (g *generator) weighted(list []choice) {
 	total := 0

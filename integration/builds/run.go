@@ -47,9 +47,9 @@ type outcome struct {
 	output string // end of the output of the failed steps, indented
 }
 
-// Compare parses text, a case in the format of package buildcase, and runs all of its
-// builds with BuildKit and with our solver. It returns the difference between the outcomes,
-// or "" if they are equal.
+// Compare parses a case in the format of package buildcase, and runs all of its builds with
+// BuildKit and with our solver. It returns the difference between the outcomes, or "" if they
+// are equal.
 func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 	c, err := buildcase.Parse(text)
 	if err != nil {
@@ -205,8 +205,8 @@ func (o *outcome) String() string {
 	return fmt.Sprintf("ran %q, failed %q, error %v\n%s", o.ran, o.failed, o.err, o.image)
 }
 
-// difference compares o, BuildKit's outcome, with got, our solver's outcome. It returns "" if
-// they agree.
+// difference returns the difference between BuildKit's outcome, the receiver, and our solver's
+// outcome, the parameter. It returns "" if they agree.
 func (o *outcome) difference(got *outcome) string {
 	switch {
 	case o.err != nil && got.err != nil:
@@ -310,8 +310,8 @@ func (r *Runner) buildWithSolver(ctx context.Context, dir string, req rig.Reques
 	return o, nil
 }
 
-// steps records in o the names of the executed RUN steps, the names of the failed steps, and
-// the output of each failed step.
+// steps adds three things to the outcome o: the names of the executed RUN steps, the names of
+// the failed steps, and the end of the output of each failed step.
 func (o *outcome) steps(res *rig.Result) {
 	for _, v := range res.Vertices {
 		switch {

@@ -9,8 +9,8 @@ import (
 // part.
 type cut func() (undo func())
 
-// Shrink removes parts of c. It keeps a removal only if fails returns true for the smaller
-// case. It calls fails at most limit times.
+// Shrink removes parts of c as long as the smaller case still fails, which the callback
+// reports. The callback is called at most limit times.
 func Shrink(c *Case, limit int, fails func(*Case) bool) {
 	for again := true; again; {
 		again = false

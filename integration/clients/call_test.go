@@ -75,8 +75,8 @@ func (b *buildx) call(t *testing.T, frontend, dockerfile, call string) (string, 
 }
 
 // withoutDefinitions removes the LLB definition of the Dockerfile's source from a JSON
-// response. The definition contains random names that the client chose. If text is not such a
-// response, it returns text unchanged.
+// response. The definition contains random names that the client chose. Text that is not such a
+// response is returned unchanged.
 func withoutDefinitions(text string) string {
 	var answer struct {
 		Sources []map[string]any `json:"sources"`

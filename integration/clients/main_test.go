@@ -84,8 +84,8 @@ func writeArchive(t *testing.T, archive string) string {
 	return dir
 }
 
-// wantFile checks that a file has the content want. It joins the elements of path to the path of
-// the file.
+// wantFile checks that a file has the expected content. The last parameters are the elements of
+// the file's path.
 func wantFile(t *testing.T, want string, path ...string) {
 	t.Helper()
 	got, err := os.ReadFile(filepath.Join(path...))

@@ -53,8 +53,8 @@ type event struct {
 	Output string
 }
 
-// readOutcomes reads all test events from r. It writes each failure to progress as soon as
-// it occurs, and the output of all tests to log.
+// readOutcomes reads all test events from r. The other parameters are writers: progress
+// receives each failure as soon as it occurs, and log receives the output of all tests.
 func readOutcomes(r io.Reader, progress, log io.Writer) (outcomes, error) {
 	o := outcomes{}
 	for dec, ended := json.NewDecoder(r), 0; ; {

@@ -129,8 +129,8 @@ type runOptions struct {
 	pattern string // regular expression for test names; "" for all tests
 }
 
-// run runs the suite and returns the outcomes. It writes failures to progress as soon as they
-// occur, and all output to log.
+// run runs the suite and returns the outcomes. The last parameters are writers: progress
+// receives each failure as soon as it occurs, and log receives all output.
 func (s *suite) run(ctx context.Context, opt runOptions, progress, log io.Writer) (outcomes, error) {
 	pattern := opt.pattern
 	if pattern == "" {

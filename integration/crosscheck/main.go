@@ -49,8 +49,8 @@ func main() {
 	}
 }
 
-// check type-checks packages of the module in the directory root for a platform such as
-// linux/arm64. It writes the errors in them to w, and returns their number.
+// check type-checks packages of the module in the directory root, as they compile for a
+// platform such as linux/arm64. It writes the errors to w, and returns their number.
 func check(ctx context.Context, w io.Writer, root, platform string, patterns []string) (int, error) {
 	goos, goarch, ok := strings.Cut(platform, "/")
 	if !ok {
@@ -83,7 +83,8 @@ func check(ctx context.Context, w io.Writer, root, platform string, patterns []s
 	return len(reported), nil
 }
 
-// sourceParser parses files.
+// sourceParser parses Go files for the type checker. It parses the bodies of functions only in
+// files of the module, because the bodies in dependencies do not affect the types.
 type sourceParser struct {
 	root string // directory whose files are parsed completely, with a slash at the end
 }

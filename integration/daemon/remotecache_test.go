@@ -215,8 +215,8 @@ func buildOut(t *testing.T, o builder.Options, from, to []client.CacheOptionsEnt
 	return string(data), ran
 }
 
-// entries returns a copy of list, the cache options of a build. It omits all attributes that the
-// parameter without names, and the attribute src of registry caches.
+// entries returns a copy of the cache options of a build. The copy lacks the attributes with
+// the given names and, for registry caches, the attribute src.
 func entries(list []client.CacheOptionsEntry, without ...string) []client.CacheOptionsEntry {
 	var out []client.CacheOptionsEntry
 	for _, e := range list {

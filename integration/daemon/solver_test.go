@@ -26,7 +26,7 @@ import (
 	"slipway/internal/fakeagent"
 )
 
-// startTime precedes the first build. Files with later times were created by a build.
+// startTime is a time before the first build. Files with later times were created by a build.
 var startTime = time.Now()
 
 // TestSolver checks that our solver creates the same images as BuildKit with its built-in
@@ -186,8 +186,8 @@ func setState(dir, run string) func(*builder.Options) {
 	}
 }
 
-// solveImage runs the build described by req and returns its images. The function where
-// selects the builder by setting options of the build.
+// solveImage runs the build described by req and returns its images. The callback selects the
+// builder by modifying the options of the build.
 func solveImage(t *testing.T, req rig.Request, where func(*builder.Options)) ([]imagetree.Image, error) {
 	t.Helper()
 	dir := t.TempDir()

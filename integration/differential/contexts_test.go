@@ -47,10 +47,10 @@ func FuzzContexts(f *testing.F) {
 	})
 }
 
-// contextCase returns a txtar test case with a main context and a named context. The parameter
-// main is the value of the frontend option "context". The named context is called name and
-// defined by value. If subdir is not "", it is the value of the frontend option "contextsubdir".
-// Every source that main can select contains the same Dockerfile, which uses both contexts.
+// contextCase returns a txtar test case with a main context and a named context. The parameters
+// are the value of the frontend option "context", the name and the value of the named context,
+// and the value of the frontend option "contextsubdir", which is not set if subdir is "". Every
+// possible main context contains the same Dockerfile, which uses both contexts.
 func contextCase(main, name, value, subdir string) string {
 	const dockerfile = "FROM src AS one\nFROM alpine\nCOPY --from=one a b\nCOPY c d\n"
 	var b strings.Builder

@@ -158,8 +158,9 @@ func (f locatedError) atImage() bool {
 	return slices.Contains([]string{"FROM", "COPY", "RUN", "ADD"}, strings.ToUpper(keyword))
 }
 
-// classOf returns the first class of acceptable differences that covers all of d, the
-// differences between the records theirs and ours. If no class does, it returns nil.
+// classOf returns the first class of acceptable differences that covers all differences between
+// two records: the record of upstream's frontend and the record of ours. If no class does, it
+// returns nil.
 func classOf(d Differences, theirs, ours *Record) *Class {
 	if theirs.Err == nil || ours.Err == nil {
 		return nil

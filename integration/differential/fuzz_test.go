@@ -46,9 +46,8 @@ func FuzzConversion(f *testing.F) {
 	})
 }
 
-// fuzzBuild returns a build of a Dockerfile. The parameter text is the Dockerfile, and bits
-// selects the platform with its two lowest bits. Each of the next five bits enables one frontend
-// option.
+// fuzzBuild returns a build of a Dockerfile with the given text. The two lowest bits of the
+// last parameter select the platform. Each of the next five bits enables one frontend option.
 func fuzzBuild(text string, bits uint8) *generate.Build {
 	b := &generate.Build{Text: text, Opts: map[string]string{}, Files: map[string]string{}}
 	b.Platform = [...]string{"linux/amd64", "", "windows/amd64", "linux/amd64,linux/arm64"}[bits&3]

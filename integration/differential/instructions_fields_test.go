@@ -55,8 +55,8 @@ func ourFields(c ours.Command) map[string]any {
 	return map[string]any{"unknown": fmt.Sprintf("%T", c)}
 }
 
-// ourWords returns the text of each word that our parser found. If list is nil, it returns
-// nil; if list is empty, it returns an empty slice.
+// ourWords returns the text of each word that our parser found. The result is nil for a nil
+// slice, but not for an empty one.
 func ourWords(list []parser.Word) []string {
 	if list == nil {
 		return nil

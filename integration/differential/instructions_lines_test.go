@@ -100,8 +100,8 @@ func (g lineGenerator) misspell(keyword string) string {
 	return keyword
 }
 
-// heredocs generates a body for each heredoc that begins in args. Most bodies have a
-// terminator.
+// heredocs generates a body for each heredoc that begins in the given arguments. Most bodies
+// have a terminator.
 func (g lineGenerator) heredocs(args string) string {
 	var b strings.Builder
 	for _, f := range strings.Fields(args) {

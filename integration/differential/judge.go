@@ -99,9 +99,10 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 	return nil
 }
 
-// classify sets the class of o to the class of acceptable differences that accepts d, the
-// differences between the records theirs and ours. It classifies generated builds only, because
-// test cases in testdata declare acceptable differences in their headers.
+// classify sets the class of the outcome o to the class of acceptable differences that covers
+// all differences between the two records. Without such a class, it sets nil. It classifies
+// generated builds only, because test cases in testdata declare acceptable differences in their
+// headers.
 func (o *Outcome) classify(d Differences, theirs, ours *Record) {
 	if o.random {
 		o.Class = classOf(d, theirs, ours)

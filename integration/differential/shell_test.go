@@ -230,8 +230,8 @@ func setText(set map[string]struct{}) string {
 	return fmt.Sprintf("%q", slices.Sorted(maps.Keys(set)))
 }
 
-// listText returns the sorted elements of list as text, in the format of setText. It repeats an
-// element that occurs twice in list, so the text then differs from every text of setText.
+// listText returns the sorted elements of a list in the format of setText. A duplicate in the
+// list appears twice in the text, so the text differs from the text of the set of the elements.
 func listText(list []string) string {
 	return fmt.Sprintf("%q", slices.Sorted(slices.Values(list)))
 }

@@ -54,9 +54,9 @@ func (s *shrinker) size() int {
 	return n + len(b.Files)
 }
 
-// try runs both frontends on b, a smaller version of the build in the finding. If the results
-// still differ in the first kind of difference that the finding lists, b replaces the build, and
-// try returns true.
+// try runs both frontends on b, a smaller version of the build in the finding. It checks
+// whether the results still differ in the aspect that the finding lists first, such as
+// warnings. If so, b becomes the build in the finding, and try returns true.
 func (s *shrinker) try(b *generate.Build) bool {
 	if s.trials++; s.trials > maxTrials || s.ctx.Err() != nil {
 		return false

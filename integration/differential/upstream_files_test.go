@@ -174,8 +174,8 @@ func stringsOfGo(name string, data []byte) ([]string, error) {
 	return texts, nil
 }
 
-// upstreamArchive returns a txtar test case with the Dockerfile text. The archive contains
-// an image config for each base image in text that is not a default image of the test
+// upstreamArchive returns a txtar test case that builds a Dockerfile. The archive contains an
+// image config for each base image of the Dockerfile that is not a default image of the test
 // cases.
 func upstreamArchive(text string) []byte {
 	var images strings.Builder

@@ -40,8 +40,8 @@ func wantNoProcess(t *testing.T) {
 	}
 }
 
-// withTimeout returns a context that is canceled when the test ends. If the duration limit
-// passes first, the context is canceled with the cause errTooLong.
+// withTimeout returns a context that is canceled when the test ends. If the time limit passes
+// before the test ends, the context is canceled with the cause errTooLong.
 func withTimeout(t *testing.T, limit time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), limit, errTooLong)

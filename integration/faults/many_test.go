@@ -68,8 +68,9 @@ func buildOne(ctx context.Context, t *testing.T, i int) bool {
 // time.
 const startTimeoutText = "frontend grpc server closed unexpectedly"
 
-// numberedBuild returns the Dockerfile of build number i. The log of the build or, if the build
-// must fail, its error must contain the text want.
+// numberedBuild returns the Dockerfile of build number i, and a text that the build must
+// produce. A build that must succeed prints the text in its log. The error of a build that must
+// fail contains the text.
 func numberedBuild(i int) (dockerfile, want string) {
 	switch i % 4 {
 	case 0:

@@ -91,9 +91,9 @@ func quoteOption(v string) string {
 	return v
 }
 
-// writeFile adds a file called name with the content text to body, the files of a txtar
-// test case. If txtar or an editor would change the content, writeFile stores it as Go
-// string literals and adds a line to header that says so.
+// writeFile adds a file to the files of a txtar test case. If txtar or an editor would change
+// the content of the file, writeFile stores the content as Go string literals, and adds a line
+// about this encoding to the header of the case.
 func writeFile(header, body *strings.Builder, name, text string) {
 	fmt.Fprintf(body, "-- %s --\n", name)
 	if isPlain(text) {
@@ -150,7 +150,8 @@ func (g *generator) chanceOfError(n int) bool { return g.allowErrors && g.IntN(n
 
 func (g *generator) pick(list ...string) string { return list[g.IntN(len(list))] }
 
-// sample returns random elements of list: at least one and at most limit, without duplicates.
+// sample returns random elements of a list without duplicates. It returns at least one element,
+// and at most as many as the limit allows.
 func (g *generator) sample(list []string, limit int) []string {
 	var out []string
 	for range 1 + g.IntN(limit) {

@@ -58,7 +58,7 @@ func (g *generator) splitLine(line string) string {
 	return b.String()
 }
 
-// corrupt changes a small part of text. The result is usually invalid.
+// corrupt changes a small part of a Dockerfile. The result is usually invalid.
 func (g *generator) corrupt(text string) string {
 	lines := strings.SplitAfter(text, "\n")
 	i := g.IntN(len(lines))

@@ -32,8 +32,8 @@ func (g *generator) dockerfile() string {
 	return g.changeEnds(text)
 }
 
-// changeEnds returns text with random changes: other line ends, a byte order mark at the start,
-// additional text at the end, or no final line end.
+// changeEnds changes a Dockerfile at random: it changes the line ends, adds a byte order mark
+// at the start, adds text at the end, or removes the final line end.
 func (g *generator) changeEnds(text string) string {
 	if g.chance(25) {
 		text = strings.ReplaceAll(text, "\n", "\r\n")

@@ -18,8 +18,9 @@ func (g *generator) ownership() string {
 	return b.String()
 }
 
-// wrongFlag rarely returns an invalid flag: one of another instruction, an unknown or a repeated
-// one. Otherwise it returns "".
+// wrongFlag returns an invalid flag with a probability of 1/30, and otherwise "". Such a flag
+// is unknown, is repeated, has an invalid form, or belongs to another instruction. If the build
+// must not contain errors, the result is always "".
 func (g *generator) wrongFlag() string {
 	return g.invalidText(30, "--from=x ", "--platform=linux/amd64 ", "--mount=type=bind ", "--chown ", "--nosuch=1 ", "--checksum=sha256:x ", "--keep-git-dir ",
 		"--chmod=1 --chmod=2 ", "--parents=maybe ", "-- ", "--lnik ", "--interval=1s ", "--network=none ", `--chown="1 `, `--"chown"=1 `, "--=x ", "--unpack ")

@@ -102,8 +102,8 @@ func (g *generator) key() string {
 	return g.variable()
 }
 
-// simpleValue returns a random element of list, or rarely a variable reference or another word.
-// The result is usually valid in every instruction that expands variables.
+// simpleValue returns a random element of a list or, rarely, a variable reference or another
+// word. The result is usually valid in every instruction that expands variables.
 func (g *generator) simpleValue(list ...string) string {
 	if g.chance(8) {
 		return g.pick("${A:-"+list[0]+"}", "${UNSET-"+list[0]+"}", "$A", "${B}")
@@ -138,8 +138,8 @@ func (g *generator) windowsPath() string {
 		g.invalidText(20, `D:\x`, "C:", `\\server\share`, `\\?\C:\x`, "d:/", "CC:/x", "C::/", `//server/share`)
 }
 
-// invalidText returns an element of list with a probability of 1/n, otherwise "". If the build
-// must not contain errors, it always returns "".
+// invalidText returns a random element of a list with a probability of 1/n, and otherwise "".
+// If the build must not contain errors, it always returns "".
 func (g *generator) invalidText(n int, list ...string) string {
 	if g.chanceOfError(n) {
 		return g.pick(list...)
@@ -162,8 +162,8 @@ func (g *generator) jsonArray(words ...string) string {
 	return s
 }
 
-// optionalText formats args with format, as fmt.Sprintf does. It returns the text with a
-// probability of 1/n, and "" otherwise.
+// optionalText returns a formatted text with a probability of 1/n, and otherwise "". The last
+// parameters are those of fmt.Sprintf.
 func (g *generator) optionalText(n int, format string, args ...any) string {
 	if g.chance(n) {
 		return fmt.Sprintf(format, args...)

@@ -62,8 +62,8 @@ func parseList(name string) ([]mutant, error) {
 	return list, nil
 }
 
-// try changes the source line of the mutant and runs the tests of its package. It returns the
-// outcome. If a test fails, text is the name of the first failed test, otherwise "".
+// try changes the source line of the mutant, runs the tests of its package and returns the
+// outcome. The second result is the name of the first failed test, or "" if no test fails.
 func (m mutant) try(ctx context.Context, root string) (got outcome, text string, err error) {
 	dir, err := os.MkdirTemp("", "slipway-mutant-")
 	if err != nil {

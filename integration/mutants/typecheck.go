@@ -85,8 +85,8 @@ func newTypechecker(ctx context.Context, list []mutant, root string) (*typecheck
 	return c, nil
 }
 
-// check type-checks the package that contains the file called name, with text as the content of
-// this file. It returns the errors of the type checker.
+// check type-checks the package that contains a file, as if the file had the given content. It
+// returns the errors of the type checker.
 func (c *typechecker) check(name, text string) error {
 	p := c.packages[filepath.Dir(name)]
 	if p == nil || !slices.Contains(p.GoFiles, filepath.Base(name)) {

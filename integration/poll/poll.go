@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// Until polls condition until it is true or limit has passed. It reports whether the
-// condition became true.
+// Until calls the function condition repeatedly until it returns true or the time limit has
+// passed. The result is false if the condition did not become true in time, or if ctx was done
+// first.
 func Until(ctx context.Context, limit time.Duration, condition func() bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

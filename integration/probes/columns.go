@@ -21,8 +21,8 @@ type column struct {
 	skippedJob string // name of a job that the builder does not run
 }
 
-// user is a kind of user that runs slipway build: root, or an ordinary user with many
-// subordinate ids or none.
+// user is a kind of user that runs slipway build: root, an ordinary user with a range of
+// subordinate IDs, or an ordinary user without subordinate IDs.
 type user int
 
 const (

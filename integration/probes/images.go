@@ -139,8 +139,9 @@ func programs(probe []byte) (v1.Layer, error) {
 	return layer(list)
 }
 
-// packImage returns an image that consists of the layer base, a layer for the first list of
-// files, and a layer for the second one. It adds no layer for an empty list.
+// packImage returns an image of up to three layers: the given base layer, a layer with the
+// files in the first list, and a layer with the files in the second list. An empty list adds no
+// layer.
 func packImage(base v1.Layer, first, second []entry) (v1.Image, error) {
 	layers := []v1.Layer{base}
 	for _, entries := range [][]entry{first, second} {

@@ -188,7 +188,8 @@ func (s *site) replacer() (*strings.Replacer, error) {
 	), nil
 }
 
-// terminal makes cmd the leader of a new session whose controlling terminal is slave.
+// terminal makes cmd the leader of a new session. The given pseudo-terminal becomes the
+// controlling terminal of the session and the standard input of cmd.
 func terminal(cmd *exec.Cmd, slave *os.File) {
 	cmd.Stdin = slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}

@@ -41,8 +41,8 @@ func (o *outcomes) parse(text string) {
 	}
 }
 
-// matching returns the granted privileges that match an element of names, in sorted order. An
-// element that ends with a slash or a dash matches as a prefix.
+// matching returns the granted privileges that match one of the given names, in sorted order. A
+// name that ends with a slash or a dash matches as a prefix.
 func (o *outcomes) matching(names []string) []string {
 	var out []string
 	for _, id := range slices.Sorted(maps.Keys(o.granted)) {
@@ -58,8 +58,8 @@ func matches(name, id string) bool {
 }
 
 // progress parses the output of a build, which consists of progress reports in JSON and a final
-// error message. It calls logged with each part of the steps' output as it arrives. It returns
-// the whole output of all steps and the error message.
+// error message. It passes each part of the steps' output to the callback as soon as the part
+// arrives. The results are the whole output of all steps, and the error message.
 func progress(r io.Reader, logged func(string)) (logs, message string, err error) {
 	var all, rest strings.Builder
 	s := bufio.NewScanner(r)

@@ -19,8 +19,8 @@ import (
 	"github.com/containerd/console"
 )
 
-// runJobs runs the builds in list, except for those that the builder does not support. It
-// returns the outcomes of their probes.
+// runJobs runs the given builds, except for those that the builder does not support. It returns
+// the outcomes of their probes.
 func (s *site) runJobs(ctx context.Context, list []job, verbose bool) (*outcomes, error) {
 	out := newOutcomes()
 	for _, j := range list {
@@ -183,8 +183,8 @@ func (s *site) killWhenReady(b *running, out *outcomes) error {
 	return nil
 }
 
-// containsText reports whether a file of at most 64 KiB below dir contains text. It ignores
-// larger files, because a file with only the secret is smaller.
+// containsText reports whether a file below dir contains the given text. It ignores files
+// larger than 64 KiB, because a file with only the secret is smaller.
 func containsText(dir, text string) (bool, error) {
 	found := false
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

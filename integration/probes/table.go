@@ -17,9 +17,9 @@ type comparison struct {
 	errors []string   // privileges without an exception, and exceptions that are not needed
 }
 
-// compare returns the table of privileges for buildkitd and the builders in list. The parameter
-// reference contains the outcomes with buildkitd, and found[i] contains the outcomes with
-// builder list[i].
+// compare returns the table of privileges, with a column for buildkitd and one for each given
+// builder configuration. The parameter reference contains the outcomes with buildkitd, and
+// found the outcomes with the other builders, in the same order as the configurations.
 func compare(reference *outcomes, list []column, found []*outcomes) comparison {
 	c := comparison{header: []string{"privilege", "buildkitd"}}
 	for _, col := range list {
@@ -62,10 +62,11 @@ func compare(reference *outcomes, list []column, found []*outcomes) comparison {
 // the runner does not give the privilege any longer.
 const unneededText = " is no longer needed"
 
-// applyExceptions looks for exceptions that allow the privileges in more. The builder called
-// column gives these privileges to a step, and buildkitd does not. The result rest contains the
-// privileges without an exception, and notes contains the footnote references of the exceptions
-// found. It also marks these exceptions in used.
+// applyExceptions looks for exceptions that allow privileges that a builder gives to a step
+// although buildkitd does not. The parameters more and column are these privileges and the name
+// of the builder. The first result contains the privileges without an exception. The second
+// result contains the footnote references, such as " [1]", of the exceptions that apply. These
+// exceptions are also added to the set used.
 func applyExceptions(more []string, column string, used map[string]bool) (rest, notes []string) {
 	for _, id := range more {
 		excused := false
@@ -93,10 +94,10 @@ func mark(granted bool) string {
 	return "–"
 }
 
-// cell returns the text of a table cell, such as "less". The parameter want is the number of
-// privileges that the reference builder gives to a step. The other parameters are numbers for
-// the column's builder: got counts all of its privileges, more counts the privileges that only
-// it gives, and unexcused counts those in more without an exception.
+// cell returns the text of a table cell, such as "less". Its parameters are numbers of
+// privileges in the following order: those of a step with buildkitd, those of a step with the
+// column's builder, those that only this builder gives, and those among them that no exception
+// allows.
 func cell(want, got, more, unexcused int) string {
 	switch {
 	case unexcused > 0:

@@ -21,7 +21,8 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestMatching checks that outcomes are selected by exact privilege names and by prefixes.
+// TestMatching checks that the method matching selects privileges by their exact names and by
+// prefixes.
 func TestMatching(t *testing.T) {
 	o := newOutcomes()
 	o.parse("+ agent/1\n+ agent/11\n+ fd/3/outside\n+ linked/proc-link/x\n")

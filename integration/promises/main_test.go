@@ -89,8 +89,8 @@ func (m *machine) mustBuild(dockerfile string) string {
 	return dest
 }
 
-// step returns the record of the step whose name contains text. It fails the test if no step or
-// several steps match.
+// step returns the record of the step whose name contains the given text. It fails the test
+// unless exactly one step matches.
 func (m *machine) step(text string) step {
 	m.t.Helper()
 	var found []string

@@ -265,7 +265,7 @@ func users() []user {
 	return list
 }
 
-// await waits until output contains text.
+// await waits until the output of a command contains the given text.
 func await(t *testing.T, output *lockedBuffer, text string) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !strings.Contains(output.String(), text); {

@@ -50,9 +50,9 @@ func newHub(t *testing.T) *countingRegistry {
 	return h
 }
 
-// push pushes an image as tag. The image consists of as many random layers as the parameter
-// layers states, followed by the layers in add. push returns the digests of the image, its
-// config and its layers.
+// push pushes an image under a tag. The image consists of the given number of random layers,
+// followed by the additional layers. The results are the digests of the image, its config and
+// its layers.
 func (h *countingRegistry) push(tag string, layers int64, add ...v1.Layer) (digest, config string, digests []string) {
 	h.t.Helper()
 	img, err := random.Image(1000, layers)
@@ -91,8 +91,8 @@ func (h *countingRegistry) resetCounts() {
 	clear(h.responses)
 }
 
-// counts returns the number of responses for each element of names, which is a digest or a
-// tag. An element that starts with "HEAD " counts the responses to HEAD requests.
+// counts returns the number of responses for each given digest or tag. For an element that
+// starts with "HEAD ", it returns the number of responses to HEAD requests.
 func (h *countingRegistry) counts(names []string) []int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -48,9 +48,9 @@ func unexcused(diff string) (rest string, files []string) {
 	return b.String(), files
 }
 
-// excusedKey parses a line of a difference between two images. If an excuse covers the file in
-// the line, key is the part of the line that must be equal in both images: everything but sign,
-// size and digest. Otherwise ok is false.
+// excusedKey parses a line of a difference between two images. If an excuse covers the file
+// that the line describes, the first result is the part of the line that must be equal in both
+// images: everything but sign, size and digest. Otherwise ok is false.
 func excusedKey(line string) (key string, ok bool) {
 	m := file.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
 	if m == nil {

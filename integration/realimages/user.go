@@ -139,8 +139,8 @@ func linkSuffix(source string) string {
 	return ""
 }
 
-// forwardProgress calls status for each progress report from r. It returns the text after the
-// reports, which is the error message.
+// forwardProgress passes each progress report from r to the callback. It returns the text after
+// the reports, which is the error message.
 func forwardProgress(r io.Reader, status func(*client.SolveStatus)) []byte {
 	all, err := io.ReadAll(r)
 	if err != nil {

@@ -117,8 +117,7 @@ func setHome(t *testing.T) string {
 	return dir
 }
 
-// run builds a Dockerfile with an empty state. It calls change to modify the options of the
-// build.
+// run builds a Dockerfile with an empty state. The callback modifies the options of the build.
 func run(t *testing.T, dockerfile string, change func(*builder.Options)) error {
 	t.Helper()
 	o := builder.Options{Context: testcontext.New(t, dockerfile), State: t.TempDir(), Runner: "portable", Now: time.Now}

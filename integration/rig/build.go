@@ -34,8 +34,8 @@ type Request struct {
 	Key          string            // shared key of the contexts: builds with equal keys transfer only changed files
 }
 
-// A Result contains what Build learns about a build: the archive, steps, logs, transfers,
-// warnings and the exporter response.
+// A Result contains the results of a build: the archive, steps, logs, transfers, warnings and
+// the exporter response.
 type Result struct {
 	Archive  string                   // path of the OCI archive; "" without Request.Image
 	Vertices []*client.Vertex         // last reported state of each vertex, in order of appearance

@@ -113,8 +113,8 @@ func (d *Daemon) start(ctx context.Context, buildkitd, registry string) error {
 	})
 }
 
-// await waits until ready returns nil. It returns an error if the process of the daemon ends
-// first, or if ready still fails when daemonStart has passed.
+// await waits until the function ready returns nil, for at most daemonStart. If this time has
+// passed or the process of the daemon has ended, it returns an error.
 func await(ctx context.Context, daemon string, process *contained.Process, ready func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, daemonStart)
 	defer cancel()

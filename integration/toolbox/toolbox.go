@@ -74,7 +74,7 @@ func Root() (string, error) {
 }
 
 // Path returns the absolute path of a tool. If the tool is missing or out of date, Path builds
-// it and writes a line about it to log. It returns an error if the name is unknown or the
+// it and reports this in a line of the log. It returns an error if the name is unknown or the
 // build fails. Safe for concurrent use, also by several processes.
 func Path(ctx context.Context, log io.Writer, name string) (string, error) {
 	i := slices.IndexFunc(tools(), func(t tool) bool { return t.name == name })
