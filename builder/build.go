@@ -20,8 +20,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Result contains what a build returns in addition to the outputs that it writes: for example,
-// the digest of the image, or the findings of a check.
+// Result contains the results of a build that are not outputs, such as the digest of the image
+// or the findings of a check.
 type Result struct {
 	// Exported describes the outputs, with the keys of BuildKit's exporters:
 	// containerimage.digest, containerimage.config.digest, image.name.
@@ -218,8 +218,8 @@ func solve(ctx context.Context, res *gateway.Result, exported bool) ([]export.Pl
 }
 
 // platformsOf returns the platforms for which a frontend returned results. If the frontend
-// lists no platforms, platformsOf returns the platform in the image config. Without an
-// image config, it returns the platform of this machine.
+// lists no platforms, the result is the platform in the image config or, without an image
+// config, the platform of this machine.
 func platformsOf(res *gateway.Result) ([]exptypes.Platform, error) {
 	_, listed := res.Metadata[exptypes.ExporterPlatformsKey]
 	_, configured := res.Metadata[exptypes.ExporterImageConfigKey]

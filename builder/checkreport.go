@@ -43,8 +43,8 @@ func (p *inputs) callResult(answer map[string][]byte) (*Result, error) {
 }
 
 // ReportCheck writes the findings of a check as text: a summary, then each finding with its
-// lines of the Dockerfile and carets below the range. It returns the number of findings
-// that are errors. If color is set, the text has terminal colors.
+// lines of the Dockerfile and carets below the range. It returns the number of findings that
+// are errors. If color is true, the text has terminal colors.
 func (r *Result) ReportCheck(w io.Writer, color bool) (errs int, err error) {
 	count := map[diag.Severity]int{}
 	for _, d := range r.Found {

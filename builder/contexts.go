@@ -159,9 +159,9 @@ func (p *inputs) addContext(name, value string) error {
 	return nil
 }
 
-// findImages resolves each named context that is an image to a digest, and passes the
-// image to the frontend as an OCI layout. If the user gives neither a name nor a digest,
-// it selects the only image in the layout or archive, or the image with the tag latest.
+// findImages resolves each named context that is an image to a digest, and passes the image to
+// the frontend as an OCI layout. If the user gives neither a name nor a digest of an image,
+// findImages selects the only image in the layout or archive, or the image with the tag latest.
 func (p *inputs) findImages(ctx context.Context, src *llbsource.Sources) error {
 	for _, i := range p.images {
 		file, want, ok := strings.Cut(i.value, "@")

@@ -14,8 +14,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// damagedDockerfile is a Dockerfile whose RUN steps write files that differ from all
-// files in the context. Their contents are thus only in the cache.
+// damagedDockerfile is a Dockerfile whose RUN steps write files that differ from all files in
+// the context. The contents of these files are therefore only in the cache.
 const damagedDockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN cat a a > /b\nRUN cat b b > /c\n"
 
 // buildArchive builds an OCI archive whose bytes depend on the result only, not on times.

@@ -136,8 +136,8 @@ func hasCarriageReturns(r source.Range) bool {
 	return ok && slices.ContainsFunc(run.Heredocs, func(h parser.Heredoc) bool { return strings.Contains(h.Content(), "\r\n") })
 }
 
-// userBefore returns the range of the argument of the last USER that precedes the
-// instruction at r in its stage. If the stage has no such USER, the range is zero.
+// userBefore returns the range of the argument of a USER instruction: the last one before the
+// instruction at r in the same stage. If there is no such USER instruction, the range is zero.
 func userBefore(r source.Range) source.Range {
 	var user source.Range
 	if r.IsZero() {

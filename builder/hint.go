@@ -45,9 +45,9 @@ func (p *inputs) hint(o *Options, err error) error {
 	return err
 }
 
-// point narrows the range of the diagnostic d from an instruction to the word that caused
-// err, and adds a hint to d where possible. d is the diagnostic for err. point reports
-// whether it found such a word.
+// point narrows the range of the diagnostic d for err: from the whole instruction to the word
+// that caused the error. It also adds a hint to d where possible. The result reports whether
+// such a word was found.
 func (p *inputs) point(o *Options, d *diag.Diagnostic, err error) bool {
 	text := err.Error()
 	name, missing := missingFile(text)
@@ -69,9 +69,10 @@ func (p *inputs) point(o *Options, d *diag.Diagnostic, err error) bool {
 	return false
 }
 
-// ignoredBy returns a hint if the ignore file excludes a file, or "" if it does not. The
-// hint quotes the pattern that excludes the file, with its line number. dir is the build
-// context, and name is the path of the file in it, with a leading slash.
+// ignoredBy returns a hint if the ignore file excludes a file, and otherwise "". The hint
+// quotes the pattern that excludes the file, with its line number. The parameter dir is the
+// path of the build context, and name is the path of the file in the context, with a leading
+// slash.
 func ignoredBy(o *Options, dir, name string) string {
 	files := []string{o.file() + ignoreSuffix, filepath.Join(dir, ignoreSuffix)}
 	i := slices.IndexFunc(files, isFile)

@@ -128,9 +128,9 @@ func searchRoot(isLocal bool) string {
 	return "root directory of --from"
 }
 
-// blankHint returns a hint if a file name with blanks was not written in a JSON array, so
-// that each word of the name became a separate source. Otherwise it returns "". w is the
-// word for the missing source.
+// blankHint returns a hint if the name of a missing source contains blanks, and the instruction
+// is not in the form of a JSON array. Each word of the name is then a separate source.
+// Otherwise blankHint returns "". The parameter w is the word for the missing source.
 func blankHint(files fileLister, w *pathWord) string {
 	for first := 0; first <= w.index; first++ {
 		for end := max(w.index+1, first+2); end <= len(w.sources); end++ {
@@ -207,8 +207,9 @@ func danglingHint(files fileLister, link, target string) string {
 	return fmt.Sprintf(" (%s is a link to %s, which does not exist)", link[1:], target)
 }
 
-// similarName returns the candidate that differs from the given name only in case. If there is
-// none, it returns the most similar candidate. If no candidate is similar, it returns false.
+// similarName returns the candidate that differs from the given name only in case. If no such
+// candidate exists, it returns the most similar one. If no candidate is similar, it returns
+// false.
 func similarName(name string, names []string) (string, bool) {
 	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 {
 		return names[i], true

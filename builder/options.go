@@ -221,9 +221,9 @@ func (o *Options) maxJobs() int {
 	return o.Jobs
 }
 
-// forwardsTo reports whether the build is forwarded to the frontend image ref, which
-// # syntax or BUILDKIT_SYNTAX selects. Docker's image and ours, in any registry and version,
-// mean the built-in frontend, unless o.SyntaxImage is set.
+// forwardsTo reports whether the frontend image that # syntax or BUILDKIT_SYNTAX selects must
+// run the build. Instead of Docker's image and ours, in any registry and version, the built-in
+// frontend runs the build, unless o.SyntaxImage is true.
 func (o *Options) forwardsTo(ref string) bool {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil || o.SyntaxImage {

@@ -224,9 +224,9 @@ func parseEpoch(v string) (*time.Time, error) {
 // isImage reports whether the output is an image or an archive of one.
 func (o Output) isImage() bool { return o.Type == "oci" || o.Type == "docker" || o.Type == "image" }
 
-// onlyValue returns the only value that this builder accepts for an exporter attribute,
-// such as "false" for unpack. This value asks for the behavior that the builder always
-// has. For an unsupported attribute, onlyValue returns "".
+// onlyValue returns the only value that this builder accepts for an exporter attribute, such as
+// "false" for unpack. With this value, the exporter behaves as this builder always does. For an
+// unsupported attribute, onlyValue returns "".
 func onlyValue(attr string) string {
 	switch attr {
 	case "tar", "oci-mediatypes", "platform-split":

@@ -15,8 +15,8 @@ import (
 	"slipway/source"
 )
 
-// Report writes an error from [Build] as text, with the lines of the Dockerfile that caused
-// it. If color is set, the text has terminal colors.
+// Report writes an error from [Build] as text, with the lines of the Dockerfile that caused the
+// error. If color is true, the text has terminal colors.
 func Report(w io.Writer, err error, color bool) error {
 	list := diag.List{diagnostic(err)}
 	var named *fileError
@@ -81,10 +81,10 @@ func (o *Options) ReportWarnings(w io.Writer, warnings []client.VertexWarning, c
 	return diag.Text(w, list.Rename(o.paths()), diag.TextOptions{Color: color})
 }
 
-// diagnostic converts an error from a build to a diagnostic. If our frontend reported
-// the error, the diagnostic has its range. For a failed operation, the range is the
-// instruction. Otherwise, the range is the location in the error from another frontend,
-// or zero if the error has no location.
+// diagnostic converts an error from a build to a diagnostic. If our frontend reported the
+// error, its range is exact. For a failed operation, the range is the instruction. For an error
+// from another frontend, the range is the location in the error, or zero if the error has no
+// location.
 func diagnostic(err error) *diag.Diagnostic {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) {
@@ -132,9 +132,9 @@ func (e stepError) Error() string { return e.number + e.of.Err.Error() }
 // Unwrap returns the error from the operation.
 func (e stepError) Unwrap() error { return e.of }
 
-// lines returns the range from the first to the last line in ranges, which are lines of
-// the file in info. The second result is false if ranges is empty or the file has no such
-// lines.
+// lines returns the range from the first to the last line of the given ranges in the file that
+// info contains. The second result is false if there are no ranges, or if the file does not
+// have these lines.
 func lines(info *pb.SourceInfo, ranges []*pb.Range) (source.Range, bool) {
 	if info == nil || len(ranges) == 0 {
 		return source.Range{}, false

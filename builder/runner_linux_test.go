@@ -177,7 +177,7 @@ func TestInterpretedResults(t *testing.T) {
 	}
 }
 
-// stepNames builds and returns the names of the steps that ran.
+// stepNames runs a build, and returns the names of the steps that were executed.
 func stepNames(t *testing.T, o *Options) string {
 	t.Helper()
 	names := map[string]bool{}

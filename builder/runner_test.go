@@ -71,9 +71,9 @@ func TestNoNamespaces(t *testing.T) {
 	}
 }
 
-// TestFirstProcess checks the first process of a build on a machine without namespaces. If the
-// user did not select the namespace runner, its error must be errRefused. The repeated build
-// must then interpret steps, with one warning and a different cache key.
+// TestFirstProcess checks the first process of a build on a machine without namespaces. Unless
+// the user selected the namespace runner, the process must fail with errRefused. The repeated
+// build must then interpret steps, log one warning and use different cache keys.
 func TestFirstProcess(t *testing.T) {
 	none := errors.New("no namespaces")
 	for _, tc := range []struct {

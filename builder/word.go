@@ -214,9 +214,9 @@ func (p *inputs) badPattern(f *source.File) (word parser.Word, in source.Range, 
 	return word, in, false
 }
 
-// mountOf finds the word in the RUN instruction c that specifies the source path of a
-// mount. name is this path. If no mount has this source, but exactly one mount has a
-// variable in its source, mountOf returns the word of that mount.
+// mountOf finds the word in the RUN instruction c that specifies the source path of a mount.
+// The parameter name is this path. If no mount has this path, but the source of exactly one
+// mount contains a variable, mountOf returns the word of this mount.
 func mountOf(c *instructions.Run, name string) (w pathWord, ok bool) {
 	expanded := 0
 	for _, m := range c.Mounts {

@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// changes collects sentences that tell the user what changed in a step since the last build.
+// changes collects sentences for the user about changes of a step since the last build.
 type changes struct {
 	x        *Explainer
 	v        *solver.Vertex
@@ -44,9 +44,9 @@ func (c *changes) addChange(name, before, after string) {
 	}
 }
 
-// compare adds a sentence for each difference between the cache keys of the step in the
-// last build and in this build. If edited is set, the explanation already contains the
-// old text of the instruction, so compare omits changes of the operation.
+// compare adds a sentence for each difference between the cache keys of the step in the last
+// build and in this build. If edited is true, the explanation already contains the old text of
+// the instruction, and compare omits changes of the operation.
 func (c *changes) compare(edited bool) {
 	other := false
 	for _, p := range c.now.Parts {

@@ -78,10 +78,10 @@ func parseStep(name string) stepName {
 	return stepName{m[1], n, m[3]}
 }
 
-// New returns an Explainer for a build of a Dockerfile. file is the path of the record
-// of the last build of the same Dockerfile. A missing or damaged file means that there
-// was no such build. store contains the files that steps read, and args are the build
-// arguments.
+// New returns an Explainer for a build of a Dockerfile. The parameter file is the path of the
+// record of the last build of the same Dockerfile. If this file is missing or damaged, the
+// Explainer assumes that there was no such build. The other parameters are the store with the
+// files that steps read, and the build arguments.
 func New(file string, store *tree.Store, args map[string]string) *Explainer {
 	x := &Explainer{file: file, store: store, args: args, missed: map[digest.Digest]bool{}}
 	if data, err := regularfile.Read(x.file); err == nil && json.Unmarshal(data, &x.old) != nil {
@@ -175,11 +175,11 @@ func (x *Explainer) save(now []record) error {
 	return export.WriteFile(x.file, func(w io.Writer) error { _, err := w.Write(data); return err })
 }
 
-// previous returns the record from the last build with which to compare steps[i]. It prefers
-// the nearest record with the same text. If no record has this text, the user has probably
-// edited the instruction. In this case, previous returns the record with the same number in
-// the same stage, and edited = true. It returns nil if there is no such record, or if this
-// build contains the text of that record in another step of the stage.
+// previous returns the record from the last build with which steps[i] is compared. The nearest
+// record with the same text takes precedence. If no record has this text, the user has probably
+// edited the instruction. In this case, the function returns the record with the same number in
+// the same stage, and edited is true. It returns nil if this record does not exist, or if this
+// build has a step with the text of this record in the same stage.
 func (x *Explainer) previous(steps []record, i int) (old *record, edited bool) {
 	step := steps[i].Step
 	for n := range x.old {
@@ -218,8 +218,9 @@ func distance(a, b stepName) int {
 	return d
 }
 
-// reason returns the explanation why steps[i], whose vertex is v, was not cached. The
-// parameter steps contains the records of all steps of this build.
+// reason returns the explanation why a step of this build was not cached. The parameter steps
+// contains the records of all steps of this build, i is the index of the step in this list, and
+// v is its vertex.
 func (x *Explainer) reason(v *solver.Vertex, steps []record, i int) string {
 	old, edited := x.previous(steps, i)
 	switch {

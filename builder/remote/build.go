@@ -57,8 +57,7 @@ type Request struct {
 	Log    io.Writer // receives messages that belong to no step
 }
 
-// Response holds the information that a build returns in addition to the outputs that it
-// writes, such as image digests.
+// Response holds the results of a build that are not outputs, such as the digests of images.
 type Response struct {
 	Exported map[string]string // responses from the exporters
 	Metadata map[string][]byte // metadata of the frontend's result

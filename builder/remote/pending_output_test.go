@@ -87,8 +87,8 @@ func readPipe(t *testing.T, name string) <-chan string {
 	return read
 }
 
-// TestKilledOnBuilder checks that a build by a daemon removes the temporary outputs of
-// killed builds, but not those of a concurrent build.
+// TestKilledOnBuilder checks that a build by a daemon removes the temporary outputs of killed
+// builds, but not the outputs of a concurrent build.
 func TestKilledOnBuilder(t *testing.T) {
 	at := t.TempDir()
 	dir := t.TempDir()

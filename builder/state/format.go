@@ -38,8 +38,8 @@ func (d *Dir) HoldForBuild(ctx context.Context) (release func(), discarded bool,
 }
 
 // makeCurrent removes the cached results if a Slipway with a different format version wrote
-// them. It reports whether it removed any. If a build is running, it removes nothing and
-// returns an error.
+// them. It reports whether it removed any results. If a build is running, makeCurrent removes
+// nothing and returns an error.
 func (d *Dir) makeCurrent() (removed bool, err error) {
 	if d.isCurrent() {
 		return false, nil
@@ -64,8 +64,8 @@ func (d *Dir) makeCurrent() (removed bool, err error) {
 }
 
 // discardOther removes the cached results if a Slipway with a different format version wrote
-// them. It reports whether it removed any. It keeps blobs, cache mounts and images, because
-// their formats do not change. The caller must hold the exclusive lock.
+// them. It reports whether it removed any results. Blobs, cache mounts and images remain,
+// because their formats do not change. The caller must hold the exclusive lock.
 func (d *Dir) discardOther() (removed bool, err error) {
 	if d.isCurrent() {
 		return false, nil

@@ -71,8 +71,8 @@ func (d DiskSpace) bytes(total int64) int64 {
 // build.
 const gcInterval = 10 * time.Minute
 
-// Limits of the default policy, as in buildkitd. The first group applies to the whole
-// cache. The second group applies only to entries of cheap kinds and to entries that have
+// Limits of the default policy, as in buildkitd. The first group applies to the whole cache.
+// The second group applies only to entries that are cheap to recreate and to entries that have
 // not been used for a long time.
 const (
 	gcReserved, gcReservedPercent = 10e9, 10

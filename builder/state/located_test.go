@@ -90,8 +90,8 @@ func sizes(t *testing.T, dir string) map[string]int64 {
 }
 
 // TestPruneLocated prunes the layers of the runner. The prune must keep the content to which
-// cache records refer. Before and after the prune, this content must count once, in the size
-// of the record.
+// cache records refer. Before and after the prune, the size of this content must be part of one
+// entry only, the result that refers to it.
 func TestPruneLocated(t *testing.T) {
 	dir, used := newLayer(t)
 	for range 2 {

@@ -110,7 +110,8 @@ func Entries(ctx context.Context, dir string, now func() time.Time) ([]Entry, er
 	}
 }
 
-// contents holds the entries of a state directory that a prune has not removed.
+// contents holds the entries of a state directory during a prune, without the entries that the
+// prune has removed.
 type contents struct {
 	records []diskcache.Record
 	entries []*Entry // sorted, without regard to dependencies between results
