@@ -155,8 +155,8 @@ func (f *buildFlags) printCheck(w io.Writer, res map[string][]byte) error {
 	return foundError{b.String()}
 }
 
-// outcome returns a foundError if the status code in the answer res is not 0, unless the
-// user set ignorestatus in --call.
+// outcome returns a foundError if the answer to --call has a status code other than 0. If the
+// user set ignorestatus in --call, it returns nil.
 func (f *buildFlags) outcome(res map[string][]byte) error {
 	if status := string(res["result.statuscode"]); status != "" && status != "0" && !f.ignoreStatus {
 		return foundError{}

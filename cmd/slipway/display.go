@@ -13,9 +13,9 @@ import (
 )
 
 // sanitizer replaces control characters in status messages of a build, so that they cannot
-// manipulate a terminal. In names and errors, it replaces all control characters. If the
-// output is a terminal, it also filters the output of steps with [controls.Filter], which
-// keeps colors.
+// manipulate a terminal. In names and errors, it replaces all control characters. If the output
+// of this program is a terminal, it also filters the output of steps with [controls.Filter],
+// which preserves colors.
 type sanitizer struct {
 	terminal bool
 	streams  map[stream]*controls.Filter

@@ -199,8 +199,8 @@ func onlySubcommands(cmd *cobra.Command) {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
 
-// plainUsage removes backquotes from the usage texts of flags. Backquotes mark the names
-// of values for pflag, but shells would show them in completions.
+// plainUsage removes backquotes from the usage texts of flags. For pflag, they mark the name of
+// the flag's value, but shells would show them in completions.
 func plainUsage(cmd *cobra.Command) {
 	for _, c := range cmd.Commands() {
 		plainUsage(c)

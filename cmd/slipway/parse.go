@@ -70,8 +70,8 @@ func (f *buildFlags) parseState(given flagSet) error {
 // keepStorageVariable is the environment variable with the default value for --keep-storage.
 const keepStorageVariable = "SLIPWAY_KEEP_STORAGE"
 
-// parseGC parses the value of --keep-storage. If the value is "", it parses the
-// environment variable keepStorageVariable.
+// parseGC parses the value of --keep-storage. If the flag is "", parseGC parses the value of
+// the environment variable keepStorageVariable.
 func parseGC(flag string) (state.GC, error) {
 	name, value := "--keep-storage", flag
 	if value == "" {

@@ -47,9 +47,9 @@ func parseSecrets(list []string) ([]secretSource, error) {
 	return sources, nil
 }
 
-// read returns the secret from the file src or the environment variable env. If neither
-// is set, it reads the environment variable called id or, if the variable does not
-// exist, the file called id.
+// read returns the secret. The secret comes from the file src or from the environment variable
+// env. If the user specifies neither, the secret comes from the environment variable with the
+// name id or, if this variable does not exist, from the file with the name id.
 func (s *secretSource) read(ctx context.Context) ([]byte, error) {
 	if s.src == "" {
 		name := cmp.Or(s.env, s.id)

@@ -17,8 +17,8 @@ func isColored(f *os.File) bool { return isTerminal(f) && os.Getenv("NO_COLOR") 
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
-// parseProgress validates the value of --progress and applies --quiet to the progress
-// mode. Unless the mode is quiet or rawjson, it sends log messages to standard error.
+// parseProgress validates the value of --progress and applies --quiet to the progress mode.
+// Unless the mode is quiet or rawjson, log messages of the build are written to standard error.
 func (f *buildFlags) parseProgress(given flagSet) error {
 	switch progressui.DisplayMode(f.progress) {
 	case progressui.AutoMode, progressui.PlainMode, progressui.TtyMode, progressui.RawJSONMode, progressui.QuietMode, "none":

@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// Serve listens on an address, as [net.Listen] does, until the test ends. For each connection,
-// it calls handle in a separate goroutine, and closes the connection after handle has
-// returned. It returns the address, which contains the chosen port if the port in the
-// parameter address is 0.
+// Serve listens on an address, as [net.Listen] does, until the test ends. It handles each
+// connection with the given function in a separate goroutine, and closes the connection after
+// the function has returned. The result is the address. If the port in the parameter address is
+// 0, the result contains the port that the system chose.
 func Serve(t testing.TB, network, address string, handle func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen(network, address)

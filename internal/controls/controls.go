@@ -157,7 +157,7 @@ func (f *Filter) text(out []byte, r rune, raw []byte) []byte {
 }
 
 // appendVisible appends raw, the encoding of visible text, to out. If the terminal does not
-// show the current colors, it first appends the sequences that set them.
+// show the current colors, appendVisible first appends the sequences that set them.
 func (f *Filter) appendVisible(out, raw []byte) []byte {
 	if len(f.colors) > 0 && !f.colorsOn {
 		out, f.colorsOn = append(out, f.colors...), true

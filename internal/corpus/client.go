@@ -75,8 +75,8 @@ func capSet(list *apicaps.CapList, missing []string) apicaps.CapSet {
 	return list.CapSet(all)
 }
 
-// BuildOpts returns the same map of options each time, as BuildKit's client does. A frontend
-// that modifies the map therefore affects its own later calls.
+// BuildOpts returns the same map of options each time, as BuildKit's client does. If a frontend
+// modifies the map, its later calls therefore return the modified options.
 func (c *Client) BuildOpts() gateway.BuildOpts { return c.opts }
 
 // Solve records the request and returns a reference to its result. It executes nothing, but

@@ -64,8 +64,8 @@ func (r *Record) addWarning(w Warning) {
 }
 
 // finish records the result or the error of the build. It also adds a description of each solve
-// request to Record.Requests. If the request produced the result, the description contains only
-// the cache imports.
+// request to Record.Requests. If the build returns the result of the request, the description
+// contains only the cache imports of the request.
 func (r *Record) finish(res *gateway.Result, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

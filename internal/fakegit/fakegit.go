@@ -107,8 +107,8 @@ func signature(at time.Time) object.Signature {
 	return object.Signature{Name: "tester", Email: "tester@example.com", When: at}
 }
 
-// Commit creates a commit without parents that contains files, sets ref to it, and returns its
-// hash.
+// Commit creates a commit without parents that contains the given files, and returns its hash.
+// It also sets the reference ref to the commit.
 func (r *Repository) Commit(ref string, at time.Time, files map[string]File) string {
 	r.t.Helper()
 	return r.commit(ref, at, r.tree(files))

@@ -18,8 +18,9 @@ import (
 // of comparing them.
 func updateRequested() bool { return os.Getenv("UPDATE") != "" }
 
-// Out returns a recorded result as stored in the case's archive. A section called plan, for
-// example, is the file out/plan. ok is false if the case does not have the section.
+// Out returns the recorded result in a section of the case, as the archive contains it. The
+// section plan, for example, is the file out/plan in the archive. If the case does not have the
+// section, ok is false.
 func (c *Case) Out(section string) (string, bool) {
 	s, ok := c.out[section]
 	return s, ok

@@ -38,9 +38,9 @@ func decodeQuoted(data []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// encodeSection encodes a result for storing it in an archive. It quotes lines that an archive
-// or an editor would change. It adds a final newline if the result has none, so decoding cannot
-// restore whether the result had one.
+// encodeSection encodes a recorded result for an archive. It quotes lines that an archive or an
+// editor would change. If the result does not end with a newline, it adds one, so decoding does
+// not restore the original end.
 func encodeSection(got []byte) string {
 	if len(got) == 0 {
 		return ""

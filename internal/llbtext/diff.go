@@ -8,9 +8,10 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// Diff compares the selected parts of the definitions a and b. It returns a diff of the first
-// operation, in canonical order, that differs. The diff marks lines that only a contains with
-// -, and lines that only b contains with +. Diff returns "" if the selected parts are equal.
+// Diff compares the selected parts of the definitions a and b. It finds the first operation, in
+// canonical order, that differs, and returns a diff of this operation. Lines that only a
+// contains start with -, and lines that only b contains start with +. If the selected parts are
+// equal, Diff returns "".
 //
 // An operation follows its inputs, so the first difference is the cause of later ones. If
 // parts contains Ops, Diff also compares the encoded bytes.
@@ -47,9 +48,9 @@ func Diff(a, b *pb.Definition, parts Parts) (string, error) {
 	return "", nil
 }
 
-// context returns a line with the name of operation i, or with two names if the names in the
-// graphs a and b differ. Diff prints the line before the difference of the operation. If parts
-// contains Ops and Metadata, the text of the operation includes the name, so context returns "".
+// context returns a line with the name of operation i in the graphs a and b, or with both names
+// if they differ. Diff prints this line before the difference of the operation. If parts
+// contains Ops and Metadata, the difference includes the name, and context returns "".
 func context(a, b *graph, i int, parts Parts) string {
 	if parts&Ops != 0 && parts&Metadata != 0 {
 		return ""
