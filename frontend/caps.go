@@ -22,9 +22,9 @@ func hasCap(name string) bool {
 	return false
 }
 
-// checkCaps returns an error if this frontend lacks a capability that the client
-// requires. required is a comma-separated list. forward reports whether another frontend
-// may still run the build, because all missing capabilities are marked +forward.
+// checkCaps returns an error if this frontend lacks a capability that the client requires. The
+// parameter is a comma-separated list of capabilities. If all missing capabilities are marked
+// with +forward, another frontend may still run the build, and forward is true.
 func checkCaps(required string) (forward bool, missing error) {
 	if required == "" {
 		return false, nil

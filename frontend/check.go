@@ -108,8 +108,8 @@ func (b *build) checkPlan(ctx context.Context, r plan.Resolver) (*plan.Plan, err
 	return plan.Build(ctx, b.dockerfile, b.planOptions(opt, r))
 }
 
-// nearJSON returns notes about arguments that look like JSON arrays but are invalid. It
-// skips the instructions for which errs contains an error.
+// nearJSON returns notes about arguments that look like JSON arrays but are invalid. It skips
+// instructions for which the check has already found an error, given in errs.
 func nearJSON(file *parser.File, errs diag.List) diag.List {
 	var notes diag.List
 	for _, in := range file.Instructions() {

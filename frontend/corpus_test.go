@@ -46,8 +46,8 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
-// sentLocations formats the source locations that clients receive with the error err. It
-// returns "" if they equal the location of the diagnostic in err.
+// sentLocations formats the source locations in the error err that clients receive. If these
+// locations equal the location of the diagnostic in err, it returns "".
 func sentLocations(err error) string {
 	if err == nil {
 		return ""
@@ -110,8 +110,8 @@ func warnings(r *corpus.Record) string {
 	return b.String()
 }
 
-// answer prints the results of a build other than operations and config: the answer to a
-// subrequest, the request to another frontend, attestations and other metadata.
+// answer returns the results of a build as text, except for operations and config. They are the
+// answer to a subrequest, the request to another frontend, attestations and other metadata.
 func answer(t *testing.T, r *corpus.Record) string {
 	t.Helper()
 	var b strings.Builder

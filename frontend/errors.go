@@ -44,7 +44,8 @@ func (e *marshalError) Error() string { return "failed to marshal LLB definition
 // Unwrap returns the error from encoding the operation.
 func (e *marshalError) Unwrap() error { return e.err }
 
-// isLocal reports whether firstError(err) has a location that clients must not receive.
+// isLocal reports whether clients must not receive the location of an error, the result of
+// firstError(err).
 //
 // Upstream: errors about encoding operations, the configuration of checks, ignore files,
 // and files without a stage have no location.

@@ -33,8 +33,8 @@ type group struct {
 	all     chan struct{}
 }
 
-// newBarrier returns a barrier in front of the builder b. Each list names the requests of
-// one group.
+// newBarrier returns a barrier that passes requests to the builder b. Each list contains the
+// names of the requests in one group.
 func newBarrier(b *fakegateway.Client, lists ...[]string) *barrier {
 	m := &barrier{Client: b, groups: map[string]*group{}, requests: map[string]int{}}
 	for _, list := range lists {

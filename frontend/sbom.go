@@ -20,8 +20,8 @@ import (
 	"slipway/plan"
 )
 
-// The input and output directories of a scanner, which receives them in environment
-// variables.
+// The directories from which a scanner reads and to which it writes. The scanner receives their
+// paths in environment variables.
 const (
 	scanCore   = "/run/src/core/sbom"
 	scanExtras = "/run/src/extras"

@@ -26,8 +26,8 @@ func TestLostWarnings(t *testing.T) {
 	}
 }
 
-// TestWarningsOncePerBuild checks that a build for several platforms sends each warning
-// once, and that it fails because of a warning if the Dockerfile says check=error=true.
+// TestWarningsOncePerBuild checks that a build for several platforms sends each warning once.
+// If the Dockerfile contains check=error=true, a warning must fail the build.
 func TestWarningsOncePerBuild(t *testing.T) {
 	b := fakegateway.New("# check=error=true\nFROM x\nCMD y\n", map[string]string{"platform": "linux/amd64,linux/arm64"})
 	const want = "lint violation found for rules: JSONArgsRecommended"

@@ -40,8 +40,8 @@ type builder struct {
 	readCounter readCounter
 }
 
-// draft holds data about one stage that the passes of [Build] need, but that does not become
-// part of the plan.
+// draft holds data about one stage that is not part of the plan, because only the passes of
+// [Build] need it.
 type draft struct {
 	commands      []boundCommand  // the triggers of the base, then the instructions of the stage
 	triggers      int             // the number of commands that are triggers
@@ -57,7 +57,7 @@ type draft struct {
 	historyShared bool            // whether a later stage appends to the array of Image.History
 }
 
-// draft returns the data about the stage st that only the passes of [Build] need.
+// draft returns the data about the stage st that is not part of the plan.
 func (b *builder) draft(st *Stage) *draft { return b.drafts[st.Index] }
 
 // Build turns a Dockerfile into a Plan. If it fails, it returns the incomplete plan

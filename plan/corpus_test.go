@@ -11,10 +11,10 @@ import (
 	"slipway/plan"
 )
 
-// TestCorpus compares the plan of each corpus case with the section out/plan, and the
-// image config with out/image. It compares errors with out/error, which the tests of
-// package frontend write. The last line of out/plan is a digest of the plans and configs
-// for the other platforms on which the case is compared with upstream.
+// TestCorpus compares the plan of each corpus case with the section out/plan, and the image
+// config with out/image. It compares errors with out/error, which the tests of package frontend
+// write. A case is also planned for other platforms. The last line of out/plan is a digest of
+// these plans and configs.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		own := c.Opts["platform"]
@@ -39,10 +39,10 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
-// planTexts returns the texts of the plan and of the image config of a corpus case, built
-// with the given value of the frontend option platform. Both are empty if the case has no
-// plan. The image config is empty if the case is a subrequest. planTexts returns an error
-// only if the Dockerfile is valid and the build fails.
+// planTexts returns the texts of the plan and of the image config of a corpus case. The
+// parameter platform is the value of the frontend option platform. Both texts are empty if the
+// frontend makes no plan for the case. The image config is empty if the case is a subrequest.
+// If the Dockerfile is valid but the build fails, planTexts returns the error.
 func planTexts(ctx context.Context, c *golden.Case, platform string) (steps, image string, err error) {
 	builds, err := corpus.Open(ctx, c, platform)
 	if err != nil {

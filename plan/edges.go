@@ -45,10 +45,10 @@ func bindEdges(_ context.Context, b *builder) error {
 	return nil
 }
 
-// bind finds the stages from which the instruction c reads, and adds an edge from the
-// stage st to each of them. If --from or a mount names an image, bind adds an implicit
-// stage. The parameter location is the source range that an implicit stage for --from
-// records. The parameter instruction is the source range of c, for errors about images.
+// bind finds the stages from which the instruction c reads, and adds an edge from the stage st
+// to each of them. If --from or a mount names an image, bind adds an implicit stage for the
+// image. The last two parameters are source ranges: the range that the implicit stage for
+// --from records, and the range of the instruction, for errors about images.
 func (b *builder) bind(st *Stage, c instructions.Command, location, instruction source.Range) (boundCommand, *diag.Diagnostic) {
 	bound := boundCommand{Command: c}
 	var names []source.Range

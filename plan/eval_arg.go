@@ -20,9 +20,10 @@ const (
 // not get such an ARG as a variable.
 func NotExported(key string) bool { return key == scanContext || key == scanStage }
 
-// scanEnabled reports whether an ARG enables the SBOM scan for the current stage. name is
-// the name of the ARG, and its value is a boolean or a comma-separated list of stage
-// names. The last such ARG of the stage with a value takes precedence over the global ARG.
+// scanEnabled reports whether an ARG enables the SBOM scan for the current stage. The parameter
+// is the name of the ARG. The value of the ARG is a boolean or a comma-separated list of stage
+// names. The last such ARG in the stage takes precedence over the global ARG, but an ARG
+// without a value does not count.
 func (e *evaluator) scanEnabled(name string) bool {
 	value, ok := e.b.Globals.Lookup(name)
 	for _, a := range e.state.Args {

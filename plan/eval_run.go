@@ -41,8 +41,8 @@ func (e *evaluator) run(c *instructions.Run) *diag.Diagnostic {
 	return nil
 }
 
-// runTitle returns the text of the step's progress name: the instruction with variables
-// expanded, but with asterisks for variables that hold secrets.
+// runTitle returns the text of a RUN step in the progress output: the instruction with
+// variables expanded, but with asterisks for variables that hold secrets.
 func (e *evaluator) runTitle(c *instructions.Run, suffix string, mounts []mountValues) string {
 	x := e.expand
 	x.Mode = shell.KeepQuotes | shell.KeepEscapes | shell.KeepUnset
@@ -64,8 +64,8 @@ func maskSecrets(mounts []mountValues, env Env) shell.Env {
 	return masked
 }
 
-// maskedEnv is an environment in which the variables in names have asterisks as their
-// value.
+// maskedEnv is an environment in which the values of certain variables are replaced by
+// asterisks. The field names contains the names of these variables.
 type maskedEnv struct {
 	base  Env
 	names map[string]bool

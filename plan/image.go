@@ -36,8 +36,8 @@ func decodeImage(config []byte) (Image, error) {
 	return img, err
 }
 
-// cloneImage returns a copy of an image config that can be modified. The copies share the
-// history entries, because code only appends to the history.
+// cloneImage returns a copy of an image config. A change of the copy does not affect the
+// original. Both share the history entries, because code only appends to the history.
 func cloneImage(src *Image) Image {
 	img := *src
 	c := &img.Config

@@ -51,9 +51,9 @@ func loadBases(ctx context.Context, b *builder) error {
 // parallel.
 const maxLookups = 64
 
-// loadRound looks up, in parallel, the bases of those given stages that are reachable. If
-// several lookups fail, it returns the error for the first of these stages. It checks the names
-// of all bases before the first lookup.
+// loadRound looks up, in parallel, the bases of the reachable stages among the given stages. If
+// several lookups fail, the result is the error for the first of these stages. The names of all
+// bases are checked before the first lookup.
 func (b *builder) loadRound(ctx context.Context, list []*Stage) error {
 	todo, err := b.unresolvedBases(list)
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 	"slipway/shell"
 )
 
-// nameSteps sets the progress names of all steps: [platform stage i/n] TEXT.
+// nameSteps sets the names of all steps in the progress output. A name has the form "[platform
+// stage i/n] TEXT".
 func nameSteps(_ context.Context, b *builder) error {
 	for _, st := range b.Stages {
 		if !st.Reachable {
@@ -30,7 +31,7 @@ func nameSteps(_ context.Context, b *builder) error {
 	return nil
 }
 
-// namer creates the progress names of the steps in one stage.
+// namer creates the names in the progress output of the steps in one stage.
 type namer struct {
 	b     *builder
 	st    *Stage
@@ -38,7 +39,7 @@ type namer struct {
 	total int
 }
 
-// pull sets the progress name of the step that pulls the base image, such as
+// pull sets the name in the progress output of the step that pulls the base image, such as
 // "[stage 1/4] FROM IMAGE".
 //
 // Upstream: the number after the slash does not count ONBUILD triggers.
@@ -56,7 +57,7 @@ func (n *namer) pull() {
 	n.st.BaseStep = s
 }
 
-// visit sets the progress name of an instruction's step. It does nothing if the
+// visit sets the name of an instruction's step in the progress output. It does nothing if the
 // instruction has no step.
 func (n *namer) visit(v *Visit) {
 	if v.Step == nil {
@@ -75,8 +76,8 @@ func (n *namer) visit(v *Visit) {
 	}
 }
 
-// prefix returns the bracketed part of a progress name, such as "[stage 2/4] ". It
-// returns "" for a stage without steps.
+// prefix returns the bracketed part of a step's name in the progress output, such as "[stage
+// 2/4] ". It returns "" for a stage without steps.
 func (n *namer) prefix(p *ocispecs.Platform, env Env, onbuild bool) string {
 	if n.total == 0 {
 		return ""
@@ -144,8 +145,8 @@ func targetPlatform(env Env) (p ocispecs.Platform, ok bool) {
 	return p, ok
 }
 
-// title returns the text of a step's progress name: the instruction with variables
-// expanded. If the expansion fails, it is the instruction as written.
+// title returns the text of a step in the progress output: the instruction with variables
+// expanded. If the expansion fails, the text is the instruction as written.
 func (e *evaluator) title(c instructions.Command) string {
 	return upperFirst(expandText(e.expand, instructions.Code(c), e.b.countReads(e.state.Env)))
 }
@@ -168,8 +169,8 @@ func upperFirst(s string) string {
 	return strings.ToUpper(first) + " " + rest
 }
 
-// info returns the [StepInfo] of an instruction's step. text is the progress name of
-// the step without the bracketed part.
+// info returns the [StepInfo] of an instruction's step. The parameter text is the name of the
+// step in the progress output, without the bracketed part.
 func (e *evaluator) info(c instructions.Command, text string) StepInfo {
 	e.b.charge(len(e.st.Name) + len(e.state.Dir) + len(text))
 	return StepInfo{Description: instructions.Code(c), Range: e.visit.Range, text: text}

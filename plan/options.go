@@ -97,8 +97,8 @@ type TimeSource struct {
 	LogName string     // progress name of the lookup
 }
 
-// ImageQuery configures the lookup of an image: its platform, pull mode and progress
-// name.
+// ImageQuery configures the lookup of an image: the platform, the pull mode, and the name of
+// the lookup in the progress output.
 type ImageQuery struct {
 	Platform *ocispecs.Platform
 	Mode     string // as in Options.ResolveMode

@@ -24,8 +24,8 @@ func (p *Paths) AddAll(o *Paths) {
 	}
 }
 
-// Filter returns the paths, sorted and relative to the root. It returns nil if the set is
-// empty or contains the root.
+// Filter returns the paths, sorted and relative to the root. If the set is empty or contains
+// the root, it returns nil, which means that files are not filtered.
 func (p *Paths) Filter() []string {
 	if p.set["/"] || len(p.set) == 0 {
 		return nil

@@ -61,7 +61,7 @@ func build(text string, opt Options) (*Plan, error) {
 	return Build(context.Background(), d, opt)
 }
 
-// names returns the progress names of all steps of the reachable stages.
+// names returns the names in the progress output of all steps of the reachable stages.
 func names(p *Plan) []string {
 	var list []string
 	for _, st := range p.Stages {
@@ -80,7 +80,7 @@ func names(p *Plan) []string {
 	return list
 }
 
-// TestNames checks the progress names of steps.
+// TestNames checks the names of steps in the progress output.
 func TestNames(t *testing.T) {
 	for _, tc := range []struct {
 		name, file string

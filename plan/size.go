@@ -45,9 +45,9 @@ func (b *builder) word(x shell.Expander, w parser.Word, env shell.Env) (shell.Ex
 	return res, b.tooLarge(w.Text.Range())
 }
 
-// countReads returns an environment with the variables of env. Each call of Lookup adds
-// the length of the value to the size of the plan. The next call of countReads invalidates
-// the returned environment.
+// countReads returns an environment with the variables of env. Each lookup of a variable in it
+// adds the length of the value to the size of the plan. The environment is valid until the next
+// call of countReads.
 func (b *builder) countReads(env shell.Env) shell.Env {
 	b.readCounter = readCounter{env: env, size: &b.size}
 	return &b.readCounter

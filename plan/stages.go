@@ -16,9 +16,9 @@ import (
 // scratch is the name of the empty base image.
 const scratch = "scratch"
 
-// collectStages adds each stage of the file to the plan. It expands the base and the
-// platform, and looks up the named context that replaces the stage. If the base is an
-// earlier stage, it links the two stages.
+// collectStages adds each stage of the file to the plan. It expands the base and the platform
+// of the stage, and looks up the named context that replaces the stage. If the base is an
+// earlier stage, collectStages links the two stages.
 func collectStages(ctx context.Context, b *builder) error {
 	for i, syntax := range b.Dockerfile.Stages {
 		st := &Stage{
@@ -54,9 +54,9 @@ func collectStages(ctx context.Context, b *builder) error {
 	return nil
 }
 
-// add appends the stage st to the plan. If its base is an earlier stage, add links the
-// two stages. A base name with upper-case letters does not match a stage, because stage
-// names are stored in lower case.
+// add appends the stage st to the plan. If the base of st is an earlier stage, add links the
+// two stages. A base name with upper-case letters does not match a stage, because stage names
+// are stored in lower case.
 func (b *builder) add(st *Stage, d *draft) {
 	st.Index = len(b.Stages)
 	b.Stages, b.drafts = append(b.Stages, st), append(b.drafts, d)

@@ -18,7 +18,7 @@ type Step interface {
 	step()
 }
 
-// StepInfo holds the fields that all steps have, such as the progress name.
+// StepInfo holds the fields that all steps have, such as the name in the progress output.
 type StepInfo struct {
 	Name        string       // progress name: [stage i/n] TEXT
 	Description string       // the instruction as written

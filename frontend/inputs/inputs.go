@@ -46,8 +46,8 @@ func New(c client.Client, opts *options.Options) *Inputs {
 	return in
 }
 
-// memoize returns a function that calls f once and returns the same result to all
-// callers. If a call of f was canceled, it calls f again for other callers.
+// memoize returns a function that calls f once and returns the same result to all callers. If
+// the context of this call was canceled, the function calls f again for other callers.
 func memoize[T any](f func(context.Context) (T, error)) func(context.Context) (T, error) {
 	g := &singleflight.Group[struct{}, T]{KeepErrors: true}
 	return func(ctx context.Context) (T, error) { return g.Do(ctx, struct{}{}, f) }

@@ -41,7 +41,8 @@ func newPaths(paths ...string) *plan.Paths {
 	return p
 }
 
-// sourceOf returns the only source operation in a definition, and its progress name.
+// sourceOf returns the only source operation in a definition, and the name of the operation in
+// the progress output.
 func sourceOf(t *testing.T, def *pb.Definition) (*pb.SourceOp, string) {
 	t.Helper()
 	var op pb.Op
@@ -52,8 +53,8 @@ func sourceOf(t *testing.T, def *pb.Definition) (*pb.SourceOp, string) {
 	return op.GetSource(), name
 }
 
-// checkSource fails the test if the only source in def does not have the given progress
-// name, identifier and attributes.
+// checkSource checks the only source operation in def: its name in the progress output, its
+// identifier and its attributes.
 func checkSource(t *testing.T, def *pb.Definition, name, identifier string, attrs map[string]string) {
 	t.Helper()
 	op, got := sourceOf(t, def)

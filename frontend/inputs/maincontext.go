@@ -43,9 +43,9 @@ func (in *Inputs) openMain(ctx context.Context) (*mainContext, error) {
 	return m, nil
 }
 
-// openRemote opens a main context that is a git repository, a download or a frontend
-// input. It sets the state and the Dockerfile of the main context m. If the main context
-// is a local source, it leaves m unchanged.
+// openRemote opens a main context that is a git repository, a download or a frontend input. It
+// sets the state and the Dockerfile of the main context m. If the main context is a local
+// source, openRemote leaves m unchanged.
 func (in *Inputs) openRemote(ctx context.Context, m *mainContext) error {
 	ref := in.options.Context
 	st, isGit, err := in.git(ref, in.mainGitOptions()...)

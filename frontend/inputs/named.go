@@ -54,8 +54,8 @@ func (in *Inputs) Context(_ context.Context, name string, p *ocispecs.Platform) 
 	return nil, nil
 }
 
-// Load opens the named context. If a source policy redirects an image to another source,
-// it opens that source.
+// Load opens the named context. If a source policy redirects an image to another source, Load
+// opens the other source.
 func (n *namedContext) Load(ctx context.Context) (*plan.Resolved, error) {
 	value := n.in.options.NamedContexts[n.key]
 	for range maxRewrites + 1 {

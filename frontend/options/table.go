@@ -2,9 +2,9 @@ package options
 
 import "slipway/plan"
 
-// setter is a function that parses value and sets an option in o accordingly. If the key of
-// the option has a variable part, such as <name> in build-arg:<name>, the parameter name is
-// the text of this part.
+// setter is a function that sets an option from the value that the client gave. If the key of
+// the option has a variable part, such as <name> in build-arg:<name>, the parameter name is the
+// text of this part.
 type setter func(o *Options, name, value string) error
 
 // option describes a frontend option that a client may set. Its key is fixed, such as
