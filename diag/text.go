@@ -78,8 +78,8 @@ func (p *textPrinter) print(s style, text string) {
 	fmt.Fprintf(&p.buf, "\x1b[%sm%s\x1b[0m", string(s), text)
 }
 
-// diagnostic writes the diagnostic d: message and excerpt, then its related locations,
-// its fixes and its URL.
+// diagnostic writes the diagnostic d: its message and excerpt, then its related locations,
+// fixes and URL.
 func (p *textPrinter) diagnostic(d *Diagnostic) {
 	mark := red
 	switch d.Severity {

@@ -53,8 +53,8 @@ func Download(src *plan.CopyURL, opts ...llb.ConstraintsOpt) llb.State {
 	return llb.HTTP(src.URL, all...)
 }
 
-// Checkout returns a git source for the repository that ADD checks out. If advice is set,
-// the progress output includes the hints that git prints.
+// Checkout returns a git source for the repository that ADD checks out. If advice is true, the
+// progress output includes the hints that git prints.
 func Checkout(src *plan.CopyGit, advice bool, opts ...llb.ConstraintsOpt) llb.State {
 	all := []llb.GitOption{llb.GitRef(src.Ref)}
 	for _, o := range opts {

@@ -50,8 +50,8 @@ func TestCorpus(t *testing.T) {
 // emitError is the error for a plan that cannot be lowered to LLB.
 type emitError struct{ error }
 
-// operations returns the operations of a test case as text. platform is the value of the
-// frontend option platform. If the case is a subrequest, it returns "".
+// operations returns the operations of a test case as text. If the case is a subrequest, the
+// text is empty. The parameter platform is the value of the frontend option platform.
 func operations(ctx context.Context, c *golden.Case, platform string) (string, error) {
 	builds, err := corpus.Open(ctx, c, platform)
 	if err != nil {
@@ -84,9 +84,9 @@ func operations(ctx context.Context, c *golden.Case, platform string) (string, e
 	return b.String(), nil
 }
 
-// describe appends the operations in def to b as text. If an SBOM generator scans further
-// states, it also appends a line for each of them, with the name of the state and a digest
-// of its operations.
+// describe appends the operations in def to b as text. If there are further states that an SBOM
+// generator scans, describe appends a line for each of them, with the name of the state and a
+// digest of its operations.
 func describe(ctx context.Context, b *strings.Builder, res *dockerfile2llb.Conversion, def *pb.Definition) error {
 	text, err := llbtext.Lines(def)
 	if err != nil {

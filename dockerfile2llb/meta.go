@@ -36,8 +36,8 @@ func describe(code string) llb.ConstraintsOpt {
 	return llb.WithDescription(map[string]string{commandKey: code})
 }
 
-// internalName returns an option that sets the progress name of an operation to
-// "[internal] " and name. Such an operation does not represent an instruction.
+// internalName returns an option that sets the name of an operation in the progress output to
+// "[internal] " and the given name. Such an operation does not represent an instruction.
 func internalName(name string) llb.ConstraintsOpt {
 	return llb.WithCustomName("[internal] " + name)
 }

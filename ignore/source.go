@@ -37,9 +37,9 @@ func (m *Matcher) ExcludesSource(src string) (name string, excluded bool) {
 // have wildcards.
 func (m *Matcher) hasWildcard(pattern string) bool { return m.wildcards[pattern] != nil }
 
-// Steps returns an upper bound for the cost of calling ExcludesSource with src: the number of
-// patterns with wildcards, times the length of src, times the number of path elements in src.
-// It does not include one additional step per byte of src.
+// Steps returns an upper bound for the number of matching steps in a call of ExcludesSource
+// with src: the number of patterns with wildcards, times the length of src, times the number of
+// path elements in src. An additional step per byte of src is not included.
 func (m *Matcher) Steps(src string) int {
 	if m == nil || m.hasInclude {
 		return 0

@@ -355,8 +355,8 @@ func checkHeredocs(t testing.TB, in *Instruction, want []parser.Heredoc) {
 	}
 }
 
-// checkText checks that each byte of the text x equals the byte of the file at the offset
-// that x records for it.
+// checkText checks the offsets of the bytes in the text x: they must be ascending, and the file
+// must contain each byte at its offset.
 func checkText(t testing.TB, x source.Text) {
 	t.Helper()
 	if x.File() == nil {

@@ -117,9 +117,9 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestPieces parses combinations of fragments that produce edge cases: every pair of
-// fragments, and every triple of the fragments that change the meaning of the text after
-// them. FuzzParse tries longer combinations.
+// TestPieces parses combinations of fragments that produce edge cases: every pair of fragments,
+// and every triple of certain fragments, such as quotes, which change the meaning of the text
+// that follows. FuzzParse tries longer combinations.
 func TestPieces(t *testing.T) {
 	slowtest.Skip(t, "parses hundreds of files")
 	changing := []string{"#", "\\", "\n", "\\\n", " ", "\"", "'", "<<E", "\nE\n", "${"}

@@ -19,7 +19,7 @@ var (
 	toSymbols = strings.NewReplacer("\n", "⏎", "\t", "⇥")
 )
 
-// tableCase is a test case from a line of tableFile: a word, the variables and the
+// tableCase is a test case from a line of tableFile: a word, the values of variables, and the
 // settings of the expander.
 type tableCase struct {
 	word, env string // as written
