@@ -77,8 +77,8 @@ func measureTurn(ctx context.Context, c *benchCase, conv converter, times int) (
 }
 
 // checkEqual checks that all converters return the same result for each Dockerfile of case c.
-// If the results for a Dockerfile differ, it returns an error. If c.skipFailures is set, it
-// removes the Dockerfile from c instead.
+// If the results for a Dockerfile differ, checkEqual returns an error. If c.skipFailures is
+// true, it removes the Dockerfile from the case instead.
 func checkEqual(ctx context.Context, c *benchCase, converters []converter) error {
 	var equal []file
 	for i := range c.files {

@@ -67,8 +67,8 @@ func cases(scale float64) []*benchCase {
 	return append(list, largeCases(n)...)
 }
 
-// largeCases returns the cases whose builds take seconds. The function n applies the scale to
-// a number, as described for cases.
+// largeCases returns the cases whose builds take seconds. The function n multiplies a number by
+// the scale, see cases.
 func largeCases(n func(count int) int) []*benchCase {
 	export := "FROM scratch\nCOPY first second /\n"
 	bigFiles := func(dir string) error {

@@ -68,8 +68,8 @@ func (t *table) line(r *row) string {
 	return b.String()
 }
 
-// memory returns the peak memory of the builds. For a daemon, it also returns by how much the
-// memory grew during a build.
+// memory returns the peak memory of the builds as text. For a daemon, the text includes the
+// growth of its memory during a build.
 func (res *result) memory() string {
 	var peak, growth int64
 	for _, u := range res.builds {

@@ -19,8 +19,8 @@ type usage struct {
 	growth int64 // of a daemon, by how many bytes its memory grew; 0 otherwise
 }
 
-// measuredName is the value of os.Args[0] with which this program runs as the intermediate
-// process of measureProgram.
+// measuredName is the value of os.Args[0] in the intermediate process of measureProgram, which
+// runs this program, too.
 const measuredName = "buildbench-measured"
 
 // measureProgram runs a program in dir and returns its resource usage. The program gets its own

@@ -76,8 +76,8 @@ func Place(key, dir, value string) error {
 	return placeMode(key, path, arg)
 }
 
-// splitPath splits value into its first word and the rest. The first word is a path, which may
-// be quoted.
+// splitPath splits the value of a header into its first word and the rest. The first word is a
+// path, which may be quoted.
 func splitPath(value string) (path, arg string, err error) {
 	if !strings.HasPrefix(value, `"`) {
 		path, arg, _ = strings.Cut(value, " ")

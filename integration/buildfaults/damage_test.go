@@ -83,7 +83,7 @@ func copyState(t testing.TB, from, to string) {
 
 // kindOf returns the kind of a file in a state directory, such as "blob". If TestDamage must
 // not damage the file, it returns "". The parameter name is the path of the file in the
-// directory, and roots contains the IDs of trees.
+// directory, and roots is a text that contains the digests of all root directories.
 func kindOf(name, roots string) string {
 	parts := strings.Split(name, "/")
 	switch {
@@ -116,7 +116,8 @@ func kindOf(name, roots string) string {
 	return ""
 }
 
-// kinds returns the sorted paths of the files in the state directory, by kind.
+// kinds returns the paths of the files in the state directory. The keys of the map are kinds of
+// files, and each value is a sorted list of paths.
 func (s *damagedSite) kinds() map[string][]string {
 	s.t.Helper()
 	var roots strings.Builder
@@ -251,7 +252,8 @@ func (s *damagedSite) damaged(name, how string, damage func(string) error, next 
 	}
 }
 
-// mounted returns the path of the file that the Dockerfile writes to its cache mount.
+// mounted returns the path of a file in a cache mount, to which a step of the test's Dockerfile
+// writes.
 func (s *damagedSite) mounted() string {
 	found, err := filepath.Glob(filepath.Join(s.state, "mounts", "*", "data", "x"))
 	if err != nil || len(found) != 1 {

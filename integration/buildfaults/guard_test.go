@@ -71,9 +71,9 @@ func TestNoProcessLeft(t *testing.T) {
 	}
 }
 
-// wantNoChildren checks that this process has no children. If immediate is set, all children
-// must have exited before the call. Otherwise they have 20 seconds to exit. If the check
-// fails, wantNoChildren kills the process group whose id is group.
+// wantNoChildren checks that this process has no children. If immediate is true, all children
+// must have exited before the call. Otherwise they have 20 seconds to exit. If the check fails,
+// wantNoChildren kills the process group whose id is group.
 func wantNoChildren(t *testing.T, group int, immediate bool) {
 	t.Helper()
 	if immediate {

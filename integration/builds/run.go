@@ -90,9 +90,9 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 	return b.String(), nil
 }
 
-// withoutRan removes the executed steps from diff, the difference between two outcomes. If an
-// earlier build failed, it is random which of its concurrent steps completed and are now
-// cached.
+// withoutRan removes the lines about executed steps from the difference between two outcomes.
+// They are random if an earlier build failed: some of its concurrent steps completed and are
+// now cached, and others did not.
 func withoutRan(diff string) string {
 	var rest strings.Builder
 	for line := range strings.Lines(diff) {
@@ -151,9 +151,9 @@ func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...S
 }
 
 // failAlike builds several truncated forms of a Dockerfile with BuildKit and with the solver s.
-// It reports whether one of the builds fails in the same step with both. If so, the caller
-// accepts a difference between the builds of the complete Dockerfile: when several steps fail,
-// it is random which error ends the build.
+// It reports whether both builders fail in the same step for one of the forms. If so, the
+// caller accepts a difference between the builds of the complete Dockerfile: when several steps
+// fail, it is random which error ends the build.
 func (r *Runner) failAlike(ctx context.Context, dir string, req rig.Request, s Solver, dockerfiles []string) (bool, error) {
 	req.Attrs = maps.Clone(req.Attrs)
 	delete(req.Attrs, "target")

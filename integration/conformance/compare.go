@@ -42,8 +42,8 @@ func compare(upstream, ours outcomes) []difference {
 	})
 }
 
-// printComparison prints the number of tests per outcome and the differences, worst first. It
-// returns false if a test passes with upstream's image only.
+// printComparison prints the number of tests for each outcome, and then the differences. Tests
+// that pass with upstream's image only come first. If there are any such tests, ok is false.
 func printComparison(w io.Writer, worker string, upstream, ours outcomes) (ok bool) {
 	fmt.Fprintf(w, "worker=%s\n", worker)
 	fmt.Fprintf(w, "  upstream's image: %s\n", upstream)

@@ -131,8 +131,8 @@ func definitionsDiff(a, b *Record, parts llbtext.Parts) string {
 	return ""
 }
 
-// strayMetadata compares the number of operation digests for which the definitions a and b have
-// metadata. It returns an error text if the numbers differ, otherwise "".
+// strayMetadata checks that two definitions have metadata for equally many operations. It
+// returns an error text if the numbers differ, and otherwise "".
 func strayMetadata(a, b *pb.Definition) string {
 	n, m := len(a.GetMetadata()), len(b.GetMetadata())
 	if n == m {

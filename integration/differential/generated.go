@@ -107,8 +107,8 @@ func judgeBuild(ctx context.Context, reference, build gateway.BuildFunc, b *gene
 	return o, o.judge(ctx, reference, build)
 }
 
-// differing returns the kinds in which the results of the frontends differ in the outcome o. It
-// returns nil if a class of acceptable differences accepts all of them.
+// differing returns the kinds of differences between the frontends' results in the outcome o.
+// It returns nil if a class of acceptable differences accepts all of them.
 func (o *Outcome) differing() []Kind {
 	if o.Class != nil {
 		return nil

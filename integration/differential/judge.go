@@ -13,10 +13,10 @@ import (
 	"slipway/internal/golden"
 )
 
-// upstreamRuns is the number of runs that show all of upstream's possible results with near
-// certainty. Where upstream iterates over a map, two or three results are possible. A result
-// can be rare: in a map with two entries, Go starts at the second one in only one of eight
-// iterations.
+// upstreamRuns is the number of times that upstream's frontend runs to show all of its possible
+// results with near certainty. Where upstream iterates over a map, two or three results are
+// possible. A result can be rare: in a map with two entries, Go starts at the second one in
+// only one of eight iterations.
 const upstreamRuns = 200
 
 // MaxExcused is the maximum number of cases that may declare intended differences.

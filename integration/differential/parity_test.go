@@ -126,8 +126,9 @@ const goodCase = "opts: filename=Dockerfile\n-- Dockerfile --\nFROM alpine\nARG 
 
 const badCase = "-- Dockerfile --\nFROM alpine\nCOPY a\n"
 
-// TestEveryKindIsSeen modifies upstream's requests or results and checks that the
-// comparison finds a difference of each kind. Without a modification, it must find none.
+// TestEveryKindIsSeen modifies upstream's requests or results and checks that the comparison
+// finds a difference of each kind. Without a modification, the comparison must find no
+// difference.
 func TestEveryKindIsSeen(t *testing.T) {
 	tests := []struct {
 		name, archive string

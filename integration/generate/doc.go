@@ -1,5 +1,5 @@
-// Package generate generates random builds: Dockerfiles with frontend options that are valid
-// or nearly valid. With them, two frontends are compared on input that no test case contains.
+// Package generate generates random builds: Dockerfiles with frontend options that are valid or
+// nearly valid. They serve to compare two frontends on input that no test case contains.
 //
 // A build depends only on a seed and a number, so findings can be reproduced on any machine.
 // About one in three Dockerfiles is corrupted after it was generated. Most of the others

@@ -144,8 +144,8 @@ func (m *machine) newSite(ctx context.Context, c column) (*site, error) {
 // configuration. Probes try to change this file.
 const canary = "canary\n"
 
-// restoreHost undoes changes in the host directory of the builder configuration, which probes
-// must not be able to change. It returns the names of the changed files.
+// restoreHost undoes changes in the host directory of the builder configuration. Probes must
+// not be able to change this directory. The result contains the names of the changed files.
 func (s *site) restoreHost() ([]string, error) {
 	var changed []string
 	list, err := os.ReadDir(s.host)

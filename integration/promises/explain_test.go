@@ -15,8 +15,8 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// TestExplain checks that, after a single change of a build argument or a file, for example, a
-// build explains each cache miss.
+// TestExplain checks the explanations of cache misses. After a single change, for example of a
+// build argument or a file, a build must explain each cache miss.
 func TestExplain(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	h := newHub(t)
