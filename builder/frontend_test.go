@@ -90,8 +90,8 @@ type nopCloser struct{ io.Writer }
 // Close implements [io.Closer].
 func (nopCloser) Close() error { return nil }
 
-// TestFrontend checks that Options.Frontend replaces our frontend, and that containers
-// that this frontend starts use the runner of the build.
+// TestFrontend checks a build with Options.Frontend. This frontend must run instead of ours,
+// and the containers that it starts must use the runner of the build.
 func TestFrontend(t *testing.T) {
 	o := options(t, testDockerfile)
 	o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}

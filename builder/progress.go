@@ -74,8 +74,8 @@ func (p *progress) vertex(v *solver.Vertex) *vertexState {
 	return s
 }
 
-// report returns a copy of the vertex v for a status message. The recipient of the
-// message may retain the copy, because later progress changes only v.
+// report returns a copy of the vertex v for a status message. A copy is needed because the
+// recipient of the message may retain it, while v changes later.
 func (v *vertexState) report() *client.Vertex {
 	c := v.Vertex
 	return &c

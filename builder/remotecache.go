@@ -115,7 +115,7 @@ func (l *logWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// export writes the cache records of results to all remote caches, except inline caches.
+// export writes the cache records of the results to all remote caches, except inline caches.
 func (c *caches) export(ctx context.Context, b *solver.Job, results []*solver.Result) error {
 	if len(c.to) == 0 {
 		return nil
@@ -156,8 +156,7 @@ func cacheExporterName(to remotecache.To) string {
 	return "exporting cache to registry"
 }
 
-// addInline adds an inline cache to each result in results, if the build exports inline
-// caches.
+// addInline adds an inline cache to each of the results, if the build exports inline caches.
 func (c *caches) addInline(ctx context.Context, b *solver.Job, res *gateway.Result, results []export.PlatformResult) error {
 	if !c.inline {
 		return nil

@@ -21,7 +21,7 @@ import (
 // checking that this is possible, because the check takes a quarter of the time of a small
 // build. If the process cannot be started, autoRunner performs the check. If the check fails,
 // too, the error is errRefused. The caller must then repeat the build with the field refused
-// set, because cache keys include how steps are run.
+// set to true, because cache keys include how steps are run.
 type autoRunner struct {
 	s *localBuilder
 	o *Options

@@ -32,10 +32,10 @@ type Images struct {
 // does not exist for this platform.
 type imageEntry func(p ocispecs.Platform) []byte
 
-// Resolve returns the image that ref refers to. ref is a reference in any form, such as
-// "alpine" or "docker.io/library/alpine:3". If p is nil, the platform is linux/amd64. The
-// [DefaultImages] exist with any digest and with any tag except "missing". If the image does
-// not exist, the error is ErrNoImage.
+// Resolve returns the image for a reference in any form, such as "alpine" or
+// "docker.io/library/alpine:3". If p is nil, the platform is linux/amd64. The [DefaultImages]
+// exist with any digest and with any tag except "missing". If the image does not exist, the
+// error is ErrNoImage.
 func (im *Images) Resolve(ref string, p *ocispecs.Platform) (Image, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
@@ -110,9 +110,9 @@ func (c *Case) Images() (*Images, error) {
 	return &Images{entries: entries}, nil
 }
 
-// entryKey returns the key under which Images.entries stores the image that ref refers to. For
-// an image on Docker Hub, the key is the short name, such as "alpine". The key contains a tag or
-// digest only if ref does.
+// entryKey returns the key of an image in Images.entries. The parameter ref is a reference to
+// the image. For an image on Docker Hub, the key contains the short name, such as "alpine". The
+// key contains a tag or digest only if the reference does.
 func entryKey(ref string) (string, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Write writes files below dir. files maps paths relative to dir to content. All files are
-// executable.
+// Write writes files below dir. The map contains the content of each file, by its path relative
+// to dir. All files are executable.
 func Write(t testing.TB, dir string, files map[string]string) {
 	t.Helper()
 	for name, data := range files {
