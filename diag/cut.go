@@ -51,9 +51,8 @@ func (p *textPrinter) excerptLine(line string, from, to int) (shown, under strin
 	return text.String(), strings.TrimRight(marks.String(), " ")
 }
 
-// clip returns the part of a very long line around the range [from, to). It limits the
-// part to about limit bytes, so that the caller need not convert the whole line rune by
-// rune.
+// clip returns the part of a very long line around the range [from, to). The length of this
+// part is limited in bytes, so that the caller need not convert the whole line rune by rune.
 func clip(line string, from, to, limit int) (part string, f, t int, before, after bool) {
 	if len(line) <= limit {
 		return line, from, to, false, false

@@ -56,8 +56,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// excess compares the costs of a small and a large file with the limits for the shape. It
-// describes the limit that they exceed, or returns "" if they exceed none.
+// excess compares the costs of a small and a large file of the same shape with the limits. It
+// describes a limit that the costs exceed, or returns "" if they exceed no limit.
 func (s shape) excess(small, large cost) string {
 	for _, m := range []cost{small, large} {
 		if m.allocated > maxBeforeLimit {

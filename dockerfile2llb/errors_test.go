@@ -24,8 +24,8 @@ import (
 // Dockerfile is the error as users see it: file, line, column, text and caret.
 const errorsFile = "testdata/errors.txtar"
 
-// TestErrors compares the error for every Dockerfile in the archive. UPDATE=1 rewrites
-// the errors.
+// TestErrors checks the error for every Dockerfile in the archive. UPDATE=1 rewrites the
+// expected errors.
 func TestErrors(t *testing.T) {
 	a, err := txtar.ParseFile(errorsFile)
 	if err != nil {

@@ -59,7 +59,8 @@ type message struct {
 	caps     map[string]bool
 }
 
-// require adds ids to the daemon capabilities that the operation requires.
+// require adds the capabilities with the given ids to the daemon capabilities that the
+// operation requires.
 func (m *message) require(ids ...apicaps.CapID) {
 	for _, id := range ids {
 		m.caps[string(id)] = true

@@ -6,5 +6,5 @@
 // in subrequest.go lists the requests other than builds. The package communicates only
 // with the builder, through BuildKit's gateway client.
 //
-// Each of these steps has a package of its own.
+// Each of the steps above has a package of its own.
 package frontend

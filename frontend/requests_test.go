@@ -46,7 +46,7 @@ func newBarrier(b *fakegateway.Client, lists ...[]string) *barrier {
 	return m
 }
 
-// arrive records that the request called name has arrived, and waits until all other
+// arrive records that the request with the given name has arrived, and waits until all other
 // requests in its group have arrived. If the request has no group, arrive does not wait.
 func (m *barrier) arrive(ctx context.Context, name string) error {
 	m.mu.Lock()

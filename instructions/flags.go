@@ -28,8 +28,8 @@ type flagSpec struct {
 // flagSet maps the name of each flag of an instruction to its occurrences, in order.
 type flagSet map[string][]*parser.Flag
 
-// parseFlags returns the flags of an instruction by name, or an error for the first flag
-// that specs does not allow. A flag has the form
+// parseFlags returns the flags of an instruction by name, or an error for the first flag that
+// the instruction does not support, according to specs. A flag has the form
 //
 //	flag = "--" name [ "=" value ] .
 func parseFlags(in *parser.Instruction, specs []flagSpec) (flagSet, *diag.Diagnostic) {

@@ -41,8 +41,8 @@ func (r *Rule) validate() error {
 	return nil
 }
 
-// checkFiles returns an error unless files contains one file for each name, called name
-// plus suffix, and no other files.
+// checkFiles returns an error unless a directory contains exactly the expected files. For each
+// name, it must contain a file whose name consists of this name and the suffix.
 func checkFiles(names map[string]bool, files fs.FS, suffix string) error {
 	var errs []error
 	entries, err := fs.ReadDir(files, ".")

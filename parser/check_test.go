@@ -16,8 +16,8 @@ import (
 	"slipway/source"
 )
 
-// check parses content. It compares the resulting syntax tree with content and with the result
-// of BuildKit's parser. It returns the tree, or nil if content is invalid.
+// check parses a file. It compares the syntax tree with the content of the file and with the
+// result of BuildKit's parser. It returns the tree, or nil if the content is invalid.
 func check(t testing.TB, content []byte) *File {
 	t.Helper()
 	original := bytes.Clone(content)
@@ -67,8 +67,8 @@ func check(t testing.TB, content []byte) *File {
 	return f
 }
 
-// checkTiles checks that the nodes of f cover the file without gaps, and that Print
-// writes content again.
+// checkTiles checks that the nodes of f cover the file without gaps, and that Print reproduces
+// the content of the file.
 func checkTiles(t testing.TB, f *File, content []byte) {
 	t.Helper()
 	end := 0

@@ -59,7 +59,8 @@ func inName(r rune) bool {
 	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
-// skip consumes characters as long as the function class returns true for them.
+// skip consumes the next characters as long as they belong to a class. The callback reports
+// whether a character belongs to the class.
 func (s *scanner) skip(class func(rune) bool) {
 	for s.pos < len(s.word) {
 		r, n := utf8.DecodeRuneInString(s.word[s.pos:])

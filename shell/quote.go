@@ -72,8 +72,8 @@ func (s *scanner) specialInQuotes(c byte) bool {
 	return c == '"' || c == '$' || c == s.esc
 }
 
-// escapedInQuotes consumes an escape character in double quotes, and the next character
-// if that character has a special meaning in double quotes.
+// escapedInQuotes consumes an escape character in double quotes. If the next character has a
+// special meaning in double quotes, it is consumed, too.
 func (s *scanner) escapedInQuotes(pattern bool) {
 	s.pos++
 	if s.pos == len(s.word) {
