@@ -173,9 +173,9 @@ var allCaps = sync.OnceValue(func() *apicaps.CapSet {
 // and the definitions would differ.
 const uniqueID = "bench"
 
-// eachPlatform calls convert concurrently for all platforms of the Dockerfile f, as both
-// frontends do. It calls convert directly for a single platform, to avoid noise from the
-// scheduler.
+// eachPlatform converts the Dockerfile f for each of its platforms. As in both frontends, it
+// converts several platforms concurrently. For a single platform, it starts no goroutine, to
+// avoid noise from the scheduler.
 func eachPlatform(ctx context.Context, f *file, convert func(context.Context, *ocispecs.Platform) (*pb.Definition, error)) ([]*pb.Definition, error) {
 	if len(f.platforms) == 1 {
 		def, err := convert(ctx, &f.platforms[0])

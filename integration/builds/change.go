@@ -70,9 +70,9 @@ func (g *generator) change() {
 	}
 }
 
-// unmodified returns the path of a random context file of one of the given kinds. The parameter
-// kinds lists the kinds, such as "file dir". The result is "" if no such file exists, or if the
-// case already has a change to files of the context.
+// unmodified returns the path of a random context file. The parameter lists the possible kinds
+// of the file, such as "file dir". The result is "" if no such file exists, or if the case
+// already has a change to files of the context.
 func (g *generator) unmodified(kinds string) string {
 	var list []string
 	for _, f := range g.c.Files {

@@ -44,8 +44,8 @@ func instruction(word string, args ...string) *Instruction {
 	return i
 }
 
-// stamp returns a COPY instruction that creates a file with a content unique to the case.
-// Later steps of the case therefore cannot be cached results of another case.
+// stamp returns a COPY instruction that creates a file with a content unique to the case. Later
+// steps of the case therefore cannot use cached results of another case.
 func (g *generator) stamp() *Instruction {
 	return &Instruction{Word: "COPY", Args: []Arg{{Text: "<<stamp", Body: g.mark + "\n"}}, Dest: "/." + g.mark, Sep: " "}
 }

@@ -174,9 +174,9 @@ func (r *Runner) failAlike(ctx context.Context, dir string, req rig.Request, s S
 	return false, nil
 }
 
-// truncations returns one Dockerfile for each step name in steps. Each Dockerfile ends after
-// the instruction of its step. truncations omits a step if no instruction follows it, or if
-// its name does not occur in the Dockerfile.
+// truncations returns one Dockerfile for each given step name. Each Dockerfile ends after the
+// instruction of its step. A step is omitted if no instruction follows it, or if its name does
+// not occur in the Dockerfile.
 func truncations(dockerfile string, steps ...[]string) []string {
 	var list []string
 	for _, step := range slices.Concat(steps...) {

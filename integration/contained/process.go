@@ -31,8 +31,8 @@ func (p *Process) Wait(ctx context.Context, grace time.Duration) error {
 	return p.err
 }
 
-// Stop sends SIGTERM to the program. If the program has not exited after grace, Stop kills it
-// and all processes that it started.
+// Stop sends SIGTERM to the program. If the program has not exited within the grace period,
+// Stop kills it and all processes that it started.
 func (p *Process) Stop(grace time.Duration) {
 	select {
 	case <-p.done:

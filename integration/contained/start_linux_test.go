@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestNothingLeft checks that a process started by a shell and a mount created by it
-// disappear when the shell exits.
+// TestNothingLeft checks that a process and a mount that a shell has created disappear when the
+// shell exits.
 func TestNothingLeft(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer
@@ -53,7 +53,8 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// processesWith returns the command lines of all processes on this machine that contain word.
+// processesWith returns the command lines of all processes on this machine that contain the
+// given word.
 func processesWith(t *testing.T, word string) []string {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")

@@ -57,9 +57,9 @@ func connect(conn net.Conn) {
 	_, _ = io.Copy(conn, daemon)
 }
 
-// installFakeDocker puts a fake docker command on PATH. It accepts only the command "docker
-// exec" that runs "buildctl dial-stdio" in a container named rig, and connects it to the
-// builder's socket.
+// installFakeDocker puts a fake docker command on PATH. The fake accepts only "docker exec"
+// with the command "buildctl dial-stdio" in a container named rig. It then connects its
+// standard input and output to the builder's socket.
 func installFakeDocker(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()

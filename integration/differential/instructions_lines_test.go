@@ -178,8 +178,8 @@ func (g lineGenerator) insertQuotes(f string) string {
 	return f
 }
 
-// arguments generates arguments for the instruction keyword. keyword may be misspelled,
-// which gives arguments like those of RUN.
+// arguments generates arguments for an instruction with the given keyword. For a misspelled
+// keyword, it generates the arguments of a RUN instruction.
 func (g lineGenerator) arguments(keyword string) string {
 	switch keyword {
 	case "FROM":

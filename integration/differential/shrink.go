@@ -18,8 +18,8 @@ const maxTrials = 500
 // shrinker tries. The larger number upstreamRuns would make shrinking too slow.
 const trialRuns = 3
 
-// shrinker makes a generated build for which the frontends differ smaller: it removes parts of
-// the build as long as the frontends still differ.
+// shrinker reduces a generated build for which the frontends differ. It removes parts of the
+// build as long as the frontends still differ.
 type shrinker struct {
 	ctx              context.Context
 	reference, build gateway.BuildFunc

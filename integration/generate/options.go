@@ -130,8 +130,8 @@ func (g *generator) limit() {
 	}
 }
 
-// recase returns the instruction s, sometimes with its keyword, the first word, in a different
-// case.
+// recase returns an instruction. Sometimes it changes the case of the keyword, the first word
+// of the instruction.
 func (g *generator) recase(s string) string {
 	if !g.chance(12) {
 		return s

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// variable returns the name of a variable: one that the Dockerfile sets, a predefined one, or
-// an unset one.
+// variable returns the name of a variable that the Dockerfile sets, of a predefined variable,
+// or of an unset variable.
 func (g *generator) variable() string {
 	return g.pick("A", "A", "B", "B", "C", "FOO", "foo", "_x1", "PATH", "HOME", "EMPTY", "LIST",
 		"TARGETPLATFORM", "TARGETOS", "TARGETARCH", "TARGETVARIANT", "TARGETSTAGE", "BUILDPLATFORM", "BUILDARCH",
@@ -147,8 +147,8 @@ func (g *generator) invalidText(n int, list ...string) string {
 	return ""
 }
 
-// jsonArray returns words as a JSON array. If the build may contain errors, the array may be
-// invalid.
+// jsonArray returns the given words as a JSON array. If the build may contain errors, the array
+// may be invalid.
 func (g *generator) jsonArray(words ...string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {

@@ -55,7 +55,7 @@ func Open(archive, dir string) (v1.ImageIndex, error) {
 	}
 }
 
-// images returns the images below index, including those in nested indexes, in order.
+// images returns the images in an index, including the images in nested indexes, in order.
 func images(index v1.ImageIndex) ([]v1.Image, error) {
 	manifest, err := index.IndexManifest()
 	if err != nil {

@@ -61,7 +61,7 @@ func (e Entry) String() string {
 	return s
 }
 
-// Read describes each image in index, including those in nested indexes, in order.
+// Read describes each image in an index, including the images in nested indexes, in order.
 func Read(index v1.ImageIndex, opt Options) ([]Image, error) {
 	list, err := images(index)
 	if err != nil {

@@ -26,8 +26,8 @@ func rows() []row {
 	return slices.Concat(processRows(), callRows(), fileRows(), imageRows(), hostRows())
 }
 
-// namesFor returns one privilege name for each element of labels: it replaces %s in format, such
-// as "devices/%s/open/", with the element.
+// namesFor returns one privilege name for each label. It replaces %s in a format, such as
+// "devices/%s/open/", with the label.
 func namesFor(format string, labels ...string) []string {
 	var out []string
 	for _, l := range labels {

@@ -18,8 +18,9 @@ type comparison struct {
 }
 
 // compare returns the table of privileges, with a column for buildkitd and one for each given
-// builder configuration. The parameter reference contains the outcomes with buildkitd, and
-// found the outcomes with the other builders, in the same order as the configurations.
+// builder configuration. The parameter reference contains the outcomes with buildkitd. The
+// parameter found contains the outcomes with the other builders, in the same order as the
+// configurations.
 func compare(reference *outcomes, list []column, found []*outcomes) comparison {
 	c := comparison{header: []string{"privilege", "buildkitd"}}
 	for _, col := range list {

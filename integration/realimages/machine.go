@@ -23,8 +23,9 @@ func proxies() map[string]string {
 	return args
 }
 
-// secrets returns the build secrets for network access by id. "ca" contains certificate
-// authorities, "goenv" Go's settings for module proxies, "npm" the URL of a registry.
+// secrets returns the build secrets for network access by id. The secret "ca" contains
+// certificate authorities, "goenv" contains Go's settings for module proxies, and "npm"
+// contains the URL of a registry.
 func secrets(ctx context.Context) (map[string][]byte, error) {
 	file := os.Getenv("SSL_CERT_FILE")
 	if file == "" {
