@@ -22,10 +22,10 @@ type Event struct {
 // EventKind specifies what an [Event] reports about its vertex.
 type EventKind uint8
 
-// The kinds of events. After Started, a vertex has an event Cached or Done before it can
-// start again. A source starts twice: it is resolved first and fetched later. A vertex
-// that is not evaluated because its dependents are cache hits has only the event Cached.
-// It may still start later if another vertex needs its outputs.
+// These are the kinds of events. After Started, a vertex has an event Cached or Done before
+// it can start again. A source starts twice: it is resolved first and fetched later. A
+// vertex that is not evaluated because its dependents are cache hits has only the event
+// Cached. It may still start later if another vertex needs its outputs.
 const (
 	Started EventKind = iota + 1
 	Output            // a process wrote to standard output or standard error

@@ -33,7 +33,7 @@ func newExecRun(o *execOp, inputs []*snapshot.Snapshot) *execRun {
 	return &execRun{execOp: o, p: o.process(), inputs: inputs, caches: map[string]string{}}
 }
 
-// release unlocks the cache mounts.
+// release unlocks the cache mounts of the process.
 func (x *execRun) release() {
 	for _, r := range x.releases {
 		r()

@@ -159,9 +159,8 @@ func newTestbed(t *testing.T) *testbed {
 	return &testbed{t: t, vertices: map[string]*testVertex{}, cache: NewMemoryCache(), store: store, last: map[string]int{}}
 }
 
-// define parses the parameter line, which defines a test vertex in the format of
-// [parseVertex], and adds the vertex. If a vertex with the same name exists, define
-// replaces it.
+// define parses the definition of a test vertex in the format of [parseVertex], and adds the
+// vertex. If a vertex with the same name exists, define replaces it.
 func (g *testbed) define(line string) {
 	y := parseVertex(line)
 	if g.vertices[y.name] == nil {
