@@ -129,10 +129,10 @@ func (m *Map) execInputs(op *pb.ExecOp) error {
 
 // byContent reports whether BuildKit matches the input of the mount m by the content of the
 // mounted files. The parameter sel is the path of these files in the input. BuildKit never
-// does so for a mount that is writable, has an output and mounts only a part of its input.
-// The cached output of such a mount would also contain the other files of the input, which
-// may be different in another build. If the operation requests matching by content for such
-// a mount, byContent returns an error.
+// matches by content if the mount is writable, has an output and mounts only a part of its
+// input. The cached output of such a mount would also contain the other files of the input,
+// which may be different in another build. If the operation requests matching by content
+// for such a mount, byContent returns an error.
 //
 // Upstream: getMountDeps in solver/llbsolver/ops/exec.go has the same error text.
 func byContent(m *pb.Mount, sel string) (bool, error) {
