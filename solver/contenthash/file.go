@@ -14,7 +14,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// The type flags of entries in tar archives.
+// These are the type flags of entries in tar archives.
 const (
 	flagFile    = "0"
 	flagSymlink = "2"
