@@ -13,7 +13,7 @@ import (
 	"slipway/internal/sealed"
 )
 
-// The kinds of records. BuildKit's record types have the same names.
+// These are the kinds of records. BuildKit uses the same names for its record types.
 const (
 	KindLocal  = "source.local"  // a local directory, such as the build context
 	KindSource = "source.remote" // another source, such as an image

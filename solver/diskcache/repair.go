@@ -15,7 +15,7 @@ import (
 )
 
 // Clean removes the temporary files of killed processes. No other process may write to the
-// cache meanwhile.
+// cache while Clean runs.
 func (c *Cache) Clean() error {
 	// Keep the directory itself, because a process that has just opened the cache needs it.
 	list, err := os.ReadDir(c.temp())
@@ -25,8 +25,8 @@ func (c *Cache) Clean() error {
 	return err
 }
 
-// Sweep removes damaged records, chain files that no record needs, and all other files in
-// the cache. No other process may write to the cache meanwhile.
+// Sweep removes damaged records, chain files that no record needs, and all other files in the
+// cache. No other process may write to the cache while Sweep runs.
 func (c *Cache) Sweep(ctx context.Context) error {
 	live := map[digest.Digest]bool{}
 	err := c.files(ctx, func(file string, _ fs.DirEntry) error {
