@@ -47,7 +47,7 @@ func newGzipBlocks(level int) *gzipBlocks {
 	return &gzipBlocks{level: with, slots: make(chan struct{}, runtime.GOMAXPROCS(0)+1)}
 }
 
-// gzipEncoder compresses one block.
+// gzipEncoder compresses blocks of gzip files, one at a time.
 type gzipEncoder struct {
 	in, dict []byte // the block, and the content before it that the compressed block may refer to
 	out      bytes.Buffer

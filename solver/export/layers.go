@@ -21,9 +21,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Layers creates the blobs of layers from the files in them. It stores the blobs
-// in Store, and caches their descriptors in the directory Dir. Its methods are safe for
-// concurrent use.
+// Layers creates blobs for layers from the files in the layers. It stores the blobs in Store,
+// and caches their descriptors in the directory Dir. Its methods are safe for concurrent use.
 type Layers struct {
 	Store *tree.Store
 	Dir   string
