@@ -193,7 +193,7 @@ type filter struct {
 	include, exclude *patternmatcher.PatternMatcher // nil without patterns
 }
 
-// newFilter returns the filter for the patterns of a copy.
+// newFilter returns the filter for the include and exclude patterns of a copy.
 func newFilter(c *pb.FileActionCopy) (filter, error) {
 	var f filter
 	var err error
