@@ -27,7 +27,8 @@ import (
 	"slipway/solver/runner/script"
 )
 
-// connect serves a bridge to c, and returns BuildKit's client of this bridge.
+// connect serves a bridge that forwards requests to c. It returns BuildKit's client, which
+// is connected to this bridge, and the bridge.
 func connect(t *testing.T, c *gateway.Client) (grpcclient.GrpcClient, *bridge.Bridge) {
 	t.Helper()
 	b := bridge.New(c, nil)
@@ -40,7 +41,8 @@ func connect(t *testing.T, c *gateway.Client) (grpcclient.GrpcClient, *bridge.Br
 	return over, b
 }
 
-// dial serves b until the end of the test and returns a client of the service.
+// dial serves the bridge b until the test ends, and returns a gRPC client that is
+// connected to it.
 func dial(t *testing.T, b *bridge.Bridge) gwpb.LLBBridgeClient {
 	t.Helper()
 	ours, theirs := net.Pipe()
@@ -68,7 +70,8 @@ func dial(t *testing.T, b *bridge.Bridge) gwpb.LLBBridgeClient {
 	return gwpb.NewLLBBridgeClient(conn)
 }
 
-// TestBridge builds over a connection, and expects the result of a build without it.
+// TestBridge checks that a build over a connection to a bridge has the same result as a
+// build with a direct client.
 func TestBridge(t *testing.T) {
 	dir := files(t, map[string]string{"Dockerfile": "FROM scratch AS a\nCOPY f /\nFROM a AS b\nCOPY <<END /g\ntext\nEND\n", "f": "1"})
 	m := newTestSolver(t)
@@ -101,8 +104,8 @@ func TestBridge(t *testing.T) {
 	}
 }
 
-// TestBridgeErrors checks that the frontend receives the details of an error, and that the
-// builder receives the details of the error that the frontend returns.
+// TestBridgeErrors checks that the details of an error reach the frontend, and that the
+// details of the error that the frontend returns reach the builder.
 func TestBridgeErrors(t *testing.T) {
 	dir := files(t, map[string]string{"Dockerfile": "FROM scratch\nRUN fail\n"})
 	m := newTestSolver(t, script.Step{Run: "fail", Exit: 7})
@@ -130,7 +133,8 @@ func TestBridgeErrors(t *testing.T) {
 	}
 }
 
-// TestBridgeRequests sends requests that BuildKit's client never sends.
+// TestBridgeRequests checks the responses to requests that BuildKit's client never sends,
+// such as requests with unknown IDs.
 func TestBridgeRequests(t *testing.T) {
 	m := newTestSolver(t, script.Step{Run: "*", Delay: time.Hour})
 	b := bridge.New(m.client(t.TempDir(), nil), map[string]*pb.Definition{"in": {}})
@@ -192,7 +196,8 @@ func TestBridgeRequests(t *testing.T) {
 // second returns its second argument.
 func second[T any](_ T, err error) error { return err }
 
-// TestBridgeProcesses sends messages about processes that BuildKit's client never sends.
+// TestBridgeProcesses checks the responses to invalid messages about processes, which
+// BuildKit's client never sends.
 func TestBridgeProcesses(t *testing.T) {
 	m := newTestSolver(t, script.Step{Run: "*", Delay: time.Hour})
 	c := dial(t, bridge.New(m.client(t.TempDir(), nil), nil))
@@ -238,7 +243,8 @@ func TestBridgeProcesses(t *testing.T) {
 	}
 }
 
-// converse sends messages on a new stream, ends it, and returns the answers.
+// converse sends messages on a new stream and then closes the sending side. It returns the
+// messages that it receives, and the error with which the stream ends.
 func converse(t *testing.T, c gwpb.LLBBridgeClient, messages ...*gwpb.ExecMessage) (got []*gwpb.ExecMessage, err error) {
 	t.Helper()
 	s, err := c.ExecProcess(t.Context())
@@ -265,7 +271,8 @@ func converse(t *testing.T, c gwpb.LLBBridgeClient, messages ...*gwpb.ExecMessag
 	}
 }
 
-// TestBridgeGarbage checks that a connection ends on bytes that are not the protocol.
+// TestBridgeGarbage checks that the bridge closes a connection on which it receives bytes
+// that do not follow the protocol.
 func TestBridgeGarbage(t *testing.T) {
 	b := bridge.New(newTestSolver(t).client(t.TempDir(), nil), nil)
 	ours, theirs := net.Pipe()

@@ -196,8 +196,9 @@ func (c *Client) forward(ctx context.Context, req client.SolveRequest) (*client.
 	return res, nil
 }
 
-// supportedFrontends returns the end of an error message, such as ", NAME, NAME". It lists the frontends to which a build can be forwarded. If no frontend is
-// configured, it returns "".
+// supportedFrontends returns the end of an error message, such as ", NAME, NAME". It lists
+// the frontends to which a build can be forwarded. If no frontend is configured, it returns
+// "".
 func (c *Client) supportedFrontends() string {
 	if len(c.opt.Frontends) == 0 {
 		return ""

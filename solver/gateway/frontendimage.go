@@ -30,7 +30,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Labels of frontend images, and an option of a request for them.
+// These are names in the protocol between a builder and a frontend image: labels of the image,
+// an option of the build, a capability, and the prefix of environment variables.
 const (
 	labelCaps    = "moby.buildkit.frontend.caps"         // capabilities of the frontend, separated by commas
 	labelNoNet   = "moby.buildkit.frontend.network.none" // whether the frontend runs without a network
@@ -39,10 +40,11 @@ const (
 	optionPrefix = "BUILDKIT_FRONTEND_OPT_"              // of environment variables with the options of the frontend
 )
 
-// maxForwards is the maximum number of frontend images that forward a build to each other.
+// maxForwards is the maximum length of a chain of frontend images in which each forwards the
+// build to the next one.
 const maxForwards = 16
 
-// frontendImage is an image whose entrypoint is a frontend.
+// frontendImage is an image whose entrypoint is the program of a frontend.
 type frontendImage struct {
 	name   string
 	root   *snapshot.Snapshot
@@ -51,8 +53,9 @@ type frontendImage struct {
 }
 
 // runImage runs the frontend in the image called source, with the options and inputs of the
-// client. The frontend is a process in a container. It gets its options from the environment,
-// as BuildKit passes them, and sends its requests over standard input and output.
+// client, and returns the result of the frontend. The frontend runs as a process in a
+// container. As in BuildKit, environment variables contain its options, and it sends its
+// requests over standard input and output.
 func (c *Client) runImage(ctx context.Context, source string) (*client.Result, error) {
 	if c.forwards > maxForwards {
 		return nil, fmt.Errorf("more than %d frontends forward the build to each other", maxForwards)
@@ -73,7 +76,7 @@ func (c *Client) runImage(ctx context.Context, source string) (*client.Result, e
 	return res, err
 }
 
-// frontendImage resolves and fetches the image of a frontend.
+// frontendImage resolves and fetches the frontend image with the given name.
 func (c *Client) frontendImage(ctx context.Context, name string) (*frontendImage, error) {
 	if name == "" {
 		return nil, errors.New("no source specified for gateway")
@@ -113,8 +116,8 @@ func (c *Client) frontendImage(ctx context.Context, name string) (*frontendImage
 	return image, err
 }
 
-// checkCaps returns an error if the build needs a capability that the image lacks according
-// to its labels.
+// checkCaps returns an error if the build needs a capability that is missing from the labels
+// of the frontend image.
 func (c *Client) checkCaps(i *frontendImage) error {
 	has, needs := capNames(i.config.Labels[labelCaps]), capNames(c.opt.Opts[optCaps])
 	if len(c.opt.Inputs) > 0 {
@@ -128,7 +131,8 @@ func (c *Client) checkCaps(i *frontendImage) error {
 	return nil
 }
 
-// capNames returns the names in a list of capabilities, without the details after a plus sign.
+// capNames parses a list of capabilities, separated by commas, and returns their names. It
+// drops the details that may follow a name after a plus sign.
 func capNames(list string) (names []string) {
 	for item := range strings.SplitSeq(list, ",") {
 		if name, _, _ := strings.Cut(item, "+"); name != "" {
@@ -138,14 +142,16 @@ func capNames(list string) (names []string) {
 	return names
 }
 
-// worker describes a worker in the environment variable BUILDKIT_WORKERS.
+// worker describes a worker to a frontend. The environment variable BUILDKIT_WORKERS contains
+// a list of workers as JSON.
 type worker struct {
 	ID        string              `json:"id"`
 	Labels    map[string]string   `json:"labels"`
 	Platforms []ocispecs.Platform `json:"platforms"`
 }
 
-// frontendEnv returns the environment of the frontend in an image.
+// frontendEnv returns the environment variables for the process of a frontend: those of its
+// image, the options of the build, and a description of the builder.
 func (c *Client) frontendEnv(i *frontendImage) ([]string, error) {
 	env := slices.Clone(i.config.Env)
 	for n, key := range slices.Sorted(maps.Keys(c.opt.Opts)) {
@@ -163,11 +169,11 @@ func (c *Client) frontendEnv(i *frontendImage) ([]string, error) {
 	return append(env, "BUILDKIT_SESSION_ID="+b.SessionID, "BUILDKIT_WORKERS="+string(list), "BUILDKIT_EXPORTEDPRODUCT="+b.Product), nil
 }
 
-// metadataDir is the directory of a frontend's container that contains the definition of the
-// frontend itself, in the file frontend.bin.
+// metadataDir is the path of a directory in the container of a frontend. Its file frontend.bin
+// contains the LLB definition of the frontend image.
 const metadataDir = "/run/config/buildkit/metadata"
 
-// openFrontend starts the container of the frontend.
+// openFrontend opens a container for the process of a frontend. It does not start the process.
 func (c *Client) openFrontend(ctx context.Context, i *frontendImage) (*solver.Container, error) {
 	metadata, err := c.metadataSnapshot(i.def)
 	if err != nil {
@@ -183,8 +189,9 @@ func (c *Client) openFrontend(ctx context.Context, i *frontendImage) (*solver.Co
 	return c.opt.Build.OpenContainer(ctx, &pb.Op{Op: &pb.Op_Exec{Exec: op}}, []*snapshot.Snapshot{i.root, metadata})
 }
 
-// process returns the process of the frontend, without its standard streams. Upstream: the
-// user and the command of the image config are ignored.
+// process returns the process of the frontend, without its standard streams.
+//
+// Upstream: the user and the command in the image config are ignored.
 func (i *frontendImage) process(ctx context.Context, box *solver.Container, env []string) (*runner.Process, error) {
 	m := &pb.Meta{Args: i.config.Entrypoint, Env: env, Cwd: cmp.Or(i.config.WorkingDir, "/")}
 	if len(m.Args) == 0 {
@@ -193,7 +200,8 @@ func (i *frontendImage) process(ctx context.Context, box *solver.Container, env 
 	return box.Process(ctx, &pb.ExecOp{Meta: m})
 }
 
-// metadataSnapshot returns a snapshot with the file frontend.bin.
+// metadataSnapshot returns a snapshot for [metadataDir]. Its only file, frontend.bin, contains
+// the definition def.
 func (c *Client) metadataSnapshot(def *pb.Definition) (*snapshot.Snapshot, error) {
 	data, err := def.MarshalVT()
 	if err != nil {
@@ -211,11 +219,13 @@ func (c *Client) metadataSnapshot(def *pb.Definition) (*snapshot.Snapshot, error
 	return snapshot.New(dir, []snapshot.Layer{{LayerRef: tree.Layer{Lower: tree.Empty(), Upper: dir}.Ref()}}), nil
 }
 
-// errServerClosed is the error for a frontend whose connection ends before the frontend.
+// errServerClosed is the error for a frontend whose connection to the builder ends before its
+// process.
 var errServerClosed = errors.New("frontend grpc server closed unexpectedly")
 
-// serveFrontend runs the frontend in an image, and answers its requests with b until it ends.
-// The containers of the frontend end with it.
+// serveFrontend runs the frontend in an image until its process ends. The bridge b answers the
+// requests of the frontend. If the connection of the frontend ends first, serveFrontend kills
+// the process. When the frontend has ended, its containers are closed, too.
 func (c *Client) serveFrontend(ctx context.Context, i *frontendImage, b *bridge.Bridge) (err error) {
 	env, err := c.frontendEnv(i)
 	if err != nil {
@@ -260,11 +270,11 @@ func (c *Client) serveFrontend(ctx context.Context, i *frontendImage, b *bridge.
 	return stderr.explain(i.name, err)
 }
 
-// maxTail is the number of bytes at the end of a frontend's standard error that an error
-// message shows.
+// maxTail is the maximum number of bytes that an error message quotes from the end of a
+// frontend's standard error.
 const maxTail = 1 << 10
 
-// tail keeps the last bytes that are written to it. Safe for concurrent use.
+// tail is a writer that keeps the last bytes written to it. Safe for concurrent use.
 type tail struct {
 	mu   sync.Mutex
 	data []byte
@@ -280,8 +290,8 @@ func (t *tail) Write(data []byte) (int, error) {
 	return n, nil
 }
 
-// explain returns err, the error of the frontend with the given name, with the last lines that
-// the frontend has written.
+// explain adds the name of the frontend image and the last lines of its standard error to err,
+// the error of the frontend. If err is nil, it returns nil.
 func (t *tail) explain(name string, err error) error {
 	if err == nil {
 		return nil

@@ -20,8 +20,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// FuzzBridge sends two requests of a hostile frontend. The parameters are the numbers of the
-// methods and the encoded requests. The bridge must not panic.
+// FuzzBridge checks that the bridge does not panic on two arbitrary requests of a frontend.
+// The fuzzer chooses the numbers of the called methods and the encoded requests.
 func FuzzBridge(f *testing.F) {
 	def, err := llb.Scratch().File(llb.Mkfile("/f", 0o644, []byte("text"))).Marshal(f.Context())
 	if err != nil {
@@ -71,7 +71,8 @@ func FuzzBridge(f *testing.F) {
 	})
 }
 
-// request calls a method of the bridge with an encoded request. It ignores the answer.
+// request calls the method of the bridge with the given number, and ignores the response.
+// The parameter data is the encoded request.
 func request(ctx context.Context, s *bridge.Bridge, method uint8, data []byte) {
 	switch method % 11 {
 	case 0:
@@ -105,14 +106,16 @@ func request(ctx context.Context, s *bridge.Bridge, method uint8, data []byte) {
 	}
 }
 
-// call decodes a request and calls a method with it, unless data is invalid.
+// call decodes a request and calls a method with this request. If data is not a valid
+// encoding, it does nothing.
 func call[Request proto.Message, Response any](ctx context.Context, method func(context.Context, Request) (Response, error), req Request, data []byte) {
 	if proto.Unmarshal(data, req) == nil {
 		_, _ = method(ctx, req)
 	}
 }
 
-// execMessages is the stream of a frontend that sends the messages in list, then ends.
+// execMessages is a gRPC stream on which a frontend sends a list of messages and then ends
+// the stream.
 type execMessages struct {
 	grpc.ServerStream
 	ctx  context.Context //nolint:containedctx // a stream has one
