@@ -26,7 +26,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Bridge implements the service LLBBridge for one frontend. Safe for concurrent use.
+// Bridge implements the gRPC service LLBBridge for one frontend. Safe for concurrent use.
 type Bridge struct {
 	gwpb.UnimplementedLLBBridgeServer
 	client client.Client
@@ -41,7 +41,8 @@ type Bridge struct {
 	err        error          // returned by the frontend
 }
 
-// New returns a bridge to c. The parameter inputs contains the frontend inputs by name.
+// New returns a bridge that forwards the requests of a frontend to the client c. The parameter
+// inputs contains the frontend inputs by name.
 func New(c client.Client, inputs map[string]*pb.Definition) *Bridge {
 	return &Bridge{client: c, inputs: inputs, refs: map[string]client.Reference{}, containers: map[string]client.Container{}}
 }
@@ -50,8 +51,9 @@ func New(c client.Client, inputs map[string]*pb.Definition) *Bridge {
 // concurrently. Each can be up to [defaults.DefaultMaxRecvMsgSize] bytes long.
 const maxStreams = 250
 
-// Serve answers the requests that arrive on a connection until the frontend closes the
-// connection or ctx ends. Then it closes the connection.
+// Serve answers the requests that arrive on a connection, until the frontend closes the
+// connection or ctx ends. It then closes the connection and waits for the requests that are
+// being answered.
 func (b *Bridge) Serve(ctx context.Context, conn net.Conn) {
 	server := grpc.NewServer(
 		grpc.UnaryInterceptor(grpcerrors.UnaryServerInterceptor),
@@ -69,8 +71,8 @@ func (b *Bridge) Serve(ctx context.Context, conn net.Conn) {
 	server.Stop()       // waits for the handlers
 }
 
-// Result returns what the frontend has returned. If it has returned nothing yet, the error
-// is [ErrIncomplete].
+// Result returns the result or the error that the frontend has returned. If the frontend has
+// returned neither, the error is [ErrIncomplete].
 func (b *Bridge) Result() (*client.Result, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -83,8 +85,9 @@ func (b *Bridge) Result() (*client.Result, error) {
 // ErrIncomplete is the error for a frontend that ends without a result.
 var ErrIncomplete = errors.New("no result for incomplete build")
 
-// Close ends all containers of the frontend. Requests for further ones fail. The errors of
-// the processes in them are not returned, because the frontend was told.
+// Close ends all containers of the frontend. Later requests to create a container fail. Close
+// does not return the errors of processes in the containers, because the frontend has received
+// them.
 func (b *Bridge) Close(ctx context.Context) {
 	b.mu.Lock()
 	list := slices.Collect(maps.Values(b.containers))
@@ -96,8 +99,8 @@ func (b *Bridge) Close(ctx context.Context) {
 	}
 }
 
-// addRef registers a reference and returns its ID and definition. The ID of a nil reference
-// is "".
+// addRef assigns an ID to a reference. It returns the ID and the LLB definition of the
+// reference. The ID of a nil reference is "".
 func (b *Bridge) addRef(ref client.Reference) *gwpb.Ref {
 	if ref == nil {
 		return &gwpb.Ref{}
@@ -112,7 +115,8 @@ func (b *Bridge) addRef(ref client.Reference) *gwpb.Ref {
 	return out
 }
 
-// ref returns the reference with an ID that addRef assigned.
+// ref returns the reference to which addRef assigned the given ID. If the ID is unknown, it
+// returns an error.
 func (b *Bridge) ref(id string) (client.Reference, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -38,8 +38,9 @@ func (b *Bridge) NewContainer(ctx context.Context, req *gwpb.NewContainerRequest
 	return &gwpb.NewContainerResponse{}, nil
 }
 
-// mount returns the mount that a message describes. Its ResultID is the ID of a reference, or
-// the ID of a result in an error of the client.
+// mount converts the mount in a message of the frontend. The ResultID of the message is
+// either the ID of a reference, or an ID from an error of the client, such as the error of a
+// failed step.
 func (b *Bridge) mount(m *pb.Mount) client.Mount {
 	out := client.Mount{
 		Selector: m.Selector, Dest: m.Dest, ResultID: m.ResultID, Readonly: m.Readonly, MountType: m.MountType,
@@ -51,7 +52,8 @@ func (b *Bridge) mount(m *pb.Mount) client.Mount {
 	return out
 }
 
-// addContainer registers a container under an ID that the frontend has chosen.
+// addContainer registers a container under an ID that the frontend has chosen. It returns an
+// error if the ID is in use or the bridge is closed.
 func (b *Bridge) addContainer(id string, c client.Container) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -65,7 +67,8 @@ func (b *Bridge) addContainer(id string, c client.Container) error {
 	return nil
 }
 
-// container returns the container with an ID.
+// container returns the container that the frontend has registered under the given ID. If the
+// ID is unknown, it returns an error.
 func (b *Bridge) container(id string) (client.Container, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -88,7 +91,7 @@ func (b *Bridge) ReleaseContainer(ctx context.Context, req *gwpb.ReleaseContaine
 	return &gwpb.ReleaseContainerResponse{}, c.Release(ctx)
 }
 
-// errNoContainer returns the error for an unknown ID of a container.
+// errNoContainer returns the error for a container ID that is unknown or was released.
 func errNoContainer(id string) error {
 	return status.Errorf(codes.NotFound, "container %q previously released or not created", id)
 }

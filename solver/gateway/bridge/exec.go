@@ -25,7 +25,8 @@ func (b *Bridge) ExecProcess(stream gwpb.LLBBridge_ExecProcessServer) error {
 	return err
 }
 
-// execStream is a stream of messages about processes in containers.
+// execStream is a gRPC stream through which a frontend starts processes in containers and
+// exchanges input and output with them.
 type execStream struct {
 	bridge    *Bridge
 	stream    gwpb.LLBBridge_ExecProcessServer
@@ -34,13 +35,14 @@ type execStream struct {
 	waits     sync.WaitGroup
 }
 
-// process is a process in a container.
+// process is a process that the frontend has started in a container.
 type process struct {
 	client.ContainerProcess                // nil if it could not be started
 	stdin                   *io.PipeWriter // nil if the process has no standard input
 }
 
-// receive handles the messages of the frontend until the stream ends.
+// receive handles the messages that the frontend sends, until the stream ends. An invalid
+// message is an error.
 func (x *execStream) receive(ctx context.Context) error {
 	for {
 		m, err := x.stream.Recv()
@@ -56,7 +58,8 @@ func (x *execStream) receive(ctx context.Context) error {
 	}
 }
 
-// handle handles a message of the frontend.
+// handle starts a process or forwards a message to a process, as the message of the frontend
+// requests. It returns an error if the message is invalid or names an unknown process.
 func (x *execStream) handle(ctx context.Context, m *gwpb.ExecMessage) error {
 	id := m.ProcessID
 	if id == "" {
@@ -75,8 +78,8 @@ func (x *execStream) handle(ctx context.Context, m *gwpb.ExecMessage) error {
 	return p.handle(ctx, m)
 }
 
-// handle handles a message for a process. It ignores input, signals and terminal sizes for a
-// process that has ended.
+// handle forwards input, a signal or a terminal size from a message to the process. If the
+// process has ended, it ignores the message.
 func (p *process) handle(ctx context.Context, m *gwpb.ExecMessage) error {
 	switch in := m.Input.(type) {
 	case *gwpb.ExecMessage_File:
@@ -97,7 +100,8 @@ func (p *process) handle(ctx context.Context, m *gwpb.ExecMessage) error {
 	return nil
 }
 
-// write writes to the standard input of the process, or ends it.
+// write writes the data in a message to the standard input of the process. If the message
+// marks the end of the input, write closes the standard input.
 func (p *process) write(m *gwpb.FdMessage) error {
 	if m.Fd != 0 || p.stdin == nil {
 		return status.Errorf(codes.OutOfRange, "fd %d unavailable to write", m.Fd)
@@ -109,8 +113,9 @@ func (p *process) write(m *gwpb.FdMessage) error {
 	return nil
 }
 
-// start starts a process. If it cannot be started, the frontend is told that it started and
-// failed, because a client of BuildKit waits for the first message without end.
+// start starts a process. If the process cannot be started, the frontend still receives the
+// message that the process has started, followed by its failure. Without the first message,
+// BuildKit's client would wait forever.
 func (x *execStream) start(ctx context.Context, id string, m *gwpb.InitMessage) error {
 	if m.Meta == nil {
 		return status.Error(codes.InvalidArgument, "process meta is required")
@@ -151,9 +156,9 @@ func (x *execStream) start(ctx context.Context, id string, m *gwpb.InitMessage) 
 	return sendErr
 }
 
-// exited sends the messages at the end of a process: the end of its output, its exit code and
-// that nothing follows. The parameter err is the error of the process, and fds lists its
-// open files.
+// exited sends the messages that follow the end of a process: the end of each output stream,
+// the exit code, and the end of all messages. The parameter err is the error of the process,
+// and fds contains the numbers of its standard streams.
 func (x *execStream) exited(ctx context.Context, id string, fds []uint32, err error) {
 	var list []*gwpb.ExecMessage
 	for _, fd := range fds {
@@ -173,8 +178,8 @@ func (x *execStream) exited(ctx context.Context, id string, fds []uint32, err er
 	}
 }
 
-// exitMessage returns the message for the end of a process with an error, which is nil if the
-// process was successful.
+// exitMessage returns the message with the exit code and the error of a process. If the
+// process was successful, err is nil.
 func exitMessage(ctx context.Context, err error) *gwpb.ExitMessage {
 	if err == nil {
 		return &gwpb.ExitMessage{}
@@ -189,14 +194,14 @@ func exitMessage(ctx context.Context, err error) *gwpb.ExitMessage {
 	return m
 }
 
-// send sends a message to the frontend.
+// send sends a message to the frontend. Safe for concurrent use.
 func (x *execStream) send(m *gwpb.ExecMessage) error {
 	x.sending.Lock()
 	defer x.sending.Unlock()
 	return x.stream.Send(m)
 }
 
-// end kills the processes that still run and waits for all.
+// end kills the processes that are still running and waits for all processes.
 func (x *execStream) end(ctx context.Context) {
 	for _, p := range x.processes {
 		if p.stdin != nil {
@@ -209,8 +214,8 @@ func (x *execStream) end(ctx context.Context) {
 	x.waits.Wait()
 }
 
-// outputWriter sends the output of a process to the frontend, but not before started is
-// closed.
+// outputWriter sends the output of a process to the frontend. It waits until the frontend has
+// been informed that the process has started.
 type outputWriter struct {
 	stream  *execStream
 	id      string
@@ -218,7 +223,7 @@ type outputWriter struct {
 	started <-chan struct{}
 }
 
-// maxOutput is the maximum number of bytes of output in one message.
+// maxOutput is the maximum number of bytes of process output in one message.
 const maxOutput = 32 << 10
 
 // Write implements [io.Writer].
@@ -235,5 +240,6 @@ func (w *outputWriter) Write(data []byte) (n int, err error) {
 	return n, nil
 }
 
-// Close implements [io.Closer]. The end of the output is sent when the process ends.
+// Close implements [io.Closer]. It does nothing, because the end of the output is sent when
+// the process ends.
 func (w *outputWriter) Close() error { return nil }

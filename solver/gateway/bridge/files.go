@@ -27,7 +27,7 @@ func (b *Bridge) ReadFileContainer(ctx context.Context, req *gwpb.ReadFileReques
 	return &gwpb.ReadFileResponse{Data: data}, err
 }
 
-// readRequest returns the request for the file and range in req.
+// readRequest converts a message that requests the content of a file or a range of it.
 func readRequest(req *gwpb.ReadFileRequest) client.ReadRequest {
 	r := client.ReadRequest{Filename: req.FilePath}
 	if req.Range != nil {

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// listener is a [net.Listener] that accepts one connection, and is closed when this
-// connection is closed.
+// listener is a [net.Listener] that accepts a single connection. When this connection
+// is closed, the listener is closed, too.
 type listener struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -40,7 +40,7 @@ func (l *listener) Close() error {
 // Addr implements [net.Listener].
 func (l *listener) Addr() net.Addr { return l.addr }
 
-// closer is a connection that calls closed when it is closed.
+// closer is a connection that calls the function closed when the connection is closed.
 type closer struct {
 	net.Conn
 	closed func()

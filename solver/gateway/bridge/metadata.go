@@ -16,12 +16,13 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// workerRecord returns the message for a worker.
+// workerRecord converts the description of a worker to the form that messages contain.
 func workerRecord(w client.WorkerInfo) *apitypes.WorkerRecord {
 	return &apitypes.WorkerRecord{ID: w.ID, Labels: w.Labels, Platforms: pb.PlatformsFromSpec(w.Platforms)}
 }
 
-// platformOf returns the platform that a message contains, or nil.
+// platformOf converts the platform in a message. If the message contains no platform, it
+// returns nil.
 func platformOf(p *pb.Platform) *ocispecs.Platform {
 	if p == nil {
 		return nil
@@ -57,7 +58,8 @@ func (b *Bridge) ResolveSourceMeta(ctx context.Context, req *gwpb.ResolveSourceM
 	return metadataResponse(md), nil
 }
 
-// metadataOptions returns the options in a request for the metadata of a source.
+// metadataOptions returns the options for resolving a source that a request for its metadata
+// contains.
 func metadataOptions(req *gwpb.ResolveSourceMetaRequest) sourceresolver.Opt {
 	p := platformOf(req.Platform)
 	opt := sourceresolver.Opt{
@@ -77,8 +79,8 @@ func metadataOptions(req *gwpb.ResolveSourceMetaRequest) sourceresolver.Opt {
 	return opt
 }
 
-// algorithmOf returns the hash algorithm that a message names. A number that is unknown here
-// stays unknown.
+// algorithmOf converts the number of a hash algorithm in a message. It returns an unknown
+// number unchanged, so that the client rejects it.
 func algorithmOf(a gwpb.ChecksumRequest_ChecksumAlgo) sourceresolver.ResolveHTTPChecksumAlgo {
 	switch a {
 	case gwpb.ChecksumRequest_CHECKSUM_ALGO_SHA256:
@@ -91,7 +93,7 @@ func algorithmOf(a gwpb.ChecksumRequest_ChecksumAlgo) sourceresolver.ResolveHTTP
 	return sourceresolver.ResolveHTTPChecksumAlgo(a)
 }
 
-// metadataResponse returns the message for the metadata of a source.
+// metadataResponse converts the metadata of a source to the response message.
 func metadataResponse(md *sourceresolver.MetaResponse) *gwpb.ResolveSourceMetaResponse {
 	res := &gwpb.ResolveSourceMetaResponse{Source: md.Op}
 	if i := md.Image; i != nil {
@@ -114,7 +116,8 @@ func metadataResponse(md *sourceresolver.MetaResponse) *gwpb.ResolveSourceMetaRe
 	return res
 }
 
-// chainMessage returns the message for the attestations of an image, or nil.
+// chainMessage converts the attestations of an image to the form that messages contain. If c
+// is nil, it returns nil.
 func chainMessage(c *sourceresolver.AttestationChain) *gwpb.AttestationChain {
 	if c == nil {
 		return nil
@@ -132,7 +135,7 @@ func chainMessage(c *sourceresolver.AttestationChain) *gwpb.AttestationChain {
 	return out
 }
 
-// digestTexts returns digests as text.
+// digestTexts converts digests to strings.
 func digestTexts(list []digest.Digest) []string {
 	var out []string
 	for _, d := range list {

@@ -50,7 +50,8 @@ func (b *Bridge) Solve(ctx context.Context, req *gwpb.SolveRequest) (*gwpb.Solve
 	return resp, nil
 }
 
-// addResult registers the references of a result, and returns the result with their IDs.
+// addResult assigns IDs to the references of a result. It returns the message with the
+// result, in which IDs represent the references.
 func (b *Bridge) addResult(res *client.Result) (*gwpb.Result, error) {
 	out := &gwpb.Result{Metadata: res.Metadata}
 	if res.Refs == nil {
@@ -81,8 +82,9 @@ func (b *Bridge) addResult(res *client.Result) (*gwpb.Result, error) {
 	return out, nil
 }
 
-// removeDefinitions replaces the references in a result by their IDs alone, which is all
-// that frontends from before BuildKit 0.8 can read.
+// removeDefinitions changes a message with a result: it replaces each reference by the ID of
+// the reference. Frontends from before BuildKit 0.8 cannot read the definitions of
+// references.
 func removeDefinitions(res *gwpb.Result) {
 	switch r := res.Result.(type) {
 	case *gwpb.Result_Ref:
@@ -96,8 +98,9 @@ func removeDefinitions(res *gwpb.Result) {
 	}
 }
 
-// returnFinal makes res the result of the frontend, as frontends from before BuildKit 0.4 ask
-// for in their last request. The parameter attrs holds further metadata in JSON.
+// returnFinal makes res the result of the frontend. Frontends from before BuildKit 0.4
+// request this in their last Solve request instead of calling Return. The parameter attrs
+// contains additional metadata as JSON.
 func (b *Bridge) returnFinal(res *client.Result, attrs []byte) error {
 	md := map[string][]byte{}
 	if len(attrs) > 0 {
@@ -128,7 +131,8 @@ func (b *Bridge) Return(_ context.Context, req *gwpb.ReturnRequest) (*gwpb.Retur
 	return &gwpb.ReturnResponse{}, b.setResult(res, nil)
 }
 
-// setResult records what the frontend returns. The frontend can return only once.
+// setResult records the result or the error that the frontend returns. A second call returns
+// an error.
 func (b *Bridge) setResult(res *client.Result, err error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -139,7 +143,8 @@ func (b *Bridge) setResult(res *client.Result, err error) error {
 	return nil
 }
 
-// resultOf returns the result that a message of the frontend describes.
+// resultOf converts a message with a result of the frontend. It returns an error if the
+// message contains an unknown reference.
 func (b *Bridge) resultOf(in *gwpb.Result) (*client.Result, error) {
 	res := &client.Result{Metadata: in.Metadata}
 	if err := b.setRefs(res, in); err != nil {
@@ -160,7 +165,8 @@ func (b *Bridge) resultOf(in *gwpb.Result) (*client.Result, error) {
 	return res, nil
 }
 
-// setRefs sets the references of res to those whose IDs a message of the frontend contains.
+// setRefs adds to res the references whose IDs a message of the frontend contains. It returns
+// an error for an unknown ID.
 func (b *Bridge) setRefs(res *client.Result, in *gwpb.Result) error {
 	ids := map[string]string{} // by key
 	switch r := in.Result.(type) {
@@ -187,7 +193,8 @@ func (b *Bridge) setRefs(res *client.Result, in *gwpb.Result) error {
 	return nil
 }
 
-// setRef sets the only reference of res to the one with the given ID.
+// setRef makes the reference with the given ID the only reference of res. If the ID is "", it
+// does nothing.
 func (b *Bridge) setRef(res *client.Result, id string) error {
 	ref, err := b.refOrNil(id)
 	if err == nil && ref != nil {
