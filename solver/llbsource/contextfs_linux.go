@@ -36,7 +36,7 @@ func newContextFS(dir string) (*contextFS, error) {
 	return &contextFS{FS: files, root: root, infos: map[*types.Stat]gofs.FileInfo{}}, err
 }
 
-// Walk implements [fsutil.FS]. It skips files that are removed meanwhile.
+// Walk implements [fsutil.FS]. It skips files that another process removes while Walk runs.
 func (c *contextFS) Walk(ctx context.Context, target string, fn gofs.WalkDirFunc) error {
 	names := map[uint64]string{} // of files that are not directories, by inode
 	return filepath.WalkDir(filepath.Join(c.root, target), func(file string, d gofs.DirEntry, walkErr error) error {

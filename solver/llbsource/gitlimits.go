@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// Limits of a git checkout. The limits of an image layer apply as well. For comparison,
-// the history of Linux has 11 million objects, and no known repository has more than a
-// few hundred submodules.
+// These are the limits of a git checkout, which must also satisfy the limits of an image
+// layer. For comparison, the history of Linux has 11 million objects, and no known repository
+// has more than a few hundred submodules.
 const (
 	maxPackMemory   = 512 << 20                                    // bytes of memory for all open packs of a checkout
 	packObjectSize  = 40                                           // bytes of memory per object in a pack

@@ -18,7 +18,8 @@ import (
 // maxManifest is the maximum size of manifests and configs, in bytes.
 const maxManifest = 16 << 20
 
-// Docker's media types that are accepted in addition to OCI's.
+// These are Docker's media types for images. This package accepts them in addition to
+// the media types of OCI.
 const (
 	dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
 	dockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
