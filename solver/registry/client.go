@@ -38,7 +38,7 @@ type Options struct {
 	Waits []time.Duration
 }
 
-// Client talks to registries. Safe for concurrent use.
+// Client sends requests to image registries. Safe for concurrent use.
 type Client struct {
 	opt Options
 
@@ -65,8 +65,8 @@ func New(o Options) *Client {
 	return &Client{opt: o, hosts: map[hostKey][]docker.RegistryHost{}, repos: map[hostKey][]docker.RegistryHost{}}
 }
 
-// CloseIdleConnections closes the connections that no request uses. Without this call, they
-// stay open for some time after the last request.
+// CloseIdleConnections closes the connections that no request is using. Without this call, a
+// connection stays open for some time after its last request.
 func (c *Client) CloseIdleConnections() {
 	c.opened.Lock()
 	defer c.opened.Unlock()

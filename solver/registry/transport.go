@@ -10,7 +10,7 @@ import (
 	"github.com/containerd/containerd/v2/core/remotes/docker"
 )
 
-// Maximum sizes in bytes of the response bodies that are read into memory.
+// These are the maximum sizes, in bytes, of response bodies that are read into memory.
 const (
 	maxManifest = 16 << 20
 	maxToken    = 1 << 20
