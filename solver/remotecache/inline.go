@@ -64,7 +64,7 @@ func openInline(ctx context.Context, s storage, from string, data []byte) ([]*Ca
 	return caches, nil
 }
 
-// imageManifest returns the manifest of an image with digest d.
+// imageManifest reads the manifest of the image with the digest d.
 func imageManifest(ctx context.Context, s storage, d digest.Digest) (manifest, error) {
 	var m manifest
 	data, err := s.manifest(ctx, d)

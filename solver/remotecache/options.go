@@ -27,8 +27,8 @@ type From struct {
 // Mode selects the results that an export contains.
 type Mode string
 
-// The modes of exports. Min exports only layers of the build result. Max also exports
-// results of other steps, such as stages that only COPY --from uses.
+// These are the modes of exports. Min exports only layers of the build result. Max also
+// exports results of other steps, such as stages that only COPY --from uses.
 const (
 	Min Mode = "min"
 	Max Mode = "max"
