@@ -200,8 +200,8 @@ func awaitIDs(pipe string) {
 // PID of the process that started this one. If the current parent has another PID, the
 // original one has already ended, and endWith exits.
 //
-// Enter has already requested this from the kernel, which forgets it when a program gains
-// capabilities, as this one does when it is executed again.
+// Enter has already made this request to the kernel. The kernel drops the request when a
+// program gains capabilities, as this program does when it is executed again.
 func endWith(parent string) {
 	err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
 	if err == nil && strconv.Itoa(os.Getppid()) != parent {

@@ -17,9 +17,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestOwnProgram checks that a step that opens /proc/self/exe of the init process
-// cannot change the content or the mode of the builder's program, even if it is
-// insecure (CVE-2019-5736).
+// TestOwnProgram checks that no step can change the content or the mode of the
+// builder's program by opening /proc/self/exe of the init process. This also applies to
+// insecure steps. CVE-2019-5736 was such an attack.
 func TestOwnProgram(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	for _, kind := range []string{"read-only", "sealed"} {

@@ -664,8 +664,8 @@ func TestDevices(t *testing.T) {
 	check(" Permission denied\n", " Permission denied\n")
 }
 
-// TestHostDevices checks that a process that changes the mode and owner of a standard
-// device never changes the device of the host.
+// TestHostDevices checks that a device of the host stays unchanged if a process changes the
+// mode and owner of a standard device in its container.
 func TestHostDevices(t *testing.T) {
 	w := newFixture(t)
 	before, err := os.Stat("/dev/full")
