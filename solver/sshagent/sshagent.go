@@ -10,8 +10,9 @@ import (
 	"net"
 )
 
-// Message types of the SSH agent protocol. See
-// https://datatracker.ietf.org/doc/draft-ietf-sshm-ssh-agent.
+// These are message types of the SSH agent protocol.
+//
+// See https://datatracker.ietf.org/doc/draft-ietf-sshm-ssh-agent.
 const (
 	failure          = 5
 	list             = 11
