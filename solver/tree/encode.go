@@ -72,7 +72,7 @@ func (n *Node) appendTimes(buf []byte) []byte {
 // part.
 func (n *Node) encode() []byte { return n.appendTimes(n.appendContent(nil)) }
 
-// Flags in the encoded description of a listing.
+// These are flags in the encoded description of a listing.
 const (
 	linkedFlag = 1 << iota
 	socketsFlag
@@ -238,7 +238,7 @@ func (d *decoder) times(n *Node) {
 	n.list.size = int64(d.uint(1<<63 - 1))
 }
 
-// digest reads a digest. An invalid digest is an error.
+// digest reads a digest. It fails if the digest is invalid.
 func (d *decoder) digest() digest.Digest {
 	v := digest.Digest(d.string())
 	if d.err == nil {

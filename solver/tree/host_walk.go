@@ -7,8 +7,9 @@ import (
 	"sync"
 )
 
-// Limits for a batch of files that one goroutine writes. A batch has at most batchFiles files,
-// and ends after the file with which its content exceeds batchBytes.
+// These are the limits for a batch of files that one goroutine writes. A batch has at most
+// batchFiles files. It ends after the file with which the total size of its contents exceeds
+// batchBytes.
 const (
 	batchFiles = 16
 	batchBytes = 256 << 10
@@ -59,7 +60,7 @@ type hostLink struct {
 	index       int
 }
 
-// run writes the tree n into the open directory root.
+// run writes the tree n into an open directory.
 func (w *hostWriter) run(root *os.Root, n *Node) error {
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {

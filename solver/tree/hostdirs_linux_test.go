@@ -334,8 +334,8 @@ func TestReplaced(t *testing.T) {
 	}
 }
 
-// TestLinksAreReadOnce checks that ReadDir reads a file with several names once, but reads
-// it again if its content has changed meanwhile.
+// TestLinksAreReadOnce checks that ReadDir reads a file with several names once. If the
+// content of the file changes after it was read, ReadDir must read it again.
 func TestLinksAreReadOnce(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }

@@ -21,7 +21,7 @@ func (l Limits) OrDefault() Limits {
 	return Limits{Bytes: cmp.Or(l.Bytes, 1<<37), Files: cmp.Or(l.Files, 1<<22), Names: cmp.Or(l.Names, 1<<29)}
 }
 
-// The limits of Linux for the length of file names and paths, in bytes.
+// These are the limits of Linux for the length of file names and paths, in bytes.
 const (
 	maxName = 255
 	maxPath = 4096

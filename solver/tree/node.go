@@ -14,7 +14,7 @@ import (
 // Kind is the file type of a node.
 type Kind uint8
 
-// The file types of nodes.
+// These are the file types of nodes.
 const (
 	Dir Kind = iota + 1
 	File

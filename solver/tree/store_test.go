@@ -120,8 +120,7 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// TestPutAgain checks that PutBytes writes a blob that the store already has only if the blob
-// is damaged.
+// TestPutAgain checks that PutBytes rewrites an existing blob only if the blob is damaged.
 func TestPutAgain(t *testing.T) {
 	dir := t.TempDir()
 	put := func() (string, os.FileInfo) {
