@@ -41,9 +41,10 @@ build: ## compile the frontend into bin/
 	CGO_ENABLED=0 go build -tags grpcnotrace -trimpath -buildvcs=false -ldflags "-s -w" -o bin/ ./cmd/...
 
 # Linking the test programs takes most of the time: without debug information it is shorter.
-# make test and make lint run vet.
-fast: ## quick tests: go test -short, without vet and debug information
-	go test -short -vet=off -ldflags=-w ./...
+# Packages in integration/ are left out, because most of their tests link all of BuildKit.
+# make test runs them, and make test and make lint run vet.
+fast: ## quick tests of the product: go test -short, without vet and debug information
+	go test -short -vet=off -ldflags=-w $$(go list ./... | grep -v /integration/)
 
 test: ## all tests: vet, unit and golden, parity, real builder (root, Linux)
 	go vet -tags integration ./...
@@ -54,9 +55,9 @@ test: ## all tests: vet, unit and golden, parity, real builder (root, Linux)
 
 race: ## unit tests and promises under the race detector (needs gcc; root gets it from apt)
 	@command -v gcc >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
-	# These take minutes here: TestBounds bounds the work of one goroutine, TestCorpus
-	# compares recorded results, and TestOrdinaryUser runs other tests again.
-	CGO_ENABLED=1 go test -race -timeout 20m -skip '^(TestBounds|TestCorpus|TestOrdinaryUser)$$' $(addprefix ./,$(RACEDIRS)) ./integration/promises
+	# These take minutes here: TestBounds bounds the work of one goroutine, TestCorpus and
+	# TestUnique compare recorded results, and TestOrdinaryUser runs other tests again.
+	CGO_ENABLED=1 go test -race -timeout 20m -skip '^(TestBounds|TestCorpus|TestUnique|TestOrdinaryUser)$$' $(addprefix ./,$(RACEDIRS)) ./integration/promises
 
 # The compiler counts the coverage of our packages only. go test -fuzz would compile every
 # dependency again to count its coverage, too, and would link a program for each target.

@@ -129,7 +129,7 @@ func TestFailingCall(t *testing.T) {
 
 // TestBadConfig checks the errors for invalid image configs from a registry.
 func TestBadConfig(t *testing.T) {
-	huge := `{"os":"linux","config":{"Env":["` + strings.Repeat("x", 100<<20) + `"]}}`
+	huge := `{"os":"linux","config":{"Env":["` + strings.Repeat("x", 17<<20) + `"]}}`
 	for _, tc := range []struct {
 		name, config, want string
 		line               int32
@@ -137,7 +137,7 @@ func TestBadConfig(t *testing.T) {
 		{"no JSON", "<html>", "failed to parse image config: invalid character '<' looking for beginning of value", 2},
 		{"of another type", `{"config":{"Env":"PATH=/"}}`, "failed to parse image config: json: cannot unmarshal string into Go struct field DockerOCIImageConfig.config.ImageConfig.Env of type []string", 2},
 		{"cut", `{"os":"linux"`, "failed to parse image config: unexpected end of JSON input", 2},
-		{"100 MB", huge, "a: image config of docker.io/library/a:latest exceeds maximum allowed size of 16777216 bytes", 2},
+		{"17 MB", huge, "a: image config of docker.io/library/a:latest exceeds maximum allowed size of 16777216 bytes", 2},
 		{"another platform's", `{"os":"windows","architecture":"ppc64le"}`, "", 0},
 		{"empty", `{}`, "", 0},
 		{"null", `null`, "", 0},

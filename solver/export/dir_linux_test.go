@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/tree"
 )
 
@@ -34,6 +35,7 @@ func manyFiles(t *testing.T, s *tree.Store) *tree.Node {
 // TestSwappedDirectory checks that WriteDir changes nothing outside the destination while
 // another process replaces a directory in it by a symbolic link.
 func TestSwappedDirectory(t *testing.T) {
+	slowtest.Skip(t, "repeats a race")
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
+
+	"slipway/internal/slowtest"
 )
 
 // text returns n bytes of text. Some parts of the text are random and cannot be compressed.
@@ -79,6 +81,7 @@ func TestCompressedBytes(t *testing.T) {
 // the number of CPUs, on the sizes of writes, or on layers that are compressed before or
 // concurrently.
 func TestCompressionIsDeterministic(t *testing.T) {
+	slowtest.Skip(t, "compresses megabytes many times")
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	content := text(2*gzipBlock + 100)
 	for _, c := range []Compression{{}, {Level: 1}, {Type: "zstd"}} {

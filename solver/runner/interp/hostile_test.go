@@ -8,6 +8,7 @@ import (
 
 	"mvdan.cc/sh/v3/interp"
 
+	"slipway/internal/slowtest"
 	"slipway/solver/runner"
 	"slipway/solver/tree"
 )
@@ -69,6 +70,7 @@ func TestHostHidden(t *testing.T) {
 // TestBounds checks that the runner ends a script with an error before the script
 // exhausts the memory or the stack of the builder.
 func TestBounds(t *testing.T) {
+	slowtest.Skip(t, "runs scripts up to the limits")
 	r, root := newTestRunner(t)
 	loop := func(body string) string { return "i=x; while [ ${#i} -lt 64 ]; do i=x$i; " + body + "; done" }
 	for _, script := range []string{
@@ -119,6 +121,7 @@ func TestOtherGoroutines(t *testing.T) {
 // TestFileBounds checks that the runner fails if a script writes too large a file or
 // reads too much from standard input.
 func TestFileBounds(t *testing.T) {
+	slowtest.Skip(t, "fills a file up to the limit")
 	f := &files{}
 	h := &handle{f: f, write: true}
 	h.out.Write(make([]byte, maxFile))
