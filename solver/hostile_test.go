@@ -285,11 +285,11 @@ func lengths(def *pb.Definition) []byte {
 	return at
 }
 
-// relink splits data, a concatenation of operations, into operations of the lengths in
-// lens, which has the format that [lengths] returns. It returns a definition of these
-// operations. If the fuzzer has changed an operation, its digest changes, too, and
-// relink replaces the old digest in the inputs of later operations. It replaces an
-// unknown digest by the digest of the preceding operation.
+// relink splits data into operations and returns a definition of these operations. The
+// parameter lens contains the length of each operation, in the format that [lengths] returns.
+// If the fuzzer has changed an operation, the digest of the operation changes, too, and relink
+// replaces the old digest in the inputs of later operations. It replaces an unknown digest by
+// the digest of the preceding operation.
 func relink(data, lens []byte) *pb.Definition {
 	def := &pb.Definition{}
 	names := map[string]string{}

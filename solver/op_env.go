@@ -46,8 +46,9 @@ func (e opEnv) cacheMap(content func(input int, in *snapshot.Snapshot) ([]Part, 
 	return m, nil
 }
 
-// snapshotAt returns the snapshot of the input with index i, or nil if i is out of
-// range. LLB uses the index -1 for the empty file tree.
+// snapshotAt returns the snapshot of the input with index i. If i is out of range, it
+// returns nil, which represents the empty file tree: LLB uses the index -1 for an empty
+// tree.
 func snapshotAt(in []*snapshot.Snapshot, i int64) *snapshot.Snapshot {
 	if i < 0 || i >= int64(len(in)) {
 		return nil

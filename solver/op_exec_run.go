@@ -194,8 +194,8 @@ func (x *execRun) add(out runner.Mount, m *pb.Mount) error {
 	return nil
 }
 
-// setTree copies the file tree and the layers of the input of the LLB mount m to out,
-// the mount for the runner.
+// setTree sets the file tree and the layers of out, the mount for the runner, to those of
+// an input. The LLB mount m specifies this input.
 func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) (err error) {
 	s := x.base(m)
 	layers, err := s.Layers()
@@ -209,7 +209,7 @@ func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) (err error) {
 	return err
 }
 
-// agent configures out, a mount for the runner, as a socket that gives access to the SSH
+// agent turns out, the mount for the runner, into a socket that gives access to the SSH
 // agent s. It returns false if the agent is optional and does not exist.
 func (x *execRun) agent(ctx context.Context, out *runner.Mount, s *pb.SSHOpt) (bool, error) {
 	var socket string

@@ -95,7 +95,7 @@ type Mounts interface {
 }
 
 // Imports looks up results in imported caches, which Slipway or BuildKit has exported.
-// Their cache keys are computed by package cachemap. Safe for concurrent use.
+// Package cachemap computes the cache keys to look up. Safe for concurrent use.
 type Imports interface {
 	// Find returns the records for the cache key name. A record matches only if, for each
 	// input, it is linked to a record of one of the given links.

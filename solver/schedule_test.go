@@ -123,8 +123,8 @@ func (s *script) build(target, want string, fails bool) {
 	s.equal("building "+target+" runs", g.ran, want)
 }
 
-// useExport makes later builds import the records that the last build exported. If minimal
-// is true, it removes the results of all records except for the target of the build.
+// useExport makes later builds import the records that the last build exported. If minimal is
+// true, it removes the result of every record except for the record of the target.
 func (s *script) useExport(minimal bool) {
 	records := slices.Clone(s.g.exported)
 	for i := range records[:len(records)-1] {

@@ -34,8 +34,8 @@ type task struct {
 	imports       importLookups
 }
 
-// newTask returns a task that evaluates the vertex v. op implements the operation of v,
-// and inputs are the results that it needs.
+// newTask returns a task that evaluates the vertex v. The parameter op implements the
+// operation of v, and inputs contains the results that the operation needs.
 func newTask(e *env, v *Vertex, op Op, inputs []*Result) *task {
 	p := &progress{events: e.events, vertex: v}
 	for _, r := range inputs {
