@@ -99,8 +99,8 @@ func (c *Cache) files(ctx context.Context, fn func(string, fs.DirEntry) error) e
 	})
 }
 
-// readRecord returns the content of a record file. It returns an error if file is not a
-// record file or is damaged.
+// readRecord returns the content of a record file. It returns an error if the file is
+// damaged or is not a record file.
 func readRecord(file string) (recordFile, error) {
 	var r recordFile
 	if !strings.HasSuffix(file, ".json") {
