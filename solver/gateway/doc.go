@@ -12,7 +12,8 @@
 // interpreter, or the script of a test.
 //
 // A frontend that forwards the build to an image (gateway.v0) starts the program in this image.
-// Package bridge answers its requests.
+// Package bridge answers the requests of this program.
 //
-// Image attestations need a BuildKit daemon: requests for them return an error. Cache imports in a request are ignored, because they do not change the result.
+// Image attestations need a BuildKit daemon: requests for them return an error. Cache imports
+// in a request are ignored, because they do not change the result.
 package gateway
