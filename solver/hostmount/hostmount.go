@@ -30,7 +30,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// lockRetry is the interval between attempts to lock a cache mount in use.
+// lockRetry is the interval between attempts to lock a cache mount that another process
+// uses.
 const lockRetry = 20 * time.Millisecond
 
 // Mounts implements solver.Mounts. Its cache mounts are directories on the host. Safe for
