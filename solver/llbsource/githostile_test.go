@@ -24,8 +24,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// refusedGit fails the test unless opening a git source returns a one-line error that
-// contains want.
+// refusedGit fails the test unless opening a git source returns a one-line error that contains
+// the text want.
 func refusedGit(t *testing.T, about string, s *Sources, op *pb.SourceOp, want string) {
 	t.Helper()
 	src, err := s.Open(t.Context(), op, nil)

@@ -111,8 +111,9 @@ func matchesName(name, want string) bool {
 	return errors.Join(errA, errB) == nil && reference.TagNameOnly(a).String() == reference.TagNameOnly(b).String()
 }
 
-// imageFiles lists the images in file, which is an OCI layout directory or an image
-// archive. It reads each file once per build.
+// imageFiles lists the images in an OCI layout directory or in an image archive. The
+// parameter file is the path of the directory or archive. imageFiles reads each of them
+// once per build.
 func (s *Sources) imageFiles(ctx context.Context, file string) (*imageFiles, error) {
 	return s.layouts.Do(ctx, file, func(ctx context.Context) (*imageFiles, error) {
 		info, err := os.Stat(file)

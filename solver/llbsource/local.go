@@ -204,11 +204,11 @@ func (r *localReader) visit(f localFile) error {
 	return nil // a socket
 }
 
-// metaOf returns the metadata that a file from a local source has in the build. The
-// parameter st describes the file on the host.
+// metaOf returns the metadata that a file from a local source has in the build. The parameter
+// st describes the file on the host.
 //
-// Upstream: files lose their capabilities, directories keep them. BuildKit sets the owner
-// of a received file after its xattrs, and chown(2) makes the kernel remove
+// Upstream: files lose their capabilities, but directories keep theirs. BuildKit sets the
+// owner of a received file after its xattrs, and chown(2) makes the kernel remove
 // security.capability from everything but directories.
 func metaOf(st *types.Stat) tree.Meta {
 	mode := os.FileMode(st.Mode)

@@ -91,15 +91,14 @@ func newStallTimer(ctx context.Context, host string, limit time.Duration) *stall
 	return p
 }
 
-// wait starts the timer. The caller calls it before an operation that waits for the
-// server.
+// wait starts the timer. Call it before an operation that waits for the server.
 func (p *stallTimer) wait() {
 	if p.limit > 0 {
 		p.timer.Reset(p.limit)
 	}
 }
 
-// stop stops the timer. The caller calls it after an operation that waits for the server.
+// stop stops the timer. Call it after an operation that waits for the server.
 func (p *stallTimer) stop() { p.timer.Stop() }
 
 // end stops the timer and cancels the context.
