@@ -124,8 +124,9 @@ func absolute(dir, name string) string {
 	return path.Join(dir, name)
 }
 
-// access returns an error if a command may not access a file with the given mode, such
-// as [interp.AccessExec].
+// access returns an error if a command does not have the requested kind of access to a
+// file, such as [interp.AccessExec]. If the file does not exist, it returns an error,
+// too.
 func (p *process) access(name string, mode interp.AccessMode) error {
 	info, err := p.stat(name, true)
 	if err != nil {
