@@ -172,9 +172,10 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 	return out, os.Chtimes(dir, info.ModTime(), info.ModTime())
 }
 
-// trees returns the current trees of the mounts for which selected returns true. The result
-// has one element per mount of the sandbox, which is nil for other mounts. If results is set,
-// the upper directories may later become layers. Set it only if all processes have ended.
+// trees returns the current trees of the mounts for which the function selected returns true.
+// The result has one element per mount of the sandbox, which is nil for other mounts. If
+// results is set, the upper directories may later become layers. Set it only if all processes
+// have ended.
 func (c *container) trees(results bool, selected func(*runner.Mount) bool) ([]*tree.Node, error) {
 	out := make([]*tree.Node, len(c.box.Mounts))
 	for i := range c.box.Mounts {

@@ -100,7 +100,7 @@ func (g *guard) watch(p *os.Process) error {
 	return err
 }
 
-// Close kills the guard and waits for its end. Call it only if no step is running. The
+// Close kills the guard and waits until it has ended. Call it only if no step is running. The
 // guard can be started again.
 func (g *guard) Close() error {
 	g.mu.Lock()

@@ -226,9 +226,9 @@ func (c *config) exec() error {
 	return fmt.Errorf("exec %s: %w", file, explainExec(file, syscall.Exec(file, c.Args, env)))
 }
 
-// environ returns the environment of the process. If a variable is set several times,
-// only its last value remains, as in runc. The kernel would pass all values, and C
-// libraries use the first.
+// environ returns the environment of the process. If a variable is set several times, only
+// its last value remains, as in runc. The kernel would pass all values, and C libraries
+// use the first value.
 func (c *config) environ() []string {
 	var env []string
 	at := map[string]int{}

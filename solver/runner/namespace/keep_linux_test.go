@@ -15,8 +15,7 @@ import (
 	"slipway/solver/tree"
 )
 
-// addFiles adds files to the root. The argument files maps their paths to their
-// contents.
+// addFiles adds files to the root. The map contains the content of each file by its path.
 func (w *fixture) addFiles(t *testing.T, files map[string]string) {
 	t.Helper()
 	e := tree.Edit(w.root)

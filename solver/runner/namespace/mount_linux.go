@@ -48,8 +48,8 @@ func (c *config) mounts() error {
 	return err
 }
 
-// mountAll creates the process's mounts for which selected returns true. It reports
-// whether selected returned true for any mount.
+// mountAll creates those mounts of the process for which the function selected returns true.
+// It reports whether there are such mounts.
 func (c *config) mountAll(selected func(*mount) bool) (found bool, err error) {
 	for i := range c.Mounts {
 		if m := &c.Mounts[i]; selected(m) {

@@ -278,7 +278,8 @@ func programX32(number int) []byte {
 		0xb8, 60, 0, 0, 0, 0x0f, 0x05) // exit
 }
 
-// runs386 reports whether the kernel runs 386 programs. Some virtual machines cannot.
+// runs386 reports whether the kernel runs 386 programs. The kernels of some virtual machines
+// do not.
 func runs386(t *testing.T) bool {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "exit")
