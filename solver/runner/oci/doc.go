@@ -2,10 +2,10 @@
 // BuildKit does, and reads errors from the runtime's log.
 //
 // The package starts no processes. The runner in package namespace starts the runtime
-// if it is configured with a [Runtime]. Its init process has its own mount and PID
-// namespaces. Init mounts the file systems of the step below a tmpfs, writes the [Spec]
-// next to them and executes the runtime. Compared with a separate runner, this design
-// has several advantages:
+// if it is configured with a [Runtime]. The init process of a step has its own mount
+// and PID namespaces. It mounts the file systems of the step below a tmpfs, writes the
+// [Spec] next to them and executes the runtime. Compared with a separate runner for OCI
+// runtimes, this design has several advantages:
 //
 //   - It uses the layers, upper directories, users, terminals and sockets of the
 //     built-in runner, so both give the same results.
