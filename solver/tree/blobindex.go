@@ -105,8 +105,8 @@ func indexKey(d digest.Digest) (key [sha256.Size]byte, err error) {
 // errIndex is the error for a damaged index file.
 var errIndex = errors.New("the index of the layer is damaged")
 
-// parseIndex returns the index of the layer directory with the path layer. The parameter data
-// is the content of the index file.
+// parseIndex returns the index of a layer directory. The parameter layer is the path of the
+// directory, and data is the content of the index file.
 func parseIndex(layer string, data []byte) (*blobIndex, error) {
 	content, sum := data[:max(0, len(data)-sha256.Size)], data[max(0, len(data)-sha256.Size):]
 	if want := sha256.Sum256(content); !bytes.Equal(sum, want[:]) {

@@ -36,7 +36,7 @@ func FuzzReadLayer(f *testing.F) {
 }
 
 // FuzzLayerEntries checks that ReadLayer returns an error or a valid tree for an archive of
-// arbitrary entries. FuzzReadLayer rarely gets that far, because tar headers have
+// arbitrary entries. FuzzReadLayer rarely tests valid entries, because tar headers have
 // checksums.
 func FuzzLayerEntries(f *testing.F) {
 	for _, lines := range seedLayers() {

@@ -96,8 +96,8 @@ func (r *contentReader) work() {
 	}
 }
 
-// fail records err, the error of reading c. It does nothing if a file found before c could not
-// be read either.
+// fail records err, the error of reading c. If a file that was found before c could not be
+// read either, fail does nothing.
 func (r *contentReader) fail(c *fileContent, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -28,7 +28,8 @@ const (
 )
 
 // maxLinkSteps is the maximum number of path lookups that symbolic links may cause while a
-// layer is read. Without it, a layer with long chains of links takes hours.
+// layer is read. Without this limit, reading a layer with long chains of links could take
+// hours.
 const maxLinkSteps = 1 << 26
 
 // errLong is the error for a name or path that is longer than Linux permits.

@@ -122,8 +122,8 @@ func NewSymlink(m Meta, target string) *Node {
 	return &Node{kind: Symlink, meta: m, target: target}
 }
 
-// NewDevice returns a node of kind k: a device, a pipe or a socket. Pipes and sockets
-// ignore d.
+// NewDevice returns a node of the kind k: a device, a pipe or a socket. The parameter d is the
+// device number. Pipes and sockets ignore it.
 func NewDevice(k Kind, m Meta, d Device) *Node { return &Node{kind: k, meta: m, device: d} }
 
 // NewDir returns a directory with entries, which may be in any order. It returns an error if a
