@@ -15,6 +15,9 @@ FUZZTIME ?= 4s
 FUZZMIN ?= 50x
 BENCH ?=
 MUTANTS ?=
+# Flags of go test. make test and make lint run all of vet. Linking a test program is shorter
+# without debug information.
+TESTFLAGS = -vet=off -ldflags=-w
 # Packages whose code or tests start goroutines, for `make race`. TestRaceDirs (internal/arch)
 # checks the list.
 RACEDIRS = builder builder/explain builder/remote cmd/dockerfile-frontend cmd/slipway frontend frontend/inputs ignore internal/corpus internal/decompress internal/golden internal/inorder internal/singleflight plan solver solver/diskcache solver/export solver/gateway solver/images solver/llbsource solver/registry solver/remotecache solver/runner/inprocess solver/runner/interp solver/runner/namespace solver/runner/script solver/sshagent solver/tree
@@ -40,16 +43,15 @@ help: ## list the targets
 build: ## compile the frontend into bin/
 	CGO_ENABLED=0 go build -tags grpcnotrace -trimpath -buildvcs=false -ldflags "-s -w" -o bin/ ./cmd/...
 
-# Linking the test programs takes most of the time: without debug information it is shorter.
-# Packages in integration/ are left out, because most of their tests link all of BuildKit.
-# make test runs them, and make test and make lint run vet.
+# Linking the test programs takes most of the time. Packages in integration/ are left out,
+# because most of their tests link all of BuildKit: make test runs them.
 fast: ## quick tests of the product: go test -short, without vet and debug information
-	go test -short -vet=off -ldflags=-w $$(go list ./... | grep -v /integration/)
+	go test -short $(TESTFLAGS) $$(go list ./... | grep -v /integration/)
 
 test: ## all tests: vet, unit and golden, parity, real builder (root, Linux)
 	go vet -tags integration ./...
 	# make parity compares the corpus, too.
-	go test -skip '^TestParity$$' ./...
+	go test $(TESTFLAGS) -skip '^TestParity$$' ./...
 	$(MAKE) --no-print-directory parity
 	$(MAKE) --no-print-directory integration
 
@@ -57,7 +59,9 @@ race: ## unit tests and promises under the race detector (needs gcc; root gets i
 	@command -v gcc >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
 	# These take minutes here: TestBounds bounds the work of one goroutine, TestCorpus and
 	# TestUnique compare recorded results, and TestOrdinaryUser runs other tests again.
-	CGO_ENABLED=1 go test -race -timeout 20m -skip '^(TestBounds|TestCorpus|TestUnique|TestOrdinaryUser)$$' $(addprefix ./,$(RACEDIRS)) ./integration/promises
+	CGO_ENABLED=1 go test -race $(TESTFLAGS) -timeout 20m -skip '^(TestBounds|TestCorpus|TestUnique|TestOrdinaryUser)$$' $(addprefix ./,$(RACEDIRS))
+	# The skipped tests start a program that is compiled without the race detector.
+	CGO_ENABLED=1 go test -race $(TESTFLAGS) -timeout 20m -skip '^(TestNoTrace|TestUnreadable|TestReproducible)$$' ./integration/promises
 
 # The compiler counts the coverage of our packages only. go test -fuzz would compile every
 # dependency again to count its coverage, too, and would link a program for each target.
@@ -69,7 +73,7 @@ fuzz: ## run every fuzz target of FUZZDIRS for FUZZTIME each
 		[ -n "$$packages" ] || { echo "make fuzz: no fuzz target in $$dir" >&2; exit 1; }; \
 		for package in $$packages; do \
 			program=$(CURDIR)/bin/fuzz/$$package.test; \
-			go test -c -gcflags=slipway/...=-d=libfuzzer -o $$program ./$$package; \
+			go test -c -ldflags=-w -gcflags=slipway/...=-d=libfuzzer -o $$program ./$$package; \
 			targets=$$(cd $$package && $$program -test.list '^Fuzz'); \
 			for target in $$targets; do \
 				set -- $$program -test.run '^$$' -test.fuzz "^$$target$$" -test.fuzztime $(FUZZTIME) \
@@ -108,9 +112,9 @@ push: ## push the frontend image to REGISTRY/slipway/dockerfile:TAG
 	go run ./integration/mkimage -push $(REGISTRY)/slipway/dockerfile:$(TAG)
 
 integration: ## compare our image with upstream's on a real builder (root, Linux)
-	go test -tags integration -count=1 -timeout 20m $(INTEGRATION)
+	go test -tags integration $(TESTFLAGS) -count=1 -timeout 20m $(INTEGRATION)
 	@command -v crun >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends crun; }
-	go test -tags integration -count=1 -run '^TestRuntimes$$' ./solver/runner/namespace
+	go test -tags integration $(TESTFLAGS) -count=1 -run '^TestRuntimes$$' ./solver/runner/namespace
 	$(MAKE) --no-print-directory realimages ARGS='-only users'
 	$(MAKE) --no-print-directory probes
 
