@@ -131,7 +131,7 @@ func TestDeterminism(t *testing.T) {
 		before := runtime.GOMAXPROCS(procs)
 		for i, c := range cases {
 			times := 1
-			if i%25 == 0 {
+			if i%100 == 0 {
 				times = 50
 			}
 			for range times {
