@@ -176,7 +176,7 @@ const (
 )
 
 // checkTable compares table with the one in SECURITY.md. With UPDATE=1 it writes the table
-// instead.
+// instead. Otherwise, it returns an error if a cell of table shows more privileges.
 func checkTable(table string) error {
 	top, err := toolbox.Root()
 	if err != nil {
@@ -195,7 +195,12 @@ func checkTable(table string) error {
 	case old == table:
 		return nil
 	case os.Getenv("UPDATE") == "":
-		return errors.New("SECURITY.md: the table differs (UPDATE=1 make probes writes it)")
+		less, ok := lesser(old, table)
+		if !ok {
+			return errors.New("SECURITY.md: the table differs (UPDATE=1 make probes writes it)")
+		}
+		fmt.Fprintf(os.Stderr, "steps have less on this machine than in the table in SECURITY.md: %s\n", strings.Join(less, "; "))
+		return nil
 	}
 	return os.WriteFile(name, []byte(before+begin+table+end+after), 0o644)
 }

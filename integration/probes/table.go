@@ -113,6 +113,38 @@ func cell(want, got, more, unexcused int) string {
 	return mark(true)
 }
 
+// lesser returns the cells in which the table now, in Markdown, shows fewer privileges than the
+// table recorded, such as "row: less instead of ✔". If the tables differ in another way, ok is
+// false. A kernel may lack what a row is about, for example the 32-bit ABI.
+func lesser(recorded, now string) (cells []string, ok bool) {
+	old, lines := strings.Split(recorded, "\n"), strings.Split(now, "\n")
+	if len(old) != len(lines) {
+		return nil, false
+	}
+	for i, line := range lines {
+		was, is := strings.Split(old[i], " | "), strings.Split(line, " | ")
+		if len(was) != len(is) || was[0] != is[0] {
+			return nil, false
+		}
+		for n := range is {
+			if is[n] == was[n] {
+				continue
+			}
+			if rank(is[n]) >= rank(was[n]) {
+				return nil, false
+			}
+			cells = append(cells, fmt.Sprintf("%s: %s instead of %s", strings.TrimPrefix(is[0], "| "), is[n], was[n]))
+		}
+	}
+	return cells, true
+}
+
+// rank returns a number that is greater for the text of a cell that stands for more privileges.
+func rank(cell string) int {
+	word, _, _ := strings.Cut(cell, " ")
+	return slices.Index([]string{mark(false), "less", mark(true), "more", "**more**"}, word)
+}
+
 // shorten joins names with blanks. It omits all names after the first twelve.
 func shorten(names []string) string {
 	const most = 12

@@ -100,3 +100,23 @@ func TestJobs(t *testing.T) {
 		}
 	}
 }
+
+// TestLesser checks which differences from the recorded table are accepted.
+func TestLesser(t *testing.T) {
+	const recorded = "| privilege | buildkitd | root |\n|---|:-:|:-:|\n| calls | ✔ | more [2] |\n| files | – | less |\n"
+	for change, want := range map[[2]string]int{
+		{"", ""}:                                 0,
+		{"| ✔ | more [2] |", "| – | – |"}:        2,
+		{"| more [2] |", "| less |"}:             1,
+		{"| – | less |", "| – | ✔ |"}:            -1,
+		{"| – | less |", "| ✔ | less |"}:         -1,
+		{"| ✔ | more [2] |", "| ✔ | **more** |"}: -1,
+		{"| files | – | less |\n", ""}:           -1,
+		{"files", "other files"}:                 -1,
+	} {
+		cells, ok := lesser(recorded, strings.Replace(recorded, change[0], change[1], 1))
+		if ok != (want >= 0) || ok && len(cells) != want {
+			t.Errorf("%q: %q, %v, want %d", change, cells, ok, want)
+		}
+	}
+}

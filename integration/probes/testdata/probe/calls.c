@@ -3,13 +3,34 @@
 #include <poll.h>
 #include <sys/mman.h>
 
-long call32(long nr, long a, long b, long c, long d, long e, long f) {
+static long int80(long nr, long a, long b, long c, long d, long e, long f) {
 	long ret;
 	__asm__ volatile("push %%rbp\n\tmov %7, %%rbp\n\tint $0x80\n\tpop %%rbp"
 		: "=a"(ret)
 		: "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e), "r"(f)
 		: "memory", "r8", "r9", "r10", "r11");
 	return (int)ret;
+}
+
+// runs32 tells whether the kernel has the 32-bit ABI. If it has not, the instruction kills the
+// process.
+static int runs32(void) {
+	static int known = -1;
+	if (known < 0) {
+		int status = 0;
+		pid_t pid = fork();
+		if (pid == 0) {
+			int80(6, -1, 0, 0, 0, 0, 0); // close
+			_exit(0);
+		}
+		waitpid(pid, &status, 0);
+		known = WIFEXITED(status);
+	}
+	return known;
+}
+
+long call32(long nr, long a, long b, long c, long d, long e, long f) {
+	return runs32() ? int80(nr, a, b, c, d, e, f) : -ENOSYS;
 }
 
 static long call64(long nr, long a, long b, long c, long d, long e, long f) {

@@ -25,7 +25,7 @@ void outcome(int err, const char *format, ...) __attribute__((format(printf, 2, 
 int result(long ret);
 
 // call32 makes a system call of the 32-bit ABI. It returns a negative error
-// number on an error. Pointers must be below 4 GiB: the program is static and
+// number on an error, -ENOSYS if the kernel does not have this ABI. Pointers must be below 4 GiB: the program is static and
 // not position-independent.
 long call32(long nr, long a, long b, long c, long d, long e, long f);
 
