@@ -112,7 +112,7 @@ push: ## push the frontend image to REGISTRY/slipway/dockerfile:TAG
 	go run ./integration/mkimage -push $(REGISTRY)/slipway/dockerfile:$(TAG)
 
 integration: ## compare our image with upstream's on a real builder (root, Linux)
-	go test -tags integration $(TESTFLAGS) -count=1 -timeout 20m $(INTEGRATION)
+	go test -tags integration $(TESTFLAGS) -count=1 -timeout 40m $(INTEGRATION)
 	@command -v crun >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends crun; }
 	go test -tags integration $(TESTFLAGS) -count=1 -run '^TestRuntimes$$' ./solver/runner/namespace
 	$(MAKE) --no-print-directory realimages ARGS='-only users'
