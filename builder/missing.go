@@ -128,9 +128,9 @@ func searchRoot(isLocal bool) string {
 	return "root directory of --from"
 }
 
-// blankHint returns a hint if the name of a missing source contains blanks, and the instruction
-// is not in the form of a JSON array. Each word of the name is then a separate source.
-// Otherwise blankHint returns "". The parameter w is the word for the missing source.
+// blankHint returns a hint that COPY takes a file name with blanks for several sources, unless
+// the instruction is in the form of a JSON array. It returns "" if w, the missing source, is
+// not part of such a name.
 func blankHint(files fileLister, w *pathWord) string {
 	for first := 0; first <= w.index; first++ {
 		for end := max(w.index+1, first+2); end <= len(w.sources); end++ {

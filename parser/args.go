@@ -80,8 +80,8 @@ func (p *layout) args(in *Instruction, n *parser.Node, depth int) Args {
 	return nil
 }
 
-// newJSON builds the [JSON] arguments from BuildKit's nodes, which have the values, and
-// t, the text of the array.
+// newJSON builds the [JSON] arguments. BuildKit's nodes contain the strings of the array, and
+// the other argument is its text.
 func newJSON(n *parser.Node, t source.Text) *JSON {
 	return &JSON{Text: t, Words: joinWords(n, jsonElements(t), t)}
 }

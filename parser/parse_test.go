@@ -179,7 +179,7 @@ func TestCorpus(t *testing.T) {
 	})
 }
 
-// FuzzParse checks for any file that Parse returns the same tree or error as BuildKit's
+// FuzzParse checks that, for any file, Parse returns the same tree or error as BuildKit's
 // parser, and that the nodes cover the file.
 func FuzzParse(f *testing.F) {
 	for _, text := range dockerfiles {

@@ -20,9 +20,9 @@ import (
 const epochKey = "SOURCE_DATE_EPOCH"
 
 // setEpoch sets Plan.Epoch from SOURCE_DATE_EPOCH. A build argument, even an empty one,
-// takes precedence over the default of a global ARG. An ARG instruction then sees the
-// time in seconds since 1970 instead of the original value. If epochOf returns no time,
-// the variable is unset.
+// takes precedence over the default of a global ARG. The variable
+// that ARG instructions expand becomes the time in seconds since 1970, or is unset if the
+// value stands for no time.
 func (b *builder) setEpoch(ctx context.Context) error {
 	v, given := b.opt.BuildArgs[epochKey]
 	if !given {

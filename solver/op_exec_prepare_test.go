@@ -100,8 +100,8 @@ func TestUnpackProgress(t *testing.T) {
 	}
 }
 
-// TestUnpacksOverlap unpacks layers for several steps concurrently. The vertex for unpacking
-// must run from the first start to the last end.
+// TestUnpacksOverlap unpacks layers for several steps concurrently. The progress of
+// the vertex for unpacking must begin when the first layer is unpacked, and end with the last.
 func TestUnpacksOverlap(t *testing.T) {
 	var kinds []EventKind
 	e := &events{now: func() time.Time { return time.Unix(0, 0) }, send: func(e Event) { kinds = append(kinds, e.Kind) }}

@@ -14,8 +14,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestWriteKeys checks the cache keys written for a build and for a cached second build.
-// It also checks that the order of the keys does not depend on the order of the graphs.
+// TestWriteKeys checks the cache keys that WriteKeys writes for a build and for a cached
+// second build. The order in which the graphs of the build are passed must not matter.
 func TestWriteKeys(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -82,8 +82,9 @@ type stdout struct{ io.Writer }
 // Close implements [io.Closer].
 func (stdout) Close() error { return nil }
 
-// moveOutputs moves the complete outputs to their destinations, and waits until the engine
-// has loaded an image. It writes what docker load prints to log.
+// moveOutputs moves the complete outputs to their destinations, and waits until docker
+// load has loaded an image into the Docker Engine. It copies the output of docker load to the
+// second argument.
 func (b *Build) moveOutputs(log io.Writer) error {
 	if l := b.load; l != nil {
 		b.load = nil

@@ -47,9 +47,8 @@ type PruneOptions struct {
 	Log         io.Writer     // receives a message if the prune must wait; may be nil
 }
 
-// matches reports whether the prune options select the entry e for removal. The option Unused
-// selects entries whose last use was at least this long ago. The parameter now is the current
-// time.
+// matches reports whether the prune options select the entry e for removal. Options.Unused is the
+// minimum time since the last use of such an entry. The parameter now is the current time.
 func (opt *PruneOptions) matches(e *Entry, now time.Time) bool {
 	named := slices.Contains(opt.Kinds, e.Kind)
 	return (named || len(opt.Kinds) == 0 && !(opt.KeepMounts && e.Kind == KindMount)) && (opt.Unused == 0 || now.Sub(e.Used) >= opt.Unused) &&

@@ -85,8 +85,8 @@ func (c Compression) mediaType() string {
 // klauspost/compress.
 const encoding = 1
 
-// format identifies the bytes that the compression yields. It is part of the cache keys of
-// compressed layers, so that a cached layer with different bytes is not used.
+// format identifies the compressor, its level and its version, which determine the compressed
+// bytes. Cache keys of compressed layers contain it.
 func (c Compression) format() string {
 	if c.isGzip() {
 		return fmt.Sprintf("gzip level %d encoding %d", c.gzipLevel(), encoding)

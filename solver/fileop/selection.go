@@ -216,9 +216,9 @@ type match struct {
 	include, exclude   patternmatcher.MatchInfo // needed to match the paths below
 }
 
-// match matches a path with the include and exclude patterns. The parameter rel is the path
-// relative to the source path of the copy. The second argument is the result of match for
-// the parent directory.
+// match matches a path against the include and exclude patterns, and returns which of them
+// match. The path is relative to the source path of the copy. The second argument is the
+// result of match for the parent directory.
 func (f filter) match(rel string, above match) (m match, err error) {
 	m.included = true
 	if f.include != nil {

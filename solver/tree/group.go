@@ -89,10 +89,10 @@ func (g Group) listings() []*listing {
 	return list
 }
 
-// EachStored visits the files in which a [Store] keeps the directories of the tree n. It calls
-// the function file with the name of each of these files, and the function blob for each
-// regular file in the directories. If file returns false, EachStored skips the directories in
-// that file and everything below them. It returns the same errors as [Node.Entries].
+// EachStored visits the files in which a [Store] keeps the directories of the tree n. It passes
+// the name of each of them to the callback file, and each regular file of the tree to the
+// callback blob. If the callback file returns false, EachStored skips the directories that the
+// visited file contains, and everything below them. It returns the same errors as [Node.Entries].
 func (n *Node) EachStored(file func(digest.Digest) bool, blob func(Blob)) error {
 	if !file(n.ID()) {
 		return nil

@@ -220,7 +220,7 @@ func TestUnreadable(t *testing.T) {
 }
 
 // TestRemoveErrors checks the results of RemoveAll: nil for a file that does not exist, and an
-// error with a short path for a file that cannot be removed.
+// error with a shortened path for a file that cannot be removed.
 func TestRemoveErrors(t *testing.T) {
 	if !runAsUser(t) {
 		return

@@ -189,8 +189,8 @@ func NewLayerScan(store *Store, limits Limits) *LayerScan {
 	return &LayerScan{store: store, limits: limits, entries: make(chan layerEntry, scannedEntries)}
 }
 
-// Read reads an uncompressed layer up to its last entry. If Apply has not yet applied the
-// previous 8192 entries, Read waits for it. If ctx ends, Read returns context.Cause(ctx). For
+// Read reads an uncompressed layer up to its last entry. Read is never more than
+// 8192 entries ahead of Apply: it waits. If ctx ends, Read returns context.Cause(ctx). For
 // an invalid layer, Read returns nil, and Apply returns the error.
 func (l *LayerScan) Read(ctx context.Context, layer io.Reader) error {
 	defer close(l.entries)

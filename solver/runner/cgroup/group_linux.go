@@ -32,7 +32,7 @@ type membership struct {
 	dir string // directory of the group
 }
 
-// Step creates the groups for a step with these limits. The parameter step becomes the
+// Step creates control groups for a step, with the given resource limits. The parameter step becomes the
 // directory name of the groups. If [Set.Filter] has succeeded, processes in the groups
 // have a device filter. In a hierarchy that can apply none of the limits, Step creates
 // no group unless [Options].Parent is set. If a limit cannot be applied, the error is a

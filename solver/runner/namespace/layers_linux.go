@@ -287,8 +287,7 @@ func (o *upperReader) apply(base, upper *tree.Node, at string) (*tree.Node, erro
 	return o.restoreTime(base, newDir(upper.Meta(), list), at), nil
 }
 
-// isStub reports whether n, the node at the path in the parameter name, is an unused
-// mount point: it is empty, and the path exists only because it was a mount point.
+// isStub reports whether n, the node at the given path, is an unused mount point: it is empty, and the path exists only because it was a mount point.
 func (o *upperReader) isStub(name string, n *tree.Node) bool {
 	return o.stubs[name] && (n.IsEmpty() || n.Kind() == tree.File && n.Blob().Size == 0)
 }

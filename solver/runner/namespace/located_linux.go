@@ -30,8 +30,8 @@ func readsAllFiles() (bool, error) {
 	return caps.Get(capability.EFFECTIVE, capability.CAP_DAC_OVERRIDE), nil
 }
 
-// locations returns the paths and contents of the files in the layer n that the store may read
-// in the layer directory. It leaves out files that a process may be unable to open later, for
+// locations returns the paths and contents of those files of the layer n that the store can
+// read from the layer's directory instead of keeping a copy. It leaves out files that a process may be unable to open later, for
 // example because the process runs outside of the user namespace in which the step ran.
 func (r *Runner) locations(n *tree.Node) (list []tree.Location, err error) {
 	enter := func(n *tree.Node) bool { return r.readsAll || isReadable(n, 0o5) }

@@ -144,8 +144,8 @@ func TestUser(t *testing.T) {
 	}
 }
 
-// install copies a program of the host, together with its libraries, to the root. The
-// parameter target is the path of the copy in the root.
+// install copies a host program and its libraries into the root file system of the step. The
+// parameter target is the path of the copy there.
 func (w *fixture) install(t *testing.T, target, program string) {
 	t.Helper()
 	files := map[string]string{target: program}
