@@ -89,12 +89,12 @@ func TestHostileFrontends(t *testing.T) {
 	}
 	goroutines, mounts := runtime.NumGoroutine(), mountCount(t)
 	for command, want := range map[string]string{
-		"exit 0":                                    "no result for incomplete build",
-		"echo why >&2; exit 3":                      "exit code: 3: why",
-		"yes":                                       "frontend grpc server closed unexpectedly",
-		"cat /dev/zero >&2":                         "context canceled",
-		"cat > /dev/null":                           "context canceled",
-		"sleep 98765":                               "context canceled",
+		"exit 0":               "no result for incomplete build",
+		"echo why >&2; exit 3": "exit code: 3: why",
+		"yes":                  "frontend grpc server closed unexpectedly",
+		"cat /dev/zero >&2":    "context canceled",
+		"cat > /dev/null":      "context canceled",
+		"sleep 98765":          "context canceled",
 		"for i in $(seq 50); do sleep 98765 & done": "no result for incomplete build",
 		"exec 0<&- 1>&-; sleep 98765":               "context canceled",
 	} {
@@ -154,7 +154,7 @@ func mountCount(t *testing.T) int {
 func TestExampleFrontend(t *testing.T) {
 	for about, uid := range map[string]int{"root": 0, "ordinary user": 65534} {
 		t.Run(about, func(t *testing.T) {
-			dir, err := os.MkdirTemp("", "slipway-example-") // only root can enter t.TempDir()
+			dir, err := os.MkdirTemp("", "slipway-example-") //nolint:usetesting // only root can enter t.TempDir()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -218,7 +218,9 @@ func TestBridgeProcesses(t *testing.T) {
 	}
 	for want, list := range map[codes.Code][][]*gwpb.ExecMessage{
 		codes.InvalidArgument: {
-			{start("", "c")}, {start("p", "c", 3)}, {start("p", "c"), signal("p", "NONE")},
+			{start("", "c")},
+			{start("p", "c", 3)},
+			{start("p", "c"), signal("p", "NONE")},
 			{{ProcessID: "p", Input: &gwpb.ExecMessage_Init{Init: &gwpb.InitMessage{ContainerID: "c"}}}},
 		},
 		codes.NotFound:      {{signal("p", "TERM")}, {input(0)}},

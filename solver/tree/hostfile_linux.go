@@ -56,11 +56,20 @@ type hostInfo struct {
 	stat syscall.Stat_t
 }
 
-func (i *hostInfo) Name() string       { return i.name }
-func (i *hostInfo) Size() int64        { return i.stat.Size }
+// Name implements [fs.FileInfo].
+func (i *hostInfo) Name() string { return i.name }
+
+// Size implements [fs.FileInfo].
+func (i *hostInfo) Size() int64 { return i.stat.Size }
+
+// ModTime implements [fs.FileInfo].
 func (i *hostInfo) ModTime() time.Time { return time.Unix(i.stat.Mtim.Unix()) }
-func (i *hostInfo) IsDir() bool        { return i.Mode().IsDir() }
-func (i *hostInfo) Sys() any           { return &i.stat }
+
+// IsDir implements [fs.FileInfo].
+func (i *hostInfo) IsDir() bool { return i.Mode().IsDir() }
+
+// Sys implements [fs.FileInfo]. It returns a *syscall.Stat_t.
+func (i *hostInfo) Sys() any { return &i.stat }
 
 // Mode implements [fs.FileInfo].
 func (i *hostInfo) Mode() fs.FileMode {
