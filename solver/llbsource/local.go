@@ -55,17 +55,13 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 	if err != nil {
 		return nil, err
 	}
-	all, err := newContextFS(dir)
-	if err != nil {
-		return nil, err
-	}
-	files, err := filtered(all, attrs)
+	files, err := filtered(dir, attrs)
 	if err != nil {
 		return nil, err
 	}
 	t := track.Start(ctx, "transferring "+name+":", 0)
 	defer t.Done()
-	r := &localReader{ctx: ctx, s: s, name: name, transfer: t, dir: dir, all: all, files: files, e: tree.Edit(nil), links: map[string]*tree.Node{}}
+	r := &localReader{ctx: ctx, s: s, name: name, transfer: t, dir: dir, files: files, e: tree.Edit(nil), links: map[string]*tree.Node{}}
 	if err := r.walk(ctx); err != nil {
 		return nil, fmt.Errorf("read %s: %w", dir, err)
 	}
@@ -76,9 +72,13 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 	return &localSource{r.e.Tree().WithMeta(m)}, nil
 }
 
-// filtered returns the files that match the operation's attributes: include patterns, exclude
-// patterns and followed paths.
-func filtered(files fsutil.FS, attrs map[string]string) (fsutil.FS, error) {
+// filtered returns the files of a directory that match the operation's attributes: include
+// patterns, exclude patterns and followed paths.
+func filtered(dir string, attrs map[string]string) (fsutil.FS, error) {
+	files, err := fsutil.NewFS(dir)
+	if err != nil {
+		return nil, err
+	}
 	var opt fsutil.FilterOpt
 	for key, to := range map[string]*[]string{
 		pb.AttrIncludePatterns: &opt.IncludePatterns,
@@ -101,8 +101,7 @@ type localReader struct {
 	// transfer reports the number of bytes read from files as progress.
 	transfer *track.Tracker
 	dir      string
-	all      *contextFS // the files of dir
-	files    fsutil.FS  // the selected files
+	files    fsutil.FS
 	e        *tree.Editor
 	links    map[string]*tree.Node // regular files by path, as targets of hard links
 }
@@ -111,7 +110,6 @@ type localReader struct {
 type localFile struct {
 	name string // path below the directory
 	st   *types.Stat
-	info gofs.FileInfo // nil if it has to be read
 }
 
 // walk adds all files of the directory to the tree. Meanwhile, another goroutine finds the
@@ -124,7 +122,7 @@ func (r *localReader) walk(ctx context.Context) error {
 	go func() {
 		defer close(found)
 		failed = r.files.Walk(ctx, "", func(name string, d gofs.DirEntry, err error) error {
-			f, err := r.newLocalFile(name, d, err)
+			f, err := newLocalFile(name, d, err)
 			if err != nil {
 				return err
 			}
@@ -149,7 +147,7 @@ func (r *localReader) walk(ctx context.Context) error {
 
 // newLocalFile returns a localFile for the file d. The parameters are the arguments of a
 // [gofs.WalkDirFunc].
-func (r *localReader) newLocalFile(name string, d gofs.DirEntry, err error) (localFile, error) {
+func newLocalFile(name string, d gofs.DirEntry, err error) (localFile, error) {
 	if err != nil {
 		return localFile{}, err
 	}
@@ -161,19 +159,12 @@ func (r *localReader) newLocalFile(name string, d gofs.DirEntry, err error) (loc
 	if !ok {
 		return localFile{}, fmt.Errorf("%s: unexpected type %T", name, info.Sys())
 	}
-	return localFile{filepath.ToSlash(name), st, r.all.info(st)}, nil
+	return localFile{filepath.ToSlash(name), st}, nil
 }
 
 // visit adds the file f to the tree.
 func (r *localReader) visit(f localFile) error {
 	name, st := f.name, f.st
-	attrs, err := r.all.xattrs(name)
-	if err != nil {
-		return err
-	}
-	if attrs != nil {
-		st.Xattrs = attrs
-	}
 	m := metaOf(st)
 	switch mode := os.FileMode(st.Mode); {
 	case mode.IsDir():
@@ -182,7 +173,7 @@ func (r *localReader) visit(f localFile) error {
 	case mode.IsRegular() && st.Linkname != "":
 		return r.link(name, filepath.ToSlash(st.Linkname))
 	case mode.IsRegular():
-		b, err := r.blob(f)
+		b, err := r.blob(name)
 		if err != nil {
 			return err
 		}
@@ -242,13 +233,11 @@ func (r *localReader) link(name, first string) error {
 
 // blob returns the content of a local file as a blob in the store. It reads the file only
 // if the index does not list the file, or if the file has changed.
-func (r *localReader) blob(l localFile) (tree.Blob, error) {
-	file, info := filepath.Join(r.dir, filepath.FromSlash(l.name)), l.info
-	if info == nil {
-		var err error
-		if info, err = os.Lstat(file); err != nil {
-			return tree.Blob{}, err
-		}
+func (r *localReader) blob(name string) (tree.Blob, error) {
+	file := filepath.Join(r.dir, filepath.FromSlash(name))
+	info, err := os.Lstat(file)
+	if err != nil {
+		return tree.Blob{}, err
 	}
 	if info.Mode()&os.ModeSocket != 0 {
 		return r.s.Store.PutBytes(nil) // the walk reports a socket as a file
@@ -257,7 +246,7 @@ func (r *localReader) blob(l localFile) (tree.Blob, error) {
 		return b, nil
 	}
 	stable := r.s.Files.isStable(info)
-	f, err := r.files.Open(l.name)
+	f, err := r.files.Open(name)
 	if err != nil {
 		return tree.Blob{}, err
 	}
