@@ -183,10 +183,9 @@ func (p *progress) step(ctx context.Context, id, name string, work func(context.
 
 // replaces reports that the built-in frontend does the build instead of the frontend image ref.
 func (p *progress) replaces(ref string) {
+	v := p.stepVertex(digest.FromString("built-in frontend"), "[internal] built-in frontend for "+ref)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	v := &vertexState{Vertex: client.Vertex{Digest: digest.FromString("built-in frontend"), Name: "[internal] built-in frontend for " + ref}}
-	p.vertices[v.Digest] = v
 	now := p.now()
 	p.start(v, now)
 	p.end(v, now, false, nil)

@@ -69,7 +69,7 @@ func TestFrontendImages(t *testing.T) {
 	}
 }
 
-// TestHostileFrontends runs programs that are no frontends. Each build must fail, and leave no
+// TestHostileFrontends runs programs that are not frontends. Each build must fail, and leave no
 // process, mount or goroutine.
 func TestHostileFrontends(t *testing.T) {
 	state := t.TempDir()

@@ -7,7 +7,7 @@
 //
 // It prints a table of privileges. It fails if a runner gives a step a privilege that
 // buildkitd does not give, unless exceptions.go lists the privilege with a reason. It also
-// fails if an exception is no longer needed, or if the table in SECURITY.md differs. With
+// fails if an exception is no longer needed, or if a cell of the table in SECURITY.md shows fewer privileges. With
 // UPDATE=1 it writes that table.
 //
 // A static C program, testdata/probe, makes the attempts. Apart from busybox, it is the only

@@ -12,8 +12,8 @@ static long int80(long nr, long a, long b, long c, long d, long e, long f) {
 	return (int)ret;
 }
 
-// runs32 tells whether the kernel has the 32-bit ABI. If it has not, the instruction kills the
-// process.
+// runs32 reports whether the kernel has the 32-bit ABI. Without this ABI, the instruction kills
+// the process.
 static int runs32(void) {
 	static int known = -1;
 	if (known < 0) {
