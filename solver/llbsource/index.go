@@ -1,9 +1,7 @@
 package llbsource
 
 import (
-	"bytes"
 	"crypto/sha256"
-	"encoding/gob"
 	"errors"
 	"io/fs"
 	"os"
@@ -29,8 +27,8 @@ type Index struct {
 	changed bool
 }
 
-// indexContent is the part of an Index that is saved in a file, encoded by encoding/gob
-// after the SHA-256 digest of the encoding.
+// indexContent is the part of an Index that is saved in a file. The file starts with the SHA-256
+// digest of the encoding that follows, see [indexContent.encode].
 type indexContent struct {
 	Files     map[string]indexedFile  // by path
 	Downloads map[string]pastDownload // by [downloadKey]
@@ -70,8 +68,7 @@ func (x *Index) lock() (unlock func()) {
 		if err != nil || len(data) < sha256.Size || sha256.Sum256(data[sha256.Size:]) != [sha256.Size]byte(data) {
 			return
 		}
-		content := newIndexContent()
-		if err := gob.NewDecoder(bytes.NewReader(data[sha256.Size:])).Decode(&content); err == nil {
+		if content, ok := decodeIndex(data[sha256.Size:]); ok {
 			x.content = content
 		}
 	})
@@ -105,12 +102,9 @@ func (x *Index) Save() error {
 		return err
 	}
 	defer os.Remove(tmp.Name())
-	var data bytes.Buffer
-	err = gob.NewEncoder(&data).Encode(x.content)
-	sum := sha256.Sum256(data.Bytes())
-	if err == nil {
-		_, err = tmp.Write(append(sum[:], data.Bytes()...))
-	}
+	data := x.content.encode()
+	sum := sha256.Sum256(data)
+	_, err = tmp.Write(append(sum[:], data...))
 	if err = errors.Join(err, tmp.Close()); err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package interp
 import (
 	"context"
 	"runtime"
-	"runtime/metrics"
 	"strconv"
 	"sync/atomic"
 
@@ -92,7 +91,7 @@ func (c *heapContext) Err() error {
 // heapSize returns the total size of all objects on the heap in bytes, including
 // garbage that has not been collected yet.
 func heapSize() uint64 {
-	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(s)
-	return s[0].Value.Uint64()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
