@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	// maxHeld is the maximum memory that is still reachable after a conversion.
-	// maxAllocated is the maximum memory that a conversion allocates in total. The unit of
-	// both is bytes per byte of the Dockerfile and the result together.
+	// maxHeld is the maximum memory that is still reachable after a conversion, and maxAllocated
+	// is the maximum memory that a conversion allocates in total. Both are numbers of bytes per
+	// byte of input and output, the Dockerfile and the converted result.
 	maxHeld      = 200
 	maxAllocated = 1500
 	// maxBeforeLimit is the maximum number of bytes allocated by a conversion that fails
@@ -85,7 +85,7 @@ type cost struct {
 	limited   bool   // whether the file exceeds a limit
 }
 
-// least returns the lower of two measurements of the same conversion.
+// least returns the lower memory use of c and other, two measurements of the same conversion.
 func (c cost) least(other cost) cost {
 	c.held, c.allocated = min(c.held, other.held), min(c.allocated, other.allocated)
 	return c

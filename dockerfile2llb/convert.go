@@ -14,9 +14,9 @@ import (
 // for the plan, and the LLB states of build contexts.
 type Inputs interface {
 	plan.Resolver
-	// State returns the LLB state of a named context, or of the main context if in is
-	// nil. used lists the paths that the build reads, so that the client sends only
-	// these.
+	// State returns the LLB state of the named context in or, if in is nil, of the main
+	// context. The set used contains the paths that the build reads, so that the client
+	// sends only these paths.
 	State(ctx context.Context, in *plan.Input, used *plan.Paths) (llb.State, error)
 }
 

@@ -56,9 +56,9 @@ func (e *emitter) link(f *file, s *plan.Copy) llb.Output {
 	return llb.Merge([]llb.State{base, llb.NewState(layer)}, opts...).Output()
 }
 
-// groupID returns the id of the progress group for the operations of a COPY --link. It is
-// a hash of the name, the source position and the platform of the step. No two steps of a
-// build share these properties, and repeated conversions yield the same id.
+// groupID returns the id of the progress group for the operations of a COPY --link. It is a
+// hash of the name, the source position and the platform of the step. No two steps of a
+// build have the same name, position and platform. Repeated conversions return the same id.
 func groupID(s *plan.Copy) string {
 	key := fmt.Sprintf("%s\x00%d\x00%v", s.Name, s.Range.Start, s.Platform)
 	return digest.FromString(key).Encoded()[:25]

@@ -34,8 +34,8 @@ func (e *emitter) copySource(c *pb.FileActionCopy, s *plan.Copy, src plan.CopySo
 	panic("dockerfile2llb: unknown copy source")
 }
 
-// inline emits a heredoc of COPY or ADD as a tree that contains only the file with the
-// text of the heredoc. The step then copies this file.
+// inline returns the state of a tree that contains only one file, with the text of a heredoc
+// of COPY or ADD. The step then copies this file.
 func inline(s *plan.Copy, src *plan.CopyInline) llb.State {
 	return llb.Scratch().File(
 		llb.Mkfile(src.Name, 0o644, []byte(src.Data)),
@@ -54,7 +54,7 @@ func Download(src *plan.CopyURL, opts ...llb.ConstraintsOpt) llb.State {
 }
 
 // Checkout returns a git source for the repository that ADD checks out. If advice is true, the
-// progress output includes the hints that git prints.
+// progress output includes git's advice to users, such as the note about a detached HEAD.
 func Checkout(src *plan.CopyGit, advice bool, opts ...llb.ConstraintsOpt) llb.State {
 	all := []llb.GitOption{llb.GitRef(src.Ref)}
 	for _, o := range opts {

@@ -84,9 +84,9 @@ func operations(ctx context.Context, c *golden.Case, platform string) (string, e
 	return b.String(), nil
 }
 
-// describe appends the operations in def to b as text. If there are further states that an SBOM
-// generator scans, describe appends a line for each of them, with the name of the state and a
-// digest of its operations.
+// describe appends the operations in def to b as text. An SBOM generator may scan further
+// states of the conversion res. For each of these states, describe appends a line with the name
+// of the state and a digest of its operations.
 func describe(ctx context.Context, b *strings.Builder, res *dockerfile2llb.Conversion, def *pb.Definition) error {
 	text, err := llbtext.Lines(def)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Marshal encodes r.State as a definition. The definition equals the result of
-// llb.State.Marshal, but Marshal does not copy the metadata of every operation several
-// times.
+// Marshal encodes r.State as an LLB definition. The result equals the result of
+// llb.State.Marshal, which is slower because it copies the metadata of every operation
+// several times.
 func (r *Conversion) Marshal(ctx context.Context, opts ...llb.ConstraintsOpt) (*pb.Definition, error) {
 	w := &writer{
 		c:       llb.NewConstraints(append(slices.Clip(r.defaults), opts...)...),
@@ -42,7 +42,7 @@ type writer struct {
 	def     *pb.Definition
 	visited map[llb.Vertex]bool
 	maps    []*llb.SourceMap
-	index   map[*llb.SourceMap]int32 // index in maps; equal source maps share an index
+	index   map[*llb.SourceMap]int32 // source map → index in the field maps; equal source maps share an index
 }
 
 // add appends the inputs of a vertex and then the vertex itself to the definition. It
@@ -147,8 +147,9 @@ func sameFile(a, b *llb.SourceMap) bool {
 	return len(x) == len(y) && (len(x) == 0 || bytes.Equal(x[len(x)-1], y[len(y)-1]))
 }
 
-// finish appends the final operation, whose only input is the output out. It also records
-// the daemon capabilities that the definition as a whole requires.
+// finish appends the final operation of a definition. Its only input is out, the result
+// of the build. finish also records the daemon capabilities that the definition as a
+// whole requires.
 func (w *writer) finish(ctx context.Context, out llb.Output) error {
 	in, err := out.ToInput(ctx, w.c)
 	if err != nil {

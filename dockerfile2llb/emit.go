@@ -18,9 +18,9 @@ type emitter struct {
 	ctx          context.Context
 	plan         *plan.Plan
 	opt          Options
-	results      map[*plan.Stage]llb.Output // the outputs of emitted stages; nil is scratch
+	results      map[*plan.Stage]llb.Output // the outputs of emitted stages; a nil output is an empty tree
 	mainContext  llb.Output                 // nil until first use
-	proxy        *pb.ProxyEnv               // nil if no build argument sets a proxy
+	proxy        *pb.ProxyEnv               // the proxies of RUN steps; nil if no build argument sets a proxy
 	capabilities map[apicaps.CapID]bool     // cached results of supports
 }
 
@@ -131,8 +131,8 @@ func withRange(r source.Range, err error) error {
 	return diag.Errorf(r, "%w", err)
 }
 
-// tree returns the output that contains the file tree t: the result of the stage t.Stage
-// or, if that is nil, the main context.
+// tree returns the output that contains the file tree t. This is the result of the stage
+// t.Stage or, if t.Stage is nil, the main context.
 func (e *emitter) tree(t plan.Tree) (llb.Output, error) {
 	if t.Stage != nil {
 		return e.results[t.Stage], nil
@@ -155,7 +155,8 @@ type envCache struct {
 	set     bool
 }
 
-// env returns the environment e as KEY=VALUE entries. The caller must not modify the slice.
+// env returns the environment e as KEY=VALUE entries. The caller must not modify the
+// result, because later calls may return the same slice.
 func (v *envCache) env(e plan.Env) []string {
 	if !v.set || v.key != e {
 		v.key, v.entries, v.set = e, e.Entries(), true

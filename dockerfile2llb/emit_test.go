@@ -29,7 +29,7 @@ import (
 	"slipway/source"
 )
 
-// inputs is an Inputs with the images of a test case and a local main context.
+// inputs is an Inputs that provides the images of a test case and a local main context.
 type inputs struct{ images *golden.Images }
 
 func (w inputs) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
@@ -52,7 +52,8 @@ func (inputs) State(_ context.Context, _ *plan.Input, used *plan.Paths) (llb.Sta
 }
 
 // marshal converts a test case to LLB and returns the operations, metadata and configs as
-// bytes. If the conversion fails, it returns the text of the error.
+// bytes. If the conversion fails, it returns the text of the error instead, and converted
+// is false.
 func marshal(t *testing.T, c *golden.Case, caps *apicaps.CapSet) (out []byte, converted bool) {
 	t.Helper()
 	text, _ := c.File("Dockerfile")

@@ -21,7 +21,7 @@ import (
 type exec struct {
 	msg          pb.ExecOp
 	meta         pb.Meta
-	mounts       []mount // sorted by target; precede clientMounts in the message
+	mounts       []mount // the mounted trees, sorted by target; they precede clientMounts in the message
 	clientMounts []*pb.Mount
 	platform     *pb.Platform // nil selects the platform of the build
 	hasLimits    bool         // whether the resources are limited
@@ -31,13 +31,13 @@ type exec struct {
 // mount is a file tree that is mounted for a RUN instruction.
 type mount struct {
 	msg      *pb.Mount
-	source   llb.Output // nil is scratch
+	source   llb.Output // the mounted tree; nil is an empty tree
 	noOutput bool       // whether writes are discarded
 }
 
-// exec emits a RUN, which starts from the output of the previous step. Like upstream, it
-// silently drops restrictions of the process, such as ulimits, that the daemon does not
-// support.
+// exec emits the operation of a RUN instruction, which starts from the output of the
+// previous step. Like upstream, it silently drops restrictions of the process, such as
+// ulimits, that the daemon does not support.
 func (e *emitter) exec(v *envCache, out llb.Output, s *plan.Exec) (llb.Output, error) {
 	x := &exec{mounts: make([]mount, 1, 1+len(s.Mounts))}
 	x.mounts[0] = mount{msg: &pb.Mount{Dest: pb.RootMount}, source: out}
@@ -104,7 +104,7 @@ func platformMessage(p *ocispecs.Platform) *pb.Platform {
 	}
 }
 
-// scriptMount returns a mount with one executable file. The file contains a heredoc of RUN
+// scriptMount returns a mount with one executable file, which contains s, a heredoc of RUN
 // that starts with #!.
 func scriptMount(s *plan.Script) mount {
 	file := llb.Scratch().File(

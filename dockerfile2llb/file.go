@@ -17,7 +17,7 @@ import (
 // Upstream: the operation requires only the capability file.base, regardless of its
 // actions.
 type file struct {
-	base    llb.Output // nil is scratch
+	base    llb.Output // the tree that the actions change; nil is an empty tree
 	actions []action
 	msg     pb.FileOp
 	kind    pb.Op_File
@@ -127,8 +127,8 @@ func cleanPath(name string) string {
 	return path.Join("/", name)
 }
 
-// cleanDest is like cleanPath, but preserves a trailing "/" or "/.", which marks the
-// destination as a directory.
+// cleanDest returns name as a clean absolute path, and preserves a trailing "/" or "/.",
+// which marks the destination as a directory.
 func cleanDest(name string) string {
 	p := cleanPath(name)
 	switch {

@@ -42,8 +42,8 @@ func internalName(name string) llb.ConstraintsOpt {
 	return llb.WithCustomName("[internal] " + name)
 }
 
-// sourceLocations returns the location of an instruction with one range per line, as
-// clients expect.
+// sourceLocations returns the location of an instruction, with one range per line, the form
+// that clients expect.
 func (e *emitter) sourceLocations(r source.Range) []*llb.SourceLocation {
 	if e.opt.SourceMap == nil {
 		return nil
@@ -91,9 +91,9 @@ func (e *emitter) supports(id apicaps.CapID) bool {
 	return has
 }
 
-// proxyEnv returns the proxy settings in the build arguments. Their names are
-// case-insensitive. If a name occurs in several spellings, the last spelling in byte
-// order takes precedence. If no proxy is set, it returns nil.
+// proxyEnv returns the proxy settings in the build arguments. The names of these build
+// arguments are case-insensitive. If a name occurs in several spellings, the last spelling in
+// byte order takes precedence. If no proxy is set, it returns nil.
 func proxyEnv(args map[string]string) *pb.ProxyEnv {
 	p := &pb.ProxyEnv{}
 	found := false

@@ -102,8 +102,8 @@ func (x *exec) secret(m *plan.Mount) {
 	x.clientMounts = slices.Insert(x.clientMounts, i, to)
 }
 
-// ssh adds the socket of an SSH agent. The first socket also becomes SSH_AUTH_SOCK,
-// unless the Dockerfile sets this variable.
+// ssh adds a mount of an SSH agent's socket to the process. The path of the first socket also
+// becomes the value of SSH_AUTH_SOCK, unless the Dockerfile sets this variable.
 func (x *exec) ssh(m *plan.Mount) {
 	n := 0
 	for _, have := range x.clientMounts {

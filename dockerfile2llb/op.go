@@ -28,7 +28,7 @@ type op struct {
 	progress    *pb.ProgressGroup
 	resources   *pb.LinuxResources
 	locations   []*llb.SourceLocation
-	location    source.Range       // the instruction, for errors
+	location    source.Range       // the range of the instruction, for errors
 	platform    *ocispecs.Platform // the platform of processes that start from this output; nil if unspecified
 
 	mu          sync.Mutex

@@ -11,9 +11,8 @@ func repeatLines(unit string) func(int) string {
 	return func(n int) string { return "FROM scratch\n" + strings.Repeat(unit, n/len(unit)) }
 }
 
-// nestParts returns a generator of texts of about n bytes with nested constructs. The generator
-// repeats open before mid and cl after it, equally often. The text starts with pre and ends
-// with post.
+// nestParts returns a generator of texts of about n bytes with nested constructs. A text
+// consists of pre, repetitions of open, the text mid, equally many repetitions of cl, and post.
 func nestParts(pre, open, mid, cl, post string) func(int) string {
 	return func(n int) string {
 		k := n / (len(open) + len(cl))
@@ -27,9 +26,9 @@ func fillBetween(pre, unit, post string) func(int) string {
 	return func(n int) string { return pre + strings.Repeat(unit, n/len(unit)) + post }
 }
 
-// countLines returns a generator of texts of about n bytes. The text pre comes first. Each
-// following line is formatted with the format f, whose arguments are the line's number, counted
-// from 0, and the next number.
+// countLines returns a generator of texts of about n bytes. A text consists of pre and of lines
+// that are formatted with the format f. The arguments of f are the number of the line, starting
+// at 0, and the number of the next line.
 func countLines(pre string, f string) func(int) string {
 	return func(n int) string {
 		var b strings.Builder
@@ -41,7 +40,7 @@ func countLines(pre string, f string) func(int) string {
 	}
 }
 
-// shape generates files of a similar content and different sizes.
+// shape is a kind of Dockerfile that can be generated in any size.
 type shape struct {
 	name   string
 	text   func(int) string
@@ -50,7 +49,7 @@ type shape struct {
 	slow   bool // a line takes so long that a quarter of the bytes is enough
 }
 
-// shapes generates files of about n bytes that stress parsers, for example with deep
+// shapes lists generators of files of about n bytes that stress parsers, for example with deep
 // nesting or many variables.
 var shapes = []shape{
 	{name: "run", text: repeatLines("RUN x\n")},

@@ -32,10 +32,10 @@ type build struct {
 	file        *inputs.Dockerfile
 	dockerfile  *instructions.Dockerfile
 	checks      linter.Config
-	checksRange source.Range                     // the range of checks in the file; zero if a build argument or the default sets them
+	checksRange source.Range                     // the range of the check directive's value; zero if a build argument or the default sets the checks
 	report      func(context.Context, diag.List) // handles the warnings
 
-	follow   func(ref string) (bool, error) // whether the frontend ref must run the build; nil means yes
+	follow   func(ref string) (bool, error) // reports whether the frontend image ref must run the build; nil means always
 	findings func(diag.List)                // receives all findings of a check; if nil, the check stops at the first error like upstream's
 }
 
@@ -127,8 +127,8 @@ func (b *build) run(ctx context.Context) (*client.Result, error) {
 	return res, b.attest(ctx, res, scan, results)
 }
 
-// parseBuild does the same as parse, and also configures the build checks. All requests that
-// convert the Dockerfile call parseBuild.
+// parseBuild parses the Dockerfile and configures the build checks. All requests that convert
+// the Dockerfile call parseBuild.
 func (b *build) parseBuild(ctx context.Context) error {
 	if len(b.file.Source.Bytes) == 0 {
 		return diag.Errorf(source.Range{File: b.file.Source}, "the Dockerfile cannot be empty").KeepLocal()
@@ -154,8 +154,8 @@ func (b *build) parse() error {
 	return diags.Err()
 }
 
-// plan plans the build for one platform. Only for the first platform, it also runs the
-// build checks.
+// plan plans the build for one platform. If first is true, it also runs the build checks,
+// because they run only for the first platform.
 func (b *build) plan(ctx context.Context, opt plan.Options, first bool) (*plan.Plan, error) {
 	p, err := plan.Build(ctx, b.dockerfile, b.planOptions(opt, b.inputs))
 	if !first {
@@ -211,9 +211,9 @@ func (b *build) solve(ctx context.Context, r *dockerfile2llb.Conversion) (client
 	return res.SingleRef()
 }
 
-// redirect hands the build to the frontend in BUILDKIT_SYNTAX or # syntax, unless another
-// frontend has already redirected the build to this one. The second result reports
-// whether another frontend ran the build.
+// redirect hands the build to the frontend image in BUILDKIT_SYNTAX or # syntax. It does
+// nothing if another frontend has already redirected the build to this one. The second result
+// reports whether another frontend ran the build.
 func (b *build) redirect(ctx context.Context) (*client.Result, bool, error) {
 	if b.options.Redirected {
 		return nil, false, nil

@@ -17,8 +17,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// TestBuild checks that a build resolves each image once, returns metadata, and limits
-// the context to the used paths.
+// TestBuild checks that a build resolves each image once, returns metadata, and requests
+// from the client only the files of the context that it uses.
 func TestBuild(t *testing.T) {
 	b := fakegateway.New("FROM a AS x\nFROM a\nCOPY --from=x b c\nCOPY d e\n", nil)
 	res, err := Build(context.Background(), b)
@@ -70,8 +70,9 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// TestExportPlatform checks that the platform of a Windows result includes the OS
-// version of the image, and that the platform ID is the requested one.
+// TestExportPlatform checks the platform that exporters receive for a Windows image. It
+// must include the OS version of the image, and its ID must be the ID of the requested
+// platform.
 func TestExportPlatform(t *testing.T) {
 	image := ocispecs.Platform{OS: "windows", Architecture: "amd64", OSVersion: "10.0.1", OSFeatures: []string{"win32k"}}
 	p := exportPlatform(ocispecs.Platform{OS: "windows", Architecture: "amd64"}, image)
@@ -103,7 +104,7 @@ func TestTypedErrors(t *testing.T) {
 	}
 }
 
-// TestDescribe checks the list of subrequests that the subrequest describe returns.
+// TestDescribe checks that the subrequest describe lists all subrequests.
 func TestDescribe(t *testing.T) {
 	res, err := Build(context.Background(), fakegateway.New("FROM a\n", map[string]string{"requestid": "frontend.subrequests.describe"}))
 	if err != nil {

@@ -23,8 +23,8 @@ func hasCap(name string) bool {
 }
 
 // checkCaps returns an error if this frontend lacks a capability that the client requires. The
-// parameter is a comma-separated list of capabilities. If all missing capabilities are marked
-// with +forward, another frontend may still run the build, and forward is true.
+// parameter required is a comma-separated list of capabilities. If all missing capabilities
+// are marked with +forward, another frontend may still run the build, and forward is true.
 func checkCaps(required string) (forward bool, missing error) {
 	if required == "" {
 		return false, nil

@@ -15,7 +15,7 @@ import (
 )
 
 // runCheck runs a check for the client c. It returns the first line of each finding as
-// users see it, and the answer to the client.
+// users see it, and the result that the client receives.
 func runCheck(t *testing.T, c *fakegateway.Client) (string, lint.LintResults) {
 	t.Helper()
 	c.Opts["requestid"] = lint.RequestLint

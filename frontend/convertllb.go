@@ -11,8 +11,8 @@ import (
 	"slipway/dockerfile2llb"
 )
 
-// convertLLB answers the subrequest convertllb with the operations of the build, without
-// solving them.
+// convertLLB answers the subrequest convertllb. The result contains the operations of
+// the build, and convertLLB does not run them.
 func (b *build) convertLLB(ctx context.Context) (*client.Result, error) {
 	res, err := b.convertImplicit(ctx)
 	if err != nil {

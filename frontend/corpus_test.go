@@ -20,11 +20,11 @@ import (
 	"slipway/plan"
 )
 
-// TestCorpus builds each test case and compares the results with the sections of the case. The
-// section out/error contains the error, or all findings of a check. The section out/warnings
-// contains the warnings. The section out/answer contains answers to subrequests, requests to
-// other frontends, attestations and metadata. The image config is compared with out/image,
-// which the tests of package plan write.
+// TestCorpus builds each test case and compares the results with sections of the case. The
+// section out/error contains the error of a build, or all findings of a check. The section
+// out/warnings contains the warnings. The section out/answer contains the results of
+// subrequests, requests to other frontends, attestations and metadata. The section out/image
+// contains the image config, and the tests of package plan write it.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		var findings diag.List
@@ -72,9 +72,9 @@ func sentLocations(err error) string {
 	return fmt.Sprintf("clients receive%s\n", &all)
 }
 
-// image formats config, the image config of a build for one platform, as in the section
-// out/image of a test case. base is the config of the base image, or nil if there is no
-// base image.
+// image formats the image config of a build for one platform, as in the section out/image of a
+// test case. The parameter base is the config of the base image, or nil if there is no base
+// image.
 func image(t *testing.T, config, base []byte) string {
 	t.Helper()
 	var img, of *plan.Image
@@ -110,8 +110,8 @@ func warnings(r *corpus.Record) string {
 	return b.String()
 }
 
-// answer returns the results of a build as text, except for operations and config. They are the
-// answer to a subrequest, the request to another frontend, attestations and other metadata.
+// answer returns the results of a build, except for operations and config, as text: the result
+// of a subrequest, the request to another frontend, attestations and other metadata.
 func answer(t *testing.T, r *corpus.Record) string {
 	t.Helper()
 	var b strings.Builder

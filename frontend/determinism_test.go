@@ -42,9 +42,9 @@ func render(t *testing.T, c *fakegateway.Client) string {
 	return out
 }
 
-// TestDeterminism checks that repeated builds have identical results, byte for byte. It
-// runs each build a hundred times, with one and with several processors, and with the
-// options in different orders. Only the order of requests to the builder may vary.
+// TestDeterminism checks that repeated builds have identical results, byte for byte. Each build
+// runs a hundred times, with one and with several processors, and with the options in different
+// orders. Only the order of requests to the builder may vary.
 func TestDeterminism(t *testing.T) {
 	slowtest.Skip(t, "repeats builds a hundred times")
 	opts := map[string]string{

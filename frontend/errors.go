@@ -14,8 +14,8 @@ import (
 	"slipway/source"
 )
 
-// firstError returns the first error if err is a list of errors about the Dockerfile,
-// else err.
+// firstError returns the first error in err if err is a list of errors about the
+// Dockerfile. Any other err is returned unchanged.
 func firstError(err error) error {
 	var l diag.List
 	if errors.As(err, &l) && len(l) > 0 {
@@ -24,8 +24,8 @@ func firstError(err error) error {
 	return err
 }
 
-// firstRange returns the range of the error that firstError(err) returns, or the zero
-// range if that error has no range.
+// firstRange returns the range of the first error in err, as selected by firstError. If
+// that error has no range, firstRange returns the zero range.
 func firstRange(err error) source.Range {
 	var d *diag.Diagnostic
 	if errors.As(firstError(err), &d) {
@@ -44,8 +44,8 @@ func (e *marshalError) Error() string { return "failed to marshal LLB definition
 // Unwrap returns the error from encoding the operation.
 func (e *marshalError) Unwrap() error { return e.err }
 
-// isLocal reports whether clients must not receive the location of an error, the result of
-// firstError(err).
+// isLocal reports whether clients must not receive the location of the first error in err,
+// because upstream sends no location for it.
 //
 // Upstream: errors about encoding operations, the configuration of checks, ignore files,
 // and files without a stage have no location.
@@ -55,8 +55,8 @@ func (b *build) isLocal(err error) bool {
 	return errors.As(err, &m) || errors.As(firstError(err), &d) && (d.Local || d.Shown().File != b.file.Source)
 }
 
-// withLocations returns firstError(err) with its locations in the Dockerfile attached, so
-// that clients can print the lines.
+// withLocations returns the first error in err, as selected by firstError, with its
+// locations in the Dockerfile attached. Clients print the lines at these locations.
 func (b *build) withLocations(err error) error {
 	err = firstError(err)
 	var d *diag.Diagnostic

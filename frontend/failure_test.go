@@ -27,7 +27,8 @@ func manyCalls() *fakegateway.Client {
 	return c
 }
 
-// checkLeaks calls f and checks that it leaves no goroutines running.
+// checkLeaks calls f and checks that no goroutine that f started is still running
+// afterwards.
 func checkLeaks(t *testing.T, f func()) {
 	t.Helper()
 	before := runtime.NumGoroutine()
@@ -96,8 +97,8 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-// TestFailingCall checks that an error from any call is reported once, with its gRPC
-// code.
+// TestFailingCall checks that, if any call to the builder fails, the build reports the
+// error once, with its gRPC code.
 func TestFailingCall(t *testing.T) {
 	complete := manyCalls()
 	if _, err := Build(t.Context(), complete); err != nil {

@@ -67,8 +67,8 @@ func (b *build) lintPlan(ctx context.Context) error {
 	return err
 }
 
-// mergedRanges returns the lines of all locations of an error in ascending order, without
-// duplicates.
+// mergedRanges returns the ranges of all lines to which the locations of err refer. The
+// result is in ascending order and contains no duplicates.
 func mergedRanges(err error) []*pb.Range {
 	var d *diag.Diagnostic
 	if !errors.As(err, &d) {

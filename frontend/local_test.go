@@ -12,8 +12,9 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// TestLocalErrors checks that an error in this process has a source location even if
-// clients must not receive the location. Upstream sends none for these errors.
+// TestLocalErrors checks errors whose location clients must not receive, because
+// upstream sends none for them. Within this process, such an error must still have a
+// location.
 func TestLocalErrors(t *testing.T) {
 	bad := fakegateway.New("FROM a\nCOPY b c\n", nil)
 	bad.Files[".dockerignore"] = "x\n!\n"

@@ -11,9 +11,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// checkOps returns an error for the first operation that needs a capability that the
-// builder lacks. The builder would reject the operation, too, but its error would not
-// contain the instruction and the location of the instruction.
+// checkOps returns an error for the first operation that requires a capability which
+// the builder lacks. The builder would also reject such an operation, but its error
+// would not contain the instruction and the location of the instruction.
 func checkOps(caps *apicaps.CapSet, def *pb.Definition) error {
 	for _, op := range def.Def {
 		dgst := digest.FromBytes(op)

@@ -43,8 +43,9 @@ func TestOldBuilder(t *testing.T) {
 }
 
 // TestErrorText checks that clients receive the code and the location of an error from the
-// builder. The frontend adds text to the error, such as the image name. The result must
-// contain this text only once, even if the builder's error already contains it.
+// builder. The frontend adds text to the error, such as the image name. The error that the
+// client receives must contain this text only once, even if the builder's error already
+// contains it.
 func TestErrorText(t *testing.T) {
 	for answer, want := range map[string]string{
 		"too large": "ResourceExhausted: alpin: failed to resolve source metadata for docker.io/library/alpin:latest: too large (did you mean alpine?)",

@@ -8,8 +8,8 @@ import (
 )
 
 // outline answers the subrequest outline with the build arguments, secrets and SSH agents
-// that the target uses. It resolves images, because ONBUILD triggers may use some of
-// these, too.
+// that the target uses. It resolves images, because ONBUILD triggers in images may also
+// use arguments, secrets and agents.
 func (b *build) outline(ctx context.Context) (*client.Result, error) {
 	res, err := b.convertImplicit(ctx)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 type platformResult struct {
 	ref       client.Reference
 	result    *dockerfile2llb.Conversion
-	requested ocispecs.Platform // the default platform if none is requested
+	requested ocispecs.Platform // the requested platform, or the default platform if the client requested none
 }
 
 // platforms builds all platforms concurrently. They share the parsed Dockerfile and the
@@ -56,7 +56,7 @@ func (b *build) platforms(ctx context.Context) ([]platformResult, error) {
 }
 
 // platform converts the build for the platform p, or for the default platform if p is
-// nil.
+// nil. If first is true, it also runs the build checks.
 func (b *build) platform(ctx context.Context, p *ocispecs.Platform, first bool) (platformResult, error) {
 	opt := b.options.Plan
 	opt.Platform = p
@@ -72,9 +72,9 @@ func (b *build) platform(ctx context.Context, p *ocispecs.Platform, first bool) 
 	return out, nil
 }
 
-// buildPlatforms returns a list with one element, the platform of the builder. This is
-// the first platform of the builder's first worker. If the builder reports none, it is
-// the platform of this process.
+// buildPlatforms returns a list with one element, the platform of the builder: the first
+// platform of the builder's first worker or, if the builder reports no platform, the
+// platform of this process.
 func (b *build) buildPlatforms() []ocispecs.Platform {
 	if w := b.opts.Workers; len(w) > 0 && len(w[0].Platforms) > 0 {
 		return w[0].Platforms[:1]

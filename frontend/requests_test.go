@@ -17,8 +17,8 @@ import (
 )
 
 // barrier is a builder that counts requests. It blocks each request of a group until all
-// requests of the group have arrived. A build therefore succeeds only if it makes them
-// concurrently.
+// requests of the group have arrived. A build therefore succeeds only if it makes the
+// requests of a group concurrently.
 type barrier struct {
 	*fakegateway.Client
 	groups   map[string]*group
@@ -103,8 +103,8 @@ func (r *barrierRef) StatFile(ctx context.Context, req client.StatRequest) (*fst
 	return nil, r.m.arrive(ctx, "stat "+req.Path)
 }
 
-// TestRequests checks that independent requests are made concurrently, and that no
-// request is made twice.
+// TestRequests checks that a build makes independent requests concurrently, and makes no
+// request twice.
 func TestRequests(t *testing.T) {
 	b := fakegateway.New("FROM a AS x\nFROM b\nCOPY --from=x / /\nCOPY --from=docker.io/library/a / /\nCOPY . .\n", nil)
 	m := newBarrier(b,

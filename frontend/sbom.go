@@ -107,8 +107,9 @@ func (b *build) attest(ctx context.Context, res *client.Result, s *scanner, resu
 	return nil
 }
 
-// scan returns the LLB state of the directory to which the scanner writes its SBOMs. The
-// scanner scans the given states. The parameter id identifies the platform in progress output.
+// scan runs the scanner over the states in the parameter of, and returns the LLB state of the
+// directory to which the scanner writes its SBOMs. The parameter id identifies the platform in
+// progress output.
 func (s *scanner) scan(id string, of *dockerfile2llb.SBOM) llb.State {
 	opts := []llb.RunOption{
 		llb.WithCustomName(fmt.Sprintf("[%s] generating sbom using %s", id, s.ref)),

@@ -7,8 +7,8 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests/targets"
 )
 
-// targets answers the subrequest targets with the stages as written. It expands no
-// variables and resolves no images.
+// targets answers the subrequest targets with the list of stages, as written in the
+// Dockerfile. It expands no variables and resolves no images.
 func (b *build) targets(context.Context) (*client.Result, error) {
 	if err := b.parse(); err != nil {
 		return nil, err

@@ -53,8 +53,8 @@ func valueRange(f *source.File, line int, value string) source.Range {
 	return source.Range{File: f, Start: start, End: start + len(value)}
 }
 
-// violation returns an error if there are warnings and the configuration of build checks
-// makes warnings fail the build. The error points at the check directive, if the
+// violation returns an error if there are warnings and the configuration of the build checks
+// turns warnings into a build failure. The error points at the check directive, if the
 // Dockerfile has one.
 func (b *build) violation(warnings diag.List) error {
 	err := b.checks.Violation(warnings)

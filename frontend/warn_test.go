@@ -8,8 +8,8 @@ import (
 	"slipway/internal/fakegateway"
 )
 
-// TestLostWarnings checks that the frontend sends every warning, and that the build
-// succeeds even if the client rejects them.
+// TestLostWarnings checks that the frontend sends every warning, and that the build succeeds
+// even if the client returns an error for each warning.
 func TestLostWarnings(t *testing.T) {
 	b := fakegateway.New("FROM x AS A\nCMD y\n", nil)
 	b.Before = func(_ context.Context, call string) error {

@@ -34,7 +34,7 @@ type builder struct {
 	opt         Options
 	expand      shell.Expander
 	byName      map[string]*Stage // the last stage of each name, in lower case
-	round       int               // of loadBases, starting at 0
+	round       int               // the current round of loadBases, starting at 0
 	size        int               // counts towards maxSize
 	matchSteps  int               // counts towards maxMatching
 	readCounter readCounter
@@ -45,19 +45,19 @@ type builder struct {
 type draft struct {
 	commands      []boundCommand  // the triggers of the base, then the instructions of the stage
 	triggers      int             // the number of commands that are triggers
-	idleRounds    int             // the number of rounds of loadBases in which no stage needed this one
-	needed        bool            // whether the target needs the stage
-	ref           reference.Named // BaseName, parsed
+	idleRounds    int             // the number of rounds of loadBases in which no other stage needed this stage
+	needed        bool            // whether the target of the build needs the stage
+	ref           reference.Named // the parsed Stage.BaseName
 	instruction   source.Range    // the instruction that errors about the base point at
 	baseName      source.Range    // the name of the base in that instruction
-	origin        *Stage          // the stage whose ONBUILD trigger refers to this image; nil if the file does
+	origin        *Stage          // the stage whose ONBUILD trigger needs this stage, an image; nil if the file needs it
 	loaded        bool            // whether the base has been looked up
 	done          bool            // whether the stage has been evaluated
 	triggersAdded bool            // whether addTriggers has processed the stage
 	historyShared bool            // whether a later stage appends to the array of Image.History
 }
 
-// draft returns the data about the stage st that is not part of the plan.
+// draft returns the draft of the stage st.
 func (b *builder) draft(st *Stage) *draft { return b.drafts[st.Index] }
 
 // Build turns a Dockerfile into a Plan. If it fails, it returns the incomplete plan

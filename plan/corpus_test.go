@@ -11,10 +11,10 @@ import (
 	"slipway/plan"
 )
 
-// TestCorpus compares the plan of each corpus case with the section out/plan, and the image
-// config with out/image. It compares errors with out/error, which the tests of package frontend
-// write. A case is also planned for other platforms. The last line of out/plan is a digest of
-// these plans and configs.
+// TestCorpus compares the plan of each corpus case with the section out/plan of the case, and
+// the image config with out/image. If planning fails, it compares the error with out/error,
+// which the tests of package frontend write. Each case is also planned for other platforms: the
+// last line of out/plan is a digest of the resulting plans and configs.
 func TestCorpus(t *testing.T) {
 	golden.Run(t, func(t *testing.T, c *golden.Case) {
 		own := c.Opts["platform"]

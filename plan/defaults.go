@@ -2,10 +2,10 @@ package plan
 
 import "slipway/shell"
 
-// DefaultBases returns the base image names of the file's stages, expanded with the
-// defaults of the global ARGs instead of the build arguments. The list ends before the
-// first name that cannot be expanded. If the default of a global ARG cannot be expanded,
-// the list is empty.
+// DefaultBases returns the base image names of the file's stages. Variables in the names
+// have the defaults of the global ARGs, even if build arguments override them. The list
+// ends before the first name that cannot be expanded. If the default of a global ARG
+// cannot be expanded, the list is empty.
 func (p *Plan) DefaultBases() []string {
 	b := &builder{Plan: p, expand: shell.Expander{Escape: p.Dockerfile.File.Escape}}
 	env := p.Predefined

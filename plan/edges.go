@@ -47,8 +47,8 @@ func bindEdges(_ context.Context, b *builder) error {
 
 // bind finds the stages from which the instruction c reads, and adds an edge from the stage st
 // to each of them. If --from or a mount names an image, bind adds an implicit stage for the
-// image. The last two parameters are source ranges: the range that the implicit stage for
-// --from records, and the range of the instruction, for errors about images.
+// image. The range location becomes the Location of the implicit stage for --from. Errors
+// about images point at the range instruction.
 func (b *builder) bind(st *Stage, c instructions.Command, location, instruction source.Range) (boundCommand, *diag.Diagnostic) {
 	bound := boundCommand{Command: c}
 	var names []source.Range
@@ -180,8 +180,8 @@ func (b *builder) findCycle() *diag.Diagnostic {
 
 // lastUse returns the last edge from the stage st to the stage src.
 //
-// Upstream: if several instructions use a stage, the error about a cycle points at the
-// last of these instructions.
+// Upstream: if several instructions of a stage read the same other stage, the error about a
+// cycle points at the last of these instructions.
 func lastUse(st, src *Stage) Edge {
 	i := len(st.Deps) - 1
 	for st.Deps[i].To != src {

@@ -22,7 +22,7 @@ type Env struct {
 // of assignment i.
 type envLog struct {
 	keys, values []string
-	at           map[string][]int // name → ascending indexes of its assignments; nil up to shortLog entries
+	at           map[string][]int // name → ascending indexes of its assignments; nil while the log has at most shortLog entries
 }
 
 // shortLog is the maximum number of assignments for which Env searches the log linearly

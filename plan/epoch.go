@@ -19,10 +19,10 @@ import (
 
 const epochKey = "SOURCE_DATE_EPOCH"
 
-// setEpoch sets Plan.Epoch from SOURCE_DATE_EPOCH. A build argument, even an empty one,
-// takes precedence over the default of a global ARG. The variable
-// that ARG instructions expand becomes the time in seconds since 1970, or is unset if the
-// value stands for no time.
+// setEpoch sets Plan.Epoch from SOURCE_DATE_EPOCH. A build argument of this name, even an empty
+// one, takes precedence over the default of a global ARG. For the ARG instructions of the
+// Dockerfile, setEpoch replaces the value of SOURCE_DATE_EPOCH with the time in seconds since
+// 1970. If a build argument is empty or the source has no time, it unsets the variable.
 func (b *builder) setEpoch(ctx context.Context) error {
 	v, given := b.opt.BuildArgs[epochKey]
 	if !given {
@@ -55,8 +55,9 @@ func (b *builder) setEpoch(ctx context.Context) error {
 }
 
 // epochError adds a range to err, an error about the value of SOURCE_DATE_EPOCH. The range is
-// the default of the global ARG that sets the value. If a build argument sets the value, given
-// is true and the error gets no range. An error that already has a range is returned unchanged.
+// the default of the global ARG that sets the value. If given is true, a build argument sets
+// the value, and the error gets no range. An error that already has a range is returned
+// unchanged.
 func (b *builder) epochError(err error, given bool) error {
 	var d *diag.Diagnostic
 	if errors.As(err, &d) && !d.Shown().IsZero() {
@@ -125,12 +126,13 @@ func (b *builder) epochOfStage(ctx context.Context, st *instructions.Stage) (*ti
 	return t, nil
 }
 
-// epochStage evaluates the stage that SOURCE_DATE_EPOCH refers to. Such a stage is FROM
-// scratch with ARGs and exactly one ADD of one URL. It need not be part of the build.
+// epochStage evaluates the stage that SOURCE_DATE_EPOCH refers to. Such a stage consists of
+// FROM scratch, any number of ARGs, and exactly one ADD with one remote source. It need not be
+// part of the build.
 type epochStage struct {
 	b        *builder
 	env      Env
-	source   CopySource   // nil until found
+	source   CopySource   // the source of the ADD; nil until found
 	location source.Range // the range of the ADD
 }
 
@@ -195,11 +197,11 @@ func (s *epochStage) args(c *instructions.Arg) *diag.Diagnostic {
 	return nil
 }
 
-// add sets s.source to the source of an ADD. It validates the ADD less strictly than a
-// build does.
+// add sets s.source to the only source of an ADD instruction: a git repository or a download.
+// It validates the instruction less strictly than a build does.
 //
-// Upstream: --keep-git-dir and --checksum may contradict the query of the URL, and
-// fetch-by-commit is ignored.
+// Upstream: --keep-git-dir and --checksum may contradict the query of the URL, and the query
+// parameter fetch-by-commit is ignored.
 func (s *epochStage) add(c *instructions.Copy) *diag.Diagnostic {
 	if len(c.Inline) > 0 || len(c.Sources) != 1 {
 		return diag.Errorf(c.In.Rng, "%s stage must contain exactly one remote ADD source", epochKey)

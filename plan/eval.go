@@ -15,7 +15,8 @@ import (
 
 // evaluateStages evaluates the instructions of all reachable stages in file order.
 //
-// Upstream: with Options.AllStages, this includes stages that a named context replaces.
+// Upstream: with Options.AllStages, even the instructions of stages that named contexts
+// replace are evaluated.
 func evaluateStages(_ context.Context, b *builder) error {
 	for _, st := range b.Stages {
 		if !st.Reachable || b.draft(st).done && !b.opt.AllStages {
@@ -83,8 +84,8 @@ func (e *evaluator) stage() error {
 	return nil
 }
 
-// inherit copies the state and the image config of the base to the stage, if the base is
-// another stage of the file.
+// inherit copies the state and the image config of the base stage to the evaluated
+// stage. It does nothing if the base is not a stage of the file.
 func (e *evaluator) inherit() {
 	e.state = State{Dir: "/", Platform: e.st.Final.Platform}
 	f, ok := e.st.Base.(*FromStage)

@@ -9,8 +9,8 @@ import (
 	"slipway/instructions"
 )
 
-// Names of the ARGs that select what the SBOM contains in addition to the target: the main
-// context, or an intermediate stage.
+// Names of the ARGs that make an SBOM cover more than the target: scanContext adds the main
+// context, and scanStage adds intermediate stages.
 const (
 	scanContext = "BUILDKIT_SBOM_SCAN_CONTEXT"
 	scanStage   = "BUILDKIT_SBOM_SCAN_STAGE"
@@ -21,7 +21,7 @@ const (
 func NotExported(key string) bool { return key == scanContext || key == scanStage }
 
 // scanEnabled reports whether an ARG enables the SBOM scan for the current stage. The parameter
-// is the name of the ARG. The value of the ARG is a boolean or a comma-separated list of stage
+// name is the name of the ARG, whose value is a boolean or a comma-separated list of stage
 // names. The last such ARG in the stage takes precedence over the global ARG, but an ARG
 // without a value does not count.
 func (e *evaluator) scanEnabled(name string) bool {
@@ -40,9 +40,9 @@ func (e *evaluator) scanEnabled(name string) bool {
 	return slices.Contains(strings.Split(value, ","), e.st.Name)
 }
 
-// arg declares the ARGs of an instruction. The value of an ARG is the build argument with
-// its name. Without such a build argument, it is the default or, without a default, the
-// value of the global ARG with the same name. If none of these exists, the variable keeps
+// arg declares the ARGs of an instruction. If the user passes a build argument with the name of
+// an ARG, the ARG gets its value. Otherwise, the ARG gets its default or, without a default,
+// the value of the global ARG with the same name. If none of these exists, the variable keeps
 // the value that an earlier instruction set.
 func (e *evaluator) arg(c *instructions.Arg) *diag.Diagnostic {
 	line := make([]string, 0, len(c.Args))
@@ -76,8 +76,8 @@ func (e *evaluator) declare(a ArgValue) {
 	e.state.Args = append(e.state.Args, a)
 }
 
-// lastValues returns a new list with one entry per ARG name. The entries have the order
-// of the first declarations and the values of the last declarations.
+// lastValues returns a new list that contains each ARG name once. The names have the order of
+// their first declarations in args, and the values of their last declarations.
 func lastValues(args []ArgValue) []ArgValue {
 	var list []ArgValue
 	at := map[string]int{}

@@ -241,8 +241,8 @@ func (p *copier) git(ref *gitref.Ref, i int) *diag.Diagnostic {
 	return nil
 }
 
-// urlFilename returns the file name for a download: the last element of the URL's path,
-// or __unnamed__ if the path is empty or /.
+// urlFilename returns the name of the file into which ADD downloads the URL src: the last
+// element of the URL's path, or __unnamed__ if the path is empty or /.
 func urlFilename(src string) string {
 	if u, err := url.Parse(src); err == nil {
 		if base := path.Base(u.Path); base != "." && base != "/" {

@@ -23,7 +23,7 @@ type PortSpec struct {
 	Port        string // container port or range
 	Proto       string // as written; "tcp" if absent
 	first, last int
-	portOffset  int // offset of Port in Raw
+	portOffset  int // byte offset of Port in Raw
 }
 
 // expose adds ports to the config. Unlike in other instructions, one variable may expand

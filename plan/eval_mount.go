@@ -93,7 +93,7 @@ func fieldText(f instructions.MountField) source.Text {
 	return t
 }
 
-// setFlag parses a mount field that has no value, such as readonly.
+// setFlag parses a field of --mount that has no value, such as readonly.
 func (m *mountValues) setFlag(f instructions.MountField) *diag.Diagnostic {
 	yes, no := true, false
 	switch f.Key {

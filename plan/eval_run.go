@@ -80,8 +80,9 @@ func (s maskedEnv) Lookup(name string) (string, bool) {
 }
 
 // runArgs returns the argument list of the process. If the command is a single heredoc,
-// suffix is a summary of the heredoc for the name of the step. If this heredoc runs as a
-// program, runArgs stores it in the step x as x.Script.
+// suffix is a summary of the heredoc, which becomes part of the step's name in the
+// progress output. If this heredoc runs as a program, runArgs stores it in the step x as
+// x.Script.
 func (e *evaluator) runArgs(c *instructions.Run, x *Exec) (args []string, suffix string, d *diag.Diagnostic) {
 	args = make([]string, 0, len(c.Args))
 	for _, w := range c.Args {
@@ -117,7 +118,8 @@ func (e *evaluator) script(h parser.Heredoc, x *Exec) string {
 	return path.Join(ScriptDir, h.Name)
 }
 
-// chompHeredoc returns the text of h, without leading tabs for <<-.
+// chompHeredoc returns the text of the heredoc h. If h starts with <<-, the text has no
+// leading tabs.
 func chompHeredoc(h parser.Heredoc) string {
 	if h.Chomp {
 		return parser.Chomp(h.Content())

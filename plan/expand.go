@@ -32,7 +32,8 @@ func errorRange(w parser.Word, err error) source.Range {
 }
 
 // withRange returns err as a diagnostic. If err has no range, the diagnostic gets the
-// range r. If err is a diagnostic without a context, it gets r as its context.
+// range r. If err is a diagnostic with a range but without a context, the context of the
+// diagnostic becomes r.
 func withRange(r source.Range, err error) error {
 	var d *diag.Diagnostic
 	if !errors.As(err, &d) {

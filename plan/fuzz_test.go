@@ -16,8 +16,8 @@ func diagnosticOf(err error) *diag.Diagnostic {
 	return d
 }
 
-// FuzzBuild checks that every error has a message, and that every complete plan passes
-// checkPlan.
+// FuzzBuild checks, for any Dockerfile, that a planning error has a message and that a
+// complete plan passes checkPlan.
 func FuzzBuild(f *testing.F) {
 	for _, s := range []string{
 		"FROM a\nRUN x\n",

@@ -26,8 +26,8 @@ func joinNames(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// hintUnset adds a hint to d, an error about a word in FROM. The hint explains why the
-// first unset variable in the word has no value. It returns d.
+// hintUnset adds a hint to d, an error about a word in FROM, and returns d. The hint
+// explains why the first unset variable in the word has no value.
 func (p *Plan) hintUnset(d *diag.Diagnostic, unset []shell.Use) *diag.Diagnostic {
 	if len(unset) == 0 || d.Hint != "" {
 		return d
@@ -103,9 +103,9 @@ func (p *Plan) hintSource(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
 	return d.Hinted("no stage and no build context has the name %s; stages: %s; build contexts: %s", name, joinNames(stages), joinNames(p.Options.Contexts))
 }
 
-// hintLaterStage adds a hint with the line number of the stage st, and a note at this
-// line, to d. The error d is about an instruction that needs st but precedes it.
-// hintLaterStage returns d.
+// hintLaterStage adds a hint and a note about the stage st to d, the error about an
+// instruction that needs st but precedes it in the file. The hint contains the line
+// number of st, and the note points at this line. hintLaterStage returns d.
 func hintLaterStage(d *diag.Diagnostic, st *Stage) *diag.Diagnostic {
 	if st.Syntax == nil {
 		return d

@@ -8,8 +8,8 @@ import (
 	"slipway/diag"
 )
 
-// TestHints checks the hint of an error, and the source text that the hint's note points
-// at.
+// TestHints checks that planning errors have the expected hints, and that the note of a
+// hint points at the expected source text.
 func TestHints(t *testing.T) {
 	const chmod = "--chmod takes an octal mode, such as 0755, or a symbolic one, such as u=rwX,go=rX"
 	for _, tc := range []struct{ text, hint, note string }{
@@ -64,7 +64,8 @@ func TestHints(t *testing.T) {
 	}
 }
 
-// TestJoinNames checks that a hint lists at most ten names.
+// TestJoinNames checks that joinNames lists at most ten names, so that hints remain
+// short.
 func TestJoinNames(t *testing.T) {
 	for n, want := range map[int]string{0: "none", 1: "a", 10: "a" + strings.Repeat(", a", 9), 11: "a" + strings.Repeat(", a", 9) + ", …"} {
 		names := make([]string, n)

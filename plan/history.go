@@ -12,8 +12,9 @@ import (
 // frontends.
 const historyComment = "buildkit.dockerfile.v0"
 
-// commit appends an entry for an instruction to the history in the stage's image config.
-// line is the text of the entry, and layer is true if the instruction creates a layer.
+// commit appends the history entry of an instruction to the stage's image config. The
+// parameter line is the text of the entry, and layer is true if the instruction creates a
+// layer.
 func (e *evaluator) commit(line string, layer bool) {
 	e.b.charge(len(line))
 	e.st.Image.History = append(e.st.Image.History, ocispecs.History{

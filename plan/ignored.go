@@ -7,15 +7,15 @@ import (
 	"slipway/parser"
 )
 
-// maxMatching is the maximum number of steps for matching all sources of a plan with the
-// ignore file. A thousand sources of 30 bytes and a thousand patterns with wildcards take
-// a tenth of the limit.
+// maxMatching is the maximum number of steps for matching all sources of a plan against
+// the ignore file. A thousand sources of 30 bytes and a thousand patterns with wildcards
+// take a tenth of the limit.
 const maxMatching = 1 << 30
 
 // readIgnore reads the ignore file of the main context.
 //
-// Upstream: the frontend reads it before it evaluates the first instruction, even if no
-// instruction needs the context.
+// Upstream: the frontend reads the ignore file before it evaluates the first instruction,
+// even if no instruction needs the context.
 func readIgnore(ctx context.Context, b *builder) error {
 	var err error
 	b.ignored, err = b.opt.Resolver.Ignore(ctx)

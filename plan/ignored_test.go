@@ -19,8 +19,8 @@ type ignoreResolver struct {
 
 func (e ignoreResolver) Ignore(context.Context) (*ignore.Matcher, error) { return e.matcher, nil }
 
-// TestTooMuchMatching checks that one very long source is rejected if matching it with
-// ten thousand patterns would take too long.
+// TestTooMuchMatching checks that planning rejects a very long source if matching it
+// against ten thousand patterns of the ignore file would take too long.
 func TestTooMuchMatching(t *testing.T) {
 	slowtest.Skip(t, "matches until the limit")
 	var rules strings.Builder

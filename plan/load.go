@@ -92,7 +92,7 @@ func (b *builder) loadRound(ctx context.Context, list []*Stage) error {
 	return nil
 }
 
-// startEmpty makes scratch the base of the stage st.
+// startEmpty makes the empty file system, scratch, the base of the stage st.
 func (b *builder) startEmpty(st *Stage) {
 	b.draft(st).done = st.Syntax == nil
 	st.Base = Scratch{}
@@ -123,8 +123,8 @@ func (b *builder) copyBase(st, src *Stage) {
 	st.Platform, st.Final.Platform = src.Platform, src.Final.Platform
 }
 
-// unresolvedBases parses the base names of those given stages whose base has not been looked
-// up. It returns the reachable stages among them, whose bases loadRound then looks up.
+// unresolvedBases parses the base names of the given stages, except for stages whose base has
+// already been looked up. It returns the reachable ones of the stages whose names it parsed.
 func (b *builder) unresolvedBases(list []*Stage) (todo []*Stage, err error) {
 	for _, st := range list {
 		d := b.draft(st)
@@ -158,9 +158,9 @@ func (b *builder) baseError(st *Stage, err error) error {
 }
 
 // countIdleRounds sets idleRounds of the stage st. A round of [loadBases] is idle for a stage
-// that no stage needs in this round. For a stage of the file that becomes reachable in this
-// round, all earlier rounds were idle. For an implicit stage that is not reachable, idleRounds
-// is one, and the base of the stage is never looked up.
+// if no other stage needs the stage in this round. If a stage of the file becomes reachable in
+// the current round, all earlier rounds were idle. For an implicit stage that is not reachable,
+// idleRounds is one, and the base of the stage is never looked up.
 //
 // Upstream: each idle round of a stage adds one to i in the names of its steps in the progress,
 // "[stage i/n]". An image in --from that is not needed in its first round is never looked up.
@@ -202,8 +202,8 @@ func (b *builder) contextFor(ctx context.Context, name string, p *ocispecs.Platf
 	return b.namedContext(ctx, name, &Stage{Platform: p})
 }
 
-// loadReplaced sets the base of a stage to the named context that replaces the whole
-// stage. The instructions of the stage do not run.
+// loadReplaced sets the base of a stage to the named context that replaces the whole stage. The
+// instructions of such a stage are not evaluated.
 func (b *builder) loadReplaced(ctx context.Context, st *Stage) error {
 	res, err := st.Replaced.Load(ctx)
 	if err != nil {
@@ -305,7 +305,7 @@ func (b *builder) loadImage(ctx context.Context, st *Stage, platform *ocispecs.P
 // imageError is an error from the lookup of an image. It contains the image name, so that
 // withSuggestion can suggest a similar name.
 type imageError struct {
-	name string // the image name in the Dockerfile, with variables expanded
+	name string // the name of the image in the Dockerfile, with variables expanded
 	err  error
 }
 
@@ -324,7 +324,7 @@ func (b *builder) withSuggestion(err error) error {
 // detectPlatform returns the platform for a build without an explicit target platform. The
 // candidates are first the platform target, then the platforms of the builder. The result is
 // the first candidate that has the operating system and the architecture of the base image img.
-// If none has, the result is target.
+// If no candidate has them, the result is target.
 func detectPlatform(img *Image, target *ocispecs.Platform, builders []ocispecs.Platform) *ocispecs.Platform {
 	if target.OS == img.OS && target.Architecture == img.Architecture {
 		return target

@@ -10,8 +10,8 @@ import (
 )
 
 // addTriggers inserts the ONBUILD triggers of the base before the instructions of the
-// stage st. It returns the stages that the triggers use. Only the first call for a stage
-// has an effect.
+// stage st. It returns the stages that the triggers read. Only the first call for a
+// stage has an effect.
 func (b *builder) addTriggers(st *Stage) (used []*Stage, err error) {
 	if st.Replaced != nil {
 		st.Image.Config.OnBuild = nil
@@ -110,8 +110,8 @@ func firstError(l diag.List) *diag.Diagnostic {
 	return nil
 }
 
-// inDockerfile returns a copy of a diagnostic about the text of a trigger. The range of
-// the copy is r, which is in the Dockerfile.
+// inDockerfile returns a copy of the diagnostic d, which is about the text of a trigger.
+// The range of the copy is r, a range in the Dockerfile.
 func inDockerfile(d *diag.Diagnostic, r source.Range) *diag.Diagnostic {
 	c := *d
 	c.Range, c.Context, c.Related = r, r, nil

@@ -18,8 +18,8 @@ func (cyclicImages) Image(_ context.Context, ref string, _ ImageQuery) (*Resolve
 	return &Resolved{Ref: ref, Config: fmt.Appendf(nil, `{"rootfs":{"type":"layers","diff_ids":["sha256:%064d"]},"config":{"OnBuild":["COPY --from=%s / /"]}}`, 1, other)}, nil
 }
 
-// TestEndlessTriggers checks that triggers that need their own image are an error.
-// Upstream looks up such images endlessly.
+// TestEndlessTriggers checks that planning fails for images whose ONBUILD triggers need
+// the image itself. Upstream looks up such images endlessly.
 func TestEndlessTriggers(t *testing.T) {
 	for text, at := range map[string]string{
 		"FROM scratch\nFROM a\n":                                 "FROM a\n",

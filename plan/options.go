@@ -17,22 +17,22 @@ import (
 // this machine, but Resolver must be set.
 type Options struct {
 	Target         string              // the name of a stage in any case; "" is the last stage
-	Platform       *ocispecs.Platform  // the target platform; nil selects the base image's
-	BuildPlatforms []ocispecs.Platform // the platforms that the builder can run, its own first
-	MultiPlatform  bool                // whether progress names include the platform
-	AllStages      bool                // whether to evaluate stages that the target does not need, too
+	Platform       *ocispecs.Platform  // the target platform; nil selects the platform of the base image
+	BuildPlatforms []ocispecs.Platform // the platforms that the builder can run, starting with its own platform
+	MultiPlatform  bool                // whether step names in the progress output include the platform
+	AllStages      bool                // whether to also evaluate stages that the target does not need
 
 	BuildArgs map[string]string
-	Labels    map[string]string // merged last into the target's config
+	Labels    map[string]string // labels of the target's image config; they override labels from the file
 	NoCache   NoCache
 	Contexts  []string // sorted names of the named contexts, for hints
 
 	ResolveMode      string // how images are looked up: "default", "pull" or "local"
-	Hostname         string // of RUN
-	Network          string // of RUN steps without --network: "", "sandbox", "host" or "none"
+	Hostname         string // the host name in RUN steps; "" leaves it to the builder
+	Network          string // the network of RUN steps without --network: "", "sandbox", "host" or "none"
 	CacheIDNamespace string // prefix of the ids of cache mounts
 	ExtraHosts       []HostIP
-	ShmSize          int64 // of /dev/shm in bytes; 0 leaves it to the builder
+	ShmSize          int64 // the size of /dev/shm in bytes; 0 leaves it to the builder
 	Ulimits          []Ulimit
 	CgroupParent     string
 	Resources        *Resources
@@ -44,7 +44,7 @@ type Options struct {
 // NoCache selects the stages that are built without the cache.
 type NoCache struct {
 	All    bool
-	Stages []string // names in any case
+	Stages []string // names of stages, in any case
 }
 
 // Has reports whether the stage with this name is built without the cache.
@@ -92,8 +92,8 @@ type Resolver interface {
 // TimeSource is a source from which SOURCE_DATE_EPOCH takes its time. At most one of
 // Input and Copy is set. If both are nil, the source is the main context.
 type TimeSource struct {
-	Input   *Input     // a named context
-	Copy    CopySource // the download of a stage: *CopyURL or *CopyGit
+	Input   *Input     // a named context; nil for other sources
+	Copy    CopySource // the source of a stage's ADD, a *CopyURL or *CopyGit; nil for other sources
 	LogName string     // progress name of the lookup
 }
 
@@ -114,8 +114,8 @@ type NamedContext interface {
 // Resolved is an image or a named context that a Resolver has looked up.
 type Resolved struct {
 	Ref    string        // the image reference to use, which a source policy may have changed
-	Digest digest.Digest // of the image; "" if unknown
-	Config []byte        // the image config as JSON; nil for a context without one
+	Digest digest.Digest // the digest of the image; "" if unknown
+	Config []byte        // the image config as JSON; nil for a context without an image config
 	Input  *Input        // the files of a context; nil for images
 }
 

@@ -20,16 +20,16 @@ type Outline struct {
 // declares or uses.
 type OutlineArg struct {
 	Name  string
-	Doc   string       // from the comment above the ARG
+	Doc   string       // description from the comment above the ARG
 	Value string       // value in this build; "" if it is empty or unset
-	Range source.Range // of the ARG; of the FROM for a trigger
+	Range source.Range // range of the ARG; for an ONBUILD trigger, of the FROM
 }
 
-// OutlineMount is a secret or an SSH agent that a RUN mounts.
+// OutlineMount is a secret or an SSH agent that a RUN instruction mounts.
 type OutlineMount struct {
 	ID       string
 	Required bool
-	Range    source.Range // of the RUN; of the FROM for a trigger
+	Range    source.Range // range of the RUN; for an ONBUILD trigger, of the FROM
 }
 
 // Outline returns the outline of the target and the stages that it needs. If a stage
@@ -53,8 +53,8 @@ func (p *Plan) Outline() Outline {
 	return o.out
 }
 
-// byLine sorts a list by source line. The callback returns the source range of an element,
-// whose first line is the sort key.
+// byLine sorts a list by source line. The callback place returns the source range of an
+// element, and the first line of this range is the sort key.
 func byLine[T any](list []T, place func(T) source.Range) {
 	slices.SortStableFunc(list, func(a, b T) int {
 		la, _ := place(a).Lines()
@@ -70,8 +70,9 @@ type globalArg struct {
 	uses []string
 }
 
-// globalArgs returns the last declaration of each global ARG by name. If a default refers
-// to its own ARG, such as A=$A-x, the variables of the earlier default are included.
+// globalArgs returns the last declaration of each global ARG by name. If a default refers to
+// its own ARG, such as A=$A-x, globalArgs replaces this reference with the variables in the
+// default of the previous declaration.
 func (p *Plan) globalArgs() map[string]globalArg {
 	args := make(map[string]globalArg, len(p.Declarations))
 	for _, d := range p.Declarations {
@@ -125,8 +126,8 @@ type outliner struct {
 	out                Outline
 }
 
-// stage adds the outline of a stage and then, depth first, the outlines of the stages
-// that it needs.
+// stage adds to the outline the arguments and mounts of a stage and then, depth first, of the
+// stages that it needs.
 func (o *outliner) stage(st *Stage) {
 	if o.visited[st] {
 		return

@@ -22,14 +22,14 @@ type Plan struct {
 	Dockerfile   *instructions.Dockerfile
 	Options      Options
 	Platform     ocispecs.Platform   // the target platform
-	Implicit     bool                // whether Options.Platform is nil
+	Implicit     bool                // whether Platform is a default because Options.Platform is nil
 	Builders     []ocispecs.Platform // the build platforms, at least one
 	Predefined   Env                 // the ARGs that every Dockerfile has, such as TARGETOS
 	Globals      Env                 // predefined and global ARGs; build arguments override their values
 	Declarations []GlobalArg         // the ARGs before the first FROM, in order
 	Epoch        *time.Time          // SOURCE_DATE_EPOCH; nil if unset
 	Froms        []From              // the FROM lines that were evaluated, in order
-	Stages       []*Stage            // the file's stages, then implicit ones
+	Stages       []*Stage            // the file's stages, then the implicit stages
 	Target       *Stage              // nil if an error occurred before the target was known
 	Context      *Paths              // paths that the build reads from the main context
 
@@ -42,14 +42,14 @@ type GlobalArg struct {
 	In    *instructions.Arg
 	Value string
 	Set   bool
-	Uses  []string // variables in the default that are set
+	Uses  []string // names of the variables in the default that have a value
 }
 
 // From is the FROM of a stage, with its words expanded.
 type From struct {
 	Syntax   *instructions.Stage
 	Base     Expansion
-	Platform *Expansion // nil without --platform, and if the base could not be expanded
+	Platform *Expansion // value of --platform; nil if absent, or if the base could not be expanded
 }
 
 // Expansion is a word of a FROM together with its value after the expansion of variables.
@@ -61,30 +61,30 @@ type Expansion struct {
 // Stage is a stage of the file, or an implicit stage. An implicit stage has no
 // instructions. It represents an image to which --from or a mount refers.
 type Stage struct {
-	Index        int                 // in Plan.Stages
-	Name         string              // in progress names and errors: AS name, stage-N, or "" for the only stage
+	Index        int                 // index in Plan.Stages
+	Name         string              // name in progress output and errors: AS name, stage-N, or "" for the only stage
 	Syntax       *instructions.Stage // nil for implicit stages
-	BaseName     string              // with variables expanded; after the lookup, with tag and digest
+	BaseName     string              // name in FROM with variables expanded; after the lookup, with tag and digest
 	OriginalBase string              // BaseName before the tag was added; "" if it was not looked up
 	Base         Base                // nil until looked up, except for a *FromStage
-	Platform     *ocispecs.Platform  // on which its operations run; nil until known
-	Deps         []Edge              // --from and mount sources, in order of use
+	Platform     *ocispecs.Platform  // platform on which the stage's operations run; nil until known
+	Deps         []Edge              // edges to the stages in --from and mounts, in order of use
 	Replaced     NamedContext        // the named context that replaces the stage; nil if none
 
-	Reachable bool      // the target needs it, or Options.AllStages is set
+	Reachable bool      // whether the target needs the stage, or Options.AllStages is set
 	Visits    []*Visit  // ONBUILD triggers first; nil unless the stage was evaluated
 	Image     Image     // image config after the last visit
 	BaseImage *Image    // unmodified config of the base image; nil for scratch
-	Used      *Paths    // paths that other stages read from it; shared with its base stage
-	Context   *Paths    // paths that it reads from the main context
+	Used      *Paths    // paths that other stages read from this stage; shared with its base stage
+	Context   *Paths    // paths that the stage reads from the main context
 	NoCache   bool      // whether its steps bypass the cache
 	Total     int       // the number of steps, the n in progress names such as [2/n]
-	Final     State     // after the last visit
+	Final     State     // state after the last visit
 	Scan      Scan      // what an SBOM of the build lists in addition to the target
 	BaseStep  *BaseStep // the pull of the base image; nil if the base is not an image
 
-	// Location is the range that messages about the base refer to: the FROM, or the COPY
-	// that needs the image. It is zero for images of mounts.
+	// Location is the range that messages about the base refer to: the FROM of the stage or,
+	// for an image in --from, the COPY that needs the image. It is zero for images of mounts.
 	Location source.Range
 }
 
@@ -123,8 +123,8 @@ type FromStage struct{ Stage *Stage }
 
 // FromImage is the base of a stage that starts from an image.
 type FromImage struct {
-	Name     string // as written, with variables expanded
-	Ref      string // with tag and, if known, digest
+	Name     string // name as written, with variables expanded
+	Ref      string // reference with tag and, if known, digest
 	Platform ocispecs.Platform
 }
 
@@ -136,15 +136,15 @@ func (*FromStage) base()   {}
 func (*FromImage) base()   {}
 func (*FromContext) base() {}
 
-// Visit records the evaluation of one instruction: the state before it, its facts and its
-// step.
+// Visit records the evaluation of one instruction: the state before the instruction, the
+// facts about it, and its step.
 type Visit struct {
 	Command instructions.Command
-	Onbuild bool         // whether it is an ONBUILD trigger of the base
-	Range   source.Range // of the instruction; of the FROM for a trigger
+	Onbuild bool         // whether the instruction is an ONBUILD trigger of the base
+	Range   source.Range // range of the instruction; for an ONBUILD trigger, of the FROM
 	Before  State        // the state before the instruction
 	Facts   []Fact       // findings for build checks
-	Sources []*Stage     // the stage of COPY --from, or one stage per mount
+	Sources []*Stage     // the stage in COPY --from, or the stage of each mount of RUN
 	Step    Step         // nil if the instruction only changes the config
 }
 
@@ -158,7 +158,7 @@ type State struct {
 	Hostname string
 	Shell    []string           // from SHELL; empty selects the default
 	OwnDir   bool               // whether a WORKDIR in the file set Dir
-	Platform *ocispecs.Platform // of RUN steps and of their progress names; nil for scratch
+	Platform *ocispecs.Platform // platform of RUN steps, also shown in progress output; nil for scratch
 }
 
 // ArgValue is an ARG of a stage, with its value.

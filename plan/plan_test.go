@@ -17,9 +17,9 @@ import (
 	"slipway/source"
 )
 
-// imageResolver is a Resolver that answers every lookup with a config for the requested
-// platform. Images with nosuch in their name do not exist, and images with onbuild in
-// their name have a trigger.
+// imageResolver is a Resolver that returns, for every image, a config for the requested
+// platform. An image with nosuch in its name does not exist. An image with onbuild in its
+// name has a trigger.
 type imageResolver struct{}
 
 func (imageResolver) Image(_ context.Context, ref string, q ImageQuery) (*Resolved, error) {
@@ -80,7 +80,8 @@ func names(p *Plan) []string {
 	return list
 }
 
-// TestNames checks the names of steps in the progress output.
+// TestNames checks the names of build steps in the progress output, such as the stage
+// name and the step numbers.
 func TestNames(t *testing.T) {
 	for _, tc := range []struct {
 		name, file string
@@ -165,8 +166,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestPaths checks that the plan lists the paths that reachable stages read from the
-// context.
+// TestPaths checks that the plan lists exactly the paths that reachable stages read from
+// the context, because the client sends only these paths.
 func TestPaths(t *testing.T) {
 	p, err := build("FROM a AS b\nCOPY x ./y/ /d/\nFROM a AS unused\nCOPY z /\nFROM b\nADD https://e/f ../g /d/\n", Options{})
 	if err != nil {
@@ -177,8 +178,8 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestEnv checks that a change to one version of an environment does not affect other
-// versions.
+// TestEnv checks that a change to one version of an Env does not affect other versions,
+// although they share memory.
 func TestEnv(t *testing.T) {
 	a := NewEnv([]string{"x=1", "y=2"})
 	b := a.Set("x", "3")
@@ -195,7 +196,8 @@ func TestEnv(t *testing.T) {
 	}
 }
 
-// TestLarge plans a file with 5000 stages. Quadratic algorithms would take minutes.
+// TestLarge plans a file with 5000 stages, to detect quadratic algorithms, which would
+// take minutes.
 func TestLarge(t *testing.T) {
 	slowtest.Skip(t, "plans large files")
 	var b strings.Builder

@@ -21,8 +21,8 @@ const (
 	perTrigger = 4096
 )
 
-// charge adds n bytes to the size of the plan, which maxSize limits. It ignores a
-// negative n.
+// charge adds n bytes to the size of the plan, which maxSize limits. If n is negative, charge
+// does nothing.
 func (b *builder) charge(n int) { b.size += max(n, 0) }
 
 // tooLarge returns an error with the given range if the plan exceeds maxSize, else nil.
@@ -45,16 +45,16 @@ func (b *builder) word(x shell.Expander, w parser.Word, env shell.Env) (shell.Ex
 	return res, b.tooLarge(w.Text.Range())
 }
 
-// countReads returns an environment with the variables of env. Each lookup of a variable in it
-// adds the length of the value to the size of the plan. The environment is valid until the next
-// call of countReads.
+// countReads returns an environment that contains the variables of env. Each lookup of a
+// variable in the returned environment adds the length of the value to the size of the plan.
+// The environment is valid until the next call of countReads.
 func (b *builder) countReads(env shell.Env) shell.Env {
 	b.readCounter = readCounter{env: env, size: &b.size}
 	return &b.readCounter
 }
 
-// readCounter is an environment that increases *size by the length of each value that
-// Lookup returns.
+// readCounter is an environment that counts the bytes that callers read. Lookup increases *size
+// by the length of each value that it returns.
 type readCounter struct {
 	env  shell.Env
 	size *int

@@ -68,9 +68,9 @@ func (b *builder) add(st *Stage, d *draft) {
 	}
 }
 
-// countSteps returns the number of steps of a stage, which is n in the name "[stage i/n]" of
-// each step in the progress. The steps are the pull of the base image, and each instruction
-// that may change files.
+// countSteps returns the number of steps of a stage: the pull of the base image, and each
+// instruction that may change files. The progress output shows it as n in the name "[stage
+// i/n]" of each step.
 func countSteps(st *Stage) int {
 	n := 0
 	if st.BaseName != scratch && st.Base == nil {

@@ -35,7 +35,7 @@ type Exec struct {
 	StepInfo
 	Args     []string
 	State    State   // environment, directory, user, platform
-	Script   *Script // a heredoc that starts with #!; nil if absent
+	Script   *Script // heredoc that starts with #! and runs as a program; nil if absent
 	Mounts   []Mount // in the order of the flags
 	Network  string  // value of --network; "" for the default
 	Security string  // "sandbox" or "insecure"
@@ -44,7 +44,7 @@ type Exec struct {
 
 // Script is a heredoc that starts with #! and runs as a program.
 type Script struct {
-	Name     string // name of the file in ScriptDir
+	Name     string // name of the script's file in ScriptDir
 	Data     string
 	Platform ocispecs.Platform
 }
@@ -73,9 +73,9 @@ const (
 // Mount is a --mount flag of RUN with its fields expanded and resolved.
 type Mount struct {
 	Type     MountType
-	Tree     *Tree  // bind and cache: the mounted tree; nil is scratch
+	Tree     *Tree  // bind and cache: the mounted tree; nil is an empty tree
 	Source   string // absolute path in Tree; "/" mounts the whole tree
-	Target   string // absolute; "" for a secret with Env only, and for the default of ssh
+	Target   string // absolute path; "" for a secret that only sets Env, and for ssh with the default path
 	ReadOnly bool
 	Size     int64   // tmpfs: bytes; 0 means no limit
 	ID       string  // cache (with namespace), secret, or ssh ("" is the default agent)
@@ -98,7 +98,7 @@ type Copy struct {
 	StepInfo
 	LinkName string // progress name of the merge operation for --link
 	Sources  []CopySource
-	Dest     string // absolute; a trailing slash is preserved
+	Dest     string // absolute path; a trailing slash is preserved
 	Chown    string // "" if absent
 	Chmod    *Chmod // nil if absent
 	Exclude  []string
@@ -161,8 +161,8 @@ func (*CopyGit) copySource()    {}
 type Mkdir struct {
 	StepInfo
 	Path     string
-	Owner    string     // from USER; "" if absent
-	Created  *time.Time // SOURCE_DATE_EPOCH; nil if unset
+	Owner    string     // owner of the directory, from USER; "" if absent
+	Created  *time.Time // timestamp of the directory, SOURCE_DATE_EPOCH; nil if unset
 	Platform ocispecs.Platform
 }
 

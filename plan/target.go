@@ -10,8 +10,8 @@ import (
 	"slipway/source"
 )
 
-// chooseTarget sets the target: the stage in Options.Target, or else the last stage of
-// the file.
+// chooseTarget sets the target of the plan: the stage that Options.Target names or, if that is
+// empty, the last stage of the file.
 func chooseTarget(_ context.Context, b *builder) error {
 	if b.opt.Target == "" {
 		b.Target = b.Stages[len(b.Stages)-1]

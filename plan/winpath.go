@@ -11,12 +11,11 @@ import (
 // operating system of the host. Only this file handles drive letters and backslashes. All
 // other files use slashes.
 
-// normalizePath returns the path p as an absolute path with slashes and without a drive
-// letter. A relative path starts at parent. os is the operating system of the image. If
-// keepSlash is set, a trailing / or /. is preserved, because it marks a directory for
-// COPY.
+// normalizePath returns the path p as an absolute path with slashes and without a drive letter.
+// A relative path starts at parent. os is the operating system of the image. If keepSlash is
+// set, a trailing / or /. is preserved, because it marks a directory for COPY.
 //
-// Upstream: absolute Linux paths are not cleaned here.
+// Upstream: normalizePath does not clean absolute Linux paths.
 func normalizePath(parent, p, os string, keepSlash bool) (string, error) {
 	written := toSlash(p, os)
 	parent = toSlash(parent, os)
@@ -52,8 +51,8 @@ func ensureAbs(p, os string) string {
 	return path.Join("/", p)
 }
 
-// keepEnd restores the trailing / or /. of a path that was removed by cleaning. The parameter p
-// is the cleaned path, and original is the path before cleaning.
+// keepEnd restores a trailing / or /. that cleaning removed from a path. The parameter p is the
+// cleaned path, and original is the path before cleaning.
 func keepEnd(p, original string) string {
 	switch {
 	case strings.HasSuffix(original, "/") && !strings.HasSuffix(p, "/"):

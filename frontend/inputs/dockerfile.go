@@ -101,8 +101,9 @@ func sshHint(err error) string {
 	return " (forward an agent or a key: --ssh " + m[1] + ")"
 }
 
-// readEither reads the first readable one of several files. It returns an error if a file is
-// too large. If no file is readable, the error is about the first file.
+// readEither returns the content of the first readable file among the files with the given
+// names. If a file is too large, it returns an error. If no file is readable, it returns the
+// error from reading the first file.
 func readEither(ctx context.Context, ref client.Reference, names []string) ([]byte, error) {
 	content, err := fetchFile(ctx, ref, names[0])
 	if err == nil || isTooLarge(err) {
@@ -116,8 +117,8 @@ func readEither(ctx context.Context, ref client.Reference, names []string) ([]by
 	return nil, err
 }
 
-// readIgnore returns the ignore file of the main context. This is the file next to the
-// Dockerfile or, if it does not exist, .dockerignore in the context. If neither exists or
+// readIgnore returns the ignore file of the main context. The ignore file next to the
+// Dockerfile takes precedence over .dockerignore in the context. If neither file exists or
 // the context is remote, the result excludes nothing.
 func (in *Inputs) readIgnore(ctx context.Context) (*ignoreFile, error) {
 	m, err := in.main(ctx)

@@ -20,9 +20,9 @@ import (
 	"slipway/plan"
 )
 
-// Time returns the time of the last change of a source. For git, it is the commit time.
-// For HTTP, it is the Last-Modified header or, without one, the time of the newest file
-// in the archive. For other sources, it is nil. Each source is queried once for all
+// Time returns the time of the last change of a source. For git, it is the commit time. For
+// HTTP, it is the Last-Modified header or, without one, the time of the newest file in the
+// archive. For other sources, Time returns nil. Each source is queried once for all
 // platforms.
 func (in *Inputs) Time(ctx context.Context, of plan.TimeSource) (*time.Time, error) {
 	st, err := in.timedSource(ctx, of)

@@ -39,7 +39,7 @@ func (c *timedBuilder) ResolveSourceMetadata(_ context.Context, op *pb.SourceOp,
 	return &sourceresolver.MetaResponse{Op: op, HTTP: &sourceresolver.ResolveHTTPResponse{LastModified: c.http}}, c.err
 }
 
-// TestTimeOnce checks that concurrent calls of Time for the same source make only one
+// TestTimeOnce checks that several concurrent calls of Time for the same source cause only one
 // request to the builder.
 func TestTimeOnce(t *testing.T) {
 	c := &timedBuilder{}

@@ -7,7 +7,7 @@ import (
 )
 
 // git returns the LLB state for ref, a reference to a git repository. If ref is not such a
-// reference, isGit is false. If isGit is true, err is an error about the options in ref.
+// reference, isGit is false. If isGit is true, a non-nil err is about the options in ref.
 // The options in ref override opts.
 func (in *Inputs) git(ref string, opts ...llb.GitOption) (st *llb.State, isGit bool, err error) {
 	g, isGit, err := gitref.Parse(ref)

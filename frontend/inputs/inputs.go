@@ -30,9 +30,9 @@ type Inputs struct {
 	main      func(context.Context) (*mainContext, error)    // memoized
 	ignore    func(context.Context) (*ignoreFile, error)     // memoized
 	matcher   func(context.Context) (*ignore.Matcher, error) // memoized
-	ownIgnore *ignoreFile                                    // Dockerfile.dockerignore; nil if it does not exist
+	ownIgnore *ignoreFile                                    // the file Dockerfile.dockerignore; nil if it does not exist
 	images    singleflight.Group[imageKey, *plan.Resolved]
-	times     singleflight.Group[string, *time.Time] // by source operation
+	times     singleflight.Group[string, *time.Time] // running queries of times, by source operation
 }
 
 // New returns an Inputs for the build that the client c requests. opts are the frontend
@@ -47,15 +47,17 @@ func New(c client.Client, opts *options.Options) *Inputs {
 }
 
 // memoize returns a function that calls f once and returns the same result to all callers. If
-// the context of this call was canceled, the function calls f again for other callers.
+// the context with which f was called has been canceled, the function calls f again for other
+// callers.
 func memoize[T any](f func(context.Context) (T, error)) func(context.Context) (T, error) {
 	g := &singleflight.Group[struct{}, T]{KeepErrors: true}
 	return func(ctx context.Context) (T, error) { return g.Do(ctx, struct{}{}, f) }
 }
 
-// local returns the local source called name. opts are options in addition to the ones
-// that all local sources need. title is the name of the source in progress output. hint is
-// the shared key hint: the builder reuses files from earlier transfers with the same hint.
+// local returns the local source with the given name. The options opts are added to the options
+// that all local sources need. The parameter title is the name of the source in progress
+// output. The parameter hint is the shared key hint: the builder reuses files from earlier
+// transfers with the same hint.
 func (in *Inputs) local(name, title, hint string, opts ...llb.LocalOption) llb.State {
 	session := in.build.SessionID
 	if s, ok := in.options.Sessions[name]; ok {
@@ -91,8 +93,9 @@ func (e *tooLargeError) Error() string {
 	return fmt.Sprintf("%s exceeds maximum allowed size of %d bytes", e.name, maxFile)
 }
 
-// ReadAhead starts to read the ignore file, which every build needs, while images are resolved.
-// The caller must call the returned function, which cancels the reading and waits for its end.
+// ReadAhead starts to read the ignore file in the background, because every build needs it. The
+// read runs while images are resolved. The caller must call the returned function, which
+// cancels the read and waits until it has ended.
 func (in *Inputs) ReadAhead(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})

@@ -164,7 +164,7 @@ func TestMainContext(t *testing.T) {
 }
 
 // TestDockerfileIgnore checks that Dockerfile.dockerignore takes precedence over
-// .dockerignore, which is then not read.
+// .dockerignore. If the former exists, the latter must not be read.
 func TestDockerfileIgnore(t *testing.T) {
 	b := &fakegateway.Client{Files: map[string]string{"Dockerfile": "x", "Dockerfile.dockerignore": "!\n", ".dockerignore": "a"}}
 	in := newInputs(t, b, nil)
@@ -221,8 +221,8 @@ func loadContext(t *testing.T, in *Inputs, name string) (*plan.Resolved, error) 
 	return nc.Load(t.Context())
 }
 
-// TestNamedLocal checks the LLB of a named context that is a directory of the client.
-// The directory's ignore file applies to it.
+// TestNamedLocal checks the LLB of a named context that is a directory of the client. The
+// ignore file in the directory must apply to the context.
 func TestNamedLocal(t *testing.T) {
 	b := &fakegateway.Client{Files: map[string]string{".dockerignore": "no"}}
 	in := newInputs(t, b, map[string]string{"context:files": "local:dir", "sharedkey:localdir:files": "key"})
@@ -268,8 +268,8 @@ func TestNamedImage(t *testing.T) {
 	checkSource(t, marshal(t, st), "[context a] b", "docker-image://docker.io/library/b:latest", nil)
 }
 
-// TestPolicy checks that source policies may redirect an image, but only a limited number
-// of times.
+// TestPolicy checks that a source policy may redirect an image to another image, but only a
+// limited number of times.
 func TestPolicy(t *testing.T) {
 	b := &fakegateway.Client{Policy: func(ref string) error {
 		return errors.Join(&imageutil.ResolveToNonImageError{Ref: ref, Updated: "git://example.com/x.git"})

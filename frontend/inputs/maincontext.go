@@ -23,7 +23,7 @@ const (
 type mainContext struct {
 	state      *llb.State // nil for a local context
 	dockerfile *llb.State // the source of the Dockerfile; nil for a local source
-	filename   string     // the path of the Dockerfile
+	filename   string     // the path of the Dockerfile in its source
 }
 
 // openMain determines the main context. It is a git repository, a download, a frontend
@@ -109,8 +109,8 @@ func (in *Inputs) openHTTP(ctx context.Context, m *mainContext, url string) erro
 	return nil
 }
 
-// openInputs sets the main context and the Dockerfile to the frontend inputs, if the
-// client provides them as LLB.
+// openInputs sets the main context and the Dockerfile to the frontend inputs that the client
+// provides as LLB. It does nothing if the client provides none.
 func (in *Inputs) openInputs(ctx context.Context, m *mainContext) error {
 	if in.build.Caps.Supports(gwpb.CapFrontendInputs) != nil {
 		return nil // old builders do not support inputs

@@ -21,11 +21,11 @@ import (
 // context.
 const maxRewrites = 10
 
-// namedContext is a named context, which a frontend option such as context:NAME sets. It
-// may apply to one platform only.
+// namedContext is a named context, which a frontend option such as context:NAME sets. An
+// option with the suffix ::PLATFORM sets a context for one platform only.
 type namedContext struct {
 	in       *Inputs
-	name     string // an image name in its familiar form, without :latest
+	name     string // the name of the context: an image name in its familiar form, without :latest
 	key      string // name or name::platform, as in the key of the option
 	platform *ocispecs.Platform
 }
@@ -34,8 +34,8 @@ type namedContext struct {
 // planning, with the set of paths that the build reads from the context.
 type opener func(used *plan.Paths) llb.State
 
-// Context returns the context with the given name. A context for the platform p takes
-// precedence over one for all platforms. If no option sets the context, it returns nil.
+// Context returns the context with the given name, or nil if no option sets the context. A
+// context for the platform p takes precedence over a context for all platforms.
 func (in *Inputs) Context(_ context.Context, name string, p *ocispecs.Platform) (plan.NamedContext, error) {
 	ref, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
@@ -117,8 +117,8 @@ func (n *namedContext) fixedState(st llb.State) *plan.Resolved {
 	return n.resolved(func(*plan.Paths) llb.State { return st })
 }
 
-// resolved returns a context whose LLB state the given opener returns. The opener is called
-// with the set of paths that the build reads from the context.
+// resolved returns a context whose LLB state is the result of the given opener. The opener is
+// called with the set of paths that the build reads from the context.
 func (n *namedContext) resolved(open opener) *plan.Resolved {
 	return &plan.Resolved{Input: &plan.Input{Name: n.name, Platform: n.platform, Handle: open}}
 }

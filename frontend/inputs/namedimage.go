@@ -39,7 +39,7 @@ func (n *namedContext) image(ctx context.Context, ref string) (*plan.Resolved, e
 	return res, err
 }
 
-// withoutCreated returns an image config without its creation time.
+// withoutCreated returns a copy of an image config, without the creation time.
 //
 // Upstream: exporters receive no creation time if the base image is a named context.
 func withoutCreated(config []byte) ([]byte, error) {

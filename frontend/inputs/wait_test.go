@@ -32,8 +32,8 @@ func (s *silentBuilder) ResolveSourceMetadata(ctx context.Context, _ *pb.SourceO
 	return nil, ctx.Err()
 }
 
-// TestWaiterEnds checks two callers that wait for the same request. The caller that did not
-// make the request must return when its own context ends.
+// TestWaiterEnds checks two callers that wait for the same request, which only one of them
+// made. The other caller must return when its own context ends.
 func TestWaiterEnds(t *testing.T) {
 	b := &silentBuilder{&fakegateway.Client{}, make(chan struct{})}
 	in := newInputs(t, b, nil)

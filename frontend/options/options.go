@@ -28,8 +28,8 @@ type Options struct {
 	SBOM         *Scanner // nil if no SBOM is requested
 
 	DockerfileDir   string            // the name of the local source with the Dockerfile
-	LocalDockerfile bool              // whether the Dockerfile is in DockerfileDir even if the context is remote
-	Sessions        map[string]string // local source → the session that sends it, if not the build's
+	LocalDockerfile bool              // whether to read the Dockerfile from DockerfileDir even if the context is remote
+	Sessions        map[string]string // local source → id of the session that sends it, if that is not the session of the build
 	Context         string            // the reference of a remote main context; "" for a local context
 	ContextSubDir   *string           // the subdirectory of a remote main context; nil for its root
 	KeepGitDir      bool              // whether a git main context includes .git
@@ -80,8 +80,8 @@ func Parse(opts map[string]string) (*Options, error) {
 }
 
 // apply sets an option in o if the client set the key of the row. If the key of the row has a
-// variable part, such as build-arg:<name>, apply sets an option for each matching key. The last
-// two parameters are the client's options and their sorted keys.
+// variable part, such as build-arg:<name>, apply sets an option for each matching key. The map
+// opts contains the client's options, and keys contains their sorted keys.
 func (row *option) apply(o *Options, opts map[string]string, keys []string) error {
 	if !strings.HasSuffix(row.key, ">") {
 		v, ok := opts[row.key]
@@ -159,7 +159,7 @@ func setPlatforms(o *Options, _, v string) error {
 	return nil
 }
 
-// setMultiPlatform sets whether even a build for one platform returns an index. A build for
+// setMultiPlatform sets whether a build for only one platform returns an index. A build for
 // several platforms always returns an index.
 func setMultiPlatform(o *Options, _, v string) error {
 	if v == "" {
@@ -230,10 +230,9 @@ func setChecks(o *Options, _, v string) error {
 	return nil
 }
 
-// setKeepGitDir sets whether a git main context includes .git. It ignores invalid
-// booleans.
+// setKeepGitDir sets whether a git main context includes .git. It ignores an invalid boolean.
 //
-// Upstream: all other options reject them.
+// Upstream: all other boolean options reject invalid values.
 func setKeepGitDir(o *Options, _, v string) error {
 	o.KeepGitDir, _ = strconv.ParseBool(v)
 	return nil

@@ -142,8 +142,9 @@ func TestErrors(t *testing.T) {
 }
 
 // rowOf returns the row of the option table that describes key, or nil. A row with exactly
-// this key takes precedence over a row such as build-arg:<name>. Of two rows such as
-// build-arg:<name>, the one with the longer fixed part takes precedence.
+// this key takes precedence over a row with a variable part, such as build-arg:<name>. Of
+// several matching rows with a variable part, the row with the longest fixed part takes
+// precedence.
 func rowOf(key string) *option {
 	var found *option
 	for i := range table {
@@ -161,7 +162,7 @@ func rowOf(key string) *option {
 }
 
 // TestTable checks that every row of the option table has a unique key, a setter, and
-// texts that describe the valid values and the effect.
+// descriptions of the valid values and of the effect.
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, row := range table {
@@ -175,7 +176,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestFirstError checks that Parse always reports the same one of several errors: the
+// TestFirstError checks that, if several options are invalid, Parse always reports the
 // error for the option that comes first in the option table.
 func TestFirstError(t *testing.T) {
 	for range 20 {

@@ -99,7 +99,8 @@ func errLimit(key, v string, err error) error {
 	return fmt.Errorf("failed to parse resource limits: invalid %s value: %s: %w", key, v, err)
 }
 
-// resources returns the resource limits in o, and creates them on the first call.
+// resources returns the resource limits in o. If o has none yet, it first adds empty limits to
+// o.
 func (o *Options) resources() *plan.Resources {
 	if o.Plan.Resources == nil {
 		o.Plan.Resources = &plan.Resources{}
@@ -109,7 +110,7 @@ func (o *Options) resources() *plan.Resources {
 
 // setLimit returns a setter for a resource limit in bytes or microseconds. The parameter key is
 // the key of the frontend option, and field returns a pointer to the field to set. A limit must
-// be positive. If least is -1, the limit may also be -1, which means unlimited.
+// be positive. If the parameter least is -1, a limit of -1 is also valid and means unlimited.
 func setLimit(key string, field func(*plan.Resources) *int64, least int64) setter {
 	return func(o *Options, _, v string) error {
 		if v == "" {

@@ -10,7 +10,7 @@ type setter func(o *Options, name, value string) error
 // option describes a frontend option that a client may set. Its key is fixed, such as
 // target, or has a variable part, such as build-arg:<name>.
 type option struct {
-	key         string // a family of keys has its variable part in <>
+	key         string // the key of the option; <> encloses a variable part
 	value       string // describes the valid values
 	defaultText string // describes the default
 	effect      string // describes the effect
@@ -82,13 +82,15 @@ func setFilename(o *Options, _, v string) error {
 	return nil
 }
 
-// setText returns a setter for an option whose value may be any text.
+// setText returns a setter for an option whose value may be any text. The function field
+// returns a pointer to the field to set.
 func setText(field func(*Options) *string) setter {
 	return func(o *Options, _, v string) error { *field(o) = v; return nil }
 }
 
 // setEntry returns a setter for an option whose key has a variable part, such as
-// build-arg:<name>. The value may be any text.
+// build-arg:<name>. The setter adds an entry from the variable part to the value to the map
+// that field returns. The value may be any text.
 func setEntry(field func(*Options) map[string]string) setter {
 	return func(o *Options, name, v string) error { field(o)[name] = v; return nil }
 }
