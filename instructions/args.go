@@ -8,9 +8,9 @@ import (
 	"slipway/source"
 )
 
-// words returns the arguments of an instruction as a list. Arguments that are one string
-// yield a list with one word. words returns nil for ENV, LABEL, HEALTHCHECK and ONBUILD,
-// whose arguments are structured differently.
+// words returns the arguments of an instruction as a list of words. If the arguments are
+// a single string, the list has one word. For ENV, LABEL, HEALTHCHECK and ONBUILD, whose
+// arguments have another structure, words returns nil.
 func words(a parser.Args) []parser.Word {
 	switch a := a.(type) {
 	case *parser.Raw:
@@ -32,7 +32,8 @@ func argsRange(in *parser.Instruction) source.Range {
 	return in.Rest.Range()
 }
 
-// Errors that several instructions share. name is the keyword of the instruction.
+// Errors that several instructions share. In these functions, the parameter name is the
+// keyword of the instruction.
 
 func errExactlyOne(in *parser.Instruction, name string) *diag.Diagnostic {
 	return diag.Errorf(argsRange(in), "%s requires exactly one argument", name)
@@ -63,7 +64,7 @@ func cutText(t source.Text) (key, value source.Text) {
 	return t, t.Slice(len(s), len(s))
 }
 
-// isInside reports whether the first range is within the second one.
+// isInside reports whether the range r is within the range outer.
 func isInside(r, outer source.Range) bool {
 	return r.File == outer.File && outer.Start <= r.Start && r.Start <= r.End && r.End <= outer.End
 }

@@ -40,8 +40,8 @@ func buildCmd(in *parser.Instruction) (Command, *diag.Diagnostic) {
 //
 //	entrypoint = "ENTRYPOINT" command .
 //
-// Upstream: unlike for CMD, an empty argument list becomes nil, which is null in the
-// image config.
+// Upstream: an empty argument list becomes nil, which is null in the image config. For
+// CMD, it stays an empty list.
 func buildEntrypoint(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if _, d := parseFlags(in, nil); d != nil {
 		return nil, d

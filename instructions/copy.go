@@ -43,8 +43,8 @@ func buildCopy(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return buildFiles(in, &Copy{Node: Node{in}}, "COPY", copyFlags)
 }
 
-// buildFiles parses a COPY or ADD instruction into c. name is the keyword in error
-// messages.
+// buildFiles parses a COPY or ADD instruction into c. The parameter name is the keyword
+// in error messages.
 //
 //	files = list | "[" string "," string { "," string } "]" .
 //	list = source { source } destination .
@@ -93,8 +93,8 @@ type body struct {
 // bodies returns a map from the names of the heredocs in an instruction to their
 // contents.
 //
-// Upstream: if several heredocs have the same name, all of them have the content of the
-// last one.
+// Upstream: if several heredocs have the same name, all of them get the content of the
+// last of them.
 func bodies(in *parser.Instruction) map[string]body {
 	docs := make(map[string]body, len(in.Heredocs))
 	for _, h := range slices.Backward(in.Heredocs) {

@@ -28,8 +28,8 @@ func buildLabel(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	return &Label{Node: Node{in}, Pairs: p.Pairs, Legacy: p.Legacy}, nil
 }
 
-// pairs returns the key-value pairs of ENV or LABEL. name is the keyword in error
-// messages.
+// pairs returns the key-value pairs of ENV or LABEL. The parameter name is the keyword
+// in error messages.
 func pairs(in *parser.Instruction, name string) (*parser.Pairs, *diag.Diagnostic) {
 	if _, d := parseFlags(in, nil); d != nil {
 		return nil, d

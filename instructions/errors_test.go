@@ -20,7 +20,8 @@ func parse(t testing.TB, text string) (*Dockerfile, diag.List) {
 	return Parse(f)
 }
 
-// TestErrors checks the message and the range of the error in the second line of a file.
+// TestErrors checks the message and the range of the error that the second line of a file
+// causes.
 func TestErrors(t *testing.T) {
 	for _, tc := range []struct{ line, message, at string }{
 		{"NOSUCH x", "unknown instruction: NOSUCH", "NOSUCH"},
@@ -153,7 +154,8 @@ func checkError(t *testing.T, line, message, at string) {
 	}
 }
 
-// TestErrorsOfFiles checks errors that involve more than one instruction.
+// TestErrorsOfFiles checks errors that concern several instructions of a file, such as the
+// order of instructions.
 func TestErrorsOfFiles(t *testing.T) {
 	const prefix = "dockerfile parse error on line "
 	for _, tc := range []struct {
@@ -193,7 +195,7 @@ func TestErrorCause(t *testing.T) {
 	}
 }
 
-// TestParseOne checks that errors from ParseOne have no line number.
+// TestParseOne checks that the message of an error from ParseOne contains no line number.
 func TestParseOne(t *testing.T) {
 	f, _ := parser.Parse(source.NewFile("ONBUILD", []byte("RUN --network=x a")))
 	c, d := ParseOne(f.Instructions()[0])

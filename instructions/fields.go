@@ -14,9 +14,9 @@ import (
 // field is one field of a flag whose value is a CSV record, such as
 // --mount=type=cache,target=/x.
 type field struct {
-	text  string // without CSV quotes
+	text  string // the field without CSV quotes
 	value valueMap
-	start int // index of text in the flag's value; -1 if CSV quotes hide it
+	start int // index of text in the flag's value; -1 if CSV quotes make it ambiguous
 }
 
 // fieldsError is the error for a flag whose value is not a valid CSV record.
@@ -105,8 +105,8 @@ type valueMap struct {
 }
 
 // newValueMap maps the offsets in the value of the flag f to offsets in the source text of
-// f. The escape character of the file is not known here. newValueMap therefore tries \ and
-// `, and uses the one for which unescaping the source text gives the value of the flag.
+// f. Because newValueMap does not know the escape character of the file, it tries \ and `.
+// It uses the character with which the unescaped source text equals the value of the flag.
 func newValueMap(f *parser.Flag) valueMap {
 	for _, escape := range []byte{'\\', '`'} {
 		if raw, from := unquote(f.Text.String(), escape); raw == f.Raw {
@@ -117,10 +117,10 @@ func newValueMap(f *parser.Flag) valueMap {
 }
 
 // unquote removes quotes and escapes from s, the text of a flag, in the same way as
-// BuildKit's parser. It also returns the index in s for each byte of the result.
+// BuildKit's parser. For each byte of the result, it also returns the index in s of the
+// byte's origin.
 //
-// Upstream: each byte is treated as a character, so each byte above 127 becomes two
-// bytes.
+// Upstream: each byte is treated as a character, so each byte above 127 becomes two bytes.
 func unquote(s string, escape byte) (string, []int) {
 	var b strings.Builder
 	var from []int

@@ -28,8 +28,9 @@ type flagSpec struct {
 // flagSet maps the name of each flag of an instruction to its occurrences, in order.
 type flagSet map[string][]*parser.Flag
 
-// parseFlags returns the flags of an instruction by name, or an error for the first flag that
-// the instruction does not support, according to specs. A flag has the form
+// parseFlags returns the flags of an instruction by name. The parameter specs lists the flags
+// that the instruction supports. For the first unsupported or invalid flag, parseFlags
+// returns an error. A flag has the form
 //
 //	flag = "--" name [ "=" value ] .
 func parseFlags(in *parser.Instruction, specs []flagSpec) (flagSet, *diag.Diagnostic) {
@@ -56,8 +57,8 @@ func parseFlags(in *parser.Instruction, specs []flagSpec) (flagSet, *diag.Diagno
 	return set, nil
 }
 
-// checkFlag returns an error if the value of the flag f is not valid for the given
-// flagKind.
+// checkFlag returns an error if the value of the flag f is not valid for a flag of the given
+// kind.
 func checkFlag(f *parser.Flag, kind flagKind) *diag.Diagnostic {
 	missing := !f.HasValue
 	if kind == boolFlag {
@@ -99,7 +100,8 @@ func firstWord(in *parser.Instruction) source.Text {
 	return in.Rest
 }
 
-// findFlag returns the flag in specs with the given name.
+// findFlag returns the flag in specs with the given name, and whether specs contains such a
+// flag.
 func findFlag(specs []flagSpec, name string) (flagSpec, bool) {
 	for _, s := range specs {
 		if s.name == name {

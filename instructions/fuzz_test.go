@@ -11,9 +11,9 @@ import (
 	"slipway/source"
 )
 
-// FuzzParse checks the invariants of Parse for any file. An error has a range inside its
-// instruction, every instruction has a command or an error, and ranges match the values.
-// Most seeds in testdata have flags and mounts.
+// FuzzParse checks invariants of Parse for any file: the range of an error is inside the
+// instruction, every instruction has a command or an error, and source ranges match the
+// parsed values. Most seeds in testdata have flags and mounts.
 func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		file, diags := parser.Parse(source.NewFile("Dockerfile", content))
@@ -103,8 +103,8 @@ func checkMount(t *testing.T, m Mount) {
 	}
 }
 
-// TestUnquote checks the indexes that unquote returns: for each byte of a flag's value,
-// its index in the text of the flag.
+// TestUnquote checks that unquote returns the right index for each byte of a flag's
+// value: the position of the byte in the text of the flag.
 func TestUnquote(t *testing.T) {
 	for _, tc := range []struct {
 		text string

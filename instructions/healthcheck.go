@@ -88,8 +88,8 @@ func healthTest(in *parser.Instruction, t *parser.Typed) ([]string, *diag.Diagno
 	return append([]string{kind}, values(args)...), nil
 }
 
-// parseInterval parses w, the duration in a flag. name is the flag in error messages. An
-// empty value is 0.
+// parseInterval parses w, the duration in the flag with the given name, which error
+// messages contain. An empty value is 0.
 func parseInterval(w parser.Word, name string) (time.Duration, *diag.Diagnostic) {
 	if w.Value == "" {
 		return 0, nil

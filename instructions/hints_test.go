@@ -2,7 +2,8 @@ package instructions
 
 import "testing"
 
-// TestHints checks the hint and the range of the error in the second line of a file.
+// TestHints checks the hint and the range of the error that the second line of a file
+// causes.
 func TestHints(t *testing.T) {
 	const typed = "the value of a flag follows =, write "
 	for _, tc := range []struct{ line, hint, at string }{

@@ -44,12 +44,12 @@ func parseMount(f *parser.Flag) (Mount, *diag.Diagnostic) {
 }
 
 // separateField matches a word that probably belongs to the --mount flag before it,
-// although a space separates the two. Such a word looks like a field of the mount, or
-// like "=value".
+// although a space separates the word from the flag. Such a word looks like a field of
+// the mount, or like "=value".
 var separateField = regexp.MustCompile(`^(=.|(type|from|source|src|target|dst|destination|readonly|ro|readwrite|rw|id|sharing|required|size|mode|uid|gid|env)=)`)
 
-// HintMount adds a hint to the error d about the last --mount flag of the RUN instruction
-// r. It does so if a space splits the flag between two fields. It returns d.
+// HintMount adds a hint to d, the error about the last --mount flag of the RUN
+// instruction r, if a space probably splits the flag between two fields. It returns d.
 func (r *Run) HintMount(d *diag.Diagnostic) *diag.Diagnostic {
 	if len(r.In.Flags) == 0 || d.Hint != "" {
 		return d

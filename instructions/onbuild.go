@@ -7,9 +7,9 @@ import (
 	"slipway/parser"
 )
 
-// buildOnbuild parses an ONBUILD instruction. Of the trigger (the instruction after
-// ONBUILD), it checks only the keyword. The build that executes the trigger checks the
-// rest.
+// buildOnbuild parses an ONBUILD instruction. It checks only the keyword of the
+// trigger, the instruction after ONBUILD. The build that executes the trigger checks
+// its arguments.
 //
 //	onbuild = "ONBUILD" instruction .
 func buildOnbuild(in *parser.Instruction) (Command, *diag.Diagnostic) {

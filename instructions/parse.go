@@ -8,9 +8,9 @@ import (
 	"slipway/parser"
 )
 
-// builder converts an instruction with a certain keyword to the Go type for this keyword,
-// such as *Run. Because only the first error in an instruction is reported, builders
-// perform their checks in the same order as upstream.
+// builder is a function that converts an instruction with a certain keyword to the Go
+// type for this keyword, such as *Run. Because only the first error in an instruction is
+// reported, builders perform their checks in the same order as upstream.
 type builder func(*parser.Instruction) (Command, *diag.Diagnostic)
 
 // keywords lists all instructions. If several keywords are equally similar to a misspelt
@@ -50,11 +50,12 @@ const maxErrors = 100
 //
 // The first error is the one that upstream reports. Errors in later instructions follow
 // in file order, up to maxErrors. The result omits invalid instructions, and all
-// instructions of a stage whose FROM is invalid. If an error explains several lines, such
-// as the lines after CMD <<EOF, Parse reports no further errors about these lines.
+// instructions of a stage whose FROM is invalid. One error may explain several invalid
+// lines, such as the lines after CMD <<EOF. Parse reports no further errors about these
+// lines.
 //
-// Upstream: errors about a single instruction start with its line number, errors about
-// stages do not.
+// Upstream: an error about a single instruction starts with the line number of the
+// instruction, an error about a stage does not.
 func Parse(f *parser.File) (*Dockerfile, diag.List) {
 	a := assembly{file: &Dockerfile{File: f}}
 	s := unknownLines{file: f}
@@ -124,8 +125,8 @@ type assembly struct {
 	file     *Dockerfile
 	list     diag.List
 	stage    *Stage // nil before the first FROM and after an invalid one
-	hasFrom  bool   // whether a FROM precedes the next instruction, valid or not
-	reported bool   // whether the error about an instruction before FROM is in list
+	hasFrom  bool   // whether a FROM, valid or not, precedes the next instruction
+	reported bool   // whether an error about an instruction before the first FROM has been reported
 }
 
 // add adds the command c to the file: to the current stage, or to a new stage if c is a

@@ -46,8 +46,8 @@ type From struct {
 	Node
 	Base     parser.Word
 	Platform parser.Word // --platform; Value is "" if absent
-	As       parser.Word // the word AS, as written; Value is "" if absent
-	Name     parser.Word // as written; Value is "" if absent
+	As       parser.Word // the keyword AS, as written; Value is "" if absent
+	Name     parser.Word // the stage name, as written; Value is "" if absent
 }
 
 // Arg represents an ARG instruction, which declares build arguments: ARG NAME[=DEFAULT]…
@@ -59,7 +59,7 @@ type Arg struct {
 // ArgDecl is the declaration of one build argument in an ARG instruction.
 type ArgDecl struct {
 	Key     string
-	Default *parser.Word // nil if there is no =
+	Default *parser.Word // the default value; nil if there is no =
 	Doc     string       // description from the comment above ARG
 	Word    parser.Word  // NAME or NAME=DEFAULT
 }
@@ -69,7 +69,7 @@ type ArgDecl struct {
 type Env struct {
 	Node
 	Pairs  []parser.Pair
-	Legacy bool // the form without =
+	Legacy bool // whether the form is ENV KEY VALUE, without =
 }
 
 // Label represents a LABEL instruction, which sets labels of the image: LABEL KEY=VALUE…
@@ -110,7 +110,7 @@ type Run struct {
 // and evaluates the other fields in order.
 type Mount struct {
 	Flag   *parser.Flag
-	From   string       // "" if absent
+	From   string       // the value of from=; "" if absent
 	FromAt source.Range // the range of From's value
 	Fields []MountField
 }
@@ -118,10 +118,10 @@ type Mount struct {
 // MountField is one comma-separated field in the value of a --mount flag.
 type MountField struct {
 	Text     string       // the whole field, without CSV quotes
-	Key      string       // in lower case
-	Value    string       // after the first =
+	Key      string       // the text before the first =, in lower case
+	Value    string       // the text after the first =
 	HasValue bool         // whether the field contains =
-	Range    source.Range // of the field, or of the whole flag value if CSV quotes make the position ambiguous
+	Range    source.Range // the range of the field, or of the whole flag value if CSV quotes make the position ambiguous
 }
 
 // Device represents a --device flag, which requests a CDI device.
@@ -152,7 +152,7 @@ type Copy struct {
 // Inline is a file whose content is a heredoc in COPY or ADD.
 type Inline struct {
 	Name   string
-	Data   string // without leading tabs for <<-
+	Data   string // the text of the heredoc; leading tabs are removed for <<-
 	Expand bool   // whether variables in Data are expanded
 	Range  source.Range
 }
@@ -181,7 +181,7 @@ type Volume struct {
 // Expose represents an EXPOSE instruction, which declares ports: EXPOSE PORT…
 type Expose struct {
 	Node
-	Ports []parser.Word // sorted by value. Upstream: before variables are expanded
+	Ports []parser.Word // sorted by value. Upstream: sorted before variables are expanded
 }
 
 // StopSignal represents a STOPSIGNAL instruction, which sets the signal that stops a
@@ -216,7 +216,7 @@ type Entrypoint struct {
 // a container: HEALTHCHECK [flags] CMD COMMAND or HEALTHCHECK NONE.
 type Healthcheck struct {
 	Node
-	Test          []string // as in the image config; the first element is NONE, CMD or CMD-SHELL
+	Test          []string // the command in the format of image configs; the first element is NONE, CMD or CMD-SHELL
 	Interval      time.Duration
 	Timeout       time.Duration
 	StartPeriod   time.Duration

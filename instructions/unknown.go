@@ -28,13 +28,13 @@ func names() []string {
 }
 
 // unknownLines adds hints to errors about unknown keywords, and suppresses errors that an
-// earlier error explains. The usual reason for an unknown keyword is that the previous
-// line lacks a continuation character.
+// earlier error explains. Usually, a keyword is unknown because the previous line lacks a
+// continuation character.
 type unknownLines struct {
 	file            *parser.File
-	previous        *parser.Instruction // nil before the first instruction
-	previousUnknown bool                // whether the previous line has an unknown keyword, too
-	explainedUntil  int                 // the last line explained by an earlier error
+	previous        *parser.Instruction // the previous instruction; nil before the first instruction
+	previousUnknown bool                // whether the previous instruction has an unknown keyword, too
+	explainedUntil  int                 // the number of the last line that an earlier error explains
 }
 
 // explain adds a hint to d, the error for an unknown keyword. It returns false if an earlier
@@ -64,9 +64,9 @@ func isUTF16(b []byte) bool {
 		len(b) > 1 && (b[0] == 0) != (b[1] == 0)
 }
 
-// hintHeredoc adds a hint to d if the line is in the body of a heredoc, but the
-// instruction of the heredoc does not support heredocs. It reports whether it added the
-// hint.
+// hintHeredoc adds a hint to d, the error about an unknown keyword in the given line, if the
+// line is in the body of a heredoc whose instruction does not support heredocs. It reports
+// whether it added the hint.
 func (s *unknownLines) hintHeredoc(d *diag.Diagnostic, line int) bool {
 	if s.previous == nil || len(s.previous.Heredocs) > 0 {
 		return false
@@ -87,8 +87,9 @@ func (s *unknownLines) hintHeredoc(d *diag.Diagnostic, line int) bool {
 	return true
 }
 
-// hintComment adds a hint to d if the line follows a comment that ends with the escape
-// character. It reports whether it added the hint.
+// hintComment adds a hint to d, the error about the unknown keyword of an instruction, if the
+// instruction follows a comment that ends with the escape character. It reports whether it
+// added the hint.
 func (s *unknownLines) hintComment(d *diag.Diagnostic, in *parser.Instruction) bool {
 	line, _ := in.Rng.Lines()
 	if in.Above.Start == in.Above.End {
@@ -104,8 +105,8 @@ func (s *unknownLines) hintComment(d *diag.Diagnostic, in *parser.Instruction) b
 	return true
 }
 
-// hintContinuation adds a hint to d if the line looks like a continuation of the previous
-// instruction.
+// hintContinuation adds a hint to d, the error about the unknown keyword of an instruction, if
+// the instruction looks like a continuation of the previous instruction.
 func (s *unknownLines) hintContinuation(d *diag.Diagnostic, in *parser.Instruction) {
 	head := s.previous.Head()
 	_, n := head.Lines()
@@ -144,9 +145,9 @@ func indexCommentedEscape(text, escape string) int {
 	return -1
 }
 
-// looksContinued reports whether the instruction looks like a continuation of the
-// previous instruction. text is the last line of the previous instruction. The decision
-// depends on indentation, case and operators such as &&.
+// looksContinued reports whether the instruction looks like a continuation of the previous
+// instruction, judging by indentation, case and operators such as &&. The parameter text is the
+// last line of the previous instruction.
 func (s *unknownLines) looksContinued(in *parser.Instruction, text string) bool {
 	keyword := in.Keyword.String()
 	pairs := []string{"env", "label", "arg"}

@@ -6,7 +6,7 @@ import (
 )
 
 // TestUnknownHints checks the hint of the first error in a file with an unknown keyword,
-// and the position of the hint's note.
+// and the source position at which the hint's note points.
 func TestUnknownHints(t *testing.T) {
 	for _, tc := range []struct{ text, hint, note string }{
 		{"FROM x\nRUN a\n&& b\n", `line 2 has no \ at its end, so it is not continued`, ""},
@@ -54,7 +54,7 @@ func TestUnknownHints(t *testing.T) {
 }
 
 // TestUnknownOnce checks that an error about an unknown keyword suppresses errors about
-// the lines that it explains.
+// further lines with the same cause.
 func TestUnknownOnce(t *testing.T) {
 	for text, want := range map[string]int{
 		"FROM x\nCMD <<E\necho hi\ncd /x\nE\nCOPPY a b\n":     2,

@@ -126,7 +126,8 @@ func TestCommandLines(t *testing.T) {
 	}
 }
 
-// TestInline checks the names, contents and ranges of heredocs in COPY and ADD.
+// TestInline checks the names, the contents and the ranges of the files that heredocs in COPY
+// and ADD create.
 func TestInline(t *testing.T) {
 	for _, tc := range []struct {
 		line string
@@ -203,7 +204,8 @@ func TestStages(t *testing.T) {
 	checkEqual(t, "commands", []int{1, 1}, []int{len(st.Commands), len(d.Stages[1].Commands)})
 }
 
-// TestExposeSorted checks that EXPOSE sorts its ports without modifying the syntax tree.
+// TestExposeSorted checks that Parse sorts the ports of EXPOSE without modifying the syntax
+// tree.
 func TestExposeSorted(t *testing.T) {
 	c := command[*Expose](t, "EXPOSE 9 80 $x 10")
 	checkEqual(t, "ports", []string{"$x", "10", "80", "9"}, values(c.Ports))
@@ -211,7 +213,7 @@ func TestExposeSorted(t *testing.T) {
 	checkEqual(t, "text", "80", c.Ports[2].Text.String())
 }
 
-// TestVolumeTrimmed checks that VOLUME trims white space around its paths.
+// TestVolumeTrimmed checks that Parse trims white space around the paths of VOLUME.
 func TestVolumeTrimmed(t *testing.T) {
 	c := command[*Volume](t, `VOLUME [" a ", "b"]`)
 	checkEqual(t, "paths", []string{"a", "b"}, values(c.Paths))

@@ -11,8 +11,8 @@ import (
 	"slipway/internal/suggest"
 )
 
-// Config selects the rules to run, and whether their warnings fail the build. The zero
-// value runs all rules except experimental ones, and warnings do not fail the build.
+// Config selects the rules to run, and whether their warnings fail the build. The zero value
+// runs all rules except experimental rules, and lets builds with warnings succeed.
 type Config struct {
 	Skip            map[string]bool // names of rules not to run; unknown names are ignored
 	SkipAll         bool
@@ -40,11 +40,11 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 //	option = "skip=" names | "experimental=" names | "error=" bool .
 //	names = "all" | name { "," name } .
 //
-// If an option occurs several times, the last one is used. Errors have the type
+// If an option occurs several times, its last occurrence is used. Errors have the type
 // *[ConfigError].
 //
-// Upstream: only the first two semicolons separate options, so a fourth option is part of
-// the third one's value.
+// Upstream: only the first two semicolons separate options, so a fourth option becomes part of
+// the value of the third option.
 func ParseConfig(text string) (Config, error) {
 	var c Config
 	s := strings.TrimSpace(text)
@@ -95,7 +95,8 @@ func optionHint(option string) string {
 }
 
 // setNames parses the value of the option skip or experimental. If the value is "all", it sets
-// the flag *all to true. Otherwise it stores the names in the value in *names.
+// the flag *all to true. Otherwise, value is a list of rule names, and setNames stores them in
+// *names.
 //
 // Upstream: a list of names does not override an earlier "all".
 func setNames(value string, all *bool, names *map[string]bool) {
@@ -138,8 +139,8 @@ func (c Config) Runs(r *Rule) bool {
 	return !c.SkipAll && !c.Skip[r.Name]
 }
 
-// Violation returns an error that lists the names of the violated rules. It returns nil
-// if c.Error is false or if there are no warnings.
+// Violation returns an error that lists the names of the rules that reported the warnings. It
+// returns nil if c.Error is false or if there are no warnings.
 func (c Config) Violation(warnings diag.List) error {
 	if !c.Error || len(warnings) == 0 {
 		return nil

@@ -23,8 +23,8 @@ func nameSet(names ...string) map[string]bool {
 	return m
 }
 
-// TestParseConfig checks the configuration or the error that ParseConfig returns for a
-// text.
+// TestParseConfig checks that ParseConfig returns the expected configuration or error
+// for each text.
 func TestParseConfig(t *testing.T) {
 	for _, tc := range []struct {
 		text string
@@ -51,8 +51,8 @@ func TestParseConfig(t *testing.T) {
 	}
 }
 
-// TestConfigError checks the hint for an invalid configuration, and the part of the text
-// at which the error points.
+// TestConfigError checks errors about invalid configurations: their hints, and the parts
+// of the text at which they point.
 func TestConfigError(t *testing.T) {
 	const options = "want skip=NAMES, experimental=NAMES or error=BOOL, separated by ;"
 	for _, tc := range []struct{ text, part, hint string }{
@@ -77,7 +77,8 @@ func TestConfigError(t *testing.T) {
 	}
 }
 
-// TestMerge checks that Merge adds rules without modifying its operands.
+// TestMerge checks that Merge returns a configuration with the rules of both operands,
+// and does not modify the operands.
 func TestMerge(t *testing.T) {
 	a := Config{Skip: nameSet("A"), Error: true}
 	got := a.Merge(Config{Skip: nameSet("B"), ExperimentalAll: true})
@@ -90,7 +91,8 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestViolation checks that Violation returns an error only if warnings fail the build.
+// TestViolation checks that Violation returns an error only if the configuration makes
+// warnings fail the build.
 func TestViolation(t *testing.T) {
 	list := diag.List{{Code: "B"}, {Code: "A"}, {Code: "B"}}
 	if err := (Config{Error: true}).Violation(list); err == nil || err.Error() != "lint violation found for rules: B, A" {
@@ -101,7 +103,8 @@ func TestViolation(t *testing.T) {
 	}
 }
 
-// TestRunStops checks that Run does not check instructions after the first invalid one.
+// TestRunStops checks that Run does not check any instruction after the first invalid
+// instruction.
 func TestRunStops(t *testing.T) {
 	f, diags := parser.Parse(source.NewFile("Dockerfile", []byte("FROM a\nRUN b\nNOPE\nRUN c\n")))
 	if diags.Err() != nil {

@@ -23,14 +23,14 @@ type Pass struct {
 }
 
 // Report adds a warning about the range rng, which should be in the instruction for which
-// the callback was called. If rng is in another file, such as the text of an ONBUILD
+// Run called the callback. If rng is in another file, such as the text of an ONBUILD
 // trigger, the warning is about the whole instruction.
 func (p *Pass) Report(rng source.Range, format string, args ...any) {
 	p.ReportIn(p.lines, rng, format, args...)
 }
 
 // ReportIn adds a warning about the range rng. The parameter lines is the range that
-// clients show instead of the instruction for which the callback was called.
+// clients show instead of the instruction for which Run called the callback.
 func (p *Pass) ReportIn(lines, rng source.Range, format string, args ...any) {
 	if !p.config.Runs(p.rule) {
 		return

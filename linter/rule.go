@@ -11,7 +11,7 @@ type Rule struct {
 	Name         string // the name in configurations
 	Description  string // the requirement in one sentence
 	URL          string // the URL of the documentation, or ""
-	Experimental bool   // whether the rule runs only if the configuration enables it
+	Experimental bool   // whether the rule runs only if the configuration explicitly enables it
 
 	Checks
 }
@@ -31,14 +31,17 @@ type Checks struct {
 	Stage func(*Pass, *instructions.Stage)
 	// Dockerfile is called once after the calls to Stage.
 	Dockerfile func(*Pass, *instructions.Dockerfile)
-	// Globals is called once with the plan. At least its predefined ARGs are set.
+	// Globals is called once with the plan. In an incomplete plan, at least the predefined
+	// ARGs are set.
 	Globals func(*Pass, *plan.Plan)
 	// From is called for each expanded word in a FROM: the base and the platform.
 	From func(*Pass, *plan.From, *plan.Expansion)
 	// Base is called for each stage whose base image has been looked up.
 	Base func(*Pass, *plan.Stage, *plan.FromImage)
-	// Fact is called for each fact in each evaluated instruction.
+	// Fact is called for each fact about each evaluated instruction, such as an unset
+	// variable.
 	Fact func(*Pass, *plan.Visit, plan.Fact)
-	// Visit is called for each evaluated instruction, st.Visits[i], after its facts.
+	// Visit is called for each evaluated instruction, st.Visits[i], after the calls to Fact
+	// for the same instruction.
 	Visit func(p *Pass, st *plan.Stage, i int)
 }

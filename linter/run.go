@@ -41,8 +41,8 @@ type walker struct {
 	rules []*Rule
 }
 
-// each calls the function f once for each rule that w runs, with the callbacks of the
-// rule.
+// each calls the function f once for each rule that w runs. It passes the callbacks of the
+// rule to f.
 func (w walker) each(f func(*Checks)) {
 	for _, w.rule = range w.rules {
 		f(&w.rule.Checks)

@@ -9,8 +9,8 @@ import (
 )
 
 // maxDepth is the maximum depth of nested ONBUILDs (ONBUILD ONBUILD …) that the parser
-// follows. Nested ONBUILDs are an error anyway. Without the limit, a chain of millions
-// would overflow the stack.
+// follows. Nested ONBUILDs are an error anyway. Without the limit, a line with millions of
+// ONBUILDs would overflow the stack.
 const maxDepth = 100
 
 // form is the syntax of an instruction's arguments, such as words or KEY=VALUE pairs.
@@ -24,8 +24,8 @@ const (
 	formWords        // words between white space
 	formQuoted       // words between white space outside of quotes
 	formPairs        // KEY=VALUE…, or KEY VALUE
-	formTyped        // a word and a formCommand
-	formSub          // an instruction
+	formTyped        // a word, followed by a command in the form formCommand
+	formSub          // another instruction
 )
 
 // formOf returns the form of an instruction's arguments, or formNone if the keyword is
@@ -80,8 +80,8 @@ func (p *layout) args(in *Instruction, n *parser.Node, depth int) Args {
 	return nil
 }
 
-// newJSON builds the [JSON] arguments. BuildKit's nodes contain the strings of the array, and
-// the other argument is its text.
+// newJSON builds the [JSON] arguments of an instruction. BuildKit's node n and the nodes
+// linked to it contain the strings of the array, and t is the source text of the array.
 func newJSON(n *parser.Node, t source.Text) *JSON {
 	return &JSON{Text: t, Words: joinWords(n, jsonElements(t), t)}
 }

@@ -28,7 +28,7 @@ type Comment struct{ Rng source.Range }
 // Directive is a parser directive at the top of the file: # name=value.
 type Directive struct {
 	Rng   source.Range
-	Name  source.Text // as written
+	Name  source.Text // the name as written
 	Value source.Text
 }
 
@@ -36,15 +36,15 @@ type Directive struct {
 type Instruction struct {
 	Rng      source.Range // all lines, including heredoc bodies and the last line end
 	Line     source.Text  // the logical line: continuations joined, without comments and heredoc bodies
-	Keyword  source.Text  // as written
+	Keyword  source.Text  // the keyword as written
 	Flags    []Flag       // --name=value words before the arguments
 	Args     Args         // nil if there are no arguments
 	Rest     source.Text  // the arguments: the line after keyword and flags, trimmed
 	Heredocs []Heredoc
 	Gaps     []source.Range // runs of empty lines inside the instruction
 
-	// Above covers the comments and empty lines between the previous instruction, or the
-	// directives, and this one.
+	// Above covers the comments and empty lines directly above the instruction: the lines
+	// after the previous instruction, or after the directives.
 	Above source.Range
 }
 
@@ -54,11 +54,11 @@ type Instruction struct {
 type Flag struct {
 	Text       source.Text  // the word as written
 	Raw        string       // the word with quotes and escapes removed
-	Name       string       // without dashes
-	Value      string       // after the first =
+	Name       string       // the name without dashes
+	Value      string       // the text after the first =
 	HasValue   bool         // whether the word contains =
-	NameRange  source.Range // of the name, including the dashes
-	ValueRange source.Range // of the value after =; empty at the end of the word if it has no =
+	NameRange  source.Range // the range of the name, including the dashes
+	ValueRange source.Range // the range of the value after =; empty, at the end of the word, if the word has no =
 }
 
 // Args represents the arguments of an instruction, without the flags. The type depends on
@@ -88,7 +88,7 @@ type Words struct{ Words []Word }
 // JSON represents arguments in the exec form, a JSON array of strings. The text of an
 // element includes its quotes.
 type JSON struct {
-	Text  source.Text // from [ to ]
+	Text  source.Text // the source text from [ to ]
 	Words []Word
 }
 
@@ -109,14 +109,15 @@ type Typed struct {
 }
 
 // Sub represents the arguments of ONBUILD, which are an instruction. Its fields Rng and
-// Heredocs equal those in the ONBUILD instruction, and its Line is the text after the
-// keyword ONBUILD.
+// Heredocs equal the same fields of the ONBUILD instruction, and its Line is the text
+// after the keyword ONBUILD.
 type Sub struct{ Instruction *Instruction }
 
-// Heredoc is a document in the Dockerfile between <<NAME and a line NAME.
+// Heredoc is a document that starts in the line after the redirection <<NAME, and ends
+// before a line that consists of NAME.
 type Heredoc struct {
-	Name   string       // with quotes removed
-	Expand bool         // whether variables in the body are expanded: no part of the name is quoted
+	Name   string       // the name with quotes removed
+	Expand bool         // whether variables in the body are expanded, because no part of the name is quoted
 	Chomp  bool         // whether leading tabs are removed: <<- instead of <<
 	FD     uint         // the file descriptor before <<, or 0
 	Word   source.Text  // the redirection, such as <<NAME
@@ -137,8 +138,8 @@ func (n *Instruction) Head() source.Range {
 }
 
 // Doc returns the text of the comment lines that document the instruction according to
-// BuildKit, one element per line. That includes comments separated by blank lines. An
-// empty comment (a lone #) discards the comments before it.
+// BuildKit, one element per line. Blank lines may separate the comments. After an empty
+// comment, a line with only #, the comments above this line do not count.
 func (n *Instruction) Doc() []source.Text {
 	var doc []source.Text
 	for line := range lines(n.Above) {

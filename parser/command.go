@@ -11,7 +11,7 @@ import (
 type command struct {
 	keyword source.Text
 	flags   []flagWord
-	rest    source.Text // trimmed
+	rest    source.Text // the arguments, trimmed
 }
 
 // flagWord is a word that starts with -- and precedes the arguments.
@@ -72,8 +72,9 @@ func (p *layout) flagWords(t source.Text) (flags []flagWord, end int) {
 	}
 }
 
-// flagWord parses the flag at the start of s. It returns the offset after the flag, the
-// index of its first = (or -1), and whether the flag is only "--".
+// flagWord parses the flag at the start of s. It returns the offset after the flag, and
+// the index of the first = in the flag, or -1. The result empty reports whether the flag
+// is only "--".
 func (p *layout) flagWord(s string) (end, equals int, empty bool) {
 	equals, empty = -1, true
 	var quote byte
@@ -113,8 +114,8 @@ func newFlags(raw []string, words []flagWord) []Flag {
 	return flags
 }
 
-// newFlag returns a Flag. raw is the text of the flag from BuildKit, without quotes, and
-// w is the source text.
+// newFlag returns the Flag for one word. The parameter raw is the text of the flag from
+// BuildKit, without quotes, and w has its source text.
 func newFlag(raw string, w flagWord) Flag {
 	f := Flag{Text: w.text, Raw: raw}
 	f.Name, f.Value, f.HasValue = strings.Cut(strings.TrimPrefix(raw, "--"), "=")

@@ -11,29 +11,28 @@ import (
 	"slipway/source"
 )
 
-// longComment is the length in bytes of the shortest comment that condensedReader does
-// not replace. BuildKit's parser must see very long lines, because it rejects them.
+// longComment is the minimum length in bytes of a comment that condensedReader passes to
+// BuildKit's parser unchanged. The parser must see very long lines, because it rejects them.
 const longComment = 1 << 15
 
-// condensedReader reads a file for BuildKit's parser and replaces each run of comments
-// and empty lines with a single "#" line.
+// condensedReader reads a file for BuildKit's parser and replaces each run of comments and
+// empty lines with a single "#" line.
 //
-// BuildKit's parser copies every comment and scans all of them again for each
-// instruction. Without condensing, parsing a file with many comments takes quadratic
-// time. The copies are not needed, because type layout reads comments from the file
-// itself.
+// BuildKit's parser copies every comment and scans all of them again for each instruction.
+// Without the condensedReader, parsing a file with many comments takes quadratic time. The
+// parser's copies are not needed, because type layout reads comments from the file itself.
 type condensedReader struct {
 	file *source.File
 	next []byte // the output that Read returns next
 	line int    // the first line of the file after the lines in next
-	end  int    // the line from which the output equals the file
-	read int    // the number of output lines, including next
+	end  int    // the number of the first line that the output copies unchanged, with all following lines
+	read int    // the number of output lines so far, including the lines in next
 	runs []run  // in ascending order
 }
 
-// run records that one "#" line in the output of a condensedReader replaces several lines
-// of the file. line is the number of the "#" line in the output. dropped is the number of
-// file lines that the output omits up to and including this line.
+// run records that a "#" line in the output of a condensedReader replaces several lines of
+// the file. The field line is the number of the "#" line in the output. The field dropped is
+// the number of file lines that the output omits up to and including the "#" line.
 type run struct{ line, dropped int }
 
 // newCondensedReader returns a condensedReader that reads the file. Its output starts
@@ -52,8 +51,9 @@ func (p *layout) newCondensedReader() *condensedReader {
 	return s
 }
 
-// heredocLine returns the first line that may contain a heredoc, or the line after the
-// end of the file. Before that line, every line that looks like a comment is a comment.
+// heredocLine returns the number of the first line that may contain a heredoc. If no line
+// can, it returns the number of the line after the end of the file. Before the returned line,
+// every line that looks like a comment is a comment.
 func (p *layout) heredocLine() int {
 	b := p.file.Bytes
 	for at := 0; ; {
@@ -168,11 +168,11 @@ func lines(within source.Range) iter.Seq[source.Range] {
 	}
 }
 
-// commentText returns the text of a comment line without its first byte and surrounding
-// white space. ok is false if the line is not a comment.
+// commentText returns the text of a comment line without its first byte and surrounding white
+// space. ok is false if the line is not a comment.
 //
-// Upstream: the first byte of an indented comment is white space, so its # is part of the
-// text.
+// Upstream: the first byte is removed even if it is not #. In an indented comment, it is
+// white space, and the # becomes part of the text.
 func commentText(line source.Range) (source.Text, bool) {
 	line.Start, line.End = content(line)
 	if !isComment(line.File.Bytes[line.Start:line.End]) {

@@ -10,10 +10,11 @@ import (
 	"slipway/source"
 )
 
-// Syntax finds the # syntax= directive. ref is the image reference in its value, cmdline
-// is the whole value, and line is the line number. The file may be written for another
-// frontend, so Syntax also finds the directive in JSON and in comments that start with //.
-// ok is false if there is no directive.
+// Syntax finds the # syntax= directive in a file. The result cmdline is the value of the
+// directive, ref is the image reference at the start of the value, and line is the number
+// of the line. Because the file may be written for another frontend, Syntax also finds the
+// directive in JSON and in comments that start with //. If the file has no such directive,
+// ok is false.
 func Syntax(content []byte) (ref, cmdline string, line int, ok bool) {
 	ref, cmdline, loc, ok := parser.DetectSyntax(content)
 	if !ok {
@@ -30,8 +31,8 @@ func Syntax(content []byte) (ref, cmdline string, line int, ok bool) {
 	return ref, cmdline, line, true
 }
 
-// Check returns the value of the # check= directive up to the first space, and its line
-// number. ok is false if there is no directive.
+// Check returns the value of the # check= directive up to the first space, and the number
+// of its line. If the file has no such directive, ok is false.
 //
 // Upstream: unlike Parse, it skips a first line that starts with #!.
 func Check(content []byte) (value string, line int, ok bool) {
@@ -85,7 +86,7 @@ func (p *layout) readDirectives() {
 }
 
 // duplicateDirective returns the error for a directive that appears twice, with a note at
-// its first use.
+// the first occurrence.
 func (p *layout) duplicateDirective(token source.Text, err error) *diag.Diagnostic {
 	bad := newDirective(token.Range(), token)
 	line, _ := bad.Rng.Lines()

@@ -6,7 +6,8 @@ import (
 	"slipway/source"
 )
 
-// TestSyntax checks the values and lines of # syntax= directives.
+// TestSyntax checks the values and line numbers that Syntax returns for # syntax=
+// directives.
 func TestSyntax(t *testing.T) {
 	for _, tc := range []struct {
 		content, ref, cmdline string
@@ -34,7 +35,8 @@ func TestSyntax(t *testing.T) {
 	}
 }
 
-// TestCheckDirective checks the values and lines of # check= directives.
+// TestCheckDirective checks the values and line numbers that Check returns for # check=
+// directives.
 func TestCheckDirective(t *testing.T) {
 	for _, tc := range []struct {
 		content, value string
@@ -54,7 +56,8 @@ func TestCheckDirective(t *testing.T) {
 	}
 }
 
-// TestDirective checks that File.Directive ignores the case of names.
+// TestDirective checks that File.Directive finds a directive regardless of the case of
+// its name.
 func TestDirective(t *testing.T) {
 	f, diags := Parse(source.NewFile("f", []byte(bom+"#  Syntax\t= a  b \r\n# ESCAPE=`\n# check\nFROM x\n")))
 	if len(diags) > 0 {

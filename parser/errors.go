@@ -11,12 +11,12 @@ import (
 	"slipway/source"
 )
 
-// maxLine is the maximum length of a line in bytes, without its line end, that BuildKit's
-// parser accepts.
+// maxLine is the maximum length of a line that BuildKit's parser accepts, in bytes
+// without the line end.
 const maxLine = 65535
 
-// The texts of errors from BuildKit's parser, which has no error types. Texts that end
-// with a space are only the start of the message.
+// The texts of errors from BuildKit's parser, which has no error types. A text that ends
+// with a space is only the start of an error message.
 const (
 	msgNoInstructions = "file with no instructions"
 	msgLineTooLong    = "dockerfile line greater than max allowed size of "
@@ -73,7 +73,8 @@ func (p *layout) lineError(msg string, line int) *diag.Diagnostic {
 }
 
 // narrowRange returns the range of the part of a logical line that caused the error msg.
-// If the message does not show which part, it returns the range of the arguments.
+// If msg does not show which part is invalid, it returns the range of the arguments. The
+// parameter depth is the number of enclosing ONBUILDs.
 func (p *layout) narrowRange(line source.Text, msg string, depth int) source.Range {
 	if strings.HasPrefix(msg, msgBadHeredoc) {
 		if t, ok := badHeredocWord(line); ok {
@@ -127,8 +128,8 @@ func (p *layout) wordWithoutEquals(t source.Text) source.Text {
 	return t
 }
 
-// badHeredocWord returns the first word that looks like a heredoc redirection, but is
-// rejected by BuildKit's parser.
+// badHeredocWord returns the first word that looks like a heredoc redirection, but that
+// BuildKit's parser rejects.
 func badHeredocWord(line source.Text) (source.Text, bool) {
 	fields, _ := shell.Split(line.String())
 	for _, f := range fields {

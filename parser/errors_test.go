@@ -20,7 +20,8 @@ func errorText(t testing.TB, content []byte) string {
 	return b.String()
 }
 
-// TestErrors checks the message, the source text and the lines of syntax errors.
+// TestErrors checks the messages of syntax errors, and the source texts and lines at
+// which they point.
 func TestErrors(t *testing.T) {
 	long := strings.Repeat("x", maxLine+3)
 	for _, tc := range []struct {
@@ -84,8 +85,8 @@ Dockerfile:1:1: note: first used here
 	}
 }
 
-// TestHintTerminator checks the hint and the note in the error for a heredoc without a
-// terminator.
+// TestHintTerminator checks the error for a heredoc without a terminator. Its hint and
+// its note point at the line that the author probably meant as the terminator.
 func TestHintTerminator(t *testing.T) {
 	for _, tc := range []struct{ text, hint, note string }{
 		{"RUN <<EOF\na\n EOF\n", `line 3 is " EOF", only "EOF" alone ends the heredoc`, " EOF"},

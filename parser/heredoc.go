@@ -27,8 +27,8 @@ func IsHeredoc(word string) bool {
 	return ok
 }
 
-// Chomp removes the leading tabs from each line of body, which is the effect of <<- instead of
-// <<.
+// Chomp removes the leading tabs from each line of body, as for a heredoc that starts with <<-
+// instead of <<.
 func Chomp(body string) string { return parser.ChompHeredocContent(body) }
 
 // heredocWords returns the heredoc redirections in a logical line, without their bodies.

@@ -10,8 +10,8 @@ import (
 
 // maxBraces is the maximum nesting depth of ${…} in a line with a heredoc.
 //
-// BuildKit splits such a line recursively and in quadratic time. Without the limit, a
-// file of one megabyte takes hours or overflows the stack.
+// BuildKit splits a line with a heredoc recursively and in quadratic time. Without the
+// limit, parsing a file of one megabyte takes hours or overflows the stack.
 const maxBraces = 100
 
 // checkNesting returns an error for the first line in which ${…} is nested too deeply for

@@ -12,7 +12,8 @@ import (
 // maxFile is the maximum size of a Dockerfile that the frontend accepts.
 const maxFile = 16 << 20
 
-// foldLine splits a line that exceeds maxLine into continued lines.
+// foldLine splits a line that exceeds maxLine into several physical lines, joined by
+// continuation characters.
 func foldLine(s string) string {
 	var b strings.Builder
 	for len(s) > 60_000 {
@@ -22,8 +23,8 @@ func foldLine(s string) string {
 	return b.String() + s + "\n"
 }
 
-// TestCheckNesting checks the error for ${…} that is nested too deeply in a line with a
-// heredoc.
+// TestCheckNesting checks that Parse rejects a line with a heredoc if ${…} is nested too deeply
+// in the line.
 func TestCheckNesting(t *testing.T) {
 	nest := func(n int) string { return strings.Repeat("${a:-", n) + strings.Repeat("}", n) }
 	for _, tc := range []struct {
@@ -100,14 +101,13 @@ var bigFiles = []struct {
 	{"braces", func(n int) string { return foldLine(fill(n, "RUN <<E ", "${a} ", "")) + "E\n" }},
 }
 
-// fill returns a text of about n bytes: a given start, repetitions of a given part, and a given
-// end.
+// fill returns a text of about n bytes that consists of start, repetitions of part, and end.
 func fill(n int, start, part, end string) string {
 	return start + strings.Repeat(part, (n-len(start)-len(end))/len(part)) + end
 }
 
-// TestBig parses two files of each shape in bigFiles, the second four times as large as
-// the first. It checks that the allocated memory grows linearly with the size.
+// TestBig checks that the memory that Parse allocates grows linearly with the size of the file.
+// It parses two files of each kind in bigFiles, the second four times as large as the first.
 func TestBig(t *testing.T) {
 	slowtest.Skip(t, "parses large files")
 	for _, tc := range bigFiles {

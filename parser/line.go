@@ -15,15 +15,15 @@ const bom = "\xEF\xBB\xBF"
 // the lines are empty, and where the last line ends.
 type logicalLine struct {
 	text source.Text
-	gaps []source.Range // runs of empty lines inside
-	end  int            // the offset after the last line
+	gaps []source.Range // runs of empty lines inside the instruction
+	end  int            // the offset in the file after the last line
 }
 
 // logicalLine joins the lines of an instruction in the same way as BuildKit. The parameters are
-// the numbers of the first and the last line of the instruction. The joined line lacks
-// continuation characters, comments, empty lines, and the white space at the start of the first
-// line. It ends after the last line, even if that line is continued. The number of the last
-// line must not exceed the number of lines in the file.
+// the numbers of the first and the last line of the instruction in the file. The joined line
+// lacks continuation characters, comments, empty lines, and the white space at the start of the
+// first line. It ends after the last line, even if that line is continued. The number of the
+// last line must not exceed the number of lines in the file.
 func (p *layout) logicalLine(first, last int) logicalLine {
 	b := source.NewBuilder(p.file)
 	var l logicalLine
@@ -85,11 +85,11 @@ func contentText(line source.Range) source.Text {
 }
 
 // cutContinuation reports whether a line ends with the escape character and is therefore
-// continued. It also returns the length of the line without the escape character and the
-// blanks after it.
+// continued. It also returns the length of the line without the escape character and the blanks
+// after it.
 //
-// Upstream: two escape characters at the end do not continue the line, even if the first
-// one is itself escaped.
+// Upstream: two escape characters at the end do not continue the line, even if the first of
+// them is itself escaped.
 func cutContinuation(s []byte, escape byte) (int, bool) {
 	i := len(s)
 	for i > 0 && (s[i-1] == ' ' || s[i-1] == '\t') {

@@ -63,9 +63,9 @@ func nearJSON(t source.Text, list bool) *NearJSON {
 // kind of quotes.
 var commaInArray = regexp.MustCompile(`["'` + typographicQuotes + `]\s*,`)
 
-// looksLikeJSON reports whether s looks like a JSON array. It rejects patterns such as [ab]*.
-// If the arguments of the instruction are not a list of words, it also rejects the shell
-// command [, such as [ "$a" = "b" ].
+// looksLikeJSON reports whether s looks like a JSON array, unlike a pattern such as [ab]*. If
+// list is false, the arguments of the instruction are a command line. The shell command [, as
+// in [ "$a" = "b" ], then does not look like an array.
 func looksLikeJSON(s string, list bool) bool {
 	body, ok := strings.CutPrefix(s, "[")
 	if !ok {
@@ -79,9 +79,9 @@ func looksLikeJSON(s string, list bool) bool {
 	return list || len(inner) == len(body) || commaInArray.MatchString(s)
 }
 
-// jsonMistake finds the first mistake in s, which should be a JSON array of strings and
-// must start with [. It returns the range of the mistake in s and the reason, or "" as
-// the reason if s is valid.
+// jsonMistake finds the first mistake in s, which should be a JSON array of strings and must
+// start with [. It returns the range of the mistake in s and the reason. If s is valid, the
+// reason is "".
 func jsonMistake(s string) (start, end int, reason string) {
 	i := skipSpace(s, 1)
 	if i < len(s) && s[i] == ']' {
@@ -112,8 +112,8 @@ func jsonMistake(s string) (start, end int, reason string) {
 	}
 }
 
-// explainNonString returns the mistake at s[i], where a string should start. comma is the
-// index of the preceding comma, or 0.
+// explainNonString returns the mistake at s[i], where a string should start. The parameter
+// comma is the index of the comma before s[i], or 0 if there is none.
 func explainNonString(s string, i, comma int) (start, end int, reason string) {
 	n := runeLen(s, i)
 	switch r, _ := utf8.DecodeRuneInString(s[i:]); {
@@ -133,8 +133,8 @@ func explainNonString(s string, i, comma int) (start, end int, reason string) {
 	return i, i + len(word), fmt.Sprintf("%s is not in double quotes", word)
 }
 
-// afterArray returns the mistake in the text after the ] at s[i]. The reason is "" if no
-// text follows.
+// afterArray returns the mistake in the text after s[i], the bracket that ends the array. If no
+// text follows, the reason is "".
 func afterArray(s string, i int) (start, end int, reason string) {
 	if k := skipSpace(s, i+1); k < len(s) {
 		return k, len(s), "nothing may follow the closing ]"

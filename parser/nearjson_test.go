@@ -7,7 +7,8 @@ import (
 	"slipway/source"
 )
 
-// TestNearJSON checks the range and the reason of mistakes in JSON arrays.
+// TestNearJSON checks the range and the reason that NearJSON returns for mistakes in
+// arguments that look like JSON arrays.
 func TestNearJSON(t *testing.T) {
 	for _, tc := range []struct{ line, at, reason string }{
 		{`CMD ['a']`, `'`, "strings take double quotes, not single quotes"},

@@ -43,13 +43,13 @@ type layout struct {
 	badDirective *diag.Diagnostic // the error for the first invalid directive, or nil
 	lines        *condensedReader // the input of BuildKit's parser
 	nodes        []Node
-	next         int // the first line that no node covers so far; 0 at the start
+	next         int // the number of the first line that no node covers so far; 0 at the start
 }
 
 // instruction builds an Instruction from BuildKit's node n and adds the source ranges. The
-// other parameters are the numbers of the first and the last line of the instruction. All
-// values come from BuildKit. If our logical line ever differs from BuildKit's, the ranges are
-// approximate.
+// parameters first and last are the numbers of the first and the last line of the
+// instruction. All values come from BuildKit. If the joined line ever differs from
+// BuildKit's, the ranges are approximate.
 func (p *layout) instruction(n *parser.Node, first, last int) *Instruction {
 	l := p.logicalLine(first, last)
 	in := &Instruction{Rng: p.file.LineRange(first, last), Line: l.text, Gaps: l.gaps}
@@ -58,8 +58,8 @@ func (p *layout) instruction(n *parser.Node, first, last int) *Instruction {
 	return in
 }
 
-// fill parses the logical line of an instruction into keyword, flags and arguments. depth
-// is the number of enclosing ONBUILDs.
+// fill parses the logical line of the instruction in into keyword, flags and arguments. The
+// parameter n is BuildKit's node, and depth is the number of enclosing ONBUILDs.
 func (p *layout) fill(in *Instruction, n *parser.Node, depth int) {
 	c := p.splitCommand(in.Line)
 	in.Keyword, in.Rest = c.keyword, c.rest

@@ -12,8 +12,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// dockerfiles are edge cases of lines, words and heredocs. The tests compare the result of
-// Parse for each file with the result of BuildKit's parser.
+// dockerfiles lists Dockerfiles with edge cases of lines, words and heredocs. The tests compare
+// the result of Parse for each file with the result of BuildKit's parser.
 var dockerfiles = []string{
 	"FROM a\n",
 	"FROM a",
@@ -102,8 +102,8 @@ var dockerfiles = []string{
 	"FROM x\nRUN <<E\n" + strings.Repeat("x", maxLine+1) + "\nE\n",
 }
 
-// TestParse parses each edge case as written, with CRLF line ends, without the last line
-// end, and with another escape character.
+// TestParse compares Parse with BuildKit's parser for each edge case: as written, with CRLF
+// line ends, without the last line end, and with another escape character.
 func TestParse(t *testing.T) {
 	for i, text := range dockerfiles {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
@@ -117,9 +117,10 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestPieces parses combinations of fragments that produce edge cases: every pair of fragments,
-// and every triple of certain fragments, such as quotes, which change the meaning of the text
-// that follows. FuzzParse tries longer combinations.
+// TestPieces compares Parse with BuildKit's parser for combinations of fragments that produce
+// edge cases. It tries every pair of fragments, and every triple of certain fragments, such as
+// quotes, which change the meaning of the text that follows. FuzzParse tries longer
+// combinations.
 func TestPieces(t *testing.T) {
 	slowtest.Skip(t, "parses hundreds of files")
 	changing := []string{"#", "\\", "\n", "\\\n", " ", "\"", "'", "<<E", "\nE\n", "${"}

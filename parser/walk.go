@@ -12,9 +12,9 @@ const (
 	RoleString       // the rest of the line as one string
 	RoleWord         // a word of a list
 	RoleElement      // a string of a JSON array
-	RoleKey          // of ENV and LABEL
-	RoleValue        // of ENV and LABEL
-	RoleType         // of HEALTHCHECK
+	RoleKey          // a key of ENV or LABEL
+	RoleValue        // a value of ENV or LABEL
+	RoleType         // the type of HEALTHCHECK, CMD or NONE
 	RoleHeredoc      // <<NAME; part of a word or string
 )
 
@@ -27,9 +27,9 @@ func (r Role) String() string {
 	return names[r]
 }
 
-// Words yields the words of the instruction in file order, and after them the heredoc
-// redirections. For ONBUILD, the words of the instruction after ONBUILD follow the
-// keyword.
+// Words returns an iterator over the words of the instruction in file order, followed by
+// the heredoc redirections. For ONBUILD, the words of the inner instruction follow the
+// keyword ONBUILD.
 func (n *Instruction) Words() iter.Seq2[Role, Word] {
 	return func(yield func(Role, Word) bool) {
 		if !n.head(yield) {

@@ -47,8 +47,8 @@ func splitWords(t source.Text) []source.Text {
 	return words
 }
 
-// splitQuoted splits t at white space outside of quotes. The escape character quotes
-// the next character, except in single quotes.
+// splitQuoted splits t at white space outside of quotes. An escape character quotes the
+// next character, except inside single quotes.
 func (p *layout) splitQuoted(t source.Text) []source.Text {
 	var words []source.Text
 	s := t.String()
@@ -70,8 +70,8 @@ func (p *layout) splitQuoted(t source.Text) []source.Text {
 }
 
 // quotedWord returns the length of the word at the start of s. The word ends at white
-// space outside of quotes. Outside of single quotes, the escape character quotes the next
-// character.
+// space outside of quotes. An escape character quotes the next character, except inside
+// single quotes.
 func (p *layout) quotedWord(s string) int {
 	escape := rune(p.escape)
 	var quote rune

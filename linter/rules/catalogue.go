@@ -10,7 +10,7 @@ import (
 // description and URL, because clients match on them.
 type catalogueRule[F any] struct {
 	meta linter.Rule
-	text F // returns the message for its arguments
+	text F // a function that formats the message
 }
 
 // fromCatalogue converts a rule from BuildKit's package linter to a catalogueRule.

@@ -5,8 +5,8 @@ import (
 	"slipway/plan"
 )
 
-// exposeInvalidFormat reports host addresses and host ports in EXPOSE, which ignores
-// them.
+// exposeInvalidFormat reports host addresses and host ports in EXPOSE. The instruction
+// ignores them, because it declares only ports of the container.
 func exposeInvalidFormat() *linter.Rule {
 	r := catalogueExposeInvalidFormat
 	return r.rule(linter.Checks{Fact: func(p *linter.Pass, _ *plan.Visit, f plan.Fact) {

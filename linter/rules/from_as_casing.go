@@ -7,8 +7,9 @@ import (
 	"slipway/parser"
 )
 
-// fromAsCasing reports an AS whose case differs from its FROM. It accepts any AS after a
-// FROM in mixed case, which consistentInstructionCasing reports.
+// fromAsCasing reports a keyword AS whose case differs from the case of the FROM in the
+// same line. It accepts any AS after a FROM in mixed case, which
+// consistentInstructionCasing reports.
 func fromAsCasing() *linter.Rule {
 	r := catalogueFromAsCasing
 	return r.rule(linter.Checks{Instruction: func(p *linter.Pass, in *parser.Instruction) {

@@ -29,5 +29,5 @@ func invalidBaseImagePlatform() *linter.Rule {
 	}})
 }
 
-// format normalizes the platform p and returns it as text, such as linux/arm64.
+// format returns the normalized form of the platform p as text, such as linux/arm64.
 func format(p ocispecs.Platform) string { return platforms.FormatAll(platforms.Normalize(p)) }

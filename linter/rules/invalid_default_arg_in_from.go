@@ -10,7 +10,7 @@ import (
 // invalidDefaultArgInFrom reports base images whose name is invalid unless build
 // arguments are set.
 //
-// Upstream: the rule stops at the first word that cannot be expanded.
+// Upstream: the rule stops at the first base image name that cannot be expanded.
 func invalidDefaultArgInFrom() *linter.Rule {
 	r := catalogueInvalidDefaultArgInFrom
 	return r.rule(linter.Checks{Globals: func(p *linter.Pass, pl *plan.Plan) {

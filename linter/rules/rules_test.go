@@ -25,7 +25,8 @@ import (
 	"slipway/source"
 )
 
-// TestValidate checks that all rules are complete.
+// TestValidate checks that all rules are complete: texts, callbacks, documentation and
+// fixtures.
 func TestValidate(t *testing.T) {
 	pages, err := fs.Sub(docs, "docs")
 	if err != nil {
@@ -66,8 +67,8 @@ func (w resolver) Ignore(context.Context) (*ignore.Matcher, error) {
 
 func (resolver) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }
 
-// warningsOf plans a Dockerfile for linux/arm64 and returns the warnings from rule r as
-// text. ignored is the content of the ignore file.
+// warningsOf plans a Dockerfile for linux/arm64, and returns the warnings from the rule r
+// as text. The parameter ignored is the content of the ignore file.
 func warningsOf(t *testing.T, r *linter.Rule, dockerfile, ignored string) string {
 	t.Helper()
 	content := []byte(dockerfile)
