@@ -17,7 +17,7 @@ const tabStop = 8
 // cell is one character of a line in printable form.
 type cell struct {
 	text       string
-	width      int // in columns; 0 for combining marks
+	width      int // the width in columns; 0 for combining marks
 	start, end int // byte offsets in the line
 }
 

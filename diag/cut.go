@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// excerptLine returns a line of the file in printable form, and a line of carets that
-// mark its bytes [from, to). The range may extend beyond the line. If the range contains
-// no byte of the line, one caret marks its start. A line that is too wide is cut to a
-// window around the range.
+// excerptLine returns a line of the file in printable form, and a line of carets that mark its
+// bytes [from, to). The range may extend beyond the line. If the range contains no byte of the
+// line, one caret marks its start. If a line is wider than an excerpt may be, only the part
+// around the range is returned.
 func (p *textPrinter) excerptLine(line string, from, to int) (shown, under string) {
 	if from < 0 {
 		// The range starts on an earlier line, so the indentation is not marked.
@@ -51,8 +51,10 @@ func (p *textPrinter) excerptLine(line string, from, to int) (shown, under strin
 	return text.String(), strings.TrimRight(marks.String(), " ")
 }
 
-// clip returns the part of a very long line around the range [from, to). The length of this
-// part is limited in bytes, so that the caller need not convert the whole line rune by rune.
+// clip returns the part of a very long line around the range [from, to). The results f and t
+// are the range within this part, and before and after report whether the line has further
+// text there. The length of the part is limited in bytes, so that the caller need not convert
+// the whole line rune by rune.
 func clip(line string, from, to, limit int) (part string, f, t int, before, after bool) {
 	if len(line) <= limit {
 		return line, from, to, false, false

@@ -39,14 +39,14 @@ type Diagnostic struct {
 	Context  source.Range // the lines to show and to send to clients; if zero, the lines of Range
 	Related  []Related    // related locations, such as a first definition
 	Fixes    []Fix        // alternative fixes
-	URL      string       // of the rule's documentation
+	URL      string       // the URL of the rule's documentation
 	Detail   string       // the description of the rule
 	Cause    error        // the wrapped error, or nil
-	Local    bool         // whether clients do not get the location. Upstream: the error has none
+	Local    bool         // whether clients do not get the location. Upstream: the error has no location
 }
 
-// Related is a location that is related to a diagnostic. If Message is empty, it is an
-// additional location of the same error.
+// Related is a source location that is related to a diagnostic, such as a first definition.
+// If Message is empty, it is an additional location of the same error.
 type Related struct {
 	Range   source.Range
 	Context source.Range // as in Diagnostic

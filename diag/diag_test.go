@@ -33,7 +33,8 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// TestDiagnosticLines checks which lines of a diagnostic are sent to clients.
+// TestDiagnosticLines checks which line numbers the frontend sends to clients for a
+// diagnostic.
 func TestDiagnosticLines(t *testing.T) {
 	f := source.NewFile("f", []byte("1\n2\n3\n4\n5\n6\n"))
 	d := Errorf(f.LineRange(2, 2), "x")
@@ -69,7 +70,7 @@ func TestErrorf(t *testing.T) {
 	}
 }
 
-// TestListErr checks that Err returns only the errors in a list.
+// TestListErr checks that Err returns the errors in a list, and omits warnings and notes.
 func TestListErr(t *testing.T) {
 	warning := &Diagnostic{Severity: Warning, Message: "w"}
 	one, two := &Diagnostic{Message: "1"}, &Diagnostic{Message: "2", Cause: io.EOF}

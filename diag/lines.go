@@ -34,8 +34,9 @@ func Lines(ranges ...source.Range) []LineSpan {
 	return merged
 }
 
-// Lines returns the numbers of the lines that the frontend sends to clients: the lines of
-// the range that Shown returns, and of all related locations without a message.
+// Lines returns the numbers of the lines that the frontend sends to clients. These are
+// the lines of the range that Shown returns, and the lines of all related locations
+// without a message.
 func (d *Diagnostic) Lines() []LineSpan {
 	ranges := []source.Range{d.Shown()}
 	for _, r := range d.Related {

@@ -167,8 +167,8 @@ func lastLine(f *source.File) int {
 	return n
 }
 
-// chooseLines returns the numbers of the lines to show. It chooses from a range of lines, given
-// by its first and last number. If all of these lines fit, it returns all. Otherwise it returns
+// chooseLines returns the numbers of the lines to show. It chooses from the lines first to
+// last. If all of these lines fit into an excerpt, it returns all of them. Otherwise it returns
 // the lines of the range r and their neighbors. If the range r has too many lines, it omits the
 // lines in the middle.
 func (p *textPrinter) chooseLines(first, last int, r source.Range) []int {
@@ -194,8 +194,8 @@ func (p *textPrinter) chooseLines(first, last int, r source.Range) []int {
 	return list
 }
 
-// line writes line n of the file and, if the range touches it, carets. digits is the
-// width of line numbers.
+// line writes line n of the file and, if the range r touches the line, a line with carets. The
+// parameter digits is the width of line numbers.
 func (p *textPrinter) line(r source.Range, n, digits int, s style) {
 	start, text := content(r.File, n)
 	from, to := r.Start-start, r.End-start

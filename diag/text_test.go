@@ -164,8 +164,8 @@ type failingWriter struct{}
 
 func (failingWriter) Write([]byte) (int, error) { return 0, errFull }
 
-// FuzzText checks for any file and range that the output contains only line ends, carets
-// and printable characters.
+// FuzzText checks that, for any file and range, the output of Text contains only line
+// ends, carets and printable characters.
 func FuzzText(f *testing.F) {
 	f.Add([]byte(sample), 3, 9, 0, 30, 20, 3)
 	f.Add([]byte("a\x1b[31m\xff\u202e\tb"), 1, 4, 0, 0, 10, 1)
@@ -198,7 +198,8 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// TestBlock checks that Block preserves the lines of a text.
+// TestBlock checks that Block converts text to printable form and preserves the line
+// ends.
 func TestBlock(t *testing.T) {
 	if got, want := Block("a\x1b\n\n\tb\r\n"), "a␛\n\n        b␍\n"; got != want {
 		t.Errorf("%q, want %q", got, want)

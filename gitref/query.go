@@ -46,8 +46,9 @@ func (r *Ref) readQuery(query url.Values) error {
 	return setConsistent("ref", &r.Ref, withPrefix("refs/heads/", branch))
 }
 
-// singleValue returns the value of a key. Several values are an error. A boolean option
-// without a value is true. Any other option without a value is an error.
+// singleValue returns the value of the option key in a query. If the option occurs several
+// times, it returns an error. A boolean option without a value is true, and any other option
+// without a value is an error.
 func singleValue(key string, values []string) (string, error) {
 	if len(values) > 1 {
 		return "", fmt.Errorf("query %q has multiple values", key)
@@ -103,8 +104,8 @@ func (r *Ref) setSwitch(key string, on bool) {
 	}
 }
 
-// setConsistent sets *field. It returns an error if *field already has a different value. The
-// parameter option is the name of the option in the error.
+// setConsistent sets *field to value. If *field already has a different value, it returns an
+// error that contains the name of the option.
 func setConsistent(option string, field *string, value string) error {
 	if *field != "" && *field != value {
 		return fmt.Errorf("%s conflicts: %q vs %q", option, *field, value)
@@ -113,7 +114,7 @@ func setConsistent(option string, field *string, value string) error {
 	return nil
 }
 
-// withPrefix returns name with the prefix. It adds the prefix only if it is missing.
+// withPrefix returns name, with the prefix added if name does not start with it.
 func withPrefix(prefix, name string) string {
 	return prefix + strings.TrimPrefix(name, prefix)
 }

@@ -26,8 +26,8 @@ type Ref struct {
 	// KeepGitDir is whether .git is included. It is nil if the source does not specify
 	// it.
 	KeepGitDir *bool
-	// Submodules is whether submodules are fetched. It is nil if the source does not
-	// specify it, and submodules are then fetched.
+	// Submodules is whether submodules are fetched. If the source does not specify it,
+	// Submodules is nil, and submodules are fetched.
 	Submodules *bool
 	// MTime selects the modification times of files: "checkout", "commit", or "" if the
 	// source does not specify it.
@@ -49,9 +49,9 @@ var ErrNotGit = errors.New("not a git source")
 // remote is a git source, split into scheme, path, query and fragment.
 type remote struct {
 	scheme   string
-	path     string // unescaped
+	path     string // the path of the repository, unescaped
 	query    url.Values
-	fragment string // unescaped if the source is a URL
+	fragment string // the part after #, unescaped if the source is a URL
 	text     string // the source without query and fragment
 }
 

@@ -20,10 +20,10 @@ func on() *bool {
 // off returns a pointer to false.
 func off() *bool { return new(bool) }
 
-// repo is the value of Ref.Remote in the tests of other fields.
+// repo is the expected Ref.Remote in all tests that check other fields of Ref.
 const repo = "https://example.com/a/b.git"
 
-// TestRemote checks the remote and its short name for each form of a git source.
+// TestRemote checks the fields Remote and ShortName for each form of a git source.
 func TestRemote(t *testing.T) {
 	checkParse(t, map[string]gitref.Ref{
 		repo:                                  {},
@@ -168,8 +168,8 @@ func TestNotGit(t *testing.T) {
 	}
 }
 
-// TestDeterministicError checks that a query with several errors always yields the same
-// error.
+// TestDeterministicError checks that Parse always returns the same error for a query
+// with several errors, regardless of map order.
 func TestDeterministicError(t *testing.T) {
 	for range 100 {
 		_, _, err := gitref.Parse("git@h:b?x=1&y=2&z=3&mtime=4&ref&tag=1&tag=2")

@@ -2,7 +2,7 @@
 // which paths they exclude from a context.
 //
 // It parses lines by BuildKit's rules and matches paths with BuildKit's library, so its
-// decisions equal those in a build. [Matcher.Ignores] decides whether one path is
+// decisions equal the decisions in a build. [Matcher.Ignores] decides whether one path is
 // excluded, and returns the decisive rule.
 //
 //	m, err := ignore.Parse(source.NewFile(".dockerignore", []byte("a\n!a/b\n")))

@@ -27,13 +27,13 @@ type Matcher struct {
 	rules         []compiledRule
 	wildcards     map[string]*patternmatcher.PatternMatcher // the matchers of patterns with wildcards, by line
 	names         map[string]bool                           // the patterns of excluding rules without wildcards
-	longestName   int                                       // the length of the longest of names in bytes
+	longestName   int                                       // the length in bytes of the longest string in names
 	hasInclude    bool                                      // whether any rule starts with !
 	wildcardBytes int                                       // the total length of the patterns in wildcards
 }
 
 // compiledRule is a rule with its own matcher. The pattern library could match all
-// patterns at once, but would not return the pattern that decides.
+// patterns at once, but would not report which pattern was decisive.
 type compiledRule struct {
 	Rule
 	match *patternmatcher.PatternMatcher // nil if the pattern has no wildcards
@@ -53,7 +53,7 @@ func (e *LineError) Error() string {
 // Unwrap returns the error without the location.
 func (e *LineError) Unwrap() error { return e.Err }
 
-// lineError returns err as a [LineError] for the line with the given number.
+// lineError returns err as a [LineError] about the line of f with the given number.
 func lineError(f *source.File, line int, err error) error {
 	start := f.LineStart(line)
 	return &LineError{source.Range{File: f, Start: start, End: start + len(f.Line(line))}, err}
@@ -87,7 +87,9 @@ func Parse(f *source.File) (*Matcher, error) {
 	return m, nil
 }
 
-// hasPattern reports whether a line is neither empty nor a comment.
+// hasPattern reports whether text, a line of an ignore file, is neither empty nor a
+// comment. The parameter line is the number of the line, because only the first line may
+// start with a byte order mark.
 func hasPattern(line int, text []byte) bool {
 	if line == 1 {
 		// Only the first line of a file may start with a byte order mark.
@@ -154,8 +156,9 @@ func (c *compiledRule) applies(name string) bool {
 	return err == nil && ignored != c.Include
 }
 
-// withParents yields a path and then its parent directories, in the order in which the
-// pattern library matches them. The parameter name is the path.
+// withParents returns an iterator over a path, given by the parameter name, and then its
+// parent directories from the topmost down. This is the order in which the pattern
+// library matches them.
 func withParents(name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		parent := path.Dir(name)

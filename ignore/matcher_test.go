@@ -23,7 +23,8 @@ func parse(t *testing.T, text string) *Matcher {
 	return m
 }
 
-// TestMatcher checks which paths an ignore file excludes, and which line decides.
+// TestMatcher checks which paths an ignore file excludes, and which of its lines is
+// decisive for a path.
 func TestMatcher(t *testing.T) {
 	for _, tc := range []struct {
 		text, name string

@@ -95,8 +95,8 @@ func optionHint(option string) string {
 }
 
 // setNames parses the value of the option skip or experimental. If the value is "all", it sets
-// the flag *all to true. Otherwise, value is a list of rule names, and setNames stores them in
-// *names.
+// the flag *all to true. Otherwise, the value is a list of rule names, and setNames stores
+// these names in *names.
 //
 // Upstream: a list of names does not override an earlier "all".
 func setNames(value string, all *bool, names *map[string]bool) {

@@ -129,8 +129,8 @@ func TestBig(t *testing.T) {
 	}
 }
 
-// allocated returns the number of bytes that Parse allocates for text. [memtest.Allocated]
-// explains the second parameter.
+// allocated returns the number of bytes that Parse allocates for text. The parameter enough has
+// the same meaning as in [memtest.Allocated].
 func allocated(text string, enough uint64) uint64 {
 	f := source.NewFile("f", []byte(text))
 	return memtest.Allocated(func() { Parse(f) }, enough)

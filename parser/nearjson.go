@@ -113,7 +113,7 @@ func jsonMistake(s string) (start, end int, reason string) {
 }
 
 // explainNonString returns the mistake at s[i], where a string should start. The parameter
-// comma is the index of the comma before s[i], or 0 if there is none.
+// comma is the index of the comma before s[i], or 0 if no comma precedes it.
 func explainNonString(s string, i, comma int) (start, end int, reason string) {
 	n := runeLen(s, i)
 	switch r, _ := utf8.DecodeRuneInString(s[i:]); {

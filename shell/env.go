@@ -3,8 +3,8 @@ package shell
 import "strings"
 
 // Env is a set of variables with case-sensitive names. During an expansion, Lookup must
-// always return the same result for a name. It may be called repeatedly for one name, and
-// for names whose value is not used in the end.
+// always return the same result for a name. Lookup may be called repeatedly for the same
+// name, and for names whose value does not appear in the result.
 type Env interface {
 	// Lookup returns the value of a variable and whether it is set.
 	Lookup(name string) (value string, set bool)

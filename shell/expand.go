@@ -17,8 +17,8 @@ const (
 	// KeepEscapes leaves escape characters in the result. The characters after them still
 	// have no special meaning.
 	KeepEscapes
-	// KeepUnset leaves references to unset variables in the result, but expands their
-	// operands, such as w in ${v-w}. ${v?m} is then not an error.
+	// KeepUnset leaves references to unset variables in the result, but expands their operands,
+	// such as w in ${v-w}. With KeepUnset, ${v?m} is not an error if v is unset.
 	KeepUnset
 	// NoQuotes treats quotes as ordinary characters, as in the bodies of heredocs.
 	NoQuotes
@@ -29,9 +29,9 @@ const (
 	// recurses without a limit, until the Go runtime aborts the process. encoding/json
 	// has the same limit.
 	maxDepth = 10_000
-	// maxGrowth is the maximum number of bytes by which a result may be longer than its word.
-	// It is much larger than the environment that a process can have. The limit stops
-	// variables that double their length on every line.
+	// maxGrowth is the maximum number of bytes by which the result of an expansion may be longer
+	// than the word. It is much larger than the environment that a process can have. The limit
+	// stops variables that double their length on every line.
 	maxGrowth = 4 << 20
 )
 
@@ -59,7 +59,7 @@ type Use struct {
 // Error is an error in a word that is being expanded.
 type Error struct {
 	Word   string // the whole word
-	Offset int    // the offset in Word of an unclosed quote or brace, the modifier, or the pattern
+	Offset int    // the offset in Word of the cause: an unclosed quote or brace, a modifier, or a pattern
 	Msg    string // the message without the word
 }
 
@@ -121,8 +121,8 @@ func (x Expander) escape() byte {
 	return x.Escape
 }
 
-// isLiteral reports whether the word contains nothing to expand. The result of an expansion
-// then equals the word.
+// isLiteral reports whether the word contains nothing to expand, so that the result of an
+// expansion equals the word.
 func (x Expander) isLiteral(word string) bool {
 	ascii, esc, quotes := true, x.escape(), x.Mode&NoQuotes == 0
 	for i := range len(word) {
@@ -140,8 +140,8 @@ func (x Expander) isLiteral(word string) bool {
 	return ascii || utf8.ValidString(word) && !strings.HasPrefix(word, "\ufeff")
 }
 
-// soleVariable reports whether the whole word is $name or ${name}, and returns the name
-// of this variable. For such a word, the result of an expansion can share the value instead of
+// soleVariable reports whether the whole word is $name or ${name}, and returns the name of
+// this variable. For such a word, the result of an expansion can share the value instead of
 // copying it.
 func soleVariable(word string) (string, bool) {
 	if len(word) < 2 || word[0] != '$' {
@@ -160,7 +160,7 @@ func soleVariable(word string) (string, bool) {
 	return name, name != ""
 }
 
-// noStop is the stop character for text that extends to the end of the word.
+// noStop is the stop character of [scanner.text] for text that extends to the end of the word.
 const noStop = -1
 
 // scanner holds the state of an expansion.
@@ -180,10 +180,10 @@ type scanner struct {
 	unmatched   uses
 }
 
-// text expands the word up to and including the given stop character, or up to the end of the
-// word for noStop. If the word lacks the stop character, it returns an error whose text the
-// caller may replace. If the text is a pattern, it doubles the escape characters inside quotes,
-// so that the pattern matches them literally.
+// text expands the word up to and including the given stop character. If the stop character is
+// noStop, it expands the rest of the word. If the word lacks the stop character, it returns an
+// error whose text the caller may replace. If the text is a pattern, it doubles the escape
+// characters inside quotes, so that the pattern matches them literally.
 func (s *scanner) text(stop int, pattern bool) *Error {
 	for s.pos < len(s.word) {
 		s.putText(s.ordinaryText(stop))

@@ -13,7 +13,7 @@ import (
 	"slipway/shell"
 )
 
-// TestNames checks which variables Expand reports as set and unset.
+// TestNames checks which variables of a word Expand reports as set, and which as unset.
 func TestNames(t *testing.T) {
 	env := shell.Map{"a": "x", "e": ""}
 	for _, tc := range []struct {
@@ -75,7 +75,8 @@ func TestManyNames(t *testing.T) {
 	}
 }
 
-// TestErrorText checks the text and the offset of an error.
+// TestErrorText checks that the error for an invalid word contains upstream's text and the
+// offset of the cause.
 func TestErrorText(t *testing.T) {
 	_, err := shell.Expander{}.Expand("a\t\"${b\xff", nil)
 	e, ok := errors.AsType[*shell.Error](err)
@@ -88,8 +89,8 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
-// TestNotUTF8 checks words with invalid UTF-8, which the table in testdata cannot
-// contain.
+// TestNotUTF8 checks the expansion of words with invalid UTF-8, which the table in testdata
+// cannot contain.
 func TestNotUTF8(t *testing.T) {
 	env := shell.Map{"v": "x\xffy"}
 	for _, tc := range []struct{ word, want string }{
@@ -141,7 +142,8 @@ func TestEnv(t *testing.T) {
 	}
 }
 
-// TestSplit checks the fields of lines. Quotes and escapes must remain in the fields.
+// TestSplit checks the fields into which Split divides a line. Quotes and escapes must
+// remain in the fields.
 func TestSplit(t *testing.T) {
 	for _, tc := range []struct {
 		line string
@@ -228,8 +230,8 @@ func TestLength(t *testing.T) {
 // second returns err, the second result of a call, and ignores the first result.
 func second[T any](_ T, err error) error { return err }
 
-// TestLinear checks that a word of four times the length allocates about four times as
-// much memory.
+// TestLinear checks that the memory for an expansion is linear in the length: a word of
+// four times the length allocates about four times as much memory.
 func TestLinear(t *testing.T) {
 	nested := func(n int, open string) string {
 		return strings.Repeat(open, n/16) + strings.Repeat("x", n) + strings.Repeat("}", n/16)
@@ -251,7 +253,7 @@ func TestLinear(t *testing.T) {
 }
 
 // allocated returns the number of bytes allocated by the expansion of a word with values of
-// about n bytes. [memtest.Allocated] explains the last parameter.
+// about n bytes. The parameter enough has the same meaning as in [memtest.Allocated].
 func allocated(t *testing.T, word string, n int, enough uint64) uint64 {
 	text := toChars.Replace(word)
 	env := shell.Map{"v": strings.Repeat("a/", n), "lines": strings.Repeat("ab\n", n), "stars": strings.Repeat("*a", n) + "b"}

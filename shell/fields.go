@@ -54,8 +54,8 @@ type splitter struct {
 	size       int    // the total length of all fields in bytes
 }
 
-// split expands the word, splits the result at white space and adds all fields except the
-// last one. The caller then calls flush, which adds the last field.
+// split expands the word, splits the result at white space and adds all fields except the last
+// to f. The caller must then call flush, which adds the last field.
 func (f *splitter) split() *Error {
 	for f.pos < len(f.word) {
 		start, operands := f.pos, f.operands
@@ -110,8 +110,8 @@ func (f *splitter) lessThan() {
 	}
 }
 
-// addValue splits the expanded value of an expression such as ${v} at white space and
-// adds the parts to the fields. start is the offset of the expression in the word.
+// addValue splits the expanded value of an expression, such as ${v}, at white space and adds
+// the parts to the fields. The parameter start is the offset of the expression in the word.
 func (f *splitter) addValue(start int) {
 	value, end := f.out, f.pos
 	same := string(value) == f.word[start:end]
@@ -132,8 +132,8 @@ func (f *splitter) addValue(start int) {
 	}
 }
 
-// unsplitLen returns the number of bytes before the first white space or invalid UTF-8 byte in
-// a text.
+// unsplitLen returns the number of bytes in text before the first white space or invalid UTF-8
+// byte.
 func unsplitLen(text []byte) int {
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRune(text[i:])

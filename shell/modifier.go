@@ -1,7 +1,7 @@
 package shell
 
-// alternative expands an expression with the modifier -, + or ?, with or without a colon,
-// such as ${v:-w}. For an unknown modifier with a colon, it returns an error.
+// alternative expands an expression with the modifier -, + or ?, with or without a colon, such
+// as ${v:-w}. If an unknown modifier follows the colon, it returns an error.
 func (s *scanner) alternative(p *param) *Error {
 	s.begin(p, p.modifierText())
 	if err := s.operand(p, '}', false, false, msgNoBrace); err != nil {

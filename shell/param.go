@@ -81,7 +81,7 @@ type param struct {
 	modifier       rune // the character after the name and the colon; -1 at the end of the word
 	modifierOffset int  // the offset of the modifier, including its colon
 	verbatim       bool // whether the result contains the expression itself instead of its value
-	mark           int  // the length of the output before the operand
+	mark           int  // the length of the output before the current operand
 }
 
 // present reports whether the variable counts as set. If the modifier has a colon, an
@@ -158,7 +158,8 @@ func (s *scanner) begin(p *param, modifier string) {
 	p.mark = len(s.out)
 }
 
-// take truncates the output to the given length in bytes, and returns the removed text.
+// take truncates the output to the given length in bytes, and returns the text that it
+// removed.
 func (s *scanner) take(mark int) string {
 	t := string(s.out[mark:])
 	s.out = s.out[:mark]
@@ -169,7 +170,7 @@ func (s *scanner) take(mark int) string {
 // such as }. If the word ends inside the operand, it returns an error with the text
 // unclosedMsg.
 //
-// Upstream: any other error at the end of the word is replaced with this error.
+// Upstream: this error replaces any other error that occurs at the end of the word.
 func (s *scanner) operand(p *param, stop byte, keepEscapes, pattern bool, unclosedMsg string) *Error {
 	if s.depth == maxDepth {
 		return s.errorAt(p.start, fmt.Sprintf("substitutions are nested more than %d deep", maxDepth))

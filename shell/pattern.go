@@ -18,24 +18,24 @@ import (
 // Without "?", matching takes time proportional to the length of the value.
 type pattern struct {
 	pieces []piece
-	steps  int // the remaining steps; if negative, nothing matches
+	steps  int // the number of remaining steps; if negative, nothing matches
 }
 
 // piece is a part of a pattern without stars, such as the text between two stars. A "?" in
 // a piece matches any character except a line end.
 type piece struct {
-	text  string // the text, if it can be compared byte by byte
-	runes []rune // else the characters of the text, with anyRune for "?"; nil if text is used
+	text  string // the text of the piece, if it can be compared byte by byte
+	runes []rune // otherwise, the characters of the piece, with anyRune for "?"; nil if text is used
 }
 
 // errSteps is the error for a pattern whose matching takes too many steps. Upstream does
 // not limit the steps.
 var errSteps = errors.New("pattern takes too long to match")
 
-// limitSteps sets the maximum number of steps for matching a value. bytes is the total
-// length of the value and the pattern. Patterns without "?" and line ends need far fewer
-// steps. For other patterns, the time without a limit could be proportional to the
-// product of both lengths.
+// limitSteps sets the maximum number of steps for matching a value. The parameter bytes is the
+// total length of the value and the pattern. A pattern without "?" and line ends needs far
+// fewer steps than the maximum. Without a limit, the time for other patterns could be
+// proportional to the product of the lengths.
 func (p *pattern) limitSteps(bytes int) { p.steps = 64*bytes + 1<<16 }
 
 // anyRune represents "?" in the runes of a piece.
@@ -83,8 +83,8 @@ func newPiece(runes []rune) piece {
 	return piece{text: string(runes)}
 }
 
-// matchPiece matches the pattern piece p.pieces[k] against v at index i. It returns the
-// end of the match, and whether the piece matches.
+// matchPiece matches the pattern piece p.pieces[k] against the text of v that starts at index
+// i. It returns the end of the match, and whether the piece matches.
 func (p *pattern) matchPiece(k int, v string, i int) (int, bool) {
 	pc := &p.pieces[k]
 	if p.steps--; p.steps < 0 {
@@ -158,9 +158,9 @@ func (p *pattern) lastMatch(k int, v string, from, to int) (int, bool) {
 	return 0, false
 }
 
-// lineEnd returns the end of the line that contains v[i]: the index of its line feed, or
-// len(v). To avoid a search, the caller passes the result of an earlier call for v, or -1. If i
-// does not exceed this result, lineEnd returns it again.
+// lineEnd returns the end of the line that contains v[i]: the index of the line feed, or len(v)
+// for the last line. The parameter earlier is the result of an earlier call for v, or -1. If i
+// does not exceed earlier, lineEnd returns earlier without a search.
 func lineEnd(v string, i, earlier int) int {
 	if i <= earlier {
 		return earlier
@@ -171,10 +171,11 @@ func lineEnd(v string, i, earlier int) int {
 	return len(v)
 }
 
-// match returns the end of a match that begins at v[start], and whether there is one. If
-// longest is true, it is the longest match, otherwise the shortest. The parameter eol is the
-// end of the line that contains v[start], or -1 if unknown. The shortest and the longest match
-// differ only in the position of the last piece, the text after the last star of the pattern.
+// match returns the end of a match that begins at v[start], and whether such a match exists. If
+// longest is true, match finds the longest match, otherwise the shortest. The parameter eol is
+// the end of the line that contains v[start], or -1 if unknown. The shortest and the longest
+// match differ only in the position of the last piece, the text after the last star of the
+// pattern.
 func (p *pattern) match(v string, start, eol int, longest bool) (int, bool) {
 	end, ok := p.matchPiece(0, v, start)
 	for k := 1; ok && k < len(p.pieces); k++ {
@@ -212,9 +213,9 @@ func (s *search) next(from int) (start, end int, ok bool) {
 	return 0, 0, false
 }
 
-// replaceFirst replaces the first match of the pattern in v. It returns the text before
-// the match, the replacement, and the text after the match. Without a match, it returns v,
-// "" and "".
+// replaceFirst finds the first match of the pattern in v. It returns the text before the match,
+// the replacement, and the text after the match. If v contains no match, it returns v, "" and
+// "".
 func (p *pattern) replaceFirst(v, replacement string) (before, with, after string) {
 	s := search{p: p, v: v, line: -1}
 	if start, end, ok := s.next(0); ok {
@@ -228,11 +229,12 @@ func (p *pattern) replaceFirst(v, replacement string) (before, with, after strin
 // matter.
 var wholeMatch = regexp.MustCompile("")
 
-// replaceAll replaces all non-overlapping matches. Like package regexp, it skips an empty match
-// directly after another match. It returns false if the result would exceed the limit in bytes.
+// replaceAll returns v with all non-overlapping matches of the pattern replaced. Like package
+// regexp, it skips an empty match directly after another match. It returns false if the result
+// would exceed the limit in bytes.
 //
-// Upstream: $0 in the replacement is the match, $$ a dollar sign, and $name is empty.
-// If only the first match is replaced, they have no special meaning.
+// Upstream: $0 in the replacement is the match, $$ a dollar sign, and $name is empty. In
+// replaceFirst, these sequences have no special meaning.
 func (p *pattern) replaceAll(v, replacement string, limit int) (string, bool) {
 	var out []byte
 	s := search{p: p, v: v, line: -1}
@@ -261,8 +263,8 @@ func (p *pattern) replaceAll(v, replacement string, limit int) (string, bool) {
 	return string(append(out, v[done:]...)), true
 }
 
-// trimPrefix removes the prefix that matches a pattern from v: the longest one if longest is
-// true, otherwise the shortest. The parameter text is the pattern.
+// trimPrefix returns v without the prefix that matches the pattern in the parameter text. If
+// longest is true, it removes the longest matching prefix, otherwise the shortest.
 func trimPrefix(v, text string, longest bool) (string, error) {
 	p, err := compile(text)
 	if err != nil {
@@ -278,13 +280,12 @@ func trimPrefix(v, text string, longest bool) (string, error) {
 	return v, nil
 }
 
-// trimSuffix removes the suffix that matches a pattern from v: the longest one if longest is
-// true, otherwise the shortest. The parameter text is the pattern.
+// trimSuffix returns v without the suffix that matches the pattern in the parameter text. If
+// longest is true, it removes the longest matching suffix, otherwise the shortest.
 //
-// Upstream: the lexer trims a prefix from the reversed value with the reversed pattern.
-// Errors therefore show the pattern reversed, a trailing backslash escapes the character
-// before it, and invalid UTF-8 in the value becomes replacement characters. This function
-// does the same.
+// Upstream: the lexer trims a prefix from the reversed value with the reversed pattern. Errors
+// therefore show the pattern reversed, a trailing backslash escapes the character before it,
+// and invalid UTF-8 in the value becomes replacement characters. trimSuffix does the same.
 func trimSuffix(v, text string, longest bool) (string, error) {
 	v, err := trimPrefix(reverse(v), reversePattern(text), longest)
 	if err != nil {

@@ -22,7 +22,7 @@ var (
 // tableCase is a test case from a line of tableFile: a word, the values of variables, and the
 // settings of the expander.
 type tableCase struct {
-	word, env string // as written
+	word, env string // the word and the variables, as written
 	expander  shell.Expander
 	fields    bool // whether the result is a list of fields
 }
@@ -115,8 +115,8 @@ func cutResult(rest string) (env, result string) {
 	return rest, ""
 }
 
-// run expands the word of the test case and returns the line of tableFile with the actual
-// result.
+// run expands the word of the test case. It returns the line of tableFile for this case, with
+// the actual result.
 func (c tableCase) run() string {
 	word := toChars.Replace(c.word)
 	vars := shell.Map{}

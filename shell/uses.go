@@ -24,8 +24,8 @@ type uses struct {
 // maxLinear is the maximum number of names for which find searches the list linearly.
 const maxLinear = 16
 
-// add adds a use to the list. Of several uses of the same name, the list has only the one
-// with the smallest offset.
+// add adds a use to the list. If the list has several uses of the same variable name, add
+// retains only the use with the smallest offset.
 func (u *uses) add(use Use) {
 	i := u.find(use.Name)
 	if i < 0 {

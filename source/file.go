@@ -52,7 +52,8 @@ func (f *File) lineTable() []int {
 // even if it is empty.
 func (f *File) Lines() int { return len(f.lineTable()) }
 
-// Position returns the position of the byte at offset. It clamps offset to the file.
+// Position returns the position of the byte at offset. If offset is outside of the file,
+// Position uses the nearest offset in the file.
 func (f *File) Position(offset int) Position {
 	offset = min(max(offset, 0), len(f.Bytes))
 	t := f.lineTable()
@@ -60,8 +61,8 @@ func (f *File) Position(offset int) Position {
 	return Position{Line: line, Column: offset - t[line-1] + 1}
 }
 
-// LineStart returns the offset of the first byte of a line. Numbers below 1 yield 0, and
-// numbers after the last line yield the length of the file.
+// LineStart returns the offset of the first byte of a line. It returns 0 for a line
+// number below 1, and the length of the file for a number after the last line.
 func (f *File) LineStart(line int) int {
 	t := f.lineTable()
 	switch {
@@ -74,7 +75,7 @@ func (f *File) LineStart(line int) int {
 }
 
 // LineRange returns the range of the lines first to last, including their line ends. It
-// clamps both numbers to the file.
+// ignores line numbers outside of the file.
 func (f *File) LineRange(first, last int) Range {
 	return Range{File: f, Start: f.LineStart(first), End: f.LineStart(last + 1)}
 }

@@ -41,7 +41,7 @@ func (r Range) Lines() (first, last int) {
 }
 
 // Join returns the smallest range that contains r and o, which must be in the same file.
-// A zero range is ignored.
+// If one of them is zero, it returns the other.
 func (r Range) Join(o Range) Range {
 	if r.File == nil {
 		return o

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestFilePosition checks the line and the column for offsets in a file.
+// TestFilePosition checks the line and the column that Position returns for offsets in a
+// file.
 func TestFilePosition(t *testing.T) {
 	f := NewFile("f", []byte("ab\n\nçd\r\ne"))
 	for _, tc := range []struct {
@@ -29,7 +30,7 @@ func TestFilePosition(t *testing.T) {
 	}
 }
 
-// TestFileLines checks the lines of files with different line ends.
+// TestFileLines checks how files with different line ends are split into lines.
 func TestFileLines(t *testing.T) {
 	for _, tc := range []struct {
 		content string
@@ -61,7 +62,8 @@ func TestFileLines(t *testing.T) {
 	}
 }
 
-// TestLineRange checks ranges of lines, including lines outside of the file.
+// TestLineRange checks the ranges that LineRange returns, also for lines outside of the
+// file.
 func TestLineRange(t *testing.T) {
 	f := NewFile("f", []byte("one\ntwo\r\nthree"))
 	for _, tc := range []struct {
@@ -81,7 +83,8 @@ func TestLineRange(t *testing.T) {
 	}
 }
 
-// TestRangeLines checks the first and the last line of ranges.
+// TestRangeLines checks the numbers of the first and the last line that Range.Lines
+// returns.
 func TestRangeLines(t *testing.T) {
 	f := NewFile("f", []byte("one\ntwo\nthree"))
 	for _, tc := range []struct {
@@ -102,8 +105,8 @@ func TestRangeLines(t *testing.T) {
 	}
 }
 
-// TestRangeJoin checks the smallest range that contains two ranges, and the methods of the
-// zero Range.
+// TestRangeJoin checks that Join returns the smallest range that contains both ranges, and
+// checks the methods of the zero Range.
 func TestRangeJoin(t *testing.T) {
 	f := NewFile("f", []byte("0123456789"))
 	a, b := Range{f, 2, 4}, Range{f, 7, 8}

@@ -7,7 +7,7 @@ import "sort"
 type Text struct {
 	s      string
 	origin *origin
-	start  int // the offset of s in the string that origin maps
+	start  int // the index of s in the string that origin maps
 }
 
 // origin maps each byte of a string to its offset in a file. It is immutable.
@@ -24,7 +24,7 @@ type segment struct{ index, offset int }
 type Builder struct {
 	file       *File
 	started    bool
-	contiguous Range // the range of the text while segs is empty
+	contiguous Range // the range of the text in the file, while segs is empty
 	buf        []byte
 	segs       []segment // empty while the text is contiguous in the file
 }
@@ -135,8 +135,8 @@ func (t Text) Range() Range {
 	return Range{File: t.File(), Start: start, End: end}
 }
 
-// TrimSpace returns the text without its leading and trailing white space. The callback reports
-// whether a byte is white space.
+// TrimSpace returns the text without its leading and trailing white space. The callback space
+// reports whether a byte is white space.
 func (t Text) TrimSpace(space func(byte) bool) Text {
 	i, j := 0, len(t.s)
 	for i < j && space(t.s[i]) {

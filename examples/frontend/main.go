@@ -6,7 +6,7 @@
 //	  - echo hello > /greeting
 //	cmd: [cat, /greeting]
 //
-// BuildKit and slipway build start it as the entrypoint of a frontend image.
+// BuildKit and slipway build start the command as the entrypoint of a frontend image.
 package main
 
 import (
@@ -78,7 +78,7 @@ func read(ctx context.Context, c client.Client, name string) (f file, err error)
 	return f, nil
 }
 
-// solve returns the result of an LLB state.
+// solve solves an LLB state and returns the result.
 func solve(ctx context.Context, c client.Client, st llb.State) (*client.Result, error) {
 	def, err := st.Marshal(ctx)
 	if err != nil {

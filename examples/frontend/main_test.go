@@ -17,7 +17,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestBuild builds without a daemon. The script defines what each command does.
+// TestBuild checks the image that the frontend builds from a YAML file. It uses no daemon,
+// and a script defines the effect of each command.
 func TestBuild(t *testing.T) {
 	dir := t.TempDir()
 	text := "from: scratch\nrun:\n- make\n- make install\ncmd: [/app]\n"

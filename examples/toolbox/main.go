@@ -22,7 +22,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// names lists the tool names that -install creates as symbolic links to the program.
+// names returns the tool names that -install creates as symbolic links to the program.
 func names() []string {
 	return []string{
 		"sh", "base64", "cat", "chmod", "cp", "find", "gunzip", "gzip", "ls", "mkdir", "mktemp", "mv", "rm", "shasum",
@@ -92,8 +92,8 @@ func shell(ctx context.Context, script io.Reader, params []string) error {
 	return r.Run(ctx, prog)
 }
 
-// small adds sleep and uname to the interpreter, because mvdan.cc/sh's coreutils lack them. All
-// other commands are executed by the handler next.
+// small returns a handler that executes the commands sleep and uname, which mvdan.cc/sh's
+// coreutils lack. It passes all other commands to the handler next.
 func small(next interp.ExecHandlerFunc) interp.ExecHandlerFunc {
 	return func(ctx context.Context, args []string) error {
 		hc := interp.HandlerCtx(ctx)

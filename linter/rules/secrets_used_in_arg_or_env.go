@@ -33,7 +33,7 @@ func secretsUsedInArgOrEnv() *linter.Rule {
 
 // isSecret reports whether the name of a variable suggests a secret. Underscores
 // separate the parts of a name. One part must be a word such as TOKEN. No part may be a
-// word such as FILE, because the variable then contains only the location of a secret.
+// word such as FILE, because the variable then does not contain the secret itself.
 func isSecret(key string) bool {
 	secrets := []string{"apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd", "secret", "token"}
 	others := []string{"public", "file", "version"}
