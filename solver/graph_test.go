@@ -37,8 +37,9 @@ func from(id string) *pb.Op {
 	return &pb.Op{Op: &pb.Op_Source{Source: &pb.SourceOp{Identifier: id}}}
 }
 
-// result returns the last operation of a definition, which specifies the result of the
-// definition. The parameter input is the digest of the operation whose output is the result.
+// result returns the operation that ends a definition: it has no effect of its own, and its
+// input is the result of the definition. The parameter input is the digest of the operation
+// that produces the result.
 func result(input string) *pb.Op { return &pb.Op{Inputs: []*pb.Input{{Digest: input}}} }
 
 // file returns a file operation with the given actions. The parameter input is the index of an

@@ -134,9 +134,9 @@ func (j *Job) nest(v *Vertex, g *Graph) (*Result, error) {
 	return r, nil
 }
 
-// dependsOn reports whether a list of build operations contains the operation called target.
-// It also returns true if the definition of a listed operation contains target at any depth.
-// The parameter visited contains the operations that were already searched.
+// dependsOn reports whether a list of build operations contains the operation with the digest
+// target. It also returns true if the definition of a listed operation contains that operation
+// at any depth. The parameter visited contains the operations that were already searched.
 func (j *Job) dependsOn(builds []digest.Digest, target digest.Digest, visited map[digest.Digest]bool) bool {
 	return slices.ContainsFunc(builds, func(d digest.Digest) bool {
 		if d == target {

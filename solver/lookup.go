@@ -22,9 +22,9 @@ type lookup struct {
 // evaluated.
 var errUnknown = errors.New("not known before inputs have run")
 
-// probe searches the caches for the outputs without running any operation. It resolves
-// sources and reads local directories. If it cannot compute the key, the key of the
-// returned lookup has no parts.
+// probe searches the caches for the outputs of the vertex without running any operation. It
+// resolves sources and reads local directories. If it cannot compute the cache key, the key
+// in the returned lookup has no parts.
 func (t *task) probe(ctx context.Context) (lookup, error) {
 	return t.probeResult.get(ctx, t.work, func(ctx context.Context) (lookup, error) {
 		m, err := t.describe(ctx)
@@ -43,8 +43,8 @@ func (t *task) probe(ctx context.Context) (lookup, error) {
 	})
 }
 
-// lookup searches the caches for the outputs. It evaluates the inputs whose content the
-// cache key covers. Unlike probe, it always returns a key, or an error.
+// lookup searches the caches for the outputs of the vertex. It evaluates the inputs whose
+// content the cache key covers. Unlike probe, it always returns a key, or an error.
 func (t *task) lookup(ctx context.Context) (lookup, error) {
 	return t.lookupResult.get(ctx, t.work, func(ctx context.Context) (lookup, error) {
 		l, err := t.probe(ctx)
@@ -85,10 +85,11 @@ func (t *task) assemble(ctx context.Context, m *CacheMap, inputParts func(ctx co
 }
 
 // find searches the local cache for the outputs of the vertex under the given cache key. If
-// this fails, it searches again under the definition key, which does not cover the content of
-// the inputs. Results that were imported before this content was known are stored under the
-// definition key. For a RUN step, find first searches under the given key with the part for
-// the runner, if the runner has a cache key, and then without this part.
+// the cache has no outputs under this key, it searches again under the definition key, which
+// does not cover the content of the inputs. Results that were imported before the content of
+// the inputs was known are stored under the definition key. For a RUN step whose runner has a
+// cache key, find searches first under the given key with an additional part for the runner,
+// and then under the given key without this part.
 func (t *task) find(ctx context.Context, key Key) (lookup, error) {
 	m, err := t.describe(ctx)
 	if err != nil {
@@ -185,9 +186,9 @@ func (t *task) definition(ctx context.Context) (Key, error) {
 	})
 }
 
-// definitionID returns a digest that identifies the outputs in the definition keys of
-// dependents. If the operation ignores the cache, this digest covers the outputs of this
-// build, so definitionID returns errUnknown until the operation has run.
+// definitionID returns a digest that identifies the outputs of the vertex in the definition
+// keys of dependents. If the operation ignores the cache, the digest covers the outputs of
+// this build, so definitionID returns errUnknown until the operation has run.
 func (t *task) definitionID(ctx context.Context) (digest.Digest, error) {
 	m, err := t.describe(ctx)
 	if err != nil {
@@ -237,10 +238,10 @@ func (t *task) peekParts(ctx context.Context, m *CacheMap, i int) ([]Part, error
 	return m.Deps[i].Content(ctx, s)
 }
 
-// parts returns the parts of the cache key for the input with index i. If they cover the
-// content of the input, it evaluates the input. Otherwise, if no cache has the outputs of
-// the input, it starts to evaluate the input in the background. In this case, a cache hit
-// for the vertex itself is unlikely, so the input will probably be needed.
+// parts returns the parts of the cache key for the input with index i. If the parts cover the
+// content of the input, it evaluates the input. If the parts do not cover the content and no
+// cache has the outputs of the input, it starts to evaluate the input in the background: a
+// cache hit for the vertex itself is then unlikely, so the input will probably be needed.
 func (t *task) parts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
 	in := t.in[i]
 	if m.Deps[i].Content == nil {

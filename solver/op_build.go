@@ -26,8 +26,9 @@ const definitionName = "buildkit.llb.definition"
 // CacheMap implements [Op].
 func (o *buildOp) CacheMap(context.Context) (*CacheMap, error) { return o.cacheMap(nil) }
 
-// definitionInput returns the index of the input that contains the definition. If the
-// operation sets none, it returns -1, which means the empty file tree.
+// definitionInput returns the index of the input that contains the LLB definition. If the
+// build operation specifies no such input, definitionInput returns -1, which means the
+// empty file tree.
 func (o *buildOp) definitionInput() int64 {
 	if i, ok := o.op.Inputs[pb.LLBDefinitionInput]; ok {
 		return i.Input

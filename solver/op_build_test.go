@@ -55,8 +55,8 @@ func buildFrom(file string) []*pb.Op {
 }
 
 // TestNestedDefinitions checks that a build operation does not occupy a slot of the scheduler
-// while the operations of its definition run. A definition that builds itself must be an
-// error.
+// while the operations of its definition run. A definition that builds itself must result in
+// an error.
 func TestNestedDefinitions(t *testing.T) {
 	for _, tc := range []struct {
 		about string

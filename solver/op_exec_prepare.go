@@ -22,8 +22,8 @@ type preparer interface {
 	prepare(ctx context.Context, in []*snapshot.Snapshot)
 }
 
-// prepare implements preparer: it writes the layers of the mounts to the host. It reports this
-// as the progress of a separate vertex, see [unpacks].
+// prepare implements preparer: it writes the layers of the mounts to the host. It reports the
+// unpacking of layers as the progress of a separate vertex, see [unpacks].
 func (o *execOp) prepare(ctx context.Context, in []*snapshot.Snapshot) {
 	p, ok := o.opt.Runner.(runner.Preparer)
 	if !ok || o.checkPermissions() != nil {

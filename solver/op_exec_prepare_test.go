@@ -42,8 +42,8 @@ func (r *preparingRunner) Prepare(ctx context.Context, s *runner.Sandbox) {
 }
 
 // TestUnpackProgress checks that layers are unpacked before the step that needs them starts,
-// and that the progress contains a separate vertex for this. If no layer is unpacked, the
-// vertex must not appear.
+// and that the progress contains a separate vertex for the unpacking. If no layer is unpacked,
+// this vertex must not appear.
 func TestUnpackProgress(t *testing.T) {
 	root := func(int) string { return "/d" }
 	step := func(arg string) *pb.Op {

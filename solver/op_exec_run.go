@@ -194,8 +194,8 @@ func (x *execRun) add(out runner.Mount, m *pb.Mount) error {
 	return nil
 }
 
-// setTree sets the file tree and the layers of out, the mount for the runner, to those of
-// an input. The LLB mount m specifies this input.
+// setTree copies the file tree and the layers of an input to out, the mount for the
+// runner. The LLB mount m specifies the input.
 func (x *execRun) setTree(out *runner.Mount, m *pb.Mount) (err error) {
 	s := x.base(m)
 	layers, err := s.Layers()

@@ -21,7 +21,8 @@ type fileOp struct {
 }
 
 // CacheMap implements [Op]. If actions only read from an input, the cache key covers just
-// the files that they select. Changing other files in a build context is then a cache hit.
+// the files that they select. Changes to other files of a build context therefore do not
+// prevent a cache hit.
 func (o *fileOp) CacheMap(context.Context) (*CacheMap, error) {
 	if err := o.checkOwners(); err != nil {
 		return nil, err

@@ -6,9 +6,9 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// waiter is implemented by operations whose method Run waits for other vertices. They run
-// without a slot of the scheduler. Otherwise, they could occupy all slots while the other
-// vertices wait for one: a deadlock.
+// waiter is implemented by operations whose method Run waits for other vertices. These
+// operations run without a slot of the scheduler. If they occupied slots, all slots could
+// belong to waiting operations, and the vertices that they wait for could never run.
 type waiter interface{ waitsForVertices() }
 
 // newOp returns the [Op] that implements the operation of the vertex v. It panics if the

@@ -84,7 +84,7 @@ type Mounts interface {
 	// caller unless the sharing mode is pb.CacheSharingOpt_SHARED. The caller must call
 	// release after the last use.
 	Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, from *snapshot.Snapshot) (dir string, release func(), err error)
-	// Reset discards the cache mounts with these ids. Later mounts start with a new
+	// Reset discards the cache mounts with the given ids. Later mounts start with a new
 	// directory.
 	Reset(ids []string) error
 	// Secret returns the content of a secret, and reports whether the secret exists.
@@ -103,7 +103,7 @@ type Imports interface {
 	// Result returns the digest of the newest result of the records, or "" if they have
 	// no result.
 	Result(records []Record) digest.Digest
-	// Load fetches the result with this digest.
+	// Load fetches the result with the given digest.
 	Load(ctx context.Context, result digest.Digest) (*snapshot.Snapshot, error)
 	// Failed is called with the error if a result of a vertex could not be fetched. The
 	// build continues without this result.

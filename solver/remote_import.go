@@ -30,12 +30,12 @@ func (m matches) complete() bool {
 
 // search specifies which records of imported caches match a vertex.
 type search struct {
-	// full compares the content of all inputs that have been evaluated. Otherwise, only
-	// the content of local directories is compared.
+	// If full is true, the search compares the content of all inputs that have been evaluated.
+	// If it is false, the search compares only the content of local directories.
 	full bool
-	// runner includes results that come from RUN steps of a runner with the same key, see
-	// [RunnerPart]. Such results must be stored under a key that contains the key of the
-	// runner.
+	// If runner is true, the search includes results that come from RUN steps of a runner with
+	// the same key, see [RunnerPart]. Such results must be stored under a key that contains the
+	// key of the runner.
 	runner bool
 }
 
@@ -164,8 +164,8 @@ func (t *task) inImports(ctx context.Context, l lookup) bool {
 }
 
 // fromImports fetches the outputs from imported caches. It returns false if imported caches
-// lack an output, or if fetching fails. The caller then runs the operation. The parameter l is
-// the result of the lookup in the local cache.
+// lack an output, or if fetching fails. In both cases, the caller must run the operation. The
+// parameter l is the result of the lookup in the local cache.
 func (t *task) fromImports(ctx context.Context, l lookup) ([]*snapshot.Snapshot, bool) {
 	if !t.mayBeImported() {
 		return nil, false

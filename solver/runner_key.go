@@ -44,8 +44,9 @@ func (t *task) runnerKey(ctx context.Context) (digest.Digest, error) {
 	return t.env.runnerKey(ctx)
 }
 
-// runnerFailed reports that the vertex failed, because runnerKey has returned the error err.
-// If err is nil, it does nothing and returns nil.
+// runnerFailed makes the vertex fail with err, an error from runnerKey: it sends the events
+// Started and Done, and returns err as an [Error] of the vertex. If err is nil, it does
+// nothing and returns nil.
 func (t *task) runnerFailed(err error) error {
 	if err != nil {
 		t.start()

@@ -102,9 +102,9 @@ func (s *script) line(line string) {
 	}
 }
 
-// build builds the test vertex called target and checks its value. If fails is true,
-// build checks instead that evaluating the vertex fails with errTest. The parameter
-// want lists the vertices that must run.
+// build builds the test vertex with the name target and checks its value. If fails is true,
+// build checks instead that evaluating the vertex fails with errTest. The parameter want
+// lists the vertices that must run.
 func (s *script) build(target, want string, fails bool) {
 	g := s.g
 	g.t.Helper()

@@ -40,9 +40,9 @@ type randomBuilds struct {
 	names []string
 	lines []string // definitions of the test vertices, without the flag nocache
 	log   []string
-	// lost is true after results were deleted. A test vertex may then have a result under its key
-	// and another, imported one under the key of its definition. Dependents may run once
-	// for each of them.
+	// lost is true after results were deleted. In this case, a test vertex may have a result under
+	// its key and another, imported one under the key of its definition. Dependents of the vertex
+	// may then run once for each of the two results.
 	lost bool
 }
 

@@ -105,10 +105,10 @@ func (t *task) mustRun(m *CacheMap) bool {
 	return false
 }
 
-// id returns a digest that identifies the outputs in the cache keys of dependents: usually
-// the cache key of the vertex. If the operation runs without using the cache, the digest
-// covers the outputs, so id runs the operation first. It never fetches a source, because
-// the cache key of a source covers its content.
+// id returns a digest that identifies the outputs of the vertex in the cache keys of
+// dependents: usually the cache key of the vertex. If the operation runs without using the
+// cache, the digest covers the outputs, so id runs the operation first. It never fetches a
+// source, because the cache key of a source covers its content.
 func (t *task) id(ctx context.Context) (digest.Digest, error) {
 	l, err := t.lookup(ctx)
 	if err != nil || l.id != "" {

@@ -169,7 +169,7 @@ func (g *testbed) define(line string) {
 	g.vertices[y.name] = y
 }
 
-// definition returns an LLB definition whose result is the vertex called target.
+// definition returns an LLB definition whose result is the vertex with the name target.
 func (g *testbed) definition(target string) *pb.Definition {
 	def := &pb.Definition{Metadata: map[string]*pb.OpMetadata{}}
 	digests := map[string]string{}
@@ -182,8 +182,8 @@ func (g *testbed) definition(target string) *pb.Definition {
 	return def
 }
 
-// addTo adds the vertex called name to a definition, after its transitive inputs. It also
-// adds the digest of the vertex to digests.
+// addTo adds the vertex with the given name to a definition, after its transitive inputs. It
+// also adds the digest of the vertex to digests.
 func (g *testbed) addTo(def *pb.Definition, digests map[string]string, name string) {
 	if digests[name] != "" {
 		return
@@ -289,7 +289,7 @@ func (o *testOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 }
 
 // recordRun records that the vertex runs. For a vertex with the flag random, it returns a
-// number that is different in each run, and that Run adds to the value of the vertex. For
+// number that is different in each run. Run adds this number to the value of the vertex. For
 // other vertices, it returns 0.
 func (o *testOp) recordRun() int {
 	o.g.mu.Lock()
@@ -338,12 +338,12 @@ type keyedRunner struct {
 // CacheKey implements [runner.Keyed].
 func (r keyedRunner) CacheKey(context.Context) (string, error) { return r.key, r.err }
 
-// testTimeout is the time after which a test cancels a build. A bug in the scheduler then
+// testTimeout is the time after which a test cancels a build, so that a bug in the scheduler
 // fails the test instead of blocking it.
 const testTimeout = 20 * time.Second
 
-// solve evaluates the vertex called target in a new job and returns its value. If change is
-// not nil, it may modify the job's options first.
+// solve evaluates the vertex with the name target in a new job and returns its value. If
+// change is not nil, it may modify the job's options first.
 func (g *testbed) solve(target string, change func(*Options)) (int, error) {
 	ctx, cancel := context.WithTimeout(g.t.Context(), testTimeout)
 	b := g.start(ctx, target, change)
@@ -368,8 +368,9 @@ func (g *testbed) solve(target string, change func(*Options)) (int, error) {
 	return valueOf(s), nil
 }
 
-// start returns a new job for a build of the vertex called target. It clears the testbed's
-// records about the last build. If change is not nil, it may modify the job's options first.
+// start returns a new job for a build of the vertex with the name target. It clears the
+// testbed's records about the last build. If change is not nil, it may modify the job's
+// options first.
 func (g *testbed) start(ctx context.Context, target string, change func(*Options)) *Job {
 	g.ran, g.events, g.meeting = nil, nil, map[string]chan struct{}{}
 	for name := range g.closure(target) {
