@@ -2,6 +2,6 @@
 // map contains the digest of an operation, and for each input the files that the outputs
 // depend on. The digest does not cover the inputs, which have cache keys of their own.
 //
-// Digests must be equal to those in BuildKit (solver/llbsolver/ops). Otherwise, BuildKit
-// and Slipway could not use each other's caches.
+// The digests must be equal to BuildKit's digests (computed in solver/llbsolver/ops). If
+// they differed, BuildKit and Slipway could not use each other's caches.
 package cachemap
