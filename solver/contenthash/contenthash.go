@@ -16,8 +16,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// Selector selects files of a tree: everything at and below a path, or only the files
-// there that match patterns.
+// Selector selects files of a tree: everything at and below a path, or only the files at or
+// below the path that match patterns.
 type Selector struct {
 	Path             string
 	Wildcard         bool     // whether Path is a pattern such as /a/*

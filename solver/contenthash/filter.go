@@ -185,9 +185,9 @@ func matcher(kind string, patterns []string) (*patternmatcher.PatternMatcher, er
 }
 
 // visit searches the node n and everything below it for nodes that the selector selects.
-// The parameter name is the path of n. If matched is true, the path of the selector matches
-// a path called base, which is the path of n or of a parent directory. The last argument
-// contains the candidates for the parent directories, outermost first.
+// The parameter name is the path of n. If matched is true, the selector's path pattern
+// matches base, which is the path of n or of one of its parent directories. The last
+// argument contains the candidates for the parent directories of n, outermost first.
 func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*candidate) error {
 	if !matched {
 		ok, err := path.Match(w.pattern, name)
@@ -260,8 +260,8 @@ func (w *walk) matches(c *candidate, rel string, above []*candidate) (bool, erro
 }
 
 // fixedPart returns the elements of a path pattern before the first wildcard, such as /a
-// for /a/*/b. The result follow is true if the pattern has a wildcard: only then is a
-// symbolic link at the end of the prefix followed.
+// for /a/*/b. The result follow is true if the pattern has a wildcard. In this case only, a
+// symbolic link at the end of the prefix is followed.
 func fixedPart(pattern string) (prefix string, follow bool) {
 	parts := strings.Split(pattern, "/")
 	for i, p := range parts {

@@ -61,7 +61,7 @@ func TestMissing(t *testing.T) {
 }
 
 // TestMissingLinks checks that Missing reports a symbolic link without a target only if the
-// selector follows the link. It does not follow links below a matching directory.
+// selector follows the link. A selector never follows links below a matching directory.
 func TestMissingLinks(t *testing.T) {
 	e := tree.Edit(tree.Empty())
 	for name, target := range map[string]string{"none": "nowhere", "self": "self", "good": "d", "d/none": "nowhere"} {
