@@ -85,8 +85,9 @@ func TestRecordsDisappear(t *testing.T) {
 	}
 }
 
-// TestNoRecord checks that Get returns a cache miss if the path of a record leads to
-// nothing, a directory, a FIFO or a file with other text. Get must not block on the FIFO.
+// TestNoRecord checks that Get returns a cache miss if nothing exists at the path of a
+// record, or if the path leads to a directory, a FIFO or a file that is not a record. Get
+// must not block on the FIFO.
 func TestNoRecord(t *testing.T) {
 	c := newCache(t)
 	for about, create := range map[string]func(string) error{

@@ -24,7 +24,8 @@ func (u *Usage) each(r Record, to references) {
 }
 
 // eachLayer calls the given callbacks for each reference from the layers in r.Layers. If the
-// layers below are in a chain file, it also calls the callback for this file.
+// chain r has further layers in a chain file, eachLayer also calls the callback for chain
+// files.
 func (u *Usage) eachLayer(r recordChain, to references) {
 	for _, l := range r.layers() {
 		u.tree(l.Lower, to)
@@ -38,8 +39,8 @@ func (u *Usage) eachLayer(r recordChain, to references) {
 	}
 }
 
-// tree calls the callback for trees with the tree that has the given ID. If this tree no
-// longer exists, it does nothing.
+// tree calls the callback for trees with the tree that has the given ID. If the store no
+// longer contains the tree, it does nothing.
 func (u *Usage) tree(id digest.Digest, to references) {
 	if n, err := u.trees.Load(id); err == nil {
 		to.dir(n)

@@ -44,9 +44,9 @@ func (c *Cache) Usage(ctx context.Context, records []Record) (*Usage, error) {
 	return u, ctx.Err()
 }
 
-// Hold marks a blob as used by something outside of the cache, such as a stored image. The
-// blob is then live, but does not count in sizes, even if records refer to it. Hold returns
-// the size of the blob, or 0 if it was held already. Call Hold before all other methods.
+// Hold marks a blob as used by something outside of the cache, such as a stored image. Such a
+// blob is live, but does not count in sizes, even if records refer to it. Hold returns the
+// size of the blob, or 0 if it was held already. Call Hold before all other methods.
 func (u *Usage) Hold(d digest.Digest) int64 {
 	n := u.sizes.Blobs[d]
 	delete(u.sizes.Blobs, d)
@@ -104,16 +104,16 @@ func priority(r Record) int {
 	return 0
 }
 
-// owners assigns each blob and each directory file of the store to one record, and adds its
-// size to the size of this record.
+// owners assigns each blob and each directory file of the store to one record, and adds the
+// size of the blob or file to the size of that record.
 type owners struct {
 	u           *Usage
 	sizes       map[string]int64       // of records by key
 	dirs, blobs map[digest.Digest]bool // assigned directories and blobs
 }
 
-// dir assigns the file called id, which stores directories, to the record with the given key.
-// If the file is already assigned to a record, dir does nothing.
+// dir assigns the directory file with the given ID to the record with the given key. If the
+// file is already assigned to a record, dir does nothing.
 func (o *owners) dir(key string, id digest.Digest) {
 	if !o.dirs[id] {
 		o.dirs[id] = true
