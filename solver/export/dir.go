@@ -12,16 +12,16 @@ import (
 	"slipway/solver/tree"
 )
 
-// WriteDir writes the file tree n into the directory dest. The contents of the files are
-// in the store s. WriteDir creates dest if needed, and does not touch other files there.
-// The current user becomes the owner of the files.
+// WriteDir writes the file tree n into the directory dest. The contents of the files are in
+// the store s. WriteDir creates dest if needed, and does not touch other files in dest. The
+// current user becomes the owner of the files.
 //
 // WriteDir first writes everything into a hidden directory inside dest, so that a failure
 // leaves no incomplete files. It opens and changes nothing outside dest, even if another
 // process replaces directories in dest by symbolic links.
 //
-// A new directory can be entered only by its owner, because the tree may contain setuid
-// programs and devices.
+// If WriteDir creates dest, only the owner of dest has access to it, because the tree may
+// contain setuid programs and devices.
 //
 // Upstream: same as buildctl.
 func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tree.Store) (err error) {

@@ -11,7 +11,7 @@ import (
 )
 
 // TestSpecialFiles checks that WriteDir creates pipes and devices, and that it reports the
-// paths of those that this process is not permitted to create.
+// path of each pipe or device that this process is not permitted to create.
 func TestSpecialFiles(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

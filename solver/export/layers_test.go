@@ -12,9 +12,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// layered returns a snapshot with one layer per name. Each layer adds a file with this name as
-// its name and content. If a name starts with "lost", the store does not contain the content
-// of the file.
+// layered returns a snapshot with one layer per name. Each layer adds one file, whose name and
+// content are the name of the layer. If a name starts with "lost", the store does not contain
+// the content of the file.
 func layered(t *testing.T, store *tree.Store, names ...string) *snapshot.Snapshot {
 	t.Helper()
 	s := snapshot.New(nil, nil)

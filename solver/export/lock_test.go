@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestLockIndex checks that only one process at a time holds the lock, and that the last one
-// removes the lock file.
+// TestLockIndex checks that only one process at a time holds the lock, and that the last
+// process removes the lock file.
 func TestLockIndex(t *testing.T) {
 	const holders = 50
 	dir := t.TempDir()

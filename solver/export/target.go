@@ -102,8 +102,8 @@ func (t Target) write(ctx context.Context, write func(io.Writer) error) error {
 	return errors.Join(write(Writer(ctx, f)), f.Close())
 }
 
-// Write writes data to the output file called name. It follows symbolic links. A regular
-// file is written atomically, other files are written in place.
+// Write writes data to the named output file. It follows symbolic links. A regular file
+// is written atomically, other files are written in place.
 func Write(ctx context.Context, name string, data []byte) error {
 	t, err := FindTarget(name)
 	if err != nil {
@@ -116,8 +116,8 @@ func Write(ctx context.Context, name string, data []byte) error {
 	return WriteFile(t.Path, write)
 }
 
-// Remove removes the output file called name, if the file exists. It follows symbolic
-// links, and does not remove files that are written in place.
+// Remove removes the named output file, if it exists. It follows symbolic links, and
+// does not remove files that are written in place.
 func Remove(name string) error {
 	t, err := FindTarget(name)
 	if err != nil || t.InPlace {
