@@ -259,8 +259,8 @@ func (p *copier) add(dest string, n *tree.Node) error {
 	return p.e.Put(dest, n)
 }
 
-// mergeEntries copies the entries of a directory that the patterns select into the directory
-// dest.
+// mergeEntries copies entries of a directory into the directory dest: those entries that the
+// patterns select.
 func (p *copier) mergeEntries(dest string, pk *selectedNode) error {
 	if !pk.complete {
 		for _, e := range pk.entries {

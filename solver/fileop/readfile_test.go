@@ -7,7 +7,7 @@ import (
 )
 
 // TestLargeDatabase checks that ReadFile returns an error for a very large file. A sparse
-// file of an image can be larger than the memory.
+// file in an image can be larger than the available memory.
 func TestLargeDatabase(t *testing.T) {
 	n, err := tree.NewDir(tree.Meta{Mode: 0o755}, []tree.Entry{{Name: "passwd", Node: tree.NewFile(tree.Meta{}, tree.Blob{Size: maxFile + 1})}})
 	if err != nil {

@@ -210,7 +210,7 @@ func newFilter(c *pb.FileActionCopy) (filter, error) {
 	return f, nil
 }
 
-// match is the result of matching a path with a filter.
+// match is the result of matching a path against a filter.
 type match struct {
 	included, excluded bool
 	include, exclude   patternmatcher.MatchInfo // needed to match the paths below
@@ -238,7 +238,7 @@ func (f filter) match(rel string, above match) (m match, err error) {
 // pick returns the node n with the entries in it that the filter selects, or nil if the
 // filter selects nothing. The second argument is the path of n in the source, and rel is its
 // path relative to the source path of the copy. The parameter m is the result of matching
-// rel.
+// rel against the filter.
 func (f filter) pick(n *tree.Node, at, rel string, m match) (*selectedNode, error) {
 	p := &selectedNode{node: n, path: at, included: m.included}
 	if f.include == nil && f.exclude == nil {

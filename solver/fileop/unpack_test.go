@@ -42,8 +42,8 @@ func unpack(input, from int64) *pb.FileAction {
 
 // TestUnpackWhiteout checks how an archive's 0/0 character device is unpacked. In a
 // tree that is based on an input, the device is an error, even after other actions,
-// because BuildKit unpacks into an overlay there. In a tree created from scratch, the
-// device deletes the file at its path.
+// because BuildKit unpacks into an overlay file system in this case. In a tree created
+// from scratch, the device deletes the file at its path.
 func TestUnpackWhiteout(t *testing.T) {
 	s := newStore(t)
 	in := []*tree.Node{
