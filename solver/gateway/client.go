@@ -58,8 +58,8 @@ type Client struct {
 	forwards int // number of frontends that have forwarded the build
 }
 
-// shared is the state that all clients of one build share. If the frontend forwards the
-// build to another frontend, this frontend gets a client of its own.
+// shared is the state that all clients of one build share. If a frontend forwards the build
+// to another frontend, the other frontend gets a client of its own.
 type shared struct {
 	mu     sync.Mutex
 	graphs []*solver.Graph // graphs of the definitions solved so far

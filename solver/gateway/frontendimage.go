@@ -52,10 +52,10 @@ type frontendImage struct {
 	config ocispecs.ImageConfig
 }
 
-// runImage runs the frontend in the image called source, with the options and inputs of the
-// client, and returns the result of the frontend. The frontend runs as a process in a
-// container. As in BuildKit, environment variables contain its options, and it sends its
-// requests over standard input and output.
+// runImage runs the frontend in the image that the parameter source names, with the options
+// and inputs of the client, and returns the result of the frontend. The frontend runs as a
+// process in a container. As in BuildKit, environment variables contain its options, and it
+// sends its requests over standard input and output.
 func (c *Client) runImage(ctx context.Context, source string) (*client.Result, error) {
 	if c.forwards > maxForwards {
 		return nil, fmt.Errorf("more than %d frontends forward the build to each other", maxForwards)
@@ -150,8 +150,8 @@ type worker struct {
 	Platforms []ocispecs.Platform `json:"platforms"`
 }
 
-// frontendEnv returns the environment variables for the process of a frontend: those of its
-// image, the options of the build, and a description of the builder.
+// frontendEnv returns the environment variables for the process of a frontend: the variables
+// in the config of its image, the options of the build, and a description of the builder.
 func (c *Client) frontendEnv(i *frontendImage) ([]string, error) {
 	env := slices.Clone(i.config.Env)
 	for n, key := range slices.Sorted(maps.Keys(c.opt.Opts)) {
