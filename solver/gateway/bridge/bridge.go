@@ -1,7 +1,7 @@
 // Package bridge serves BuildKit's gateway API, the gRPC service LLBBridge, to a frontend that
 // runs as a program of its own, such as the entrypoint of a frontend image.
 //
-// The requests of the frontend become calls of a [client.Client]. The frontend knows its
+// The requests of the frontend become calls of a [client.Client]. The frontend refers to its
 // references and containers by IDs that are valid only for its own [Bridge].
 package bridge
 

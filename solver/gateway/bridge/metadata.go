@@ -58,8 +58,8 @@ func (b *Bridge) ResolveSourceMeta(ctx context.Context, req *gwpb.ResolveSourceM
 	return metadataResponse(md), nil
 }
 
-// metadataOptions returns the options for resolving a source that a request for its metadata
-// contains.
+// metadataOptions converts a request for the metadata of a source to the options for
+// resolving the source.
 func metadataOptions(req *gwpb.ResolveSourceMetaRequest) sourceresolver.Opt {
 	p := platformOf(req.Platform)
 	opt := sourceresolver.Opt{
