@@ -16,8 +16,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// save stores the manifests and configs of an image or an index, and returns it as an
-// Image without a name.
+// save stores the manifests and configs of an image or an index, and returns the stored
+// content as an Image without a name.
 func (n *Names) save(root *export.Root) (*Image, error) {
 	out := &Image{}
 	switch what := root.Content.(type) {
