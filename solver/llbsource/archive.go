@@ -157,7 +157,7 @@ func (a *archive) read() error {
 	}
 }
 
-// find returns the file called name, after following symbolic and hard links.
+// find returns the named file of the archive, after following symbolic and hard links.
 func (a *archive) find(name string) (archiveEntry, error) {
 	at := name
 	for range maxArchiveLinks {

@@ -118,7 +118,7 @@ func TestHostileSubmodules(t *testing.T) {
 	refusedGit(t, "deep", s, gitOp(fmt.Sprintf("%s/%d.git", server.URL, maxModuleDepth+1), ""), fmt.Sprintf("submodules are nested more than %d deep", maxModuleDepth))
 }
 
-// TestHostileRules checks that the work to match files with .gitattributes patterns is
+// TestHostileRules checks that the work of matching files against .gitattributes patterns is
 // limited, and that lines longer than git's limit are ignored.
 func TestHostileRules(t *testing.T) {
 	left := gitBudget{steps: 3 * 2 * 3} // matches "xx" with "aaa" three times

@@ -93,8 +93,8 @@ func (p *gitPack) resolve(ctx context.Context, d *packDeltas) error {
 }
 
 // isReady reports whether the delta with index i in p.objects can be applied, because the hash
-// of its base is known. Otherwise, isReady records in d that the delta waits for its base. The
-// last argument maps the hashes of objects to their indexes in p.objects.
+// of its base is known. If the delta cannot be applied yet, isReady records in d that it waits
+// for its base. The last argument maps the hashes of objects to their indexes in p.objects.
 func (p *gitPack) isReady(i uint32, d *packDeltas, known map[plumbing.Hash]uint32) bool {
 	o := p.objects.at(i)
 	if o.base == pendingBase {
@@ -124,10 +124,9 @@ func (p *gitPack) hashDelta(i uint32) (plumbing.Hash, error) {
 	return hash, nil
 }
 
-// content returns the type and the content of the object with index i in p.objects. If
-// the object is stored as a delta, content applies this delta and the ones on which it
-// depends. The caller must not modify the content. checkMemory limits the size of the
-// content.
+// content returns the type and the content of the object with index i in p.objects. If the
+// object is stored as a delta, content applies this delta and all deltas on which it depends.
+// The caller must not modify the content. checkMemory limits the size of the content.
 func (p *gitPack) content(i uint32) (plumbing.ObjectType, []byte, error) {
 	chain := []uint32{i} // a delta, its base, the base of the base, …
 	o := p.objects.at(i)

@@ -216,7 +216,7 @@ func (p *gitPack) scanDelta(s *packfile.Scanner, h *packfile.ObjectHeader, o *pa
 }
 
 // deltaSizes reads the size of the base and the size of the result from the start of a
-// delta. It returns zero for a missing size. Applying the delta then fails.
+// delta. It returns zero for a missing size, so that applying the delta fails.
 //
 // See https://git-scm.com/docs/gitformat-pack#_deltified_representation.
 func deltaSizes(delta io.ByteReader) (from, to uint64) {

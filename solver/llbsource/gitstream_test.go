@@ -193,8 +193,9 @@ func TestGitSSHRefuses(t *testing.T) {
 	}
 }
 
-// TestGitErrorPages checks the errors for HTTP errors from a git server, with a hint if a
-// token may be missing. It also checks that the response body is not read.
+// TestGitErrorPages checks the text of the error for each HTTP status code from a git
+// server. It must include a hint if a token may be missing. The body of such a response
+// must not be read.
 func TestGitErrorPages(t *testing.T) {
 	for status, want := range map[int]string{
 		401: "authentication required (a token is a secret: --secret id=GIT_AUTH_TOKEN)",

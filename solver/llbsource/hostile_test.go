@@ -83,7 +83,7 @@ func (h *hostile) store() *layout {
 	return &layout{files}
 }
 
-// ServeHTTP answers requests like a registry that contains only this image.
+// ServeHTTP answers requests like a registry that contains only the image h.
 func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
 	if name == "latest" {

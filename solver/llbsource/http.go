@@ -128,8 +128,8 @@ func downloadMeta(attrs map[string]string) (tree.Meta, error) {
 	return m, nil
 }
 
-// downloadName returns the name of a downloaded file. It comes from the operation's
-// attribute, or else from the server's Content-Disposition, or else from the URL.
+// downloadName returns the name of a downloaded file. The name comes from an attribute of the
+// operation, or else from the server's Content-Disposition, or else from the URL.
 func downloadName(op *pb.SourceOp, header http.Header) string {
 	if name := op.Attrs[pb.AttrHTTPFilename]; name != "" {
 		return name

@@ -80,8 +80,8 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// authorize adds an Authorization header to the request req. If secret is not "", the
-// header is the value of the secret with this ID. Otherwise, it comes from the secret
+// authorize adds an Authorization header to the request req. If secret is not "", the header
+// is the value of the secret with this ID. If secret is "", the header comes from the secret
 // HTTP_AUTH_TOKEN_HOST (a bearer token) or HTTP_AUTH_HEADER_HOST, if the build has such a
 // secret for the requested host.
 func (s *Sources) authorize(req *http.Request, secret string) error {

@@ -76,9 +76,8 @@ func (x *Index) lock() (unlock func()) {
 	return x.mu.Unlock
 }
 
-// Keep removes each file whose content no longer exists from the index, and saves the
-// index. It calls the function exists to find out whether a blob exists. The receiver x
-// must not be nil.
+// Keep removes from the index each file whose content no longer exists, and saves the index. It
+// calls the function exists to find out whether a blob exists. The receiver x must not be nil.
 func (x *Index) Keep(exists func(tree.Blob) bool) error {
 	unlock := x.lock()
 	for name, f := range x.content.Files {

@@ -11,8 +11,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestDamagedIndexFile flips bits in an index file. The index must then be empty. Otherwise, a
-// file could get the content of another file.
+// TestDamagedIndexFile checks that an index is empty after bits of its file were flipped. If a
+// damaged index were used, a file could get the content of another file.
 func TestDamagedIndexFile(t *testing.T) {
 	dir := t.TempDir()
 	content, file := filepath.Join(dir, "content"), filepath.Join(dir, "index")

@@ -50,8 +50,8 @@ func appendBlob(buf []byte, b tree.Blob) []byte {
 	return binary.AppendUvarint(appendString(buf, string(b.Digest)), uint64(b.Size))
 }
 
-// decodeIndex returns the index that [indexContent.encode] encoded. It reports false if
-// data is not such an encoding.
+// decodeIndex returns the index that [indexContent.encode] encoded. The boolean result is
+// false if data is not a valid encoding.
 func decodeIndex(data []byte) (indexContent, bool) {
 	r := &indexReader{data: data, text: string(data)}
 	c := newIndexContent()
@@ -78,7 +78,7 @@ type indexReader struct {
 	truncated bool   // the encoding ended before a value
 }
 
-// next reads n bytes.
+// next returns the next n bytes.
 func (r *indexReader) next(n uint64) string {
 	if n > uint64(len(r.data)) {
 		r.truncated, r.data = true, nil
@@ -89,7 +89,7 @@ func (r *indexReader) next(n uint64) string {
 	return r.text[start : start+int(n)]
 }
 
-// uint reads a number.
+// uint reads a number and returns it.
 func (r *indexReader) uint() uint64 {
 	v, n := binary.Uvarint(r.data)
 	if n <= 0 {
@@ -100,7 +100,8 @@ func (r *indexReader) uint() uint64 {
 	return v
 }
 
-// length reads the length of a list, each element of which takes at least one byte.
+// length reads and returns the length of a list, each element of which takes at least one
+// byte.
 func (r *indexReader) length() uint64 {
 	n := r.uint()
 	if n > uint64(len(r.data)) {

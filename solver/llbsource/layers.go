@@ -64,8 +64,8 @@ type RemoteLayer struct {
 
 // Unpack fetches layers, applies them in order, the lowest layer first, and returns the
 // resulting snapshot. It adds the result of each layer to the cache. If the cache already
-// contains the result of the lowest layers, Unpack does not fetch these. The parameter origin
-// names the operation and the source in the cache entries.
+// contains the result of the lowest layers, Unpack does not fetch these layers. The parameter
+// origin names the operation and the source in the cache entries.
 func (s *Sources) Unpack(ctx context.Context, origin solver.Origin, layers []RemoteLayer) (*snapshot.Snapshot, error) {
 	if len(layers) > snapshot.MaxLayers {
 		return nil, fmt.Errorf("has %d layers, more than %d", len(layers), snapshot.MaxLayers)

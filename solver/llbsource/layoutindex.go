@@ -97,8 +97,8 @@ func (s *Sources) FindImage(ctx context.Context, file, want string) (digest.Dige
 	return "", err
 }
 
-// matchesName reports whether an image called name matches want, which is a full name or a
-// tag. If want is "", the tag is latest. Names are compared after normalization.
+// matchesName reports whether name, the name of an image, matches want, which is a full
+// name or a tag. If want is "", the tag is latest. Names are compared after normalization.
 func matchesName(name, want string) bool {
 	if want == "" {
 		want = "latest"
@@ -112,8 +112,8 @@ func matchesName(name, want string) bool {
 }
 
 // imageFiles lists the images in an OCI layout directory or in an image archive. The
-// parameter file is the path of the directory or archive. imageFiles reads each of them
-// once per build.
+// parameter file is the path of the directory or archive. Within a build, imageFiles reads
+// each directory or archive only once.
 func (s *Sources) imageFiles(ctx context.Context, file string) (*imageFiles, error) {
 	return s.layouts.Do(ctx, file, func(ctx context.Context) (*imageFiles, error) {
 		info, err := os.Stat(file)

@@ -41,8 +41,8 @@ func (l *localSource) Fetch(context.Context) (*snapshot.Snapshot, error) {
 	return snapshot.New(nil, nil).With(l.root), nil
 }
 
-// local reads the selected files of the local source called name. The owner of all files
-// becomes root, as in BuildKit.
+// local reads the selected files of the named local source. The owner of all files becomes
+// root, as in BuildKit.
 func (s *Sources) local(ctx context.Context, name string, attrs map[string]string) (solver.Source, error) {
 	if n, ok := s.Trees[name]; ok {
 		return &localSource{n}, nil

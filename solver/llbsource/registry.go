@@ -75,8 +75,8 @@ func (s *Sources) findImage(ctx context.Context, ref string, p ocispecs.Platform
 	return s.imageIn(ctx, ref, repository{repo}, d, p)
 }
 
-// mirror returns ref with its host replaced by the configured mirror, and whether the
-// mirror uses HTTP instead of HTTPS. Without a mirror, it returns ref.
+// mirror returns ref with its host replaced by the configured mirror, and reports
+// whether the mirror uses HTTP instead of HTTPS. Without a mirror, it returns ref.
 func (s *Sources) mirror(ref string) (name string, insecure bool) {
 	host, rest, _ := strings.Cut(ref, "/")
 	m, ok := s.Mirrors[host]
