@@ -27,13 +27,14 @@ type Options struct {
 	// no credentials.
 	Credentials Credentials
 	// Dirs lists configuration directories like containerd's config_path and Docker's
-	// certs.d. The first one with a subdirectory for a host decides. This contains a
-	// hosts.toml, or certificates as *.crt.
+	// certs.d. For each host, the client uses the first of these directories that has a
+	// subdirectory for the host. The subdirectory contains a hosts.toml, or certificates as
+	// *.crt.
 	Dirs []string
 	// Transport wraps the transport to each host, for example to limit its time. If it
 	// is nil, transports are not wrapped.
 	Transport func(http.RoundTripper) http.RoundTripper
-	// Waits has the delay before each retry of a failed request. A request is retried
+	// Waits contains the delay before each retry of a failed request. A request is retried
 	// len(Waits) times.
 	Waits []time.Duration
 }

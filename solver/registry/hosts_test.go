@@ -73,7 +73,7 @@ func TestHostsFile(t *testing.T) {
 
 // TestHostDir checks which configuration directory is used for a host. A directory for the
 // host must take precedence over a directory for all hosts, and the user's directories over
-// the system's.
+// the system's directories.
 func TestHostDir(t *testing.T) {
 	user := files(t, map[string]string{"containerd/certs.d/_default/hosts.toml": "", "docker/certs.d/a:5000/ca.crt": ""})
 	home := files(t, map[string]string{".docker/certs.d/b/ca.crt": "", ".docker/certs.d/a:5000/ca.crt": ""})

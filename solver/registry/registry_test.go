@@ -104,9 +104,9 @@ func TestPushAndPull(t *testing.T) {
 	}
 }
 
-// TestRequests checks which requests the client sends. It sends no superfluous ones when
-// it pushes existing content or pulls by digest, and CheckPush cancels the upload that it
-// starts.
+// TestRequests checks which requests the client sends. The client must send no superfluous
+// requests when it pushes existing content or pulls by digest, and CheckPush must cancel
+// the upload that it starts.
 func TestRequests(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	r := repository(t, Options{}, s.Host+"/x:1", false)
