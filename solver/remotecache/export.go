@@ -106,8 +106,8 @@ func (w *writer) remoteLayer(ctx context.Context, l snapshot.Layer) (llbsource.R
 	return r, nil
 }
 
-// layerID returns an id for comparing layers: layers with equal ids contain the same
-// changes. The id of a layer with a blob is its diffID. Otherwise, the id combines the
+// layerID returns an id for comparing layers: layers with equal ids contain the same changes.
+// The id of a layer with a blob is its diffID. The id of a layer without a blob combines the
 // ids of the file trees before and after the layer is applied.
 func layerID(l snapshot.Layer) string {
 	if l.Blob != nil {

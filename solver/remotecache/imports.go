@@ -214,8 +214,8 @@ func (r layerChain) older(t time.Time) bool { return r.cache == nil || t.After(r
 
 // resolve sets r.layers to the descriptors of all layers of the result. Its argument contains
 // indexes of layers in the cache config. If r.chained is set, the argument contains all layers
-// of the result. Otherwise, it contains only the top layer, and resolve adds the layers below
-// it.
+// of the result. If r.chained is not set, the argument contains only the top layer, and
+// resolve adds the layers below it.
 func (r *layerChain) resolve(layers []int) {
 	all := r.cache.config.Layers
 	if !r.chained {
