@@ -194,8 +194,8 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// TestNoFilter checks that Filter fails on a machine without control groups that filter
-// devices, and that steps then run without groups.
+// TestNoFilter checks the behaviour on a machine without control groups that filter
+// devices: Filter must fail, and steps must run without groups.
 func TestNoFilter(t *testing.T) {
 	s := newTestSet(t, &Options{}, hierarchy{mount: t.TempDir(), controllers: []string{"memory"}})
 	for range 2 {

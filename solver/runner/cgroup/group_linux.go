@@ -32,11 +32,11 @@ type membership struct {
 	dir string // directory of the group
 }
 
-// Step creates control groups for a step, with the given resource limits. The parameter step becomes the
-// directory name of the groups. If [Set.Filter] has succeeded, processes in the groups
-// have a device filter. In a hierarchy that can apply none of the limits, Step creates
-// no group unless [Options].Parent is set. If a limit cannot be applied, the error is a
-// [*LimitError].
+// Step creates control groups for a step with the given resource limits. The parameter step
+// becomes the directory name of the groups. If [Set.Filter] has succeeded, processes in the
+// groups have a device filter. In a hierarchy that can apply none of the limits, Step
+// creates no group unless [Options].Parent is set. If a limit cannot be applied, the error
+// is a [*LimitError].
 func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +74,7 @@ func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) 
 const cgroupParent = "cgroup-parent"
 
 // split divides the given settings into two lists. The first one contains the settings that
-// this hierarchy can apply, because it has the controller of the setting. The second list
+// the hierarchy h can apply, because h has the controller of the setting. The second list
 // contains the other settings.
 func (h *hierarchy) split(all []setting) (own, others []setting) {
 	for _, s := range all {

@@ -40,8 +40,8 @@ type Options struct {
 	State  string // state directory of the runner; RemoveStale finds groups by it
 	PID    int    // PID of the builder; RemoveStale keeps groups while it exists
 	Parent string // path of the parent of all groups; if "", see the package comment
-	// Top creates groups at the top of each hierarchy if Parent is "". OCI runtimes
-	// interpret the paths of groups like that.
+	// Top creates groups at the top of each hierarchy if Parent is "". OCI runtimes interpret
+	// the paths of groups relative to the top, too.
 	Top bool
 }
 
