@@ -2,10 +2,10 @@
 // and implements common tools, such as cp, directly on the file tree.
 //
 // It is intended for machines without namespaces, for systems other than Linux, and for
-// tests. An operation that it cannot perform exactly fails the step: programs of the
-// image, users other than root, and unsupported flags and tools. It never returns
-// approximate results. A tool is available only if the image has a tool of the same
-// name.
+// tests. A step fails if the package cannot perform an operation exactly: if the step
+// runs a program of the image, runs as a user other than root, or uses an unsupported
+// flag or tool. The package never returns approximate results. A tool is available only
+// if the image has a tool of the same name.
 //
 // Because no program of the image is executed, a step can have any Linux platform on
 // any machine. The tool uname prints the platform of the step.

@@ -173,8 +173,8 @@ func (p *process) call(hc interp.HandlerContext, args []string) ([]string, error
 	return args, nil
 }
 
-// rewriteText returns the text of a script after [rewrite]. A script with a syntax
-// error is returned unchanged, because the interpreter reports the error.
+// rewriteText returns the text of a script as changed by [rewrite]. A script with a
+// syntax error is returned unchanged, because the interpreter reports the error.
 func rewriteText(text string) (string, error) {
 	prog, err := syntax.NewParser().Parse(strings.NewReader(text), "")
 	if err != nil {

@@ -130,8 +130,8 @@ func lastLine(s string) string {
 	return ""
 }
 
-// TestResult checks that the returned tree contains the changes of a script and no
-// other changes, and that a root without a shell is an error.
+// TestResult checks that the returned tree contains the changes of a script and no other
+// changes, and that a process fails if the root contains no shell.
 func TestResult(t *testing.T) {
 	r, root := newTestRunner(t)
 	out, err := r.Run(t.Context(), newProcess(root, "/bin/sh", "-c", "mkdir -m 700 d; echo x > d/f; chmod 640 d/f; chown 5:6 d/f; rm bin/ls"))
@@ -245,7 +245,8 @@ func TestWorkingDirectory(t *testing.T) {
 }
 
 // TestMountDirSource checks mounts whose source is a file or a directory in a directory of
-// the host. A mount shows nothing else from there, and changes are written to the source.
+// the host. A mount must show no other files of the host directory, and changes must be
+// written to the source.
 func TestMountDirSource(t *testing.T) {
 	r, root := newTestRunner(t)
 	cache := t.TempDir()
@@ -286,8 +287,8 @@ func TestMountDirSource(t *testing.T) {
 }
 
 // TestMounts checks that a process reads and writes mounts of each kind, and that only
-// mounts with Output return changes. It also checks that users other than root are an
-// error.
+// mounts with Output return changes. It also checks that a process of a user other than
+// root fails.
 func TestMounts(t *testing.T) {
 	r, root := newTestRunner(t)
 	sub := tree.Edit(nil)
@@ -329,7 +330,7 @@ func TestMounts(t *testing.T) {
 }
 
 // TestPlatform checks that a step for another Linux platform is interpreted, that uname
-// prints the platform, and that a step for another operating system is an error.
+// prints the platform, and that a step for another operating system fails.
 func TestPlatform(t *testing.T) {
 	r, root := newTestRunner(t)
 	for arch, want := range map[string]string{"arm64": "aarch64\n", "s390x": "s390x\n"} {
