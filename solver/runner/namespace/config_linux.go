@@ -40,9 +40,9 @@ type config struct {
 	emptyFile string   // an empty file to mount over others; "" until it is created
 }
 
-// send writes the configuration for [config.receive]. The configuration of the OCI
-// runtime is a separate JSON value. Otherwise package json would inspect the many types
-// of that configuration in every init process.
+// send writes the configuration for [config.receive]. The configuration of the OCI runtime
+// is a separate JSON value. If both were one value, package json would inspect the many
+// types of that configuration in every init process.
 func (c *config) send(w io.Writer) error {
 	e := json.NewEncoder(w)
 	return errors.Join(e.Encode(c), e.Encode(c.OCI))
@@ -130,10 +130,10 @@ func (c *container) stubs() error {
 	return nil
 }
 
-// addStubs records a mount point in c.stub if the root does not contain it, because it is
-// then created only for the mount. The parameter name is the path of the mount point.
-// Unless [runner.Sandbox.KeepMountParents] is set, addStubs also records the missing
-// parents of the mount point.
+// addStubs records a mount point in c.stub if the root does not contain it, because such a
+// mount point is created only for the mount. The parameter name is the path of the mount
+// point. Unless [runner.Sandbox.KeepMountParents] is set, addStubs also records the
+// missing parents of the mount point.
 func (c *container) addStubs(name string) error {
 	for ; name != "" && name != "."; name = path.Dir(name) {
 		n, err := c.root.Get(name)

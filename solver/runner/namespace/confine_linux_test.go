@@ -250,9 +250,9 @@ func isRootless(t *testing.T) bool {
 	return !initialIDs()
 }
 
-// TestFilter checks the results of system calls in a step, as root and as another user.
-// Calls that Docker's profile does not contain fail, and an insecure step may use all
-// calls.
+// TestFilter checks the results of system calls in a step, as root and as another user. Calls
+// that Docker's profile does not contain must fail, except in an insecure step, which may use
+// all calls.
 func TestFilter(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
@@ -418,9 +418,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestEnds checks that all descendants of a process are killed when it ends or is
-// canceled, even if they ignore signals. Run does not wait for them to end by
-// themselves.
+// TestEnds checks that all descendants of a process are killed when it ends or is canceled,
+// even if they ignore signals. Run must not wait until the descendants end by themselves.
 func TestEnds(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
@@ -506,9 +505,9 @@ func TestFileMounts(t *testing.T) {
 	}
 }
 
-// TestWorkingDirectory checks that a missing working directory is created with the
-// owner of the process, that directories before ".." belong to root, and that a file in
-// the path is an error.
+// TestWorkingDirectory checks that a missing working directory is created with the owner of
+// the process, that directories before ".." belong to root, and that a file in the path
+// results in an error.
 func TestWorkingDirectory(t *testing.T) {
 	w := newFixture(t)
 	p := w.process("echo x > f")

@@ -25,12 +25,12 @@ const (
 	awaitPrefix = "wait:"
 )
 
-// Enter makes an ordinary user root of a user namespace: it runs this program again in
-// the namespace and then exits with the exit code of that run. It returns nil if this
-// process already runs as root, and an error if the namespace cannot be created.
+// Enter makes an ordinary user root of a user namespace: it runs this program again in the
+// namespace and then exits with the exit code of that run. It returns nil if this process
+// already runs as root, and an error if the namespace cannot be created.
 //
-// With newuidmap and ranges in /etc/subuid, files may belong to any user of an image.
-// Otherwise all files belong to root.
+// With newuidmap and ranges in /etc/subuid, files may belong to any user of an image. Without
+// newuidmap or such a range, all files belong to root.
 func Enter() error {
 	if os.Geteuid() == 0 {
 		return nil

@@ -30,7 +30,7 @@ func (r *Runner) Limit(parent string, limits *runner.Resources) error {
 var errRuntimeLimits = errors.New("a rootless OCI runtime does not create control groups (use --runner namespace, or run slipway as root)")
 
 // placeGroups determines the directories in which the control groups of steps are created. It
-// removes the groups of killed builders there.
+// also removes the groups of killed builders from these directories.
 func (r *Runner) placeGroups(parent string) error {
 	var err error
 	r.groups, err = cgroup.New(&cgroup.Options{State: r.dir, PID: os.Getpid(), Parent: parent, Top: r.runtime != ""})

@@ -75,12 +75,12 @@ func (g *guard) start(ctx context.Context) (context.Context, error) {
 	return alive, nil
 }
 
-// watch makes the guard kill p, the first process of a step, when the builder ends. It
-// does not wait until the guard has received the message. The message arrives even if
-// the builder is killed immediately afterwards. [guard.start] must have been called.
+// watch makes the guard kill p, the first process of a step, when the builder ends. It does
+// not wait until the guard has received the message. The message arrives even if the builder
+// is killed immediately afterwards. [guard.start] must have been called.
 //
-// Before Linux 5.4 there are no pidfds. watch then does nothing, and steps rely on the
-// parent-death signal.
+// Kernels before Linux 5.4 have no pidfds. On such a kernel, watch does nothing, and steps
+// rely on the parent-death signal.
 func (g *guard) watch(p *os.Process) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -141,8 +141,9 @@ func runGuard() {
 
 // guardEvents handles the results of polling files: files[0] is the socket to the builder, and
 // the others are pidfds of steps. A pidfd is readable when its process has ended. guardEvents
-// returns the files to poll next: without the steps that have ended, and with a step that the
-// builder has sent. It also reports whether the builder still has its end of the socket open.
+// returns the files to poll next: without the pidfds of steps that have ended, and with a new
+// pidfd if the builder has sent one. It also reports whether the builder still has its end of
+// the socket open.
 func guardEvents(files []unix.PollFd) (_ []unix.PollFd, open bool) {
 	ready := files[0].Revents != 0
 	left := files[:1]

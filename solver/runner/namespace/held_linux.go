@@ -42,13 +42,13 @@ func (c *container) takeReports(text []byte) []byte {
 	}
 }
 
-// isInUse reports whether an overlay of the container still exists after its processes
-// have ended. A process of another step then has a file or directory of the overlay
-// open, and could change the upper directory after it was read. The upper directory
-// must then not become a layer.
+// isInUse reports whether an overlay of the container still exists after its processes have
+// ended. In this case, a process of another step has a file or directory of the overlay open,
+// and could change the upper directory after it was read. Such an upper directory must not
+// become a layer.
 //
-// The kernel may have reused the device number for an overlay of another container.
-// This costs only time, because the layer is then written again.
+// The kernel may have reused the device number for an overlay of another container. This costs
+// only time, because the layer is then written again.
 func (c *container) isInUse() bool {
 	c.closeSpaces() // open namespaces would keep the overlays in use
 	return slices.ContainsFunc(c.overlays, isMounted)

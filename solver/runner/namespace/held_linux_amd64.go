@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isMounted reports whether a file system with this device number exists, even if it is
-// mounted nowhere. The system call (ustat) takes about a microsecond.
+// isMounted reports whether a file system with the given device number exists, even if
+// it is mounted nowhere. The system call (ustat) takes about a microsecond.
 func isMounted(dev uint64) bool {
 	var stat struct { // struct ustat
 		_ int32

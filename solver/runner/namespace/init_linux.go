@@ -128,12 +128,12 @@ func (c *config) closeInherited() error {
 }
 
 // joinMounts moves this thread to a mount namespace and closes space, the descriptor of
-// the namespace. It also changes the root of the other threads. Otherwise paths in the
-// container could lead to the host's root as /proc/self/task/N/root until the program
+// the namespace. It also changes the root of the other threads. If it did not, paths in
+// the container could lead to the host's root as /proc/self/task/N/root until the program
 // is executed.
 //
-// Executing a second program inside the namespace would solve this as well. But the
-// kernel and the loader would then open files of the container with all privileges.
+// Executing a second program inside the namespace would solve this as well. But the kernel
+// and the loader would then open files of the container with all privileges.
 func joinMounts(space int) error {
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return err

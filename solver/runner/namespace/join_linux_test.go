@@ -68,9 +68,9 @@ func throughThread(thread int, host string) string {
 
 // threadAttempts returns named functions. Each of them returns a process that tries to
 // reach a directory of the host through the root of a thread (see throughThread). The
-// argument of the functions is the thread ID. Each function uses the path in another
-// way, for example as the working directory. The process succeeds only if the path
-// leads to the host.
+// argument of the functions is the thread ID. Each function uses the path in a
+// different way, for example as the working directory. The process succeeds only if the
+// path leads to the host.
 func (w *fixture) threadAttempts(host string) map[string]func(thread int) *runner.Process {
 	return map[string]func(int) *runner.Process{
 		"working directory": func(thread int) *runner.Process {

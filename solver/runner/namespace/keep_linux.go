@@ -22,16 +22,16 @@ type upperDir struct {
 }
 
 // saveLayer turns an upper directory into a layer directory by renaming it, so that the
-// changes of a step need not be written a second time. The content of the files then need not
-// be copied to the store, which finds the files in the layer directory through an index.
+// changes of a step need not be written a second time. Nor need the content of the files be
+// copied to the store: the store finds the files in the layer directory through an index.
 //
 // If the layer is empty or already has a directory, or if the upper directory does not match
 // what [Runner.layer] would write, saveLayer instead copies the content of the files to the
 // store.
 //
 // The directory is renamed before the index is written, and the cache record is written last.
-// If the builder is killed in between, no record refers to the directory, and the step runs
-// again.
+// If the builder is killed before it writes the record, no record refers to the directory,
+// and the step runs again.
 func (r *Runner) saveLayer(ctx context.Context, w *upperDir) error {
 	want, err := r.overlayOf(w.base, w.out)
 	if err != nil {

@@ -100,13 +100,13 @@ func (r *Runner) layer(ctx context.Context, ref tree.LayerRef) (string, error) {
 	return dir, w.Commit()
 }
 
-// overlayOf returns the difference between two trees in the format of overlays, with
-// 0/0 character devices (whiteouts) in place of removed files. If the trees are equal,
-// it returns nil. It returns the errors of [tree.Node.Entries].
+// overlayOf returns the difference between two trees in the format of overlays, with 0/0
+// character devices (whiteouts) in place of removed files. If the trees are equal, it returns
+// nil. It returns the errors of [tree.Node.Entries].
 //
-// In a user namespace, processes can neither create devices nor open devices of other
-// users. The result then contains no devices of the image, but still hides the lower
-// files that these devices replace.
+// In a user namespace, processes can neither create devices nor open devices of other users.
+// A result in a user namespace therefore contains no devices of the image, but still hides
+// the lower files that these devices replace.
 func (r *Runner) overlayOf(lower, upper *tree.Node) (*tree.Node, error) {
 	switch {
 	case lower.Same(upper):
@@ -147,7 +147,7 @@ func (r *Runner) omits(n *tree.Node) bool {
 }
 
 // withoutDevices returns a copy of a tree without devices if this process cannot create
-// devices. Otherwise it returns the tree unchanged.
+// devices. If this process can create devices, withoutDevices returns the tree unchanged.
 func (r *Runner) withoutDevices(n *tree.Node) (*tree.Node, error) {
 	if !r.noDevices || n.Kind() != tree.Dir {
 		return n, nil
@@ -287,7 +287,8 @@ func (o *upperReader) apply(base, upper *tree.Node, at string) (*tree.Node, erro
 	return o.restoreTime(base, newDir(upper.Meta(), list), at), nil
 }
 
-// isStub reports whether n, the node at the given path, is an unused mount point: it is empty, and the path exists only because it was a mount point.
+// isStub reports whether n, the node at the given path, is an unused mount point: n is empty,
+// and the path exists only because it was a mount point.
 func (o *upperReader) isStub(name string, n *tree.Node) bool {
 	return o.stubs[name] && (n.IsEmpty() || n.Kind() == tree.File && n.Blob().Size == 0)
 }

@@ -31,8 +31,9 @@ func readsAllFiles() (bool, error) {
 }
 
 // locations returns the paths and contents of those files of the layer n that the store can
-// read from the layer's directory instead of keeping a copy. It leaves out files that a process may be unable to open later, for
-// example because the process runs outside of the user namespace in which the step ran.
+// read from the layer's directory instead of keeping a copy. It omits files that a process may
+// be unable to open later, for example because the process runs outside of the user namespace
+// in which the step ran.
 func (r *Runner) locations(n *tree.Node) (list []tree.Location, err error) {
 	enter := func(n *tree.Node) bool { return r.readsAll || isReadable(n, 0o5) }
 	err = eachFile(n, "", enter, func(at tree.Location, n *tree.Node) {
@@ -55,7 +56,7 @@ func isReadable(n *tree.Node, mode uint32) bool {
 }
 
 // storeFiles copies files below dir to the store. The tree n lists the files. storeFiles skips
-// content that the store already has or that except contains.
+// content that the store already has or that the list except contains.
 func (r *Runner) storeFiles(ctx context.Context, dir string, n *tree.Node, except []tree.Location) error {
 	skip := make(map[tree.Blob]bool, len(except))
 	for _, at := range except {

@@ -13,8 +13,8 @@ import (
 	"slipway/solver/tree"
 )
 
-// own opens the store anew, but without the runner's layer directories. It therefore contains
-// only the blobs in the store's own directory.
+// own opens the store anew, but without the runner's layer directories. The returned store
+// contains only the blobs in the store's own directory.
 func (w *fixture) own(t *testing.T) *tree.Store {
 	t.Helper()
 	s, err := tree.OpenStore(w.storeDir)
@@ -149,8 +149,8 @@ func TestContentIsCopied(t *testing.T) {
 	}
 }
 
-// TestContentAfterReboot checks New after a reboot. It must remove the layers of the previous
-// boot, but must first move the blobs in them to the store.
+// TestContentAfterReboot checks that New removes the layers of the previous boot after a
+// reboot. Before that, it must move the blobs in them to the store.
 func TestContentAfterReboot(t *testing.T) {
 	w := newFixture(t)
 	_, n := w.run(t, w.process("echo content > /file"))

@@ -43,11 +43,12 @@ func (m *merger) layers(list []tree.LayerRef) ([]tree.LayerRef, error) {
 	return append(merged, list[n:]...), nil
 }
 
-// apply returns the tree that results from applying layers to the tree below.
+// apply returns the tree that results from applying layers in order to the tree that below
+// refers to.
 //
-// Usually, the lower tree of each layer is the upper tree of the previous one. The result is
-// then the upper tree of the last layer, and no tree needs to be loaded. Layers of merge
-// operations (COPY --link) are an exception.
+// Usually, the lower tree of each layer is the upper tree of the previous one. In this case,
+// the result is the upper tree of the last layer, and no tree needs to be loaded. Layers of
+// merge operations (COPY --link) are an exception.
 func (m *merger) apply(below *tree.Ref, layers []tree.LayerRef) (*tree.Ref, error) {
 	onTop := true
 	last, hash := below, sha256.New()

@@ -9,8 +9,8 @@ import (
 )
 
 // TestMergeLayers checks that each group of maxLowers layers becomes one layer, that merged
-// layers yield the same tree, and that adding a layer does not change them. Some of the layers
-// have other lower trees, as those of COPY --link.
+// layers yield the same tree, and that adding a layer does not change them. The lower tree of
+// some layers is not the upper tree of the preceding layer, as with COPY --link.
 func TestMergeLayers(t *testing.T) {
 	for about, linked := range map[string]func(i int) bool{
 		"in sequence":          func(int) bool { return false },

@@ -49,7 +49,7 @@ func (c *config) mounts() error {
 }
 
 // mountAll creates those mounts of the process for which the function selected returns true.
-// It reports whether there are such mounts.
+// It reports whether any such mount exists.
 func (c *config) mountAll(selected func(*mount) bool) (found bool, err error) {
 	for i := range c.Mounts {
 		if m := &c.Mounts[i]; selected(m) {
@@ -314,16 +314,15 @@ func overlay(m *mount) error {
 	return err
 }
 
-// overlayAttributes returns alternative options for overlays, in the order in which to
-// try them.
+// overlayAttributes returns alternative options for overlays, in the order in which to try
+// them.
 //
-// A volatile overlay, which requires Linux 5.10, is not flushed to disk. Without the
-// option volatile, the kernel writes all dirty pages of the file system whenever a step
-// ends.
+// A volatile overlay, which requires Linux 5.10, is not flushed to disk. Without the option
+// volatile, the kernel writes all dirty pages of the file system whenever a step ends.
 //
-// In a user namespace, overlays store their marks in user attributes (userxattr). The
-// options with userxattr then come first, because the kernel waits for all CPUs before
-// it rejects an overlay.
+// In a user namespace, overlays store their marks in user attributes (userxattr). Options
+// with userxattr come first in the list for a user namespace, because the kernel waits for
+// all CPUs before it rejects an overlay.
 func overlayAttributes() []string {
 	const plain = ",redirect_dir=off,index=off,metacopy=off"
 	if userns.RunningInUserNS() {

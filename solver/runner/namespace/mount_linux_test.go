@@ -314,8 +314,8 @@ func TestHide(t *testing.T) {
 }
 
 // TestMasks checks the files that mask system files. A step must be able neither to read them
-// nor to change their mode. Otherwise, it could change a device of the host that is used as a
-// mask.
+// nor to change their mode: the mask is a null device, which may be the device file of the
+// host.
 func TestMasks(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

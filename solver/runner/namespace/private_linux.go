@@ -73,8 +73,9 @@ func (c *config) stage(src string, attr uint64) (string, error) {
 // stageOne mounts src on kernels before Linux 5.12. The second argument is the path of
 // the mount point. These kernels can set the attributes attr (MOUNT_ATTR_*) on only one
 // mount, so stageOne leaves out the mounts below src. In a user namespace the kernel
-// may reject this, because it would reveal the files that these mounts hide. stageOne
-// then includes the mounts below src, but does not set the attributes on them.
+// may reject this, because it would reveal the files that these mounts hide. In this
+// case, stageOne includes the mounts below src, but does not set the attributes on
+// them.
 func stageOne(src, at string, attr uint64) error {
 	if err := unix.Unmount(at, unix.MNT_DETACH); err != nil {
 		return err

@@ -227,10 +227,10 @@ func (x *process) startInit() error {
 	return err
 }
 
-// register registers the first process with the guard and opens its namespaces for
-// later processes. It must be called while the process waits for its configuration.
-// Then the guard can kill the process before a program of the step runs, and the
-// process cannot end before its namespaces are opened.
+// register registers the first process with the guard and opens its namespaces for later
+// processes. It must be called while the process waits for its configuration. This order has
+// two effects: the guard can already kill the process when the program of the step starts,
+// and the process cannot end before its namespaces are opened.
 func (x *process) register() error {
 	if x.conf.Join {
 		return nil

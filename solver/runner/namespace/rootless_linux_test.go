@@ -15,8 +15,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// nobodyID is the user and group ID of the user nobody. Root runs some tests a second
-// time as this user.
+// nobodyID is the user and group ID of the user nobody. If the tests run as root, some
+// of them run a second time as this user.
 const nobodyID = 65534
 
 // nobodyVar is the environment variable that makes this program run as the user nobody.
@@ -24,7 +24,7 @@ const nobodyID = 65534
 const nobodyVar = "SLIPWAY_TEST_AS_NOBODY"
 
 // becomeNobody makes this process run as the user nobody if nobodyVar is set. It mounts
-// files such as subuid over those in /etc, in its own mount namespace.
+// files such as subuid over the files in /etc, in its own mount namespace.
 func becomeNobody() error {
 	dir := os.Getenv(nobodyVar)
 	if dir == "" || os.Geteuid() != 0 || !initialIDs() {

@@ -49,7 +49,8 @@ var (
 
 // CacheKey returns a text that cache keys of steps must include if this program runs the steps
 // in namespaces, see [runner.Keyed]. The text is "", except in a user namespace that maps only
-// root. There, a step sees all files as files of root, regardless of the owners in the image.
+// root. In such a namespace, a step sees all files as files of root, regardless of the owners
+// in the image.
 func CacheKey() string {
 	if hasOneUser() {
 		return "one owner 1"

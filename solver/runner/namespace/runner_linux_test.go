@@ -86,7 +86,7 @@ func newFixture(t *testing.T) *fixture {
 	return w
 }
 
-// write adds a file with this path, mode and content to the root, and creates missing
+// write adds a file with the given path, mode and content to the root, and creates missing
 // directories.
 func (w *fixture) write(t *testing.T, name string, mode uint32, data []byte) {
 	t.Helper()
@@ -537,8 +537,8 @@ func TestNetworkAndHosts(t *testing.T) {
 	}
 }
 
-// TestFailures checks the errors for processes that exit with a code, kill themselves
-// or are canceled, and for a program that does not exist. No temporary files remain.
+// TestFailures checks the errors for processes that exit with a code, kill themselves or are
+// canceled, and for a program that does not exist. No temporary files may remain.
 func TestFailures(t *testing.T) {
 	w := newFixture(t)
 	for range 5 { // ending immediately is not a failure
@@ -587,10 +587,10 @@ func TestWhiteouts(t *testing.T) {
 	}
 }
 
-// TestDevicesOfImages checks that processes see the devices of an image, and that the
-// result contains them. In a user namespace devices cannot be created, so processes see
-// neither the devices nor the files that the devices replace. The result contains the
-// devices even then.
+// TestDevicesOfImages checks that processes see the devices of an image, and that the result
+// contains them. In a user namespace devices cannot be created, so processes see neither the
+// devices nor the files that the devices replace. The result must contain the devices even in
+// this case.
 func TestDevicesOfImages(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

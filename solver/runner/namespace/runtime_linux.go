@@ -131,7 +131,7 @@ func (c *config) checkSystemDirs() error {
 
 // prepare mounts the source of the mount m in the private directory. The second argument is
 // the entry for m in the runtime's spec. prepare changes this entry, so that the runtime
-// bind-mounts the source from the private directory. The entry then lists all flags of the
+// bind-mounts the source from the private directory. The changed entry lists all flags of the
 // mount, such as ro and nosuid, because a runtime clears the flags that are not listed.
 func (c *config) prepare(m *mount, to *specs.Mount) error {
 	src, err := c.source(m)
@@ -267,8 +267,8 @@ func (c *container) runtimeSpec(p *oci.Process) (*specs.Spec, error) {
 }
 
 // runtimeError returns an error if the exit code comes not from the process, but from an OCI
-// runtime that failed to start the process. The error is read from the runtime's log.
-// Otherwise, or if no OCI runtime is used, it returns nil.
+// runtime that failed to start the process. The error is read from the runtime's log. If the
+// code comes from the process, or if no OCI runtime is used, runtimeError returns nil.
 func (x *process) runtimeError(code int) error {
 	if x.conf.OCI == nil || code == 0 {
 		return nil

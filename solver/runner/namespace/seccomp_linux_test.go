@@ -234,8 +234,8 @@ func program32(number int, args ...uint32) []byte {
 		0xb8, 1, 0, 0, 0, 0xcd, 0x80) // exit
 }
 
-// elfFile returns an ELF executable with this machine code. The parameter class is 32 for a
-// 386 program and 64 for an x86-64 program.
+// elfFile returns an ELF executable with the given machine code. The parameter class is 32
+// for a 386 program and 64 for an x86-64 program.
 func elfFile(class int, code []byte) []byte {
 	le := binary.LittleEndian
 	const base = 0x400000

@@ -29,7 +29,8 @@ const builderKey = "slipway-test"
 
 // TestSession checks that a process has a session of its own. It can use neither the
 // terminal of the builder nor its session keyring, and cannot signal its process group.
-// The test covers the first process of a container and one that joins.
+// The test covers the first process of a container and a process that joins the
+// container.
 func TestSession(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	if os.Getenv(terminalVar) == "" {

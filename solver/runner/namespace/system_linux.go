@@ -86,9 +86,9 @@ func (s *systemMount) failure(err error) error {
 }
 
 // mountKind mounts a kernel file system such as proc or sysfs. The second argument is the open
-// mount point. In a user namespace, the kernel may refuse the mount. Instead of sysfs,
-// mountKind then bind-mounts the host's /sys and hides its control groups. For devpts, it
-// leaves out the option for the group tty.
+// mount point. In a user namespace, the kernel may refuse the mount. If the kernel refuses a
+// sysfs, mountKind instead bind-mounts the host's /sys and hides its control groups. If the
+// kernel refuses a devpts, mountKind leaves out the option for the group tty.
 func (c *config) mountKind(s *systemMount, at *os.File) error {
 	err := unix.Mount(s.kind, procfd.Path(at.Fd()), s.kind, s.flags, s.data)
 	switch {
@@ -105,14 +105,14 @@ func (c *config) mountKind(s *systemMount, at *os.File) error {
 	return err
 }
 
-// mkdirAll opens a directory in the root with O_PATH. It creates the directory and its
-// parents if they do not exist. If a component of the path is a link or a file,
-// mkdirAll fails with ENOTDIR. Otherwise a link could move system mounts to another
-// path, and prevent paths from being hidden.
+// mkdirAll opens a directory in the root with O_PATH. It creates the directory and its parents
+// if they do not exist. If a component of the path is a link or a file, mkdirAll fails with
+// ENOTDIR. If mkdirAll followed links, a link could move system mounts to another path, and
+// prevent paths from being hidden.
 //
-// mkdirAll does not use pathrs.MkdirAllHandle, which also mounts a private /proc. The
-// kernel would unmount this /proc when the program of the process is executed, and
-// would then wait for all CPUs.
+// mkdirAll does not use pathrs.MkdirAllHandle, which also mounts a private /proc. The kernel
+// would unmount this /proc when the program of the process is executed, and would then wait
+// for all CPUs.
 func (c *config) mkdirAll(name string) (*os.File, error) {
 	at, err := c.root, error(nil)
 	for part := range strings.SplitSeq(strings.Trim(name, "/"), "/") {

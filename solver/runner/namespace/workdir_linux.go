@@ -10,13 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// makeDir enters the working directory. For the first process of a container, it
-// creates a missing directory with the owner of the process. For a process that joins,
-// a missing directory is an error. Otherwise another process could replace the new
+// makeDir enters the working directory. For the first process of a container, it creates a
+// missing directory with the owner of the process. For a process that joins, a missing
+// directory is an error. If makeDir created it, another process could replace the new
 // directory, and makeDir would change the owner of the replacement.
 //
-// Upstream: runc also creates the directories before "..", for root: /x/../y creates
-// /x.
+// Upstream: runc also creates the directories before "..", for root: /x/../y creates /x.
 func (c *config) makeDir() error {
 	err := os.Chdir("/" + c.DirName)
 	switch {
