@@ -35,7 +35,8 @@ type Container struct {
 }
 
 // Mount is a tmpfs or a bind mount of a container. The source path of a bind mount is
-// not known until init has mounted it. Until then, Number identifies the source.
+// not known until the init process of the container has mounted the source. Until then,
+// Number identifies the source.
 type Mount struct {
 	Target string
 	Number int // identifies the source of a bind mount
@@ -222,8 +223,8 @@ func uniqueTargets(list []specs.Mount) []specs.Mount {
 
 // restrictToUserNamespace removes from s everything that requires root outside the user
 // namespace, such as control groups and limits. If the container uses the host's
-// network, the kernel forbids a new sysfs. The host's /sys is then mounted instead,
-// with masked control groups. BuildKit's rootless steps have no /sys at all.
+// network, the kernel forbids a new sysfs. In this case, the host's /sys is mounted
+// instead, with masked control groups. BuildKit's rootless steps have no /sys at all.
 func (c *Container) restrictToUserNamespace(s *specs.Spec) {
 	s.Linux.Resources, s.Linux.CgroupsPath = nil, ""
 	s.Mounts = slices.DeleteFunc(s.Mounts, func(m specs.Mount) bool { return m.Type == "cgroup" })

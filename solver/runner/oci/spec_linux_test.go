@@ -11,8 +11,8 @@ import (
 	"slipway/solver/runner"
 )
 
-// mountAt returns the mount with this target in the spec s. The test fails unless the
-// spec contains exactly one such mount.
+// mountAt returns the mount with the given target in the spec s. The test fails unless
+// the spec contains exactly one such mount.
 func mountAt(t *testing.T, s *specs.Spec, target string) specs.Mount {
 	t.Helper()
 	var found []specs.Mount
