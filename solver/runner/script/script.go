@@ -48,9 +48,9 @@ type Runner struct {
 	commands []string // see Commands
 }
 
-// New returns a runner with these steps. Each process performs the first step whose
-// pattern matches its command. Written files have the Unix time 0, so that results are
-// reproducible. The runner must not be copied.
+// New returns a runner that performs the given steps. Each process performs the first
+// step whose pattern matches its command. Written files have the Unix time 0, so that
+// results are reproducible. The runner must not be copied.
 func New(store *tree.Store, steps ...Step) *Runner {
 	r := &Runner{steps: steps, counts: make([]int, len(steps))}
 	r.Runner = inprocess.Runner{
@@ -197,9 +197,9 @@ func printOutput(p *runner.Process, s *Step) error {
 	return nil
 }
 
-// command returns the text that is matched with the patterns of steps. If the arguments
-// of p have the form SHELL -c SCRIPT, the text is SCRIPT. Otherwise it consists of all
-// arguments, separated by spaces.
+// command returns the text that is matched against the patterns of steps. If the
+// arguments of p have the form SHELL -c SCRIPT, the text is SCRIPT. Otherwise it
+// consists of all arguments, separated by spaces.
 func command(p *runner.Process) string {
 	if len(p.Args) == 3 && p.Args[1] == "-c" {
 		return p.Args[2]
