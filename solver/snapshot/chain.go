@@ -56,7 +56,7 @@ type ChainParts struct {
 	Blob         *LayerBlob    // of the top layer
 }
 
-// ID returns the ID of a chain with these properties.
+// ID returns the ID of a chain with the properties in p.
 func (p ChainParts) ID() digest.Digest {
 	var blob []byte
 	if p.Blob != nil {
@@ -118,7 +118,7 @@ func (c *Chain) Layers() ([]Layer, error) {
 var errOther = errors.New("the lowest layers differ")
 
 // above returns the layers that c has in addition to lower. The lowest layers of c must be
-// equal to the layers of lower, except for their blobs. Otherwise, the error is errOther.
+// equal to the layers of lower, except for their blobs. If they differ, the error is errOther.
 func (c *Chain) above(lower *Chain) ([]Layer, error) {
 	if c.Len() < lower.Len() {
 		return nil, errOther

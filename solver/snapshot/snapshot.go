@@ -157,8 +157,8 @@ func apply(c *Chain) (*Snapshot, error) {
 }
 
 // Diff returns a snapshot that contains only the changes from lower to upper. If the first
-// layers of upper are the layers of lower, the result has the other layers of upper.
-// Otherwise, it has one layer with all changes.
+// layers of upper are the layers of lower, the result has the other layers of upper. If
+// they are not, the result has one layer with all changes.
 func Diff(lower, upper *Snapshot) (*Snapshot, error) {
 	layers, err := upper.Chain().above(lower.Chain())
 	if errors.Is(err, errOther) {

@@ -22,7 +22,6 @@ func dir(t *testing.T, names ...string) *tree.Node {
 	return e.Tree()
 }
 
-// names returns the names of the files in a snapshot.
 func root(s *Snapshot) *tree.Node { return must(s.Tree()) }
 
 func layers(s *Snapshot) []Layer { return must(s.Layers()) }
@@ -34,6 +33,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+// names returns the names of the files in the root directory of a snapshot.
 func names(s *Snapshot) []string {
 	var list []string
 	for _, e := range must(root(s).Entries()) {
@@ -122,7 +122,8 @@ func TestMerge(t *testing.T) {
 }
 
 // TestDiff checks that the difference contains the added layers if the upper snapshot is
-// based on the lower one. Otherwise, it must have one layer with all changes.
+// based on the lower one. If it is not based on the lower one, the difference must have
+// one layer with all changes.
 func TestDiff(t *testing.T) {
 	var none *Snapshot
 	lower := none.With(dir(t, "a"))
