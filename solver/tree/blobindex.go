@@ -149,8 +149,8 @@ func (x *blobIndex) location(i int) Location {
 	return Location{Blob{d, int64(binary.BigEndian.Uint64(r[sha256.Size:]))}, string(x.paths[start:x.end(i)])}
 }
 
-// find returns the number of the blob whose digest has the given bytes, and whether the index
-// contains it.
+// find returns the number of the blob whose digest has the given bytes, and reports whether
+// the index contains the blob.
 func (x *blobIndex) find(key [sha256.Size]byte) (i int, ok bool) {
 	i = sort.Search(x.count, func(i int) bool { return bytes.Compare(x.record(i)[:sha256.Size], key[:]) >= 0 })
 	return i, i < x.count && bytes.HasPrefix(x.record(i), key[:])

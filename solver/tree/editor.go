@@ -25,13 +25,14 @@ type Editor struct {
 	linkSteps *int64           // remaining lookups after symbolic links, see resolve; nil is no limit
 }
 
-// Touch makes the editor update modification times like a kernel. When a directory entry is
-// added, replaced or removed, the editor sets the time of the directory to the current time,
-// as returned by the argument. Unless Touch is called, directories keep their times.
+// Touch makes the editor update modification times as the kernel does. When a directory entry
+// is added, replaced or removed, the editor sets the time of the directory to the current
+// time, as returned by the function now. Unless Touch is called, directories keep their
+// times.
 func (e *Editor) Touch(now func() time.Time) { e.now = now }
 
-// set records c as the new state of the entry called name in the folder f. If Touch was
-// called, it also updates the modification time of the folder.
+// set records c as the new state of the entry with the given name in the folder f. If Touch
+// was called, it also updates the modification time of the folder.
 func (e *Editor) set(f *folder, name string, c change) {
 	f.changes[name] = c
 	if e.now != nil {
@@ -112,8 +113,8 @@ func (f *folder) freeze() *Node {
 	return f.base
 }
 
-// child returns the current state of the entry called name in the folder f, and reports
-// whether the entry exists.
+// child returns the current state of the entry with the given name in the folder f, and
+// reports whether the entry exists.
 func (f *folder) child(name string) (change, bool, error) {
 	if c, ok := f.changes[name]; ok {
 		return c, c.node != nil || c.folder != nil, nil
@@ -125,8 +126,8 @@ func (f *folder) child(name string) (change, bool, error) {
 	return change{node: n}, n != nil, nil
 }
 
-// child returns the current state of the entry called name in the directory c. If c is not
-// a directory, the entry does not exist.
+// child returns the current state of the entry with the given name in the directory c. If c
+// is not a directory, the entry does not exist.
 func (c change) child(name string) (change, error) {
 	if c.folder != nil {
 		sub, _, err := c.folder.child(name)
@@ -176,7 +177,8 @@ func (e *Editor) at(name string) (*folder, error) {
 	return f, f.load()
 }
 
-// enter returns the folder for c, the state of the directory called name in the folder f.
+// enter returns the folder for c, the state of the directory with the given name in the
+// folder f.
 func (f *folder) enter(name string, c change) (*folder, error) {
 	if c.folder != nil {
 		return c.folder, nil

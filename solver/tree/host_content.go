@@ -56,8 +56,8 @@ func newContentReader(ctx context.Context, s *Store) *contentReader {
 	return r
 }
 
-// add starts to read a file, which add then closes instead of the caller. The parameter f
-// describes the file.
+// add starts to read a file in the background. The reader closes the file, so the caller must
+// not close it. The parameter f describes the file.
 func (r *contentReader) add(f HostFile, file hostFile) *fileContent {
 	size := f.Info.Size()
 	c := &fileContent{number: r.found, path: f.Path, file: file, small: size < bufferSize && sizeOnDisk(f.Info) >= size}

@@ -111,8 +111,9 @@ func (f hostFile) xattrs() (xattrs []Xattr, opaque bool, err error) {
 }
 
 // marksOpaque reports whether an extended attribute marks opaque directories of overlays.
-// In a user namespace, overlays use user.overlay.opaque, which processes on the overlay
-// then cannot set. Elsewhere, processes can set it, and it has no meaning.
+// In a user namespace, overlays use user.overlay.opaque, and processes on such an overlay
+// cannot set this attribute. Elsewhere, processes can set the attribute, but it has no
+// meaning.
 func marksOpaque(key string) bool {
 	return key == "trusted.overlay.opaque" || key == "user.overlay.opaque" && userns.RunningInUserNS()
 }

@@ -120,9 +120,9 @@ func (e *hostEntry) build() (*Node, error) {
 // [contentReader.wait] returns the reason.
 var errStopped = errors.New("reading has stopped")
 
-// entry returns an entry for the file called base in the current directory of the reader.
-// The parameter name is the path of the file in the tree. If [HostReader.Skip] excludes the
-// file, or if the type of the file is unknown, the result is nil.
+// entry returns an entry for the file with the name base in the current directory of the
+// reader. The parameter name is the path of the file in the tree. If [HostReader.Skip]
+// excludes the file, or if the type of the file is unknown, the result is nil.
 func (r *hostReading) entry(base, name string) (*hostEntry, error) {
 	switch {
 	case r.ctx.Err() != nil:

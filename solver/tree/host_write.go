@@ -69,8 +69,8 @@ func (w *hostWriter) entry(parent *os.Root, name string, e Entry) (created bool,
 	return true, w.setMeta(parent, e.Name, e.Node)
 }
 
-// join returns the path of the file called name in the directory dir of a tree. For the
-// root, dir is "".
+// join returns the path of the file with the given name in the directory dir of a tree. For
+// the root, dir is "".
 func join(dir, name string) string {
 	if dir == "" {
 		return name

@@ -29,8 +29,7 @@ type openDir struct {
 	dev, ino uint64
 }
 
-// descend returns a descent whose start and current directory is the directory called
-// name.
+// descend returns a descent whose start and current directory is the named directory.
 func descend(name string) (*descent, error) {
 	d := &descent{}
 	return d, d.open(unix.AT_FDCWD, name, unix.O_RDONLY|unix.O_DIRECTORY)
@@ -93,7 +92,7 @@ func (d *descent) names(n int) ([]string, error) {
 	return d.dirs[len(d.dirs)-1].Readdirnames(n)
 }
 
-// down enters the subdirectory called name, which becomes the current directory.
+// down enters the named subdirectory, which becomes the current directory.
 func (d *descent) down(name string) error {
 	f, err := d.file(name)
 	if err != nil {

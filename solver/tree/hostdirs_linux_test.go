@@ -16,8 +16,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// makeDeep returns the path of a new directory that contains depth nested directories
-// called name. The innermost one contains a file of 5 bytes.
+// makeDeep returns the path of a new directory that contains depth nested directories, each
+// with the given name. The innermost directory contains a file of 5 bytes.
 func makeDeep(t *testing.T, name string, depth int) string {
 	t.Helper()
 	top := filepath.Join(t.TempDir(), "top")

@@ -18,8 +18,7 @@ type openDir struct {
 	*os.File
 }
 
-// descend returns a descent whose start and current directory is the directory called
-// name.
+// descend returns a descent whose start and current directory is the named directory.
 func descend(name string) (*descent, error) {
 	d := &descent{}
 	root, err := os.OpenRoot(name)
@@ -47,7 +46,7 @@ func (d *descent) current() openDir { return d.dirs[len(d.dirs)-1] }
 // name. If n is negative, it returns all names.
 func (d *descent) names(n int) ([]string, error) { return d.current().Readdirnames(n) }
 
-// down enters the subdirectory called name, which becomes the current directory.
+// down enters the named subdirectory, which becomes the current directory.
 func (d *descent) down(name string) error {
 	return hostFile{dir: d.current().root, name: name}.enter(d)
 }
@@ -88,8 +87,8 @@ type hostFile struct {
 	opened *os.File // set by detach
 }
 
-// file returns the file called name in the current directory. It does not check that the
-// file exists.
+// file returns the named file in the current directory. It does not check that the file
+// exists.
 func (d *descent) file(name string) (hostFile, error) {
 	return hostFile{dir: d.current().root, name: name}, nil
 }

@@ -23,7 +23,7 @@ type hostFile struct {
 	name string
 }
 
-// file returns the file called name in the current directory. It does not open the file for
+// file returns the named file in the current directory. It does not open the file for
 // reading, because opening can trigger actions of a device, and blocks for a pipe.
 func (d *descent) file(name string) (hostFile, error) {
 	fd, err := openFDAt(d.current(), name, unix.O_PATH|unix.O_NOFOLLOW)

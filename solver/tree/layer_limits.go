@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Limits bounds the size of a layer. A small compressed archive could otherwise fill the
-// disk or the memory. If a field is zero, a default applies that is larger than any known
-// image.
+// Limits bounds the size of a layer. Without limits, a small compressed archive could fill
+// the disk or the memory. If a field is zero, a default applies that is larger than any
+// known image.
 type Limits struct {
 	Bytes int64 // total content of all files; default 128 GiB
 	Files int   // number of entries; default 4,194,304

@@ -26,11 +26,11 @@ const (
 // ReadOptions configures [ReadLayer].
 type ReadOptions struct {
 	Limits Limits
-	// Plain is set for archives that are not layers of images, such as the source of an
-	// ADD. Names like .wh.a then have no special meaning.
+	// Plain is set for archives that are not layers of images, such as the source of an ADD. In
+	// such an archive, names like .wh.a have no special meaning.
 	Plain bool
-	// OnOverlay makes a device 0/0 an error. Otherwise, such a device deletes the file
-	// at its path.
+	// OnOverlay makes a device 0/0 an error. If OnOverlay is false, such a device deletes the
+	// file at its path.
 	OnOverlay bool
 	// Now returns the modification time for directories that get new entries, and for
 	// parent directories that the archive does not list. If Now is nil, directories keep

@@ -105,7 +105,7 @@ func TestLayerErrors(t *testing.T) {
 }
 
 // TestLayerScan checks that a scan reads a layer before Apply is called, and that the result
-// is the same as that of ReadLayer.
+// is the same as the result of ReadLayer.
 func TestLayerScan(t *testing.T) {
 	s := testStore(t)
 	base, err := ReadLayer(nil, tarOf(t, tarFile{"d/removed", "1"}, tarFile{"d/kept", "2"}), s, ReadOptions{})

@@ -201,7 +201,7 @@ func TestHardLinks(t *testing.T) {
 }
 
 // TestPlainArchive checks archives that are not layers: symbolic links get the mode 0777,
-// and an entry below a dangling link is an error.
+// and an entry below a dangling link results in an error.
 func TestPlainArchive(t *testing.T) {
 	for _, tc := range []struct {
 		archive []string
@@ -225,8 +225,8 @@ func TestPlainArchive(t *testing.T) {
 }
 
 // TestWhiteoutDevices checks how an archive's 0/0 character device is applied. On an
-// overlay, it is an error. On other file systems, it deletes the file at the path of the
-// device.
+// overlay, the device must result in an error. On other file systems, it must delete the
+// file at the path of the device.
 func TestWhiteoutDevices(t *testing.T) {
 	for _, opt := range []ReadOptions{{Plain: true}, {Plain: true, OnOverlay: true}} {
 		n, err := ReadLayer(nil, archive(t, "a x", "null char", "d/b whiteout", "a whiteout"), testStore(t), opt)

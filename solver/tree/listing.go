@@ -58,8 +58,8 @@ func listingSize(e encoding, entries []Entry) int64 {
 	return size
 }
 
-// isSmall reports whether the directory with this listing is small. One file then contains
-// the listing and all listings below it.
+// isSmall reports whether a directory with the listing l is small. If it is small, one file
+// contains the listing and all listings below it.
 func (l *listing) isSmall() bool { return l.size <= maxSmall }
 
 // load returns the entries of the listing. If they are not loaded yet, it reads them from the

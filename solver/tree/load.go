@@ -83,9 +83,9 @@ func (g *group) load(l *listing) error {
 	})
 }
 
-// read decompresses the file called id and calls fn with a decoder for its content. If the
-// file does not exist or is not regular, or if fn returns an error, read removes the file and
-// returns a [BlobError].
+// read decompresses the file with the given ID and calls fn with a decoder for its content. If
+// the file does not exist or is not regular, or if fn returns an error, read removes the file
+// and returns a [BlobError].
 func (l *Loader) read(id digest.Digest, fn func(*decoder) error) error {
 	if err := id.Validate(); err != nil {
 		return &BlobError{id, err}

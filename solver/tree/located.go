@@ -209,8 +209,8 @@ func (l *locatedBlobs) refresh() error {
 }
 
 // list returns the names in the directory dir. If the directory has not changed since the last
-// call, list returns the same names as then, and the second result is false. If the directory
-// does not exist, list returns no names.
+// call, list returns the same names as in that call, and the second result is false. If the
+// directory does not exist, list returns no names.
 func (l *locatedBlobs) list(dir string) (names []string, again bool, err error) {
 	old := l.listed[dir]
 	info, err := os.Lstat(dir)
@@ -298,8 +298,8 @@ func (l *locatedBlobs) load(dir string, names []string) {
 	}
 }
 
-// readIndex reads the index file called name. If the file is damaged or does not exist, it
-// returns nil.
+// readIndex reads the named index file. If the file is damaged or does not exist, it returns
+// nil.
 func readIndex(name string) *blobIndex {
 	data, err := regularfile.Read(name)
 	if err != nil {

@@ -69,8 +69,8 @@ func (s *Store) addLocated(ctx context.Context, sizes *Sizes) error {
 
 // sweepLocated removes each layer directory that contains an unused blob, and each directory
 // that is not a complete layer. The parameter keep contains the digests of the used blobs.
-// Before it removes a directory, sweepLocated moves the used blobs from there into the store's
-// own directory.
+// Before it removes a directory, sweepLocated moves the used blobs in it into the store's own
+// directory.
 func (s *Store) sweepLocated(ctx context.Context, keep map[digest.Digest]bool) error {
 	unused := map[*blobIndex]bool{}
 	err := s.located.each(ctx, func(x *blobIndex, i int) error {

@@ -198,9 +198,9 @@ func (n *Node) Device() Device { return n.device }
 // it as a deleted file, so processes do not see it. [ReadLayer] never returns one.
 func (n *Node) IsWhiteout() bool { return n.kind == CharDevice && n.device == Device{} }
 
-// Entries returns the entries of a directory, sorted by name. For other kinds of nodes, and
-// if n is nil, it returns nil. If the store lacks the entries, or if they are damaged, the error is a
-// [BlobError]. The caller must not modify the slice.
+// Entries returns the entries of a directory, sorted by name. For a node of another kind, and
+// if n is nil, it returns nil. If the store lacks the entries, or if they are damaged, the
+// error is a [BlobError]. The caller must not modify the slice.
 func (n *Node) Entries() ([]Entry, error) {
 	if n == nil || n.kind != Dir {
 		return nil, nil
@@ -208,14 +208,15 @@ func (n *Node) Entries() ([]Entry, error) {
 	return n.list.load()
 }
 
-// Child returns the node called name in a directory, or nil if it does not exist. It
+// Child returns the node with the given name in a directory, or nil if it does not exist. It
 // returns the same errors as [Node.Entries].
 func (n *Node) Child(name string) (*Node, error) {
 	entries, err := n.Entries()
 	return find(entries, name), err
 }
 
-// find returns the node of the entry called name, or nil if entries contain no such entry.
+// find returns the node of the entry with the given name, or nil if entries contain no such
+// entry.
 func find(entries []Entry, name string) *Node {
 	i, ok := slices.BinarySearchFunc(entries, name, func(e Entry, name string) int { return cmp.Compare(e.Name, name) })
 	if !ok {
@@ -287,7 +288,7 @@ func (n *Node) Separate(origin string) (*Node, error) {
 	return n.WithInode(NewInode(origin, n.inode)), nil
 }
 
-// WithInode returns a copy of the node with this inode, which makes it a hard link of the
+// WithInode returns a copy of the node with the given inode, which makes it a hard link of the
 // other nodes with the same inode. If inode is "", the copy is not a hard link.
 func (n *Node) WithInode(inode string) *Node {
 	if n.inode == inode {

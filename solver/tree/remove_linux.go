@@ -34,8 +34,8 @@ func RemoveAll(name string) error {
 // one.
 const removeRetries = 3
 
-// remover removes the file or directory called name. It moves through the directory
-// tree with a [descent] that starts at the parent directory of name.
+// remover removes the file or directory at the path in its field name. It moves through the
+// directory tree with a [descent] that starts at the parent directory of that path.
 type remover struct {
 	*descent
 	name  string

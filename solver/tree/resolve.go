@@ -93,9 +93,9 @@ func (r *resolver) up() {
 	}
 }
 
-// down appends name to the resolved path and returns the state of the entry with this
-// name in the current directory. If the current node is not a directory, the entry does
-// not exist. down returns an error if the path becomes longer than Linux permits.
+// down appends name to the resolved path and returns the state of the entry with the given
+// name in the current directory. If the current node is not a directory, the entry does not
+// exist. down returns an error if the path becomes longer than Linux permits.
 func (r *resolver) down(name string) (change, error) {
 	c, err := r.at[len(r.at)-1].child(name)
 	if err != nil {

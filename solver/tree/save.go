@@ -16,9 +16,9 @@ func (s *Store) Save(n *Node) error {
 	return s.save(n.ID(), head, []*listing{n.list})
 }
 
-// save writes the file called id, which consists of head and the given listings. If listings
-// are large, save first writes the files for the groups of their subdirectories, so that the
-// store never contains a file without the files that it refers to.
+// save writes the file with the given ID, which consists of head and the given listings. If
+// listings are large, save first writes the files for the groups of their subdirectories, so
+// that the store never contains a file without the files that it refers to.
 func (s *Store) save(id digest.Digest, head []byte, members []*listing) error {
 	name := s.path("dirs", id)
 	if s.hasGroup(id, members) {
@@ -57,9 +57,9 @@ func (s *Store) save(id digest.Digest, head []byte, members []*listing) error {
 	return nil
 }
 
-// hasGroup reports whether the store already has the file called id with the given listings,
-// and the files that it refers to. It does not read the file: this process must have saved it,
-// or the listings must come from this store.
+// hasGroup reports whether the store already has the file with the given ID and listings, and
+// the files that it refers to. It does not read the file: this process must have saved it, or
+// the listings must come from this store.
 func (s *Store) hasGroup(id digest.Digest, members []*listing) bool {
 	info, err := os.Lstat(s.path("dirs", id))
 	if err != nil || !info.Mode().IsRegular() {

@@ -225,8 +225,8 @@ func removeOpen(f *os.File) error {
 	return os.RemoveAll(f.Name())
 }
 
-// Has reports whether the store has a file for the blob with the right size. It does not
-// verify the digest.
+// Has reports whether the store has a file of the right size for the blob. It does not verify
+// the digest.
 func (s *Store) Has(b Blob) bool {
 	if b.Digest.Validate() != nil {
 		return false

@@ -12,7 +12,7 @@ import (
 )
 
 // TestFilesDisappear checks that Sizes, Repair and Sweep return no error if another process
-// deletes blobs and their directories meanwhile.
+// concurrently deletes blobs and their directories.
 func TestFilesDisappear(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {
@@ -91,9 +91,9 @@ func TestReplacedBlob(t *testing.T) {
 	}
 }
 
-// TestRemove checks that Remove removes a blob, and that the blob can then be stored again.
-// A file that another process puts at the path of the blob must be verified before it is
-// used.
+// TestRemove checks that Remove removes a blob, and that the blob can be stored again
+// afterwards. A file that another process puts at the path of the blob must be verified
+// before it is used.
 func TestRemove(t *testing.T) {
 	s, err := OpenStore(t.TempDir())
 	if err != nil {

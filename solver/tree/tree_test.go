@@ -106,7 +106,7 @@ func TestSaveAndLoad(t *testing.T) {
 }
 
 // TestDigest checks that Digest depends on everything except times and hard links, and
-// that ID depends on those, too.
+// that ID also depends on times and hard links.
 func TestDigest(t *testing.T) {
 	s := testStore(t)
 	blob, _ := s.PutBytes([]byte("x"))
