@@ -81,7 +81,10 @@ func stdoutOr(dest string) string {
 }
 
 // isDir reports whether the output is a directory instead of a file.
-func (o Output) isDir() bool { return o.Type == "local" || o.Attrs["tar"] == "false" }
+func (o Output) isDir() bool {
+	archive, err := strconv.ParseBool(o.Attrs[tarAttr])
+	return o.Type == "local" || err == nil && !archive
+}
 
 // checkDest returns an error if the output is a file but its destination is an existing
 // directory, or the other way round. A destination that does not exist is valid.
@@ -138,14 +141,16 @@ func (o Output) checkLocal() error {
 	if _, err := parseEpoch(o.Attrs[epochAttr]); err != nil {
 		return fmt.Errorf("output %s: %s: %w", o.Type, epochAttr, err)
 	}
-	if v, ok := o.Attrs[rewriteAttr]; ok {
-		if _, err := strconv.ParseBool(v); err != nil {
-			return fmt.Errorf("output %s: %s=%s is neither true nor false", o.Type, rewriteAttr, v)
+	for _, k := range []string{rewriteAttr, forceAttr, tarAttr} {
+		if v := o.Attrs[k]; v != "" || k == rewriteAttr && o.has(k) {
+			if _, err := strconv.ParseBool(v); err != nil {
+				return fmt.Errorf("output %s: %s=%s is neither true nor false", o.Type, k, v)
+			}
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(o.Attrs)) {
 		v := o.Attrs[k]
-		if k == epochAttr || k == rewriteAttr || o.isImage() && (k == "compression" || k == "compression-level") || o.Type == "image" && k == insecureAttr {
+		if o.supports(k) {
 			continue
 		}
 		_, annotation, err := exptypes.ParseAnnotationKey(k)
@@ -160,11 +165,36 @@ func (o Output) checkLocal() error {
 	return nil
 }
 
+// has reports whether the output has an attribute, even an empty one.
+func (o Output) has(attr string) bool {
+	_, ok := o.Attrs[attr]
+	return ok
+}
+
+// supports reports whether the output supports an attribute with any valid value.
+func (o Output) supports(attr string) bool {
+	switch attr {
+	case epochAttr, rewriteAttr:
+		return true
+	case "compression", "compression-level", forceAttr:
+		return o.isImage()
+	case tarAttr:
+		return o.Type == "oci" || o.Type == "docker"
+	case insecureAttr:
+		return o.Type == "image"
+	}
+	return false
+}
+
 // compression returns the layer compression that the attributes of the output select.
 func (o Output) compression() (export.Compression, error) {
 	c := export.Compression{Type: o.Attrs["compression"]}
 	if c.Type == "estargz" {
 		return c, errors.New("compression=estargz requires a BuildKit daemon (use --builder)")
+	}
+	if v, ok := o.Attrs[forceAttr]; ok {
+		c.Force, _ = strconv.ParseBool(v) // checked with the options
+		c.Force = c.Force || v == ""      // Upstream: without a value, the attribute is set
 	}
 	if v, ok := o.Attrs["compression-level"]; ok {
 		level, err := strconv.Atoi(v)
@@ -181,10 +211,12 @@ func (o Output) compression() (export.Compression, error) {
 	return c, c.Check()
 }
 
-// Names of the output attributes that set the times in an image.
+// Names of output attributes, as in BuildKit's exporters.
 const (
 	epochAttr   = "source-date-epoch"
-	rewriteAttr = "rewrite-timestamp"
+	rewriteAttr = "rewrite-timestamp" // whether files in the image get the time of epochAttr
+	forceAttr   = "force-compression" // whether layers of the base get the compression, too
+	tarAttr     = "tar"               // whether an image is written as an archive
 )
 
 // withTimes returns a copy of the results with the times that the attributes of the output set:
@@ -231,7 +263,7 @@ func onlyValue(attr string) string {
 	switch attr {
 	case "tar", "oci-mediatypes", "platform-split":
 		return "true"
-	case "unpack", "force-compression":
+	case "unpack":
 		return "false"
 	}
 	return ""

@@ -3,6 +3,7 @@ package builder
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -119,4 +120,103 @@ func archiveBlobs(t *testing.T, file string) map[digest.Digest][]byte {
 		blobs[digest.FromBytes(data)] = data
 	}
 	return blobs
+}
+
+// TestOutputLayout checks that tar=false writes an OCI layout to a directory, which keeps
+// images of other names, and that a later build can use it as a context.
+func TestOutputLayout(t *testing.T) {
+	o := options(t, "FROM scratch\nCOPY a /\n")
+	dir := filepath.Join(t.TempDir(), "layout")
+	for _, tag := range []string{"", "app:1", "app:2", "app:1"} {
+		out, err := ParseOutput("type=oci,tar=false,dest=" + dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Name = tag
+		o.Outputs = []Output{out}
+		if err := Run(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "index.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var idx ocispecs.Index
+	if err := json.Unmarshal(data, &idx); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, m := range idx.Manifests {
+		names = append(names, m.Annotations["io.containerd.image.name"]+" "+m.Annotations[ocispecs.AnnotationRefName])
+	}
+	if got, want := strings.Join(names, ", "), " latest, docker.io/library/app:2 2, docker.io/library/app:1 1"; got != want {
+		t.Errorf("index.json has %q, want %q", got, want)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) != 3 {
+		t.Errorf("the layout has %v, %v", left, err)
+	}
+	again := options(t, "FROM layout\n")
+	again.Contexts = map[string]string{"layout": "oci-layout://" + dir}
+	if err := Run(t.Context(), again); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestForceCompression checks that force-compression converts layers of the base, whose
+// uncompressed content stays the same, and that other layers of a base stay as they are.
+func TestForceCompression(t *testing.T) {
+	layers := func(o Options, attrs string) (types []string) {
+		t.Helper()
+		dest := filepath.Join(t.TempDir(), "x.tar")
+		out, err := ParseOutput("type=oci,dest=" + dest + attrs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Outputs = []Output{out}
+		if err := Run(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		src := &llbsource.Sources{Store: newStore(t)}
+		d, err := src.FindImage(t.Context(), dest, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		blobs := archiveBlobs(t, dest)
+		var m ocispecs.Manifest
+		var config ocispecs.Image
+		if err := errors.Join(json.Unmarshal(blobs[d], &m), json.Unmarshal(blobs[m.Config.Digest], &config)); err != nil {
+			t.Fatal(err)
+		}
+		for i, l := range m.Layers {
+			r, err := compression.DecompressStream(bytes.NewReader(blobs[l.Digest]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if id, err := digest.FromReader(r); err != nil || id != config.RootFS.DiffIDs[i] {
+				t.Errorf("%s: layer %d has the content %s, %v", attrs, i, id, err)
+			}
+			types = append(types, strings.TrimPrefix(l.MediaType, "application/vnd.oci.image.layer.v1."))
+		}
+		return types
+	}
+	base := options(t, "FROM scratch\nCOPY a /\n")
+	dir := filepath.Join(t.TempDir(), "layout")
+	base.Outputs = []Output{{Type: "oci", Dest: dir, Attrs: map[string]string{"tar": "false"}}}
+	if err := Run(t.Context(), base); err != nil {
+		t.Fatal(err)
+	}
+	o := options(t, "FROM layout\nCOPY a /b\n")
+	o.Contexts = map[string]string{"layout": "oci-layout://" + dir}
+	for attrs, want := range map[string]string{
+		",compression=zstd":                             "tar+gzip tar+zstd",
+		",compression=zstd,force-compression=true":      "tar+zstd tar+zstd",
+		",compression=uncompressed,force-compression=1": "tar tar",
+		",force-compression=true":                       "tar+gzip tar+gzip",
+		",compression=zstd,force-compression=false":     "tar+gzip tar+zstd",
+	} {
+		if got := strings.Join(layers(o, attrs), " "); got != want {
+			t.Errorf("%s: layers %s, want %s", attrs, got, want)
+		}
+	}
 }

@@ -98,16 +98,18 @@ func (s *localBuilder) writeImage(ctx context.Context, x *export.Exporter, o *Op
 	if len(names) > 0 {
 		out.exported[exptypes.ExporterImageNameKey] = strings.Join(names, ",")
 	}
-	switch out.Type {
-	case "oci":
+	switch {
+	case out.isDir():
+		return writeLayout(ctx, out.Dest, root.WithNames(names))
+	case out.Type == "oci":
 		return s.toFile(ctx, out.Dest, func(w io.Writer) error { return export.WriteOCI(w, root.WithNames(names)) })
-	case "docker":
+	case out.Type == "docker":
 		write := func(w io.Writer) error { return export.WriteDocker(w, root.WithNames(names)) }
 		if !out.Load {
 			return s.toFile(ctx, out.Dest, write)
 		}
 		err = toEngine(ctx, o.log(), write)
-	case "image":
+	case out.Type == "image":
 		if out.Push {
 			err = s.push(ctx, root, names, out.isInsecure())
 		}

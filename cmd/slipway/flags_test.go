@@ -132,7 +132,7 @@ func TestUsage(t *testing.T) {
 		{"-o type=oci,dest=x,compression=zstd,compression-level=30", "compression level 30 is not in the range from 0 to 22"},
 		{"-o type=oci,dest=x,compression-level=best", "compression-level=best is not a number"},
 		{"-o type=tar,dest=x,compression=zstd", "output tar: compression=zstd requires a BuildKit daemon (use --builder)"},
-		{"-o type=oci,dest=x,force-compression=true", "force-compression=true requires a BuildKit daemon (use --builder)"},
+		{"-o type=oci,dest=x,force-compression=maybe", "force-compression=maybe is neither true nor false"},
 		{"-o type=image", "output image: the image needs a name to be stored (-t NAME)"},
 		{"-o type=registry,dest=x", "output image has no dest=PATH"},
 		{"-o type=oci,dest=x,push=maybe", "push=maybe is neither true nor false"},

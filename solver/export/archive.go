@@ -111,13 +111,31 @@ func newDockerEntry(root *Root) (dockerEntry, error) {
 	return e, nil
 }
 
+// archive writes an OCI layout as a tar archive.
 type archive struct {
-	tar     *tar.Writer
-	written map[string]bool
+	layoutWriter
+	tar *tar.Writer
 }
 
 func newArchive(w io.Writer) *archive {
-	return &archive{tar: tar.NewWriter(w), written: map[string]bool{}}
+	a := &archive{tar: tar.NewWriter(w)}
+	a.layoutWriter = layoutWriter{written: map[string]bool{}, put: a.put}
+	return a
+}
+
+// put writes a file of the given size to the archive.
+func (a *archive) put(name string, size int64, r io.Reader) error {
+	if err := a.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644}); err != nil {
+		return err
+	}
+	_, err := io.Copy(a.tar, r)
+	return err
+}
+
+// layoutWriter writes the files of an OCI layout with the function put, each of them once.
+type layoutWriter struct {
+	written map[string]bool
+	put     func(name string, size int64, r io.Reader) error
 }
 
 func blobPath(h v1.Hash) string { return "blobs/" + h.Algorithm + "/" + h.Hex }
@@ -154,16 +172,26 @@ func (r *Root) indexEntries() []v1.Descriptor {
 	var list []v1.Descriptor
 	for _, name := range r.Names {
 		named := r.Descriptor
-		named.Annotations = map[string]string{}
-		maps.Copy(named.Annotations, r.Descriptor.Annotations)
-		named.Annotations["io.containerd.image.name"] = name
+		named.Annotations = with(r.Descriptor.Annotations, imageNameAnnotation, name)
 		named.Annotations[ocispecs.AnnotationRefName] = tagOf(name)
 		list = append(list, named)
 	}
 	return list
 }
 
-func (a *archive) blobs(what partial.Describable) error {
+// imageNameAnnotation is the annotation with the full name of an image in index.json, which
+// containerd reads.
+const imageNameAnnotation = "io.containerd.image.name"
+
+// with returns a copy of annotations in which key has the given value.
+func with(annotations map[string]string, key, value string) map[string]string {
+	out := map[string]string{}
+	maps.Copy(out, annotations)
+	out[key] = value
+	return out
+}
+
+func (a *layoutWriter) blobs(what partial.Describable) error {
 	switch what := what.(type) {
 	case v1.ImageIndex:
 		m, err := what.IndexManifest()
@@ -190,7 +218,7 @@ func (a *archive) blobs(what partial.Describable) error {
 	return fmt.Errorf("cannot write a %T", what)
 }
 
-func (a *archive) image(img v1.Image) error {
+func (a *layoutWriter) image(img v1.Image) error {
 	layers, err := img.Layers()
 	if err != nil {
 		return err
@@ -212,7 +240,7 @@ func (a *archive) image(img v1.Image) error {
 	return nil
 }
 
-func (a *archive) layer(l v1.Layer) error {
+func (a *layoutWriter) layer(l v1.Layer) error {
 	h, err := l.Digest()
 	if err != nil {
 		return err
@@ -232,7 +260,7 @@ func (a *archive) layer(l v1.Layer) error {
 	return a.copy(blobPath(h), size, r)
 }
 
-func (a *archive) blob(data []byte) error {
+func (a *layoutWriter) blob(data []byte) error {
 	h, _, err := v1.SHA256(bytes.NewReader(data))
 	if err != nil {
 		return err
@@ -240,20 +268,16 @@ func (a *archive) blob(data []byte) error {
 	return a.file(blobPath(h), data)
 }
 
-func (a *archive) file(name string, data []byte) error {
+func (a *layoutWriter) file(name string, data []byte) error {
 	return a.copy(name, int64(len(data)), bytes.NewReader(data))
 }
 
-func (a *archive) copy(name string, size int64, r io.Reader) error {
+func (a *layoutWriter) copy(name string, size int64, r io.Reader) error {
 	if a.written[name] {
 		return nil
 	}
 	a.written[name] = true
-	if err := a.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644}); err != nil {
-		return err
-	}
-	_, err := io.Copy(a.tar, r)
-	return err
+	return a.put(name, size, r)
 }
 
 // tagOf returns the tag of a full image name, such as "1" for docker.io/library/app:1.

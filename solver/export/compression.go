@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -14,6 +15,9 @@ import (
 type Compression struct {
 	Type  string // gzip, zstd or uncompressed; "" means gzip
 	Level int    // 1 to 9 or Stored for gzip, 1 to 22 for zstd; 0 means the default level
+	// Force converts layers of images and caches that have another type. Otherwise, they stay
+	// as they are, so that registries that have them need no upload.
+	Force bool
 }
 
 // Stored is the level of gzip files that contain the data without compression.
@@ -78,6 +82,21 @@ func (c Compression) mediaType() string {
 		return ocispecs.MediaTypeImageLayer
 	}
 	return ocispecs.MediaTypeImageLayerGzip
+}
+
+// converts reports whether a layer of an image or a cache must be compressed again, because its
+// media type is for another compression.
+//
+// Upstream: a layer of the same type with another level stays as it is.
+func (c Compression) converts(mediaType string) bool {
+	of := "uncompressed"
+	switch {
+	case strings.HasSuffix(mediaType, "gzip"): // +gzip, or Docker's .gzip
+		of = "gzip"
+	case strings.HasSuffix(mediaType, "zstd"):
+		of = "zstd"
+	}
+	return c.Force && of != cmp.Or(c.Type, "gzip")
 }
 
 // encoding is part of the cache keys of compressed layers. It must be incremented by every

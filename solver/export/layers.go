@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/internal/decompress"
 	"slipway/internal/regularfile"
 	"slipway/internal/sealed"
 	"slipway/solver/snapshot"
@@ -39,16 +40,22 @@ type Layers struct {
 }
 
 // Blob returns the blob for the layer l, and creates it if needed. A layer of an image keeps
-// the image's blob, which registries may already have. If latest is not nil, Blob always
-// creates the blob from the files of the layer, and limits their modification times to latest.
+// the image's blob, which registries may already have, unless its compression must be
+// converted ([Compression].Force). If latest is not nil, Blob always creates the blob from the
+// files of the layer, and limits their modification times to latest.
 func (x *Layers) Blob(ctx context.Context, l snapshot.Layer, latest *time.Time) (*snapshot.LayerBlob, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	create, key := func() (*snapshot.LayerBlob, error) { return x.compress(ctx, l, latest) }, x.key(l, latest)
 	if l.Blob != nil && latest == nil {
-		return l.Blob, nil
+		if !x.Compression.converts(l.Blob.Descriptor.MediaType) {
+			return l.Blob, nil
+		}
+		create = func() (*snapshot.LayerBlob, error) { return x.convert(ctx, l.Blob) }
+		key = digest.FromString(string(l.Blob.Descriptor.Digest) + " " + x.Compression.format()).Encoded()
 	}
-	file := filepath.Join(x.Dir, x.key(l, latest)+".json")
+	file := filepath.Join(x.Dir, key+".json")
 	if data, err := regularfile.Read(file); err == nil {
 		var b snapshot.LayerBlob
 		if sealed.Unmarshal(data, &b) == nil && x.Store.Has(b.StoreBlob()) {
@@ -58,7 +65,7 @@ func (x *Layers) Blob(ctx context.Context, l snapshot.Layer, latest *time.Time) 
 	if err := os.RemoveAll(file); err != nil { // the file is damaged, or the store lacks its blob
 		return nil, err
 	}
-	b, err := x.compress(ctx, l, latest)
+	b, err := create()
 	if err != nil {
 		return nil, err
 	}
@@ -90,17 +97,47 @@ func (x *Layers) key(l snapshot.Layer, latest *time.Time) string {
 	return digest.FromString(fmt.Sprintf("%s %s %v %s", l.Lower.ID(), l.Upper.ID(), latest, x.Compression.format())).Encoded()
 }
 
+// compress creates the blob for the layer l from its files.
 func (x *Layers) compress(ctx context.Context, l snapshot.Layer, latest *time.Time) (*snapshot.LayerBlob, error) {
+	return x.put(x.Now.UTC(), func(w io.Writer) error {
+		trees, err := l.Load()
+		if err != nil {
+			return err
+		}
+		return tree.WriteLayer(ctx, w, trees, x.Store, tree.LayerOptions{Latest: latest})
+	})
+}
+
+// convert creates a blob with the configured compression from a blob with another one. The
+// uncompressed archive stays the same.
+func (x *Layers) convert(ctx context.Context, from *snapshot.LayerBlob) (*snapshot.LayerBlob, error) {
+	b, err := x.put(from.Created, func(w io.Writer) error {
+		f, err := x.Store.Open(from.StoreBlob())
+		if err != nil {
+			return err
+		}
+		r, err := decompress.NewReader(f)
+		if err != nil {
+			return errors.Join(err, f.Close())
+		}
+		_, err = io.Copy(Writer(ctx, w), r)
+		return errors.Join(err, r.Close(), f.Close())
+	})
+	if err == nil && b.DiffID != from.DiffID {
+		return nil, fmt.Errorf("layer %s: its content has the digest %s instead of %s", from.Descriptor.Digest, b.DiffID, from.DiffID)
+	}
+	return b, err
+}
+
+// put stores a compressed layer and returns its blob. The function write writes the
+// uncompressed archive, and created is the creation time of the layer.
+func (x *Layers) put(created time.Time, write func(io.Writer) error) (*snapshot.LayerBlob, error) {
 	hash := sha256.New()
 	r, w := io.Pipe()
 	go func() {
 		z, err := x.writer(w)
 		if err == nil {
-			var trees tree.Layer
-			if trees, err = l.Load(); err == nil {
-				err = tree.WriteLayer(ctx, io.MultiWriter(z, hash, counter(x.Written)), trees, x.Store, tree.LayerOptions{Latest: latest})
-			}
-			err = errors.Join(err, z.Close())
+			err = errors.Join(write(io.MultiWriter(z, hash, counter(x.Written))), z.Close())
 		}
 		w.CloseWithError(err)
 	}()
@@ -111,7 +148,7 @@ func (x *Layers) compress(ctx context.Context, l snapshot.Layer, latest *time.Ti
 	return &snapshot.LayerBlob{
 		Descriptor: ocispecs.Descriptor{MediaType: x.Compression.mediaType(), Digest: b.Digest, Size: b.Size},
 		DiffID:     digest.NewDigest(digest.SHA256, hash),
-		Created:    x.Now.UTC(),
+		Created:    created,
 	}, nil
 }
 
