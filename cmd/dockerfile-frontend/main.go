@@ -1,5 +1,6 @@
 // Command dockerfile-frontend is the frontend program in the frontend image. BuildKit starts
-// it and communicates with it over standard input and output, through the gateway protocol.
+// the program and communicates with it over standard input and output, through the gateway
+// protocol.
 package main
 
 import (

@@ -21,7 +21,8 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// TestMain runs the program instead of the tests if a test started the process.
+// TestMain runs the tests, unless a test has started this process as the frontend. In that
+// case, it runs the program.
 func TestMain(m *testing.M) {
 	if os.Getenv("RUN_FRONTEND") != "" {
 		main()
@@ -127,7 +128,8 @@ func newFakeBuilder(solve func(context.Context) error) *fakeBuilder {
 // succeed is a function for newFakeBuilder that makes every Solve request succeed.
 func succeed(context.Context) error { return nil }
 
-// TestSuccess checks that a successful build returns a result and exits with 0.
+// TestSuccess checks that, after a successful build, the program has returned the result and
+// exits with status 0.
 func TestSuccess(t *testing.T) {
 	b := newFakeBuilder(succeed)
 	p := start(t, b)
@@ -153,8 +155,8 @@ func TestFailure(t *testing.T) {
 	}
 }
 
-// startWaiting starts the program with a builder that never answers, and returns when the
-// program waits for the answer.
+// startWaiting starts the program with a builder that never answers a Solve request. It returns
+// when the program waits for the answer.
 func startWaiting(t *testing.T) *process {
 	t.Helper()
 	asked := make(chan struct{}, 10)
@@ -171,8 +173,8 @@ func startWaiting(t *testing.T) *process {
 	return p
 }
 
-// TestLostBuilder checks that the program ends with an error if the connection to the
-// builder is lost, and if standard input does not come from a builder.
+// TestLostBuilder checks that the program ends with an error if the connection to the builder
+// is lost, or if its standard input is not connected to a builder.
 func TestLostBuilder(t *testing.T) {
 	p := startWaiting(t)
 	p.server.Stop()

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// sshAgent is a value of --ssh: the socket of an agent, or key files for which this program
-// serves an agent.
+// sshAgent is a value of --ssh: the socket of an SSH agent, or key files. For key files, this
+// program serves an agent itself.
 type sshAgent struct {
 	flag, id string
 	paths    []string // one socket, or files with private keys
@@ -23,8 +23,8 @@ type sshAgent struct {
 	keys     []agent.AddedKey
 }
 
-// parseAgents parses the values of --ssh: ID, ID=SOCKET or ID=KEY,…. ID alone means the agent
-// in SSH_AUTH_SOCK.
+// parseAgents parses the values of --ssh: ID, ID=SOCKET or ID=KEY,…. An ID without = means
+// the agent in SSH_AUTH_SOCK.
 func parseAgents(list []string) ([]sshAgent, error) {
 	var agents []sshAgent
 	for _, s := range list {
@@ -72,7 +72,7 @@ func (a *sshAgent) load(ctx context.Context) error {
 }
 
 // serveAgents passes the sockets of all SSH agents to the build. For each value of --ssh with
-// key files, it starts an agent. The returned function stops these agents.
+// key files, it starts an agent. The returned function stops the started agents.
 func (f *buildFlags) serveAgents() (stop func(), err error) {
 	f.opt.Agents = map[string]string{}
 	var stops []func()

@@ -63,7 +63,8 @@ Exit codes:
 	return cmd
 }
 
-// run executes slipway build: it builds, shows progress and prints the outcome.
+// run executes the command slipway build: it runs the build, shows progress and prints the
+// outcome.
 func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	if err := f.parse(given); err != nil {
 		return usageError{err}
@@ -133,8 +134,8 @@ func (f *buildFlags) build(ctx context.Context) (res *builder.Result, warnings [
 }
 
 // show runs the function work and displays its progress on standard error, in the given mode of
-// --progress. To report progress, work calls the function send that it receives. The result
-// contains the warnings in the reported progress.
+// --progress. To report progress, work calls the function send that it receives. The returned
+// warnings come from the reported progress.
 func show(ctx context.Context, mode string, work func(send func(*client.SolveStatus)) error) ([]client.VertexWarning, error) {
 	display, err := progressui.NewDisplay(os.Stderr, progressui.DisplayMode(mode))
 	if err != nil {

@@ -34,7 +34,7 @@ func TestConfirm(t *testing.T) {
 }
 
 // TestPruneKeepsMounts checks that cache prune removes nothing without confirmation, and
-// removes cache mounts only on request.
+// removes cache mounts only if a flag requests it.
 func TestPruneKeepsMounts(t *testing.T) {
 	dir, state := testcontext.New(t, "FROM scratch\nCOPY base /\nCOPY a /\nRUN --mount=type=cache,target=/c cat a > /c/b\n"), t.TempDir()
 	build := func() {

@@ -21,7 +21,7 @@ import (
 )
 
 // foundError is the error for a check that has findings. It makes slipway exit with status 1.
-// If the findings have been printed already, its text is "".
+// If the findings have already been printed, the text of the error is "".
 type foundError struct{ text string }
 
 func (e foundError) Error() string { return e.text }
@@ -80,8 +80,8 @@ func (f *buildFlags) parseCall(given flagSet) error {
 	return nil
 }
 
-// answer prints the answer to --call, such as the list of targets. The texts are the same
-// as in docker build.
+// answer prints the result of a build with --call, such as the list of targets. The texts are
+// the same as in docker build.
 func (f *buildFlags) answer(w io.Writer, built *builder.Result) error {
 	res := built.Answer
 	if f.format == "json" {
@@ -110,7 +110,7 @@ func (f *buildFlags) answer(w io.Writer, built *builder.Result) error {
 	return cmp.Or(err, out.err)
 }
 
-// reportCheck prints the findings of a check by our frontend.
+// reportCheck prints the findings of a check by the built-in frontend.
 func (f *buildFlags) reportCheck(w io.Writer, res *builder.Result) error {
 	errs, err := res.ReportCheck(w, isColored(os.Stdout))
 	switch {
@@ -122,7 +122,7 @@ func (f *buildFlags) reportCheck(w io.Writer, res *builder.Result) error {
 	return f.outcome(res.Answer)
 }
 
-// printCheck prints the findings of another frontend's check.
+// printCheck prints the findings of a check by a frontend other than the built-in frontend.
 func (f *buildFlags) printCheck(w io.Writer, res map[string][]byte) error {
 	var found lint.LintResults
 	if err := json.Unmarshal(res["result.json"], &found); err != nil {
@@ -155,8 +155,8 @@ func (f *buildFlags) printCheck(w io.Writer, res map[string][]byte) error {
 	return foundError{b.String()}
 }
 
-// outcome returns a foundError if the answer to --call has a status code other than 0. If the
-// user set ignorestatus in --call, it returns nil.
+// outcome returns a foundError if the result of a build with --call has a status code other
+// than 0. If the value of --call contains ignorestatus, it returns nil.
 func (f *buildFlags) outcome(res map[string][]byte) error {
 	if status := string(res["result.statuscode"]); status != "" && status != "0" && !f.ignoreStatus {
 		return foundError{}

@@ -87,7 +87,7 @@ func (f *buildFlags) complete(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("build-arg", f.completeArgs)
 }
 
-// completeStages returns shell completions: the names of the stages in the Dockerfile.
+// completeStages returns the names of the stages in the Dockerfile as shell completions.
 func (f *buildFlags) completeStages(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	for _, s := range f.dockerfile(args).Stages {
@@ -98,8 +98,8 @@ func (f *buildFlags) completeStages(_ *cobra.Command, args []string, _ string) (
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeArgs returns shell completions: the names of the build arguments that the
-// Dockerfile declares.
+// completeArgs returns the names of the build arguments that the Dockerfile declares as shell
+// completions.
 func (f *buildFlags) completeArgs(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	d := f.dockerfile(args)
 	declared := d.Args
@@ -123,9 +123,9 @@ func (f *buildFlags) completeArgs(_ *cobra.Command, args []string, _ string) ([]
 	return names, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
-// dockerfile parses the Dockerfile that the flags and args on the command line select. It
-// omits invalid instructions. If the file cannot be read or parsed at all, the result is
-// empty.
+// dockerfile parses the Dockerfile that the flags and the arguments args on the command line
+// select. It omits invalid instructions. If the file cannot be read or parsed at all, the
+// result is empty.
 func (f *buildFlags) dockerfile(args []string) *instructions.Dockerfile {
 	context := "."
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {

@@ -73,8 +73,8 @@ func (r *sanitizer) output(of stream, data []byte) []byte {
 	return f.Filter(data)
 }
 
-// textTo returns a writer that writes text from builds to f. If f is a terminal, the
-// writer replaces control characters.
+// textTo returns a writer that passes text from builds on to f. If f is a terminal, the writer
+// replaces control characters in the text.
 func textTo(f *os.File) io.Writer {
 	if !isTerminal(f) {
 		return f

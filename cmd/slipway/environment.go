@@ -14,8 +14,9 @@ import (
 	"slipway/builder"
 )
 
-// environment reads the environment variables that docker build uses as defaults, such
-// as BUILDKIT_PROGRESS, and applies them unless the user gave the corresponding flag.
+// environment reads the environment variables that docker build uses as defaults of flags,
+// such as BUILDKIT_PROGRESS. A variable has no effect if the user gave the corresponding
+// flag.
 func (f *buildFlags) environment(given flagSet) (err error) {
 	if v := os.Getenv("BUILDKIT_PROGRESS"); v != "" && !given.Changed("progress") {
 		f.progress = v
@@ -38,8 +39,8 @@ func (f *buildFlags) environment(given flagSet) (err error) {
 	return err
 }
 
-// outputLimits returns the limits for the output of steps, from the same environment
-// variables as buildkitd.
+// outputLimits returns the limits for the output of steps. They come from the same
+// environment variables as the limits of buildkitd.
 func outputLimits() (*builder.OutputLimit, error) {
 	limits := [...]struct {
 		variable string

@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	maxLog      = 16 << 10 // bytes to store from the end of a step's output
-	maxLogLines = 20       // lines to print from the end of a step's output
+	maxLog      = 16 << 10 // maximum number of bytes to store from the end of a step's output
+	maxLogLines = 20       // maximum number of lines to print from the end of a step's output
 	ruleWidth   = "------"
 )
 
-// failedLogs stores the end of each step's output while no progress is shown, and prints it
-// for steps that fail.
+// failedLogs stores the end of each step's output while no progress is shown. If a step
+// fails, failedLogs prints the stored output of the step.
 type failedLogs struct {
 	logs   map[digest.Digest][]byte
 	failed []*client.Vertex

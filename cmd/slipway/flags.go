@@ -19,7 +19,7 @@ type buildFlags struct {
 	sbom, provenance       string
 	shmSize, progress      string
 	push, load             bool
-	explain                string // misses, keys or a boolean value
+	explain                string // value of --explain: misses, keys or a boolean
 	quiet                  bool
 	check                  bool
 	call                   string
@@ -27,15 +27,16 @@ type buildFlags struct {
 	builder                remote.Builder
 	tlsDir                 string
 	keepStorage            string
-	syntax                 string // builtin or image
+	syntax                 string // value of --syntax: builtin or image
 
 	resources []resource
 	warnings  []string // warnings about flags without effect
 	agents    []sshAgent
-	// secretSources are read after the flags are parsed.
+	// secretSources contains the values of --secret. The secrets are read after the flags are
+	// parsed.
 	secretSources []secretSource
-	format        string // format of the answer to --call: text, json or ""
-	ignoreStatus  bool   // a check with findings does not fail
+	format        string // format of the output of --call: text, json or ""
+	ignoreStatus  bool   // whether a check with findings succeeds
 }
 
 // flagSet reports whether the user has set a flag.

@@ -26,14 +26,14 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// buildxFlags lists the flags of docker buildx build 0.38, except hidden ones.
+// buildxFlags lists the flags of docker buildx build 0.38, without hidden flags.
 const buildxFlags = `add-host allow annotation attest build-arg build-context
 cache-from cache-to call cgroup-parent check file help iidfile label load
 metadata-file network no-cache no-cache-filter output platform policy progress
 provenance pull push quiet resource sbom secret shm-size ssh tag target ulimit`
 
-// TestFlagsOfDocker checks that each flag of docker build works, or causes a warning or
-// an error with a hint.
+// TestFlagsOfDocker checks that each flag of docker build either works, or causes a warning,
+// or causes an error with a hint.
 func TestFlagsOfDocker(t *testing.T) {
 	cmd := buildCommand()
 	cmd.InitDefaultHelpFlag()
@@ -289,8 +289,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestInterrupted checks the exit code and the files of a build that gets a signal while a
-// download hangs.
+// TestInterrupted checks a build that gets a signal while a download hangs: its exit code,
+// and the files that it leaves.
 func TestInterrupted(t *testing.T) {
 	interrupted(t, os.Interrupt, exitInterrupted)
 	interrupted(t, syscall.SIGTERM, exitTerminated)
@@ -369,7 +369,7 @@ func TestInterruptedStep(t *testing.T) {
 	}
 }
 
-// newKey returns a new SSH key and its PEM block.
+// newKey returns a new SSH key and the PEM block that encodes it.
 func newKey(t *testing.T) (ed25519.PrivateKey, *pem.Block) {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)

@@ -66,8 +66,8 @@ func (f *buildFlags) defineIgnored(fs *pflag.FlagSet) {
 	_ = fs.MarkHidden("policy")
 }
 
-// resource is a flag that limits the resources of steps, such as --memory, with the value
-// that the user gave.
+// resource is a flag that limits the resources of steps, such as --memory, together with the
+// value that the user gave.
 type resource struct {
 	flag        string // flag with its value, for errors
 	name, value string

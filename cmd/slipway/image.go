@@ -60,8 +60,8 @@ the state directory. Builds use these images before they ask a registry.`,
 	return cmd
 }
 
-// nameCount is the range of the number of image names that a command takes. If max is -1,
-// the number is unlimited.
+// nameCount is the number of image names that a subcommand of slipway image accepts: at
+// least min and at most max. If max is -1, the number is unlimited.
 type nameCount struct{ min, max int }
 
 // command returns a subcommand of slipway image. The subcommand checks the number of names,
@@ -105,7 +105,7 @@ func (f *imageFlags) open() (*builder.ImageStore, error) {
 	return builder.OpenImages(dir, time.Now)
 }
 
-// names returns shell completions: the names of the stored images.
+// names returns the names of the stored images as shell completions.
 func (f *imageFlags) names() (names []string) {
 	x, err := f.open()
 	if err != nil {

@@ -63,8 +63,8 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// TestImageUsage checks that invalid command lines are usage errors, and that the names of
-// images are completed.
+// TestImageUsage checks that the subcommands of slipway image reject invalid command lines
+// with a usage error, and complete the names of images.
 func TestImageUsage(t *testing.T) {
 	state := t.TempDir()
 	if code, told := slipway(t, "build", "--state", state, "--runner", "portable", "--progress", "plain", "-t", "app", testcontext.New(t, goodDockerfile)); code != 0 || strings.Contains(told, "in the cache only") {

@@ -18,12 +18,12 @@ const (
 	maxKey    = 100 << 10
 )
 
-// maxDockerfile is the maximum size in bytes of a Dockerfile that frontends accept.
+// maxDockerfile is the maximum size in bytes of a Dockerfile. Frontends reject larger files.
 const maxDockerfile = 16 << 20
 
-// readInputs reads the files of --secret and --ssh, and a Dockerfile that is a pipe. Pipes,
-// as in --secret id=x,src=<(command), can be read only once. readInputs must therefore be
-// called once, after [namespace.Enter], which may start the program again.
+// readInputs reads the files of --secret and --ssh, and a Dockerfile that is a pipe. Pipes, as
+// in --secret id=x,src=<(command), can be read only once. Call readInputs only once, after
+// [namespace.Enter], because namespace.Enter may start the program again.
 func (f *buildFlags) readInputs(ctx context.Context) error {
 	if err := f.readDockerfile(ctx); err != nil {
 		return fmt.Errorf("--file: %w", err)
@@ -46,7 +46,7 @@ func (f *buildFlags) readInputs(ctx context.Context) error {
 
 // readDockerfile reads a Dockerfile that is a pipe, a device or an open file, as in --file
 // <(command). It passes the Dockerfile to the build as standard input, because the builder
-// could not read it by its name.
+// could not open it by its name.
 func (f *buildFlags) readDockerfile(ctx context.Context) error {
 	name := f.opt.File
 	if !isStream(name) {

@@ -30,8 +30,8 @@ func readSecret(ctx context.Context, flag string) ([]byte, error) {
 	return f.opt.Secrets["s"], err
 }
 
-// TestSecretSizes checks that a secret may have 500 KiB, and that an endless file is an
-// error.
+// TestSecretSizes checks that a secret of 500 KiB is accepted, and that a file without an
+// end is an error.
 func TestSecretSizes(t *testing.T) {
 	whole := bytes.Repeat([]byte("x"), 500<<10)
 	file := filepath.Join(t.TempDir(), "file")
@@ -60,8 +60,8 @@ func TestSecretSizes(t *testing.T) {
 	}
 }
 
-// TestSecretPipe checks that a secret can be read from a pipe, and that waiting for the
-// writer can be canceled.
+// TestSecretPipe checks that a secret can be read from a pipe, and that canceling the
+// context ends the wait for the writer of the pipe.
 func TestSecretPipe(t *testing.T) {
 	silent, fifo := filepath.Join(t.TempDir(), "silent"), filepath.Join(t.TempDir(), "fifo")
 	if err := errors.Join(syscall.Mkfifo(silent, 0o600), syscall.Mkfifo(fifo, 0o600)); err != nil {
@@ -124,9 +124,9 @@ func TestDockerfilePipe(t *testing.T) {
 	}
 }
 
-// TestInputsOnce checks that pipes, as in --ssh default=<(command), are read once and
-// warnings are printed once. For users other than root, the program starts itself again as
-// root of a user namespace.
+// TestInputsOnce checks that a build reads pipes, as in --ssh default=<(command), only
+// once and prints warnings only once. This is not obvious for users other than root,
+// because the program then starts itself again as root of a user namespace.
 func TestInputsOnce(t *testing.T) {
 	_, block := newKey(t)
 	r, w, err := os.Pipe()

@@ -16,9 +16,9 @@ import (
 	"slipway/internal/llbtext"
 )
 
-// printLLB prints the operations in an answer to frontend.convertllb, each after its
-// inputs. The answer is a JSON object in BuildKit's format, which maps digests to
-// operations.
+// printLLB prints the operations in the result of the subrequest frontend.convertllb,
+// each after its inputs. The result is a JSON object in BuildKit's format, which maps
+// digests to operations.
 func printLLB(w io.Writer, answer []byte) error {
 	def, err := parseLLB(answer)
 	var text string
@@ -32,8 +32,9 @@ func printLLB(w io.Writer, answer []byte) error {
 	return err
 }
 
-// parseLLB converts the JSON answer of frontend.convertllb to a definition. The operation
-// that refers to the result comes last. The other operations are sorted by digest.
+// parseLLB converts the JSON result of the subrequest frontend.convertllb to an LLB
+// definition. The operation that refers to the result comes last. The other operations
+// are sorted by digest.
 func parseLLB(answer []byte) (*pb.Definition, error) {
 	var fields struct {
 		Def      map[digest.Digest]json.RawMessage

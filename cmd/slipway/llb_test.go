@@ -53,7 +53,7 @@ result 3, needs constraints meta.description platform
 	}
 }
 
-// TestPrintLLBErrors checks that printLLB fails if the answer is invalid.
+// TestPrintLLBErrors checks that printLLB fails if its input is invalid.
 func TestPrintLLBErrors(t *testing.T) {
 	for answer, want := range map[string]string{
 		"{":                  "unexpected end of JSON input",

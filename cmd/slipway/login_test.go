@@ -30,8 +30,8 @@ func stdin(t *testing.T, text string) {
 	})
 }
 
-// TestLogin checks that login stores credentials that the registry accepts, and that logout
-// removes them.
+// TestLogin checks that slipway login stores credentials that the registry accepts, and
+// that slipway logout removes the stored credentials.
 func TestLogin(t *testing.T) {
 	before, dir := config.Dir(), t.TempDir()
 	t.Cleanup(func() { config.SetDir(before) })

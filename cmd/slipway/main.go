@@ -28,16 +28,16 @@ import (
 // Exit codes of the program.
 const (
 	exitFailed      = 1   // the build failed
-	exitUsage       = 2   // the command line is wrong
+	exitUsage       = 2   // the command line is invalid
 	exitInterrupted = 130 // as shells report SIGINT
 	exitTerminated  = 143 // as shells report SIGTERM
 )
 
-// Limits for the memory that Go uses before it collects garbage. Most builds end before they
-// reach a limit.
+// Limits for the memory that Go allocates before it collects garbage. Most builds end before
+// they reach a limit.
 const (
 	garbagePercent = 400      // for debug.SetGCPercent
-	memoryGoal     = 72 << 20 // bytes; above, Go collects garbage more often
+	memoryGoal     = 72 << 20 // bytes; if more are in use, Go collects garbage more often
 )
 
 // collectLess makes Go collect garbage less often, unless the user sets GOGC or
@@ -86,18 +86,17 @@ func main() {
 }
 
 const (
-	// signalEcho is the time after the first signal during which other signals are
-	// ignored. The terminal and the parent process may both send a signal for one press
-	// of Ctrl+C.
+	// signalEcho is the time after the first signal during which further signals are ignored. If
+	// a user presses Ctrl+C once, the terminal and the parent process may both send a signal.
 	signalEcho = 200 * time.Millisecond
 	// exitGrace is the maximum time that the command may take to exit after a signal.
 	exitGrace = 10 * time.Second
 )
 
-// waitToExit waits for a second signal, at most for the time grace. It ignores signals during
-// the first part of this time, the duration echo, because they may repeat the first signal. The
-// caller exits when waitToExit returns. A second signal therefore ends even a command that is
-// blocked.
+// waitToExit waits until a second signal arrives or the time grace has passed. It ignores
+// signals during the first part of this time, the duration echo, because they may repeat the
+// first signal. Because the caller exits when waitToExit returns, a second signal ends even a
+// command that is blocked.
 func waitToExit(signals <-chan os.Signal, echo, grace time.Duration) {
 	latest := time.After(grace)
 	for same := time.After(echo); same != nil; {
@@ -166,14 +165,15 @@ func run(ctx context.Context, args []string) int {
 	return exitFailed
 }
 
-// watchedWriter is a writer that stores the first error of the underlying writer. It is used
-// with callees that ignore errors of their writers.
+// watchedWriter is a writer that stores the first error of the underlying writer. Use it with
+// functions that ignore errors of their writers.
 type watchedWriter struct {
 	w   io.Writer
 	err error
 }
 
-// Write implements [io.Writer]. It always succeeds.
+// Write implements [io.Writer]. It returns no error, but stores the first error of the
+// underlying writer.
 func (w *watchedWriter) Write(p []byte) (int, error) {
 	if w.err == nil {
 		_, w.err = w.w.Write(p)
@@ -201,8 +201,8 @@ func onlySubcommands(cmd *cobra.Command) {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
 
-// plainUsage removes backquotes from the usage texts of flags. For pflag, they mark the name of
-// the flag's value, but shells would show them in completions.
+// plainUsage removes backquotes from the usage texts of flags. Package pflag uses backquotes to
+// mark the name of a flag's value, but shells would show them in completions.
 func plainUsage(cmd *cobra.Command) {
 	for _, c := range cmd.Commands() {
 		plainUsage(c)

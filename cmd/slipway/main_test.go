@@ -24,16 +24,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// slipway runs slipway with the arguments args in this process. It returns the exit code
-// and the text on standard error.
+// slipway runs the command slipway with the arguments args in this process. It returns the
+// exit code and the text on standard error.
 func slipway(t *testing.T, args ...string) (int, string) {
 	t.Helper()
 	code, _, told := slipwayOut(t, args...)
 	return code, told
 }
 
-// slipwayOut runs slipway with the arguments args in this process. It returns the exit
-// code and the texts on standard output and standard error.
+// slipwayOut runs the command slipway with the arguments args in this process. It returns the
+// exit code and the texts on standard output and standard error.
 func slipwayOut(t *testing.T, args ...string) (code int, out, told string) {
 	t.Helper()
 	outText, endOut := capture(t, &os.Stdout)
@@ -44,8 +44,8 @@ func slipwayOut(t *testing.T, args ...string) (code int, out, told string) {
 	return code, <-outText, <-errText
 }
 
-// capture replaces *file, such as os.Stderr, with a pipe. The second result is a function that
-// restores *file. After its call, the channel returns everything that was written to the pipe.
+// capture replaces *file, such as os.Stderr, with a pipe. The function end restores *file.
+// After a call of end, the channel text receives everything that was written to the pipe.
 func capture(t *testing.T, file **os.File) (text <-chan string, end func()) {
 	t.Helper()
 	r, w, err := os.Pipe()

@@ -70,8 +70,8 @@ func (f *buildFlags) parseState(given flagSet) error {
 // keepStorageVariable is the environment variable with the default value for --keep-storage.
 const keepStorageVariable = "SLIPWAY_KEEP_STORAGE"
 
-// parseGC parses the value of --keep-storage. If the flag is "", parseGC parses the value of
-// the environment variable keepStorageVariable.
+// parseGC parses flag, the value of --keep-storage. If flag is "", parseGC parses the value
+// of the environment variable keepStorageVariable.
 func parseGC(flag string) (state.GC, error) {
 	name, value := "--keep-storage", flag
 	if value == "" {
@@ -84,8 +84,8 @@ func parseGC(flag string) (state.GC, error) {
 	return gc, err
 }
 
-// tlsFiles sets the paths of the TLS files in the directory of --tlsdir. The names of the
-// files are the same as for buildctl.
+// tlsFiles sets the paths of the TLS files in the directory that --tlsdir names. The files
+// have the same names as the TLS files of buildctl.
 func (f *buildFlags) tlsFiles() error {
 	if f.tlsDir == "" {
 		return nil
@@ -223,8 +223,8 @@ func (f *buildFlags) parseSteps(flagSet) error {
 	return err
 }
 
-// parseSize parses a number of bytes with or without a unit, such as 64m. parse is a function
-// of package units, which decides whether k means 1000 or 1024.
+// parseSize parses a number of bytes with or without a unit, such as 64m. The parameter parse
+// is a function of package units, which decides whether k means 1000 or 1024.
 func parseSize(parse func(string) (int64, error), value string) (int64, error) {
 	n, err := parse(value)
 	switch {
@@ -236,7 +236,7 @@ func parseSize(parse func(string) (int64, error), value string) (int64, error) {
 	return n, nil
 }
 
-// extraHost converts HOST:IP or HOST=IP to HOST=IP.
+// extraHost converts a value of --add-host, HOST:IP or HOST=IP, to the form HOST=IP.
 func extraHost(value string) (string, error) {
 	host, ip, ok := strings.Cut(value, "=")
 	if !ok {
@@ -251,8 +251,8 @@ func extraHost(value string) (string, error) {
 	return host + "=" + ip, nil
 }
 
-// pairs converts a list of NAME=VALUE strings to a map. flag is the name of the flag
-// with these values, for error messages.
+// pairs converts a list of NAME=VALUE strings to a map. Error messages contain flag, the name
+// of the flag whose values are in the list.
 func pairs(flag string, list []string) (map[string]string, error) {
 	m := map[string]string{}
 	for _, s := range list {

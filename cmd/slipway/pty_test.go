@@ -49,8 +49,8 @@ func onTerminal(t *testing.T, width, height uint16, args ...string) (int, string
 	return code, strings.ReplaceAll(<-text, "\r\n", "\n")
 }
 
-// standInDocker replaces the docker program with a script that reads an image and prints a
-// message.
+// standInDocker installs a script as the program docker. The script reads an image from
+// standard input and prints a message.
 func standInDocker(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
@@ -62,7 +62,7 @@ func standInDocker(t *testing.T) {
 }
 
 // TestTerminalTexts checks that warnings and other texts are printed after the last redraw
-// of the progress display. The redraw would erase texts that are printed earlier.
+// of the progress display. A redraw would erase texts that are printed before it.
 func TestTerminalTexts(t *testing.T) {
 	standInDocker(t)
 	dir := testcontext.New(t, "FROM scratch\nCOPY base /\nCOPY a /\nRUN cat a > /b\n")
@@ -95,7 +95,7 @@ func TestTerminalTexts(t *testing.T) {
 	}
 }
 
-// TestArchiveToTerminal checks that no archive is written to a terminal.
+// TestArchiveToTerminal checks that slipway does not write an archive to a terminal.
 func TestArchiveToTerminal(t *testing.T) {
 	code, text := onTerminal(t, 80, 24, "image", "save", "--state", t.TempDir(), "app")
 	if code != exitUsage || !strings.Contains(text, "an archive does not go to a terminal") {
@@ -161,8 +161,8 @@ func TestControlCharacters(t *testing.T) {
 	}
 }
 
-// TestClippedOutput checks that long output of a step is clipped, and that its end is shown
-// if the step fails.
+// TestClippedOutput checks that slipway clips the long output of a step, and shows the end
+// of the output if the step fails.
 func TestClippedOutput(t *testing.T) {
 	t.Setenv("BUILDKIT_STEP_LOG_MAX_SIZE", "1024")
 	dir := testcontext.New(t, "FROM scratch\nCOPY base /\nCOPY a /\nRUN cat a\nRUN cat a /missing\n")

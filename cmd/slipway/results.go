@@ -82,7 +82,8 @@ func (f *buildFlags) parseExplain() error {
 	return nil
 }
 
-// checkResultFiles returns an error if --iidfile or --metadata-file cannot be written.
+// checkResultFiles returns an error if the file of --iidfile or --metadata-file cannot be
+// written, or if several flags name the same file.
 func (f *buildFlags) checkResultFiles() error {
 	used := map[string]string{} // path → flag
 	for _, out := range f.opt.Outputs {
@@ -117,9 +118,9 @@ func (f *buildFlags) checkResultFiles() error {
 	return nil
 }
 
-// defaultDest returns a value of --output, with a destination if it lacks a required one. For
-// an archive without a destination, the destination is standard output, unless standard output
-// is a terminal. BuildKit's clients behave in the same way.
+// defaultDest returns value, a value of --output, with a destination added if a required
+// destination is missing. For an archive, the destination becomes standard output, unless
+// standard output is a terminal. BuildKit's clients behave in the same way.
 func (f *buildFlags) defaultDest(value string) string {
 	fields, err := csvvalue.Fields(value, nil)
 	if err != nil || isTerminal(os.Stdout) {
@@ -202,8 +203,9 @@ func (f *buildFlags) parseAttests(flagSet) error {
 	return nil
 }
 
-// attestation parses a value of --attest. It returns the type, and the attributes in the
-// format of the frontend option. If the attestation is disabled, attrs is "".
+// attestation parses a value of --attest. It returns the type of the attestation, and the
+// attributes in the format of the frontend option. If the value disables the attestation,
+// attrs is "".
 func attestation(value string) (kind, attrs string, err error) {
 	list, err := csvvalue.Fields(value, nil)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// archived returns the contents of the files in an OCI archive: blobs by digest, other
-// files by path.
+// archived returns the contents of the files in an OCI archive. The keys are digests for
+// blobs and paths for other files.
 func archived(t *testing.T, file string) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}
@@ -29,7 +29,7 @@ func archived(t *testing.T, file string) map[string][]byte {
 }
 
 // TestMetadata checks that the files of --metadata-file and --iidfile match the image in the
-// archive, and that a failed build leaves no ID.
+// archive, and that a failed build leaves no file with an image ID.
 func TestMetadata(t *testing.T) {
 	dir, out := testcontext.New(t, goodDockerfile), t.TempDir()
 	flags := []string{
@@ -76,8 +76,8 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// TestResultsInPlace checks that --iidfile and --metadata-file write through pipes and
-// links, and never replace them with files.
+// TestResultsInPlace checks that --iidfile and --metadata-file write to existing pipes and
+// through links, and never replace a pipe or link with a file.
 func TestResultsInPlace(t *testing.T) {
 	dir, out := testcontext.New(t, "FROM scratch\nCOPY a /\n"), t.TempDir()
 	at := func(name string) string { return filepath.Join(out, name) }
@@ -171,8 +171,8 @@ func TestExplainToStderr(t *testing.T) {
 	}
 }
 
-// TestExplainKeys checks that --explain=keys prints the cache keys of cached steps, and
-// that the cache contains a record with the printed key.
+// TestExplainKeys checks that --explain=keys prints the cache keys of cached steps, and that
+// the cache contains a record for a printed key.
 func TestExplainKeys(t *testing.T) {
 	state, dir := t.TempDir(), testcontext.New(t, "FROM scratch\nCOPY a /\n")
 	args := []string{"build", "--state", state, "-q", dir, "--explain=keys"}
@@ -192,7 +192,8 @@ func TestExplainKeys(t *testing.T) {
 	}
 }
 
-// TestIndex checks the annotations of an index, and of its descriptors and manifests.
+// TestIndex checks that a build for several platforms adds annotations to the index, its
+// descriptors and its manifests as requested.
 func TestIndex(t *testing.T) {
 	dir, file := testcontext.New(t, "FROM scratch\nCOPY a /\n"), filepath.Join(t.TempDir(), "oci.tar")
 	code, told := slipway(t, "build", "--state", t.TempDir(), "--runner", "portable", "--progress", "quiet", "--platform", "linux/amd64,linux/arm64", "--annotation", "index:i=1",

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// secretSource is a value of --secret. It names a file or an environment variable with the
-// secret.
+// secretSource is a value of --secret. It names the file or the environment variable that
+// contains the secret.
 type secretSource struct{ flag, id, src, env string }
 
 // parseSecrets parses the values of --secret, without reading the secrets.
@@ -47,9 +47,9 @@ func parseSecrets(list []string) ([]secretSource, error) {
 	return sources, nil
 }
 
-// read returns the secret. The secret comes from the file src or from the environment variable
-// env. If the user specifies neither, the secret comes from the environment variable with the
-// name id or, if this variable does not exist, from the file with the name id.
+// read returns the secret. The user may specify its source, the file src or the environment
+// variable env. Without a source, the secret comes from the environment variable with the name
+// id or, if this variable does not exist, from the file with the name id.
 func (s *secretSource) read(ctx context.Context) ([]byte, error) {
 	if s.src == "" {
 		name := cmp.Or(s.env, s.id)

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// TestWaitToExit checks that a second signal ends the wait at once, unless it only repeats
-// the first signal, and that the wait otherwise ends after the grace period.
+// TestWaitToExit checks that waitToExit returns at once on a second signal, unless this
+// signal only repeats the first one. Without a second signal, it must return after the
+// grace period.
 func TestWaitToExit(t *testing.T) {
 	const echo, grace = 200 * time.Millisecond, 10 * time.Second
 	for about, tc := range map[string]struct {

@@ -18,7 +18,8 @@ func isColored(f *os.File) bool { return isTerminal(f) && os.Getenv("NO_COLOR") 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // parseProgress validates the value of --progress and applies --quiet to the progress mode.
-// Unless the mode is quiet or rawjson, log messages of the build are written to standard error.
+// Unless the progress mode is quiet or rawjson, parseProgress makes the build write log
+// messages to standard error.
 func (f *buildFlags) parseProgress(given flagSet) error {
 	switch progressui.DisplayMode(f.progress) {
 	case progressui.AutoMode, progressui.PlainMode, progressui.TtyMode, progressui.RawJSONMode, progressui.QuietMode, "none":
@@ -78,7 +79,7 @@ func (d *deferredOutput) writer(w io.Writer) io.Writer {
 	})
 }
 
-// flush writes the collected texts in their original order.
+// flush writes the collected texts to their writers, in the order in which they were collected.
 func (d *deferredOutput) flush() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -94,8 +95,8 @@ type writerFunc func([]byte) (int, error)
 // Write implements [io.Writer].
 func (f writerFunc) Write(data []byte) (int, error) { return f(data) }
 
-// printWarnings prints warnings from a build with the lines of the Dockerfile that caused
-// them.
+// printWarnings prints warnings from a build, each with the lines of the Dockerfile that caused
+// it.
 func (f *buildFlags) printWarnings(w io.Writer, list []client.VertexWarning, color bool) {
 	if len(list) == 0 {
 		return

@@ -46,9 +46,9 @@ func New(c client.Client, opts *options.Options) *Inputs {
 	return in
 }
 
-// memoize returns a function that calls f once and returns the same result to all callers. If
-// the context with which f was called has been canceled, the function calls f again for other
-// callers.
+// memoize returns a function that calls f once and returns the same result to all callers, even
+// if it is an error. If the context of the caller that runs f ends, another waiting caller
+// calls f again.
 func memoize[T any](f func(context.Context) (T, error)) func(context.Context) (T, error) {
 	g := &singleflight.Group[struct{}, T]{KeepErrors: true}
 	return func(ctx context.Context) (T, error) { return g.Do(ctx, struct{}{}, f) }

@@ -64,8 +64,8 @@ type entry struct {
 	imports []string
 }
 
-// table parses the import table in ARCHITECTURE.md. For each package, by name, it returns the
-// level ("above" or "below" the line) and the sorted list of imports.
+// table parses the import table in ARCHITECTURE.md. For each package, it returns whether the
+// table lists the package as above or below the line, and the sorted list of its imports.
 func table(t *testing.T) map[string]entry {
 	t.Helper()
 	text, err := os.ReadFile("../../ARCHITECTURE.md")
@@ -166,8 +166,8 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// TestFuzzDirs checks FUZZDIRS in the Makefile: each fuzz target is below exactly one of these
-// directories, and each directory contains a target.
+// TestFuzzDirs checks the variable FUZZDIRS in the Makefile: each fuzz target must be below
+// exactly one of its directories, and each of its directories must contain a target.
 func TestFuzzDirs(t *testing.T) {
 	text, err := os.ReadFile("../../Makefile")
 	if err != nil {

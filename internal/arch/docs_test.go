@@ -13,8 +13,9 @@ import (
 // slash, such as `plan/eval.go`.
 var docPath = regexp.MustCompile("`((?:builder|cmd|diag|dockerfile2llb|examples|frontend|gitref|ignore|instructions|integration|internal|linter|parser|plan|shell|solver|source|testdata)/[A-Za-z0-9_./-]*)`")
 
-// docName matches the name of a Go file without a directory in backquotes, such as `names.go`.
-// Such a file is in the directory of a path that the same line contains, such as `plan/eval.go`.
+// docName matches the name of a Go file in backquotes without a directory, such as `names.go`.
+// The directory of the file is the directory of another path in the same line, such as
+// `plan/eval.go`.
 var docName = regexp.MustCompile("`([a-z0-9_]+\\.go)`")
 
 // TestDocumentPaths checks that the files and directories that Markdown documents name in

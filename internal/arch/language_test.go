@@ -16,11 +16,12 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// rejectedPhrase is a phrase that comments must not contain, with the phrase to write instead.
+// rejectedPhrase is a phrase that comments must not contain, with the phrase to write instead
+// of it.
 type rejectedPhrase struct {
 	words   []string // each match of pattern contains one of these words; they are searched first, because that is fast
 	pattern *regexp.Regexp
-	write   string // what to write in its place
+	write   string // the phrase to write instead
 	reason  string
 }
 

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// goroutineImports lists the packages that call functions of their importers in goroutines.
+// goroutineImports lists the packages that run functions of the importing package in goroutines.
 func goroutineImports() []string {
 	return []string{
 		"golang.org/x/sync/errgroup", "net/http/httptest",
@@ -23,8 +23,8 @@ func goroutineImports() []string {
 }
 
 // TestRaceDirs checks that RACEDIRS in the Makefile lists exactly the packages with tests that
-// start goroutines, in the code or in the tests. In the tests of the others, the race detector
-// cannot find anything.
+// start goroutines, in the code or in the tests. In the tests of all other packages, the race
+// detector cannot find anything.
 func TestRaceDirs(t *testing.T) {
 	makefile, err := os.ReadFile("../../Makefile")
 	if err != nil {

@@ -71,8 +71,8 @@ func checkFile(t *testing.T, name string, render func(old string) string) {
 	}
 }
 
-// TestVersions checks that COMPATIBILITY.md states the versions of the modules with which the
-// differential test compares.
+// TestVersions checks that COMPATIBILITY.md states the versions of the upstream modules with
+// which the differential tests compare.
 func TestVersions(t *testing.T) {
 	root, err := golden.Root()
 	if err != nil {

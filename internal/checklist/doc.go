@@ -6,7 +6,7 @@
 //
 // Two documents are generated from the checklist and the corpus: testdata/INDEX.md lists the
 // statements with the titles of their cases, and COMPATIBILITY.md has a table of the intended
-// differences. UPDATE=1 go test rewrites both.
+// differences. The command UPDATE=1 go test rewrites both documents.
 //
 // integration/differential checks that the cases pass.
 package checklist

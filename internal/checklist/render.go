@@ -52,8 +52,8 @@ func renderSection(b *strings.Builder, s Section, corpus []*golden.Case) {
 	}
 }
 
-// link returns a Markdown link to a case. dir is the path to testdata, relative to the
-// document that contains the link.
+// link returns a Markdown link to a case. The parameter dir is the path to testdata, relative
+// to the document that contains the link.
 func link(dir string, c *golden.Case) string {
 	return fmt.Sprintf("[%s](%s%s.txtar)", cell(c.Title), dir, c.Name)
 }

@@ -64,8 +64,8 @@ func (f *Filter) Filter(data []byte) []byte {
 	return f.resetColors(out)
 }
 
-// next filters the character r and appends the result to out. raw is the encoding of r. If raw
-// is a single byte that is not valid UTF-8, r is the value of this byte.
+// next filters the character r and appends the result to out. The parameter raw is the encoding
+// of r. If raw is a single byte that is not valid UTF-8, r is the value of this byte.
 func (f *Filter) next(out []byte, r rune, raw []byte) []byte {
 	switch f.state {
 	case afterEscape:
@@ -111,9 +111,9 @@ func (f *Filter) continueEscape(r rune) bool {
 }
 
 // endSequence processes a control sequence of the form ESC [ PARAMETERS FINAL. The parameters
-// are in f.seq, and final is the last byte, which determines the function. endSequence appends
-// an erase sequence (EL) to out. It records a color sequence (SGR) in f.colors, for the next
-// visible text, and removes all other sequences.
+// are in f.seq, and final is the last byte, which determines the function. If the sequence
+// erases in a line (EL), endSequence appends it to out. If it sets colors (SGR), endSequence
+// records it in f.colors for the next visible text. It removes any other sequence.
 func (f *Filter) endSequence(out []byte, final byte) []byte {
 	if len(f.seq) == maxSequence || len(bytes.Trim(f.seq, "0123456789;:")) > 0 {
 		return out
@@ -139,7 +139,7 @@ func (f *Filter) endSequence(out []byte, final byte) []byte {
 }
 
 // text filters the character r, which is outside of escape sequences, and appends the result to
-// out. raw is the encoding of r.
+// out. The parameter raw is the encoding of r.
 func (f *Filter) text(out []byte, r rune, raw []byte) []byte {
 	switch {
 	case r == escape:

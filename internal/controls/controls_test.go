@@ -7,7 +7,7 @@ import (
 )
 
 // TestFilter checks the filtered form of many texts. It also checks that filtering a text byte
-// by byte gives the same form, except for color resets after each byte.
+// by byte has the same result, except for color resets after each byte.
 func TestFilter(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain\ttext\r\nnext\n":                   "plain\ttext\r\nnext\n",

@@ -42,9 +42,9 @@ func plannedRequests() []string {
 	return []string{lint.RequestLint, outline.RequestSubrequestsOutline, convertllb.RequestConvertLLB}
 }
 
-// Open reads the Dockerfile of a case as the frontend does. It returns one Build for each
-// target platform. platform is the value of the frontend option "platform"; "" means that the
-// option is not set.
+// Open reads the Dockerfile of a case as the frontend does. It returns one Build for each target
+// platform. The parameter platform is the value of the frontend option "platform". If it is "",
+// the option is not set.
 //
 // Open returns no Build in two cases, because the frontend then makes no plan: another frontend
 // image runs the build, or a subrequest needs only the text of the Dockerfile.

@@ -24,12 +24,12 @@ import (
 	"slipway/internal/golden"
 )
 
-// sessionID is the session id of every build. Without one, local sources would get random
-// names.
+// sessionID is the session id of every build. Without a session id, local sources would get
+// random names.
 const sessionID = "session"
 
-// Client is a gateway client without a builder. It answers requests from a case and records
-// them. Safe for concurrent use.
+// Client is a gateway client without a builder. It answers requests with data from a case, and
+// records the requests. Safe for concurrent use.
 type Client struct {
 	c      *golden.Case
 	images *golden.Images
@@ -40,8 +40,8 @@ type Client struct {
 
 var _ gateway.Client = (*Client)(nil)
 
-// NewClient returns a client for one run of a case. platform is the value of the frontend
-// option "platform". If it is "", the option is not set.
+// NewClient returns a client for one run of a case. The parameter platform is the value of the
+// frontend option "platform". If it is "", the option is not set.
 func NewClient(c *golden.Case, platform string) (*Client, error) {
 	images, err := c.Images()
 	if err != nil {
@@ -69,7 +69,7 @@ func NewClient(c *golden.Case, platform string) (*Client, error) {
 	}, nil
 }
 
-// capSet returns the given capabilities as a set, without the missing ones.
+// capSet returns the capabilities in list as a set, without the capabilities in missing.
 func capSet(list *apicaps.CapList, missing []string) apicaps.CapSet {
 	all := slices.DeleteFunc(list.All(), func(cap *apicapspb.APICap) bool { return slices.Contains(missing, cap.ID) })
 	return list.CapSet(all)

@@ -15,8 +15,8 @@ import (
 	"slipway/internal/llbtext"
 )
 
-// Record contains everything that a frontend does with its gateway client. It is complete when
-// the frontend has returned. Then it is safe for concurrent reads.
+// Record contains everything that a frontend does with its gateway client. It is complete after
+// the frontend has returned. A complete Record is safe for concurrent reads.
 type Record struct {
 	Results       map[string]*pb.Definition // definitions by platform id, "" for a single platform; attestations by platform id and number
 	Metadata      map[string][]byte         // metadata of the result and of its attestations

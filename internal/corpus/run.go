@@ -17,9 +17,9 @@ import (
 // build that takes longer is stuck.
 const runTimeout = time.Minute
 
-// Run builds a case with a frontend and records the build. platform is the value of the
-// frontend option "platform". If it is "", the option is not set. If shuffle is not 0, it
-// is the seed for random delays, which vary the order in which concurrent requests are
+// Run builds a case with a frontend and records the build. The parameter platform is the value
+// of the frontend option "platform". If it is "", the option is not set. If shuffle is not 0,
+// it is the seed for random delays, which vary the order in which concurrent requests are
 // answered.
 //
 // Run returns an error only if the case is malformed. If the frontend fails, panics or does

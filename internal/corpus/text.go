@@ -33,9 +33,9 @@ func Compact(text string) string {
 	return Limit(fullDigest.ReplaceAllString(text, "$1…"))
 }
 
-// Limit shortens a text so that a test case can contain it as a recorded result. It replaces
-// each line that is too long with the start and a digest of the line, and a text of too many
-// lines with the first lines and a digest of the text.
+// Limit shortens a text so that a test case can contain it as a recorded result. It replaces a
+// line that is too long with the start of the line and a digest of the whole line. It replaces
+// a text with too many lines with the first lines and a digest of the whole text.
 func Limit(text string) string {
 	lines := strings.SplitAfter(text, "\n")
 	for i, line := range lines {
@@ -53,8 +53,8 @@ func Limit(text string) string {
 func Short(text string) string { return digest.FromString(text).Encoded()[:12] }
 
 // Image returns an image config as text, one field per line. For layers and history entries
-// that come from the base image, it prints only their number. If the parameter base is nil, the
-// image has no base image.
+// that come from the base image, it prints only their number. The parameter base is the config
+// of the base image, or nil if the image has no base image.
 func Image(img, base *dockerspec.DockerOCIImage) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "platform %s\n", platforms.FormatAll(img.Platform))

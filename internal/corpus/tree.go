@@ -21,8 +21,8 @@ import (
 type tree map[string][]byte
 
 // evaluate returns the files in the result of an LLB definition. It supports only sources and
-// file operations that copy, unpack or create files, because frontends read files from no other
-// operations.
+// file operations that copy, unpack or create files, because frontends read files only from
+// these operations.
 func (c *Client) evaluate(def *pb.Definition) (tree, error) {
 	ops := map[string]*pb.Op{}
 	var last *pb.Op

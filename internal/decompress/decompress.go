@@ -18,7 +18,7 @@ const bufferSize = 32 << 10
 // reader returns its content unchanged. Gzip is decompressed in a separate goroutine, as
 // go-archive does for zstd.
 //
-// The caller must close the reader. After Close has returned, r is no longer read.
+// The caller must close the reader. After Close has returned, nothing reads from r.
 func NewReader(r io.Reader) (io.ReadCloser, error) {
 	in := bufio.NewReaderSize(r, bufferSize)
 	const magic = 10 // bytes that suffice to detect a compression
@@ -47,8 +47,8 @@ func newGzipReader(in *bufio.Reader) (*gzipReader, error) {
 	return g, g.nextMember()
 }
 
-// nextMember starts reading the next member. It is needed because compress/gzip treats a
-// member that is truncated within its file name as the end of the file.
+// nextMember starts reading the next member. It returns an error if the member is truncated
+// within its file name, which compress/gzip treats as the end of the file.
 func (g *gzipReader) nextMember() error {
 	err := g.z.Reset(g.in)
 	if errors.Is(err, io.EOF) {

@@ -90,8 +90,8 @@ func read(r io.ReadCloser, err error) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// TestReadError checks an error from reading the compressed file. Read must return the content
-// before the error first, and then the error, also in each later call.
+// TestReadError checks what Read returns if reading the compressed file fails: first the
+// content before the error, and then the error, also in each later call.
 func TestReadError(t *testing.T) {
 	broken := errors.New("broken")
 	if _, err := NewReader(iotest.ErrReader(broken)); !errors.Is(err, broken) {
@@ -111,8 +111,8 @@ func TestReadError(t *testing.T) {
 	}
 }
 
-// TestClose checks that the compressed file is no longer read after Close, regardless of how
-// much was read before.
+// TestClose checks that, after Close, nothing reads from the compressed file, regardless of
+// how much was read before.
 func TestClose(t *testing.T) {
 	data := gzipped(t, randomText(20*chunkSize), "")
 	for _, n := range []int64{0, 1, chunkSize, 3 * chunkSize, 20 * chunkSize} {
@@ -134,8 +134,8 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestReadAheadIsBounded checks that a readAhead reads at most maxChunks-1 chunks ahead. One
-// more chunk may be the one from which Read returns data.
+// TestReadAheadIsBounded checks that a readAhead reads at most maxChunks-1 chunks ahead. Read
+// may return data from one more chunk at the same time.
 func TestReadAheadIsBounded(t *testing.T) {
 	reads := make(chan int)
 	a := newReadAhead(readerFunc(func(p []byte) (int, error) {

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// chunkSize is the size of a chunk in bytes. maxChunks limits the number of chunks that a
-// readAhead keeps in memory.
+// chunkSize is the size of a chunk in bytes. maxChunks is the maximum number of chunks that a
+// readAhead holds in memory.
 const (
 	chunkSize = 128 << 10
 	maxChunks = 4
@@ -17,14 +17,15 @@ const (
 // the earlier data. Not safe for concurrent use.
 type readAhead struct {
 	chunks chan chunk    // closed after the chunk with the final error
-	stop   chan struct{} // closed by Close
+	stop   chan struct{} // closed by the method Close
 	once   sync.Once     // guards closing stop
-	pool   sync.Pool     // of *[chunkSize]byte
-	cur    chunk         // the chunk that Read returns
+	pool   sync.Pool     // unused buffers, of the type *[chunkSize]byte
+	cur    chunk         // the chunk from which Read currently returns data
 	rest   []byte        // the part of cur that Read has not returned yet
 }
 
-// chunk is a part of the content. The last chunk contains an error, which may be [io.EOF].
+// chunk is a part of the content of the underlying reader. The last chunk contains an error,
+// which may be [io.EOF].
 type chunk struct {
 	data *[chunkSize]byte
 	n    int

@@ -1,4 +1,4 @@
-// Command drawcomments prints randomly drawn doc comments without the code, so that a reader
+// Command drawcomments prints randomly drawn doc comments without their code, so that a reader
 // can grade their clarity:
 //
 //	go run ./internal/drawcomments -n 120 -seed 1 [-where] [DIRECTORY…]

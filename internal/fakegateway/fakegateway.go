@@ -1,6 +1,6 @@
-// Package fakegateway implements a fake builder for tests: a gateway client that answers from
-// memory, records requests, and returns errors that a test chooses. It does not solve
-// definitions. Tests with a real builder are in integration.
+// Package fakegateway implements a fake builder for tests: a gateway client that answers
+// requests from memory, records them, and returns errors that a test chooses. It does not solve
+// definitions. Tests with a real builder are in the directory integration.
 package fakegateway
 
 import (
@@ -38,12 +38,13 @@ type Client struct {
 	Size       int64                // size in bytes that StatFile returns for every file
 	Config     string               // config of every image; "" for [Config]
 	MissingCap apicaps.CapID        // LLB capability that the builder does not support; "" for none
-	// Policy is called for each metadata request with the identifier of the source. The
-	// request returns its error. If Policy is nil, all sources are permitted. It must be safe
-	// for concurrent use.
+	// Policy is called for each metadata request with the identifier of the source. If Policy
+	// returns an error, the request fails with this error. If Policy is nil, all sources are
+	// permitted. It must be safe for concurrent use.
 	Policy func(identifier string) error
-	// Before is called before each gateway call with the name of the call. The call returns
-	// its error. If Before is nil, no call fails. It must be safe for concurrent use.
+	// Before is called before each gateway call with the name of the call. If Before returns an
+	// error, the gateway call fails with this error. If Before is nil, no call fails. It must be
+	// safe for concurrent use.
 	Before func(ctx context.Context, call string) error
 
 	mu      sync.Mutex
@@ -52,8 +53,8 @@ type Client struct {
 	lookups []sourceresolver.Opt
 }
 
-// New returns a builder whose sources contain a file Dockerfile. opts are the frontend
-// options.
+// New returns a builder whose sources contain a file Dockerfile with the given content. The
+// parameter opts contains the frontend options.
 func New(dockerfile string, opts map[string]string) *Client {
 	return &Client{Files: map[string]string{"Dockerfile": dockerfile}, Opts: opts}
 }
@@ -180,7 +181,7 @@ func (r *reference) ReadFile(ctx context.Context, req client.ReadRequest) ([]byt
 	return []byte(s), nil
 }
 
-// StatFile describes any file as existing, with [Client].Size as its size.
+// StatFile returns the metadata of a file with the size [Client].Size. It succeeds for any path.
 func (r *reference) StatFile(ctx context.Context, req client.StatRequest) (*fstypes.Stat, error) {
 	if err := r.c.begin(ctx, "StatFile"); err != nil {
 		return nil, err

@@ -102,7 +102,7 @@ func (b blob) Encode(o plumbing.EncodedObject) error {
 	return err
 }
 
-// signature returns the author and committer of all commits, with the given time.
+// signature returns the author and committer that all commits have, with the given time.
 func signature(at time.Time) object.Signature {
 	return object.Signature{Name: "tester", Email: "tester@example.com", When: at}
 }
@@ -121,8 +121,8 @@ func (r *Repository) commit(ref string, at time.Time, tree plumbing.Hash) string
 	return hash
 }
 
-// Ref sets the reference with the name ref, such as refs/heads/main, to the object with the
-// given hash.
+// Ref sets the Git reference with the given name, such as refs/heads/main, to the object with
+// the given hash.
 func (r *Repository) Ref(ref, hash string) {
 	r.t.Helper()
 	r.must(r.sto.SetReference(plumbing.NewHashReference(plumbing.ReferenceName(ref), plumbing.NewHash(hash))))

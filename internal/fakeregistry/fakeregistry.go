@@ -37,8 +37,8 @@ type Server struct {
 	*httptest.Server
 	Host string
 	Auth Auth
-	// Before is called with each request. If Before returns true, it has written the response.
-	// If Before is nil, the registry answers every request.
+	// Before is called with each request. It returns true if it has written the response. If
+	// Before returns false or is nil, the registry answers the request.
 	Before func(http.ResponseWriter, *http.Request) bool
 
 	mu       sync.Mutex

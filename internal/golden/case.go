@@ -9,8 +9,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// Categories returns the top-level directories of testdata. Each contains the cases about one
-// topic, such as "copy".
+// Categories returns the names of the top-level directories of testdata. Each directory contains
+// the cases about one topic, such as "copy".
 func Categories() []string {
 	return []string{
 		"options", "lex", "args", "from", "copy", "run", "mount", "config", "onbuild",
@@ -39,7 +39,7 @@ type Case struct {
 // File is a file in the txtar archive of a case.
 type File struct {
 	Name string // slash-separated path in the archive
-	Data []byte // decoded
+	Data []byte // decoded content
 }
 
 // Excuse describes an intended difference from docker/dockerfile.
@@ -48,7 +48,7 @@ type Excuse struct {
 	Why  string
 }
 
-// Parse parses the archive of a case. name has the form category/words or
+// Parse parses the archive of a case. The parameter name has the form category/words or
 // category/subject/words. Parse returns an error for the first problem: an unknown header or
 // category, a missing title, a duplicate file, or invalid quoting.
 func Parse(name string, data []byte) (*Case, error) {
@@ -120,7 +120,8 @@ func (c *Case) addFile(f txtar.File, h *header) error {
 	return nil
 }
 
-// File returns the decoded content of a file. name is the path in the archive.
+// File returns the decoded content of the file with the given path in the archive, and whether
+// the file exists.
 func (c *Case) File(name string) ([]byte, bool) {
 	for _, f := range c.Files {
 		if f.Name == name {
@@ -139,17 +140,18 @@ func (c *Case) DockerfileName() string {
 	return "Dockerfile"
 }
 
-// Dockerfile returns the content of the Dockerfile in the archive, see [Case.DockerfileName].
-// It returns nil if the archive does not contain the Dockerfile, which may be in a git
-// repository, on a server or in a frontend input, or missing on purpose.
+// Dockerfile returns the content of the Dockerfile in the archive, whose path is the result of
+// [Case.DockerfileName]. It returns nil if the archive does not contain the Dockerfile. In this
+// case, the Dockerfile may be in a git repository, on a server or in a frontend input, or
+// missing on purpose.
 func (c *Case) Dockerfile() []byte {
 	data, _ := c.File(c.DockerfileName())
 	return data
 }
 
 // Tree returns the content of the files below the directory dir of the archive. The keys are
-// paths relative to dir. If dir is "", it returns the files next to the Dockerfile, which are
-// outside of the special directories such as "context" and "http".
+// paths relative to dir. If dir is "", Tree returns the files outside of the special
+// directories, such as "context" and "http".
 func (c *Case) Tree(dir string) map[string][]byte {
 	tree := map[string][]byte{}
 	for _, f := range c.Files {
@@ -202,8 +204,9 @@ func (c *Case) Platforms() []string {
 	return list
 }
 
-// Excused returns the reason for an intended difference. kind is the aspect that differs, such
-// as "operations" or "warnings". ok is false if no difference of this kind is intended.
+// Excused returns the reason for an intended difference from docker/dockerfile. The parameter
+// kind is the aspect that differs, such as "operations" or "warnings". If no difference of this
+// kind is intended, ok is false.
 func (c *Case) Excused(kind string) (why string, ok bool) {
 	for _, e := range c.Differs {
 		if e.Kind == kind {

@@ -48,9 +48,9 @@ func (c *Case) Check(t testing.TB, section string, got []byte) {
 	}
 }
 
-// Record is like [Case.Check], but also checks whether the case has the section: the section
-// must exist if got is not empty, and must not exist otherwise. With UPDATE=1 in the
-// environment, it adds, rewrites or removes the section.
+// Record compares got with the recorded result in the given section of the case. Unlike
+// [Case.Check], it also fails the test if got is not empty but the section does not exist, or
+// the reverse. With UPDATE=1 in the environment, it adds, rewrites or removes the section.
 func (c *Case) Record(t testing.TB, section, got string) {
 	t.Helper()
 	switch _, ok := c.out[section]; {
@@ -121,8 +121,8 @@ func rewrite(file, section string, text *string) error {
 	return replaceFile(file, txtar.Format(a))
 }
 
-// sortRecorded moves the sections of recorded results to the end of an archive and sorts them
-// by name. Otherwise their order would depend on which test ran first.
+// sortRecorded moves the sections of recorded results to the end of an archive and sorts them by
+// name. Without sorting, the order of the sections would depend on which test ran first.
 func sortRecorded(files []txtar.File) {
 	isOut := func(f txtar.File) bool { return len(f.Name) > 4 && f.Name[:4] == "out/" }
 	slices.SortStableFunc(files, func(a, b txtar.File) int {

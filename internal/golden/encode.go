@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// decodeQuoted decodes a file with the encoding "quoted". Each line is a Go string literal,
-// optionally after a repeat count.
+// decodeQuoted decodes a file with the encoding "quoted". Each line contains a Go string
+// literal, with an optional repeat count before it.
 func decodeQuoted(data []byte) ([]byte, error) {
 	var out bytes.Buffer
 	n := 0
@@ -39,8 +39,8 @@ func decodeQuoted(data []byte) ([]byte, error) {
 }
 
 // encodeSection encodes a recorded result for an archive. It quotes lines that an archive or an
-// editor would change. If the result does not end with a newline, it adds one, so decoding does
-// not restore the original end.
+// editor would change. If the result does not end with a newline, encodeSection adds a newline,
+// which decoding does not remove.
 func encodeSection(got []byte) string {
 	if len(got) == 0 {
 		return ""

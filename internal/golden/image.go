@@ -13,8 +13,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// ErrNoImage is the error of [Images.Resolve] if an image does not exist, or does not exist for
-// the requested platform.
+// ErrNoImage is the error that [Images.Resolve] returns if an image does not exist, or does not
+// exist for the requested platform.
 var ErrNoImage = errors.New("not found")
 
 // Image contains the metadata of an image for one platform.
@@ -80,8 +80,8 @@ func (im *Images) lookup(named reference.Named) (imageEntry, bool) {
 	return entry, ok && entry != nil && tag != "missing"
 }
 
-// Images returns the images that a case can use: [DefaultImages] and those in its archive. An
-// image in the archive replaces a default image of the same name.
+// Images returns the images that a case can use: [DefaultImages] and the images in the archive
+// of the case. An image in the archive replaces a default image of the same name.
 func (c *Case) Images() (*Images, error) {
 	entries := maps.Clone(DefaultImages().entries)
 	perPlatform := map[string]map[string][]byte{}

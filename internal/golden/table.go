@@ -70,8 +70,8 @@ func DefaultImages() *Images {
 	return &Images{entries: entries}
 }
 
-// plainImage returns the entry of an image with a simple config. Each call of the entry passes
-// the config to f, which may modify it.
+// plainImage returns the entry of an image with a simple config. Each time the entry creates
+// the config, it passes the config to f, which may modify it.
 func plainImage(name string, f func(*dockerspec.DockerOCIImage)) imageEntry {
 	return func(p ocispecs.Platform) []byte {
 		c := plainConfig(name, p)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestUnique checks that no two cases are equal except for their titles, because the title of
-// one of them would then be wrong.
+// TestUnique checks that no two cases differ only in their titles. The title of one of them
+// would be wrong.
 func TestUnique(t *testing.T) {
 	root, err := Root()
 	if err != nil {

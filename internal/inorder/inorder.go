@@ -10,7 +10,7 @@ import (
 )
 
 // Do calls f(ctx, 0) to f(ctx, n-1) concurrently. The parameter limit is the maximum number of
-// concurrent calls. If it is 0, all calls run concurrently.
+// concurrent calls. If limit is 0, all calls run concurrently.
 //
 // Do returns the error of the failed call with the smallest i. A failure cancels only the
 // contexts of calls with a larger i, so the returned error does not depend on timing.
@@ -44,13 +44,13 @@ func Do(ctx context.Context, n, limit int, f func(ctx context.Context, i int) er
 // run is the state of one call of Do, which all concurrent calls of f share.
 type run struct {
 	mu          sync.Mutex
-	firstFailed int // smallest index that failed; the number of calls if none did
+	firstFailed int // smallest index whose call failed; the number of calls if no call has failed
 	err         error
 	cancel      []context.CancelFunc
 }
 
-// start returns the context for f(ctx, i). It returns false if a call of f with a smaller index
-// failed, because call i must then not start.
+// start returns the context for f(ctx, i), and whether to call f. It returns false if a call of
+// f with a smaller index has failed.
 func (r *run) start(ctx context.Context, i int) (context.Context, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 // contains start with -, and lines that only b contains start with +. If the selected parts are
 // equal, Diff returns "".
 //
-// An operation follows its inputs, so the first difference is the cause of later ones. If
-// parts contains Ops, Diff also compares the encoded bytes.
+// An operation follows its inputs, so the first operation that differs is the cause of later
+// differences. If parts contains Ops, Diff also compares the encoded bytes.
 func Diff(a, b *pb.Definition, parts Parts) (string, error) {
 	ga, err := load(a)
 	if err != nil {
@@ -49,8 +49,8 @@ func Diff(a, b *pb.Definition, parts Parts) (string, error) {
 }
 
 // context returns a line with the name of operation i in the graphs a and b, or with both names
-// if they differ. Diff prints this line before the difference of the operation. If parts
-// contains Ops and Metadata, the difference includes the name, and context returns "".
+// if they differ. Diff prints this line before the diff of the operation. If parts contains Ops
+// and Metadata, the diff itself includes the name, and context returns "".
 func context(a, b *graph, i int, parts Parts) string {
 	if parts&Ops != 0 && parts&Metadata != 0 {
 		return ""

@@ -15,8 +15,9 @@
 //	  meta.caps[platform] = true
 //
 // Operations are numbered in topological order, starting from the result and following inputs
-// in order. The numbers therefore do not depend on the order of the encoded definition. They
-// replace the digests of operations, and similar numbers replace the ids of progress groups.
+// in order. The numbers therefore do not depend on the order in the encoded definition. The
+// text contains these numbers instead of the digests of operations, and similar numbers
+// instead of the ids of progress groups.
 //
 // All set fields are printed by reflection. Unset fields are printed if their zero value has a
 // meaning, such as input 0.

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Lines formats a definition like [Operations], followed by a digest of the complete
+// Lines formats a definition like [Operations], and adds a line with a digest of the complete
 // definition. The digest does not cover the ids of progress groups, which are random:
 //
 //	definition 2c7ce11bcb88
@@ -162,8 +162,8 @@ func (l *linePrinter) list(fd protoreflect.FieldDescriptor, list protoreflect.Li
 	return "[" + strings.Join(items, " ") + "]"
 }
 
-// metadata prints meta, the LLB metadata of operation i, for example ", needs source.image". It
-// omits the name of the operation.
+// metadata prints meta, the LLB metadata of operation i, without the name of the operation. An
+// example is ", needs source.image".
 func (l *linePrinter) metadata(i int, meta *pb.OpMetadata) {
 	if meta == nil {
 		return

@@ -14,7 +14,7 @@ import (
 type printer struct {
 	g         *graph
 	lines     []string
-	omitUnset bool // omit modes and timestamps whose value is -1, which means unset
+	omitUnset bool // whether to omit modes and timestamps whose value is -1, which means unset
 }
 
 // message formats the fields of m, one per line. Each line starts with the given path, followed
@@ -46,8 +46,8 @@ func (p *printer) line(path, value string) {
 	p.lines = append(p.lines, path+" = "+value)
 }
 
-// value formats the value v on one line. fd is the protobuf field that contains v, either
-// directly or in a list or map.
+// value formats the value v on one line. The parameter fd is the protobuf field that contains
+// v, either directly or in a list or map.
 func (p *printer) value(fd protoreflect.FieldDescriptor, v protoreflect.Value) string {
 	switch fd.Kind() {
 	case protoreflect.MessageKind:

@@ -1,4 +1,4 @@
-// Package memtest measures the memory that code allocates, for tests that limit it.
+// Package memtest measures the memory that code allocates, for tests that limit this memory.
 package memtest
 
 import "runtime"
@@ -10,9 +10,9 @@ const runs = 5
 // allocated. It stops after the first run that allocated no more than the limit, the parameter
 // enough. If the limit is 0, it always runs f five times.
 //
-// A single measurement can be too high: it includes allocations of other goroutines, and those
-// that refill a [sync.Pool] after a garbage collection. The race detector makes pools drop
-// values at random.
+// A single measurement can be too high: it includes the allocations of other goroutines, and
+// the allocations that refill a [sync.Pool] after a garbage collection. The race detector
+// makes pools drop values at random.
 func Allocated(f func(), enough uint64) uint64 {
 	least := allocated(f)
 	for i := 1; i < runs && least > enough; i++ {

@@ -5,7 +5,7 @@ import (
 )
 
 // TestAllocated checks that Allocated returns the smallest measurement, and stops after the
-// first one that is small enough.
+// first measurement that is small enough.
 func TestAllocated(t *testing.T) {
 	for _, tc := range []struct {
 		sizes  []int // allocated by each run

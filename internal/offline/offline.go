@@ -1,6 +1,6 @@
 // Package offline keeps tests from using DNS. BuildKit's package client/llb asks the SSH server
 // of a git repository for its host key. Without this package, a test would wait seconds for the
-// lookup of the server, and its LLB operations would depend on the answer.
+// lookup of the server, and the LLB operations would depend on the server's answer.
 package offline
 
 import (

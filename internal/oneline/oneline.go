@@ -11,7 +11,8 @@ func Excerpt(text string) string {
 	return Limit(text, most)
 }
 
-// Limit is like [Excerpt], but truncates the line after the given number of bytes.
+// Limit returns the beginning of a server's response like [Excerpt], but truncates the line
+// after limit bytes.
 func Limit(text string, limit int) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	fields := strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f })

@@ -22,8 +22,8 @@ func TestUnmarshalReturnsWhatWasMarshalled(t *testing.T) {
 	}
 }
 
-// TestUnmarshalDamaged checks that Unmarshal rejects data in which one byte changed, and
-// truncated data.
+// TestUnmarshalDamaged checks that Unmarshal rejects data in which one byte has been
+// changed, and data that has been truncated.
 func TestUnmarshalDamaged(t *testing.T) {
 	data, err := Marshal(value{"layer", 3})
 	if err != nil {

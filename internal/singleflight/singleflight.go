@@ -2,8 +2,8 @@
 // and memoizes the result.
 //
 // In golang.org/x/sync/singleflight and BuildKit's flightcontrol, the function runs in a
-// goroutine that may outlive its callers. Here it runs in the goroutine of the first caller.
-// No work therefore continues after a build has returned.
+// goroutine that may outlive its callers. In this package, it runs in the goroutine of the
+// first caller. No work therefore continues after a build has returned.
 package singleflight
 
 import (
@@ -13,8 +13,8 @@ import (
 
 // Group memoizes results by key. The zero value is an empty Group. Safe for concurrent use.
 type Group[K comparable, V any] struct {
-	// KeepErrors makes the Group memoize errors, too. Otherwise only the callers that
-	// currently wait get an error, and the next caller runs its function.
+	// KeepErrors makes the Group memoize errors, too. If it is false, only callers that
+	// currently wait for the function get its error, and the next caller runs its own function.
 	KeepErrors bool
 
 	mu    sync.Mutex
@@ -30,8 +30,8 @@ type call[V any] struct {
 	interrupted bool // set if the function panicked or its caller's context ended
 }
 
-// Do returns the memoized result for key. If a call for key is running, Do waits for it.
-// Otherwise it calls f.
+// Do returns the memoized result for key. If no result is memoized, it waits for the running
+// call for key or, if no call is running, calls f.
 //
 // Do stops waiting when ctx ends. If the running call ends because of its own caller's
 // context, another waiting caller runs the function that it passed to Do.

@@ -14,9 +14,9 @@ const maxDistance = 2
 // takes quadratic time, and longer words are unlikely to be typing errors.
 const maxLength = 1000
 
-// Search returns the option nearest to word, or the first of several equally near ones. ok is
-// false if no option is near, or if an option equals word, because then the spelling is not the
-// problem.
+// Search returns the option with the smallest edit distance to word. If several options have
+// the same distance, it returns the first of them. It returns false if no option is near, or if
+// an option equals word, which means that the spelling is not the problem.
 //
 // If caseSensitive is false, Search ignores case. It then returns the option in upper case if
 // word is in upper case, otherwise in lower case.
@@ -44,8 +44,7 @@ func Search(word string, options []string, caseSensitive bool) (string, bool) {
 }
 
 // Near is like [Search] with caseSensitive set, but stricter for short words: the distance must
-// be at most half the length of word. Callers use it for names for which upstream makes no
-// suggestions.
+// be at most half the length of word. Callers use Near where upstream makes no suggestions.
 func Near(word string, options []string) (string, bool) {
 	match, ok := Search(word, options, true)
 	if !ok || distance(word, match) > utf8.RuneCountInString(word)/2 {
@@ -65,8 +64,8 @@ func distance(a, b string) int {
 	return levenshtein.Distance(a, b, nil)
 }
 
-// Hint returns the text " (did you mean X?)" if Search finds option X, otherwise "". Callers
-// append the text to an error.
+// Hint returns the text " (did you mean X?)" if Search finds an option X for word. If it finds
+// none, Hint returns "". Callers append the text to an error.
 func Hint(word string, options []string, caseSensitive bool) string {
 	match, ok := Search(word, options, caseSensitive)
 	if !ok {

@@ -69,8 +69,8 @@ func TestNear(t *testing.T) {
 	}
 }
 
-// TestEmpty checks suggestions if the word or an option is empty or short. The edit distance
-// between such words is always small.
+// TestEmpty checks the suggestions for words and options that are empty or short. The edit
+// distance between such words is always small, which must not lead to wrong suggestions.
 func TestEmpty(t *testing.T) {
 	for _, tc := range []struct {
 		word    string
@@ -101,7 +101,7 @@ func TestLong(t *testing.T) {
 	}
 }
 
-// FuzzSearch checks that Search returns the nearest option, or none if no option is near.
+// FuzzSearch checks that Search returns the nearest option, or false if no option is near.
 func FuzzSearch(f *testing.F) {
 	f.Add("dokcer", "docker", "decker")
 	f.Add("ab", "ba", "")

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// Read returns the contents of the files in an uncompressed tar archive, by name.
+// Read returns a map from the name of each file in an uncompressed tar archive to its
+// content.
 func Read(t testing.TB, file string) map[string][]byte {
 	t.Helper()
 	f, err := os.Open(file)
