@@ -115,8 +115,8 @@ func removalEntries() []tar.Header {
 	}
 }
 
-// entryLayer returns a layer with the given entries. The content of each file is the letter o,
-// repeated up to the size in the file's entry.
+// entryLayer returns a layer with the given entries. The content of each file consists of the
+// letter o, repeated as often as the size in the file's entry specifies.
 func entryLayer(entries []tar.Header) (v1.Layer, error) {
 	var buf bytes.Buffer
 	w := &layerWriter{tw: tar.NewWriter(&buf)}

@@ -21,9 +21,9 @@ type Image struct {
 
 const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// Set returns the images for this project's own tests. Each is an index of linux/amd64,
-// linux/arm64 and linux/arm/v7. ENV IMAGE_PLATFORM in its config contains the platform, so
-// that a test can check which manifest the builder chose:
+// Set returns the images for this project's own tests. Each image is an index of linux/amd64,
+// linux/arm64 and linux/arm/v7. The variable IMAGE_PLATFORM in its config contains the
+// platform, so that a test can check which manifest the builder chose:
 //
 //   - library/busybox and library/alpine, without modifications;
 //   - base/onbuild, whose config has three ONBUILD triggers;

@@ -59,7 +59,7 @@ func (w *layerWriter) symlink(name, target string) {
 	w.entry(tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target, Mode: 0o777}, nil)
 }
 
-// copyTree adds the files in an embedded directory to the layer. Files below bin become
+// copyTree adds the files in an embedded directory to the layer. It makes the files below bin
 // executable.
 func (w *layerWriter) copyTree(dir string) error {
 	return fs.WalkDir(rootfs, dir, func(path string, d fs.DirEntry, err error) error {

@@ -12,7 +12,7 @@ import (
 )
 
 // TestRun checks that our converter and upstream's produce the same LLB for the small benchmark
-// cases, and that the printed table has a row for each case.
+// cases, and that the printed table contains a row for each case.
 func TestRun(t *testing.T) {
 	slowtest.Skip(t, "measures conversions")
 	var out strings.Builder
@@ -42,8 +42,8 @@ func TestSame(t *testing.T) {
 	}
 }
 
-// otherConverter is a converter with wrong results, for tests. It ignores its input. Instead of
-// it, it converts a fixed Dockerfile, the field as.
+// otherConverter is a converter with wrong results, for tests. Instead of the given Dockerfile,
+// it converts the text in the field as.
 type otherConverter struct {
 	ours
 	as *file

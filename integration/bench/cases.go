@@ -17,12 +17,13 @@ import (
 // table.
 type benchCase struct {
 	name  string
-	files []file // converted one after another; reported times are per file
-	// family and size identify one of several cases that differ only in size. They are used to
-	// print the growth.
+	files []file // converted in order; reported times are averages per file
+	// family and size identify one of several cases that differ only in size, so that bench can
+	// print how the conversion time grows.
 	family string
 	size   int
-	// skipFailures drops files that do not build, or whose results differ, instead of failing.
+	// skipFailures makes bench drop a file that does not build, or whose results differ, instead
+	// of failing.
 	skipFailures bool
 }
 
@@ -95,12 +96,13 @@ func allCases() ([]*benchCase, error) {
 	return cases, nil
 }
 
-// limitSize is the maximum size in bytes of an ordinary Dockerfile in testdata. Larger ones
-// test size limits. They are a separate benchmark case, because they would dominate the result.
+// limitSize is the maximum size in bytes of an ordinary Dockerfile in testdata. Larger
+// Dockerfiles test size limits. They form a separate benchmark case, because they would
+// dominate the result.
 const limitSize = 64 << 10
 
-// corpusCases returns all Dockerfiles in testdata. The platform is linux/amd64 unless the test
-// case sets another one.
+// corpusCases returns all Dockerfiles in testdata as benchmark cases. The platform is
+// linux/amd64 unless the test case sets another platform.
 func corpusCases() ([]*benchCase, error) {
 	root, err := golden.Root()
 	if err != nil {
@@ -135,8 +137,8 @@ func corpusCases() ([]*benchCase, error) {
 	return []*benchCase{corpus, limits}, nil
 }
 
-// isText reports whether data is valid UTF-8 text. For other files, upstream's scanner prints
-// errors, which takes time.
+// isText reports whether data is valid UTF-8 text. Other files are not measured, because
+// upstream's scanner prints errors for them, which takes time.
 func isText(data []byte) bool {
 	return len(data) > 0 && utf8.Valid(data) && !bytes.ContainsRune(data, 0)
 }

@@ -34,8 +34,8 @@ type converter interface {
 	convert(ctx context.Context, f *file) ([]*pb.Definition, error)
 }
 
-// resolver serves image configs from memory. It creates each config once, so that creating it
-// is not measured.
+// resolver serves image configs from memory. It creates each config only once, so that the
+// measurements do not include its creation.
 type resolver struct {
 	images *golden.Images
 	mu     sync.Mutex
@@ -122,8 +122,8 @@ func (ours) Ignore(context.Context) (*ignore.Matcher, error) { return nil, nil }
 // SOURCE_DATE_EPOCH.
 func (ours) Time(context.Context, plan.TimeSource) (*time.Time, error) { return nil, nil }
 
-// State returns the main context as a local source. Upstream's converter does the same if it
-// has no gateway client.
+// State returns the main context as a local source, like upstream's converter without a
+// gateway client.
 func (ours) State(_ context.Context, _ *plan.Input, used *plan.Paths) (llb.State, error) {
 	var opts []llb.LocalOption
 	if paths := used.Filter(); len(paths) > 0 {
@@ -162,15 +162,15 @@ func (upstream) convert(ctx context.Context, f *file) ([]*pb.Definition, error) 
 	})
 }
 
-// allCaps returns the capabilities of a current daemon. A real client creates them once per
-// connection, so creating them is not measured.
+// allCaps returns the capabilities of a current daemon. Because a real client creates them
+// once per connection, the measurements do not include their creation.
 var allCaps = sync.OnceValue(func() *apicaps.CapSet {
 	caps := pb.Caps.CapSet(pb.Caps.All())
 	return &caps
 })
 
-// uniqueID is the id of local sources. The LLB library would otherwise choose a random one,
-// and the definitions would differ.
+// uniqueID is the id of local sources. Without a fixed id, the LLB library would choose a
+// random id, and the definitions would differ.
 const uniqueID = "bench"
 
 // eachPlatform converts the Dockerfile f for each of its platforms. As in both frontends, it

@@ -1,6 +1,5 @@
-// Command bench compares the speed and the memory usage of our converter with those of
-// docker/dockerfile. A converter turns the content of a Dockerfile into an encoded LLB
-// definition.
+// Command bench compares our converter with docker/dockerfile's in speed and memory usage. A
+// converter turns the content of a Dockerfile into an encoded LLB definition.
 //
 // Both converters get the same options and the same images, from memory. They take turns, so
 // that noise affects both equally. Every number is the median over the turns, and a ratio is

@@ -23,7 +23,8 @@ type turn struct {
 // converter number i, one element per turn.
 type measurement [][]turn
 
-// turnDuration is the approximate duration of a turn. Longer turns would not be more accurate.
+// turnDuration is the approximate duration of a turn. Longer turns would not increase the
+// accuracy.
 const turnDuration = 50 * time.Millisecond
 
 // measure measures the conversion of a case by each converter. The converters take turns,

@@ -64,7 +64,7 @@ func (t *table) row(c *benchCase, m measurement) {
 }
 
 // growth prints how the conversion time grows with the size of a Dockerfile. For each function
-// in chains, it prints the time for n=4000 divided by the time for n=1000.
+// in chains, it prints the ratio of the times for n=4000 and n=1000.
 func (t *table) growth() {
 	const small, large = 1000, 4000
 	header := false

@@ -32,7 +32,7 @@ type builder interface {
 // request describes a build: its context, further inputs, and where the image is written.
 type request struct {
 	dir    string // build context, with a Dockerfile
-	output string // written in addition to the builder's state: none, oci or push
+	output string // output in addition to the builder's state: none, oci or push
 	layout *layoutImage
 	sink   string // address of the registry for the output push
 }

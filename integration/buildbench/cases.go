@@ -12,11 +12,11 @@ type benchCase struct {
 	dockerfile string
 	files      func(dir string) error // creates the files that the Dockerfile copies; nil if it copies none
 	cold       bool                   // set if each build starts with an empty state
-	// change modifies the build context before each turn. If it is nil, nothing changes. Turn
-	// -1 is an uncounted turn that fills the caches.
+	// change modifies the build context before each turn. If change is nil, the context stays
+	// unchanged. The turn -1 is not counted and only fills the caches.
 	change func(dir string, turn int) error
 
-	large  bool   // set for builds that take seconds: half as many turns, and not with buildah
+	large  bool   // set for builds that take seconds; they have half as many turns, and omit buildah
 	output string // replaces the flag -output unless it is ""
 	layout bool   // set if builders read the image "large" from an OCI layout
 	series int    // number of turns if the case measures how builds become slower; 0 otherwise
@@ -68,7 +68,7 @@ func cases(scale float64) []*benchCase {
 }
 
 // largeCases returns the cases whose builds take seconds. The function n multiplies a number by
-// the scale, see cases.
+// the scale factor of the benchmark.
 func largeCases(n func(count int) int) []*benchCase {
 	export := "FROM scratch\nCOPY first second /\n"
 	bigFiles := func(dir string) error {

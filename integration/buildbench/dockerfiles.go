@@ -34,7 +34,7 @@ func stages(n int, seconds float64) string {
 	return b.String() + "FROM scratch\n" + last.String()
 }
 
-// through is a Dockerfile in which each stage copies the same file from the previous stage.
+// through is a Dockerfile in which each stage copies the same file from the stage before it.
 const through = `FROM scratch AS a
 COPY big /a/
 FROM scratch AS b

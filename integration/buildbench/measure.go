@@ -46,8 +46,8 @@ func newBench(ctx context.Context, w io.Writer, r *rig.Rig, opt options) (*bench
 	return b, err
 }
 
-// row contains the measurements for one row of the table: those of a case, or of some of its
-// turns.
+// row contains the measurements for one row of the table, which covers all or some turns of a
+// case.
 type row struct {
 	name    string
 	results []*result

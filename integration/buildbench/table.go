@@ -14,8 +14,8 @@ type table struct{ rows []*row }
 
 func (t *table) add(r *row) { t.rows = append(t.rows, r) }
 
-// print writes the table to w. It starts with the rows in which the second builder is slowest
-// in comparison with the first one.
+// print writes the table to w. The rows are sorted by the ratio of the second builder's time to
+// the first builder's, largest first.
 func (t *table) print(w io.Writer) {
 	if len(t.rows) == 0 {
 		return

@@ -16,8 +16,8 @@ func builds(times ...int) []usage {
 	return all
 }
 
-// TestTable checks the order of the rows and the ratios, which are medians of the ratios of
-// each turn.
+// TestTable checks the order of the table's rows, and that the ratio in a row is the median
+// of the ratios of all turns.
 func TestTable(t *testing.T) {
 	var tab table
 	tab.add(&row{"fast", []*result{{"a", builds(100, 300), 4 << 20}, {"b", builds(50, 30), 2 << 20}}})

@@ -15,20 +15,20 @@ import (
 // usage is the duration and the peak memory of a build.
 type usage struct {
 	time   time.Duration
-	memory int64 // bytes, of the process that used most memory
-	growth int64 // of a daemon, by how many bytes its memory grew; 0 otherwise
+	memory int64 // peak memory in bytes of the process that used most memory
+	growth int64 // growth of a daemon's memory in bytes; 0 for builders without a daemon
 }
 
-// measuredName is the value of os.Args[0] in the intermediate process of measureProgram, which
-// runs this program, too.
+// measuredName is the value of os.Args[0] by which this program recognizes that it runs as the
+// intermediate process of measureProgram.
 const measuredName = "buildbench-measured"
 
 // measureProgram runs a program in dir and returns its resource usage. The program gets its own
 // mount namespace, so its mounts disappear when it exits.
 //
-// An intermediate process starts the program, because the kernel counts the peak memory of the
-// starting process as the program's. The calling process would distort the result: it contains a
-// registry.
+// An intermediate process starts the program, because the kernel includes the memory of the
+// starting process in the program's peak memory. The calling process contains a registry and
+// would distort the result.
 func measureProgram(ctx context.Context, dir string, env []string, args ...string) (usage, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -53,9 +53,9 @@ func measureProgram(ctx context.Context, dir string, env []string, args ...strin
 	return usage{time: time.Duration(u.Nanoseconds), memory: u.Bytes}, nil
 }
 
-// runMeasured implements the intermediate process of measureProgram: it runs the program in
-// its arguments, writes the usage to file descriptor 3 and exits. In any other process it
-// returns.
+// runMeasured implements the intermediate process of measureProgram: it runs the program in its
+// arguments, writes the usage to file descriptor 3 and exits. In any other process, runMeasured
+// only returns.
 func runMeasured() {
 	if os.Args[0] != measuredName {
 		return

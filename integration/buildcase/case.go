@@ -15,7 +15,7 @@ import (
 // A Case is a parsed test case. Its methods do not modify it.
 type Case struct {
 	About     string
-	Differs   string   // reason why the error's source location differs from upstream's; "" if it must be equal
+	Differs   string   // reason why the error's source location differs from upstream's; "" if the locations must be equal
 	Errors    []string // lines that the output of the failing build must contain
 	Upstream  []string // names of the BuildKit tests whose behavior the case covers
 	Random    []string // image paths without leading slash whose content differs in each build
@@ -29,11 +29,11 @@ type Case struct {
 	builds []step
 }
 
-// A step is the input of one build of a case: the full input for the first build, and the
-// changes to it for each further build.
+// A step is the input of one build of a case. For the first build, it is the full input, and
+// for each further build the changes to the input.
 type step struct {
 	dockerfile *string           // nil if the Dockerfile is unchanged
-	attrs      map[string]string // frontend options; those of earlier builds stay set
+	attrs      map[string]string // frontend options; the options of earlier builds stay set
 	files      []txtar.File      // files by path relative to the directory of the layout
 	places     []placement
 }
@@ -169,8 +169,8 @@ func (c *Case) addHeader(line string) error {
 	return nil
 }
 
-// attrs returns the frontend options of build n of the case, where build 0 is the first
-// one. They include the options of earlier builds.
+// attrs returns the frontend options of build n of the case, including the options of earlier
+// builds. The first build is build 0.
 func (c *Case) attrs(n int) map[string]string {
 	all := map[string]string{}
 	for _, b := range c.builds[:n+1] {
@@ -182,8 +182,8 @@ func (c *Case) attrs(n int) map[string]string {
 	return all
 }
 
-// dockerfile returns the text of the Dockerfile for build n of the case, where build 0 is
-// the first one. It is "" if no build up to n has a Dockerfile.
+// dockerfile returns the text of the Dockerfile for build n of the case. The first build is
+// build 0. The result is "" if no build up to n has a Dockerfile.
 func (c *Case) dockerfile(n int) string {
 	for ; n >= 0; n-- {
 		if text := c.builds[n].dockerfile; text != nil {

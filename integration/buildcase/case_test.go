@@ -19,7 +19,8 @@ func parse(t *testing.T, text string) *Case {
 	return c
 }
 
-// TestNext checks that the files on disk before each build of a case are the expected ones.
+// TestNext checks that Lay and Next write the expected files to disk before each build of a
+// case.
 func TestNext(t *testing.T) {
 	c := parse(t, `Three builds
 attr: target=x

@@ -14,7 +14,7 @@ import (
 )
 
 // TestConcurrentMoves runs builds and cache ls while another build moves blobs into layers.
-// None of them may report that the state directory is damaged.
+// None of the commands may report that the state directory is damaged.
 func TestConcurrentMoves(t *testing.T) {
 	const rounds = 3
 	s := newDamagedSite(t)

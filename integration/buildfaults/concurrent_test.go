@@ -70,9 +70,9 @@ func TestConcurrentBuilds(t *testing.T) {
 	sites[0].checkNoTemp()
 }
 
-// TestConcurrentCacheMounts checks the sharing modes of cache mounts in concurrent builds.
-// Steps use a locked mount one after another, each step gets its own private mount, and all
-// steps use a shared mount concurrently.
+// TestConcurrentCacheMounts checks the sharing modes of cache mounts in concurrent builds. Only
+// one step at a time may use a locked mount, each step must get its own private mount, and all
+// steps may use a shared mount concurrently.
 func TestConcurrentCacheMounts(t *testing.T) {
 	const builds = 6
 	for _, tc := range []struct{ runner, sharing, script string }{

@@ -21,10 +21,10 @@ import (
 
 var allDamage = flag.Bool("all-damage", false, "run each kind of build after each kind of damage, not only some of them")
 
-// damagedDockerfile leaves each kind of file in the state directory. It has 19 layers, so that
-// a chain file is needed, and a directory so large that its subdirectories are stored in
-// groups. No later step mounts the layers of the RUN steps, because steps use mounted layers
-// without verifying them.
+// damagedDockerfile is a Dockerfile whose build creates each kind of file in the state
+// directory. The image has 19 layers, so that a chain file is needed. One directory is so large
+// that its subdirectories are stored in groups. No later step mounts the layers of the RUN
+// steps, because steps use mounted layers without verifying them.
 const damagedDockerfile = `FROM base AS one
 RUN --mount=type=cache,target=/c echo kept > /c/x; echo one > /one; mkdir /d; echo sub > /d/sub
 FROM base AS two
@@ -116,8 +116,8 @@ func kindOf(name, roots string) string {
 	return ""
 }
 
-// kinds returns the paths of the files in the state directory. The keys of the map are kinds of
-// files, and each value is a sorted list of paths.
+// kinds returns a map from each kind of file in the state directory to the sorted paths of the
+// files of this kind.
 func (s *damagedSite) kinds() map[string][]string {
 	s.t.Helper()
 	var roots strings.Builder
@@ -194,9 +194,9 @@ var damages = []struct {
 	{"removed", os.Remove},
 }
 
-// TestDamage damages one file of the state directory and then runs two builds. Both must have
-// the right result. The first one may print one line about the damage. The second one must
-// print nothing about it and take all results from the cache.
+// TestDamage damages one file of the state directory and then runs two builds. Both builds must
+// have the right result. The first build may print one line about the damage. The second build
+// must print nothing about the damage and take all results from the cache.
 func TestDamage(t *testing.T) {
 	s := newDamagedSite(t)
 	kinds := s.kinds()
@@ -252,8 +252,8 @@ func (s *damagedSite) damaged(name, how string, damage func(string) error, next 
 	}
 }
 
-// mounted returns the path of a file in a cache mount, to which a step of the test's Dockerfile
-// writes.
+// mounted returns the path, in the state directory, of the file that a step of
+// damagedDockerfile writes to its cache mount.
 func (s *damagedSite) mounted() string {
 	found, err := filepath.Glob(filepath.Join(s.state, "mounts", "*", "data", "x"))
 	if err != nil || len(found) != 1 {

@@ -68,8 +68,9 @@ func newStoreKills() []*storeKill {
 }
 
 // TestKillStore kills commands at random times while they change the store. The next build
-// must have the right result and report no damage. It may run only those steps again whose
-// results the command was to remove. Afterwards, a prune must leave only the stored image.
+// must have the right result and report no damage. It may run a step again only if the killed
+// command would have removed the result of the step. Afterwards, a prune must leave only the
+// stored image.
 func TestKillStore(t *testing.T) {
 	t.Logf("-seed %d -store-kills %d", *seed, *storeKills)
 	s, random := newDamagedSite(t), rand.New(rand.NewPCG(*seed, 7))
@@ -95,7 +96,7 @@ func TestKillStore(t *testing.T) {
 }
 
 // kill starts a command and kills it after the given time. It returns false if the command
-// ended before that.
+// ended before it could be killed.
 func (k *storeKill) kill(t *testing.T, cmd *exec.Cmd, after time.Duration) bool {
 	t.Helper()
 	var output bytes.Buffer
@@ -117,8 +118,8 @@ func (k *storeKill) kill(t *testing.T, cmd *exec.Cmd, after time.Duration) bool 
 	return running
 }
 
-// checkKilled checks the state directory after a kill, and the next builds. The last parameter
-// describes the kill in failure messages.
+// checkKilled checks the state directory after a kill, and the next builds. The parameter
+// about describes the kill in failure messages.
 func (s *damagedSite) checkKilled(k *storeKill, about string) {
 	s.t.Helper()
 	list := func(want bool) {

@@ -64,7 +64,7 @@ type killer struct {
 	*site
 	*rand.Rand
 	want           [variants][]byte // the image of each variant, from a build with an empty state
-	durations      [4]time.Duration // approximate duration of each kind of command; kills happen within it
+	durations      [4]time.Duration // approximate duration of each kind of command; kills happen within this time
 	rounds, killed int
 }
 
@@ -132,7 +132,8 @@ func (k *killer) round(i int) {
 }
 
 // checkState checks the state directory and the output after a kill. It also checks that the
-// next build creates the correct image. The parameter describes the kill in failure messages.
+// next build creates the correct image. The parameter about describes the kill in failure
+// messages.
 func (k *killer) checkState(about string) {
 	k.t.Helper()
 	k.checkDigests()

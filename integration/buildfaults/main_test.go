@@ -20,8 +20,8 @@ import (
 )
 
 // program is the path of the compiled slipway, and base is the directory of a base image.
-// TestMain creates both once for all tests, because this takes seconds. No other function sets
-// the variables.
+// TestMain creates both once for all tests, because this takes seconds. Only TestMain sets the
+// variables.
 var program, base string
 
 func TestMain(m *testing.M) {
@@ -73,7 +73,7 @@ type site struct {
 	context string
 	user    uint32 // user id that runs the build; 0 for root
 	runner  string
-	program string // path of the program; "" for the tested one
+	program string // path of the program to run; "" for the tested program
 	output  string // complete output of the last build that failed
 }
 
@@ -97,8 +97,8 @@ func (s *site) write(name, data string) {
 	}
 }
 
-// archivePath returns the path of the OCI archive that a build writes if its flags include the
-// result of outputs.
+// archivePath returns the path of the OCI archive that a build writes if its arguments include
+// the flags from the method outputs.
 func (s *site) archivePath() string { return filepath.Join(s.dir, "out", "image.tar") }
 
 // command returns a slipway build command with the additional arguments args. The build is
@@ -130,8 +130,8 @@ func (s *site) start(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// build runs a build that writes an OCI archive and a directory. The parameters are further
-// arguments of the build. The result is the content of the archive.
+// build runs a build that writes an OCI archive and a directory. The parameter args contains
+// further arguments of the build. The result is the content of the archive.
 func (s *site) build(args ...string) []byte {
 	s.t.Helper()
 	if out, err := s.command(append(s.outputs(), args...)...).CombinedOutput(); err != nil {
@@ -165,8 +165,8 @@ func (s *site) buildFails(args ...string) string {
 	return text
 }
 
-// wantNoProcess checks that all processes of a process group exit within five seconds.
-// Otherwise it kills them.
+// wantNoProcess checks that all processes of a process group exit within five seconds. If some
+// do not, it fails the test and kills them.
 func wantNoProcess(t testing.TB, group int) {
 	t.Helper()
 	if !poll.Until(t.Context(), 5*time.Second, func() bool { return syscall.Kill(-group, 0) == syscall.ESRCH }) {

@@ -42,7 +42,7 @@ func (s *site) checkDigests() {
 }
 
 // checkRecords checks that all directories and blobs to which cache records refer exist and
-// match their digests, including those in the runner's layers.
+// match their digests, even if they are in the runner's layers.
 func (s *site) checkRecords() {
 	s.t.Helper()
 	if _, err := os.Stat(filepath.Join(s.state, "cache")); errors.Is(err, fs.ErrNotExist) {

@@ -51,9 +51,9 @@ func otherVersion(t *testing.T) string {
 }
 
 // TestVersions runs builds of two versions of slipway with the same state directory, first in
-// turns and then concurrently. After each change of the version, a build must print one line
-// about it. Cache mounts and stored images must remain. Concurrent builds must either have the
-// right result or fail with one line.
+// turns and then concurrently. Whenever a build uses a state of the other version, it must
+// print one line about the change. Cache mounts and stored images must remain. A concurrent
+// build must either have the right result or fail with one line.
 func TestVersions(t *testing.T) {
 	s := newDamagedSite(t)
 	programs := []string{program, otherVersion(t)}

@@ -112,9 +112,9 @@ func (f *findings) summary() map[string]int {
 	return out
 }
 
-// try runs case number n with both builders. If the outcomes differ, try reports the case.
-// Before that, it shrinks the case, unless enough cases with the same kind of difference have
-// been shrunk.
+// try runs case number n with both builders. If the outcomes differ, try shrinks the case and
+// reports it. It skips the shrinking if enough cases with the same kind of difference have
+// already been shrunk.
 func (f *findings) try(n int) {
 	c := Generate(*seed, n)
 	diff := f.compare(c, "")

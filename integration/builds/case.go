@@ -52,11 +52,11 @@ type Instruction struct {
 // heredoc.
 type Arg struct {
 	Text string
-	Body string // body of the heredoc that Text starts; "" for none
+	Body string // body of the heredoc that Text starts; "" if Text starts no heredoc
 }
 
-// A Change contains modifications of headers, files and instructions, which are made before
-// the second or third build of a case.
+// A Change contains the modifications of headers, files and instructions before the second or
+// third build of a case.
 type Change struct {
 	Headers []string // header lines without the prefix "again: "
 	Files   []*File  // added or replaced regular files

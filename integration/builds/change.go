@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// options sets random frontend options for the first build. It also defines the build
-// secret if a RUN instruction mounts one.
+// options sets random frontend options for the first build. If a RUN instruction mounts a
+// secret, it also defines the secret.
 func (g *generator) options() {
 	for _, s := range g.c.Stages {
 		for _, i := range s.Instructions {
@@ -70,9 +70,9 @@ func (g *generator) change() {
 	}
 }
 
-// unmodified returns the path of a random context file. The parameter lists the possible kinds
-// of the file, such as "file dir". The result is "" if no such file exists, or if the case
-// already has a change to files of the context.
+// unmodified returns the path of a random context file. The parameter kinds lists the
+// acceptable kinds of the file, such as "file dir". The result is "" if no such file exists,
+// or if the case already has a change to files of the context.
 func (g *generator) unmodified(kinds string) string {
 	var list []string
 	for _, f := range g.c.Files {

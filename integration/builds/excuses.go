@@ -6,20 +6,21 @@ import (
 	"strings"
 )
 
-// An excuse describes an accepted difference between our solver's result and BuildKit's, which
-// is not an error in our solver.
+// An excuse describes an accepted difference between our solver's result and BuildKit's. Such a
+// difference is not an error in our solver.
 type excuse struct {
 	name   string
 	reason string
 	in     *regexp.Regexp // must match the text of the case; nil matches any case
 	line   *regexp.Regexp // must match the line of the difference; nil matches any line
-	// pair excuses lines in pairs only: line matches the first, pair the second. The
-	// submatches of both must be equal. If pair is nil, each line is excused on its own.
+	// pair makes the excuse apply only to pairs of lines: the field line matches the first line
+	// of the pair, and the field pair the second. The submatches of both must be equal. If pair
+	// is nil, each line is excused on its own.
 	pair *regexp.Regexp
 }
 
-// excuses returns the accepted differences. They occur in cases for which BuildKit does not
-// specify the result.
+// excuses returns the accepted differences. They occur only in cases for which BuildKit does
+// not specify the result.
 func excuses() []excuse {
 	return []excuse{
 		{
@@ -78,8 +79,8 @@ func excuses() []excuse {
 }
 
 // Unexcused returns the lines of a difference that no excuse covers. If excuses cover all lines
-// that differ, it returns "". The second parameter is the case in the format of package
-// buildcase.
+// that differ, it returns "". The parameter text is the case in the format of package
+// buildcase, and diff is the difference.
 func Unexcused(text []byte, diff string) string {
 	var lines []string
 	for line := range strings.Lines(diff) {

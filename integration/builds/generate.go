@@ -22,7 +22,8 @@ type generator struct {
 }
 
 // Generate returns one case from a sequence of random cases. The seed selects the sequence,
-// and number is the position in it. Equal arguments yield equal cases.
+// and number is the position of the case in the sequence. Equal arguments result in equal
+// cases.
 func Generate(seed uint64, number int) *Case {
 	g := &generator{
 		r:    rand.New(rand.NewPCG(seed, uint64(number))),
@@ -146,8 +147,8 @@ func (g *generator) kind(path string) string {
 	return g.words("file file file file file file file file file file file dir dir link link link hard fifo socket archive archive")
 }
 
-// setProperties sets random properties of the context file f that suit its kind: a mode for a
-// directory, for example, or a target for a link.
+// setProperties sets random properties of the context file f. They depend on the kind of f:
+// for example, a directory gets a mode, and a link gets a target.
 func (g *generator) setProperties(f *File) {
 	switch f.Kind {
 	case "file":

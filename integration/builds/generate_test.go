@@ -59,7 +59,7 @@ func TestShrink(t *testing.T) {
 	}
 }
 
-// TestExcuses checks that every excuse states a reason.
+// TestExcuses checks that every excuse for a difference states a reason.
 func TestExcuses(t *testing.T) {
 	for _, e := range excuses() {
 		if e.name == "" || e.reason == "" || e.in == nil && e.line == nil {

@@ -91,8 +91,8 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 }
 
 // withoutRan removes the lines about executed steps from the difference between two outcomes.
-// They are random if an earlier build failed: some of its concurrent steps completed and are
-// now cached, and others did not.
+// After a failed build, it is random which steps a later build executes: some concurrent steps
+// of the failed build completed and are now cached, and others did not.
 func withoutRan(diff string) string {
 	var rest strings.Builder
 	for line := range strings.Lines(diff) {
@@ -106,8 +106,9 @@ func withoutRan(diff string) string {
 // A Solver is a function that runs a build, with the signature of [builder.Run].
 type Solver func(context.Context, builder.Options) error
 
-// CompareBuild runs one build with BuildKit and with each solver. For each solver it returns
-// the difference from BuildKit's outcome in the format of [imagetree.Difference], or "".
+// CompareBuild runs one build with BuildKit and with each solver. For each solver, it returns
+// the difference from BuildKit's outcome in the format of [imagetree.Difference], or "" if the
+// outcomes agree.
 func (r *Runner) CompareBuild(ctx context.Context, req rig.Request, solvers ...Solver) ([]string, error) {
 	diffs, _, err := r.compareBuild(ctx, req, solvers...)
 	return diffs, err
@@ -174,9 +175,9 @@ func (r *Runner) failAlike(ctx context.Context, dir string, req rig.Request, s S
 	return false, nil
 }
 
-// truncations returns one Dockerfile for each given step name. Each Dockerfile ends after the
-// instruction of its step. A step is omitted if no instruction follows it, or if its name does
-// not occur in the Dockerfile.
+// truncations returns one truncated form of a Dockerfile for each given step name. A truncated
+// form ends after the instruction of its step. A step is omitted if no instruction follows it,
+// or if its name does not occur in the Dockerfile.
 func truncations(dockerfile string, steps ...[]string) []string {
 	var list []string
 	for _, step := range slices.Concat(steps...) {
@@ -200,7 +201,7 @@ func truncations(dockerfile string, steps ...[]string) []string {
 	return slices.Compact(list)
 }
 
-// String returns the outcome as text, including the image if the build succeeded.
+// String returns the outcome as text. If the build succeeded, the text includes the image.
 func (o *outcome) String() string {
 	return fmt.Sprintf("ran %q, failed %q, error %v\n%s", o.ran, o.failed, o.err, o.image)
 }

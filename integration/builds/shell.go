@@ -60,10 +60,9 @@ func (g *generator) command() string {
 	)
 }
 
-// otherDir returns a directory for a shell command that reads the directory and writes a file.
-// The parameter other is the path of this file. The result is dir, unless the file is below
-// dir. Otherwise the command would read its own output, and the result would be random. In this
-// case, the result is /bin.
+// otherDir returns a directory for a shell command that reads this directory and writes the
+// file with the path other. The result is dir, unless other is below dir. In this case, the
+// command would read its own output, which is random, and the result is /bin.
 func otherDir(dir, other string) string {
 	if dir == "." || strings.HasPrefix(other+"/", dir+"/") {
 		return "/bin"

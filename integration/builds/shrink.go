@@ -9,8 +9,8 @@ import (
 // part.
 type cut func() (undo func())
 
-// Shrink removes parts of c as long as the smaller case still fails, which the callback
-// reports. The callback is called at most limit times.
+// Shrink removes parts of c as long as the smaller case still fails. The callback fails
+// reports whether a case fails, and is called at most limit times.
 func Shrink(c *Case, limit int, fails func(*Case) bool) {
 	for again := true; again; {
 		again = false
@@ -33,7 +33,8 @@ func Shrink(c *Case, limit int, fails func(*Case) bool) {
 	}
 }
 
-// cuts returns all cuts that make the case smaller. The cuts that remove most come first.
+// cuts returns all cuts that make the case smaller. The cuts that remove the largest parts
+// come first.
 func (c *Case) cuts() []cut {
 	list := removals(&c.Changes, 0)
 	if len(c.Stages) > 1 {
@@ -130,7 +131,7 @@ func (f *File) cuts() []cut {
 	return list
 }
 
-// removals returns one cut per element of s. Each cut removes its element. If s has at most
+// removals returns one cut per element of s, which removes the element. If s has at most
 // minimum elements, removals returns nil.
 func removals[T any](s *[]T, minimum int) []cut {
 	var list []cut

@@ -19,8 +19,8 @@ type oracle struct {
 	out *json.Decoder
 }
 
-// question is one request to an oracle. It asks for the digest of the LLB operation Op, or,
-// if Op is nil, of files in the directory Dir.
+// question is one request to an oracle. If Op is not nil, the request is for the digest of
+// the LLB operation Op, otherwise for the digest of files in the directory Dir.
 type question struct {
 	Op []byte `json:",omitempty"`
 

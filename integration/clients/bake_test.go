@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestBake checks that buildx bake can use the result of one target as a context of another,
-// including its config, before the result is exported.
+// TestBake checks that buildx bake can use the result of one target, including its config, as
+// a context of another target before the result is exported.
 func TestBake(t *testing.T) {
 	t.Parallel()
 	dir := writeArchive(t, `

@@ -10,8 +10,8 @@ import (
 )
 
 // TestCacheMoves checks that a builder can import a cache that another builder exported to a
-// registry. The steps print random numbers. If the results are equal, the second builder has
-// executed no step.
+// registry. The steps print random numbers, so equal results show that the second builder
+// has executed no step.
 func TestCacheMoves(t *testing.T) {
 	t.Parallel()
 	const dockerfile = `

@@ -10,8 +10,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestCall checks that docker buildx build --call=check, outline and targets print the same
-// with our frontend as with upstream's, as text and as JSON.
+// TestCall checks that docker buildx build --call=check, outline and targets prints the same
+// text and the same JSON with our frontend as with upstream's.
 func TestCall(t *testing.T) {
 	t.Parallel()
 	b := newBuildx(t, builder.Daemon)
@@ -75,8 +75,8 @@ func (b *buildx) call(t *testing.T, frontend, dockerfile, call string) (string, 
 }
 
 // withoutDefinitions removes the LLB definition of the Dockerfile's source from a JSON
-// response. The definition contains random names that the client chose. Text that is not such a
-// response is returned unchanged.
+// response. The definition contains random names that the client chose. Other text is returned
+// unchanged.
 func withoutDefinitions(text string) string {
 	var answer struct {
 		Sources []map[string]any `json:"sources"`

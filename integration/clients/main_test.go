@@ -30,7 +30,7 @@ type buildx struct {
 }
 
 // newBuildx returns a buildx that builds with daemon d through driver remote. It uses a new
-// configuration directory, so that it does not modify the user's.
+// configuration directory, so that it does not modify the configuration of the user.
 func newBuildx(t *testing.T, d *rig.Daemon) *buildx {
 	t.Helper()
 	path, err := toolbox.Path(t.Context(), t.Output(), "buildx")
@@ -57,7 +57,7 @@ func (b *buildx) runAny(t *testing.T, dir string, args ...string) (string, error
 	return string(out), err
 }
 
-// run runs buildx in dir and returns its output. It must succeed.
+// run runs buildx in dir and returns its output. It fails the test if buildx fails.
 func (b *buildx) run(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	out, err := b.runAny(t, dir, args...)
@@ -84,7 +84,7 @@ func writeArchive(t *testing.T, archive string) string {
 	return dir
 }
 
-// wantFile checks that a file has the expected content. The last parameters are the elements of
+// wantFile checks that a file has the content want. The parameter path contains the elements of
 // the file's path.
 func wantFile(t *testing.T, want string, path ...string) {
 	t.Helper()

@@ -23,8 +23,8 @@ func (d difference) String() string {
 	return fmt.Sprintf("%s: %s with upstream's image, %s with ours", d.test, d.upstream, d.ours)
 }
 
-// compare returns the tests whose outcomes differ, sorted by name. It omits a test that
-// differs only because of its subtests.
+// compare returns the tests whose outcomes differ, sorted by name. It omits a test whose
+// outcome differs only because the outcomes of its subtests differ.
 func compare(upstream, ours outcomes) []difference {
 	all := maps.Clone(upstream)
 	maps.Copy(all, ours)
@@ -42,8 +42,8 @@ func compare(upstream, ours outcomes) []difference {
 	})
 }
 
-// printComparison prints the number of tests for each outcome, and then the differences. Tests
-// that pass with upstream's image only come first. If there are any such tests, ok is false.
+// printComparison prints the number of tests for each outcome, and then the differences. The
+// tests that pass only with upstream's image come first. If any such test exists, ok is false.
 func printComparison(w io.Writer, worker string, upstream, ours outcomes) (ok bool) {
 	fmt.Fprintf(w, "worker=%s\n", worker)
 	fmt.Fprintf(w, "  upstream's image: %s\n", upstream)

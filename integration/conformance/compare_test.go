@@ -63,7 +63,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestParent checks that compare omits a test that fails only because of a subtest.
+// TestParent checks that compare omits a test whose outcome differs only because of a subtest.
 func TestParent(t *testing.T) {
 	got := compare(outcomes{"T": passed, "T/a": passed, "T/b": passed}, outcomes{"T": failed, "T/a": failed, "T/b": passed})
 	if len(got) != 1 || got[0].test != "T/a" {

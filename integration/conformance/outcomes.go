@@ -24,8 +24,7 @@ const (
 // outcomes maps the full name of each test that started to its outcome.
 type outcomes map[string]outcome
 
-// of returns the recorded outcome of a test. If the test never started, it returns the constant
-// absent.
+// of returns the outcome of a test. If the test never started, it returns the constant absent.
 func (o outcomes) of(test string) outcome {
 	if got, ok := o[test]; ok {
 		return got

@@ -33,7 +33,7 @@ func readRecord(worker, pattern string) (outcomes, error) {
 }
 
 // topTest returns the part of a test name that -run matches: TestCopy for
-// TestIntegration/TestCopy/worker=oci. It returns "" for the outer test.
+// TestIntegration/TestCopy/worker=oci. For TestIntegration itself, it returns "".
 func topTest(test string) string {
 	_, rest, _ := strings.Cut(test, "/")
 	name, _, _ := strings.Cut(rest, "/")

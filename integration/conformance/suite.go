@@ -31,8 +31,8 @@ type suite struct {
 	tmp       string
 }
 
-// newSuite compiles the test program and pushes the images that it needs to the mirror of
-// docker.io. It writes temporary files to the directory tmp.
+// newSuite compiles the test program and pushes the images that the tests need to the mirror
+// of docker.io. It writes temporary files to the directory tmp.
 func newSuite(ctx context.Context, tmp string) (*suite, error) {
 	s := &suite{tmp: tmp, mirrorDir: filepath.Join(tmp, "mirror")}
 	for _, tool := range []string{"buildkitd", "buildctl", "registry"} {
@@ -96,7 +96,7 @@ http:
 }
 
 // listenAddr waits until a registry has logged the address that it listens on. It returns the
-// address. p is the process of the registry.
+// address. The parameter p is the process of the registry.
 func listenAddr(ctx context.Context, logFile string, p *contained.Process) (string, error) {
 	listening := regexp.MustCompile(`listening on (127\.0\.0\.1:\d+)`)
 	for deadline := time.Now().Add(registryStart); time.Now().Before(deadline); {
@@ -118,7 +118,8 @@ func listenAddr(ctx context.Context, logFile string, p *contained.Process) (stri
 	return "", errors.New("registry does not log its address")
 }
 
-// suiteTest is the name of the outer test, which runs all others as subtests.
+// suiteTest is the name of the outer test of the suite, which runs all other tests as
+// subtests.
 const suiteTest = "TestIntegration"
 
 // runOptions selects the frontend image, the BuildKit worker and the tests for a run of the

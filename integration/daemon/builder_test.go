@@ -138,8 +138,8 @@ func TestBuilderImage(t *testing.T) {
 	}
 }
 
-// TestBuilderOutputs checks that a build with a daemon writes every kind of output and the
-// exported cache, and returns the config digest of the pushed image.
+// TestBuilderOutputs checks a build with a daemon: it must write every kind of output and the
+// exported cache, and return the config digest of the pushed image.
 func TestBuilderOutputs(t *testing.T) {
 	o := builderOptions(t)
 	dir := t.TempDir()
@@ -222,8 +222,8 @@ func TestBuilderStdin(t *testing.T) {
 	}
 }
 
-// TestBuilderErrors checks that errors have a source location, and that failing builds write
-// no output.
+// TestBuilderErrors checks that errors from a build with a daemon have a source location, and
+// that failing builds write no output.
 func TestBuilderErrors(t *testing.T) {
 	for _, tc := range []struct{ dockerfile, want string }{
 		{"FROM scratch\nCOPPY a /\n", "Dockerfile:2:1: error: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)\n 2 | COPPY a /\n   | ^^^^^\n"},
@@ -247,7 +247,8 @@ func TestBuilderErrors(t *testing.T) {
 	}
 }
 
-// TestBuilderInterrupted checks that a build ends if it is canceled while a step runs.
+// TestBuilderInterrupted checks that a build with a daemon ends if it is canceled while a
+// step runs.
 func TestBuilderInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())

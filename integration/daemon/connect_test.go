@@ -71,7 +71,7 @@ func installFakeDocker(t *testing.T) {
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 
-// certificateFiles contains the PEM files for --tlscacert and similar flags.
+// certificateFiles contains the paths of PEM files for --tlscacert and similar flags.
 type certificateFiles struct {
 	authority, cert, key string
 	pair                 tls.Certificate
@@ -121,7 +121,8 @@ func newCertificate(t *testing.T, authority *x509.Certificate, signer *certifica
 	return cert, files
 }
 
-// serverTLS returns a server configuration that requires client certificates from authority.
+// serverTLS returns a server configuration that requires client certificates signed by
+// authority.
 func serverTLS(t *testing.T, authority *x509.Certificate, own *certificateFiles) *tls.Config {
 	t.Helper()
 	pool := x509.NewCertPool()

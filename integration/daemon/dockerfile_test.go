@@ -17,9 +17,9 @@ import (
 	"slipway/integration/toolbox"
 )
 
-// TestFrontendImage checks that a build of this repository's Dockerfile yields the frontend
-// image that package frontendimage creates without a builder. A named context replaces the
-// stage that compiles, because that stage needs a Go image.
+// TestFrontendImage checks that a build of this repository's Dockerfile creates the same
+// frontend image as package frontendimage, which needs no builder. A named context replaces
+// the stage that compiles the program, because that stage needs a Go image.
 func TestFrontendImage(t *testing.T) {
 	root, err := toolbox.Root()
 	if err != nil {

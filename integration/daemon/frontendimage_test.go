@@ -69,8 +69,8 @@ func TestFrontendImages(t *testing.T) {
 	}
 }
 
-// TestHostileFrontends runs programs that are not frontends. Each build must fail, and leave no
-// process, mount or goroutine.
+// TestHostileFrontends runs programs that are not frontends as frontends. Each build must fail,
+// and leave no process, mount or goroutine.
 func TestHostileFrontends(t *testing.T) {
 	state := t.TempDir()
 	build := func(ctx context.Context, dockerfile, tag string) error {
@@ -124,8 +124,8 @@ func TestHostileFrontends(t *testing.T) {
 	}
 }
 
-// processCount returns the number of processes with a command line, whose arguments end with
-// zero bytes.
+// processCount returns the number of processes with the given command line. In the parameter
+// command, each argument ends with a zero byte.
 func processCount(t *testing.T, command string) (n int) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")

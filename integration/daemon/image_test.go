@@ -52,7 +52,7 @@ func buildImage(t *testing.T, req rig.Request) (image string, steps []string) {
 }
 
 // stepNames returns the names of the build's steps. It omits the steps that load the frontend
-// image, which differ between frontends.
+// image, because they differ between frontends.
 func stepNames(res *rig.Result) []string {
 	var names []string
 	for _, n := range res.Names() {

@@ -80,8 +80,8 @@ func TestBuilderSyntax(t *testing.T) {
 	}
 }
 
-// TestBuilderKilled checks that a build with a daemon removes the temporary files of a killed
-// build.
+// TestBuilderKilled checks that a build with a daemon removes the temporary files that an
+// earlier, killed build left.
 func TestBuilderKilled(t *testing.T) {
 	program, dir := buildSlipway(t), t.TempDir()
 	command := func(step string) *exec.Cmd {

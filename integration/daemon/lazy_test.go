@@ -13,7 +13,8 @@ import (
 )
 
 // TestPruned checks that the builder does not execute a stage that the target does not need, and
-// does not pull its base image. The stage would fail, because the base image does not exist.
+// does not pull the base image of the stage. The base image does not exist, so that pulling it
+// would fail.
 func TestPruned(t *testing.T) {
 	c := testCase{request: rig.Request{Dockerfile: `FROM nosuchimage AS unused
 RUN exit 1
@@ -71,8 +72,8 @@ func TestContextFilter(t *testing.T) {
 	}
 }
 
-// copyContext copies a context to a new directory. From a directory that the builder already
-// knows, it would request only changed files, and the test would miss transfers.
+// copyContext copies a context to a new directory. If the builder already knows a directory, it
+// requests only changed files, and a test would not notice the transfer of other files.
 func copyContext(t *testing.T, dir string) string {
 	t.Helper()
 	to := t.TempDir()

@@ -111,8 +111,8 @@ func solveState(t *testing.T, st llb.State, state string) ([]imagetree.Image, er
 	return readArchive(t, archive), nil
 }
 
-// layersOf returns a description of the images' layers. It omits the configs, which this test's
-// frontend does not set.
+// layersOf returns a description of the layers of the images. It omits the image configs,
+// because the frontend of TestDefinitions does not set them.
 func layersOf(images []imagetree.Image) string {
 	var b strings.Builder
 	for _, image := range images {

@@ -9,7 +9,8 @@ import (
 	"slipway/solver/runner/namespace"
 )
 
-// References to our frontend image and to upstream's, for a # syntax line.
+// References to our frontend image and to upstream's frontend image, for use in a # syntax
+// line.
 const (
 	ours     = rig.Ours
 	upstream = rig.Upstream

@@ -77,8 +77,8 @@ func loadIntoEngine(t *testing.T, engine *rig.Engine) {
 	}
 }
 
-// compareOld checks that a build yields the same image or the same error with two frontends.
-// Its last parameters are the references of our frontend image and of upstream's.
+// compareOld checks that a build has the same image or the same error with two frontends. The
+// parameters ours and upstream are the references of our frontend image and of upstream's.
 func compareOld(t *testing.T, ours, upstream string, build func(*testing.T, rig.Request) (string, error)) {
 	names := strings.NewReplacer(ours, "FRONTEND", upstream, "FRONTEND")
 	ran, built := 0, 0

@@ -26,7 +26,7 @@ import (
 type cacheCase struct {
 	name, mode string // mode is the export mode of the registry cache: min or max
 	dockerfile string
-	changed    []string // steps executed after the content of file a changed, but not its length
+	changed    []string // steps that a build executes after file a has got other content of the same length
 }
 
 // randomCommand is a shell command that prints different output each time. It replaces the
@@ -87,7 +87,7 @@ RUN --mount=from=made,source=/size,target=/m RANDOM > /out
 `, changed: []string{"made 2/3", "made 3/3"}},
 }
 
-// cacheBuilder is one of the two builders that exchange caches: our solver or BuildKit.
+// cacheBuilder is our solver or BuildKit, the two builders that exchange caches in the tests.
 type cacheBuilder struct {
 	name          string
 	setEmptyState func(t *testing.T, o *builder.Options) // selects this builder, with an empty state

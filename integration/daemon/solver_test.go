@@ -117,8 +117,8 @@ func (c *testCase) build(t *testing.T, f buildFunc) string {
 }
 
 // matchError checks that the build error err contains all lines that the case c expects. It
-// returns these lines, or a text that describes what is missing. If c expects no error, it
-// returns the text of err.
+// returns these lines. If err lacks a line, it returns a text that describes the missing
+// lines. If c expects no error, it returns the text of err.
 func (c *testCase) matchError(err error) string {
 	if c.Errors == nil {
 		return "error: " + err.Error()
@@ -133,7 +133,7 @@ func (c *testCase) matchError(err error) string {
 
 // numberRandomFiles replaces digests of files in image with numbers, if the case declares that
 // the files have random content. Equal contents get equal numbers. The parameter seen maps
-// digests to numbers, including those from earlier builds of the case.
+// digests to numbers, including the digests from earlier builds of the case.
 func (c *testCase) numberRandomFiles(image imagetree.Image, seen map[string]int) {
 	for _, layer := range image.Layers {
 		for i, e := range layer {
@@ -186,8 +186,8 @@ func setState(dir, run string) func(*builder.Options) {
 	}
 }
 
-// solveImage runs the build described by req and returns its images. The callback selects the
-// builder by modifying the options of the build.
+// solveImage runs the build described by req and returns its images. The callback where
+// selects the builder by modifying the options of the build.
 func solveImage(t *testing.T, req rig.Request, where func(*builder.Options)) ([]imagetree.Image, error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -210,8 +210,8 @@ func solveImage(t *testing.T, req rig.Request, where func(*builder.Options)) ([]
 	return readArchive(t, archive), nil
 }
 
-// serveAgent starts an SSH agent that serves the key in keyFile as the agent "default". It
-// starts none if keyFile is "".
+// serveAgent starts an SSH agent that serves the key in keyFile, and returns the sockets of
+// agents by ID, with "default" for this agent. If keyFile is "", it starts no agent.
 func serveAgent(t *testing.T, keyFile string) map[string]string {
 	t.Helper()
 	if keyFile == "" {

@@ -33,8 +33,8 @@ RUN echo new > /d/new && ln -s new /d/link
 ENV A=1
 `
 
-// TestOutputTimes checks that times, platforms and annotations in each kind of output equal
-// BuildKit's, with and without SOURCE_DATE_EPOCH.
+// TestOutputTimes checks that the times, platforms and annotations in each kind of output are
+// the same with our solver as with BuildKit, with and without SOURCE_DATE_EPOCH.
 func TestOutputTimes(t *testing.T) {
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "context", "Dockerfile"), []byte(timesDockerfile))

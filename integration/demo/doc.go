@@ -4,5 +4,5 @@
 //
 //	go run ./integration/demo
 //
-// The command needs Linux and root, and stops everything that it started.
+// The command needs Linux and root. At the end, it stops all processes that it started.
 package main

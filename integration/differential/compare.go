@@ -87,7 +87,7 @@ func Compare(a, b *Record) Differences {
 	return d
 }
 
-// moreRequests returns the requests that record b contains more often than record a.
+// moreRequests returns the requests that occur more often in b than in a, as text.
 func moreRequests(a, b []string) string {
 	left := map[string]int{}
 	for _, r := range a {
@@ -142,8 +142,8 @@ func strayMetadata(a, b *pb.Definition) string {
 }
 
 // metadataDiff returns the difference between a and b, the metadata of two results, or "" if
-// they are equal. It decodes the JSON values and compares them. If the decoded values are equal,
-// it compares the encoded bytes.
+// they are equal. It compares the decoded JSON values. If these are equal, it also compares the
+// encoded bytes.
 func metadataDiff(a, b map[string][]byte) string {
 	if d := textDiff(strings.Join(sortedKeys(a), "\n"), strings.Join(sortedKeys(b), "\n")); d != "" {
 		return "keys:\n" + d
@@ -186,8 +186,8 @@ func warningsText(warnings []Warning) string {
 }
 
 // validValues matches the list of valid values at the end of our errors about options, for
-// example " (platform is os/arch)". Upstream's errors lack the list. Clients match only the
-// text before it.
+// example " (platform is os/arch)". Upstream's errors lack the list. Clients match only on the
+// text before the list.
 var validValues = regexp.MustCompile(` \([a-z]\S+ is [^()\n]*\)$`)
 
 // requestingStep matches the step name at the start of our error about a missing capability.

@@ -48,9 +48,9 @@ func FuzzContexts(f *testing.F) {
 }
 
 // contextCase returns a txtar test case with a main context and a named context. The parameters
-// are the value of the frontend option "context", the name and the value of the named context,
-// and the value of the frontend option "contextsubdir", which is not set if subdir is "". Every
-// possible main context contains the same Dockerfile, which uses both contexts.
+// main and subdir are the values of the frontend options "context" and "contextsubdir". If
+// subdir is "", the latter is not set. The parameters name and value describe the named
+// context. Every possible main context contains the same Dockerfile, which uses both contexts.
 func contextCase(main, name, value, subdir string) string {
 	const dockerfile = "FROM src AS one\nFROM alpine\nCOPY --from=one a b\nCOPY c d\n"
 	var b strings.Builder

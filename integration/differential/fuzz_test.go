@@ -9,8 +9,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// maxFuzzLength is the maximum length of a fuzzed Dockerfile in bytes. Longer ones would only
-// slow down the fuzzer.
+// maxFuzzLength is the maximum length in bytes of a fuzzed Dockerfile. Longer Dockerfiles
+// would only slow down the fuzzer.
 const maxFuzzLength = 4096
 
 // FuzzConversion checks that both frontends return the same result for any Dockerfile. Besides
@@ -47,7 +47,7 @@ func FuzzConversion(f *testing.F) {
 }
 
 // fuzzBuild returns a build of a Dockerfile with the given text. The two lowest bits of the
-// last parameter select the platform. Each of the next five bits enables one frontend option.
+// parameter bits select the platform. Each of the next five bits enables one frontend option.
 func fuzzBuild(text string, bits uint8) *generate.Build {
 	b := &generate.Build{Text: text, Opts: map[string]string{}, Files: map[string]string{}}
 	b.Platform = [...]string{"linux/amd64", "", "windows/amd64", "linux/amd64,linux/arm64"}[bits&3]

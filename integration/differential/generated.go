@@ -35,7 +35,7 @@ type Finding struct {
 	Number uint64
 	Kinds  []Kind
 	Diffs  Differences     // differences for Small
-	Small  *generate.Build // reduced build that differs in the same kind
+	Small  *generate.Build // reduced build for which the results differ in the same kind
 }
 
 // JudgeGenerated compares two frontends on generated builds, as [Judge] does on test cases. It
@@ -108,7 +108,7 @@ func judgeBuild(ctx context.Context, reference, build gateway.BuildFunc, b *gene
 }
 
 // differing returns the kinds of differences between the frontends' results in the outcome o.
-// It returns nil if a class of acceptable differences accepts all of them.
+// If a class of acceptable differences covers all differences, it returns nil.
 func (o *Outcome) differing() []Kind {
 	if o.Class != nil {
 		return nil

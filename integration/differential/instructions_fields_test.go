@@ -10,8 +10,8 @@ import (
 	"slipway/parser"
 )
 
-// ourFields returns the fields of a command from our parser, keyed by the names that the
-// fields have in upstream's types.
+// ourFields returns the fields of a command from our parser. The keys are the names of the
+// same fields in upstream's types.
 func ourFields(c ours.Command) map[string]any {
 	switch c := c.(type) {
 	case *ours.From:
@@ -55,8 +55,8 @@ func ourFields(c ours.Command) map[string]any {
 	return map[string]any{"unknown": fmt.Sprintf("%T", c)}
 }
 
-// ourWords returns the text of each word that our parser found. The result is nil for a nil
-// slice, but not for an empty one.
+// ourWords returns the text of each word that our parser found. For a nil list, it returns
+// nil, and for an empty list an empty list.
 func ourWords(list []parser.Word) []string {
 	if list == nil {
 		return nil

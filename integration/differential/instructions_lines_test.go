@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// lineGenerator generates short Dockerfiles to test the parsers. Most of its choices are valid,
-// others slightly wrong.
+// lineGenerator generates short random Dockerfiles to test the parsers. Most of its choices
+// result in valid syntax, and some result in slightly wrong syntax.
 type lineGenerator struct{ *rand.Rand }
 
 func newLines(seed uint64) lineGenerator { return lineGenerator{rand.New(rand.NewPCG(seed, 1))} }
@@ -16,8 +16,8 @@ func (g lineGenerator) pick(list ...string) string { return list[g.IntN(len(list
 // oneIn returns true with a probability of 1/n.
 func (g lineGenerator) oneIn(n int) bool { return g.IntN(n) == 0 }
 
-// dockerfile generates a Dockerfile with one to four instructions. Only the last one may be
-// invalid, because both parsers stop at the first error.
+// dockerfile generates a Dockerfile with one to four instructions. Only the last instruction
+// may be invalid, because both parsers stop at the first error.
 func (g lineGenerator) dockerfile() []byte {
 	var b strings.Builder
 	b.WriteString(g.pick("", "", "", "", "", "# escape=`\n", "# syntax=x\n# escape=`\n\n", "\xef\xbb\xbf", "ARG V=1\n", "# V version\nARG V W=2\n"))
@@ -83,7 +83,7 @@ func (g lineGenerator) line() (line, bodies string) {
 
 func (g lineGenerator) space() string { return g.pick(" ", " ", " ", " ", "  ", "\t", "\v ", " \f") }
 
-// misspell changes the case of letters in a keyword, or rarely the letters themselves.
+// misspell changes the case of letters in a keyword. Rarely, it replaces letters.
 func (g lineGenerator) misspell(keyword string) string {
 	switch g.IntN(30) {
 	case 0:

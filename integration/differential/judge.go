@@ -15,27 +15,27 @@ import (
 
 // upstreamRuns is the number of times that upstream's frontend runs to show all of its possible
 // results with near certainty. Where upstream iterates over a map, two or three results are
-// possible. A result can be rare: in a map with two entries, Go starts at the second one in
-// only one of eight iterations.
+// possible. A result can be rare: Go starts only one of eight iterations over a map with two
+// entries at the second entry.
 const upstreamRuns = 200
 
 // MaxExcused is the maximum number of cases that may declare intended differences.
 const MaxExcused = 10
 
 // Outcome is the result of comparing the frontends on one case, for one value of the frontend
-// option platform.
+// option "platform".
 type Outcome struct {
 	Case     *golden.Case
 	Platform string
 	Fails    bool // set if upstream's frontend returns an error
 	Diffs    Differences
-	Varied   map[Kind]bool // kinds in which only a later run of upstream equals ours
+	Varied   map[Kind]bool // kinds in which our result equals only the result of a later run of upstream
 	Class    *Class        // class that excuses the difference; nil for none
 
 	random bool   // set for a generated build, whose differences a class may excuse
 	kinds  []Kind // kinds to compare; nil for all
 	runs   int    // maximum number of upstream's runs; 0 for upstreamRuns
-	text   string // text of upstream's error; "" for none
+	text   string // text of upstream's error; "" if upstream succeeds
 }
 
 // Judge compares two frontends on all cases: build is the frontend under test, and
@@ -100,8 +100,8 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 }
 
 // classify sets the class of the outcome o to the class of acceptable differences that covers
-// all differences between the two records. Without such a class, it sets nil. It classifies
-// generated builds only, because test cases in testdata declare acceptable differences in their
+// all differences between the two records, or to nil if no class does. It classifies only
+// generated builds, because test cases in testdata declare acceptable differences in their
 // headers.
 func (o *Outcome) classify(d Differences, theirs, ours *Record) {
 	if o.random {

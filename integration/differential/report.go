@@ -70,9 +70,9 @@ type difference struct {
 	platforms  []string
 }
 
-// group returns the differences of the kind that c counts, except for those that a header of
-// the case declares as intended. Outcomes of the same case with the same diff become one
-// difference, which lists their platforms.
+// group returns the differences of the kind that c counts, except for differences that a
+// header of the case declares as intended. Outcomes of the same case with the same diff become
+// one difference, which lists their platforms.
 func group(c Count) []difference {
 	var groups []difference
 	for _, o := range c.Unexcused {

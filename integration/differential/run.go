@@ -25,9 +25,9 @@ func Upstream() gateway.BuildFunc { return builder.Build }
 // Ours returns the frontend of this project.
 func Ours() gateway.BuildFunc { return frontend.Build }
 
-// Run builds a case with a frontend and records the build. platform is the value of the
-// frontend option platform, which is not set if platform is "". An error means that the
-// case is malformed; errors of the frontend are part of the record.
+// Run builds a case with a frontend and records the build. The parameter platform is the
+// value of the frontend option "platform". If it is "", the option is not set. Run returns
+// an error only if the case is malformed. Errors of the frontend are part of the record.
 func Run(ctx context.Context, build gateway.BuildFunc, c *golden.Case, platform string) (*Record, error) {
 	return corpus.Run(ctx, build, c, platform, 0)
 }

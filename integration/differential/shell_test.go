@@ -64,9 +64,9 @@ func TestShellTable(t *testing.T) {
 	}
 }
 
-// shellTableLine parses a line of our shell package's test table into the word to expand and
-// the variables. The format is "WORD | VARIABLES => RESULT". ok is false for comments and
-// empty lines.
+// shellTableLine parses a line of our shell package's test table into the word to expand and the
+// variables. The format is "WORD | VARIABLES => RESULT". For a comment or an empty line, ok is
+// false.
 func shellTableLine(line string) (word string, vars map[string]string, ok bool) {
 	if line == "" || strings.HasPrefix(line, "# ") || strings.HasPrefix(line, "@") {
 		return "", nil, false
@@ -91,7 +91,8 @@ func shellTableLine(line string) (word string, vars map[string]string, ok bool) 
 	return visible.Replace(strings.TrimRight(word, " ")), vars, true
 }
 
-// discardStderr discards what this process writes to standard error until the test ends.
+// discardStderr discards everything that this process writes to standard error until the test
+// ends.
 func discardStderr(t *testing.T) {
 	t.Helper()
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)

@@ -54,9 +54,9 @@ func (s *shrinker) size() int {
 	return n + len(b.Files)
 }
 
-// try runs both frontends on b, a smaller version of the build in the finding. It checks
-// whether the results still differ in the aspect that the finding lists first, such as
-// warnings. If so, b becomes the build in the finding, and try returns true.
+// try runs both frontends on b, a smaller version of the build in the finding. It checks whether
+// the results still differ in the aspect that the finding lists first, such as warnings. If they
+// do, b becomes the build in the finding, and try returns true.
 func (s *shrinker) try(b *generate.Build) bool {
 	if s.trials++; s.trials > maxTrials || s.ctx.Err() != nil {
 		return false
@@ -74,7 +74,7 @@ func (s *shrinker) try(b *generate.Build) bool {
 }
 
 // options removes as many frontend options and files from the build in the finding as possible.
-// It keeps a removal only if the frontends still differ.
+// It undoes a removal unless the frontends still differ.
 func (s *shrinker) options() {
 	for _, key := range sortedKeys(s.found.Small.Opts) {
 		b := s.found.Small.Clone()

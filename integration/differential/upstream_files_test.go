@@ -151,8 +151,8 @@ var (
 	formatNumber  = regexp.MustCompile(`%(\[\d\])?[dx]`)
 )
 
-// stringsOfGo returns the string literals in a Go file that are Dockerfiles: those with a
-// FROM instruction. It replaces formatting verbs such as %s with ordinary text.
+// stringsOfGo returns the string literals in a Go file that contain a FROM instruction and
+// therefore are Dockerfiles. It replaces formatting verbs such as %s with ordinary text.
 func stringsOfGo(name string, data []byte) ([]string, error) {
 	file, err := parser.ParseFile(token.NewFileSet(), name, data, 0)
 	if err != nil {

@@ -24,8 +24,8 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestClientGone checks that no frontend and no step keeps running after the client is killed.
-// The client is killed while the frontend waits for a registry, and while a step runs.
+// TestClientGone checks that no frontend and no step keeps running after the client is killed,
+// either while the frontend waits for a registry or while a step runs.
 func TestClientGone(t *testing.T) {
 	registry, addr := newBadRegistry(t)
 	for name, tc := range map[string]struct {

@@ -24,8 +24,8 @@ func TestMain(m *testing.M) {
 // exitTimeout is the maximum time between the end of a build and the exit of its processes.
 const exitTimeout = 30 * time.Second
 
-// wantNoProcess checks that all child processes of the builder exit within exitTimeout,
-// frontends as well as steps.
+// wantNoProcess checks that all child processes of the builder, both frontends and steps, exit
+// within exitTimeout.
 func wantNoProcess(t *testing.T) {
 	t.Helper()
 	var running []string

@@ -64,13 +64,13 @@ func buildOne(ctx context.Context, t *testing.T, i int) bool {
 }
 
 // startTimeoutText is part of the error if the frontend's process does not respond within
-// BuildKit's limit of ten seconds. A slow machine cannot start two hundred processes in that
-// time.
+// BuildKit's limit of ten seconds. A slow machine cannot start two hundred processes within
+// this limit.
 const startTimeoutText = "frontend grpc server closed unexpectedly"
 
-// numberedBuild returns the Dockerfile of build number i, and a text that the build must
-// produce. A build that must succeed prints the text in its log. The error of a build that must
-// fail contains the text.
+// numberedBuild returns the Dockerfile of build number i and a text that depends on i. A build
+// that must succeed prints the text in its log. The error of a build that must fail contains
+// the text.
 func numberedBuild(i int) (dockerfile, want string) {
 	switch i % 4 {
 	case 0:

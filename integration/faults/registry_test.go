@@ -67,8 +67,8 @@ func (b *badRegistry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 const manifestType = "application/vnd.oci.image.manifest.v1+json"
 
-// serveImage serves the manifest or the config of an image that has no layers. path is the
-// part of the URL after the repository.
+// serveImage serves the manifest or the config of an image that has no layers. The parameter
+// path is the part of the URL after the repository.
 func serveImage(w http.ResponseWriter, r *http.Request, path string, config []byte) {
 	manifest := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q,"size":%d},"layers":[]}`,
 		manifestType, digest.FromBytes(config), len(config))
@@ -123,7 +123,7 @@ func TestRegistry(t *testing.T) {
 }
 
 // TestSilentRegistry checks that our frontend ends a build with an error if a registry accepts
-// a request and never responds.
+// a request but never responds.
 func TestSilentRegistry(t *testing.T) {
 	t.Parallel()
 	_, addr := newBadRegistry(t)

@@ -17,9 +17,9 @@ import (
 
 // BuildFlags returns the flags of go build for the frontend program.
 //
-// The tag grpcnotrace omits gRPC's debug pages, which a frontend cannot serve. They use
-// html/template. Templates call methods by name, so the linker could not remove any unused
-// method.
+// The tag grpcnotrace omits gRPC's debug pages, which a frontend cannot serve. These pages
+// use html/template, which calls methods by name, so that the linker could not remove any
+// unused method.
 func BuildFlags() []string {
 	return []string{"-tags", "grpcnotrace", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w"}
 }
@@ -30,13 +30,15 @@ type Binary struct {
 	Content  []byte
 }
 
-// Compile builds the frontend program for each platform. root is the root of the repository.
+// Compile builds the frontend program for each platform. The parameter root is the root
+// directory of the repository.
 func Compile(ctx context.Context, root string, platforms []v1.Platform) ([]Binary, error) {
 	return CompilePackage(ctx, root, PackagePath, platforms)
 }
 
-// CompilePackage builds the program of package pkg for each platform. root is the root of the
-// repository. flags follow those of BuildFlags and override them.
+// CompilePackage builds the program of package pkg for each platform. The parameter root is
+// the root directory of the repository. The parameter flags contains additional flags of go
+// build, which override the flags from BuildFlags.
 func CompilePackage(ctx context.Context, root, pkg string, platforms []v1.Platform, flags ...string) ([]Binary, error) {
 	dir, err := os.MkdirTemp("", "slipway-image-")
 	if err != nil {
@@ -62,8 +64,8 @@ func CompilePackage(ctx context.Context, root, pkg string, platforms []v1.Platfo
 	return list, nil
 }
 
-// Upstream returns BuildKit's own frontend program for the platform of this machine. Tests
-// compare ours with it.
+// Upstream returns BuildKit's own frontend program for the platform of this machine, so that
+// tests can compare it with our program.
 func Upstream(ctx context.Context, log io.Writer) ([]Binary, error) {
 	path, err := toolbox.Path(ctx, log, "upstream-frontend")
 	if err != nil {

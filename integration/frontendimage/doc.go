@@ -1,5 +1,6 @@
 // Package frontendimage creates the container image that builders run as the Dockerfile
-// frontend. The image contains only a static program, and is reproducible.
+// frontend. The image contains only a static program. Repeated creations result in identical
+// images.
 //
 // The Dockerfile in the root of the repository describes the same image, for users who have a
 // builder and can pull a Go image. This package needs only Go, so tests and first experiments

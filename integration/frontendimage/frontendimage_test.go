@@ -75,7 +75,7 @@ func TestDockerfile(t *testing.T) {
 	}
 }
 
-// TestReproducible checks that writing the archive twice gives equal bytes.
+// TestReproducible checks that two archives of the same image have equal bytes.
 func TestReproducible(t *testing.T) {
 	var archives [2][]byte
 	for i := range archives {

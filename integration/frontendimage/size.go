@@ -64,7 +64,8 @@ func sections() map[string]string {
 	}
 }
 
-// groupSizes returns the total size in bytes of the symbols in each group. See groupOf.
+// groupSizes returns the total size in bytes of the symbols in each group, as defined by
+// groupOf.
 func groupSizes(f *elf.File) (map[string]uint64, error) {
 	symbols, err := f.Symbols()
 	if err != nil {

@@ -56,8 +56,8 @@ func (b *Build) Clone() *Build {
 	return &c
 }
 
-// Archive returns the build as a test case in the format of testdata. title is the first line
-// of the case.
+// Archive returns the build as a test case in the format of testdata. The parameter title is
+// the first line of the case.
 func (b *Build) Archive(title string) []byte {
 	var s strings.Builder
 	fmt.Fprintf(&s, "# %s\n", title)

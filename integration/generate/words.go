@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// variable returns the name of a variable that the Dockerfile sets, of a predefined variable,
-// or of an unset variable.
+// variable returns a random variable name: of a variable that the Dockerfile sets, of a
+// predefined variable, or of an unset variable.
 func (g *generator) variable() string {
 	return g.pick("A", "A", "B", "B", "C", "FOO", "foo", "_x1", "PATH", "HOME", "EMPTY", "LIST",
 		"TARGETPLATFORM", "TARGETOS", "TARGETARCH", "TARGETVARIANT", "TARGETSTAGE", "BUILDPLATFORM", "BUILDARCH",
@@ -162,8 +162,8 @@ func (g *generator) jsonArray(words ...string) string {
 	return s
 }
 
-// optionalText returns a formatted text with a probability of 1/n, and otherwise "". The last
-// parameters are those of fmt.Sprintf.
+// optionalText returns a formatted text with a probability of 1/n, and otherwise "". The
+// parameters format and args have the same meaning as in fmt.Sprintf.
 func (g *generator) optionalText(n int, format string, args ...any) string {
 	if g.chance(n) {
 		return fmt.Sprintf(format, args...)

@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 )
 
-// Open unpacks an OCI archive below dir and returns its top-level index. dir must exist. The
-// index reads its content from dir, so the caller must not remove dir before the last use of
-// the index.
+// Open unpacks an OCI archive below dir and returns its top-level index. The directory dir
+// must exist. The index reads its content from dir, so the caller must not remove dir before
+// the last use of the index.
 func Open(archive, dir string) (v1.ImageIndex, error) {
 	f, err := os.Open(archive)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 
 // Options configures Read. With the zero value, Read omits file times.
 type Options struct {
-	Times bool // include modification times of files
+	Times bool // whether to include modification times of files
 	// Start is a time before the first of the compared builds. Later file times are shown as
 	// "new". If Start is zero, all times are shown.
 	Start time.Time
@@ -96,7 +96,7 @@ func Read(index v1.ImageIndex, opt Options) ([]Image, error) {
 
 // normalConfig formats an image config without the values that depend on when the build ran:
 // creation times, and diffIDs, which depend on file times. It replaces the list of diffIDs with
-// their number.
+// the number of diffIDs.
 func normalConfig(raw []byte) (string, error) {
 	var config map[string]any
 	if err := json.Unmarshal(raw, &config); err != nil {

@@ -159,7 +159,8 @@ func (b *builder) build(ctx context.Context, image string) error {
 }
 
 // report prints the fastest and the median duration for each image, absolute and relative to
-// the first image. On a busy machine, the fastest is more meaningful.
+// the first image. On a busy machine, the fastest duration is more meaningful than the
+// median.
 func report(w io.Writer, images []*image) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(tw, "image\tbuilds\tfastest\tto %[1]s\tmedian\tto %[1]s\tslowest\t\n", images[0].name)

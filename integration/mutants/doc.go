@@ -1,6 +1,6 @@
 // Command mutants changes single lines of product code, one at a time, and runs the tests of
-// the package that owns the line. If the tests still pass, they do not notice the change: the
-// mutant survives, and the command fails.
+// the package that contains the line. If the tests still pass, they do not notice the change:
+// the mutant survives, and the command fails.
 //
 //	go run ./integration/mutants               all mutants in mutants.txt
 //	go run ./integration/mutants -run solver   only those whose title, file or text matches

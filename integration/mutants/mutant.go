@@ -22,8 +22,8 @@ type mutant struct {
 
 func (m mutant) String() string { return m.file + " " + m.title + " " + m.old }
 
-// outcome is the result of running tests with a mutant: killed if a test failed, SURVIVED
-// otherwise.
+// outcome is the result of running tests with a mutant. It is killed if a test failed, and
+// otherwise SURVIVED.
 type outcome string
 
 const (
@@ -89,8 +89,8 @@ func (m mutant) try(ctx context.Context, root string) (got outcome, text string,
 	return "", "", err
 }
 
-// test runs the tests of the mutant's package. It disables vet: a finding of vet does not show
-// that a test notices the change.
+// test runs the tests of the mutant's package. It disables vet, because a finding of vet does
+// not show that a test notices the change.
 func (m mutant) test(ctx context.Context, root string, flags ...string) (string, error) {
 	flags = append([]string{"test", "-vet=off", "-failfast", "-timeout", "5m"}, flags...)
 	return goCommand(ctx, root, append(flags, "./"+filepath.Dir(m.file))...)

@@ -9,8 +9,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// TestList checks every mutant in mutants.txt: its line occurs exactly once in its file, and
-// the package compiles with the change.
+// TestList checks, for every mutant in mutants.txt, that its line occurs exactly once in its
+// file, and that the package compiles with the changed line.
 func TestList(t *testing.T) {
 	slowtest.Skip(t, "checks the types of whole packages")
 	root, err := toolbox.Root()

@@ -19,8 +19,9 @@ import (
 	"strings"
 )
 
-// checkAll returns an error that lists the unusable mutants: those whose line does not occur
-// exactly once in the file, and those with which the package does not compile.
+// checkAll returns an error that lists the unusable mutants. A mutant is unusable if its line
+// does not occur exactly once in the file, or if the package does not compile with the changed
+// line.
 func checkAll(ctx context.Context, list []mutant, root string) error {
 	c, err := newTypechecker(ctx, list, root)
 	if err != nil {
@@ -39,8 +40,8 @@ func checkAll(ctx context.Context, list []mutant, root string) error {
 	return errors.Join(errs...)
 }
 
-// A typechecker checks the types of packages in which the content of one file is replaced. This
-// takes milliseconds, while compiling the packages would take seconds.
+// A typechecker checks the types of a package with the content of one file replaced. The check
+// takes milliseconds, while compiling the package would take seconds.
 type typechecker struct {
 	fset     *token.FileSet
 	packages map[string]*listedPackage // by directory

@@ -1,6 +1,7 @@
 // Command parity runs docker/dockerfile's frontend and ours on every case of testdata, without
 // a builder, and prints a comparison. It fails if results that must be equal, such as
-// operations, differ in any case. It also fails if a listed known difference no longer occurs.
+// operations, differ in any case. It also fails if a difference that a case declares as
+// intended no longer occurs.
 package main
 
 import (

@@ -36,7 +36,7 @@ const (
 func referenceColumn() column { return column{name: "buildkitd", skippedJob: "race"} }
 
 // columns returns the configurations of slipway build with which the probes run. To test a new
-// runner, add a line to this list.
+// runner, add its configuration to the result.
 func columns() []column {
 	return []column{
 		{name: "root", runner: "namespace"},
@@ -144,8 +144,8 @@ func (m *machine) newSite(ctx context.Context, c column) (*site, error) {
 // configuration. Probes try to change this file.
 const canary = "canary\n"
 
-// restoreHost undoes changes in the host directory of the builder configuration. Probes must
-// not be able to change this directory. The result contains the names of the changed files.
+// restoreHost undoes the changes of probes in the host directory of the builder configuration,
+// which probes must not be able to change. The result contains the names of the changed files.
 func (s *site) restoreHost() ([]string, error) {
 	var changed []string
 	list, err := os.ReadDir(s.host)

@@ -5,7 +5,7 @@ package main
 import "slices"
 
 // exception describes privileges that some runners give to a step although buildkitd does not,
-// with the reason why this is accepted. If no runner gives such a privilege any longer, the
+// and the reason for accepting this. If no runner gives such a privilege any longer, the
 // command fails until the exception is removed.
 type exception struct {
 	columns []string

@@ -13,8 +13,9 @@ import (
 type job struct {
 	name       string
 	dockerfile string
-	// refusal matches the errors with which a builder rejects the whole job. All attempts then
-	// count as failed. Any other error stops the run. If refusal is nil, the job must succeed.
+	// refusal matches the errors with which a builder rejects the whole job. If the error of the
+	// job matches, all attempts count as failed. Any other error stops the run. If refusal is
+	// nil, the job must succeed.
 	refusal *regexp.Regexp
 	// kill makes the driver kill the builder as soon as a step prints that it is ready.
 	kill bool
@@ -109,8 +110,8 @@ RUN ["/setuid-probe","user","euid"]
 `
 
 // exeSteps is a Dockerfile that makes the builder execute its own program through
-// /proc/self/exe. That program then runs docker, which in this image is a link to the probe.
-// The probe finds the builder's program as /proc/1/exe.
+// /proc/self/exe. The builder's program then runs docker, which in this image is a link to the
+// probe. The probe finds the builder's program as /proc/1/exe.
 const exeSteps = `FROM probe:{column}-exe
 RUN ["/proc/self/exe","--version"]
 RUN ["/probe","exe","run"]

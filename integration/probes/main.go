@@ -49,7 +49,7 @@ func main() {
 // probes.
 const insideEnv = "SLIPWAY_PROBES_INSIDE"
 
-// runInSession runs this program again in a new session and returns its exit code. In that
+// runInSession runs this program again in a new session and returns its exit code. In the new
 // session, the probes cannot reach the user's terminal and processes. The session's keyring
 // contains a key that the probes try to find.
 func runInSession() int {
@@ -175,8 +175,9 @@ const (
 	end   = "<!-- make probes wrote what precedes -->\n"
 )
 
-// checkTable compares table with the one in SECURITY.md. With UPDATE=1 it writes the table
-// instead. Otherwise, it returns an error if a cell of table shows more privileges.
+// checkTable compares table, the new table of privileges, with the table in SECURITY.md. It
+// returns an error if they differ, except for cells in which the new table shows fewer
+// privileges. With UPDATE=1, it writes the new table to SECURITY.md instead.
 func checkTable(table string) error {
 	top, err := toolbox.Root()
 	if err != nil {

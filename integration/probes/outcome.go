@@ -16,8 +16,8 @@ import (
 )
 
 // outcomes contains the outcomes of all attempts with one builder: the granted privileges, and
-// the reasons why others were refused. The keys of both maps are the names of privileges that
-// steps print.
+// the reasons why the other privileges were refused. The keys of both maps are the names of
+// privileges, as steps print them.
 type outcomes struct {
 	granted map[string]bool
 	refused map[string]string

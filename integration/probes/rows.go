@@ -13,8 +13,8 @@ import (
 type row struct {
 	text  string
 	names []string // names of privileges, as for outcomes.matching
-	// excludePlain ignores privileges that the reference gives to a plain step, because the
-	// attempt is to gain more than these.
+	// excludePlain ignores privileges that the reference builder gives even to a plain step,
+	// because the attempt is to gain further privileges.
 	excludePlain bool
 	script       bool   // set if a shell can make the attempts
 	job          string // job that makes the attempts; the cell of a column that does not run it is empty
@@ -144,10 +144,10 @@ func agentTypes() []string {
 	return out
 }
 
-// privileges returns the privileges in o that the row r of the table counts. The parameters o
-// and reference contain the outcomes with one builder and with buildkitd. If r.excludePlain is
-// set, it omits privileges that buildkitd gives even to a step without hostile images, links or
-// mounts.
+// privileges returns the privileges in o that the row r of the table counts. The parameter o
+// contains the outcomes with one builder, and reference the outcomes with buildkitd. If
+// r.excludePlain is set, the result omits privileges that buildkitd gives even to a step without
+// hostile images, links or mounts.
 func (r row) privileges(o, reference *outcomes) []string {
 	list := o.matching(r.names)
 	if !r.excludePlain {

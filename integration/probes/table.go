@@ -63,11 +63,11 @@ func compare(reference *outcomes, list []column, found []*outcomes) comparison {
 // the runner does not give the privilege any longer.
 const unneededText = " is no longer needed"
 
-// applyExceptions looks for exceptions that allow privileges that a builder gives to a step
-// although buildkitd does not. The parameters more and column are these privileges and the name
-// of the builder. The first result contains the privileges without an exception. The second
-// result contains the footnote references, such as " [1]", of the exceptions that apply. These
-// exceptions are also added to the set used.
+// applyExceptions looks for exceptions that allow the privileges in more. These are privileges
+// that the builder with the name column gives to a step although buildkitd does not. The first
+// result contains the privileges without an exception. The second result contains the footnote
+// references, such as " [1]", of the exceptions that apply. applyExceptions adds these
+// exceptions to the set used.
 func applyExceptions(more []string, column string, used map[string]bool) (rest, notes []string) {
 	for _, id := range more {
 		excused := false
@@ -95,10 +95,10 @@ func mark(granted bool) string {
 	return "–"
 }
 
-// cell returns the text of a table cell, such as "less". Its parameters are numbers of
-// privileges in the following order: those of a step with buildkitd, those of a step with the
-// column's builder, those that only this builder gives, and those among them that no exception
-// allows.
+// cell returns the text of a table cell, such as "less". The parameters are numbers of
+// privileges. A step has want privileges with buildkitd, and got privileges with the builder of
+// the column. Among the latter, more are privileges that buildkitd does not give, and unexcused
+// are privileges that, in addition, no exception allows.
 func cell(want, got, more, unexcused int) string {
 	switch {
 	case unexcused > 0:
@@ -113,9 +113,10 @@ func cell(want, got, more, unexcused int) string {
 	return mark(true)
 }
 
-// lesser returns the cells in which the table now, in Markdown, shows fewer privileges than the
-// table recorded, such as "row: less instead of ✔". If the tables differ in another way, ok is
-// false. A kernel may lack what a row is about, for example the 32-bit ABI.
+// lesser compares two tables in Markdown. It returns the cells in which the table now shows
+// fewer privileges than the table recorded, such as "row: less instead of ✔". If the tables
+// differ in another way, ok is false. A cell may show fewer privileges because the kernel lacks
+// a feature, for example the 32-bit ABI.
 func lesser(recorded, now string) (cells []string, ok bool) {
 	old, lines := strings.Split(recorded, "\n"), strings.Split(now, "\n")
 	if len(old) != len(lines) {
@@ -139,7 +140,8 @@ func lesser(recorded, now string) (cells []string, ok bool) {
 	return cells, true
 }
 
-// rank returns a number that is greater for the text of a cell that stands for more privileges.
+// rank returns a number for the text of a cell. It is greater for a text that means more
+// privileges.
 func rank(cell string) int {
 	word, _, _ := strings.Cut(cell, " ")
 	return slices.Index([]string{mark(false), "less", mark(true), "more", "**more**"}, word)

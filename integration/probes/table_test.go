@@ -35,8 +35,8 @@ func TestMatching(t *testing.T) {
 	}
 }
 
-// TestCompare checks the cells and errors that compare returns for the outcomes of three
-// builders.
+// TestCompare checks the table cells and errors that compare returns for the outcomes of
+// three builders.
 func TestCompare(t *testing.T) {
 	reference, same, other := newOutcomes(), newOutcomes(), newOutcomes()
 	reference.parse("+ root/groups/0\n+ root/groups/1\n+ host-directory/dev-host\n+ root/readable/proc/stat\n")
@@ -101,7 +101,8 @@ func TestJobs(t *testing.T) {
 	}
 }
 
-// TestLesser checks which differences from the recorded table are accepted.
+// TestLesser checks which differences from the recorded table lesser accepts: only cells with
+// fewer privileges.
 func TestLesser(t *testing.T) {
 	const recorded = "| privilege | buildkitd | root |\n|---|:-:|:-:|\n| calls | ✔ | more [2] |\n| files | – | less |\n"
 	for change, want := range map[[2]string]int{

@@ -14,7 +14,7 @@ import (
 )
 
 // TestUnusedFiles checks that a build does not open files that no instruction copies, even if
-// they are unreadable. It must not even list files that .dockerignore excludes.
+// they are unreadable. It must not even list directories that .dockerignore excludes.
 func TestUnusedFiles(t *testing.T) {
 	m := newMachine(t, map[string]string{
 		"src/used": "x", "unused": "x", "other/unused": "x", "src/ignored/deep/file": "x", ".dockerignore": "src/ignored\n",

@@ -15,8 +15,8 @@ import (
 	"slipway/internal/testcontext"
 )
 
-// TestExplain checks the explanations of cache misses. After a single change, for example of a
-// build argument or a file, a build must explain each cache miss.
+// TestExplain checks the explanations of cache misses. After a single change, for example to a
+// build argument or a file, a build must explain each cache miss by this change.
 func TestExplain(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	h := newHub(t)

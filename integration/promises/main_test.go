@@ -64,7 +64,8 @@ func (m *machine) record(s *client.SolveStatus) {
 	}
 }
 
-// build builds a Dockerfile. It returns the error as slipway build prints it.
+// build builds a Dockerfile. It returns the error of the build, with the text that slipway
+// build prints.
 func (m *machine) build(dockerfile string) error {
 	m.t.Helper()
 	testcontext.Write(m.t, m.o.Context, map[string]string{"Dockerfile": dockerfile})

@@ -47,8 +47,8 @@ var programs = sync.OnceValues(func() ([2]string, error) {
 	return [2]string{slipway, base}, nil
 })
 
-// environment is a user who runs slipway, with a directory that contains the program, the
-// context, the state and the outputs.
+// environment is a user who runs slipway, together with a directory that contains the program,
+// the build context, the state and the outputs.
 type environment struct {
 	t      *testing.T
 	dir    string
@@ -265,7 +265,8 @@ func users() []user {
 	return list
 }
 
-// await waits until the output of a command contains the given text.
+// await waits until the output of a command contains the given text. If the text does not appear
+// in time, it fails the test.
 func await(t *testing.T, output *lockedBuffer, text string) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !strings.Contains(output.String(), text); {
@@ -277,8 +278,8 @@ func await(t *testing.T, output *lockedBuffer, text string) {
 }
 
 // children waits up to five seconds until this process has no running child processes, because
-// killed processes take a moment to exit. It returns the command lines of those that still run,
-// or "".
+// killed processes take a moment to exit. It returns the command lines of the processes that
+// still run, or "" if all have exited.
 func children(t *testing.T) string {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); ; {
@@ -336,8 +337,8 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestReproducible checks that the same input gives the same bytes for each user, directory,
-// time and runner.
+// TestReproducible checks that builds of the same input write the same bytes, regardless of
+// user, directory, time and runner.
 func TestReproducible(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	const dockerfile = `FROM scratch AS made

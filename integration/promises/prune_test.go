@@ -63,8 +63,9 @@ COPY --from=image / /
 COPY --from=made /twice /
 `
 
-// TestSizesAddUp checks that the sum of the listed sizes equals the disk usage, although
-// results share most files. It also checks that removing entries frees as much as their sizes.
+// TestSizesAddUp checks that the sum of the listed sizes equals the disk usage, although results
+// share most files. It also checks that removing an entry frees as many bytes as its listed
+// size.
 func TestSizesAddUp(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	h := newHub(t)
@@ -139,8 +140,8 @@ func TestSizesOfImages(t *testing.T) {
 }
 
 // TestPruneOrder checks the order in which a prune removes cached data: first the data that is
-// cheapest to recreate, and among results first the least recently used ones. A result must not
-// be removed before the results that are based on it.
+// cheapest to recreate, and among results first the least recently used results. A result must
+// not be removed before the results that are based on it.
 func TestPruneOrder(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	h := newHub(t)

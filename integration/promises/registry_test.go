@@ -51,8 +51,8 @@ func newHub(t *testing.T) *countingRegistry {
 }
 
 // push pushes an image under a tag. The image consists of the given number of random layers,
-// followed by the additional layers. The results are the digests of the image, its config and
-// its layers.
+// followed by the layers in add. The results are the digests of the image, of its config and
+// of its layers.
 func (h *countingRegistry) push(tag string, layers int64, add ...v1.Layer) (digest, config string, digests []string) {
 	h.t.Helper()
 	img, err := random.Image(1000, layers)
@@ -91,7 +91,7 @@ func (h *countingRegistry) resetCounts() {
 	clear(h.responses)
 }
 
-// counts returns the number of responses for each given digest or tag. For an element that
+// counts returns the number of responses for each digest or tag in names. For a name that
 // starts with "HEAD ", it returns the number of responses to HEAD requests.
 func (h *countingRegistry) counts(names []string) []int {
 	h.mu.Lock()

@@ -75,12 +75,12 @@ func Base(ctx context.Context, log io.Writer) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// settings matches the lines of this machine's apt configuration that the base image also
-// needs.
+// settings matches the lines of this machine's apt configuration that apt in the base image
+// also needs.
 var settings = regexp.MustCompile(`(?im)^Acquire::(https?::(.*::)?Proxy|Check-Date|Check-Valid-Until|Retries|ForceIPv[46]) .*\n`)
 
-// configuredMirror returns the first repository in apt's sources that has binary packages and
-// is not an update of another repository.
+// configuredMirror returns the first repository in apt's sources that contains binary
+// packages and does not only contain updates of another repository.
 func configuredMirror(ctx context.Context) (mirror, error) {
 	list, err := output(ctx, "apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages")
 	if err != nil {

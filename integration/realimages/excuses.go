@@ -11,8 +11,8 @@ type excuse struct {
 	reason string
 }
 
-// excuses returns excuses for all files whose content and size may differ. The files' mode,
-// owner, time and xattrs must be equal.
+// excuses returns excuses for all files whose content and size may differ. Even for these files,
+// mode, owner, time and xattrs must be equal.
 func excuses() []excuse {
 	return []excuse{
 		{regexp.MustCompile(`^var/log/(apt/(history|term)|dpkg|alternatives)\.log$`), "each line has the time of day"},
@@ -48,9 +48,9 @@ func unexcused(diff string) (rest string, files []string) {
 	return b.String(), files
 }
 
-// excusedKey parses a line of a difference between two images. If an excuse covers the file
-// that the line describes, the first result is the part of the line that must be equal in both
-// images: everything but sign, size and digest. Otherwise ok is false.
+// excusedKey parses a line of a difference between two images. If an excuse covers the file that
+// the line describes, the first result is the part of the line that must be equal in both
+// images: everything but sign, size and digest. If no excuse covers it, ok is false.
 func excusedKey(line string) (key string, ok bool) {
 	m := file.FindStringSubmatch(strings.TrimSuffix(line, "\n"))
 	if m == nil {

@@ -70,7 +70,8 @@ func NewUser(ctx context.Context, log io.Writer) (_ *User, err error) {
 // Close removes all files of the user, including files that belong to its subordinate ids.
 func (u *User) Close() error { return os.RemoveAll(u.dir) }
 
-// Solve runs a build as user nobody. opt must have one output, an OCI archive.
+// Solve runs a build as user nobody. The options opt must have exactly one output, an OCI
+// archive.
 func (u *User) Solve(ctx context.Context, opt builder.Options) (err error) {
 	dir, err := os.MkdirTemp(u.home, "build-")
 	if err != nil {
@@ -130,8 +131,9 @@ func (u *User) prepare(ctx context.Context, dir string, opt builder.Options) ([]
 	return append(args, "context"), err
 }
 
-// linkSuffix returns the suffix that source needs so that cp copies a directory instead of a
-// symbolic link to it: "/." for directories, otherwise "".
+// linkSuffix returns the suffix that must be added to the path source, so that cp copies a
+// directory instead of a symbolic link to it. The suffix is "/." if source is a directory, and
+// otherwise "".
 func linkSuffix(source string) string {
 	if info, err := os.Stat(source); err == nil && info.IsDir() {
 		return "/."
@@ -139,8 +141,8 @@ func linkSuffix(source string) string {
 	return ""
 }
 
-// forwardProgress passes each progress report from r to the callback. It returns the text after
-// the reports, which is the error message.
+// forwardProgress passes each progress report from r to the callback. It returns the text that
+// follows the reports, which is the error message of the build.
 func forwardProgress(r io.Reader, status func(*client.SolveStatus)) []byte {
 	all, err := io.ReadAll(r)
 	if err != nil {

@@ -117,7 +117,8 @@ func setHome(t *testing.T) string {
 	return dir
 }
 
-// run builds a Dockerfile with an empty state. The callback modifies the options of the build.
+// run builds a Dockerfile with an empty state. The callback change modifies the options of the
+// build.
 func run(t *testing.T, dockerfile string, change func(*builder.Options)) error {
 	t.Helper()
 	o := builder.Options{Context: testcontext.New(t, dockerfile), State: t.TempDir(), Runner: "portable", Now: time.Now}
@@ -146,8 +147,8 @@ func pull(o *builder.Options) {
 }
 
 // TestPrivate checks that images and caches work with a registry that has passwords and a
-// private certificate authority. While the certificate is not trusted or the user is not
-// logged in, the error must state the remedy.
+// private certificate authority. If the certificate is not trusted, or if the user is not
+// logged in, the error must state how to fix this.
 func TestPrivate(t *testing.T) {
 	configs, dir := setHome(t), t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")

@@ -23,13 +23,13 @@ import (
 type Request struct {
 	Dockerfile   string            // content of the Dockerfile; Build writes it to a temporary file
 	Ignore       string            // content of Dockerfile.dockerignore, or ""
-	Context      string            // directory of the main context; "" for an empty one
+	Context      string            // directory of the main context; "" for an empty context
 	Attrs        map[string]string // frontend options: target, build-arg:X, platform, …
 	Contexts     map[string]string // additional directories by name, for attrs like context:x=local:NAME
 	Secrets      map[string][]byte // content by secret id
 	SSHKey       string            // private key file that the SSH agent "default" serves; "" for no agent
-	Entitlements []string          // for example network.host or security.insecure
-	Image        bool              // export the image as an OCI archive
+	Entitlements []string          // entitlements of the build, for example network.host
+	Image        bool              // whether to export the image as an OCI archive
 	Exporter     map[string]string // exporter attributes, for example rewrite-timestamp; used only with Image
 	Key          string            // shared key of the contexts: builds with equal keys transfer only changed files
 }
@@ -41,7 +41,7 @@ type Result struct {
 	Vertices []*client.Vertex         // last reported state of each vertex, in order of appearance
 	Logs     map[digest.Digest][]byte // output of RUN steps, by vertex
 	Sent     map[string]int64         // bytes sent to the builder, by name of the transfer
-	Warnings []*client.VertexWarning  // in order of arrival
+	Warnings []*client.VertexWarning  // warnings in order of arrival
 	Exported map[string]string        // exporter response
 }
 

@@ -21,8 +21,8 @@ const (
 	pollEvery   = 50 * time.Millisecond
 )
 
-// config is the buildkitd.toml of all builders. Steps use the host network, because other
-// networks need CNI plugins.
+// config is the text of buildkitd.toml for all builders. Steps use the host network, because
+// other networks need CNI plugins.
 const config = `
 root = %[1]q
 insecure-entitlements = ["network.host", "security.insecure"]
@@ -51,16 +51,17 @@ type Daemon struct {
 	Dir    string         // directory of the daemon's state and of temporary files of builds
 	Socket string         // address in the form unix:///path
 	Client *client.Client // client that is connected to Socket
-	// Certificates is the PEM file with the certificate authorities that buildkitd trusts. A
-	// test may write it before buildkitd's first TLS connection, when it is read.
+	// Certificates is the path of the PEM file with the certificate authorities that buildkitd
+	// trusts. buildkitd reads the file at its first TLS connection, so a test may write the file
+	// before this connection.
 	Certificates string
 
 	process *contained.Process
 }
 
-// StartDaemon starts an additional builder. tool is the name of the builder's program in
-// package toolbox: buildkitd, or an older version. The builder shares only the registry with
-// other builders. Rig.Close stops it.
+// StartDaemon starts an additional builder, which shares only the registry with other
+// builders. The parameter tool is the name of the builder's program in package toolbox:
+// buildkitd, or an older version. Rig.Close stops the builder.
 func (r *Rig) StartDaemon(ctx context.Context, tool string) (*Daemon, error) {
 	buildkitd, err := toolbox.Path(ctx, r.log, tool)
 	if err != nil {
@@ -81,8 +82,8 @@ func (r *Rig) StartDaemon(ctx context.Context, tool string) (*Daemon, error) {
 	return d, nil
 }
 
-// start starts buildkitd and connects Client to it. registry is the host:port that serves
-// docker.io.
+// start starts buildkitd and connects the field Client to it. The parameter registry is the
+// host:port of the registry that serves docker.io.
 func (d *Daemon) start(ctx context.Context, buildkitd, registry string) error {
 	tmp, toml, logFile := filepath.Join(d.Dir, "tmp"), filepath.Join(d.Dir, "buildkitd.toml"), filepath.Join(d.Dir, "buildkitd.log")
 	if err := os.Mkdir(tmp, 0o700); err != nil {

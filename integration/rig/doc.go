@@ -1,9 +1,9 @@
 // Package rig runs a real builder for tests, the demo and the conformance run.
 //
-// Start installs missing tools (those of package toolbox, and two Debian packages) and creates
-// a temporary directory. In this directory it starts a registry on a free port of the loopback
-// interface, with the images of package baseimage, and buildkitd with a unix socket. Close
-// stops both.
+// Start installs missing tools (the tools of package toolbox, and two Debian packages) and
+// creates a temporary directory. There it starts a registry on a free port of the loopback
+// interface, with the images of package baseimage, and buildkitd with a Unix socket. Close
+// stops both programs.
 //
 //	r, err := rig.Start(ctx, rig.Options{Log: os.Stderr})
 //	if err != nil { ... }
@@ -15,5 +15,6 @@
 // an ordinary FROM finds the base images; Registry, so that a Dockerfile can name our frontend
 // in a fixed first line; and its own address.
 //
-// The package needs Linux and root. Only Start and Build take long; both respect their context.
+// The package needs Linux and root. Only Start and Build take long, and both end early if their
+// context is canceled.
 package rig

@@ -39,9 +39,9 @@ func extraPrograms() []program {
 // Docker is the path of Debian's Docker client.
 const Docker = "/usr/bin/docker"
 
-// EnsurePackages installs missing Debian packages: those that a builder and its base images
-// need, and the packages in extra. Installing requires apt-get and root. Without
-// these, the error names the packages to install.
+// EnsurePackages installs missing Debian packages: the packages that a builder and its base
+// images need, and the packages in extra. Installing requires apt-get and root. If one of these
+// requirements is not met, the error names the packages to install.
 func EnsurePackages(ctx context.Context, log io.Writer, extra ...string) error {
 	missing := missingPackages(extra)
 	if len(missing) == 0 {

@@ -35,8 +35,8 @@ func (d *Daemon) Processes() ([]string, error) {
 	return list, nil
 }
 
-// parentOf returns the parent of process pid, from /proc. ok is false if the process has
-// exited.
+// parentOf returns the parent of the process with the given id, as recorded in /proc. If
+// the process has exited, ok is false.
 func parentOf(pid int) (parent int, ok bool) {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {

@@ -18,7 +18,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// startRegistry starts a registry that stores its blobs in dir. addr is its host:port.
+// startRegistry starts a registry that stores its blobs in dir. The result addr is the
+// host:port of the registry.
 func startRegistry(dir string) (addr string, stop func() error, err error) {
 	blobs := filepath.Join(dir, "blobs")
 	if err := os.Mkdir(blobs, 0o700); err != nil {
@@ -49,7 +50,7 @@ func startRegistry(dir string) (addr string, stop func() error, err error) {
 	}, nil
 }
 
-// PushImage pushes an image or an index to the rig's registry. repository is
+// PushImage pushes an image or an index to the rig's registry. The parameter repository is
 // name:tag without a host.
 func (r *Rig) PushImage(ctx context.Context, repository string, image remote.Taggable) error {
 	ref, err := name.ParseReference(r.Addr+"/"+repository, name.Insecure)

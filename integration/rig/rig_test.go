@@ -9,7 +9,7 @@ import (
 )
 
 // TestLifecycle checks that a rig can build with buildkitd's built-in frontend, and that Close
-// removes its processes and files.
+// stops the processes of the rig and removes its files.
 func TestLifecycle(t *testing.T) {
 	r, err := Start(t.Context(), Options{Log: t.Output()})
 	if err != nil {

@@ -19,7 +19,7 @@ type tool struct {
 	name   string // file name of the program in bin/tools
 	module string // directory below integration/tools that contains the module
 	pkg    string // import path of the main package, or of the package whose tests are built
-	test   bool   // build the test program of pkg
+	test   bool   // whether to build the test program of pkg
 }
 
 func tools() []tool {
@@ -38,8 +38,8 @@ func tools() []tool {
 	}
 }
 
-// SuitePackage is the import path of BuildKit's own Dockerfile tests. Tool "upstream-suite" is
-// their test program.
+// SuitePackage is the import path of BuildKit's own Dockerfile tests. The tool "upstream-suite"
+// is the test program of this package.
 const SuitePackage = "github.com/moby/buildkit/frontend/dockerfile"
 
 // Names returns the names of all tools, sorted.

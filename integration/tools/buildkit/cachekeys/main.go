@@ -25,8 +25,8 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// A question is one request from standard input. It asks for the cache map of the LLB
-// operation Op, or, if Op is nil, for the digest of files in the directory Dir.
+// A question is one request from standard input. If Op is not nil, the request is for the
+// cache map of the LLB operation Op, otherwise for the digest of files in the directory Dir.
 type question struct {
 	Op []byte
 

@@ -1,6 +1,6 @@
 // Command registry is the registry of the CNCF Distribution project with a single storage
-// driver, for directories. The original command has drivers for all clouds, which take most of
-// the time to compile it.
+// driver, which stores blobs in a directory. The original command has drivers for all clouds,
+// and compiling it takes several times as long.
 package main
 
 import (
