@@ -26,23 +26,24 @@ type Result struct {
 	// Exported describes the outputs, with the keys of BuildKit's exporters:
 	// containerimage.digest, containerimage.config.digest, image.name.
 	Exported map[string]string
-	// Answer is the answer to Options.Call, with the keys of BuildKit's subrequests:
-	// result.json, result.txt, version.
+	// Answer is the result of the subrequest in Options.Call, with the keys of BuildKit's
+	// subrequests: result.json, result.txt, version.
 	Answer map[string][]byte
-	// Found lists the findings of a check (frontend.lint): errors, warnings and notes.
-	// It is nil if there was no check, or if another frontend performed it.
+	// Found lists the findings of a check (frontend.lint): errors, warnings and notes. It is nil
+	// if Options.Call is not a check, or if another frontend performed the check.
 	Found diag.List
 }
 
-// Run is like [Build], but returns only the error. It is for callers that need nothing
-// but the written outputs.
+// Run builds a Dockerfile like [Build], but returns only the error, for callers that need only
+// the written outputs.
 func Run(ctx context.Context, o Options) error {
 	_, err := Build(ctx, o)
 	return err
 }
 
-// Build builds a Dockerfile and writes the outputs, or answers Options.Call. All processes
-// and goroutines of the build have ended when it returns, even if ctx was canceled.
+// Build builds a Dockerfile and writes the outputs, or runs the subrequest in Options.Call.
+// All processes and goroutines of the build have ended when Build returns, even if ctx was
+// canceled.
 func Build(ctx context.Context, o Options) (*Result, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -186,7 +187,7 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 }
 
 // explain writes the reasons for cache misses, or the cache keys, to o.Explain. It also
-// records the steps of this build, so that the next build can explain its cache misses.
+// records the steps of the current build, so that the next build can explain its cache misses.
 func (o *Options) explain(x *explain.Explainer, b *solver.Job, graphs []*solver.Graph) error {
 	if o.Explain == nil || !o.ExplainKeys {
 		return x.Finish(o.Explain, b, graphs)

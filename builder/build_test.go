@@ -22,7 +22,7 @@ func options(t *testing.T, dockerfile string) Options {
 
 const testDockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN --mount=type=cache,target=/c cat a > /b; echo x > /c/x\n"
 
-// TestRelativeState checks that the path of a relative state directory is made absolute,
+// TestRelativeState checks that a build makes the path of a relative state directory absolute,
 // because RUN steps do not run in the working directory of this process.
 func TestRelativeState(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -37,8 +37,8 @@ func TestRelativeState(t *testing.T) {
 	}
 }
 
-// TestPrunedFiles checks that a build after a prune reads the context files again. It must not
-// report that the state directory is damaged.
+// TestPrunedFiles checks that, after a prune, a build reads the context files again and does
+// not report that the state directory is damaged.
 func TestPrunedFiles(t *testing.T) {
 	o := options(t, testDockerfile)
 	if err := Run(t.Context(), o); err != nil {

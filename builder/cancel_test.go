@@ -16,8 +16,9 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// TestCancel cancels builds at random moments. It checks that they return the context's
-// error, leave no goroutine, and leave an output complete or unchanged.
+// TestCancel cancels builds at random moments. It checks that a canceled build returns
+// the context's error and leaves no goroutine, and that its output is either complete or
+// unchanged.
 func TestCancel(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	const seed = 1

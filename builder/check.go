@@ -73,8 +73,8 @@ func (o *Options) checkOutput(out Output) error {
 	return o.checkAnnotations(out)
 }
 
-// checkDirs returns an error if the options list a platform twice. Outputs of files need unique
-// platforms, because they write one directory per platform, named after the platform.
+// checkDirs returns an error if the options list a platform twice. Call it if out is an output
+// of files: such an output writes one directory per platform, named after the platform.
 func (o *Options) checkDirs(out Output) error {
 	list, err := o.platforms()
 	if err != nil {
@@ -98,10 +98,10 @@ func (o *Options) isMultiPlatform() bool {
 	return len(o.Platforms) > 1 || err == nil && on
 }
 
-// checkAnnotations returns an error for annotations that have no effect: those for an index if
-// the result is a single image, and those for a platform that is not built. If a daemon adds
-// attestations, all annotations are valid, because attestations may turn an image into an
-// index.
+// checkAnnotations returns an error for annotations that have no effect: annotations for an
+// index if the result is a single image, and annotations for a platform that is not built. If a
+// daemon adds attestations, all annotations are valid, because attestations may turn an image
+// into an index.
 func (o *Options) checkAnnotations(out Output) error {
 	notes, err := imageAnnotations(o, out)
 	if err != nil {

@@ -17,10 +17,10 @@ func (p *inputs) recordFindings(o *Options) func(diag.List) {
 	return func(list diag.List) { p.found = append(diag.List{}, list.Rename(o.paths())...) }
 }
 
-// callResult returns the result of a build that answers Options.Call. The parameter answer is
-// the frontend's answer. If the call is a check, callResult adds our findings to the file
-// result.json in the answer, as the field "diagnostics". Unlike upstream's findings, they have
-// columns.
+// callResult returns the Result for a subrequest in Options.Call. The parameter answer contains
+// the files of the frontend's response. If the subrequest is a check, callResult adds the
+// findings of the built-in frontend to the file result.json, as the field "diagnostics". Unlike
+// findings in upstream's format, these findings have columns.
 func (p *inputs) callResult(answer map[string][]byte) (*Result, error) {
 	res := &Result{Answer: answer, Found: p.found}
 	if p.found == nil {

@@ -23,9 +23,9 @@ type inputs struct {
 	layouts map[string]string // OCI layouts and archives of images, by store ID
 	opts    map[string]string // frontend options
 
-	images []imageContext // named contexts for which findImages fills layouts
-	solved *recorder      // the frontend's definitions; nil before the frontend starts
-	found  diag.List      // findings of a check; nil if there is no check
+	images []imageContext // named contexts that are images; findImages adds them to layouts
+	solved *recorder      // the definitions that the frontend solves; nil before the frontend starts
+	found  diag.List      // findings of a check; nil if the build performs no check
 
 	trees   map[string]*tree.Node // local sources that are not directories, by name
 	uploads map[string]tree.Blob  // archives from standard input, by URL
@@ -181,8 +181,9 @@ func (p *inputs) findImages(ctx context.Context, src *llbsource.Sources) error {
 	return nil
 }
 
-// findLayouts is like findImages, but for a build by a daemon. It accepts only directories
-// with OCI layouts, because clients cannot send archives of images to a daemon.
+// findLayouts resolves each named context that is an image, like findImages, but for a build by
+// a daemon. It accepts only directories with OCI layouts, because clients cannot send archives
+// of images to a daemon.
 func (p *inputs) findLayouts(ctx context.Context) error {
 	for _, i := range p.images {
 		file, _ := splitName(strings.SplitN(i.value, "@", 2)[0])

@@ -15,7 +15,7 @@ import (
 )
 
 // damagedDockerfile is a Dockerfile whose RUN steps write files that differ from all files in
-// the context. The contents of these files are therefore only in the cache.
+// the context. Only the cache therefore contains the contents of the written files.
 const damagedDockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN cat a a > /b\nRUN cat b b > /c\n"
 
 // buildArchive builds an OCI archive whose bytes depend on the result only, not on times.
@@ -182,8 +182,8 @@ func soundState(t *testing.T, dir string) {
 	}
 }
 
-// TestForeignFiles adds unknown files to the state directory. They must not affect builds, and
-// a prune must remove those that look like temporary files.
+// TestForeignFiles adds unknown files to the state directory. The unknown files must not
+// affect builds, and a prune must remove those of them that look like temporary files.
 func TestForeignFiles(t *testing.T) {
 	o := options(t, damagedDockerfile)
 	want := buildArchive(t, o)

@@ -23,8 +23,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// The years of the modification times of the older and the newer file, and the year of
-// SOURCE_DATE_EPOCH, which is between these years.
+// The years of three times: the modification times of the older and the newer file, and
+// SOURCE_DATE_EPOCH, which is between the two modification times.
 const (
 	older, epochYear, newer = 2001, 2010, 2020
 	epochSeconds            = "1262304000" // the start of epochYear
@@ -32,8 +32,8 @@ const (
 
 func year(y int) time.Time { return time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// datedOptions returns options to build an image from two files: one is older than
-// SOURCE_DATE_EPOCH, and one is newer.
+// datedOptions returns options to build an image from two files, of which one is older and one
+// is newer than SOURCE_DATE_EPOCH.
 func datedOptions(t *testing.T, dockerfile string) Options {
 	t.Helper()
 	o := options(t, dockerfile)
@@ -100,8 +100,8 @@ func years(t *testing.T, data []byte) map[string]int {
 }
 
 // TestEpochOfImage checks that SOURCE_DATE_EPOCH sets the times in the config and the
-// descriptor of an image. With rewrite-timestamp, files that are newer than
-// SOURCE_DATE_EPOCH get this time, too.
+// descriptor of an image. With the output attribute rewrite-timestamp, it must also become the
+// time of files that are newer.
 func TestEpochOfImage(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	for _, tc := range []struct {

@@ -24,9 +24,9 @@ import (
 // cannot start.
 const notExecutable = 126
 
-// explainStep adds a hint or a note to the diagnostic d for a failed RUN step. err is the
-// error from the step. The hint comes from the text of err, from the instruction, or from
-// the files of the step. explainStep reports whether it added anything.
+// explainStep adds a hint or a note to the diagnostic d for a failed RUN step. The parameter
+// err is the error from the step. The hint comes from the text of err, from the instruction,
+// or from the files of the step. explainStep reports whether it added anything.
 func explainStep(d *diag.Diagnostic, err error) bool {
 	text := err.Error()
 	if m := regexp.MustCompile(`secret (\S+): not found$`).FindStringSubmatch(text); m != nil {

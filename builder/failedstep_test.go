@@ -54,7 +54,7 @@ func TestUnknownUser(t *testing.T) {
 }
 
 // TestNotExecutable checks the hint for a command that contains a program without the
-// executable bit. The hint must name this program.
+// executable bit. The hint must contain the name of the program.
 func TestNotExecutable(t *testing.T) {
 	e := tree.Edit(nil)
 	for name, mode := range map[string]uint32{"bin/sh": 0o755, "app/run": 0o644, "app/data": 0o600, "app/ok": 0o755} {

@@ -28,8 +28,8 @@ func fields(value string) (map[string]string, error) {
 	return m, nil
 }
 
-// ParseCache parses a value of --cache-to or --cache-from. It is either type=TYPE followed by
-// other attributes, or a list of image names, each of which is short for
+// ParseCache parses a value of --cache-to or --cache-from. The value is either type=TYPE
+// followed by other attributes, or a list of image names. An image name is short for
 // type=registry,ref=NAME.
 func ParseCache(value string) ([]client.CacheOptionsEntry, error) {
 	if !strings.Contains(value, "=") {

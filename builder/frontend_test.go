@@ -24,8 +24,8 @@ import (
 )
 
 // TestSyntax checks builds with a # syntax line. If the line selects Docker's frontend image or
-// ours, the built-in frontend must run. If the line selects an image that cannot be fetched,
-// the error must point to the line.
+// the image of this project, the built-in frontend must run. If the line selects an image that
+// cannot be fetched, the error must point to the line.
 func TestSyntax(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	for ref, followed := range map[string]bool{
@@ -90,8 +90,8 @@ type nopCloser struct{ io.Writer }
 // Close implements [io.Closer].
 func (nopCloser) Close() error { return nil }
 
-// TestFrontend checks a build with Options.Frontend. This frontend must run instead of ours,
-// and the containers that it starts must use the runner of the build.
+// TestFrontend checks a build with Options.Frontend. The given frontend must run instead of the
+// built-in frontend, and the containers that it starts must use the runner of the build.
 func TestFrontend(t *testing.T) {
 	o := options(t, testDockerfile)
 	o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}
@@ -125,8 +125,8 @@ func TestFrontend(t *testing.T) {
 	}
 }
 
-// TestResultDefaults checks the platform and the image config of a result if the
-// frontend sets neither.
+// TestResultDefaults checks which platform and image config a result gets if the frontend sets
+// neither.
 func TestResultDefaults(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	machine := platforms.FormatAll(llbsource.Machine())

@@ -26,8 +26,9 @@ func missingFile(text string) (string, bool) {
 	return m[1] + m[2] + m[3], true
 }
 
-// hint adds two things to err: the range of the word in the Dockerfile that caused the
-// error, and a hint on how to fix it. If hint finds neither, it returns err unchanged.
+// hint adds two things to err, if it finds them: the range of the word in the Dockerfile that
+// caused the error, and a hint on how to fix the error. If hint finds neither, it returns err
+// unchanged.
 func (p *inputs) hint(o *Options, err error) error {
 	var found *diag.Diagnostic
 	if err == nil || errors.As(err, &found) {
@@ -45,9 +46,9 @@ func (p *inputs) hint(o *Options, err error) error {
 	return err
 }
 
-// point narrows the range of the diagnostic d for err: from the whole instruction to the word
-// that caused the error. It also adds a hint to d where possible. The result reports whether
-// such a word was found.
+// point looks for the word in the Dockerfile that caused err. If it finds such a word, it
+// narrows the range of d, the diagnostic for err, from the whole instruction to the word,
+// adds a hint to d where possible, and returns true.
 func (p *inputs) point(o *Options, d *diag.Diagnostic, err error) bool {
 	text := err.Error()
 	name, missing := missingFile(text)

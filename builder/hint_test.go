@@ -52,8 +52,8 @@ func TestMissingFile(t *testing.T) {
 	}
 }
 
-// TestNearJSON checks that the error from an instruction whose arguments look like a
-// JSON array, but are invalid, has a note about the syntax error.
+// TestNearJSON checks errors from instructions whose arguments look like a JSON array but are
+// invalid. Such an error must have a note about the JSON syntax error.
 func TestNearJSON(t *testing.T) {
 	for text, want := range map[string]string{
 		"FROM scratch\nCOPY base /\nRUN ['false']\n": "Dockerfile:3:6: note: this is not a JSON array: strings take double quotes, not single quotes\n 3 | RUN ['false']\n   |      ^\n",

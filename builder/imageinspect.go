@@ -9,7 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// ImageDetails describes a stored image with its manifests and configs.
+// ImageDetails describes a stored image, including its manifests and configs.
 type ImageDetails struct {
 	Name      string
 	Digest    digest.Digest // digest of the manifest or the index

@@ -19,14 +19,15 @@ func (o *Options) outputs() []Output {
 	return o.Outputs
 }
 
-// stores reports whether an output stores an image in the state directory.
+// stores reports whether the output out stores an image in the state directory.
 func (o *Options) stores(out Output) bool {
 	return o.Builder == nil && out.Type == "image" && !out.Push
 }
 
-// storeImage stores an image under the given names. If all is false, storeImage stores it only
-// under names that already exist. Existing names are always updated. Otherwise a later FROM
-// could use an older image than the last one that was pushed or loaded under the name.
+// storeImage stores an image under the given names. If all is false, it stores the image only
+// under the given names that already exist. Existing names must always be updated:
+// otherwise, a later FROM could use an older image than the image that was last pushed or
+// loaded under the name.
 func (s *localBuilder) storeImage(ctx context.Context, root *export.Root, names []string, all bool) error {
 	if !all {
 		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {

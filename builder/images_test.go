@@ -39,8 +39,8 @@ func write(t *testing.T, o Options, dockerfile string) {
 	}
 }
 
-// buildWho builds a Dockerfile and returns the content of the file /who in the result. This
-// file usually comes from an image built from appDockerfile.
+// buildWho builds a Dockerfile and returns the content of the file /who in the result. The
+// file /who usually comes from an image that was built from appDockerfile.
 func (o Options) buildWho(t *testing.T, dockerfile string) (string, error) {
 	t.Helper()
 	write(t, o, dockerfile)
@@ -175,7 +175,8 @@ func TestStoredByDefault(t *testing.T) {
 	}
 }
 
-// standInEngine replaces the docker program with a script that reads an image and ignores it.
+// standInEngine installs a script as the program docker. The script reads an image from
+// standard input and ignores it.
 func standInEngine(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
@@ -222,8 +223,8 @@ func TestPullAsksTheRegistry(t *testing.T) {
 	}
 }
 
-// TestPruneKeepsImages checks that no prune removes the blobs of a stored image, and that
-// removing its last name removes the blobs that the cache does not need.
+// TestPruneKeepsImages checks that no prune removes the blobs of a stored image. Removing the
+// last name of the image must remove the blobs that the cache does not need.
 func TestPruneKeepsImages(t *testing.T) {
 	o := options(t, "")
 	failOnRequest(t, &o)
@@ -271,7 +272,8 @@ func TestPruneKeepsImages(t *testing.T) {
 }
 
 // TestRemoveKeepsCache checks that removing an image removes nothing from the cache. While a
-// build is running, removing an image must not remove its blobs, but a later prune must.
+// build is running, removing an image must not remove the blobs of the image, but a later
+// prune must.
 func TestRemoveKeepsCache(t *testing.T) {
 	o := options(t, "")
 	failOnRequest(t, &o)
@@ -313,8 +315,8 @@ func TestRemoveKeepsCache(t *testing.T) {
 	}
 }
 
-// TestLostLayer checks that using a stored image with a damaged layer fails with a hint,
-// and that building the image again repairs it.
+// TestLostLayer checks that a build from a stored image with a damaged layer fails with a
+// hint, and that building the image again repairs the layer.
 func TestLostLayer(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	o := options(t, "")
@@ -350,8 +352,9 @@ func TestLostLayer(t *testing.T) {
 	}
 }
 
-// TestDamagedName checks that a damaged image name is an error, even if a registry has the
-// image, and that other images remain usable. The damaged name can be removed.
+// TestDamagedName checks a stored image name whose record is damaged. Using the name must
+// fail, even if a registry has the image, other images must remain usable, and the user must
+// be able to remove the name.
 func TestDamagedName(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	o := options(t, "")

@@ -36,8 +36,8 @@ func OpenImages(dir string, now func() time.Time) (*ImageStore, error) {
 	return &ImageStore{s, now}, err
 }
 
-// List returns the images sorted by name. If some are damaged, it returns the others and an
-// error.
+// List returns the stored images sorted by name. If the records of some images are damaged, it
+// returns the other images and an error.
 func (x *ImageStore) List() ([]Image, error) {
 	list, damaged, err := x.s.Images.List()
 	if len(damaged) > 0 {
@@ -56,8 +56,8 @@ func FamiliarName(full string) string {
 	return reference.FamiliarString(named)
 }
 
-// fullName returns the full form of an image name, with a tag: docker.io/library/app:1
-// for app:1. name may be abbreviated, as users write it. fullName is the inverse of
+// fullName returns the full form of an image name, with a tag: docker.io/library/app:1 for
+// app:1. The parameter name may be abbreviated, as users write it. fullName is the inverse of
 // [FamiliarName].
 func fullName(name string) (string, error) {
 	names, err := imageNames(&Options{Tags: []string{name}}, Output{})
@@ -67,8 +67,8 @@ func fullName(name string) (string, error) {
 	return names[0], nil
 }
 
-// find returns the stored image called name, which may be abbreviated as users write it.
-// For an unknown name, the error suggests similar names.
+// find returns the stored image with the given name, which may be abbreviated as users write
+// it. For an unknown name, the error suggests similar names.
 func (x *ImageStore) find(name string) (*Image, error) {
 	named, err := reference.ParseNormalizedNamed(name)
 	if err != nil {
@@ -132,9 +132,9 @@ func (x *ImageStore) Tag(ctx context.Context, name, newName string) error {
 	return x.s.Images.Tag(img, full)
 }
 
-// Remove removes image names, even damaged ones. If one of the names is unknown, Remove removes
-// none of them. It also removes blobs that are no longer referenced, unless a build is running.
-// In this case, a later prune removes the blobs.
+// Remove removes image names, even if the records of the names are damaged. If one of the names
+// is unknown, Remove removes none of them. It also removes blobs that are no longer referenced.
+// If a build is running, Remove leaves these blobs to a later prune.
 func (x *ImageStore) Remove(ctx context.Context, names []string) error {
 	release, alone, err := x.s.TryExclusive()
 	if err != nil {

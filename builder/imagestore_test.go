@@ -17,8 +17,8 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// TestSave checks that the archive of a stored image has the same blobs as an archive from
-// the build, and that other builds can use it.
+// TestSave checks that the archive that Save writes has the same blobs as an archive that
+// a build writes, and that another build can use it as a named context.
 func TestSave(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	o := options(t, "")
@@ -65,8 +65,8 @@ func TestSave(t *testing.T) {
 	}
 }
 
-// TestPushStored checks that a stored image is pushed unchanged, under its name or another
-// one, and that the push reports progress.
+// TestPushStored checks that Push pushes a stored image unchanged, under its own name or
+// another name, and reports progress.
 func TestPushStored(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	logIn(t, s.Host, "")

@@ -55,7 +55,7 @@ func LimitOptions() map[string]string {
 }
 
 // limitGiven returns the name of a flag with which the user limits the resources of steps. If
-// the user limits none, it returns "".
+// the user sets no limit, it returns "".
 func (o *Options) limitGiven() string {
 	for _, l := range limitFlags() {
 		if o.Resources[l.option] != "" {
@@ -118,8 +118,8 @@ func (o *Options) limitSteps(r *namespace.Runner) error {
 	return err
 }
 
-// limit chooses the runner before the first RUN step if there are resource limits. An
-// unsupported limit therefore fails the build before any step runs.
+// limit chooses the runner before the first RUN step if the user limits the resources of
+// steps. An unsupported limit therefore fails the build before any step runs.
 func (c *autoRunner) limit(ctx context.Context) error {
 	if c.o.limitGiven() == "" || c.o.Call != "" {
 		return nil

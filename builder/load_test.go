@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestLoad checks an output with Load. The build must run docker load, which is a script in
-// this test, send it the image and log what it prints.
+// TestLoad checks an output with the field Load. The build must start docker load, which is
+// a script in this test, send an image to it, and log the output of the script.
 func TestLoad(t *testing.T) {
 	o := options(t, "FROM scratch\nCOPY a /\n")
 	o.Tags, o.Outputs = []string{"x"}, []Output{{Type: "docker", Load: true}}

@@ -17,8 +17,8 @@ import (
 	"slipway/solver/registry"
 )
 
-// defaultStall is the default time limit for a silent server: a request fails if the server
-// neither accepts nor sends data for this long.
+// defaultStall is the default time limit for silent servers. A request fails if the server
+// neither accepts nor sends data for the duration of the limit.
 const defaultStall = 2 * time.Minute
 
 // localBuilder builds in this process, with an open state directory and the user's
@@ -63,8 +63,8 @@ func (s *localBuilder) sources(o *Options, p *inputs) *llbsource.Sources {
 	}
 }
 
-// explainer returns the explainer for this build, which compares the build with the last build
-// of the same Dockerfile and context.
+// explainer returns the explainer for the current build. It compares the current build with
+// the last build of the same Dockerfile and context.
 func (s *localBuilder) explainer(o *Options) *explain.Explainer {
 	from := o.Context
 	if abs, err := filepath.Abs(from); err == nil && !isURL(from) && from != stdin {

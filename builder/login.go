@@ -6,12 +6,13 @@ import (
 	"slipway/solver/registry"
 )
 
-// RegistryHost returns the host of a registry. name is a host or a URL. If name is "", the
-// registry is Docker Hub.
+// RegistryHost returns the host of a registry. The parameter name is a host or a URL. If
+// it is "", the registry is Docker Hub.
 func RegistryHost(name string) string { return registry.Host(name) }
 
-// Login checks a user name and password with a registry, and stores them as docker login
-// does. It returns an error and stores nothing if the registry rejects them.
+// Login checks a user name and a password with a registry, and stores them where docker
+// login stores credentials. If the registry rejects them, Login returns an error and
+// stores nothing.
 func Login(ctx context.Context, host, user, password string) error {
 	l := registry.Login{User: user, Secret: password}
 	if err := newRegistry(defaultStall).CheckLogin(ctx, host, l); err != nil {

@@ -22,13 +22,13 @@ import (
 type fileLister interface {
 	// list returns the names in a directory. isDir is false if name is not a directory.
 	list(name string) (names []string, isDir bool)
-	// link returns the target of a symbolic link, or "" for anything else.
+	// link returns the target of a symbolic link. If name is not a symbolic link, it returns "".
 	link(name string) string
 }
 
-// pathHint returns a hint in parentheses about a path that was not found: the reason, or
-// a similar path. name is the path, and w is the word in the Dockerfile that specifies
-// it. If pathHint finds neither a reason nor a similar path, it returns "".
+// pathHint returns a hint in parentheses about a path that was not found: the reason, or a
+// similar path. The parameter name is the path, and w is the word in the Dockerfile that
+// specifies the path. If pathHint finds neither a reason nor a similar path, it returns "".
 func (p *inputs) pathHint(o *Options, err error, w *pathWord, name string) string {
 	files := p.searchedFiles(err, w.from)
 	if files == nil {
@@ -71,8 +71,8 @@ func (p *inputs) searchedFiles(err error, from string) fileLister {
 	return nil
 }
 
-// misuseHint returns a hint if a missing source of COPY or ADD has syntax that COPY and ADD
-// do not support, such as a shell operator or ~. Otherwise it returns "".
+// misuseHint returns a hint if a missing source of COPY or ADD has syntax that COPY and ADD do
+// not support, such as a shell operator or ~. For other sources, misuseHint returns "".
 func misuseHint(files fileLister, w *pathWord, name string) string {
 	v := w.sources[w.index].Value
 	isLocal := w.from == ""
@@ -105,9 +105,10 @@ func misuseHint(files fileLister, w *pathWord, name string) string {
 	return blankHint(files, w)
 }
 
-// onHost returns a hint for a missing source that exists as an absolute path on the host.
-// If the file is in the build context, the hint is to write its path relative to the
-// context.
+// onHost returns a hint for a missing source of COPY or ADD. The source is an absolute path
+// that exists on the host. If the file is in the build context, the hint is to write the path
+// relative to the context. If it is not, the hint is to copy the file into the context, or to
+// use a named context.
 func onHost(files fileLister, name string) string {
 	dir, _ := files.(directory)
 	root, err := filepath.Abs(string(dir))
@@ -128,9 +129,9 @@ func searchRoot(isLocal bool) string {
 	return "root directory of --from"
 }
 
-// blankHint returns a hint that COPY takes a file name with blanks for several sources, unless
-// the instruction is in the form of a JSON array. It returns "" if w, the missing source, is
-// not part of such a name.
+// blankHint returns a hint that COPY treats a file name with blanks as several sources, unless
+// the instruction is in the form of a JSON array. If w, the missing source, is not part of a
+// file name with blanks, it returns "".
 func blankHint(files fileLister, w *pathWord) string {
 	for first := 0; first <= w.index; first++ {
 		for end := max(w.index+1, first+2); end <= len(w.sources); end++ {
@@ -154,10 +155,10 @@ func hasPath(files fileLister, name string) bool {
 	return name == "/" || slices.Contains(names, path.Base(name))
 }
 
-// missingHint returns a hint about a path that does not exist, such as " (bin is not a
-// directory)". It considers the first component of the path that does not exist. The hint
-// says that the parent of this component is a regular file or a dangling link, or it
-// suggests a similar name.
+// missingHint returns a hint about the path name, such as " (bin is not a directory)". It looks
+// for the first component of the path that does not exist. If the parent of this component is a
+// regular file or a dangling link, the hint states this. If not, the hint suggests a similar
+// name, if one exists.
 func missingHint(files fileLister, name string) string {
 	parts := strings.Split(strings.TrimPrefix(name, "/"), "/")
 	at := "/"
@@ -192,9 +193,9 @@ func missingHint(files fileLister, name string) string {
 	return ""
 }
 
-// danglingHint returns a hint if a symbolic link is dangling or leads out of the build
-// context. link is the path of the link, and target is the path that it contains. For
-// other links, danglingHint returns "".
+// danglingHint returns a hint if a symbolic link is dangling or leads out of the build context.
+// The parameter link is the path of the link, and target is the path that the link contains.
+// For other links, danglingHint returns "".
 func danglingHint(files fileLister, link, target string) string {
 	_, isLocal := files.(directory)
 	outside := path.IsAbs(target) || strings.HasPrefix(path.Join(strings.TrimPrefix(path.Dir(link), "/"), target)+"/", "../")
@@ -208,8 +209,8 @@ func danglingHint(files fileLister, link, target string) string {
 }
 
 // similarName returns the candidate that differs from the given name only in case. If no such
-// candidate exists, it returns the most similar one. If no candidate is similar, it returns
-// false.
+// candidate exists, it returns the most similar candidate, or false if no candidate is similar.
+// The parameter names contains the candidates.
 func similarName(name string, names []string) (string, bool) {
 	if i := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, name) }); i >= 0 {
 		return names[i], true
@@ -217,7 +218,8 @@ func similarName(name string, names []string) (string, bool) {
 	return suggest.Near(name, names)
 }
 
-// directory is a [fileLister] for a directory of the host.
+// directory is a [fileLister] for a directory on the host. Its value is the path of the
+// directory.
 type directory string
 
 func (d directory) list(name string) (names []string, isDir bool) {

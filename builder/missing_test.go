@@ -20,8 +20,8 @@ func reportedError(t *testing.T, o Options) string {
 	return b.String()
 }
 
-// TestNotFound checks the error for a path that does not exist in the build context or in
-// a stage: it suggests a similar path.
+// TestNotFound checks that the error for a path that does not exist in the build context
+// or in a stage suggests a similar path.
 func TestNotFound(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	for _, tc := range []struct{ dockerfile, want string }{

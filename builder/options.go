@@ -27,7 +27,7 @@ import (
 // Options configures a build. Most fields are named after the flags of docker build.
 type Options struct {
 	Context string    // directory, URL of a git repository or an archive, or "-" for Stdin
-	File    string    // path of the Dockerfile; "" means the one in the context, "-" means Stdin
+	File    string    // path of the Dockerfile; "" means the Dockerfile in the context, "-" means Stdin
 	Stdin   io.Reader // archive of the context, or Dockerfile; read only if Context or File is "-"
 	Target  string
 
@@ -36,10 +36,10 @@ type Options struct {
 	BuildArgs map[string]string
 	Labels    map[string]string
 	Contexts  map[string]string // values of named contexts, by name
-	Outputs   []Output          // empty stores an image under Tags; without tags, only the cache gets the result
+	Outputs   []Output          // if empty, the image is stored under Tags; without tags, only the cache gets the result
 
-	// Call is a subrequest about the Dockerfile, such as frontend.lint. If it is "", the
-	// Dockerfile is built.
+	// Call is the name of a subrequest for information about the Dockerfile, such as
+	// frontend.lint. If it is "", the Dockerfile is built.
 	Call string
 	// Describe adds the digests of the image to Result.Exported even if no output is an
 	// image.
@@ -66,8 +66,9 @@ type Options struct {
 
 	Mirrors map[string]string // mirrors of registries, by the registry's host
 
-	// Stall is how long a server may neither accept nor send data while the build fetches
-	// a source, pushes, or transfers a cache. Zero means 2 minutes.
+	// Stall is the time limit for silent servers. The build fails if a server neither accepts nor
+	// sends data for this time while the build fetches a source, pushes, or transfers a cache.
+	// Zero means 2 minutes.
 	Stall time.Duration
 
 	Builder *remote.Builder // daemon that builds; nil means this process
@@ -77,8 +78,8 @@ type Options struct {
 	GC     state.GC // garbage collection of State after the build
 	Jobs   int      // maximum number of concurrent operations; 0 means no limit, as in BuildKit
 	Now    func() time.Time
-	// Output limits how much of the steps' output is reported. If it is nil, the limits
-	// are BuildKit's.
+	// Output limits how much output of each step the build reports. If it is nil, the limits are
+	// the same as in BuildKit.
 	Output *OutputLimit
 	Log    io.Writer // receives messages that belong to no step; may be nil
 	// Frontend replaces the built-in Dockerfile frontend, unless it is nil.
@@ -86,8 +87,8 @@ type Options struct {
 	// FrontendImage is the name of a frontend image that replaces the built-in Dockerfile
 	// frontend, unless it is "".
 	FrontendImage string
-	// SyntaxImage forwards a build to the frontend image that # syntax or BUILDKIT_SYNTAX
-	// names even if it is an image of the built-in frontend.
+	// SyntaxImage makes the frontend image that # syntax or BUILDKIT_SYNTAX names run the build,
+	// even if the built-in frontend could replace the image.
 	SyntaxImage bool
 	// Explain receives a line about each step that was not cached, or the cache keys of all
 	// vertices if ExplainKeys is set. It may be nil.
@@ -148,8 +149,8 @@ func (o *Options) checkLocal() error {
 	return err
 }
 
-// frontend returns the frontend options for the build. Their keys are the ones that docker
-// build sends, such as filename and target.
+// frontend returns the frontend options for the build. It uses the same keys as docker build,
+// such as filename and target.
 func (o *Options) frontend() map[string]string {
 	opts := map[string]string{
 		"filename": filepath.Base(o.file()),
@@ -212,8 +213,8 @@ func (o *Options) buildFunc(found func(diag.List), replaces func(ref string)) ga
 	}, found)
 }
 
-// maxJobs returns the maximum number of operations that the solver runs concurrently. If
-// o.Jobs is 0, the number is unlimited.
+// maxJobs returns the maximum number of operations that the solver runs concurrently. If o.Jobs
+// is 0, it returns a number that is never reached.
 func (o *Options) maxJobs() int {
 	if o.Jobs == 0 {
 		return math.MaxInt
@@ -221,9 +222,10 @@ func (o *Options) maxJobs() int {
 	return o.Jobs
 }
 
-// forwardsTo reports whether the frontend image that # syntax or BUILDKIT_SYNTAX selects must
-// run the build. Instead of Docker's image and ours, in any registry and version, the built-in
-// frontend runs the build, unless o.SyntaxImage is true.
+// forwardsTo reports whether the frontend image ref, which # syntax or BUILDKIT_SYNTAX selects,
+// must run the build. It returns false for Docker's frontend image and the image of this
+// project, in any registry and version, because the built-in frontend replaces them. If
+// o.SyntaxImage is true, it always returns true.
 func (o *Options) forwardsTo(ref string) bool {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil || o.SyntaxImage {

@@ -71,8 +71,8 @@ func (o Output) isInsecure() bool {
 	return insecure
 }
 
-// stdoutOr returns "-" if the output path is /dev/stdout, and other paths unchanged.
-// Standard output may be a socket, which cannot be opened by path.
+// stdoutOr returns "-" if the output path is /dev/stdout, and other paths unchanged. Standard
+// output may be a socket, which cannot be opened by its path.
 func stdoutOr(dest string) string {
 	if dest == "/dev/stdout" {
 		return stdin
@@ -87,7 +87,8 @@ func (o Output) isDir() bool {
 }
 
 // checkDest returns an error if the output is a file but its destination is an existing
-// directory, or the other way round. A destination that does not exist is valid.
+// directory, or if the output is a directory but its destination is an existing file. A
+// destination that does not exist is valid.
 func (o Output) checkDest() error {
 	if o.Dest == "" || o.Dest == stdin {
 		return nil
@@ -253,7 +254,7 @@ func parseEpoch(v string) (*time.Time, error) {
 	return &t, nil
 }
 
-// isImage reports whether the output is an image or an archive of one.
+// isImage reports whether the output is an image, or an archive that contains an image.
 func (o Output) isImage() bool { return o.Type == "oci" || o.Type == "docker" || o.Type == "image" }
 
 // onlyValue returns the only value that this builder accepts for an exporter attribute, such as
@@ -269,8 +270,8 @@ func onlyValue(attr string) string {
 	return ""
 }
 
-// imageNames returns the full image names of an output: its own names, or the tags of the
-// build.
+// imageNames returns the full image names of the output out: its own names or, if it has none,
+// the tags of the build.
 func imageNames(o *Options, out Output) ([]string, error) {
 	tags := o.Tags
 	if out.Name != "" {

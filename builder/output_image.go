@@ -67,7 +67,7 @@ func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOut
 }
 
 // descriptorAnnotations returns the annotations for the image's descriptor in index.json: the
-// ones that the user gave and, for an archive, the creation time of the image.
+// annotations that the user gave and, for an archive, the creation time of the image.
 //
 // Upstream: without SOURCE_DATE_EPOCH, BuildKit uses the time of the export. We use the
 // creation time of the image, so that a cached build gives the same archive.

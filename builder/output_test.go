@@ -48,8 +48,9 @@ func TestSameImage(t *testing.T) {
 	}
 }
 
-// TestCompression checks that layers have the requested compression, equal contents, and
-// the same bytes in each build.
+// TestCompression checks that an output has layers with the requested compression. With
+// each compression, the layers must have the same contents, and repeated builds must
+// create the same bytes.
 func TestCompression(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	o := options(t, "FROM scratch\nCOPY a /\n")

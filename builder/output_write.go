@@ -20,8 +20,9 @@ import (
 // buildResult is the result of a build, with the images or files of all platforms.
 type buildResult struct {
 	results []export.PlatformResult // one for each platform
-	// isMap is set if the frontend returned a map of platforms, which may have one
-	// element. Images become an index, and files get a directory for each platform.
+	// isMap is set if the frontend returned a map of platforms, even with only one element. In
+	// this case, an image output is an index, and an output of files has a directory for each
+	// platform.
 	isMap bool
 }
 
@@ -61,7 +62,7 @@ func (s *localBuilder) write(ctx context.Context, o *Options, p *progress, b bui
 }
 
 // exporter returns the name that the progress output shows for the step that writes the
-// output, such as "exporting to image". BuildKit uses the same names.
+// output, such as "exporting to image". These names are the same as in BuildKit.
 func (o Output) exporter() string {
 	switch o.Type {
 	case "local":

@@ -32,7 +32,7 @@ type progress struct {
 // vertexState is the last reported state of a vertex.
 type vertexState struct {
 	client.Vertex
-	running  int // number of starts without an end: a source may be resolved while it is evaluated
+	running  int // number of evaluations that have started but not ended; a source may be resolved while it is evaluated
 	statuses map[string]*client.VertexStatus
 }
 
@@ -111,8 +111,8 @@ func (p *progress) start(v *vertexState, now time.Time) {
 
 // end reports that an evaluation of the vertex v has ended. If several evaluations of v are
 // running, only the end of the last one completes v. If no evaluation has started, end
-// completes v, too. Once v is completed, end changes nothing. Otherwise an executed vertex
-// would be shown as cached when a later evaluation finds it in the cache. The caller must hold
+// completes v, too. If v is already completed, end changes nothing, so that an executed vertex
+// is not shown as cached when a later evaluation finds it in the cache. The caller must hold
 // p.mu.
 func (p *progress) end(v *vertexState, now time.Time, cached bool, err error) {
 	if v.running == 0 {
@@ -181,7 +181,8 @@ func (p *progress) step(ctx context.Context, id, name string, work func(context.
 	return err
 }
 
-// replaces reports that the built-in frontend does the build instead of the frontend image ref.
+// replaces reports in the progress that the built-in frontend performs the build instead of the
+// frontend image ref.
 func (p *progress) replaces(ref string) {
 	v := p.stepVertex(digest.FromString("built-in frontend"), "[internal] built-in frontend for "+ref)
 	p.mu.Lock()
@@ -191,8 +192,8 @@ func (p *progress) replaces(ref string) {
 	p.end(v, now, false, nil)
 }
 
-// stepVertex returns the progress state of the vertex with the digest d, and creates it
-// on the first call. Only [progress.step] uses such vertices, for work that is not an LLB
+// stepVertex returns the progress state of the vertex with the digest d, and creates it on the
+// first call. Only [progress.step] uses vertices of this kind, for work that is not an LLB
 // operation.
 func (p *progress) stepVertex(d digest.Digest, name string) *vertexState {
 	p.mu.Lock()

@@ -187,7 +187,8 @@ exporting cache to client directory: DONE`), sorted(first.text())); diff != "" {
 	}
 }
 
-// once returns a copy of a text without lines that repeat the preceding line.
+// once returns a copy of a text in which each sequence of equal lines is replaced with a
+// single line.
 func once(text string) string {
 	return strings.Join(slices.Compact(strings.SplitAfter(text, "\n")), "")
 }

@@ -126,9 +126,9 @@ func descriptor(of partial.Describable) (d ocispecs.Descriptor, err error) {
 	return ocispecs.Descriptor{MediaType: string(mediaType), Digest: digest.Digest(h.String()), Size: size}, err
 }
 
-// checkPushes returns an error if a registry would reject an image or cache that the
-// build will push. It is called before the build, so that the user does not wait for a
-// build whose push is bound to fail.
+// checkPushes returns an error if a registry would reject an image or cache that the build
+// will push. The caller calls it before the build, so that the user does not wait for a
+// build whose push would fail.
 func (s *localBuilder) checkPushes(ctx context.Context, o *Options) error {
 	g, ctx := errgroup.WithContext(ctx)
 	asked := map[string]bool{}

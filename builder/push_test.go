@@ -37,8 +37,8 @@ func logIn(t *testing.T, host, user string) {
 	}
 }
 
-// TestPushIsCheckedFirst checks that a build fails before any step runs if the registry
-// would reject the image or the cache that the build exports. The error advises the user
+// TestPushIsCheckedFirst checks builds whose image or cache export the registry would
+// reject. Such a build must fail before any step runs, with an error that advises the user
 // to log in.
 func TestPushIsCheckedFirst(t *testing.T) {
 	for _, how := range []fakeregistry.Auth{fakeregistry.Basic, fakeregistry.Token} {
@@ -90,8 +90,8 @@ func TestFailingCacheIsNoError(t *testing.T) {
 	}
 }
 
-// TestPushIndex checks that the images of an index are pushed before the index and without
-// a tag, and that shared layers are sent once.
+// TestPushIndex checks how an index is pushed: its images must be pushed first and without
+// a tag, and layers that they share must be sent only once.
 func TestPushIndex(t *testing.T) {
 	s := fakeregistry.Start(t, fakeregistry.None)
 	logIn(t, s.Host, "")
@@ -136,8 +136,8 @@ func TestPushIndex(t *testing.T) {
 	}
 }
 
-// TestStalledPush checks a registry that does not answer one kind of request. A push and a
-// cache export must fail after the time limit.
+// TestStalledPush checks pushes and cache exports to a registry that never answers one kind
+// of request. They must fail after the time limit for silent servers.
 func TestStalledPush(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	const limit = 700 * time.Millisecond

@@ -25,7 +25,7 @@ type caches struct {
 	o        *Options
 	progress *progress
 	to       []remotecache.To
-	inline   bool // images get an inline cache
+	inline   bool // whether the images of the build get an inline cache
 	exporter *remotecache.Exporter
 	imports  solver.Imports // nil if the build imports no cache
 }
@@ -147,8 +147,8 @@ func (c *caches) export(ctx context.Context, b *solver.Job, results []*solver.Re
 	return nil
 }
 
-// cacheExporterName returns the name of the progress step that exports a cache. BuildKit
-// uses the same names.
+// cacheExporterName returns the name of the progress step that exports the cache to, which is
+// the same as in BuildKit.
 func cacheExporterName(to remotecache.To) string {
 	if to.Type == "local" {
 		return "exporting cache to client directory"

@@ -75,8 +75,8 @@ func stepsAgain(t *testing.T, o Options) (ran, told string) {
 
 const allSteps = "base 1/1, made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"
 
-// TestRemoteCache checks builds on another machine that import the exported cache. They must
-// run no steps. The test covers each type and mode of cache.
+// TestRemoteCache checks that a build on another machine that imports an exported cache runs no
+// steps. It covers each type and mode of cache.
 func TestRemoteCache(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	s := httptest.NewServer(registry.New(registry.Logger(log.New(&bytes.Buffer{}, "", 0))))
@@ -205,8 +205,8 @@ func TestRemoteCacheKept(t *testing.T) {
 	}
 }
 
-// damage replaces the content of each layer blob in the cache directory dir. It passes the path
-// of the blob to a callback, which returns the new content.
+// damage replaces the content of each layer blob in the cache directory dir. The callback with
+// receives the path of a blob and returns its new content.
 func damage(t *testing.T, dir string, with func(string) []byte) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Join(dir, "blobs"), func(file string, d fs.DirEntry, err error) error {
@@ -224,8 +224,8 @@ func damage(t *testing.T, dir string, with func(string) []byte) {
 	}
 }
 
-// TestRemoteCacheFails checks that a remote cache that cannot be read causes a warning, and
-// that the build runs the steps instead.
+// TestRemoteCacheFails checks that, if a remote cache cannot be read, the build logs a warning
+// and runs the steps instead.
 func TestRemoteCacheFails(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	o := options(t, cacheDockerfile)

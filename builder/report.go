@@ -133,8 +133,8 @@ func (e stepError) Error() string { return e.number + e.of.Err.Error() }
 func (e stepError) Unwrap() error { return e.of }
 
 // lines returns the range from the first to the last line of the given ranges in the file that
-// info contains. The second result is false if there are no ranges, or if the file does not
-// have these lines.
+// info contains. The second result is false if ranges is empty, or if the content of the file
+// is unknown.
 func lines(info *pb.SourceInfo, ranges []*pb.Range) (source.Range, bool) {
 	if info == nil || len(ranges) == 0 {
 		return source.Range{}, false

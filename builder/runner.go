@@ -18,10 +18,10 @@ import (
 // uses it for all processes.
 //
 // If this program is privileged, autoRunner first tries to run a process in namespaces without
-// checking that this is possible, because the check takes a quarter of the time of a small
-// build. If the process cannot be started, autoRunner performs the check. If the check fails,
-// too, the error is errRefused. The caller must then repeat the build with the field refused
-// set to true, because cache keys include how steps are run.
+// checking that this is possible, because the check would add a quarter to the duration of a
+// small build. If the process cannot be started, autoRunner performs the check. If the check
+// fails, too, the error is errRefused. The caller must then repeat the build with the field
+// refused set to true, because cache keys include how steps are run.
 type autoRunner struct {
 	s *localBuilder
 	o *Options
@@ -36,8 +36,8 @@ type autoRunner struct {
 	// namespaces is the runner that runs processes in namespaces. It is nil until a
 	// process needs it.
 	namespaces *namespace.Runner
-	works      atomic.Bool // processes are known to run in namespaces
-	refused    bool        // processes are known not to run in namespaces
+	works      atomic.Bool // whether processes are known to run in namespaces
+	refused    bool        // whether processes are known not to run in namespaces
 }
 
 var (
@@ -46,8 +46,8 @@ var (
 	_ runner.Preparer = (*autoRunner)(nil)
 )
 
-// errRefused is the error for a process that could not be started in namespaces, if a check
-// then shows that this machine does not allow namespaces.
+// errRefused is the error for a process that could not be started in namespaces on a machine
+// that, according to a later check, does not allow namespaces.
 var errRefused = errors.New("namespaces are not available")
 
 func newRunner(s *localBuilder, o *Options) *autoRunner {
@@ -106,7 +106,8 @@ func (c *autoRunner) Prepare(ctx context.Context, s *runner.Sandbox) {
 	}
 }
 
-// runChosen chooses the runner, unless that was done before, and runs a process with it.
+// runChosen chooses the runner, unless an earlier call has chosen it, and runs a process with
+// it.
 func (c *autoRunner) runChosen(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
 	run, err := c.choose(ctx)
 	if err != nil {

@@ -86,8 +86,8 @@ func TestCopyWarning(t *testing.T) {
 	}
 }
 
-// TestLimitsRefused checks that an unsupported resource limit makes a build fail before a
-// step runs. A request for information (Options.Call) runs no steps and succeeds.
+// TestLimitsRefused checks that an unsupported resource limit makes a build fail before a step
+// runs. A subrequest in Options.Call runs no steps and must succeed.
 func TestLimitsRefused(t *testing.T) {
 	if !runsAsRoot(t) {
 		return
@@ -154,10 +154,10 @@ func TestRunnerOCI(t *testing.T) {
 	}
 }
 
-// TestInterpretedResults checks builds with one state directory in which steps were
-// interpreted. A build in namespaces must not use the results of these steps. It must fail,
-// because the programs of the image cannot run. Another build that interprets steps must use
-// the results.
+// TestInterpretedResults checks builds that share a state directory with a build whose steps
+// were interpreted. A build in namespaces must not use the results of interpreted steps. It
+// must fail, because the programs in the image cannot run. Another build that interprets steps
+// must use these results.
 func TestInterpretedResults(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	if !runsAsRoot(t) {

@@ -126,8 +126,9 @@ func TestFirstProcess(t *testing.T) {
 	}
 }
 
-// TestRunnerKey checks the cache key of each runner. For a runner that starts real processes,
-// the key must be empty. If no runner can be chosen, the test expects an error.
+// TestRunnerKey checks the part of the cache key that each runner adds. For a runner that
+// starts real processes, it must equal the key of package namespace. If no runner can be
+// chosen, CacheKey must return an error.
 func TestRunnerKey(t *testing.T) {
 	none := errors.New("no namespaces")
 	for _, tc := range []struct {
@@ -159,8 +160,9 @@ func TestRunnerKey(t *testing.T) {
 	}
 }
 
-// TestRunnerInterrupted checks a step that is canceled while it chooses the runner. Other
-// steps must not be affected. Steps that wait for the choice can be canceled, too.
+// TestRunnerInterrupted checks a step that is canceled while it chooses the runner. The
+// cancelation must not affect other steps. A step that waits for the choice must also end if
+// it is canceled.
 func TestRunnerInterrupted(t *testing.T) {
 	o := options(t, "")
 	var log bytes.Buffer

@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	stdin        = "-"                        // stands for standard input or output in options
-	sniffSize    = 1024                       // bytes that show whether a file is an archive
+	stdin        = "-"                        // value of an option that means standard input or output
+	sniffSize    = 1024                       // number of bytes that are examined to recognize an archive
 	uploadURL    = "http://buildkit-session/" // prefix of the URLs of uploads, as in BuildKit's clients
 	maxStdinFile = 16 << 20                   // maximum size in bytes of a Dockerfile on standard input
 	dockerfile   = "Dockerfile"
-	ignoreSuffix = ".dockerignore" // ends the names of ignore files; the one in the context has no other name
+	ignoreSuffix = ".dockerignore" // suffix of the names of ignore files, and full name of the ignore file in a context
 
 	containerfile = "Containerfile" // name of a Dockerfile for Podman and Buildah
 )

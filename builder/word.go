@@ -35,8 +35,8 @@ func (r *recorder) Solve(ctx context.Context, req gateway.SolveRequest) (*gatewa
 	return r.Client.Solve(ctx, req)
 }
 
-// recordSolves returns a build function that behaves like the given one. It also records in
-// p.solved the definitions that the build solves.
+// recordSolves returns a build function that behaves like the given build function, and also
+// records the definitions that it solves in p.solved.
 func (p *inputs) recordSolves(build gateway.BuildFunc) gateway.BuildFunc {
 	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 		p.solved = &recorder{Client: c}
@@ -45,9 +45,9 @@ func (p *inputs) recordSolves(build gateway.BuildFunc) gateway.BuildFunc {
 }
 
 // copyOf looks up the COPY or ADD that begins at the given line of the Dockerfile, and returns
-// the index of the first source that the callback match accepts, or -1. The argument of match
-// is the LLB copy action of a source. Unlike the Dockerfile, copy actions have paths with
-// expanded variables. Downloads are skipped.
+// the index of the first source that the callback match accepts, or -1. The callback receives
+// the LLB copy action of a source. Unlike the Dockerfile, copy actions have paths with expanded
+// variables. Downloads are skipped.
 func (r *recorder) copyOf(line int, match func(*pb.FileActionCopy) bool) int {
 	if r == nil {
 		return -1
@@ -95,9 +95,9 @@ func sourceOf(op *pb.Op, remote map[string]bool, match func(*pb.FileActionCopy) 
 	return -1
 }
 
-// locatedAt reports whether an operation comes from an instruction that begins at the
-// given line. data is the encoded operation, and def is the LLB definition that contains
-// it and its location.
+// locatedAt reports whether an operation comes from an instruction that begins at the given
+// line. The parameter data is the encoded operation, and def is the LLB definition that
+// contains the operation and its location.
 func locatedAt(def *pb.Definition, data []byte, line int) bool {
 	for _, l := range def.GetSource().GetLocations()[digest.FromBytes(data).String()].GetLocations() {
 		if r := l.GetRanges(); len(r) > 0 && int(r[0].GetStart().GetLine()) == line {
@@ -111,14 +111,15 @@ func locatedAt(def *pb.Definition, data []byte, line int) bool {
 type pathWord struct {
 	from string // the stage, context or image with the path; "" means the build context
 	at   source.Range
-	// sources are all sources of the COPY or ADD. The path is the one at index. For a
+	// sources contains all sources of the COPY or ADD. The path is in the source at index. For a
 	// mount, sources is nil.
 	sources []parser.Word
 	index   int
 }
 
-// wordOf finds the word in a COPY, ADD or RUN instruction that specifies a path. r is the
-// range of the instruction, and name is the path. ok is false if there is no such word.
+// wordOf finds the word in a COPY, ADD or RUN instruction that specifies a path. The parameter
+// r is the range of the instruction, and name is the path. If the instruction has no such word,
+// ok is false.
 func (p *inputs) wordOf(r source.Range, name string) (w pathWord, ok bool) {
 	in := instructionAt(r)
 	if in == nil {
@@ -175,8 +176,8 @@ func instructionAt(r source.Range) *parser.Instruction {
 	return list[i]
 }
 
-// nearJSON returns the JSON syntax error in the arguments of an instruction that look
-// like a JSON array but are invalid, such as ['a']. For other arguments, it returns nil.
+// nearJSON returns the JSON syntax error in the arguments of an instruction that look like a
+// JSON array but are invalid, such as ['a']. For other arguments, it returns nil. The parameter
 // r is the range of the instruction.
 func nearJSON(r source.Range) *parser.NearJSON {
 	in := instructionAt(r)

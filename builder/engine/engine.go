@@ -20,8 +20,9 @@ func Docker() (string, error) {
 	return docker, nil
 }
 
-// Load represents a running docker load command. The docker program, unlike the engine's
-// API, applies the user's Docker contexts, credentials and addresses.
+// Load represents a running docker load command. It uses the docker program instead of
+// the engine's API, because the program applies the user's Docker contexts, credentials
+// and addresses.
 type Load struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser

@@ -13,8 +13,8 @@ import (
 	"slipway/builder/engine"
 )
 
-// TestLoad checks a docker load that succeeds, one that fails and one that is abandoned.
-// It uses a fake docker program.
+// TestLoad uses a fake docker program to check a docker load that succeeds, a docker
+// load that fails, and a docker load that is abandoned.
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir)

@@ -46,7 +46,7 @@ func (c *changes) addChange(name, before, after string) {
 
 // compare adds a sentence for each difference between the cache keys of the step in the last
 // build and in this build. If edited is true, the explanation already contains the old text of
-// the instruction, and compare omits changes of the operation.
+// the instruction, and compare omits changes in the definition of the operation.
 func (c *changes) compare(edited bool) {
 	other := false
 	for _, p := range c.now.Parts {
@@ -85,8 +85,8 @@ func (c *changes) compare(edited bool) {
 	}
 }
 
-// input returns the name of an input of the step r, such as "the context". It is the input that
-// p, a part of the step's cache key, covers. If p covers no input, the function returns the
+// input returns the name of the input of the step r that p covers, such as "the context". The
+// parameter p is a part of the step's cache key. If p covers no input, the function returns the
 // name of p.
 func (*changes) input(r *record, p solver.Part) string {
 	if p.Input < 0 || p.Input >= len(r.Inputs) {
@@ -96,8 +96,8 @@ func (*changes) input(r *record, p solver.Part) string {
 }
 
 // wholeInput adds a sentence to the explanation for a base image or a preceding step that has
-// changed. Its parameters are two parts of the cache key that cover this input: one from the
-// last build and one from this build.
+// changed. The parameters are the parts of the cache keys that cover this input: old from the
+// last build, and now from this build.
 func (c *changes) wholeInput(old, now solver.Part) {
 	was, is := c.input(c.old, old), c.input(c.now, now)
 	image := strings.HasPrefix(is, imagePrefix)
@@ -128,14 +128,14 @@ func imageChange(was, is string) string {
 
 func shortDigest(digest string) string { return digest[:min(len(digest), len("sha256:")+12)] }
 
-// maxFiles is the maximum number of changed files that the explanation for a step names. For
-// the other changed files, it gives only their number.
+// maxFiles is the maximum number of changed files that the explanation for a step names. If
+// further files have changed, the explanation contains only their number.
 const maxFiles = 5
 
 // files adds sentences about changed files to the explanation. The files belong to an input of
-// which a step uses only some files, such as the build context. The first two parameters are
-// parts of the cache key that cover these files: one from the last build and one from this
-// build. If edited is true, the explanation already contains the old text of the instruction.
+// which a step uses only some files, such as the build context. The parameters old and now are
+// the parts of the cache keys that cover these files, from the last build and from this build.
+// If edited is true, the explanation already contains the old text of the instruction.
 func (c *changes) files(old, now solver.Part, edited bool) {
 	start := len(c.list)
 	prefix, where := c.origin(c.input(c.old, old), c.input(c.now, now))
@@ -166,9 +166,9 @@ func (c *changes) files(old, now solver.Part, edited bool) {
 }
 
 // origin adds a sentence to the explanation if a step now gets its files from a different
-// input. Its parameters are the names of the input in the last build and in this build.
-// Messages about a file write the first result before the file's name, and the second result
-// after it. An example of the second result is " of image alpine".
+// input. The parameters before and after are the names of the input in the last build and in
+// this build. In a message about a file, prefix precedes the name of the file, and where
+// follows it. An example of where is " of image alpine".
 func (c *changes) origin(before, after string) (prefix, where string) {
 	wasImage, a := strings.CutPrefix(before, imagePrefix)
 	isImage, b := strings.CutPrefix(after, imagePrefix)
@@ -191,9 +191,9 @@ func (c *changes) origin(before, after string) (prefix, where string) {
 }
 
 // fileChange describes the difference between two versions of a file, such as "changed" or "is
-// new". The parameters are the file in the last build and in this build. A parameter is nil if
-// the file did not exist in this build. If only the times differ, fileChange returns "",
-// because cache keys do not cover times.
+// new". The parameter before is the file in the last build, and after is the file in this
+// build. If the file did not exist in a build, the parameter is nil. If only the times differ,
+// fileChange returns "", because cache keys do not cover times.
 func fileChange(before, after *tree.Node) string {
 	switch {
 	case before == nil:
@@ -388,8 +388,9 @@ func modeText(c *pb.FileActionCopy) string {
 	return ""
 }
 
-// time adds a sentence to the explanation if SOURCE_DATE_EPOCH changed. Its parameters are the
-// modification times that the operation sets on files, in the last build and in this build.
+// time adds a sentence to the explanation if SOURCE_DATE_EPOCH changed. The parameters was and
+// now are the modification times that the operation sets on files in the last build and in this
+// build.
 func (c *changes) time(was, now int64) {
 	if was != now {
 		c.add("the time of its files (SOURCE_DATE_EPOCH) changed")

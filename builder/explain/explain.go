@@ -42,8 +42,8 @@ func (x *Explainer) Missed(step digest.Digest) {
 	x.missed[step] = true
 }
 
-// ran reports whether a step was executed instead of taken from the cache. The parameter
-// step is the digest of the step.
+// ran reports whether a step was executed, and not taken from the cache. The parameter step is
+// the digest of the step.
 func (x *Explainer) ran(step digest.Digest) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -112,7 +112,7 @@ func (*Explainer) steps(b *solver.Job, graphs []*solver.Graph) (steps []*solver.
 
 // Finish records all steps for the next build. Unless w is nil, it also writes a line to w for
 // each step that was not cached. If the steps cannot be recorded, Finish returns no error, but
-// writes a line about it to w.
+// writes a line about the failure to w.
 func (x *Explainer) Finish(w io.Writer, b *solver.Job, graphs []*solver.Graph) error {
 	steps, now := x.steps(b, graphs)
 	err := x.save(now)
@@ -218,9 +218,9 @@ func distance(a, b stepName) int {
 	return d
 }
 
-// reason returns the explanation why a step of this build was not cached. The parameter steps
-// contains the records of all steps of this build, i is the index of the step in this list, and
-// v is its vertex.
+// reason returns the explanation of why a step of this build was not cached. The parameter v is
+// the vertex of the step, steps contains the records of all steps of this build, and i is the
+// index of the step in this list.
 func (x *Explainer) reason(v *solver.Vertex, steps []record, i int) string {
 	old, edited := x.previous(steps, i)
 	switch {
@@ -274,7 +274,7 @@ const (
 	contextName = "the context"
 	heredocName = "a heredoc"
 
-	imagePrefix = "image " // followed by a reference
+	imagePrefix = "image " // followed by an image reference
 )
 
 // inputName returns the name that explanations use for an input of a step, which is a source

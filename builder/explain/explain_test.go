@@ -64,7 +64,7 @@ func TestExplainWhileStepsRun(t *testing.T) {
 }
 
 // TestExplainRunner checks the explanation for a step whose runner changed. Only the cache
-// keys of interpreted steps have a part for the runner.
+// keys of interpreted steps depend on the runner.
 func TestExplainRunner(t *testing.T) {
 	operation := solver.Part{Name: "operation", Digest: "a", Input: -1}
 	runs := func(parts ...solver.Part) *record { return &record{Parts: append([]solver.Part{operation}, parts...)} }

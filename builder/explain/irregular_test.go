@@ -14,8 +14,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// TestIrregularRecord checks a directory and a FIFO at the path of the record file. They must
-// be treated like a missing file, and must be replaced when the steps are recorded.
+// TestIrregularRecord checks builds that find a directory or a FIFO at the path of the record
+// file. A build must treat it like a missing file, and must replace it when it records its
+// steps.
 func TestIrregularRecord(t *testing.T) {
 	store, err := tree.OpenStore(t.TempDir())
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"slipway/solver"
 )
 
-// WriteKeys writes the cache key of each vertex to w. Below the key it lists the parts that
-// the key covers, and the inputs from which they come. A vertex comes after its inputs, and
-// has no key if the build did not need it.
+// WriteKeys writes the cache key of each vertex to w. Below the key, it lists the parts of
+// the key, and the inputs from which the parts come. A vertex comes after its inputs. If the
+// build did not need a vertex, it has no key.
 //
 //	[2/3] COPY a.txt /: cached
 //	  key sha256:4fc82b26aecb47d2868c4efbe3581732a3e7cbcc6c2efb32062c08170a05eeb8

@@ -31,7 +31,7 @@ type Output struct {
 	Type  string            // type of BuildKit's exporter
 	Attrs map[string]string // attributes of BuildKit's exporter
 	Load  bool              // loads the output into the container engine as a docker archive
-	Dest  string            // path of a file or directory; "-" means standard output, "" means that nothing is sent to this machine
+	Dest  string            // path of a file or directory; "-" means standard output, "" means that the daemon sends no output
 	IsDir bool
 }
 
@@ -95,8 +95,8 @@ func (b *Build) Close() error {
 	return err
 }
 
-// Run sends the build to the daemon, waits for it, and writes the outputs. The caller
-// must call Run only once.
+// Run sends the build to the daemon, waits until the build has ended, and writes the outputs.
+// The caller must call Run only once.
 func (b *Build) Run(ctx context.Context, r *Request) (*Response, error) {
 	b.run = r.Frontend
 	opt, err := b.options(ctx, r)
@@ -126,7 +126,7 @@ func (b *Build) Run(ctx context.Context, r *Request) (*Response, error) {
 	return &Response{Exported: res.ExporterResponse, Metadata: b.answer}, b.moveOutputs(r.Log)
 }
 
-// frontend calls the frontend in this process when the daemon requests it.
+// frontend runs the frontend in this process when the daemon requests it.
 func (b *Build) frontend(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
 	res, err := b.run(ctx, c)
 	if err != nil {

@@ -23,8 +23,8 @@ const connectTimeout = 20 * time.Second
 // Builder holds the address of a BuildKit daemon that builds instead of this process, and
 // the TLS files for the connection.
 type Builder struct {
-	// Address is unix://PATH, tcp://HOST:PORT or docker-container://NAME. The last one may
-	// end in ?context=NAME for another Docker context.
+	// Address is unix://PATH, tcp://HOST:PORT or docker-container://NAME. An address with
+	// docker-container may end in ?context=NAME, which selects a Docker context.
 	Address string
 
 	// Names of PEM files for TLS, which only tcp:// uses.

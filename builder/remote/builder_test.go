@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestCheck checks which addresses of a daemon, and which TLS files, are valid.
+// TestCheck checks which daemon addresses and which combinations of TLS files Check
+// accepts.
 func TestCheck(t *testing.T) {
 	for want, b := range map[string]Builder{
 		"":                                    {Address: "unix:///run/x"},
@@ -34,7 +35,8 @@ func TestReason(t *testing.T) {
 	}
 }
 
-// TestSharedKey checks that builds of the same directory have the same key.
+// TestSharedKey checks that sharedKey returns the same key for all builds of a
+// directory, so that BuildKit reuses the files.
 func TestSharedKey(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

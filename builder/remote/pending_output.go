@@ -17,9 +17,9 @@ import (
 // temporary name, and moved to its destination after the build has succeeded. The destination
 // therefore never contains an incomplete output.
 type pendingOutput struct {
-	dest, temp string // both "" for standard output and for output in place
+	dest, temp string // destination and temporary path; both "" for standard output and for output in place
 	isDir      bool
-	isNew      bool // the directory did not exist before
+	isNew      bool // whether dest did not exist before the build
 	file       *os.File
 	done       func()        // removes the record of temp
 	inPlace    export.Target // target that is written in place; zero for other outputs
@@ -82,9 +82,9 @@ type stdout struct{ io.Writer }
 // Close implements [io.Closer].
 func (stdout) Close() error { return nil }
 
-// moveOutputs moves the complete outputs to their destinations, and waits until docker
-// load has loaded an image into the Docker Engine. It copies the output of docker load to the
-// second argument.
+// moveOutputs moves the complete outputs to their destinations, and waits until docker load
+// has loaded an image into the Docker Engine. It writes the output of docker load to the
+// writer log.
 func (b *Build) moveOutputs(log io.Writer) error {
 	if l := b.load; l != nil {
 		b.load = nil

@@ -16,7 +16,7 @@ import (
 )
 
 // TestPendingOutput checks that an output is moved to its destination after the build has
-// succeeded. A pipe is written in place.
+// succeeded, and that an output to an existing pipe is written directly to the pipe.
 func TestPendingOutput(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Symlink("real", filepath.Join(dir, "link")); err != nil {

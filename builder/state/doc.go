@@ -27,5 +27,5 @@
 // prune can remove, [Prune] and [GC.Collect] remove it. All files can be restored by building
 // again, except for cache mounts and stored images.
 //
-// Out of scope: the formats of the files, which the packages named above define.
+// The packages named above define the formats of the files.
 package state

@@ -38,8 +38,8 @@ func (d *Dir) HoldForBuild(ctx context.Context) (release func(), discarded bool,
 }
 
 // makeCurrent removes the cached results if a Slipway with a different format version wrote
-// them. It reports whether it removed any results. If a build is running, makeCurrent removes
-// nothing and returns an error.
+// them. It reports whether it removed any results. If it would have to remove results while a
+// build is running, makeCurrent removes nothing and returns an error.
 func (d *Dir) makeCurrent() (removed bool, err error) {
 	if d.isCurrent() {
 		return false, nil

@@ -18,7 +18,7 @@ import (
 type oldState struct {
 	*testing.T
 	dir           string
-	kept, removed []string // paths in dir that a build must keep or remove
+	kept, removed []string // paths in dir that a build must retain, and paths that it must remove
 }
 
 func newOldState(t *testing.T) *oldState {

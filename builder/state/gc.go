@@ -23,8 +23,8 @@ import (
 type GC struct {
 	// Off disables garbage collection.
 	Off bool
-	// Keep is the space that the state directory may use. If it is nil, the default
-	// policy applies.
+	// Keep is the maximum space that the state directory may use after a garbage collection. If
+	// it is nil, the default policy applies.
 	Keep *DiskSpace
 }
 
@@ -58,7 +58,7 @@ func ParseGC(value string) (GC, error) {
 	return GC{Keep: &DiskSpace{Bytes: n}}, nil
 }
 
-// bytes converts the amount to bytes. total is the size of the disk in bytes.
+// bytes converts the amount to bytes. The parameter total is the size of the disk in bytes.
 func (d DiskSpace) bytes(total int64) int64 {
 	if d.Percent > 0 {
 		return total / 100 * d.Percent
@@ -71,9 +71,9 @@ func (d DiskSpace) bytes(total int64) int64 {
 // build.
 const gcInterval = 10 * time.Minute
 
-// Limits of the default policy, as in buildkitd. The first group applies to the whole cache.
-// The second group applies only to entries that are cheap to recreate and to entries that have
-// not been used for a long time.
+// Limits of the default policy, as in buildkitd. The constants of the first group apply to the
+// whole cache. The constants of the second group apply only to entries that are cheap to
+// recreate, and to entries that have not been used for a long time.
 const (
 	gcReserved, gcReservedPercent = 10e9, 10
 	gcMaxUsed, gcMaxUsedPercent   = 100e9, 80
@@ -85,11 +85,11 @@ const (
 	gcOld         = 60 * 24 * time.Hour
 )
 
-// rules returns the options for the three prunes of a garbage collection, as in
-// buildkitd. d describes the disk. The first prune removes entries that are cheap to
-// recreate and were not used for two days. The second removes entries that were not used
-// for 60 days. The third removes entries regardless of their last use. Each prune stops
-// when the used space is below its limit.
+// rules returns the options for the three prunes of a garbage collection, as in buildkitd. The
+// parameter d describes the disk. The first prune removes entries that are cheap to recreate
+// and were not used for two days. The second removes entries that were not used for 60 days.
+// The third removes entries regardless of their last use. Each prune stops when the state
+// directory uses less space than the limit of the prune.
 func (gc GC) rules(d disk.DiskStat) []PruneOptions {
 	d.Total = cmp.Or(d.Total, gcUnknownDisk)
 	limits := PruneOptions{
@@ -157,8 +157,8 @@ func (gc GC) tryCollect(ctx context.Context, dir string, now func() time.Time) e
 func (d *Dir) gcNote() string { return d.join("gc") }
 
 // gcDue reports whether the last garbage collection was at least gcInterval ago. For a new
-// state directory it returns false and starts the interval, because there is nothing to
-// collect yet.
+// state directory, it returns false and records the current time, because a new directory
+// contains nothing to collect.
 func (d *Dir) gcDue(now time.Time) (bool, error) {
 	info, err := os.Stat(d.gcNote())
 	if errors.Is(err, fs.ErrNotExist) {

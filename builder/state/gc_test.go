@@ -31,7 +31,7 @@ func TestParseGC(t *testing.T) {
 }
 
 // TestGCRules checks that the default policy has the same rules and limits as
-// buildkitd's.
+// buildkitd's default policy.
 func TestGCRules(t *testing.T) {
 	for _, tc := range []struct {
 		about string

@@ -7,9 +7,9 @@ import (
 	"slipway/solver/tree"
 )
 
-// holdImages adds the blobs of stored images to the used blobs in u. A prune then does not
-// remove them. The result contains an entry for each image. If several images share a blob,
-// only the entry of the first image includes the size of the blob.
+// holdImages adds the blobs of stored images to the used blobs in u. A prune does not
+// remove used blobs. The result contains an entry for each image. If several images share a
+// blob, only the entry of the first image includes the size of the blob.
 func (d *Dir) holdImages(u *diskcache.Usage) ([]Entry, error) {
 	list, _, err := d.Images.List()
 	if err != nil {

@@ -14,9 +14,9 @@ import (
 	"slipway/builder/state"
 )
 
-// TestIrregularFiles checks FIFOs and directories at the paths of files in the state
-// directory. Open must remove FIFOs and empty directories, and must return an error for other
-// directories.
+// TestIrregularFiles checks Open on a state directory that contains FIFOs and directories at
+// the paths of its own files. Open must remove FIFOs and empty directories, and must return
+// an error for other directories.
 func TestIrregularFiles(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"lock", "format", "files", "gc"} {

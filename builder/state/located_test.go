@@ -22,7 +22,7 @@ import (
 const usedSize, unusedSize = 100_000, 30_000
 
 // newLayer returns a state directory with one layer that a step wrote. The layer contains two
-// files. A cache record refers to only one of them. The second result is the blob of this file.
+// files. A cache record refers to only one of the files, and used is the blob of this file.
 func newLayer(t *testing.T) (dir string, used tree.Blob) {
 	t.Helper()
 	dir = t.TempDir()
@@ -89,9 +89,9 @@ func sizes(t *testing.T, dir string) map[string]int64 {
 	return got
 }
 
-// TestPruneLocated prunes the layers of the runner. The prune must keep the content to which
-// cache records refer. Before and after the prune, the size of this content must be part of one
-// entry only, the result that refers to it.
+// TestPruneLocated prunes the layers of the runner. The prune must retain the content to which
+// cache records refer. Before and after the prune, only one entry, the result that refers to
+// this content, may include its size.
 func TestPruneLocated(t *testing.T) {
 	dir, used := newLayer(t)
 	for range 2 {
@@ -134,8 +134,8 @@ func TestPruneResultOfLayer(t *testing.T) {
 	}
 }
 
-// TestKilledPruneOfLayers checks that no content of a layer is lost if a prune is killed after
-// it renamed the directory of the runner.
+// TestKilledPruneOfLayers checks that a prune that is killed after it renamed the runner's
+// directory loses no content of the layers in this directory.
 func TestKilledPruneOfLayers(t *testing.T) {
 	dir, used := newLayer(t)
 	d := open(t, dir)

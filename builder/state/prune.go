@@ -28,42 +28,42 @@ type Entry struct {
 	diskcache.Record
 	// Shared is set if other cached results depend on this result.
 	Shared bool
-	mount  string // directory of a cache mount; "" for others
+	mount  string // directory of the data, for a cache mount; "" for other entries
 }
 
 // PruneOptions selects what [Prune] removes. The zero value removes all entries.
 type PruneOptions struct {
-	// Limits in bytes, as in BuildKit. Nothing is removed while the directory uses less
-	// than KeepBytes. Otherwise, entries are removed until the directory uses at most
-	// MaxUsedBytes and MinFreeBytes of the disk are free. If all limits are 0, every
-	// selected entry is removed.
+	// Limits in bytes, as in BuildKit. A prune removes nothing while the directory uses less than
+	// KeepBytes. Above this size, it removes entries until the directory uses at most
+	// MaxUsedBytes and at least MinFreeBytes of the disk are free. If all limits are 0, it
+	// removes every selected entry.
 	KeepBytes, MaxUsedBytes, MinFreeBytes int64
 
-	KeepMounts  bool          // does not remove cache mounts, unless Kinds contains KindMount
-	Unused      time.Duration // selects entries not used for this time; 0 selects all
+	KeepMounts  bool          // retains cache mounts, unless Kinds contains KindMount
+	Unused      time.Duration // selects entries that were not used for at least this time; 0 selects all
 	Kinds       []string      // selects entries of these kinds; empty selects all
 	Key         string        // selects entries whose key begins with this prefix
 	Description string        // selects entries whose name contains this text
 	Log         io.Writer     // receives a message if the prune must wait; may be nil
 }
 
-// matches reports whether the prune options select the entry e for removal. Options.Unused is the
-// minimum time since the last use of such an entry. The parameter now is the current time.
+// matches reports whether the prune options select the entry e for removal. The parameter now is
+// the current time, with which the time of the last use of e is compared.
 func (opt *PruneOptions) matches(e *Entry, now time.Time) bool {
 	named := slices.Contains(opt.Kinds, e.Kind)
 	return (named || len(opt.Kinds) == 0 && !(opt.KeepMounts && e.Kind == KindMount)) && (opt.Unused == 0 || now.Sub(e.Used) >= opt.Unused) &&
 		strings.HasPrefix(e.Key, opt.Key) && strings.Contains(e.Name, opt.Description)
 }
 
-// unlimited reports whether the options set no limit. A prune then removes every selected
-// entry.
+// unlimited reports whether the options set no limit. In this case, a prune removes every
+// selected entry.
 func (opt *PruneOptions) unlimited() bool {
 	return opt.KeepBytes == 0 && opt.MaxUsedBytes == 0 && opt.MinFreeBytes == 0
 }
 
 // keepBytes returns the number of bytes to which a prune reduces the state directory, according
-// to the limits in the options. The parameters are sizes in bytes: the current size of the
-// directory, and the free space on the disk.
+// to the limits in the options. The parameter used is the current size of the directory, and
+// free is the free space on the disk, both in bytes.
 func (opt *PruneOptions) keepBytes(used, free int64) int64 {
 	keep := used
 	switch {
@@ -185,10 +185,10 @@ func (d *Dir) derived() []string {
 	return []string{d.join("layers"), d.Namespace()}
 }
 
-// next returns the entry that a prune should delete next, and removes it from c. Only entries
-// that the callback accepts are considered. An entry on which no other result depends comes
-// first, because deleting a shared result frees no space. If there is no such entry, the
-// function returns the first shared entry, or nil if unsharedOnly is true.
+// next returns the entry that a prune should delete next, and removes it from c. It considers
+// only entries that the callback want accepts. Entries on which no other result depends come
+// first, because deleting a shared result frees no space. If only shared entries are left, next
+// returns the first of them, or nil if unsharedOnly is true.
 func (c *contents) next(unsharedOnly bool, want func(*Entry) bool) *Entry {
 	best := -1
 	for i, e := range c.entries {
@@ -305,8 +305,8 @@ func (d *Dir) remove(e *Entry, u *diskcache.Usage) error {
 // removalSuffix is the suffix of the names of directories that are being removed.
 const removalSuffix = ".gone"
 
-// discard removes a directory after renaming it. If the process is killed meanwhile, no
-// incomplete directory remains under the original name.
+// discard renames a directory and then removes it. If the process is killed during the removal,
+// no incomplete directory remains under the original name.
 func discard(dir string) error {
 	if err := tree.RemoveAll(dir + removalSuffix); err != nil { // of a process that was killed
 		return err
@@ -319,8 +319,8 @@ func discard(dir string) error {
 }
 
 // discardLayers removes the runner's directory, after renaming it as [discard] does. Before the
-// removal, it moves blobs in the runner's layers into the store: those that the callback
-// accepts, or all blobs if the callback is nil.
+// removal, it moves blobs from the runner's layers into the store: the blobs that the callback
+// keep accepts, or all blobs if keep is nil.
 func (d *Dir) discardLayers(keep func(digest.Digest) bool) error {
 	if err := d.finishLayers(nil); err != nil { // of a process that was killed
 		return err
@@ -333,8 +333,8 @@ func (d *Dir) discardLayers(keep func(digest.Digest) bool) error {
 }
 
 // finishLayers removes the runner's directory after [Dir.discardLayers] has renamed it. Before
-// the removal, it moves blobs into the store: those that the callback accepts, or all blobs if
-// the callback is nil.
+// the removal, it moves blobs from the runner's layers into the store: the blobs that the
+// callback keep accepts, or all blobs if keep is nil.
 func (d *Dir) finishLayers(keep func(digest.Digest) bool) error {
 	removed := d.Namespace() + removalSuffix
 	boots, err := os.ReadDir(runnerLayers(removed))
@@ -352,8 +352,8 @@ func (d *Dir) finishLayers(keep func(digest.Digest) bool) error {
 	return tree.RemoveAll(removed)
 }
 
-// sweep removes blobs and directories from the store if no cached result, exported layer
-// or stored image refers to them. u contains the references from results and stored
+// sweep removes blobs and directories from the store if no cached result, exported layer or
+// stored image refers to them. The parameter u contains the references from results and stored
 // images.
 func (d *Dir) sweep(ctx context.Context, u *diskcache.Usage) error {
 	blobs, dirs := u.Live()

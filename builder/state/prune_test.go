@@ -15,7 +15,7 @@ import (
 )
 
 // TestBadMounts checks that a prune lists and removes a cache mount with paths longer than
-// PATH_MAX. If one cache mount cannot be removed, the prune removes the others.
+// PATH_MAX. If the prune cannot remove one cache mount, it must still remove the others.
 func TestBadMounts(t *testing.T) {
 	const dockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN --mount=type=cache,target=/c cat a > /b; echo x > /c/x\n"
 	o := builder.Options{Context: testcontext.New(t, dockerfile), State: t.TempDir(), Runner: "portable", Now: time.Now}

@@ -38,7 +38,7 @@ func Default() (string, error) {
 }
 
 // Open opens a state directory, and creates it if it does not exist. It returns an error if
-// another user could control the directory. The second parameter is a clock, such as time.Now.
+// another user could control the directory. The parameter now is a clock, such as time.Now.
 func Open(dir string, now func() time.Time) (*Dir, error) {
 	d := &Dir{now: now}
 	var err error
@@ -83,12 +83,12 @@ func runnerLayers(dir string) string { return filepath.Join(dir, "layers") }
 // Temp returns the directory for temporary files of sources, such as git packs.
 func (d *Dir) Temp() string { return d.join("temp") }
 
-// Explained returns the path of the file that records the steps of the last build of a
-// Dockerfile. id identifies the Dockerfile.
+// Explained returns the path of the file that records the steps of the last build of the
+// Dockerfile with the given id.
 func (d *Dir) Explained(id string) string { return filepath.Join(d.join("explain"), id+".json") }
 
-// Layers returns the cache of exported layer blobs. The given time becomes the creation time of
-// new layers.
+// Layers returns the cache of exported layer blobs. The parameter now becomes the creation time
+// of new layers.
 func (d *Dir) Layers(now time.Time) *export.Layers {
 	return &export.Layers{Store: d.Store, Dir: d.join("layers"), Now: now}
 }
@@ -98,8 +98,8 @@ func (d *Dir) Layers(now time.Time) *export.Layers {
 // killed.
 func (d *Dir) Outputs() export.Outputs { return export.Outputs{Records: d.join("outputs")} }
 
-// Repair verifies all blobs and directories in the store. It removes damaged ones and the
-// cache entries that refer to them.
+// Repair verifies all blobs and directories in the store. It removes the damaged blobs and
+// directories, and the cache entries that refer to them.
 func (d *Dir) Repair(ctx context.Context) error {
 	if err := errors.Join(d.Store.Repair(ctx), d.Cache.Repair(ctx), d.Files.Keep(d.Store.Has)); err != nil {
 		return fmt.Errorf("state directory: %w", err)
@@ -135,7 +135,7 @@ func (d *Dir) TryExclusive() (release func(), ok bool, err error) {
 
 // HoldOutputs returns a writer for the outputs of a build by a daemon. The writer records
 // incomplete outputs in the state directory dir. HoldOutputs first removes the incomplete
-// outputs of killed builds. If dir is "", nothing is recorded. The caller must call
+// outputs of killed builds. If dir is "", the writer records nothing. The caller must call
 // release after writing.
 func HoldOutputs(ctx context.Context, dir string) (outputs export.Outputs, release func(), err error) {
 	if dir == "" {
