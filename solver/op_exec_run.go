@@ -230,8 +230,8 @@ func (x *execRun) agent(ctx context.Context, out *runner.Mount, s *pb.SSHOpt) (b
 	return true, nil
 }
 
-// sort sorts the mounts of the process by target. A mount then comes after the mounts of
-// its parent directories.
+// sort sorts the mounts of the process by target, so that a mount comes after the mounts
+// of its parent directories.
 func (x *execRun) sort() {
 	order := make([]int, len(x.p.Mounts))
 	for i := range order {

@@ -35,8 +35,8 @@ func (e *env) runnerKey(ctx context.Context) (digest.Digest, error) {
 
 // runnerKey returns the digest that identifies the runner in the cache keys of the vertex. It
 // returns "" for a vertex that is not a RUN step, with one exception: the build imports
-// caches, and a transitive input of the vertex is a RUN step. An imported cache may then
-// contain the outputs of the vertex together with results of RUN steps.
+// caches, and a transitive input of the vertex is a RUN step. In this case, an imported cache
+// may contain the outputs of the vertex together with results of RUN steps.
 func (t *task) runnerKey(ctx context.Context) (digest.Digest, error) {
 	if t.v.Op.GetExec() == nil && (t.opt.Imports == nil || !t.hasExec) {
 		return "", nil

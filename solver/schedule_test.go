@@ -147,8 +147,8 @@ func (s *script) withEvent(kind EventKind) []string {
 	return list
 }
 
-// equal fails the test unless got contains exactly the words of want, in any order. The first
-// argument describes the compared words for the error message.
+// equal fails the test unless got contains exactly the words of want, in any order. The
+// parameter what describes the compared words for the error message.
 func (s *script) equal(what string, got []string, want string) {
 	s.g.t.Helper()
 	sorted := slices.Sorted(slices.Values(got))

@@ -168,9 +168,9 @@ func (p *randomBuilds) changeImports() {
 	p.logf("import %d records, broken: %v", len(p.g.imports.records), p.g.imports.broken)
 }
 
-// build builds a test vertex, and checks its value and which vertices ran. The vertices in
-// forced ignore the cache. The last argument is true if nothing has changed since the last
-// build. In this case, no vertex may run.
+// build builds a test vertex, and checks its value and which vertices ran. The vertices in forced
+// ignore the cache. The parameter again is true if nothing has changed since the last build. In
+// this case, no vertex may run.
 func (p *randomBuilds) build(target string, forced map[string]bool, again bool) {
 	g := p.g
 	p.logf("build %s, without the cache for %v", target, slices.Sorted(maps.Keys(forced)))

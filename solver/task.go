@@ -278,13 +278,13 @@ type Result struct {
 // Vertex returns the vertex that produces r. r must not be nil.
 func (r *Result) Vertex() *Vertex { return r.task.v }
 
-// id returns a digest that identifies this output in cache keys. It is derived from
-// vertexID, the digest for all outputs of the vertex, as returned by task.id.
+// id returns a digest that identifies the output r in cache keys. It is derived from vertexID,
+// the digest for all outputs of the vertex, as returned by [task.id].
 func (r *Result) id(vertexID digest.Digest) digest.Digest {
 	return digest.FromString(fmt.Sprintf("%s %d", vertexID, r.index))
 }
 
-// pick returns the snapshot of this output from outs, the outputs of its vertex.
+// pick returns the snapshot of the output r from outs, the outputs of its vertex.
 func (r *Result) pick(outs []*snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	if r.index >= len(outs) {
 		return nil, fmt.Errorf("%s has no output %d", r.task.v.Name(), r.index)
