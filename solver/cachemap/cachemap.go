@@ -99,8 +99,8 @@ func Of(op *pb.Op) (Map, error) {
 	return m, err
 }
 
-// OfSource returns the cache map of a source. The argument is the cache key of the source,
-// as returned by a solver.NamedSource.
+// OfSource returns the cache map of a source. The parameter key is the cache key of the
+// source, as returned by a solver.NamedSource.
 func OfSource(key string) Map { return Map{Digest: digest.FromString("buildkit.source.v0:" + key)} }
 
 // Output returns the key under which caches store an output of an operation. The parameter

@@ -180,8 +180,8 @@ func mergeSelectors(list []contenthash.Selector) []contenthash.Selector {
 
 // plainIndexes reports whether the indexes of actions have the usual form: each action changes
 // the outcome of the preceding action, the first action changes input 0, and copies read from
-// input 1. Each element of the argument contains three indexes of one action: its input, its
-// secondary input and its output.
+// input 1. Each element of list contains three indexes of one action: its input, its secondary
+// input and its output.
 //
 // Upstream: in this case, the digest does not cover the indexes. Early versions of BuildKit
 // supported only this form, and their caches are still valid.
