@@ -186,8 +186,8 @@ func matcher(kind string, patterns []string) (*patternmatcher.PatternMatcher, er
 
 // visit searches the node n and everything below it for nodes that the selector selects.
 // The parameter name is the path of n. If matched is true, the selector's path pattern
-// matches base, which is the path of n or of one of its parent directories. The last
-// argument contains the candidates for the parent directories of n, outermost first.
+// matches base, which is the path of n or of one of its parent directories. The parameter
+// above contains the candidates for the parent directories of n, outermost first.
 func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*candidate) error {
 	if !matched {
 		ok, err := path.Match(w.pattern, name)
@@ -224,7 +224,7 @@ func (w *walk) visit(n *tree.Node, name, base string, matched bool, above []*can
 	return nil
 }
 
-// add appends the candidate c to the results of the walk. The second argument contains the
+// add appends the candidate c to the results of the walk. The parameter above contains the
 // candidates for the parent directories of c. If some of them are not results yet, add
 // appends them first.
 func (w *walk) add(c *candidate, above []*candidate) {
@@ -238,7 +238,7 @@ func (w *walk) add(c *candidate, above []*candidate) {
 
 // matches reports whether the include and exclude patterns select the candidate c. The
 // parameter rel is the path of c relative to the file or directory that Selector.Path
-// matches. The last argument contains the candidates for the parent directories of c.
+// matches. The parameter above contains the candidates for the parent directories of c.
 func (w *walk) matches(c *candidate, rel string, above []*candidate) (bool, error) {
 	var parent candidate
 	if len(above) > 0 {
