@@ -44,7 +44,7 @@ type Cache struct {
 
 // Open opens the cache in the directory dir, and creates dir if it does not exist. The
 // parameter store contains the file trees of results. When a result is used, the cache calls
-// the last argument to get the current time, and records it as the time of the last use.
+// the function now to get the current time, and records it as the time of the last use.
 func Open(dir string, store *tree.Store, now func() time.Time) (*Cache, error) {
 	c := &Cache{dir: dir, store: store, now: now}
 	c.loader = c.newLoader()

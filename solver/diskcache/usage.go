@@ -163,9 +163,9 @@ func (o *owners) assignTop(r Record) {
 }
 
 // assignChanges assigns the blobs and directory files of the directory n, and of everything
-// below it, to the record with the given key. It assigns only those that differ from the blobs
-// and directory files of lower, the directory at the same path in the tree below the layer.
-// The parameter lower may be nil.
+// below it, to the record with the given key. It skips blobs and directory files that are
+// unchanged from lower, the directory at the same path in the tree below the layer. The
+// parameter lower may be nil.
 func (o *owners) assignChanges(key string, lower, n *tree.Node) {
 	if lower != nil && lower.Same(n) {
 		return
