@@ -171,8 +171,8 @@ func TestParseLevel(t *testing.T) {
 	}
 }
 
-// TestGzipSize checks that layers are at most 1 % larger than those that Go's compress/gzip
-// writes at the same level. If no level is specified, the level must be 6.
+// TestGzipSize checks that layers are at most 1 % larger than the layers that Go's
+// compress/gzip writes at the same level. If no level is specified, the level must be 6.
 func TestGzipSize(t *testing.T) {
 	content := text(gzipBlock + 100_000)
 	for level := 1; level <= 9; level++ {
