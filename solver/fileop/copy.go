@@ -302,9 +302,10 @@ func (p *copier) adjust(n *tree.Node) (*tree.Node, error) {
 	return n.WithMeta(p.meta(n)), nil
 }
 
-// origin returns the argument for [tree.NewInode], which consists of the operation and the
-// copied source path. It includes the path because BuildKit copies each source path
-// separately: files from different source paths are never hard links of each other.
+// origin returns the origin to pass to [tree.NewInode]: the ID of the operation, and the
+// number of the copied source path. The number is part of the origin because BuildKit copies
+// each source path separately: files from different source paths are never hard links of each
+// other.
 func (p *copier) origin() string { return fmt.Sprintf("%s %d", p.r.env.ID, p.r.copies) }
 
 // meta returns the metadata for the copy of n, with the owner, mode and time that the

@@ -168,9 +168,9 @@ func (p *selectedNode) list(files map[string]*tree.Node) error {
 	return nil
 }
 
-// AddFiles adds the node n and everything below it to a map from paths to nodes. The first
-// argument is the path of n. If n is nil, AddFiles does nothing. It returns the same errors
-// as [tree.Node.Entries].
+// AddFiles adds the node n and everything below it to a map from paths to nodes. The
+// parameter at is the path of n. If n is nil, AddFiles does nothing. It returns the same
+// errors as [tree.Node.Entries].
 func AddFiles(at string, n *tree.Node, files map[string]*tree.Node) error {
 	if n == nil {
 		return nil
@@ -217,8 +217,8 @@ type match struct {
 }
 
 // match matches a path against the include and exclude patterns, and returns which of them
-// match. The path is relative to the source path of the copy. The second argument is the
-// result of match for the parent directory.
+// match. The parameter rel is the path, relative to the source path of the copy, and above
+// is the result of match for the parent directory.
 func (f filter) match(rel string, above match) (m match, err error) {
 	m.included = true
 	if f.include != nil {
@@ -236,7 +236,7 @@ func (f filter) match(rel string, above match) (m match, err error) {
 }
 
 // pick returns the node n with the entries in it that the filter selects, or nil if the
-// filter selects nothing. The second argument is the path of n in the source, and rel is its
+// filter selects nothing. The parameter at is the path of n in the source, and rel is its
 // path relative to the source path of the copy. The parameter m is the result of matching
 // rel against the filter.
 func (f filter) pick(n *tree.Node, at, rel string, m match) (*selectedNode, error) {
@@ -309,8 +309,8 @@ func wildcard(n *tree.Node, pattern string, follow bool) ([]string, error) {
 }
 
 // glob matches a pattern against the paths in the directory n, and appends the paths that
-// match to a list. The second argument is the path of n, and parts contains the elements of
-// the pattern that apply below n.
+// match to a list. The parameter at is the path of n, and parts contains the elements of the
+// pattern that apply below n.
 func glob(n *tree.Node, at string, parts []string, list *[]string) error {
 	entries, err := n.Entries()
 	if err != nil {

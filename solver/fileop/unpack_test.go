@@ -31,9 +31,9 @@ func archive(t *testing.T, s *tree.Store, entries ...*tar.Header) *tree.Node {
 	return treeOf(t, s, map[string]string{"a.tar": b.String()})
 }
 
-// unpack returns an action that unpacks the archive /a.tar. The first argument is the
-// index of the tree into which the archive is unpacked. The second argument is the
-// index of the tree that contains the archive.
+// unpack returns an action that unpacks the archive /a.tar. The parameter input is the
+// index of the tree into which the archive is unpacked, and from is the index of the
+// tree that contains the archive.
 func unpack(input, from int64) *pb.FileAction {
 	return &pb.FileAction{Input: input, SecondaryInput: from, Action: &pb.FileAction_Copy{
 		Copy: &pb.FileActionCopy{Src: "/a.tar", Dest: "/", Mode: -1, Timestamp: -1, CreateDestPath: true, AttemptUnpackDockerCompatibility: true},
