@@ -193,7 +193,8 @@ func TestBridgeRequests(t *testing.T) {
 	}
 }
 
-// second returns its second argument.
+// second returns err. It drops the first result of a call that returns a value and an
+// error.
 func second[T any](_ T, err error) error { return err }
 
 // TestBridgeProcesses checks the responses to invalid messages about processes, which

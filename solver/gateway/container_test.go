@@ -38,7 +38,7 @@ func solve(t *testing.T, c client.Client, st llb.State) client.Reference {
 }
 
 // root starts a container whose root file system is the result of the LLB state st. The
-// last arguments are additional mounts.
+// parameter more contains additional mounts.
 func root(t *testing.T, c client.Client, st llb.State, more ...client.Mount) client.Container {
 	t.Helper()
 	mounts := append([]client.Mount{{Dest: "/", MountType: pb.MountType_BIND, Ref: solve(t, c, st)}}, more...)

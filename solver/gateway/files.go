@@ -168,7 +168,7 @@ func (w walker) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) erro
 	return walk(ctx, target, n, map[string]string{}, fn)
 }
 
-// walk calls fn for each file below the directory dir. The second argument is the path of
+// walk calls fn for each file below the directory dir. The parameter at is the path of
 // dir. The map seen contains the first path of each inode, because BuildKit lists further
 // paths of an inode as links to the first path.
 func walk(ctx context.Context, at string, dir *tree.Node, seen map[string]string, fn fs.WalkDirFunc) error {
