@@ -69,7 +69,7 @@ func (h *Mounts) CacheName(id string, from *snapshot.Snapshot) string {
 
 // Cache locks the directory of a cache mount and returns its path. The caller must call the
 // returned function after the last use, to unlock the directory. If a process of this or
-// another build uses the directory, the sharing mode decides whether Cache shares this
+// another build uses the directory, the sharing mode decides whether Cache shares the
 // directory, waits for it, or returns another one. If ctx ends while Cache waits, it
 // returns an error.
 func (h *Mounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, from *snapshot.Snapshot) (string, func(), error) {
