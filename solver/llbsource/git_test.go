@@ -49,8 +49,8 @@ func gitOp(url, fragment string, attrs ...string) *pb.SourceOp {
 }
 
 // list returns one line for each file below the directory n: the path, the file type, the
-// mode, and the content or link target. The last argument is a prefix for the paths: ""
-// or a directory followed by a slash.
+// mode, and the content or link target. The parameter at is a prefix for the paths: "" or
+// a directory followed by a slash.
 func list(t *testing.T, s *Sources, n *tree.Node, at string) []string {
 	t.Helper()
 	var out []string

@@ -19,7 +19,7 @@ type gitRule struct {
 }
 
 // readRules parses the .gitattributes file in the directory t and stores the rules in
-// m.rules. The second argument is the path of t. If the directory has no such file,
+// m.rules. The parameter at is the path of t. If the directory has no such file,
 // readRules does nothing.
 func (m *gitModule) readRules(t *object.Tree, at string) error {
 	for _, e := range t.Entries {

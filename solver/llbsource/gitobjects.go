@@ -94,7 +94,7 @@ func (p *gitPack) resolve(ctx context.Context, d *packDeltas) error {
 
 // isReady reports whether the delta with index i in p.objects can be applied, because the hash
 // of its base is known. If the delta cannot be applied yet, isReady records in d that it waits
-// for its base. The last argument maps the hashes of objects to their indexes in p.objects.
+// for its base. The parameter known maps the hashes of objects to their indexes in p.objects.
 func (p *gitPack) isReady(i uint32, d *packDeltas, known map[plumbing.Hash]uint32) bool {
 	o := p.objects.at(i)
 	if o.base == pendingBase {

@@ -83,7 +83,7 @@ func startGit(conn net.Conn, address string, config *ssh.ClientConfig, path stri
 
 // knownHosts makes config accept only known host keys, and only key algorithms that are
 // known for the given address, so that a server with several keys offers a known key. The
-// first argument is the content of a known_hosts file.
+// parameter list is the content of a known_hosts file.
 func knownHosts(list, address string, config *ssh.ClientConfig) (err error) {
 	if list == "" {
 		return errors.New("no configured known hosts forwarded from the client")

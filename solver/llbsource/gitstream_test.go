@@ -120,9 +120,8 @@ func TestSilentGit(t *testing.T) {
 	}
 }
 
-// serveAgent starts an SSH agent with a key and returns the path of its socket. If the last
-// argument is not nil, serveAgent sends a value to this channel when a client has
-// disconnected.
+// serveAgent starts an SSH agent with a key and returns the path of its socket. If the
+// channel ended is not nil, serveAgent sends a value to it when a client has disconnected.
 func serveAgent(t *testing.T, key any, ended chan<- struct{}) string {
 	t.Helper()
 	ring := agent.NewKeyring()

@@ -254,10 +254,10 @@ type readModule struct {
 	cost gitBudget
 }
 
-// submodule returns the root directory of a submodule at the given commit. The third
-// argument is the path of the submodule in the repository m. If subdir is not "", the
-// result contains only the directory subdir of the submodule and its parent directories.
-// A commit is fetched once, even if it appears at several paths.
+// submodule returns the root directory of a submodule at the given commit. The parameter
+// at is the path of the submodule in the repository m. If subdir is not "", the result
+// contains only the directory subdir of the submodule and its parent directories. A
+// commit is fetched once, even if it appears at several paths.
 func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, subdir string) (*tree.Node, error) {
 	if m.depth == maxModuleDepth {
 		return nil, fmt.Errorf("submodules are nested more than %d deep", maxModuleDepth)

@@ -126,8 +126,8 @@ func (s *Sources) imageIn(ctx context.Context, ref string, from imageStore, d oc
 	return img, nil
 }
 
-// choose returns the manifest that best matches the platform p. The first argument
-// contains the manifests of an index.
+// choose returns the manifest in list, the manifests of an index, that best matches the
+// platform p.
 func choose(list []ocispecs.Descriptor, p ocispecs.Platform) (ocispecs.Descriptor, error) {
 	match := platforms.Only(p)
 	var best *ocispecs.Descriptor

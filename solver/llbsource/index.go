@@ -55,8 +55,8 @@ type indexedFile struct {
 }
 
 // OpenIndex opens the index that [Index.Save] wrote to a file. If the file is missing or
-// damaged, the index is empty. The second argument is a clock: the index compares its time
-// with the times of files.
+// damaged, the index is empty. The function now is a clock: the index compares the times of
+// files with the time of the clock.
 func OpenIndex(file string, now func() time.Time) *Index { return &Index{file: file, now: now} }
 
 // lock loads the index on first use and locks it. The caller must call the returned

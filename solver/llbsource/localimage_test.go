@@ -52,8 +52,8 @@ func putImage(t *testing.T, s *Sources, file string) (manifest, layer string) {
 	return manifest, layer
 }
 
-// stored returns an image as Sources.Local returns it. The first argument is the content of
-// the image's manifest or index. The other arguments are the platforms of the image.
+// stored returns an image as Sources.Local returns it. The parameter root is the content of
+// the image's manifest or index, and list contains the platforms of the image.
 func stored(root string, list ...string) *images.Image {
 	img := &images.Image{Name: "docker.io/library/app:1", Root: ocispecs.Descriptor{Digest: digest.FromString(root), Size: int64(len(root))}}
 	for _, p := range list {

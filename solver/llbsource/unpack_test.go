@@ -19,7 +19,7 @@ import (
 )
 
 // remoteLayer returns an uncompressed layer with one file. Opening the layer calls the
-// function that is the last argument, and fails if this function returns an error.
+// function before, and fails if before returns an error.
 func remoteLayer(t *testing.T, name, content string, before func(context.Context) error) RemoteLayer {
 	t.Helper()
 	var b bytes.Buffer
