@@ -139,8 +139,8 @@ func (c *Client) repositoryHosts(ctx context.Context, spec refspec.Spec, insecur
 	return hosts, nil
 }
 
-// authorize configures the credentials for the registry host h. The second argument contains
-// the names of repositories and hosts. authorize uses the first name for which the user has
+// authorize configures the credentials for the registry host h. The parameter names contains
+// names of repositories and hosts. authorize uses the first name for which the user has
 // credentials.
 func (c *Client) authorize(h *docker.RegistryHost, names []string) error {
 	var login Login
