@@ -97,7 +97,7 @@ func Open(ctx context.Context, f From, c *registry.Client) ([]*Cache, error) {
 }
 
 // newCache returns a cache for [Imports] from its config and from the layers that its manifest
-// lists, by digest. The second argument is the name of the cache in messages.
+// lists, by digest. The parameter from is the name of the cache in messages.
 func newCache(s storage, from string, config *cacheconfig.CacheConfig, layers map[digest.Digest]ocispecs.Descriptor) *Cache {
 	c := &Cache{from: from, storage: s, config: config, layers: layers, records: map[digest.Digest][]int{}}
 	for i, r := range config.Records {
@@ -120,10 +120,10 @@ func (m *Imports) Find(name digest.Digest, inputs [][]solver.Link) []solver.Reco
 	return records
 }
 
-// linked reports whether each input of a cached record matches. The second argument contains
-// the links of the cached record, one list per input. The third argument contains the
-// acceptable links, also one list per input. An input matches if its two lists contain links
-// with the same selector to the same record. The parameter n is the index of the cache.
+// linked reports whether each input of a cached record matches. The parameter have contains
+// the links of the cached record, one list per input, and want contains the acceptable links,
+// also one list per input. An input matches if its two lists contain links with the same
+// selector to the same record. The parameter n is the index of the cache.
 func linked(n int, have [][]cacheconfig.CacheInput, want [][]solver.Link) bool {
 	return slices.EqualFunc(have, want, func(have []cacheconfig.CacheInput, want []solver.Link) bool {
 		return slices.ContainsFunc(have, func(h cacheconfig.CacheInput) bool {
@@ -212,10 +212,10 @@ func (c *Cache) has(layers []int) bool {
 // to find the newest result.
 func (r layerChain) older(t time.Time) bool { return r.cache == nil || t.After(r.created) }
 
-// resolve sets r.layers to the descriptors of all layers of the result. Its argument contains
-// indexes of layers in the cache config. If r.chained is set, the argument contains all layers
-// of the result. If r.chained is not set, the argument contains only the top layer, and
-// resolve adds the layers below it.
+// resolve sets r.layers to the descriptors of all layers of the result. The parameter layers
+// contains indexes of layers in the cache config. If r.chained is set, it contains all layers
+// of the result. If r.chained is not set, it contains only the top layer, and resolve adds the
+// layers below it.
 func (r *layerChain) resolve(layers []int) {
 	all := r.cache.config.Layers
 	if !r.chained {

@@ -27,7 +27,7 @@ type imageConfig struct {
 }
 
 // openInline reads the inline caches of an image or of all images of an index. The
-// parameter data is the manifest of the image or index. The third argument is the name of
+// parameter data is the manifest of the image or index. The parameter from is the name of
 // the cache in messages.
 func openInline(ctx context.Context, s storage, from string, data []byte) ([]*Cache, error) {
 	var m manifest

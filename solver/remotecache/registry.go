@@ -41,8 +41,8 @@ func (r *registryStorage) tag(ctx context.Context, d ocispecs.Descriptor, manife
 	return r.repo.Tag(ctx, d, manifest)
 }
 
-// reader returns a function that opens a reader of data. The method put of a storage needs
-// such a function.
+// reader returns a function that opens a reader of data, as needed for the method put of a
+// [storage].
 func reader(data []byte) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 }
