@@ -32,10 +32,9 @@ type Runner interface {
 // default privileges.
 type Keyed interface {
 	Runner
-	// CacheKey returns "" if steps have the same results as processes in an ordinary
-	// container. Otherwise, it returns a text that identifies how steps are run. The cache
-	// keys of steps then include this text, so that builds with another runner do not use
-	// their results.
+	// CacheKey returns "" if steps have the same results as processes in an ordinary container.
+	// Otherwise, it returns a text that identifies how steps are run. The cache keys of steps
+	// include this text, so that builds with another runner do not use their results.
 	CacheKey(ctx context.Context) (string, error)
 }
 
@@ -191,7 +190,7 @@ func (m *Mount) Base() *tree.Node {
 }
 
 // Resolve finds the source of the mount in a tree, following links. It returns the path of the
-// source without links, and its node. The argument root is m.Tree or a later version of that
+// source without links, and its node. The parameter root is m.Tree or a later version of that
 // tree. If the source does not exist, the error is a [*SourceError].
 func (m *Mount) Resolve(root *tree.Node) (at string, n *tree.Node, err error) {
 	if at, err = root.Resolve(m.Source, true); err != nil {
