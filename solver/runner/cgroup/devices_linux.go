@@ -28,7 +28,7 @@ func devices() []device {
 
 // filterV1 restricts the processes in a version 1 group to the devices that steps may open. If
 // a parent group denies one of these devices, the kernel does not allow the group to permit it
-// (EPERM). filterV1 ignores this error, because the device then stays denied.
+// (EPERM). filterV1 ignores this error, because the device is denied in any case.
 func filterV1(dir string) error {
 	if err := write(dir, "devices.deny", "a"); err != nil {
 		return err
@@ -58,11 +58,11 @@ func filterProgram() (*ebpf.Program, error) {
 	})
 }
 
-// filterInstructions returns the BPF program of the device filter. Its argument is the struct
-// bpf_cgroup_dev_ctx from linux/bpf.h, which consists of three words. The first word contains
-// the kind of access in its upper half and the device type in its lower half. The second word
-// is the major number of the device, the third its minor number. The program returns 1 to
-// allow the access and 0 to deny it.
+// filterInstructions returns the BPF program of the device filter. The program receives the
+// struct bpf_cgroup_dev_ctx from linux/bpf.h, which consists of three words. The first word
+// contains the kind of access in its upper half and the device type in its lower half. The
+// second word is the major number of the device, the third its minor number. The program
+// returns 1 to allow the access and 0 to deny it.
 func filterInstructions() asm.Instructions {
 	const kind, access, major, minor = asm.R2, asm.R3, asm.R4, asm.R5
 	list := asm.Instructions{

@@ -99,7 +99,8 @@ func (h *hierarchy) find(root string, cgroups []byte) string {
 }
 
 // bases returns directories in which a runner may create groups, in order of
-// preference. If parent is not "", the list contains only the group with this path.
+// preference. If parent is not "", the list contains only the group with the path
+// parent.
 func (h *hierarchy) bases(parent string) []string {
 	if parent != "" {
 		return []string{filepath.Join(h.mount, filepath.Join("/", parent))}
@@ -126,7 +127,7 @@ func (h *hierarchy) has(controller string) bool {
 	return slices.Contains(strings.Fields(string(data)), controller)
 }
 
-// mkdir creates the group whose directory is dir, and those of its parents that do not
+// mkdir creates the group whose directory is dir, and its parent groups that do not
 // exist.
 func (h *hierarchy) mkdir(dir string) error {
 	if dir == h.mount {
