@@ -121,7 +121,7 @@ func (f *Files) systemDirs() error {
 }
 
 // mountedNode returns the file or directory that is visible at the mount point of m.
-// The last argument is the path of the mount point in the root. For a socket mount, the
+// The parameter at is the path of the mount point in the root. For a socket mount, the
 // result is an empty file.
 func (f *Files) mountedNode(ctx context.Context, m *runner.Mount, at string) (*tree.Node, error) {
 	switch m.Kind {
@@ -185,11 +185,11 @@ func (f *Files) take() ([]*tree.Node, error) {
 	return out, nil
 }
 
-// unmount removes a mount from the tree that the editor e contains. The second argument
-// is the path of the mount point, and original is the tree before the mount. If
-// original contains this path, unmount restores its node. Otherwise it removes the
-// mount point. It then also removes the empty parents of the mount point that original
-// does not contain, unless keepParents is set.
+// unmount removes a mount from the tree that the editor e contains. The parameter at is
+// the path of the mount point, and original is the tree before the mount. If original
+// contains this path, unmount restores its node. If original does not contain the path,
+// unmount removes the mount point, and also the empty parents of the mount point that
+// original does not contain, unless keepParents is set.
 func unmount(e *tree.Editor, at string, original *tree.Node, keepParents bool) error {
 	old, err := original.Get(at)
 	if err != nil {

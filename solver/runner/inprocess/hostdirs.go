@@ -52,8 +52,8 @@ func (f *Files) readDir(ctx context.Context, dir string) (*tree.Node, error) {
 
 // saveDirs writes the changes of processes to the host directories of writable mounts,
 // such as cache mounts. The parameter trees contains the current tree of each mount.
-// Another step may have changed a directory in the meantime. saveDirs then preserves
-// the changes of the other step, except for files that both steps changed.
+// Another step may have changed a directory in the meantime. In this case, saveDirs
+// preserves the changes of the other step, except for files that both steps changed.
 func (f *Files) saveDirs(ctx context.Context, trees []*tree.Node) error {
 	for i := range f.mounts {
 		m, before := &f.mounts[i], f.initial[i]
