@@ -22,7 +22,7 @@ type Runner struct{ inprocess.Runner }
 
 var _ runner.Keyed = (*Runner)(nil)
 
-// New returns a runner that stores file content in the given store. The second argument
+// New returns a runner that stores file content in the given store. The function now
 // returns the current time, which becomes the modification time of written files.
 func New(store *tree.Store, now func() time.Time) *Runner {
 	return &Runner{inprocess.Runner{
