@@ -134,8 +134,8 @@ func isFile(m *runner.Mount) (bool, error) {
 
 // overlay prepares the mount m, whose source is a file tree. It uses the new directory dir for
 // the directories of an overlay or, if the runner copies trees, for a copy of the tree. The
-// last argument describes the mount for the init process. The result is this description with
-// the paths of the directories.
+// parameter out describes the mount for the init process. The result is a copy of out with the
+// paths of the directories.
 func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, error) {
 	at, src, err := m.Resolve(m.Tree)
 	if err != nil {

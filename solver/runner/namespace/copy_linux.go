@@ -130,11 +130,11 @@ type copyReader struct {
 	same map[string]*tree.Node // unchanged nodes of base by path; entries of a directory may have changed
 }
 
-// tree returns the result for one directory of a copy. The first argument is the directory
-// before the step, the second one is the same directory after the step, and the third one is
-// its path. For unchanged files, the result contains the nodes from before the step. It lacks
-// unused mount points and 0/0 character devices (whiteouts), which no process could create in
-// an overlay. It includes nodes that could not be copied, such as devices.
+// tree returns the result for one directory of a copy. The parameter base is the directory
+// before the step, current is the same directory after the step, and at is its path. For
+// unchanged files, the result contains the nodes from before the step. It lacks unused mount
+// points and 0/0 character devices (whiteouts), which no process could create in an overlay.
+// It includes nodes that could not be copied, such as devices.
 func (c *copyReader) tree(base, current *tree.Node, at string) (*tree.Node, error) {
 	old, err := base.Entries()
 	if err != nil {

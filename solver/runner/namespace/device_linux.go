@@ -76,7 +76,7 @@ func (c *config) device(d deviceNode, dev *os.File) error {
 // /dev cannot be opened. If a process changes the owner or mode of this file, the
 // host's device file stays unchanged.
 //
-// In a user namespace, the kernel forbids creating device files. The path then leads to
+// In a user namespace, the kernel forbids creating device files, so the path leads to
 // the host's device file, mounted read-only: a process can write to the device, but
 // cannot change the mode and owner of the file.
 func (c *config) node(d deviceNode) (string, error) {

@@ -214,8 +214,8 @@ func endWith(parent string) {
 	os.Unsetenv(enterVar) // programs that this process starts are not children of parent
 }
 
-// hasOneUser reports whether this process is in a user namespace that maps only one
-// user. All files that the process creates then belong to this user.
+// hasOneUser reports whether this process is in a user namespace that maps only one user, so
+// that all files that the process creates belong to this user.
 func hasOneUser() bool {
 	data, err := os.ReadFile("/proc/self/uid_map")
 	f := strings.Fields(string(data))

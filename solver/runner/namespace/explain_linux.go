@@ -64,7 +64,7 @@ func explainExec(file string, err error) error { return explain(file, err, maxIn
 // explain returns the reason why executing an existing file failed with err, or err if
 // it finds no reason. If the file is a script, explain also examines its interpreter,
 // which may be a script itself. The parameter depth is the maximum number of files to
-// examine, including this one.
+// examine, including the first one.
 func explain(file string, err error, depth int) error {
 	head, ok := headOf(file)
 	if !ok || depth == 0 {

@@ -14,8 +14,8 @@ import (
 // Because the mark is a NUL byte, it cannot be part of an error text in this file.
 const reportMark = "\x00"
 
-// reportOverlay sends the builder the device number of an overlay. The argument is the path at
-// which the overlay is mounted.
+// reportOverlay sends the builder the device number of an overlay. The parameter merged is the
+// path at which the overlay is mounted.
 func reportOverlay(merged string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(merged, &st); err != nil {

@@ -58,17 +58,16 @@ func TestThreadRoots(t *testing.T) {
 	}
 }
 
-// throughThread returns the path /proc/self/task/THREAD/root/HOST. The first argument
-// is the thread ID, and the second one is HOST, the path of a directory of the host.
-// The returned path leads to this directory only if the thread's root is the host's
-// root.
+// throughThread returns the path /proc/self/task/THREAD/root/HOST. The parameter thread
+// is the thread ID, and host is the path of a directory of the host. The returned path
+// leads to that directory only if the thread's root is the host's root.
 func throughThread(thread int, host string) string {
 	return fmt.Sprintf("/proc/self/task/%d/root%s", thread, host)
 }
 
-// threadAttempts returns named functions. Each of them returns a process that tries to
-// reach a directory of the host through the root of a thread (see throughThread). The
-// argument of the functions is the thread ID. Each function uses the path in a
+// threadAttempts returns functions by name. Each function returns a process that tries
+// to reach a directory of the host through the root of a thread (see throughThread).
+// The argument of the functions is the thread ID. Each function uses the path in a
 // different way, for example as the working directory. The process succeeds only if the
 // path leads to the host.
 func (w *fixture) threadAttempts(host string) map[string]func(thread int) *runner.Process {

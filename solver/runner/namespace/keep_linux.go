@@ -74,7 +74,7 @@ func (r *Runner) saveLayer(ctx context.Context, w *upperDir) error {
 // fits reports whether a directory in the upper directory of an overlay can become the same
 // directory in the layer. The parameters base, upper and layer are the nodes of this
 // directory in the lower tree, in the upper directory and in the layer; base may be nil. The
-// last argument is the path of the directory.
+// parameter at is the path of the directory.
 //
 // The directory upper must contain everything in layer. If base is a directory, upper must
 // not be opaque. Further entries of upper, such as mount points, are allowed, because trim
@@ -112,10 +112,10 @@ func (w *upperDir) fits(base, upper, layer *tree.Node, at string) (bool, error) 
 }
 
 // trim removes the entries of a directory in the upper directory that the layer does not
-// contain, and sets the times of directories to those in the layer. The parameter dir is this
-// directory. The next arguments are the node of the directory in the upper directory, its
-// node in the layer, and its path. trim also removes opaque marks, which the kernel sets on
-// new directories, because the marks could hide entries of another lower tree.
+// contain, and sets the times of directories to their times in the layer. The parameter dir
+// is the open directory, have is its node in the upper directory, want is its node in the
+// layer, and at is its path. trim also removes opaque marks, which the kernel sets on new
+// directories, because the marks could hide entries of another lower tree.
 //
 // The step has ended, but it may have passed an open directory to a process of another step,
 // which can replace directories with links. trim therefore uses [os.Root] instead of paths,

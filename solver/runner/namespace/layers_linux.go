@@ -239,8 +239,8 @@ type upperReader struct {
 
 // apply applies the changes in a directory of an overlay's upper directory to the same
 // directory before the step. It returns the resulting directory. The parameter upper is the
-// directory with the changes, base is the directory before the step, and the last argument is
-// the path of both.
+// directory with the changes, base is the directory before the step, and at is the path of
+// both.
 func (o *upperReader) apply(base, upper *tree.Node, at string) (*tree.Node, error) {
 	entries := map[string]*tree.Node{}
 	if base != nil && !o.opaque[at] {
@@ -295,7 +295,7 @@ func (o *upperReader) isStub(name string, n *tree.Node) bool {
 
 // restoreTime returns either n or base as the directory to use in the result. The parameter n
 // is the directory as it was read after the step, base is the same directory before the step,
-// and the last argument is their path. restoreTime returns base if the two differ only in a
+// and at is the path of both. restoreTime returns base if the two differ only in a
 // modification time that no process has set.
 //
 // The time of a directory changes when mount points are created and removed in it. The time

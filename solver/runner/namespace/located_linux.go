@@ -82,8 +82,7 @@ func (r *Runner) storeFiles(ctx context.Context, dir string, n *tree.Node, excep
 }
 
 // eachFile calls fn for each regular file in the directory n and its subdirectories. It skips
-// a directory if the function enter returns false for it. The second argument is the path of
-// n.
+// a directory if the function enter returns false for it. The parameter at is the path of n.
 func eachFile(n *tree.Node, at string, enter func(*tree.Node) bool, fn func(tree.Location, *tree.Node)) error {
 	if !enter(n) {
 		return nil

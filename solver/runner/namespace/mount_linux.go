@@ -203,7 +203,7 @@ func openInRoot(root *os.File, name string) (*os.File, error) {
 	return pathrs.OpenatInRoot(root, name) // before Linux 5.6, or while directories are moved
 }
 
-// bind bind-mounts the file or directory src. The second argument is the path of the mount
+// bind bind-mounts the file or directory src. The parameter at is the path of the mount
 // point. The attributes attr (MOUNT_ATTR_*) apply to this mount and to all mounts below src.
 // bind sets them on a temporary mount of src in the private directory. It could not set them
 // after mounting src at the final path: that path may be /proc/self/fd/N, which still leads
@@ -253,7 +253,7 @@ func makeFile(dir *os.File, name string) (*os.File, error) {
 }
 
 // checkMountPoint returns an error if a mount point is in a proc file system, unless it is
-// one of replaceableFiles. The first argument is the open mount point, and name is its path.
+// one of replaceableFiles. The parameter at is the open mount point, and name is its path.
 //
 // Upstream: runc allows mounts over the files that lxcfs replaces, such as /proc/meminfo.
 func checkMountPoint(at *os.File, name string) error {

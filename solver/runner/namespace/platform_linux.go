@@ -88,7 +88,7 @@ func (r *Runner) checkPlatform(p ocispecs.Platform) error {
 }
 
 // checkLevel returns an error if the CPU of this machine lacks features that the platform p
-// requires. An amd64 variant such as v3 requires such features. The second argument is the
+// requires. An amd64 variant such as v3 requires such features. The parameter here is the
 // platform of this machine, for the error text. The variants are defined by
 // https://gitlab.com/x86-psABIs/x86-64-ABI.
 func checkLevel(p, here ocispecs.Platform) error {

@@ -70,8 +70,8 @@ func (c *config) stage(src string, attr uint64) (string, error) {
 	return at, err
 }
 
-// stageOne mounts src on kernels before Linux 5.12. The second argument is the path of
-// the mount point. These kernels can set the attributes attr (MOUNT_ATTR_*) on only one
+// stageOne mounts src on kernels before Linux 5.12. The parameter at is the path of the
+// mount point. These kernels can set the attributes attr (MOUNT_ATTR_*) on only one
 // mount, so stageOne leaves out the mounts below src. In a user namespace the kernel
 // may reject this, because it would reveal the files that these mounts hide. In this
 // case, stageOne includes the mounts below src, but does not set the attributes on

@@ -132,7 +132,7 @@ func mappedIDs() (string, error) {
 	return string(uids) + string(gids), err
 }
 
-// removeOld removes the layers of previous boots. The first argument is the directory that
+// removeOld removes the layers of previous boots. The parameter all is the directory that
 // contains the layers of all boots, and boot is the ID of the current boot. removeOld moves
 // the content of files in the removed layers to the store.
 func (r *Runner) removeOld(all, boot string) error {

@@ -145,7 +145,7 @@ func TestUser(t *testing.T) {
 }
 
 // install copies a host program and its libraries into the root file system of the step. The
-// parameter target is the path of the copy there.
+// parameter target is the path of the copy in this file system.
 func (w *fixture) install(t *testing.T, target, program string) {
 	t.Helper()
 	files := map[string]string{target: program}
@@ -430,9 +430,9 @@ func TestMountDirSource(t *testing.T) {
 	}
 }
 
-// TestCopiedUp checks that the hard links of a file break when a step opens the file
-// for writing or creates another link to it, because the overlay then copies the file
-// up. The new link must remain.
+// TestCopiedUp checks that the hard links of a file break when a step opens the file for
+// writing or creates another link to it, because the overlay copies the file up in both
+// cases. The new link must remain.
 func TestCopiedUp(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

@@ -129,8 +129,8 @@ func (c *config) checkSystemDirs() error {
 	return nil
 }
 
-// prepare mounts the source of the mount m in the private directory. The second argument is
-// the entry for m in the runtime's spec. prepare changes this entry, so that the runtime
+// prepare mounts the source of the mount m in the private directory. The parameter to is the
+// entry for m in the runtime's spec. prepare changes this entry, so that the runtime
 // bind-mounts the source from the private directory. The changed entry lists all flags of the
 // mount, such as ro and nosuid, because a runtime clears the flags that are not listed.
 func (c *config) prepare(m *mount, to *specs.Mount) error {
@@ -174,8 +174,8 @@ func writeJSON(file string, v any) error {
 
 // makeRootDir creates the working directory and its missing parents in the root, with the user
 // of the process as their owner. If the path leads into another mount, makeRootDir does not
-// see the directories there, because the runtime creates these mounts later. BuildKit does the
-// same.
+// see the directories in that mount, because the runtime creates these mounts later. BuildKit
+// does the same.
 func (c *config) makeRootDir() error {
 	root, err := os.OpenFile(c.Root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {

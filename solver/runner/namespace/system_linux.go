@@ -85,7 +85,7 @@ func (s *systemMount) failure(err error) error {
 	return fmt.Errorf("mount /%s: %w", s.name, err)
 }
 
-// mountKind mounts a kernel file system such as proc or sysfs. The second argument is the open
+// mountKind mounts a kernel file system such as proc or sysfs. The parameter at is the open
 // mount point. In a user namespace, the kernel may refuse the mount. If the kernel refuses a
 // sysfs, mountKind instead bind-mounts the host's /sys and hides its control groups. If the
 // kernel refuses a devpts, mountKind leaves out the option for the group tty.
