@@ -62,8 +62,8 @@ func (r Runtime) Args(f *Files, userNamespace bool) []string {
 }
 
 // Failure returns the first error in the JSON log of a runtime, without the prefixes
-// that every failure has. If there is no error, the runtime has started the process,
-// and Failure returns nil.
+// that every failure has. If the log contains no error, the runtime has started the
+// process, and Failure returns nil.
 func Failure(log []byte) error {
 	for line := range bytes.Lines(log) {
 		var entry struct{ Level, Msg string }
