@@ -23,8 +23,8 @@ type Step struct {
 	// Run is a pattern for the command: the script if a shell is called with -c,
 	// otherwise the arguments joined with spaces. Each * matches any text.
 	Run string
-	// Times is the maximum number of processes that match this step. Further processes
-	// match later steps. If Times is 0, there is no limit.
+	// Times is the maximum number of processes that can match the step. Further
+	// processes match later steps. If Times is 0, there is no limit.
 	Times int
 
 	Delay  time.Duration                            // cut short if the build is canceled
