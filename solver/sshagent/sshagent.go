@@ -24,14 +24,15 @@ const (
 	maxMessage = 256 << 10
 )
 
-// ReadOnly returns a function that gives a process access to an SSH agent. The argument is
-// the path of the agent's socket. The function serves one connection of the process until
-// its context ends. The process can list keys and sign with them. The agent gets no other
-// requests: they could lock it, remove its keys, or make it load libraries.
+// ReadOnly returns a function that gives a process access to an SSH agent. The parameter
+// socket is the path of the agent's socket. The returned function serves one connection of
+// the process until its context ends. The process can list keys and sign with them. The
+// agent gets no other requests: they could lock it, remove its keys, or make it load
+// libraries.
 //
 // Requests are forwarded unchanged, so that every kind of key and every flag works. The
-// server in x/crypto/ssh/agent would parse them, and log each rejected request to standard
-// error.
+// server in x/crypto/ssh/agent would parse the requests, and log each rejected request to
+// standard error.
 func ReadOnly(socket string) func(context.Context, net.Conn) {
 	return func(ctx context.Context, conn net.Conn) {
 		var d net.Dialer
