@@ -30,7 +30,7 @@ func Diff(lower, upper *Node, fn func(Change) error) error {
 	return diff("", lower, upper, fn)
 }
 
-// diff calls fn for the changes between two nodes, as described for [Diff]. The first argument
+// diff calls fn for the changes between two nodes, as described for [Diff]. The parameter at
 // is the path of both nodes.
 func diff(at string, lower, upper *Node, fn func(Change) error) error {
 	if lower.Same(upper) || sameInLayers(lower, upper) {

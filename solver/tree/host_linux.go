@@ -148,9 +148,9 @@ func sizeOnDisk(info fs.FileInfo) int64 {
 	return info.Size()
 }
 
-// dataIn finds the first data in a file at or after an offset, which is the second
-// argument. It returns the offset of this data and the offset of the next hole after it. If
-// no data follows, both results are equal to size, the size of the file in bytes.
+// dataIn finds the first data in a file at or after the offset from. It returns the offset
+// of this data and the offset of the next hole after it. If no data follows, both results
+// are equal to size, the size of the file in bytes.
 func dataIn(f *os.File, from, size int64) (data, hole int64, err error) {
 	data, err = f.Seek(from, unix.SEEK_DATA)
 	if errors.Is(err, unix.ENXIO) {

@@ -39,6 +39,6 @@ func systemOf(fs.FileInfo) system { return system{} }
 // sizeOnDisk returns the size of a file. It does not detect holes.
 func sizeOnDisk(info fs.FileInfo) int64 { return info.Size() }
 
-// dataIn returns its second and third argument, as if the file contained data from the
-// offset from to its end. It does not detect holes.
+// dataIn returns from and size, as if the file contained data from the offset from to its
+// end. It does not detect holes.
 func dataIn(_ *os.File, from, size int64) (data, hole int64, err error) { return from, size, nil }

@@ -38,13 +38,12 @@ type HostReader struct {
 	Skip func(HostFile) bool
 }
 
-// ReadDir reads the directory dir of the host into a tree, and stores the content of
-// its files. It reads several files concurrently. If files cannot be read, it returns the
-// error of the first one in the order of the tree. If ctx ends, it returns
-// context.Cause(ctx).
+// ReadDir reads the directory dir of the host into a tree, and stores the content of its
+// files. It reads several files concurrently. If files cannot be read, it returns the error of
+// the first one in the order of the tree. If ctx ends, it returns context.Cause(ctx).
 //
-// Other processes may change the directory meanwhile. ReadDir never reads files outside
-// dir, because it follows no symbolic links, and it never opens a device or a pipe.
+// Other processes may change the directory while ReadDir reads it. ReadDir never reads files
+// outside dir, because it follows no symbolic links, and it never opens a device or a pipe.
 func (r HostReader) ReadDir(ctx context.Context, dir string) (*Node, error) {
 	h, err := r.start(ctx, dir)
 	if err != nil {

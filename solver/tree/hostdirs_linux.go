@@ -15,9 +15,9 @@ const maxOpenDirs = 64
 // descent is a position in a directory tree of the host: the directories on the path from a
 // start directory down to the current directory.
 //
-// Other processes may rename and replace directories meanwhile. They cannot lead a descent to
-// a directory outside the tree, because a descent does not follow links. It also returns an
-// error if ".." is not the directory from which it entered the current directory.
+// Other processes may concurrently rename and replace directories. They cannot lead a descent
+// to a directory outside the tree, because a descent does not follow links. It also returns
+// an error if ".." is not the directory from which it entered the current directory.
 type descent struct {
 	dirs   []openDir
 	closed int // dirs[:closed] are closed
@@ -130,9 +130,9 @@ func (d *descent) up() error {
 }
 
 // reopen opens the parent directory of a subdirectory again, after the descent has closed the
-// parent because of maxOpenDirs. The argument is the subdirectory, which the descent has just
-// left. If another process has moved the subdirectory to a different parent, reopen returns
-// an error.
+// parent because of maxOpenDirs. The parameter from is the subdirectory, which the descent
+// has just left. If another process has moved the subdirectory to a different parent, reopen
+// returns an error.
 func (d *descent) reopen(from openDir) error {
 	d.closed--
 	was := &d.dirs[d.closed]

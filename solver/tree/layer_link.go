@@ -49,7 +49,7 @@ func (r *layerReader) link(name, target string, m Meta) (*Node, error) {
 }
 
 // updateLinks replaces the nodes of a hard link with the new node n. It replaces the nodes
-// at all names that the file has in this layer. The first argument is the name to which
+// at all names that the file has in the layer. The parameter first is the name to which
 // the hard link refers.
 func (r *layerReader) updateLinks(first string, n *Node) error {
 	for _, other := range r.links[n.inode] {

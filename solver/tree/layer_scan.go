@@ -135,7 +135,7 @@ func (c *layerContent) wait() (Blob, error) {
 }
 
 // entriesAhead is the number of entries of a layer that are read before the first of them is
-// applied to a tree. Their contents are stored meanwhile.
+// applied to a tree, so that the contents of several files can be stored concurrently.
 const entriesAhead = 64
 
 // ReadLayer applies an uncompressed layer to base and returns the resulting tree. base may

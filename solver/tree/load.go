@@ -130,9 +130,10 @@ type part struct {
 	content digest.Digest
 }
 
-// decode decodes one of the listings in a file and sets its entries. The first argument is the
-// listing to decode. For a small directory, decode also decodes the listings of all
-// directories below it. It returns an error if a listing is missing or damaged.
+// decode decodes one of the listings in a file and sets its entries. The parameter want is the
+// listing to decode, and parts contains all encoded listings in the file by ID. For a small
+// directory, decode also decodes the listings of all directories below it. It returns an error
+// if a listing is missing or damaged.
 func (l *Loader) decode(want *listing, parts map[digest.Digest]part) error {
 	if want.entries.Load() != nil {
 		return nil
@@ -207,8 +208,8 @@ func (l *Loader) group(entries []Entry) error {
 }
 
 // listing returns the one listing that this loader uses for all directories with the same
-// entries. The first argument is the listing as decoded from a file. A listing that the loader
-// has not seen before becomes a member of the group g.
+// entries. The parameter found is the listing as decoded from a file. A listing that the
+// loader has not seen before becomes a member of the group g.
 func (l *Loader) listing(found *listing, g *group) (*listing, error) {
 	found.group = g
 	if found.size == 0 {

@@ -67,8 +67,8 @@ func (s *Store) AddLayers(dir string) {
 	}
 }
 
-// Locate makes files in a layer directory available as blobs, by writing an index. The second
-// argument contains the paths and contents of the files. The caller must have hashed the
+// Locate makes files in a layer directory available as blobs, by writing an index. The
+// parameter list contains the paths and contents of the files. The caller must have hashed the
 // contents in this process, and the files must not change any more. AddLayers must have been
 // called for the grandparent directory of the layer directory.
 func (s *Store) Locate(layer string, list []Location) error {
@@ -270,7 +270,7 @@ func (l *locatedBlobs) fileTime() (time.Time, error) {
 	return info.ModTime(), nil
 }
 
-// load updates the indexes of the layers in the directory dir. The second argument contains
+// load updates the indexes of the layers in the directory dir. The parameter names contains
 // the names of all files in dir. It reads only index files that are new, or that were damaged
 // when it read them before.
 func (l *locatedBlobs) load(dir string, names []string) {

@@ -117,9 +117,9 @@ func (s *Store) setAside(x *blobIndex) (*blobIndex, error) {
 	return gone, ignoreMissing(os.Remove(x.layer + indexSuffix))
 }
 
-// TakeBack moves blobs from the layer directories in dir into the store's own directory. The
-// caller can then remove dir. If the function keep is not nil, TakeBack moves only the blobs
-// for which keep returns true. No runner may use the layers any more.
+// TakeBack moves blobs from the layer directories in dir into the store's own directory, so
+// that the caller can remove dir. If the function keep is not nil, TakeBack moves only the
+// blobs for which keep returns true. No runner may use the layers any more.
 func (s *Store) TakeBack(dir string, keep func(digest.Digest) bool) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -202,7 +202,7 @@ func (s *Store) takeFile(layer string, at Location) error {
 	return errors.Join(err, f.Close())
 }
 
-// PutFile stores the content of a file below the directory dir as a blob. The last argument
+// PutFile stores the content of a file below the directory dir as a blob. The parameter at
 // contains the path of the file and the expected blob. If the content is different, PutFile
 // returns an error. It follows no symbolic links.
 func (s *Store) PutFile(ctx context.Context, dir string, at Location) error {

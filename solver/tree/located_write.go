@@ -30,8 +30,8 @@ type LayerWriter struct {
 	apart atomic.Bool   // the layer is on another file system, so that files cannot be moved
 }
 
-// NewLayer returns a writer for the layer directory dir, which must not exist. The second
-// argument contains the blobs that the writer may move. The caller must call Commit or Abort.
+// NewLayer returns a writer for the layer directory dir, which must not exist. The parameter
+// list contains the blobs that the writer may move. The caller must call Commit or Abort.
 // AddLayers must have been called for the grandparent directory of dir.
 func (s *Store) NewLayer(dir string, list []Location) (*LayerWriter, error) {
 	name, err := s.asideName(dir)
@@ -70,7 +70,7 @@ func (w *LayerWriter) Write(ctx context.Context, n *Node, opt HostOptions) error
 }
 
 // Commit renames the directory to its final name, so that runners can use the layer. If
-// another process has written the same layer meanwhile, Commit removes the directory of this
+// another process has already written the same layer, Commit removes the directory of this
 // writer.
 func (w *LayerWriter) Commit() error {
 	if len(w.list) > 0 {

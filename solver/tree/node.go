@@ -34,7 +34,7 @@ func (k Kind) String() string {
 	return names[k]
 }
 
-// FileMode returns the type bits of an [fs.FileMode] for this file type.
+// FileMode returns the type bits of an [fs.FileMode] for the file type k.
 //
 // Upstream: a socket has the type bits of a regular file.
 func (k Kind) FileMode() fs.FileMode {

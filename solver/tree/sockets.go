@@ -18,7 +18,7 @@ func (s *Store) StubSockets(n *Node) (*Node, error) {
 }
 
 // stubSockets returns a copy of the tree n in which a regular file replaces each socket. The
-// argument is the blob with empty content, which the regular files get.
+// content of these files is the blob empty, which has no bytes.
 func (n *Node) stubSockets(empty Blob) (*Node, error) {
 	switch {
 	case n.kind == Socket:
