@@ -240,8 +240,9 @@ func (t *task) peekParts(ctx context.Context, m *CacheMap, i int) ([]Part, error
 
 // parts returns the parts of the cache key for the input with index i. If the parts cover the
 // content of the input, it evaluates the input. If the parts do not cover the content and no
-// cache has the outputs of the input, it starts to evaluate the input in the background: a
-// cache hit for the vertex itself is then unlikely, so the input will probably be needed.
+// cache has the outputs of the input, it starts to evaluate the input in the background. In
+// this case, a cache hit for the vertex itself is unlikely, so the input will probably be
+// needed.
 func (t *task) parts(ctx context.Context, m *CacheMap, i int) ([]Part, error) {
 	in := t.in[i]
 	if m.Deps[i].Content == nil {

@@ -95,7 +95,7 @@ func (cacheNames) CacheName(id string, from *snapshot.Snapshot) string {
 }
 
 // oneCache is a fake [Mounts] that returns the same directory for every cache mount. It
-// records the snapshot with the initial files that it gets in the last call.
+// records the snapshot with the initial files from the last call.
 type oneCache struct {
 	cacheNames
 	dir  string

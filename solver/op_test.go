@@ -197,8 +197,9 @@ func TestMountKey(t *testing.T) {
 	}
 }
 
-// TestProcess checks the process that an exec operation passes to the runner, and the
-// errors for security and network modes that are invalid or not permitted.
+// TestProcess checks that an exec operation passes the user, network mode and environment
+// of its definition to the runner. Security and network modes that are invalid or not
+// permitted must result in an error.
 func TestProcess(t *testing.T) {
 	op := mountOp()
 	e := op.GetExec()

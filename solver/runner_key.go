@@ -11,9 +11,9 @@ import (
 
 // RunnerPart is the name of the part of a cache key that identifies the runner. Only two kinds
 // of results have this part in their keys: results of RUN steps whose runner has a cache key
-// (see [runner.Keyed]), and results imported from caches of such builds. Other operations may
-// use such a result as an input. Their keys cover the runner indirectly, through the ID of
-// this input.
+// (see [runner.Keyed]), and results imported from caches that builds with such a runner have
+// exported. Other operations may use such a result as an input. Their keys cover the runner
+// indirectly, through the ID of this input.
 //
 // A lookup with this part is followed by a lookup without it, because results of real
 // processes are correct for every runner.

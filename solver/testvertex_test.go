@@ -125,7 +125,7 @@ func snapshotOf(n int) *snapshot.Snapshot {
 	return snapshot.New(root, nil)
 }
 
-// valueOf returns the value of a test vertex that the snapshot s stores.
+// valueOf returns the value that the snapshot s stores for a test vertex.
 func valueOf(s *snapshot.Snapshot) int {
 	return int(testtree.Must(testtree.Of(s).Get("value")).Meta().UID)
 }
@@ -438,7 +438,7 @@ func (g *testbed) eventText() string {
 	return strings.Join(list, ", ")
 }
 
-// forget deletes the entries from the local cache that contain an output with the given
+// forget deletes from the local cache each entry that contains an output with the given
 // value.
 func (g *testbed) forget(value int) {
 	maps.DeleteFunc(g.cache.entries, func(_ digest.Digest, c CacheEntry) bool {
