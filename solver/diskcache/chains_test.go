@@ -239,7 +239,7 @@ func TestSweepChains(t *testing.T) {
 	sweep(0)
 }
 
-// remove removes the records of the cache whose names the function match accepts.
+// remove removes each record of the cache whose name the function match accepts.
 func remove(t *testing.T, c *Cache, match func(name string) bool) {
 	t.Helper()
 	list, err := c.Records(t.Context())

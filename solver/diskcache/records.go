@@ -81,8 +81,8 @@ func (c *Cache) each(ctx context.Context, fn func(string, fs.FileInfo, recordFil
 	})
 }
 
-// files calls fn for each path below the directory of the cache that is not a directory. It
-// skips temporary files and chain files.
+// files calls fn for each file below the directory of the cache, but not for directories.
+// It skips temporary files and chain files.
 func (c *Cache) files(ctx context.Context, fn func(string, fs.DirEntry) error) error {
 	return filepath.WalkDir(c.dir, func(file string, d fs.DirEntry, err error) error {
 		switch {
