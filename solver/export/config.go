@@ -136,9 +136,9 @@ func (x *Exporter) fillTimes(history []ocispecs.History, blobs []*snapshot.Layer
 }
 
 // clamp replaces each time in history that is later than epoch by epoch. It skips the
-// leading entries that are equal in base, the history of the base image. It returns the
-// time of the last entry, which is the creation time of the image. If history is empty,
-// it returns created or epoch, whichever is earlier.
+// leading entries that history has in common with base, the history of the base image. It
+// returns the time of the last entry, which is the creation time of the image. If history
+// is empty, it returns created or epoch, whichever is earlier.
 func clamp(history, base []ocispecs.History, created, epoch time.Time) time.Time {
 	same := 0
 	for same < min(len(history), len(base)) && reflect.DeepEqual(history[same], base[same]) {
