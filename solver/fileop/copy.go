@@ -198,10 +198,11 @@ func (p *copier) setParentTimes() error {
 	return nil
 }
 
-// merge copies the node of pk to the path dest, or only the entries that the patterns select.
-// If both the node and the existing file at dest are directories, merge combines their
-// entries. In this case, overwrite decides whether the directory at dest gets the metadata of
-// the node. The parameter overwrite is false only for the target of the copy action.
+// merge copies the node of pk to the path dest. If the node is a directory, merge copies only
+// the entries that the patterns select. If both the node and the existing file at dest are
+// directories, merge combines their entries. In this case, overwrite decides whether the
+// directory at dest gets the metadata of the node. The parameter overwrite is false only for
+// the target of the copy action.
 func (p *copier) merge(dest string, pk *selectedNode, overwrite bool) error {
 	kind, old, err := p.e.Stat(dest)
 	if err != nil {
