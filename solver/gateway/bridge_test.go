@@ -133,8 +133,8 @@ func TestBridgeErrors(t *testing.T) {
 	}
 }
 
-// TestBridgeRequests checks the responses to requests that BuildKit's client never sends,
-// such as requests with unknown IDs.
+// TestBridgeRequests checks that the bridge handles requests that BuildKit's client never
+// sends. For example, a request with an unknown ID must fail with the code NotFound.
 func TestBridgeRequests(t *testing.T) {
 	m := newTestSolver(t, script.Step{Run: "*", Delay: time.Hour})
 	b := bridge.New(m.client(t.TempDir(), nil), map[string]*pb.Definition{"in": {}})
@@ -197,8 +197,8 @@ func TestBridgeRequests(t *testing.T) {
 // error.
 func second[T any](_ T, err error) error { return err }
 
-// TestBridgeProcesses checks the responses to invalid messages about processes, which
-// BuildKit's client never sends.
+// TestBridgeProcesses checks that the bridge rejects invalid messages about processes,
+// which BuildKit's client never sends, with the right status codes.
 func TestBridgeProcesses(t *testing.T) {
 	m := newTestSolver(t, script.Step{Run: "*", Delay: time.Hour})
 	c := dial(t, bridge.New(m.client(t.TempDir(), nil), nil))

@@ -238,8 +238,9 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// TestMetadata checks metadata requests for sources without metadata, and the errors for
-// invalid and unsupported sources.
+// TestMetadata checks that a metadata request for a local source, which has no metadata,
+// returns the operation. Requests for invalid or unsupported sources must fail with an
+// error that names the problem.
 func TestMetadata(t *testing.T) {
 	c := newTestSolver(t).client(t.TempDir(), nil)
 	md, err := c.ResolveSourceMetadata(t.Context(), &pb.SourceOp{Identifier: "local://context"}, sourceresolver.Opt{})
