@@ -97,8 +97,9 @@ func fetched(t *testing.T, s *Sources, op *pb.SourceOp) ([]string, *tree.Node) {
 
 func one(data string) map[string]fakegit.File { return map[string]fakegit.File{"f": {Data: data}} }
 
-// TestGitFiles checks the kinds, modes and times of files in a checkout, and checkouts of
-// a subdirectory.
+// TestGitFiles checks that a checkout preserves the kinds and modes of files, and that
+// the modification time is the time of the checkout or, on request, of the commit. The
+// checkout of a subdirectory must contain only the files of this subdirectory.
 func TestGitFiles(t *testing.T) {
 	s := newSources(t)
 	r := fakegit.Start(t).Repository(t, "/a/b.git")
@@ -123,8 +124,8 @@ func TestGitFiles(t *testing.T) {
 	}
 }
 
-// TestGitRefs checks the commits to which branches, tags, full ref names and hashes
-// resolve.
+// TestGitRefs checks that branches, tags, full ref names and hashes resolve to the right
+// commits. The error for an unknown ref must suggest a ref with a similar name, if any.
 func TestGitRefs(t *testing.T) {
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	old := r.Commit("refs/heads/main", committed, one("old"))

@@ -72,7 +72,7 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 	return &localSource{r.e.Tree().WithMeta(m)}, nil
 }
 
-// filtered returns the files of a directory that match the operation's attributes: include
+// filtered returns those files of a directory that match the operation's attributes: include
 // patterns, exclude patterns and followed paths.
 func filtered(dir string, attrs map[string]string) (fsutil.FS, error) {
 	files, err := fsutil.NewFS(dir)
