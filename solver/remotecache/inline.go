@@ -15,7 +15,8 @@ import (
 	"slipway/solver/snapshot"
 )
 
-// maxPlatforms is the maximum number of images in an index whose inline caches are read.
+// maxPlatforms is the maximum number of images in one index from which inline caches are
+// read.
 const maxPlatforms = 64
 
 // imageConfig contains the fields of an image config that matter for inline caches.
