@@ -117,7 +117,7 @@ func (w *rewriter) replaceIDs(parts []syntax.WordPart) {
 }
 
 // replaceHome replaces ~user at the beginning of a word with a command that prints the
-// home directory of the image's user.
+// home directory of this user in the image.
 func (w *rewriter) replaceHome(word *syntax.Word) {
 	split := *word // a copy, because SplitBraces replaces the parts
 	if syntax.SplitBraces(&split) && !w.checkBraces(&split) || len(word.Parts) == 0 {

@@ -58,9 +58,9 @@ func newProcess(root *tree.Node, args ...string) *runner.Process {
 	}
 }
 
-// TestScripts checks the output of scripts. If a script fails, the expected output
-// (want) contains !CODE before its last line. If the runner itself fails, want is
-// !error followed by the error.
+// TestScripts checks that scripts print the expected output. If a script fails, the
+// expected output (want) contains !CODE before its last line. If the runner itself fails,
+// want is !error followed by the error.
 func TestScripts(t *testing.T) {
 	r, root := newTestRunner(t)
 	for _, tc := range []struct{ script, want string }{
