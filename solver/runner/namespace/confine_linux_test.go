@@ -394,8 +394,8 @@ func TestSystem(t *testing.T) {
 	}
 }
 
-// TestLimits checks the resource limits of a process, and the size of a tmpfs that
-// replaces /dev/shm.
+// TestLimits checks that a process has the configured resource limits, and that a tmpfs that
+// replaces /dev/shm has the configured size. An unknown limit must result in an error.
 func TestLimits(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)

@@ -111,11 +111,12 @@ func (w *upperDir) fits(base, upper, layer *tree.Node, at string) (bool, error) 
 	return true, nil
 }
 
-// trim removes the entries of a directory in the upper directory that the layer does not
-// contain, and sets the times of directories to their times in the layer. The parameter dir
-// is the open directory, have is its node in the upper directory, want is its node in the
-// layer, and at is its path. trim also removes opaque marks, which the kernel sets on new
-// directories, because the marks could hide entries of another lower tree.
+// trim changes a directory in the upper directory so that it matches the layer. It removes
+// the entries that the layer does not contain, and sets the times of directories to their
+// times in the layer. The parameter dir is the open directory, have is its node in the upper
+// directory, want is its node in the layer, and at is its path. trim also removes opaque
+// marks, which the kernel sets on new directories, because the marks could hide entries of
+// another lower tree.
 //
 // The step has ended, but it may have passed an open directory to a process of another step,
 // which can replace directories with links. trim therefore uses [os.Root] instead of paths,

@@ -102,9 +102,9 @@ func TestContentIsStoredOnce(t *testing.T) {
 	}
 }
 
-// TestContentIsCopied checks when the content of files is copied to the store: if the upper
-// directory does not become a layer directory, and if later processes may be unable to open a
-// file in the layer directory.
+// TestContentIsCopied checks that the content of files is copied to the store in two cases:
+// if the upper directory does not become a layer directory, and if later processes may be
+// unable to open a file in the layer directory.
 func TestContentIsCopied(t *testing.T) {
 	w := newFixture(t)
 	w.addFiles(t, map[string]string{"old/a": "1", "old/sub/c": "3"})

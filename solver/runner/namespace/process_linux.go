@@ -335,7 +335,7 @@ func (c *container) openSpaces(pid int) error {
 	return nil
 }
 
-// closeSpaces closes the files of the namespaces that openSpaces opened.
+// closeSpaces closes the files that openSpaces has opened for the namespaces.
 func (c *container) closeSpaces() {
 	for _, f := range c.spaces {
 		f.Close()

@@ -311,8 +311,9 @@ func TestSockets(t *testing.T) {
 	}
 }
 
-// TestIdentity checks the user and group, home directory, capabilities and seccomp mode
-// of processes, as root and as another user.
+// TestIdentity checks that a process has the IDs and the home directory of its user. Only
+// root may have capabilities, and only the default ones. A user that does not exist must
+// result in an error.
 func TestIdentity(t *testing.T) {
 	w := newFixture(t)
 	p := w.process("read line < /proc/self/status; echo $HOME; while read key value rest; do case $key in Uid:|Gid:|CapEff:|CapBnd:|NoNewPrivs:|Seccomp:) echo $key $value;; esac; done < /proc/self/status")
@@ -506,8 +507,9 @@ func TestRootMode(t *testing.T) {
 	}
 }
 
-// TestNetworkAndHosts checks the network devices, /etc/hosts and /etc/resolv.conf of
-// processes in each network mode.
+// TestNetworkAndHosts checks that a process without network sees only the loopback device,
+// and that a process in any other network mode sees the devices of the host. Every process
+// must see the requested entries in /etc/hosts and the name servers of the host.
 func TestNetworkAndHosts(t *testing.T) {
 	w := newFixture(t)
 	p := w.process("while read line; do echo $line; done < /etc/hosts; for d in /sys/class/net/*; do echo $d; done")
