@@ -321,8 +321,8 @@ func (e *Editor) RemoveAllIn(name string) error {
 	return nil
 }
 
-// MkdirAll creates the directories of a path that do not exist, with the metadata m. It
-// returns the paths of the created directories, outermost first.
+// MkdirAll creates the missing directories on a path, with the metadata m. It returns the
+// paths of the created directories, outermost first.
 func (e *Editor) MkdirAll(name string, m Meta) ([]string, error) {
 	var created []string
 	name = clean(name)

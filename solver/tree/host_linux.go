@@ -73,10 +73,10 @@ func isOverlayXattr(name string) bool {
 	return strings.HasPrefix(name, "trusted.overlay.") || strings.HasPrefix(name, "user.overlay.")
 }
 
-// xattrs returns the extended attributes of a file that become part of a tree: [Capability]
-// and the attributes user.*. Other attributes, such as labels of SELinux, belong to the
-// host. The result opaque reports whether the file is an opaque directory of an overlay,
-// which hides the same directory in lower layers.
+// xattrs returns those extended attributes of a file that become part of a tree:
+// [Capability] and the attributes user.*. Other attributes, such as labels of SELinux,
+// belong to the host. The result opaque reports whether the file is an opaque directory of
+// an overlay, which hides the same directory in lower layers.
 func (f hostFile) xattrs() (xattrs []Xattr, opaque bool, err error) {
 	name := f.path()
 	n, err := unix.Listxattr(name, nil) // most files have no attributes

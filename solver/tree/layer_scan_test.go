@@ -44,7 +44,9 @@ func useCPUs(t *testing.T, n int) {
 	t.Cleanup(func() { runtime.GOMAXPROCS(old) })
 }
 
-// TestReadManyFiles checks a layer of 20,000 files, some of which do not fit into a buffer.
+// TestReadManyFiles checks that ReadLayer stores the right content for each of 20,000 files,
+// although several goroutines store files concurrently. Some of the files do not fit into a
+// buffer.
 func TestReadManyFiles(t *testing.T) {
 	slowtest.Skip(t, "writes many files")
 	useCPUs(t, 4)

@@ -139,7 +139,8 @@ func TestReadLayer(t *testing.T) {
 	}
 }
 
-// TestBadLayers checks the errors for invalid layers and exceeded limits.
+// TestBadLayers checks that ReadLayer rejects layers that are invalid or exceed a limit,
+// with an error that names the entry and the problem.
 func TestBadLayers(t *testing.T) {
 	for _, tc := range []struct {
 		layer []string

@@ -50,7 +50,7 @@ func (s *Store) repairLocated(ctx context.Context) error {
 	})
 }
 
-// addLocated adds the disk usage of the blobs that exist only in layers to the given sizes.
+// addLocated adds to the given sizes the disk usage of the blobs that exist only in layers.
 func (s *Store) addLocated(ctx context.Context, sizes *Sizes) error {
 	return s.located.each(ctx, func(x *blobIndex, i int) error {
 		at := x.location(i)

@@ -133,7 +133,8 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-// TestResolve checks paths with symbolic links, for editors and for trees.
+// TestResolve checks that Resolve follows symbolic links inside the tree, never leaves the
+// tree, and rejects loops. Editors and trees must return the same results.
 func TestResolve(t *testing.T) {
 	e := Edit(nil)
 	for _, l := range [][2]string{{"abs", "/dir/sub"}, {"up", "../../dir"}, {"dir/here", "."}, {"loop", "loop"}, {"a", "b"}, {"b", "a"}, {"dangling", "dir/none/x"}} {
