@@ -32,6 +32,9 @@ type Result struct {
 	// Found lists the findings of a check (frontend.lint): errors, warnings and notes. It is nil
 	// if Options.Call is not a check, or if another frontend performed the check.
 	Found diag.List
+	// Metadata is the metadata of the frontend's result. It is nil unless a client in another
+	// process requested the build.
+	Metadata map[string][]byte
 }
 
 // Run builds a Dockerfile like [Build], but returns only the error, for callers that need only
@@ -59,13 +62,18 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		res, err := buildRemotely(ctx, &o, p)
 		return res, o.withPaths(p.hint(&o, err))
 	}
+	return buildHere(ctx, &o, p)
+}
+
+// buildHere performs the build in this process and then collects garbage in the state directory.
+func buildHere(ctx context.Context, o *Options, p *inputs) (*Result, error) {
 	o.Outputs = o.outputs()
-	s, err := openLocal(&o)
+	s, err := openLocal(o, p.credentials(ctx))
 	if err != nil {
 		return nil, err
 	}
 	defer s.registry.CloseIdleConnections()
-	res, err := s.buildLocked(ctx, &o, p)
+	res, err := s.buildLocked(ctx, o, p)
 	if o.Call == "" {
 		if err := o.GC.Collect(ctx, o.State, o.Now); err != nil {
 			o.warn("state directory: garbage collection: %v", err)
@@ -98,6 +106,9 @@ func (s *localBuilder) buildLocked(ctx context.Context, o *Options, p *inputs) (
 		}
 	}
 	res, err := s.build(ctx, o, p)
+	if p.request != nil {
+		return res, err // the client has the files of the build
+	}
 	return res, o.withPaths(p.hint(o, err))
 }
 
@@ -144,18 +155,20 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	ctx, cancel := context.WithCancel(ctx)
 	b := solver.New(ctx, solver.Options{
 		Store: s.Store, Cache: s.Cache, Sources: sources, Runner: run,
-		Mounts:   s.mounts(o),
+		Mounts: s.mounts(o, p), Shared: o.Shared,
 		Parallel: o.maxJobs(), Now: o.Now, Events: progress.event, Output: o.Output,
 		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
 		Imports: caches.imports,
 	})
 	defer b.Wait() // runs before run.Close, because steps may still use the runner
 	defer cancel()
-	c := local.New(local.Options{
-		Build: b, Store: s.Store, Sources: sources, Opts: p.opts,
-		Platforms: []ocispecs.Platform{llbsource.Machine()}, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step,
-	})
-	res, err := p.recordSolves(o.buildFunc(p.recordFindings(o), progress.replaces))(ctx, c)
+	opt := p.gatewayOptions(o, progress)
+	opt.Build, opt.Store, opt.Sources, opt.Platforms = b, s.Store, sources, []ocispecs.Platform{llbsource.Machine()}
+	c := local.New(opt)
+	if p.request != nil {
+		defer func() { err = c.TypedError(err) }()
+	}
+	res, err := p.buildFunc(o, progress)(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +179,9 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 		return p.callResult(res.Metadata)
 	}
 	results, err := solve(ctx, res, o.Describe || len(o.Outputs) > 0)
-	err = errors.Join(err, o.explain(explained, b, c.Graphs()))
+	if p.request == nil {
+		err = errors.Join(err, o.explain(explained, b, c.Graphs()))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +198,11 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	if err == nil {
 		err = caches.export(ctx, b, roots(res))
 	}
-	return &Result{Exported: exported}, err
+	out := &Result{Exported: exported}
+	if p.request != nil {
+		out.Metadata = res.Metadata
+	}
+	return out, err
 }
 
 // explain writes the reasons for cache misses, or the cache keys, to o.Explain. It also

@@ -31,7 +31,7 @@ func TestRelativeState(t *testing.T) {
 	if err := Run(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	s, err := openLocal(&o)
+	s, err := openLocal(&o, nil)
 	if err != nil || !filepath.IsAbs(s.Path) {
 		t.Errorf("state directory %s, %v", s.Path, err)
 	}

@@ -38,7 +38,7 @@ func TestCollect(t *testing.T) {
 	}
 	_, all := cacheKinds(t, o)
 	o.GC.Keep = &state.DiskSpace{Bytes: 50_000}
-	s, err := openLocal(&o)
+	s, err := openLocal(&o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,10 @@ type inputs struct {
 	solved *recorder      // the definitions that the frontend solves; nil before the frontend starts
 	found  diag.List      // findings of a check; nil if the build performs no check
 
+	// request is the build that a client in another process requests. It is nil if the
+	// options describe the build. The fields for contexts are then empty.
+	request *Request
+
 	trees   map[string]*tree.Node // local sources that are not directories, by name
 	uploads map[string]tree.Blob  // archives from standard input, by URL
 }

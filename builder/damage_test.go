@@ -166,7 +166,7 @@ func TestDamageOfOne(t *testing.T) {
 // to a damaged file, or if the directory contains a temporary file.
 func soundState(t *testing.T, dir string) {
 	t.Helper()
-	s, err := openLocal(&Options{State: dir, Now: time.Now})
+	s, err := openLocal(&Options{State: dir, Now: time.Now}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

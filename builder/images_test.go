@@ -389,7 +389,7 @@ func TestDamagedName(t *testing.T) {
 // refers to, and that a build without names stores no image.
 func TestStoreCancelled(t *testing.T) {
 	o := options(t, appDockerfile)
-	s, err := openLocal(&o)
+	s, err := openLocal(&o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

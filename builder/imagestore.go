@@ -18,6 +18,7 @@ import (
 	"slipway/internal/suggest"
 	"slipway/solver/export"
 	"slipway/solver/images"
+	"slipway/solver/registry"
 	"slipway/solver/tree"
 )
 
@@ -32,7 +33,7 @@ type Image = images.Image
 
 // OpenImages opens the images in the state directory dir.
 func OpenImages(dir string, now func() time.Time) (*ImageStore, error) {
-	s, err := openLocal(&Options{State: dir, Now: now})
+	s, err := openLocal(&Options{State: dir, Now: now}, registry.UserCredentials())
 	return &ImageStore{s, now}, err
 }
 

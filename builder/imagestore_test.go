@@ -100,7 +100,7 @@ func TestPushStored(t *testing.T) {
 		if !slices.Contains(shown, "pushing "+as) || !slices.Contains(shown, "pushing layers") {
 			t.Errorf("%s: shown was %q", from, shown)
 		}
-		repo, err := newRegistry(defaultStall).Repository(t.Context(), as, false)
+		repo, err := newRegistry(defaultStall, nil).Repository(t.Context(), as, false)
 		if err != nil {
 			t.Fatal(err)
 		}

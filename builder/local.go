@@ -28,20 +28,21 @@ type localBuilder struct {
 	registry *registry.Client
 }
 
-// newRegistry returns a registry client with the user's credentials and configuration. Its
-// requests fail if the server neither accepts nor sends data for the duration stall.
-func newRegistry(stall time.Duration) *registry.Client {
+// newRegistry returns a registry client with the given credentials and the user's configuration.
+// Its requests fail if the server neither accepts nor sends data for the duration stall.
+func newRegistry(stall time.Duration, credentials registry.Credentials) *registry.Client {
 	config, _ := os.UserConfigDir() // without a home, the user has no configuration
 	home, _ := os.UserHomeDir()
 	return registry.New(registry.Options{
-		Credentials: registry.UserCredentials(),
+		Credentials: credentials,
 		Dirs:        registry.DefaultDirs(config, home),
 		Transport:   func(rt http.RoundTripper) http.RoundTripper { return llbsource.Stall(rt, stall) },
 		Waits:       []time.Duration{time.Second, 3 * time.Second},
 	})
 }
 
-func openLocal(o *Options) (*localBuilder, error) {
+// openLocal opens the state directory for a build with the given credentials for registries.
+func openLocal(o *Options, credentials registry.Credentials) (*localBuilder, error) {
 	if o.Now == nil {
 		return nil, errors.New("Options.Now is nil (use time.Now)")
 	}
@@ -49,11 +50,11 @@ func openLocal(o *Options) (*localBuilder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &localBuilder{dir, newRegistry(o.stall())}, nil
+	return &localBuilder{dir, newRegistry(o.stall(), credentials)}, nil
 }
 
 func (s *localBuilder) sources(o *Options, p *inputs) *llbsource.Sources {
-	return &llbsource.Sources{
+	src := &llbsource.Sources{
 		Store: s.Store, Cache: s.Cache, Files: s.Files,
 		Registry: s.registry, Mirrors: o.Mirrors, Local: s.Images.Find,
 		Dirs: p.dirs, Layouts: p.layouts, HTTP: &http.Client{Transport: llbsource.Stall(http.DefaultTransport, o.stall())}, Stall: o.stall(),
@@ -61,6 +62,10 @@ func (s *localBuilder) sources(o *Options, p *inputs) *llbsource.Sources {
 		Temp: s.Temp(), Now: o.Now,
 		Secrets: o.Secrets, Agents: o.Agents,
 	}
+	if p.request != nil {
+		src.Client = p.request.Client
+	}
+	return src
 }
 
 // explainer returns the explainer for the current build. It compares the current build with
@@ -79,7 +84,8 @@ func (s *localBuilder) exporter(o *Options) *export.Exporter {
 	return &export.Exporter{Store: s.Store, Now: now, Layers: s.Layers(now)}
 }
 
-func (s *localBuilder) mounts(o *Options) *hostmount.Mounts {
+// hostMounts returns the mounts for RUN steps with the secrets and SSH agents in the options.
+func (s *localBuilder) hostMounts(o *Options) *hostmount.Mounts {
 	return &hostmount.Mounts{
 		Now: o.Now,
 		Dir: s.Mounts(), Store: s.Store, Owners: os.Geteuid() == 0,

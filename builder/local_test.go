@@ -9,7 +9,7 @@ import (
 // TestStall checks that the time limit for silent servers is two minutes by default.
 func TestStall(t *testing.T) {
 	o := &Options{State: t.TempDir(), Now: time.Now}
-	s, err := openLocal(o)
+	s, err := openLocal(o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

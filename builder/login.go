@@ -15,7 +15,7 @@ func RegistryHost(name string) string { return registry.Host(name) }
 // stores nothing.
 func Login(ctx context.Context, host, user, password string) error {
 	l := registry.Login{User: user, Secret: password}
-	if err := newRegistry(defaultStall).CheckLogin(ctx, host, l); err != nil {
+	if err := newRegistry(defaultStall, registry.UserCredentials()).CheckLogin(ctx, host, l); err != nil {
 		return err
 	}
 	return registry.Save(host, l)

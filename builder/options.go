@@ -73,6 +73,10 @@ type Options struct {
 
 	Builder *remote.Builder // daemon that builds; nil means this process
 
+	// Shared is shared by all builds in this process that use State. Concurrent builds with
+	// the same operation then run it once. It may be nil.
+	Shared *solver.Shared
+
 	State  string   // state directory, with the cache and stored images
 	Runner string   // auto, namespace, oci or portable
 	GC     state.GC // garbage collection of State after the build

@@ -25,6 +25,9 @@ type Output struct {
 	Load bool   // loads a docker archive into the engine that the docker program uses
 
 	Attrs map[string]string // further attributes, with the keys of BuildKit's exporters
+
+	// To receives an archive or a directory instead of the file at Dest. It may be nil.
+	To Receiver
 }
 
 const outputTypes = "oci, docker, tar, local, image, registry and cacheonly"
@@ -115,11 +118,11 @@ func (o Output) check() error {
 	}
 	switch o.Type {
 	case "oci", "docker", "tar":
-		if o.Dest == "" && !o.Load {
+		if o.Dest == "" && !o.Load && o.To == nil {
 			return fmt.Errorf("output %s needs dest=PATH", o.Type)
 		}
 	case "local":
-		if o.Dest == "" {
+		if o.Dest == "" && o.To == nil {
 			return errors.New("output local needs dest=DIRECTORY")
 		}
 	case "image", "cacheonly":

@@ -103,11 +103,11 @@ func (s *localBuilder) writeImage(ctx context.Context, x *export.Exporter, o *Op
 	case out.isDir():
 		return writeLayout(ctx, out.Dest, root.WithNames(names))
 	case out.Type == "oci":
-		return s.toFile(ctx, out.Dest, func(w io.Writer) error { return export.WriteOCI(w, root.WithNames(names)) })
+		return s.writeArchive(ctx, out, func(w io.Writer) error { return export.WriteOCI(w, root.WithNames(names)) })
 	case out.Type == "docker":
 		write := func(w io.Writer) error { return export.WriteDocker(w, root.WithNames(names)) }
 		if !out.Load {
-			return s.toFile(ctx, out.Dest, write)
+			return s.writeArchive(ctx, out, write)
 		}
 		err = toEngine(ctx, o.log(), write)
 	case out.Type == "image":
@@ -133,6 +133,16 @@ func (s *localBuilder) push(ctx context.Context, root *export.Root, names []stri
 		}
 	}
 	return nil
+}
+
+// writeArchive writes an archive to the receiver of an output or, if it has none, to its file.
+func (s *localBuilder) writeArchive(ctx context.Context, out imageOutput, write func(io.Writer) error) error {
+	if out.To == nil {
+		return s.toFile(ctx, out.Dest, write)
+	}
+	t := track.Start(ctx, "sending tarball", 0)
+	defer t.Done()
+	return out.toReceiver(ctx, out.exported, func(w io.Writer) error { return write(t.Writer(export.Writer(ctx, w))) })
 }
 
 // toFile writes an archive to a file atomically, or to standard output if dest is "-".
@@ -177,6 +187,9 @@ func (s *localBuilder) writeFiles(ctx context.Context, o *Options, out Output, b
 	if err != nil {
 		return err
 	}
+	if out.Type == "local" && out.To != nil {
+		return out.To.Dir(ctx, root, s.Store)
+	}
 	if out.Type == "local" {
 		outputs := s.Outputs()
 		outputs.Refused = func(name string) {
@@ -184,7 +197,7 @@ func (s *localBuilder) writeFiles(ctx context.Context, o *Options, out Output, b
 		}
 		return outputs.WriteDir(ctx, out.Dest, root, s.Store)
 	}
-	return s.toFile(ctx, out.Dest, func(w io.Writer) error {
+	return s.writeArchive(ctx, imageOutput{Output: out}, func(w io.Writer) error {
 		return tree.WriteLayer(ctx, w, tree.Layer{Upper: root}, s.Store, tree.LayerOptions{})
 	})
 }

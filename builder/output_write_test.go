@@ -17,7 +17,7 @@ import (
 // TestWriteSockets checks that outputs write a socket in the result as an empty file, as
 // BuildKit does.
 func TestWriteSockets(t *testing.T) {
-	s, err := openLocal(&Options{State: t.TempDir(), Now: time.Now})
+	s, err := openLocal(&Options{State: t.TempDir(), Now: time.Now}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

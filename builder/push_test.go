@@ -112,7 +112,7 @@ func TestPushIndex(t *testing.T) {
 		t.Errorf("sent %v", puts)
 	}
 	for _, name := range []string{"/x:1", "/y:2"} {
-		repo, err := newRegistry(defaultStall).Repository(t.Context(), s.Host+name, false)
+		repo, err := newRegistry(defaultStall, nil).Repository(t.Context(), s.Host+name, false)
 		if err != nil {
 			t.Fatal(err)
 		}

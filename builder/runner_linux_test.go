@@ -73,7 +73,7 @@ func TestCopyWarning(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Unmount(o.State, unix.MNT_DETACH) }()
-	s, err := openLocal(&o)
+	s, err := openLocal(&o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestRunnerOCI(t *testing.T) {
 	o := options(t, "")
 	var log bytes.Buffer
 	o.Runner, o.Log = "oci", &log
-	s, err := openLocal(&o)
+	s, err := openLocal(&o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func TestRunnerWarning(t *testing.T) {
 		o := options(t, "")
 		var log bytes.Buffer
 		o.Runner, o.Log = tc.runner, &log
-		s, err := openLocal(&o)
+		s, err := openLocal(&o, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func TestNoNamespaces(t *testing.T) {
 		"--cgroup-parent: RUN steps would be": {CgroupParent: "x"},
 	} {
 		o.State, o.Now, o.Runner = t.TempDir(), time.Now, "auto"
-		s, err := openLocal(&o)
+		s, err := openLocal(&o, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func TestFirstProcess(t *testing.T) {
 		o := options(t, "")
 		var log bytes.Buffer
 		o.Runner, o.Log = tc.runner, &log
-		s, err := openLocal(&o)
+		s, err := openLocal(&o, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +142,7 @@ func TestRunnerKey(t *testing.T) {
 	} {
 		o := options(t, "")
 		o.Runner = tc.runner
-		s, err := openLocal(&o)
+		s, err := openLocal(&o, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +167,7 @@ func TestRunnerInterrupted(t *testing.T) {
 	o := options(t, "")
 	var log bytes.Buffer
 	o.Runner, o.Log = "auto", &log
-	s, err := openLocal(&o)
+	s, err := openLocal(&o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

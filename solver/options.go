@@ -21,6 +21,10 @@ type Options struct {
 	Mounts  Mounts  // cache mounts, secrets and SSH agents; may be nil
 	Imports Imports // imported caches; may be nil
 
+	// Shared is shared by concurrent jobs with the same Cache, so that they run equal
+	// operations once. If it is nil, each job runs its own operations.
+	Shared *Shared
+
 	// Parallel is the maximum number of operations that run concurrently. Values below 1
 	// mean 1.
 	Parallel int

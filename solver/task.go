@@ -147,8 +147,33 @@ func (t *task) evaluate(ctx context.Context) (c CacheEntry, err error) {
 	if err != nil {
 		return c, t.located(err)
 	}
-	c, err = t.run(ctx, l, in)
+	c, err = t.runShared(ctx, l, in)
 	return c, t.failed(err)
+}
+
+// runShared is like run. But if another job runs the same operation, runShared waits and then
+// returns the outputs of that job. An operation that runs other vertices never waits, because the
+// jobs could wait for each other.
+func (t *task) runShared(ctx context.Context, l lookup, in []*snapshot.Snapshot) (CacheEntry, error) {
+	if _, ok := t.op.(waiter); ok || l.id == "" || t.v.Meta.IgnoreCache {
+		return t.run(ctx, l, in)
+	}
+	end, waited, err := t.opt.Shared.start(ctx, l.key.Digest())
+	if err != nil {
+		return CacheEntry{}, err
+	}
+	defer end()
+	if waited {
+		found, err := t.stored(ctx, l.key)
+		if err != nil {
+			return CacheEntry{}, err
+		}
+		if found.ok {
+			t.hit()
+			return CacheEntry{ID: found.id, Outputs: found.outs}, nil
+		}
+	}
+	return t.run(ctx, l, in)
 }
 
 // run runs the operation when a slot of the scheduler is free, and stores its outputs in

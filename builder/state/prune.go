@@ -39,12 +39,13 @@ type PruneOptions struct {
 	// removes every selected entry.
 	KeepBytes, MaxUsedBytes, MinFreeBytes int64
 
-	KeepMounts  bool          // retains cache mounts, unless Kinds contains KindMount
-	Unused      time.Duration // selects entries that were not used for at least this time; 0 selects all
-	Kinds       []string      // selects entries of these kinds; empty selects all
-	Key         string        // selects entries whose key begins with this prefix
-	Description string        // selects entries whose name contains this text
-	Log         io.Writer     // receives a message if the prune must wait; may be nil
+	KeepMounts  bool              // retains cache mounts, unless Kinds contains KindMount
+	Unused      time.Duration     // selects entries that were not used for at least this time; 0 selects all
+	Kinds       []string          // selects entries of these kinds; empty selects all
+	Key         string            // selects entries whose key begins with this prefix
+	Description string            // selects entries whose name contains this text
+	Select      func(*Entry) bool // selects entries for which it returns true; nil selects all
+	Log         io.Writer         // receives a message if the prune must wait; may be nil
 }
 
 // matches reports whether the prune options select the entry e for removal. The parameter now is
@@ -52,7 +53,7 @@ type PruneOptions struct {
 func (opt *PruneOptions) matches(e *Entry, now time.Time) bool {
 	named := slices.Contains(opt.Kinds, e.Kind)
 	return (named || len(opt.Kinds) == 0 && !(opt.KeepMounts && e.Kind == KindMount)) && (opt.Unused == 0 || now.Sub(e.Used) >= opt.Unused) &&
-		strings.HasPrefix(e.Key, opt.Key) && strings.Contains(e.Name, opt.Description)
+		strings.HasPrefix(e.Key, opt.Key) && strings.Contains(e.Name, opt.Description) && (opt.Select == nil || opt.Select(e))
 }
 
 // unlimited reports whether the options set no limit. In this case, a prune removes every
@@ -179,10 +180,10 @@ func (d *Dir) internal(ctx context.Context, u *diskcache.Usage) *Entry {
 }
 
 // derived returns the subdirectories of the state directory whose data can be created again
-// from other entries: the records of exported layers, and the layers that a runner has
-// unpacked.
+// from other entries or received again: the records of exported layers, the layers that a runner
+// has unpacked, and the local sources of clients.
 func (d *Dir) derived() []string {
-	return []string{d.join("layers"), d.Namespace()}
+	return []string{d.join("layers"), d.Namespace(), ReceivedDirs(d.Path)}
 }
 
 // next returns the entry that a prune should delete next, and removes it from c. It considers
@@ -294,7 +295,7 @@ func (d *Dir) remove(e *Entry, u *diskcache.Usage) error {
 		return discard(e.mount)
 	case e.Kind == KindInternal:
 		blobs, _ := u.Live()
-		if err := discard(d.join("layers")); err != nil {
+		if err := errors.Join(discard(d.join("layers")), discard(ReceivedDirs(d.Path))); err != nil {
 			return err
 		}
 		return d.discardLayers(func(b digest.Digest) bool { return blobs[b] })

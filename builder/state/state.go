@@ -87,6 +87,14 @@ func (d *Dir) Temp() string { return d.join("temp") }
 // Dockerfile with the given id.
 func (d *Dir) Explained(id string) string { return filepath.Join(d.join("explain"), id+".json") }
 
+// ReceivedDirs returns the path of the directory that contains the local sources of clients,
+// which a server has received. The parameter dir is the path of the state directory.
+func ReceivedDirs(dir string) string { return filepath.Join(dir, "received") }
+
+// History returns the path of the directory with the history of a server's builds. The parameter
+// dir is the path of the state directory.
+func History(dir string) string { return filepath.Join(dir, "history") }
+
 // Layers returns the cache of exported layer blobs. The parameter now becomes the creation time
 // of new layers.
 func (d *Dir) Layers(now time.Time) *export.Layers {

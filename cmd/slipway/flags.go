@@ -96,11 +96,7 @@ func (f *buildFlags) defineCache(fs *pflag.FlagSet) {
 
 func (f *buildFlags) defineBuilder(fs *pflag.FlagSet) {
 	o, b := &f.opt, &f.builder
-	fs.StringVar(&o.Runner, "runner", "auto", "how RUN steps run: auto, namespace, oci (runc or crun) or portable (interpreted)")
-	fs.StringVar(&f.keepStorage, "keep-storage", "", "disk space that the state directory can use after the build: `SIZE` such as 20GB, 10% of the disk, or unlimited (default as buildkitd)")
-	fs.IntVar(&o.Jobs, "jobs", 0, "maximum number of steps that run concurrently (default no limit)")
-	fs.StringVar(&o.State, "state", "", "`DIRECTORY` of the build cache and stored images (default slipway in the user's cache directory)")
-	fs.StringArrayVar(&f.mirrors, "mirror", nil, "mirror of a registry: `HOST=MIRROR`, or HOST=http://MIRROR without TLS")
+	defineLocal(fs, o, &f.keepStorage, &f.mirrors)
 	fs.StringVar(&b.Address, "builder", "", "BuildKit that does the build: `unix://PATH`, tcp://HOST:PORT or docker-container://NAME (default this process)")
 	fs.StringVar(&b.CACert, "tlscacert", "", "CA certificate `FILE` used to verify the builder (default the certificates of the system)")
 	fs.StringVar(&b.Cert, "tlscert", "", "client certificate `FILE` for the builder")

@@ -166,6 +166,44 @@ func TestLine(t *testing.T) {
 	}
 }
 
+// clientSide lists the packages of BuildKit, or the directories of packages, that product code can
+// import: protocols, types, and what clients of BuildKit use.
+func clientSide() []string {
+	return []string{
+		"/api", "/client", "/session", "/sourcepolicy", "/util",
+		"/cache/remotecache/v1/types",
+		"/exporter/containerimage/exptypes", "/exporter/exptypes",
+		"/frontend/dockerfile/linter", "/frontend/dockerfile/parser",
+		"/frontend/gateway/client", "/frontend/gateway/grpcclient", "/frontend/gateway/pb", "/frontend/subrequests",
+		"/solver/errdefs", "/solver/pb", "/solver/result",
+	}
+}
+
+// TestClientSide checks that product code imports only packages of BuildKit that its clients use,
+// and never its solver, control server, workers or executors. It also checks that types of sessions
+// do not spread below the packages that speak with a BuildKit or a client of BuildKit.
+func TestClientSide(t *testing.T) {
+	for _, p := range packages(t) {
+		name, ok := relativeName(p.ImportPath)
+		if !ok {
+			continue
+		}
+		for _, imp := range p.Imports {
+			part, ok := strings.CutPrefix(imp, buildkit)
+			if !ok {
+				continue
+			}
+			below := func(dir string) bool { return part == dir || strings.HasPrefix(part, dir+"/") }
+			if !slices.ContainsFunc(clientSide(), below) {
+				t.Errorf("%s imports %s, which is on the server's side", name, imp)
+			}
+			if below("/session") && name != "builder/server" && name != "builder/remote" {
+				t.Errorf("%s imports %s: only builder/server and builder/remote can use sessions", name, imp)
+			}
+		}
+	}
+}
+
 // TestFuzzDirs checks the variable FUZZDIRS in the Makefile: each fuzz target must be below
 // exactly one of its directories, and each of its directories must contain a target.
 func TestFuzzDirs(t *testing.T) {

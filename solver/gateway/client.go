@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
+	spb "github.com/moby/buildkit/sourcepolicy/pb"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -35,6 +37,12 @@ type Options struct {
 	// Frontends are the frontends to which a frontend can forward the build, by name or
 	// image reference.
 	Frontends map[string]client.BuildFunc
+	// Policies are source policies that apply to all requests of the frontend, before the
+	// policies in the request.
+	Policies []*spb.Policy
+	// Session is the ID of the client session of the build. If it is "", this process is the
+	// only client.
+	Session string
 	// Warn is called with each warning. Calls do not overlap. It may be nil.
 	Warn func(Warning)
 	// Loaded is called with each graph before the graph is evaluated. It may be nil.
@@ -80,14 +88,13 @@ func New(opt Options) *Client {
 
 var _ client.Client = (*Client)(nil)
 
-// sessionID identifies the client session of a build. It is constant, because this process
-// is the only client.
+// sessionID identifies the client session of a build if this process is the only client.
 const sessionID = "local"
 
 // BuildOpts implements [client.Client].
 func (c *Client) BuildOpts() client.BuildOpts {
 	return client.BuildOpts{
-		Opts: c.opt.Opts, SessionID: sessionID, Product: "slipway",
+		Opts: c.opt.Opts, SessionID: cmp.Or(c.opt.Session, sessionID), Product: "slipway",
 		Workers: []client.WorkerInfo{{ID: "slipway", Platforms: c.opt.Platforms}},
 		LLBCaps: pb.Caps.CapSet(pb.Caps.All()),
 		Caps:    gwpb.Caps.CapSet(gwpb.Caps.All()),
@@ -133,7 +140,7 @@ func (c *Client) Solve(ctx context.Context, req client.SolveRequest) (*client.Re
 // load loads the definition from a request and returns a reference to its result. It does
 // not evaluate the result.
 func (c *Client) load(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
-	def, err := withPolicies(ctx, req.Definition, req.SourcePolicies)
+	def, err := withPolicies(ctx, req.Definition, c.policies(req.SourcePolicies))
 	if err != nil {
 		return nil, fmt.Errorf("failed to load LLB: %w", err)
 	}

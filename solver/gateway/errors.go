@@ -13,6 +13,17 @@ import (
 	"slipway/solver/snapshot"
 )
 
+// TypedError wraps an error of the build in the types that clients of BuildKit expect, as the
+// methods of references do. Errors without an operation, and errors that have these types, remain
+// unchanged.
+func (c *Client) TypedError(err error) error {
+	var typed *errdefs.SolveError
+	if errors.As(err, &typed) {
+		return err
+	}
+	return c.solveError(err)
+}
+
 // solveError wraps an error from the solver in the types that clients of BuildKit's gateway
 // expect. These types hold the operation, its digest, its locations and the exit code of its
 // process. solveError also registers the file systems before and after the failure, so that

@@ -126,7 +126,7 @@ func readDir(ctx context.Context, n *tree.Node, req client.ReadDirRequest) ([]*f
 	if req.IncludePattern != "" {
 		opt.IncludePatterns = []string{req.IncludePattern}
 	}
-	filter, err := fsutil.NewFilterFS(walker{n}, opt)
+	filter, err := fsutil.NewFilterFS(files{n, nil}, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -148,20 +148,32 @@ func readDir(ctx context.Context, n *tree.Node, req client.ReadDirRequest) ([]*f
 	return list, err
 }
 
-// walker implements [fsutil.FS] for a directory in a tree.
-type walker struct{ root *tree.Node }
+// Files returns the files of the directory root in the form in which BuildKit transfers
+// directories. The contents of the files are in the store.
+func Files(root *tree.Node, store *tree.Store) fsutil.FS { return files{root, store} }
 
-var _ fsutil.FS = walker{}
+// files implements [fsutil.FS] for a directory in a tree.
+type files struct {
+	root  *tree.Node
+	store *tree.Store // nil if the files are only listed
+}
 
-// Open implements [fsutil.FS]. It always fails, because callers only list files and never
-// read them.
-func (walker) Open(name string) (io.ReadCloser, error) {
-	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+// Open implements [fsutil.FS].
+func (f files) Open(name string) (io.ReadCloser, error) {
+	n, err := f.root.Get(name)
+	if err != nil {
+		return nil, err
+	}
+	if n == nil || n.Kind() != tree.File || f.store == nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	return f.store.Open(n.Blob())
 }
 
 // Walk implements [fsutil.FS].
-func (w walker) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {
-	n, err := w.root.Get(target)
+func (f files) Walk(ctx context.Context, target string, fn fs.WalkDirFunc) error {
+	target = strings.TrimPrefix(path.Clean("/"+target), "/") // callers list the root as / or ""
+	n, err := f.root.Get(target)
 	if n == nil {
 		return err
 	}

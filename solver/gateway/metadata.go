@@ -33,10 +33,11 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 		return nil, errors.New("invalid nil source")
 	}
 	op = op.CloneVT()
-	if err := checkPolicies(opt.SourcePolicies); err != nil {
+	policies := c.policies(opt.SourcePolicies)
+	if err := checkPolicies(policies); err != nil {
 		return nil, err
 	}
-	if _, err := sourcepolicy.NewEngine(opt.SourcePolicies).Evaluate(ctx, op); err != nil {
+	if _, err := sourcepolicy.NewEngine(policies).Evaluate(ctx, op); err != nil {
 		return nil, fmt.Errorf("could not resolve image due to policy: %w", err)
 	}
 	name := opt.LogName

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/sourcepolicy"
@@ -11,6 +12,11 @@ import (
 	"github.com/opencontainers/go-digest"
 	"google.golang.org/protobuf/proto"
 )
+
+// policies returns the source policies of the build followed by those of a request.
+func (c *Client) policies(request []*spb.Policy) []*spb.Policy {
+	return slices.Concat(c.opt.Policies, request)
+}
 
 // withPolicies returns a definition after applying source policies, which deny or replace
 // sources. Operations that depend on a replaced source get new digests.

@@ -83,7 +83,10 @@ func (s *Sources) gitSession(ctx context.Context, o *gitOptions, remote string) 
 	var session gitService
 	switch ep.Protocol {
 	case "http", "https":
-		session, err = githttp.NewClient(withoutErrorPages(s.HTTP)).NewUploadPackSession(ep, s.gitHeader(o, remote))
+		var auth transport.AuthMethod
+		if auth, err = s.gitAuth(ctx, o, remote); err == nil {
+			session, err = githttp.NewClient(withoutErrorPages(s.HTTP)).NewUploadPackSession(ep, auth)
+		}
 	case "git":
 		session, err = s.dialGit(ctx, ep)
 	case "ssh":
@@ -216,27 +219,38 @@ func (g *gitSession) pack(ctx context.Context, wants []plumbing.Hash, depth int,
 	return readPack(ctx, r, to)
 }
 
-// gitHeader returns the Authorization header for a remote from the build's secrets, or
+// gitAuth returns the Authorization header for a remote from the build's secrets, or
 // nil. A secret named after the host, such as GIT_AUTH_TOKEN.github.com, takes precedence
 // over GIT_AUTH_TOKEN.
-func (s *Sources) gitHeader(o *gitOptions, remote string) transport.AuthMethod {
+func (s *Sources) gitAuth(ctx context.Context, o *gitOptions, remote string) (transport.AuthMethod, error) {
 	if !strings.HasPrefix(remote, tokenScope(o.remote)) {
-		return nil
+		return nil, nil
 	}
 	u, err := url.Parse(remote)
 	if err != nil {
-		return nil
+		return nil, nil //nolint:nilerr // the request reports the invalid URL
+	}
+	token := func(v []byte) string {
+		return "basic " + base64.StdEncoding.EncodeToString([]byte("x-access-token:"+string(v)))
 	}
 	for _, suffix := range []string{"." + u.Host, ""} {
-		if v, ok := s.Secrets[o.header+suffix]; ok && o.header != "" {
-			return &gitHeader{host: u.Host, value: string(v)}
-		}
-		if v, ok := s.Secrets[o.token+suffix]; ok && o.token != "" {
-			basic := base64.StdEncoding.EncodeToString([]byte("x-access-token:" + string(v)))
-			return &gitHeader{host: u.Host, value: "basic " + basic}
+		for _, from := range []struct {
+			id    string
+			value func([]byte) string
+		}{{o.header, func(v []byte) string { return string(v) }}, {o.token, token}} {
+			if from.id == "" {
+				continue
+			}
+			v, ok, err := s.secret(ctx, from.id+suffix)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				return &gitHeader{host: u.Host, value: from.value(v)}, nil
+			}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // tokenScope returns the URL prefix of all remotes that may receive the secrets of the

@@ -18,7 +18,10 @@ import (
 // dialGitSSH connects to a known host with the keys of a forwarded SSH agent, and starts
 // git-upload-pack on this host.
 func (s *Sources) dialGitSSH(ctx context.Context, o *gitOptions, ep *transport.Endpoint) (*gitStream, error) {
-	socket, ok := s.Agents[o.agent]
+	socket, ok, err := s.agent(ctx, o.agent)
+	if err != nil {
+		return nil, fmt.Errorf("git over SSH: agent %q: %w", o.agent, err)
+	}
 	if !ok {
 		return nil, fmt.Errorf("git over SSH: no SSH key %q forwarded from the client (forward an agent or a key: --ssh %s)", o.agent, o.agent)
 	}

@@ -39,11 +39,30 @@ func (d *Download) Fetch(context.Context) (*snapshot.Snapshot, error) { return d
 // http downloads the file of an HTTP source. Within a build, it downloads each file only once.
 func (s *Sources) http(ctx context.Context, op *pb.SourceOp) (*Download, error) {
 	return s.downloads.Do(ctx, sourceKey(op), func(ctx context.Context) (*Download, error) {
-		if b, ok := s.Uploads[op.Identifier]; ok {
+		b, ok, err := s.upload(ctx, op.Identifier)
+		if err != nil {
+			return nil, fmt.Errorf("upload %s: %w", op.Identifier, err)
+		}
+		if ok {
 			return newDownload(op, b, nil)
 		}
 		return s.download(ctx, op)
 	})
+}
+
+// upload returns the content of a file that the client offers under a URL, and reports whether
+// the client offers it.
+func (s *Sources) upload(ctx context.Context, url string) (tree.Blob, bool, error) {
+	if s.Client == nil {
+		b, ok := s.Uploads[url]
+		return b, ok, nil
+	}
+	r, ok, err := s.Client.Upload(ctx, url)
+	if err != nil || !ok {
+		return tree.Blob{}, false, err
+	}
+	b, err := s.Store.Put(tree.Reader(ctx, r))
+	return b, true, errors.Join(err, r.Close())
 }
 
 // ResolveHTTP downloads the file of an HTTP source, and returns its digest, name and

@@ -86,18 +86,24 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 // secret for the requested host.
 func (s *Sources) authorize(req *http.Request, secret string) error {
 	if secret != "" {
-		v, ok := s.Secrets[secret]
+		v, ok, err := s.secret(req.Context(), secret)
+		if err != nil {
+			return err
+		}
 		if !ok {
 			return fmt.Errorf("failed to retrieve HTTP auth secret %s: the build has no secret with this ID", secret)
 		}
 		req.Header.Set("Authorization", string(v))
 		return nil
 	}
-	if v, ok := s.Secrets["HTTP_AUTH_HEADER_"+req.URL.Hostname()]; ok {
-		req.Header.Set("Authorization", string(v))
-	}
-	if v, ok := s.Secrets["HTTP_AUTH_TOKEN_"+req.URL.Hostname()]; ok {
-		req.Header.Set("Authorization", "Bearer "+string(v))
+	for _, from := range []struct{ id, scheme string }{{"HTTP_AUTH_HEADER_", ""}, {"HTTP_AUTH_TOKEN_", "Bearer "}} {
+		v, ok, err := s.secret(req.Context(), from.id+req.URL.Hostname())
+		if err != nil {
+			return err
+		}
+		if ok {
+			req.Header.Set("Authorization", from.scheme+string(v))
+		}
 	}
 	return nil
 }

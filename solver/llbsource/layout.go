@@ -29,6 +29,29 @@ func (l *layout) blob(_ context.Context, d ocispecs.Descriptor) (io.ReadCloser, 
 
 func blobName(d digest.Digest) string { return "blobs/" + d.Algorithm().String() + "/" + d.Encoded() }
 
+// clientLayout is an OCI layout of a client in another process.
+type clientLayout struct {
+	client Client
+	store  string // ID of the layout
+}
+
+func (l clientLayout) manifest(ctx context.Context, d ocispecs.Descriptor) ([]byte, error) {
+	r, err := l.blob(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxManifest+1))
+	return data, errors.Join(err, r.Close())
+}
+
+func (l clientLayout) blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
+	r, err := l.client.Blob(ctx, l.store, d.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("OCI layout %q of the client: %w", l.store, err)
+	}
+	return r, nil
+}
+
 // readSmall reads a manifest or a config from a file. A file of more than 16 MiB is an error.
 func readSmall(files fs.FS, name string) ([]byte, error) {
 	f, err := files.Open(name)

@@ -47,13 +47,16 @@ type imageEntry struct {
 // ResolveLayout returns the image with the digest of ref, for example name@sha256:…, from
 // the OCI layout or archive whose store ID is store.
 func (s *Sources) ResolveLayout(ctx context.Context, ref, store string, p ocispecs.Platform) (*Image, error) {
-	file, ok := s.Layouts[store]
-	if !ok {
-		return nil, fmt.Errorf("the build has no OCI layout %q", store)
-	}
 	_, want, ok := strings.Cut(ref, "@")
 	if !ok {
 		return nil, fmt.Errorf("%s has no digest", ref)
+	}
+	if s.Client != nil {
+		return s.imageIn(ctx, ref, clientLayout{s.Client, store}, ocispecs.Descriptor{Digest: digest.Digest(want)}, p)
+	}
+	file, ok := s.Layouts[store]
+	if !ok {
+		return nil, fmt.Errorf("the build has no OCI layout %q", store)
 	}
 	l, err := s.imageFiles(ctx, file)
 	if err == nil {

@@ -44,6 +44,9 @@ func (l *localSource) Fetch(context.Context) (*snapshot.Snapshot, error) {
 // local reads the selected files of the named local source. The owner of all files becomes
 // root, as in BuildKit.
 func (s *Sources) local(ctx context.Context, name string, attrs map[string]string) (solver.Source, error) {
+	if s.Client != nil {
+		return s.fromClient(ctx, name, attrs)
+	}
 	if n, ok := s.Trees[name]; ok {
 		return &localSource{n}, nil
 	}
@@ -55,6 +58,21 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 	if err != nil {
 		return nil, err
 	}
+	return s.readDir(ctx, name, dir, attrs)
+}
+
+// fromClient receives the selected files of the client's local source called name.
+func (s *Sources) fromClient(ctx context.Context, name string, attrs map[string]string) (src solver.Source, err error) {
+	err = s.Client.Local(ctx, name, attrs, func(dir string) error {
+		src, err = s.readDir(ctx, name, dir, nil) // the client has applied the attributes
+		return err
+	})
+	return src, err
+}
+
+// readDir reads the files of a directory that the attributes of the source operation select.
+// The parameter name is the name of the local source.
+func (s *Sources) readDir(ctx context.Context, name, dir string, attrs map[string]string) (solver.Source, error) {
 	files, err := filtered(dir, attrs)
 	if err != nil {
 		return nil, err

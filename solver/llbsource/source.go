@@ -64,6 +64,11 @@ type Sources struct {
 	Secrets map[string][]byte
 	Agents  map[string]string
 
+	// Client provides local sources, OCI layouts, uploads, secrets and SSH agents instead of
+	// the fields Dirs, Trees, Layouts, Uploads, Secrets and Agents. If it is nil, they come
+	// from these fields.
+	Client Client
+
 	// Results of this build, so that equal requests get equal answers.
 	stored     sync.Map // resolved stored images, by the digest of their root
 	images     singleflight.Group[string, *Image]

@@ -37,6 +37,7 @@ type Bridge struct {
 	containers map[string]client.Container // by ID, which the frontend chooses
 	closed     bool
 	returned   bool           // whether the frontend has returned result or err
+	done       chan struct{}  // closed when the frontend has returned
 	result     *client.Result // returned by the frontend
 	err        error          // returned by the frontend
 }
@@ -44,8 +45,11 @@ type Bridge struct {
 // New returns a bridge that forwards the requests of a frontend to the client c. The parameter
 // inputs contains the frontend inputs by name.
 func New(c client.Client, inputs map[string]*pb.Definition) *Bridge {
-	return &Bridge{client: c, inputs: inputs, refs: map[string]client.Reference{}, containers: map[string]client.Container{}}
+	return &Bridge{client: c, inputs: inputs, refs: map[string]client.Reference{}, containers: map[string]client.Container{}, done: make(chan struct{})}
 }
+
+// Done returns a channel that is closed when the frontend has returned a result or an error.
+func (b *Bridge) Done() <-chan struct{} { return b.done }
 
 // maxStreams is the maximum number of requests of a frontend that are answered
 // concurrently. Each can be up to [defaults.DefaultMaxRecvMsgSize] bytes long.

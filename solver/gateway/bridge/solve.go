@@ -140,6 +140,7 @@ func (b *Bridge) setResult(res *client.Result, err error) error {
 		return status.Error(codes.FailedPrecondition, "gateway result is already set")
 	}
 	b.result, b.err, b.returned = res, err, true
+	close(b.done)
 	return nil
 }
 

@@ -1,0 +1,174 @@
+package builder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/solver/pb"
+	spb "github.com/moby/buildkit/sourcepolicy/pb"
+
+	"slipway/diag"
+	"slipway/solver"
+	local "slipway/solver/gateway"
+	"slipway/solver/hostmount"
+	"slipway/solver/llbsource"
+	"slipway/solver/registry"
+	"slipway/solver/tree"
+)
+
+// Client is the client of a build in another process. It provides the inputs of the build that
+// are not on this machine. Safe for concurrent use.
+type Client interface {
+	llbsource.Client
+	// Login returns the client's login for the registry at a host (HOST or HOST:PORT). If the
+	// client has none, it returns a zero Login.
+	Login(ctx context.Context, host string) (registry.Login, error)
+}
+
+// Receiver receives an output that is not written to a file of this machine.
+type Receiver interface {
+	// File opens the destination of an archive. The parameter exported contains the digests
+	// and names of the image, with the keys of [Result.Exported]. If abort is called before
+	// Close, the archive is incomplete.
+	File(ctx context.Context, exported map[string]string) (w io.WriteCloser, abort func(), err error)
+	// Dir receives the files of a directory. The contents of the files are in the store.
+	Dir(ctx context.Context, root *tree.Node, store *tree.Store) error
+}
+
+// Request is a build that a client in another process requests. Unlike the build of a context
+// that [Options] describe, its frontend receives all options from the client.
+type Request struct {
+	Client  Client
+	Session string // ID of the client's session, which frontends receive
+
+	FrontendOpts   map[string]string
+	FrontendInputs map[string]*pb.Definition
+	Policies       []*spb.Policy // source policies for all operations
+	// Build produces the result. The gateway client that it receives has the frontends
+	// gateway.v0 and dockerfile.v0, the built-in Dockerfile frontend.
+	Build gateway.BuildFunc
+}
+
+// BuildRequest performs a build for a client in another process. It ignores the fields of o that
+// describe the context and its frontend options. Secrets, SSH agents and credentials come from
+// the client only. All processes and goroutines of the build have ended when it returns, even if
+// ctx was canceled. The errors have the types that BuildKit's clients expect.
+func BuildRequest(ctx context.Context, o Options, r *Request) (*Result, error) {
+	if err := o.CheckRequest(); err != nil {
+		return nil, err
+	}
+	o.Secrets, o.Agents = nil, nil
+	p := &inputs{opts: r.FrontendOpts, request: r}
+	if p.opts == nil {
+		p.opts = map[string]string{}
+	}
+	return buildHere(ctx, &o, p)
+}
+
+// CheckRequest returns an error if options are invalid or unsupported in a build for a client in
+// another process.
+func (o *Options) CheckRequest() error {
+	if _, err := imageNames(o, Output{}); err != nil {
+		return err
+	}
+	for _, out := range o.Outputs {
+		if err := out.check(); err != nil {
+			return err
+		}
+		names, err := imageNames(o, out)
+		if err != nil {
+			return err
+		}
+		if out.Push && len(names) == 0 {
+			return errors.New("output image: the image needs a name to be pushed")
+		}
+		for _, name := range names {
+			if out.Type == "image" && strings.Contains(name, "@") {
+				return fmt.Errorf("output image: %q has a digest, which follows from its content (name a tag)", name)
+			}
+		}
+	}
+	if err := o.checkAllow(); err != nil {
+		return err
+	}
+	return o.checkLocal()
+}
+
+// credentials returns the function that looks up logins for registries: logins of the user or, if a
+// client requested the build, logins of the client.
+func (p *inputs) credentials(ctx context.Context) registry.Credentials {
+	if p.request == nil {
+		return registry.UserCredentials()
+	}
+	return func(name string) (registry.Login, error) {
+		if strings.Contains(name, "/") {
+			return registry.Login{}, nil // clients have credentials for hosts only
+		}
+		return p.request.Client.Login(ctx, name)
+	}
+}
+
+// gatewayOptions returns the options for the gateway client of the build.
+func (p *inputs) gatewayOptions(o *Options, progress *progress) local.Options {
+	opt := local.Options{Opts: p.opts, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step}
+	if r := p.request; r != nil {
+		opt.Inputs, opt.Policies, opt.Session = r.FrontendInputs, r.Policies, r.Session
+		opt.Frontends = map[string]gateway.BuildFunc{"dockerfile.v0": o.buildFunc(func(diag.List) {}, progress.replaces)}
+	}
+	return opt
+}
+
+// buildFunc returns the function that produces the result of the build.
+func (p *inputs) buildFunc(o *Options, progress *progress) gateway.BuildFunc {
+	if p.request != nil {
+		return p.request.Build
+	}
+	return p.recordSolves(o.buildFunc(p.recordFindings(o), progress.replaces))
+}
+
+// mounts returns the mounts for RUN steps.
+func (s *localBuilder) mounts(o *Options, p *inputs) solver.Mounts {
+	m := s.hostMounts(o)
+	if p.request == nil {
+		return m
+	}
+	return clientMounts{m, p.request.Client}
+}
+
+// clientMounts are mounts for RUN steps with the secrets and SSH agents of a client in another
+// process.
+type clientMounts struct {
+	*hostmount.Mounts
+	client Client
+}
+
+// Secret implements [solver.Mounts].
+func (m clientMounts) Secret(ctx context.Context, id string) ([]byte, bool, error) {
+	return m.client.Secret(ctx, id)
+}
+
+// Agent implements [solver.Mounts].
+func (m clientMounts) Agent(ctx context.Context, id string) (string, bool, error) {
+	if id == "" {
+		id = "default"
+	}
+	return m.client.Agent(ctx, id)
+}
+
+// toReceiver writes an archive to the receiver of an output.
+func (out Output) toReceiver(ctx context.Context, exported map[string]string, write func(io.Writer) error) error {
+	w, abort, err := out.To.File(ctx, exported)
+	if err != nil {
+		return err
+	}
+	if err := write(w); err != nil {
+		abort()
+		_ = w.Close()
+		return err
+	}
+	return w.Close()
+}

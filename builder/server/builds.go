@@ -1,0 +1,62 @@
+package server
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	controlapi "github.com/moby/buildkit/api/services/control"
+)
+
+// maxEnded is the number of ended builds whose progress is available even if they are not in the
+// history. A client may ask for the progress of its build after the build has ended.
+const maxEnded = 32
+
+// build is a build that a client has requested.
+type build struct {
+	record *controlapi.BuildHistoryRecord
+	status *statusLog
+}
+
+// builds contains the running builds, and the last builds that have ended. Safe for concurrent
+// use.
+type builds struct {
+	running *running[*build]
+
+	mu    sync.Mutex
+	ended []*build // the last builds, oldest first
+}
+
+func newBuilds() *builds { return &builds{running: newRunning[*build]()} }
+
+// find returns a build that is running or has just ended.
+func (b *builds) find(ref string) (*build, bool) {
+	if found, ok := b.running.find(ref); ok {
+		return found, true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := slices.IndexFunc(b.ended, func(e *build) bool { return e.record.Ref == ref })
+	if i < 0 {
+		return nil, false
+	}
+	return b.ended[i], true
+}
+
+// get returns a build that is running or has just ended. It waits for a short time until the build
+// has started. If the reference is unknown, it returns an error.
+func (b *builds) get(ctx context.Context, ref string) (*build, error) {
+	return b.running.await(ctx, ref, func() (*build, bool) { return b.find(ref) })
+}
+
+// end removes a build from the running builds. The progress of the last builds remains available.
+func (b *builds) end(e *build) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended = append(b.ended, e)
+	for len(b.ended) > maxEnded {
+		b.ended[0].status.drop()
+		b.ended = b.ended[1:]
+	}
+	b.running.remove(e.record.Ref)
+}

@@ -1,0 +1,111 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/filesync"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/opencontainers/go-digest"
+	"github.com/tonistiigi/fsutil"
+	fstypes "github.com/tonistiigi/fsutil/types"
+
+	"slipway/solver/track"
+)
+
+// receivedDirs holds the local sources that clients have sent, so that a client sends only changed
+// files again. Each user has directories of its own. Otherwise a client could claim to have the
+// file of another client, with the same size and time, and would not have to send it. Safe for
+// concurrent use, also by several processes.
+//
+//	KEY-NUMBER/
+//		lock  locked while a build uses the directory
+//		data  the files
+type receivedDirs struct{ dir string }
+
+// hold locks a directory with the given key and returns the path of its files. Builds that run
+// concurrently get different directories.
+func (r *receivedDirs) hold(key string) (data string, release func(), err error) {
+	for i := 0; ; i++ {
+		dir := filepath.Join(r.dir, fmt.Sprintf("%s-%d", key, i))
+		data := filepath.Join(dir, "data")
+		if err := os.MkdirAll(data, 0o700); err != nil {
+			return "", nil, err
+		}
+		lock := flock.New(filepath.Join(dir, "lock"))
+		ok, err := lock.TryLock()
+		if err != nil {
+			return "", nil, err
+		}
+		if ok {
+			return data, func() { _ = lock.Unlock() }, nil
+		}
+	}
+}
+
+// receivedKey returns the key of the directory for a local source. It covers everything that
+// clients use to tell sources apart, and the user. For an unknown user, it covers the session
+// instead, so that no other session uses the directory.
+func receivedKey(user identity, sessionID, sharedKey, name string, attrs map[string]string) string {
+	owner := "user " + string(user)
+	if user == "" {
+		owner = "session " + sessionID
+	}
+	data, err := json.Marshal([]string{owner, sharedKey, attrs[pb.AttrSharedKeyHint], name})
+	if err != nil {
+		panic(fmt.Sprintf("server: encode strings: %v", err))
+	}
+	return digest.FromBytes(data).Encoded()[:32]
+}
+
+// syncRequest returns the request for the files of a local source that the attributes of the
+// source operation select.
+func syncRequest(name string, attrs map[string]string) (filesync.FSSendRequestOpt, error) {
+	opt := filesync.FSSendRequestOpt{Name: name, Filter: ownedByUs}
+	if _, ok := attrs[pb.AttrMetadataTransfer]; ok {
+		return opt, fmt.Errorf("local source %q: transfer of metadata only is not supported", name)
+	}
+	if attrs[pb.AttrLocalDiffer] == pb.AttrLocalDifferNone {
+		opt.Differ = fsutil.DiffNone
+	}
+	for key, to := range map[string]*[]string{
+		pb.AttrIncludePatterns: &opt.IncludePatterns,
+		pb.AttrExcludePatterns: &opt.ExcludePatterns,
+		pb.AttrFollowPaths:     &opt.FollowPaths,
+	} {
+		if v := attrs[key]; v != "" {
+			if err := json.Unmarshal([]byte(v), to); err != nil {
+				return opt, fmt.Errorf("attribute %s: %w", key, err)
+			}
+		}
+	}
+	return opt, nil
+}
+
+// ownedByUs makes a file that is received belong to this process, which may not be allowed to
+// create files of other users. Builds ignore the owners of local files.
+func ownedByUs(_ string, st *fstypes.Stat) bool {
+	st.Uid, st.Gid = uint32(max(0, os.Geteuid())), uint32(max(0, os.Getegid()))
+	return true
+}
+
+// syncFiles receives a local source of a client in the directory dest.
+func syncFiles(ctx context.Context, c session.Caller, dest, name string, attrs map[string]string) error {
+	opt, err := syncRequest(name, attrs)
+	if err != nil {
+		return err
+	}
+	t := track.Start(ctx, "transferring "+name+":", 0)
+	defer t.Done()
+	total := 0
+	opt.DestDir, opt.ProgressCb = dest, func(n int, _ bool) {
+		t.Add(int64(n - total))
+		total = n
+	}
+	return filesync.FSSync(ctx, c, opt)
+}

@@ -1,0 +1,204 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	controlapi "github.com/moby/buildkit/api/services/control"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	spb "github.com/moby/buildkit/sourcepolicy/pb"
+	"github.com/moby/buildkit/util/grpcerrors"
+	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"slipway/builder"
+)
+
+// maxRef is the maximum length of the reference of a build, in bytes.
+const maxRef = 256
+
+// Solve implements [controlapi.ControlServer]. It performs a build and returns when the build and
+// all its outputs are complete.
+func (s *Server) Solve(ctx context.Context, req *controlapi.SolveRequest) (*controlapi.SolveResponse, error) {
+	if err := s.checkSolve(req); err != nil {
+		return nil, err
+	}
+	b, err := s.startBuild(req)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := s.solve(ctx, req, b)
+	if ended := s.endBuild(ctx, req, b, resp, err); ended != nil && err == nil {
+		return nil, ended
+	}
+	return resp, err
+}
+
+// checkSolve returns an error for a request that is invalid or asks for something unsupported.
+func (s *Server) checkSolve(req *controlapi.SolveRequest) error {
+	invalid := func(text string) error { return status.Error(codes.InvalidArgument, "solve: "+text) }
+	unsupported := func(text string) error {
+		return status.Errorf(codes.Unimplemented, "solve: %s is not supported", text)
+	}
+	switch {
+	case req.Ref == "" || len(req.Ref) > maxRef:
+		return invalid("the reference of the build is empty or too long")
+	case req.Frontend != "" && len(req.Definition.GetDef()) > 0:
+		return invalid("both a frontend and a definition are given")
+	case req.EnableSessionExporter:
+		return unsupported("an exporter in the session")
+	case req.SourcePolicySession != "":
+		return unsupported("a source policy in the session")
+	case req.ProxyNetwork:
+		return unsupported("the proxy network")
+	case slices.Contains(slices.Collect(maps.Values(req.FrontendInputs)), nil):
+		return invalid("a frontend input has no definition")
+	}
+	for _, e := range req.Entitlements {
+		if !slices.Contains(s.opt.Build.Allow, e) {
+			return status.Errorf(codes.PermissionDenied, "solve: the server does not grant the entitlement %s (start it with --allow-insecure-entitlement %[1]s)", e)
+		}
+	}
+	return nil
+}
+
+// startBuild registers a build, so that clients can follow its progress.
+func (s *Server) startBuild(req *controlapi.SolveRequest) (*build, error) {
+	if _, ok := s.builds.find(req.Ref); ok {
+		return nil, status.Errorf(codes.AlreadyExists, "build %q already exists", req.Ref)
+	}
+	b := &build{record: &controlapi.BuildHistoryRecord{
+		Ref: req.Ref, Frontend: req.Frontend, FrontendAttrs: req.FrontendAttrs, Exporters: exportersOf(req),
+		CreatedAt: timestamppb.New(s.history.now()),
+	}}
+	file, err := s.history.start(b.record, req.Internal)
+	if err != nil {
+		return nil, err
+	}
+	if b.status, err = createStatusLog(file); err != nil {
+		return nil, errors.Join(err, s.history.cancel(b.record))
+	}
+	if !s.builds.running.add(req.Ref, b) {
+		b.status.drop()
+		return nil, status.Errorf(codes.AlreadyExists, "build %q already exists", req.Ref)
+	}
+	return b, nil
+}
+
+// endBuild ends the progress of a build and records the build in the history, unless the client
+// does not want a record. The parameters resp and failed are the results of the build.
+func (s *Server) endBuild(ctx context.Context, req *controlapi.SolveRequest, b *build, resp *controlapi.SolveResponse, failed error) error {
+	err := b.status.end()
+	if !req.Internal {
+		err = errors.Join(err, s.history.end(b.finished(ctx, s.now(), resp, failed)))
+	}
+	s.builds.end(b)
+	if req.Internal {
+		err = errors.Join(err, s.history.cancel(b.record))
+	}
+	return err
+}
+
+// now returns the current time as a message.
+func (s *Server) now() *timestamppb.Timestamp { return timestamppb.New(s.history.now()) }
+
+// finished returns the record of a build that has ended.
+func (b *build) finished(ctx context.Context, now *timestamppb.Timestamp, resp *controlapi.SolveResponse, failed error) *controlapi.BuildHistoryRecord {
+	r := b.record.CloneVT()
+	r.CompletedAt, r.ExporterResponse, r.Generation = now, resp.GetExporterResponse(), 1
+	if failed != nil {
+		st, _ := status.FromError(grpcerrors.ToGRPC(ctx, failed))
+		r.Error = &rpcstatus.Status{Code: int32(st.Code()), Message: st.Message(), Details: st.Proto().GetDetails()}
+	}
+	r.NumTotalSteps, r.NumCompletedSteps, r.NumCachedSteps = b.status.steps.counts()
+	r.NumWarnings = int32(b.status.steps.warnings)
+	return r
+}
+
+// solve performs the build that a request describes.
+func (s *Server) solve(ctx context.Context, req *controlapi.SolveRequest, b *build) (_ *controlapi.SolveResponse, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c := s.newClient(ctx, req.Session)
+	defer func() {
+		if closed := c.close(); closed != nil && err == nil {
+			err = closed
+		}
+	}()
+	o := s.opt.Build
+	o.Shared, o.Status, o.Log = &s.shared, b.status.add, prefixLog{s, req.Ref}
+	o.Allow, o.Attests = req.Entitlements, attestsOf(req.FrontendAttrs)
+	o.CacheFrom, o.CacheTo = cachesOf(req.Cache)
+	if o.Outputs, err = outputsOf(req, c); err != nil {
+		return nil, err
+	}
+	r := &builder.Request{
+		Client: c, Session: req.Session, FrontendOpts: maps.Clone(req.FrontendAttrs), FrontendInputs: req.FrontendInputs,
+		Build: s.frontendOf(req, c.user),
+	}
+	if req.SourcePolicy != nil {
+		r.Policies = []*spb.Policy{req.SourcePolicy}
+	}
+	res, err := builder.BuildRequest(ctx, o, r)
+	if err != nil {
+		return nil, err
+	}
+	return &controlapi.SolveResponse{ExporterResponse: responseOf(res)}, nil
+}
+
+// frontendOf returns the function that produces the result of a build: a frontend, a definition,
+// or the client, if the request contains neither.
+func (s *Server) frontendOf(req *controlapi.SolveRequest, user identity) gateway.BuildFunc {
+	if req.Frontend == "" && req.Definition == nil {
+		return s.gateways.frontend(req.Ref, user, req.FrontendInputs)
+	}
+	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		return c.Solve(ctx, gateway.SolveRequest{
+			Definition: req.Definition, Frontend: req.Frontend, FrontendOpt: req.FrontendAttrs, FrontendInputs: req.FrontendInputs,
+		})
+	}
+}
+
+// attestsOf returns the attestations that a request asks for, by type. It leaves out provenance
+// that the client wants only where it costs nothing, as docker buildx does by default.
+func attestsOf(opts map[string]string) map[string]string {
+	attests := map[string]string{}
+	for k, v := range opts {
+		kind, ok := strings.CutPrefix(k, "attest:")
+		if !ok || kind == "provenance" && strings.Contains(v, "inline-only=true") || strings.Contains(v, "disabled=true") {
+			continue
+		}
+		attests[kind] = v
+	}
+	return attests
+}
+
+// responseOf returns the response for a build: digests and names of its outputs, and the metadata
+// that the frontend has for the client.
+func responseOf(res *builder.Result) map[string]string {
+	resp := map[string]string{}
+	maps.Copy(resp, res.Exported)
+	for k, v := range res.Metadata {
+		if strings.HasPrefix(k, "frontend.") {
+			resp[k] = string(v)
+		}
+	}
+	return resp
+}
+
+// prefixLog is a writer that writes messages of a build to the log of the server.
+type prefixLog struct {
+	server *Server
+	ref    string
+}
+
+// Write implements [io.Writer].
+func (l prefixLog) Write(p []byte) (int, error) {
+	l.server.logf("build %q: %s", l.ref, strings.TrimRight(string(p), "\n"))
+	return len(p), nil
+}
