@@ -112,7 +112,8 @@ func (b *builder) epochOf(ctx context.Context, v string) (*time.Time, error) {
 	return nil, diag.Errorf(source.Range{}, "invalid %s: %s", epochKey, v)
 }
 
-// epochOfStage returns the time of the git repository or download that the stage st adds.
+// epochOfStage returns the time of the git repository or download that the only ADD of the stage
+// st fetches.
 func (b *builder) epochOfStage(ctx context.Context, st *instructions.Stage) (*time.Time, error) {
 	s := epochStage{b: b, env: b.Globals.Without(epochKey)}
 	place := st.From.In.Rng

@@ -191,8 +191,8 @@ func (e *evaluator) command(c instructions.Command) *diag.Diagnostic {
 	return nil
 }
 
-// word expands the word w with the environment before the instruction. If w uses unset
-// variables, it records them as a [Fact] for the linter.
+// word expands the word w with the variables that are set before the current instruction. If w
+// uses unset variables, it records them as a [Fact] for the linter.
 func (e *evaluator) word(w parser.Word) (string, *diag.Diagnostic) {
 	res, d := e.b.word(e.expand, w, e.state.Env)
 	e.recordUnset(w, res.Unmatched)

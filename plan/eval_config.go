@@ -162,8 +162,8 @@ func (e *evaluator) withShell(args []string) []string {
 	return append(slices.Clone(sh), strings.Join(args, " "))
 }
 
-// commandLine returns the argument list that CMD or ENTRYPOINT stores in the config. For
-// the shell form, it starts with the shell.
+// commandLine returns the argument list that CMD or ENTRYPOINT stores in the config. For the
+// shell form, the list starts with the shell.
 func (e *evaluator) commandLine(c instructions.CommandLine) []string {
 	var args []string
 	if c.Args != nil {

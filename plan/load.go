@@ -162,8 +162,9 @@ func (b *builder) baseError(st *Stage, err error) error {
 // the current round, all earlier rounds were idle. For an implicit stage that is not reachable,
 // idleRounds is one, and the base of the stage is never looked up.
 //
-// Upstream: each idle round of a stage adds one to i in the names of its steps in the progress,
-// "[stage i/n]". An image in --from that is not needed in its first round is never looked up.
+// Upstream: each idle round of a stage adds one to the i of "[stage i/n]", the prefix of its
+// step names in the progress output. An image in --from that is not needed in its first round is
+// never looked up.
 func (b *builder) countIdleRounds(st *Stage) {
 	d := b.draft(st)
 	switch {

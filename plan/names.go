@@ -160,7 +160,7 @@ func expandText(x shell.Expander, s string, env shell.Env) string {
 	return res.Value
 }
 
-// upperFirst returns s with its first word in upper case.
+// upperFirst returns s with its first word, the keyword of an instruction, in upper case.
 func upperFirst(s string) string {
 	first, rest, ok := strings.Cut(s, " ")
 	if !ok {

@@ -214,8 +214,8 @@ func (o *outliner) mounts(x *Exec, place source.Range) {
 	}
 }
 
-// appendNew appends the mount m to the list, unless the set ids already contains the ID of m.
-// It adds the ID to the set.
+// appendNew returns the list with the mount m appended, and adds the ID of m to the set ids. If
+// ids already contains the ID, it returns the list unchanged.
 func appendNew(list []OutlineMount, ids map[string]bool, m OutlineMount) []OutlineMount {
 	if ids[m.ID] {
 		return list

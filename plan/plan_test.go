@@ -61,7 +61,8 @@ func build(text string, opt Options) (*Plan, error) {
 	return Build(context.Background(), d, opt)
 }
 
-// names returns the names in the progress output of all steps of the reachable stages.
+// names returns the progress names of all steps in the reachable stages, such as "[1/4] FROM
+// IMAGE".
 func names(p *Plan) []string {
 	var list []string
 	for _, st := range p.Stages {
@@ -117,8 +118,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestConfig checks a stage that is based on another stage: its image config, and the
-// order of its variables.
+// TestConfig checks the image config of a stage that is based on another stage, and the order of
+// the variables that it inherits.
 func TestConfig(t *testing.T) {
 	p, err := build("FROM a AS b\nARG A=1\nENV B=$A BASE=2\nFROM b\nWORKDIR c\nUSER d\nLABEL e=$BASE\n", Options{Labels: map[string]string{"e": "f"}})
 	if err != nil {

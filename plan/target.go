@@ -24,7 +24,7 @@ func chooseTarget(_ context.Context, b *builder) error {
 	return nil
 }
 
-// reach marks stages as needed by the target: the given stages, and all stages that these read
+// reach marks stages as needed by the target: the given stages, and all stages that they read
 // directly or indirectly. It returns the newly marked stages in the order of the plan.
 func (b *builder) reach(todo []*Stage) []*Stage {
 	var fresh []*Stage
