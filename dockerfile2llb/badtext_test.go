@@ -39,7 +39,8 @@ func TestBadText(t *testing.T) {
 	}
 }
 
-// failingInputs is an Inputs that has a named context, but fails to open any context.
+// failingInputs implements Inputs with one named context, called box. Every attempt to open a
+// context fails.
 type failingInputs struct{ inputs }
 
 func (failingInputs) Context(_ context.Context, name string, _ *ocispecs.Platform) (plan.NamedContext, error) {

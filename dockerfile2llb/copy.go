@@ -26,8 +26,8 @@ func (e *emitter) copy(out llb.Output, s *plan.Copy) (llb.Output, error) {
 	return e.link(f, s), nil
 }
 
-// copyAction fills in the file action a: it copies the source src to the destination of the
-// step s.
+// copyAction fills in the file action a, so that it copies the source src to the destination of
+// the step s.
 func (e *emitter) copyAction(a *action, s *plan.Copy, src plan.CopySource) error {
 	c := &pb.FileActionCopy{
 		Dest: cleanDest(s.Dest), Mode: -1, Timestamp: -1, CreateDestPath: true,

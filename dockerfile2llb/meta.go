@@ -24,14 +24,14 @@ func networkMode(name string) pb.NetMode {
 	return llb.NetModeSandbox
 }
 
-// The keys in the description map of an LLB operation.
+// customName and commandKey are keys in the description of an LLB operation.
 const (
 	customName = "llb.customname"                   // the name in progress output
 	commandKey = "com.docker.dockerfile.v1.command" // the instruction as written
 )
 
-// describe returns an option that sets the description of an operation to code, the
-// instruction as written.
+// describe returns an option that stores the instruction as written, code, in the description of
+// an operation.
 func describe(code string) llb.ConstraintsOpt {
 	return llb.WithDescription(map[string]string{commandKey: code})
 }
