@@ -204,9 +204,9 @@ func TestTextAfterAdd(t *testing.T) {
 	}
 }
 
-// FuzzText assembles a text from pieces of a file. It checks that every byte of every
-// slice equals the byte at its offset in the file. Each byte of cuts is the length of a
-// piece, and every second piece is used.
+// FuzzText assembles a text from pieces of a file. It checks that every byte of every slice
+// equals the byte at its offset in the file. Each byte of the fuzz argument cuts is the length
+// of a piece, and every second piece is used.
 func FuzzText(f *testing.F) {
 	f.Add([]byte("RUN a \\\n  b\n"), []byte{6, 2, 3}, uint8(1), uint8(5))
 	f.Add([]byte("0123456789"), []byte{0, 3, 2, 1, 1, 0, 1}, uint8(0), uint8(2))
