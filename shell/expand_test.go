@@ -273,8 +273,8 @@ func manyNames(n int) string {
 	return b.String()
 }
 
-// TestAllocations checks that expanding common words does not take more than a certain
-// number of allocations.
+// TestAllocations checks that the expansion of a common word needs only a few allocations,
+// because a build expands many words.
 func TestAllocations(t *testing.T) {
 	env := shell.Map{"a": "x", "path": "/usr/bin"}
 	for _, tc := range []struct {

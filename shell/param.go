@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// The texts of errors that clients match on.
+// Texts of the errors about an invalid expression ${…}. Clients match on them.
 const (
 	msgNoBrace = "syntax error: missing '}'"
 	msgNoSlash = "syntax error: missing '/' in ${}"
