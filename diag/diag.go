@@ -10,8 +10,8 @@ import (
 // Severity is the level of a [Diagnostic]: Error, Warning or Note.
 type Severity int
 
-// The severities. The zero value is Error, so that a missing severity does not go
-// unnoticed.
+// The severities of a [Diagnostic]. The zero value is Error, so that a missing severity does not
+// go unnoticed.
 const (
 	Error Severity = iota
 	Warning
