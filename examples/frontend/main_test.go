@@ -54,7 +54,8 @@ func TestInvalid(t *testing.T) {
 	}
 }
 
-// newClient returns a client for a build of build.yaml in dir, and the runner of its steps.
+// newClient returns a client for a build of build.yaml in dir, and the runner that executes the
+// build's steps. The script, list, defines the effect of each command.
 func newClient(t *testing.T, dir string, list ...script.Step) (client.Client, *script.Runner) {
 	t.Helper()
 	store, err := tree.OpenStore(t.TempDir())
