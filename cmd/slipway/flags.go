@@ -39,7 +39,7 @@ type buildFlags struct {
 	ignoreStatus  bool   // whether a check with findings succeeds
 }
 
-// flagSet reports whether the user has set a flag.
+// flagSet is a set of flags that reports whether the user has set a flag.
 type flagSet interface{ Changed(name string) bool }
 
 // define declares the flags of slipway build: the flags of docker build and additional
