@@ -12,8 +12,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 )
 
-// turn is the average cost of converting one Dockerfile, measured in one turn: the duration
-// and the number of bytes allocated.
+// turn contains the average cost of converting one Dockerfile during one turn of a converter:
+// the duration and the number of bytes allocated.
 type turn struct {
 	time  time.Duration
 	bytes float64 // bytes allocated

@@ -105,7 +105,7 @@ func run(ctx context.Context, w io.Writer, args []string) (err error) {
 	return nil
 }
 
-// filesystem returns the type of the filesystem that contains dir.
+// filesystem returns the type of the filesystem that contains dir, such as ext4.
 func filesystem(dir string) string {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {

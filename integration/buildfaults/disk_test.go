@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fullDockerfile fills a disk from four sources: the base image, a RUN step, a COPY, and a
-// cache mount.
+// fullDockerfile is a Dockerfile whose build fills a disk from four sources: the base image, a
+// RUN step, a COPY, and a cache mount.
 const fullDockerfile = `FROM base
 RUN cat bin/sh bin/sh > /big
 COPY files /files

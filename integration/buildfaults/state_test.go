@@ -62,7 +62,8 @@ func (s *site) checkRecords() {
 	}
 }
 
-// checkNoTemp checks that builds have left neither temporary files nor mounts behind.
+// checkNoTemp checks that the builds so far have removed all of their temporary files and
+// mounts.
 func (s *site) checkNoTemp() {
 	s.t.Helper()
 	for _, dir := range []string{"store/tmp", "cache/tmp", "namespace/run", "outputs", "temp"} {

@@ -114,7 +114,8 @@ func (r *Runner) CompareBuild(ctx context.Context, req rig.Request, solvers ...S
 	return diffs, err
 }
 
-// compareBuild implements CompareBuild. It also reports whether the build failed with BuildKit.
+// compareBuild returns the differences that [Runner.CompareBuild] returns. It also reports
+// whether the build failed with BuildKit.
 func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...Solver) (diffs []string, failed bool, err error) {
 	dir, err := os.MkdirTemp(r.Dir, "build-")
 	if err != nil {

@@ -67,8 +67,8 @@ func (c *Case) cuts() []cut {
 	return list
 }
 
-// cuts returns one cut for each part of the stage that can be simplified or removed. It
-// never removes the stamp, the instruction that keeps cases from sharing cached stages.
+// cuts returns functions that each simplify or remove one part of the stage. None of them
+// removes the stamp, the instruction that keeps cases from sharing cached stages.
 func (s *Stage) cuts() []cut {
 	var list []cut
 	if text := s.From.Args[0].Text; text != "busybox" && text != "scratch" {

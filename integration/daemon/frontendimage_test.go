@@ -150,7 +150,8 @@ func mountCount(t *testing.T) int {
 	return strings.Count(string(data), "\n")
 }
 
-// TestExampleFrontend builds with the example of a frontend, as root and as an ordinary user.
+// TestExampleFrontend checks builds with the frontend in examples/frontend, as root and as an
+// ordinary user.
 func TestExampleFrontend(t *testing.T) {
 	for about, uid := range map[string]int{"root": 0, "ordinary user": 65534} {
 		t.Run(about, func(t *testing.T) {

@@ -231,8 +231,9 @@ func setText(set map[string]struct{}) string {
 	return fmt.Sprintf("%q", slices.Sorted(maps.Keys(set)))
 }
 
-// listText returns the sorted elements of a list in the format of setText. A duplicate in the
-// list appears twice in the text, so the text differs from the text of the set of the elements.
+// listText returns the sorted elements of a list as text, in the same format in which setText
+// formats a set. The text contains duplicate elements twice, so it differs from the text of the
+// set of the elements.
 func listText(list []string) string {
 	return fmt.Sprintf("%q", slices.Sorted(slices.Values(list)))
 }

@@ -130,8 +130,8 @@ func (g *generator) limit() {
 	}
 }
 
-// recase returns an instruction. Sometimes it changes the case of the keyword, the first word
-// of the instruction.
+// recase returns the instruction s. Sometimes it changes the case of the keyword, the first word
+// of s.
 func (g *generator) recase(s string) string {
 	if !g.chance(12) {
 		return s
