@@ -30,8 +30,8 @@ func (c *changes) add(format string, args ...any) {
 }
 
 // addChange adds a sentence to the explanation if a property of the step has changed. The
-// parameter name is the name of the property. The other parameters are its values in the last
-// build and in this build.
+// parameter name is the name of the property, before is its value in the last build, and after
+// is its value in this build.
 func (c *changes) addChange(name, before, after string) {
 	switch {
 	case before == after:

@@ -80,8 +80,8 @@ func parseStep(name string) stepName {
 
 // New returns an Explainer for a build of a Dockerfile. The parameter file is the path of the
 // record of the last build of the same Dockerfile. If this file is missing or damaged, the
-// Explainer assumes that there was no such build. The other parameters are the store with the
-// files that steps read, and the build arguments.
+// Explainer assumes that there was no such build. The parameter store contains the files that
+// steps read, and args contains the build arguments.
 func New(file string, store *tree.Store, args map[string]string) *Explainer {
 	x := &Explainer{file: file, store: store, args: args, missed: map[digest.Digest]bool{}}
 	if data, err := regularfile.Read(x.file); err == nil && json.Unmarshal(data, &x.old) != nil {
