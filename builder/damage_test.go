@@ -182,8 +182,8 @@ func soundState(t *testing.T, dir string) {
 	}
 }
 
-// TestForeignFiles adds unknown files to the state directory. The unknown files must not
-// affect builds, and a prune must remove those of them that look like temporary files.
+// TestForeignFiles adds unknown files to the state directory. The unknown files must not affect
+// builds, and a prune must remove the unknown files that look like temporary files.
 func TestForeignFiles(t *testing.T) {
 	o := options(t, damagedDockerfile)
 	want := buildArchive(t, o)

@@ -17,7 +17,7 @@ import (
 	"slipway/internal/slowtest"
 )
 
-// appDockerfile builds an image whose file /who contains the build argument WHO.
+// appDockerfile is a Dockerfile for an image whose file /who contains the build argument WHO.
 const appDockerfile = "FROM scratch\nARG WHO=one\nCOPY base /\nCOPY a /\nRUN cat a > /who; echo $WHO >> /who\n"
 
 // stored builds the Dockerfile with the given text and stores the image under the given tags.

@@ -218,7 +218,7 @@ func (o *Options) buildFunc(found func(diag.List), replaces func(ref string)) ga
 }
 
 // maxJobs returns the maximum number of operations that the solver runs concurrently. If o.Jobs
-// is 0, it returns a number that is never reached.
+// is 0, it returns the largest int, so that the number is not limited.
 func (o *Options) maxJobs() int {
 	if o.Jobs == 0 {
 		return math.MaxInt
