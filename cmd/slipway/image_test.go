@@ -103,8 +103,8 @@ func TestImageUsage(t *testing.T) {
 	}
 }
 
-// TestDamagedImageIsListed checks that image ls lists the other images, and fails, if the
-// stored record of one image is corrupt.
+// TestDamagedImageIsListed checks slipway image ls if the stored record of one image is corrupt.
+// The command must list the other images, and report the corrupt record as an error.
 func TestDamagedImageIsListed(t *testing.T) {
 	state := t.TempDir()
 	if code, told := slipway(t, "build", "--state", state, "--runner", "portable", "--progress", "quiet", "-t", "app", "-t", "other", testcontext.New(t, goodDockerfile)); code != 0 {
