@@ -129,8 +129,9 @@ func TestBig(t *testing.T) {
 	}
 }
 
-// allocated returns the number of bytes that Parse allocates for text. The parameter enough has
-// the same meaning as in [memtest.Allocated].
+// allocated returns the number of bytes that Parse allocates for text. The number is the
+// smallest of several measurements. They end early if Parse allocates no more bytes than the
+// limit, the parameter enough.
 func allocated(text string, enough uint64) uint64 {
 	f := source.NewFile("f", []byte(text))
 	return memtest.Allocated(func() { Parse(f) }, enough)
