@@ -134,9 +134,9 @@ func (w walker) from(f *plan.From) {
 	}
 }
 
-// visit calls the callbacks for st.Visits[i], an evaluated instruction of the stage st. It
-// calls the callbacks for the facts about the instruction first (see [plan.Fact]), then
-// the ones for the instruction itself.
+// visit calls the callbacks for st.Visits[i], an evaluated instruction of the stage st. It first
+// calls the callbacks for the facts about the instruction (see [plan.Fact]), and then the
+// callbacks for the instruction itself.
 func (w walker) visit(st *plan.Stage, i int) {
 	v := st.Visits[i]
 	w.setElement(v.Range, v.Command.Syntax())
