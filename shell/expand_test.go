@@ -253,7 +253,8 @@ func TestLinear(t *testing.T) {
 }
 
 // allocated returns the number of bytes allocated by the expansion of a word with values of
-// about n bytes. The parameter enough has the same meaning as in [memtest.Allocated].
+// about n bytes. The number is the smallest of several measurements. They end early if an
+// expansion allocates no more bytes than the limit, the parameter enough.
 func allocated(t *testing.T, word string, n int, enough uint64) uint64 {
 	text := toChars.Replace(word)
 	env := shell.Map{"v": strings.Repeat("a/", n), "lines": strings.Repeat("ab\n", n), "stars": strings.Repeat("*a", n) + "b"}

@@ -156,8 +156,8 @@ func (f *splitter) addRune(r rune, start, end int) {
 	f.add(utf8.AppendRune(buf[:0], r), start, end)
 }
 
-// add appends text to the current field without splitting it. The last two parameters are the
-// start and the end of the text's source range.
+// add appends text to the current field without splitting it. The range [start, end) is the
+// source range of the text.
 func (f *splitter) add(text []byte, start, end int) {
 	if len(text) == 0 {
 		return
