@@ -52,8 +52,8 @@ func rejections() []rejectedPhrase {
 	}
 }
 
-// uncheckedDirs maps each directory whose comments are not checked to a reason. Remove a
-// directory when its comments pass.
+// uncheckedDirs returns the directories whose comments are not checked. The value for each
+// directory is the reason. Remove a directory when its comments pass.
 func uncheckedDirs() map[string]string {
 	return map[string]string{}
 }

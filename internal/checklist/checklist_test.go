@@ -45,7 +45,8 @@ func TestIndex(t *testing.T) {
 	})
 }
 
-// Lines immediately before and after the generated table in COMPATIBILITY.md.
+// The lines immediately before and after the generated table in COMPATIBILITY.md, by which the
+// test finds the table.
 const (
 	begin = "<!-- UPDATE=1 go test ./internal/checklist writes what follows -->\n"
 	end   = "<!-- UPDATE=1 go test ./internal/checklist wrote what precedes -->\n"

@@ -49,8 +49,9 @@ func (c *Case) Check(t testing.TB, section string, got []byte) {
 }
 
 // Record compares got with the recorded result in the given section of the case. Unlike
-// [Case.Check], it also fails the test if got is not empty but the section does not exist, or
-// the reverse. With UPDATE=1 in the environment, it adds, rewrites or removes the section.
+// [Case.Check], it also fails the test if got is not empty but the section is missing, or if got
+// is empty but the section exists. With UPDATE=1 in the environment, it adds, rewrites or
+// removes the section.
 func (c *Case) Record(t testing.TB, section, got string) {
 	t.Helper()
 	switch _, ok := c.out[section]; {

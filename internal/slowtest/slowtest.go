@@ -3,8 +3,8 @@ package slowtest
 
 import "testing"
 
-// Skip skips a slow test if -short is set. The second parameter is the reason why the test is
-// slow, for example "repeats a race".
+// Skip skips a slow test if -short is set. The parameter why is the reason why the test is slow,
+// for example "repeats a race".
 func Skip(t testing.TB, why string) {
 	t.Helper()
 	if testing.Short() {
