@@ -131,8 +131,9 @@ func (f *File) cuts() []cut {
 	return list
 }
 
-// removals returns one cut per element of s, which removes the element. If s has at most
-// minimum elements, removals returns nil.
+// removals returns one function for each element of s. The function removes its element, and
+// returns a function that restores the element. If s has at most minimum elements, removals
+// returns nil.
 func removals[T any](s *[]T, minimum int) []cut {
 	var list []cut
 	if len(*s) <= minimum {

@@ -21,7 +21,7 @@ const (
 	absent     outcome = "absent"     // never started
 )
 
-// outcomes maps the full name of each test that started to its outcome.
+// outcomes contains the outcome of each started test, by the full name of the test.
 type outcomes map[string]outcome
 
 // of returns the outcome of a test. If the test never started, it returns the constant absent.
@@ -52,8 +52,8 @@ type event struct {
 	Output string
 }
 
-// readOutcomes reads all test events from r. The other parameters are writers: progress
-// receives each failure as soon as it occurs, and log receives the output of all tests.
+// readOutcomes reads all test events from r and returns the outcomes of the tests. It writes
+// each failure to progress as soon as the failure occurs, and the output of all tests to log.
 func readOutcomes(r io.Reader, progress, log io.Writer) (outcomes, error) {
 	o := outcomes{}
 	for dec, ended := json.NewDecoder(r), 0; ; {

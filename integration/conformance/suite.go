@@ -130,8 +130,8 @@ type runOptions struct {
 	pattern string // regular expression for test names; "" for all tests
 }
 
-// run runs the suite and returns the outcomes. The last parameters are writers: progress
-// receives each failure as soon as it occurs, and log receives all output.
+// run runs the suite and returns the outcomes. It writes each failure to progress as soon as the
+// failure occurs, and all output to log.
 func (s *suite) run(ctx context.Context, opt runOptions, progress, log io.Writer) (outcomes, error) {
 	pattern := opt.pattern
 	if pattern == "" {

@@ -169,7 +169,8 @@ func run(ctx context.Context, set settings) (ok bool, err error) {
 	return len(result.errors) == 0, nil
 }
 
-// Lines immediately before and after the generated table in SECURITY.md.
+// The lines immediately before and after the generated table in SECURITY.md, by which the
+// command finds the table.
 const (
 	begin = "<!-- make probes writes what follows -->\n"
 	end   = "<!-- make probes wrote what precedes -->\n"

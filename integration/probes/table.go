@@ -95,10 +95,10 @@ func mark(granted bool) string {
 	return "–"
 }
 
-// cell returns the text of a table cell, such as "less". The parameters are numbers of
-// privileges. A step has want privileges with buildkitd, and got privileges with the builder of
-// the column. Among the latter, more are privileges that buildkitd does not give, and unexcused
-// are privileges that, in addition, no exception allows.
+// cell returns the text of a table cell, such as "less". The parameter want is the number of
+// privileges that a step has with buildkitd, and got is the number that it has with the column's
+// builder. The parameter more is the number of privileges that only the column's builder gives.
+// The parameter unexcused counts those among them that no exception allows.
 func cell(want, got, more, unexcused int) string {
 	switch {
 	case unexcused > 0:
