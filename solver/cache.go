@@ -32,7 +32,7 @@ type CacheEntry struct {
 // cache" shows the operation's Name. Pruning uses Source to distinguish fetched sources
 // from the results of other operations.
 type Origin struct {
-	Name   string // of the operation
+	Name   string // name of the operation
 	Source string // identifier of the source, such as "docker-image://alpine"; "" for other operations
 }
 

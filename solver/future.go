@@ -8,7 +8,7 @@ import (
 // work tracks the goroutines of a job. A goroutine may outlive the call that started it,
 // if the context of the caller ends first.
 type work struct {
-	ctx   context.Context // of the job
+	ctx   context.Context // context of the job
 	group sync.WaitGroup
 }
 

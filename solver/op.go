@@ -34,7 +34,7 @@ type CacheMap struct {
 
 // Dep describes how the outputs of an operation depend on one input.
 type Dep struct {
-	Name string // of the part of the cache key, such as "mount /src"
+	Name string // name of the part of the cache key, such as "mount /src"
 	// Selector is the digest of the paths that are read from the input. If it is "", the
 	// operation reads the whole input.
 	Selector digest.Digest

@@ -28,7 +28,7 @@ func (e *ExecError) Unwrap() error { return e.Err }
 // InputError is the error for an input that cannot be read to compute the cache key, for
 // example because a source of COPY does not exist.
 type InputError struct {
-	Index int // of the input
+	Index int // index of the input
 	Input *snapshot.Snapshot
 	Err   error
 }

@@ -17,8 +17,8 @@ type Shared struct {
 }
 
 // start registers that the caller runs the operation with the given cache key, until it calls
-// end. If another job runs this operation, start waits for it first. The result waited is true in
-// this case: the cache may now have the outputs. If s is nil, start does nothing.
+// end. If another job runs this operation, start waits for it first. In this case, the result
+// waited is true, and the cache may have the outputs. If s is nil, start does nothing.
 func (s *Shared) start(ctx context.Context, key digest.Digest) (end func(), waited bool, err error) {
 	if s == nil {
 		return func() {}, false, nil

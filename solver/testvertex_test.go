@@ -146,7 +146,7 @@ type testbed struct {
 	mu      sync.Mutex
 	ran     []string                 // test vertices that ran in the last build, in order
 	meeting map[string]chan struct{} // by test vertex with flag "meet": closed when it runs
-	events  []Event                  // of the last build
+	events  []Event                  // events of the last build
 }
 
 // newTestbed returns a testbed without vertices and with empty caches.
