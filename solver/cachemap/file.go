@@ -111,7 +111,7 @@ func uncovered(op *pb.FileOp, written []bool) []Copy {
 type Account struct {
 	Input int64  // index of an input of the operation or of an earlier action
 	File  string // "/etc/passwd" or "/etc/group"
-	Name  string // of the user or group
+	Name  string // name of the user or group
 }
 
 // Accounts returns the names of the user and the group that an action looks up in account
