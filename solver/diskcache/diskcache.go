@@ -57,7 +57,7 @@ func (c *Cache) temp() string { return filepath.Join(c.dir, "tmp") }
 // recordFile is the content of a record file, which describes the result of one operation.
 type recordFile struct {
 	Key     digest.Digest // cache key of the result
-	Name    string        // of the operation
+	Name    string        // name of the operation
 	ID      digest.Digest `json:",omitempty"` // see [solver.CacheEntry]
 	Source  string        `json:",omitempty"` // see [solver.Origin]
 	Outputs []recordOutput

@@ -23,7 +23,7 @@ const (
 // Record describes a result in a [Cache].
 type Record struct {
 	Key  string    // hexadecimal digest of the cache key
-	Name string    // of the operation
+	Name string    // name of the operation
 	Kind string    // one of the Kind constants
 	Used time.Time // last use
 	// Bytes is the size on disk. Records leaves it 0. The caller can set it to the result

@@ -108,7 +108,7 @@ func priority(r Record) int {
 // size of the blob or file to the size of that record.
 type owners struct {
 	u           *Usage
-	sizes       map[string]int64       // of records by key
+	sizes       map[string]int64       // sizes of records by key
 	dirs, blobs map[digest.Digest]bool // assigned directories and blobs
 }
 
