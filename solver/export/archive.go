@@ -132,7 +132,8 @@ func (a *archive) put(name string, size int64, r io.Reader) error {
 	return err
 }
 
-// layoutWriter writes the files of an OCI layout with the function put, each of them once.
+// layoutWriter writes the files of an OCI layout. It calls the function put once for each
+// file.
 type layoutWriter struct {
 	written map[string]bool
 	put     func(name string, size int64, r io.Reader) error

@@ -15,8 +15,9 @@ import (
 type Compression struct {
 	Type  string // gzip, zstd or uncompressed; "" means gzip
 	Level int    // 1 to 9 or Stored for gzip, 1 to 22 for zstd; 0 means the default level
-	// Force converts layers of images and caches that have another type. Otherwise, they stay
-	// as they are, so that registries that have them need no upload.
+	// If Force is set, layers of images and caches that have another compression type are
+	// converted. If it is not set, these layers stay unchanged, so that registries that already
+	// have them need no upload.
 	Force bool
 }
 

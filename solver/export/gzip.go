@@ -33,7 +33,7 @@ const gzipLevel = 6
 type gzipBlocks struct {
 	level int           // level of the package flate
 	slots chan struct{} // contains an element for each block that is being compressed or written
-	pool  sync.Pool     // of *gzipEncoder
+	pool  sync.Pool     // unused encoders, of the type *gzipEncoder
 }
 
 // newGzipBlocks returns a gzipBlocks for a level from 1 to 9, or for [Stored]. The number of

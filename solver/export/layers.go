@@ -108,8 +108,8 @@ func (x *Layers) compress(ctx context.Context, l snapshot.Layer, latest *time.Ti
 	})
 }
 
-// convert creates a blob with the configured compression from a blob with another one. The
-// uncompressed archive stays the same.
+// convert creates a blob with the configured compression from a blob with another compression.
+// The uncompressed archive stays the same.
 func (x *Layers) convert(ctx context.Context, from *snapshot.LayerBlob) (*snapshot.LayerBlob, error) {
 	b, err := x.put(from.Created, func(w io.Writer) error {
 		f, err := x.Store.Open(from.StoreBlob())

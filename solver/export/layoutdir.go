@@ -19,10 +19,11 @@ import (
 )
 
 // WriteLayout writes an image or an index to the OCI layout in the directory dir, which may
-// contain other images. It creates the directory if needed. The new image takes its names from
-// images that have them. Without names, it becomes the image with the tag latest.
+// contain other images. It creates the directory if needed. If another image in the layout has
+// one of the names, the name moves to the new image. An image without names gets the tag
+// latest.
 //
-// Upstream: blobs of replaced images remain.
+// Upstream: blobs of replaced images remain in the directory.
 func WriteLayout(ctx context.Context, dir string, root *Root) error {
 	w := &layoutWriter{written: map[string]bool{}, put: func(name string, size int64, r io.Reader) error {
 		file := filepath.Join(dir, name)
