@@ -56,7 +56,7 @@ func Apply(ctx context.Context, op *pb.FileOp, in []*tree.Node, env Env) ([]Outc
 
 // ActionError reports which action of a file operation failed, and why.
 type ActionError struct {
-	Index int // of the action
+	Index int // index of the action
 	Err   error
 }
 

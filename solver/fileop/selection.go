@@ -29,7 +29,7 @@ type pick struct {
 // of a copy select.
 type selectedNode struct {
 	node     *tree.Node
-	path     string          // in the source
+	path     string          // path in the source
 	included bool            // whether the node itself is selected, and not only entries in it
 	complete bool            // whether the node and everything below it are selected
 	entries  []selectedEntry // selected entries, unless complete is set
