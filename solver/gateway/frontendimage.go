@@ -37,7 +37,7 @@ const (
 	labelNoNet   = "moby.buildkit.frontend.network.none" // whether the frontend runs without a network
 	optCaps      = "frontend.caps"                       // capabilities that the build needs
 	capInputs    = "moby.buildkit.frontend.inputs"       // the frontend can use frontend inputs
-	optionPrefix = "BUILDKIT_FRONTEND_OPT_"              // of environment variables with the options of the frontend
+	optionPrefix = "BUILDKIT_FRONTEND_OPT_"              // prefix of environment variables with the options of the frontend
 )
 
 // maxForwards is the maximum length of a chain of frontend images in which each forwards the
@@ -48,7 +48,7 @@ const maxForwards = 16
 type frontendImage struct {
 	name   string
 	root   *snapshot.Snapshot
-	def    *pb.Definition // of root
+	def    *pb.Definition // definition of root
 	config ocispecs.ImageConfig
 }
 
