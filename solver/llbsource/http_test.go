@@ -21,7 +21,7 @@ type fileServer struct {
 	ignorant   bool              // whether the server ignores If-None-Match
 
 	asked, sent int
-	last        http.Header // of the last request
+	last        http.Header // header of the last request
 }
 
 func newFileServer(t *testing.T) *fileServer {

@@ -41,8 +41,8 @@ type Image struct {
 	name     string
 	from     imageStore
 	layers   []ocispecs.Descriptor
-	digest   digest.Digest // of the manifest
-	resolved digest.Digest // of the index, or of the manifest if there is no index
+	digest   digest.Digest // digest of the manifest
+	resolved digest.Digest // digest of the index, or of the manifest if no index exists
 	config   []byte
 	platform ocispecs.Platform
 }

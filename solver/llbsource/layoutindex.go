@@ -40,7 +40,7 @@ type imageFiles struct {
 
 // imageEntry is an image in a layout or archive, with its names.
 type imageEntry struct {
-	digest digest.Digest // of the manifest or index
+	digest digest.Digest // digest of the manifest or index
 	names  []string      // tags and full names
 }
 
