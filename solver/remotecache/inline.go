@@ -137,7 +137,7 @@ func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot)
 	if err != nil {
 		return nil, err
 	}
-	index := map[string]int{} // of the lowest layer with an id
+	index := map[string]int{} // index of the lowest layer by id
 	for i, id := range slices.Backward(layers) {
 		index[id] = i
 	}
