@@ -167,13 +167,13 @@ type Mount struct {
 	Source   string          // mounted path in Tree or HostPath; "" and "/" are the root
 	ReadOnly bool
 	Output   bool   // return the tree of the mount when the process has ended
-	HostPath string // of MountDir
-	Data     []byte // of MountFile
+	HostPath string // for MountDir: path of the directory of the host
+	Data     []byte // for MountFile: content of the file
 	// Serve handles a connection to a MountSocket. It returns when the process closes
 	// the connection or ctx is done. The runner closes conn afterwards.
 	Serve    func(ctx context.Context, conn net.Conn)
-	Size     int64  // of MountTmpfs in bytes; 0 is no limit
-	UID, GID uint32 // of MountFile and MountSocket
+	Size     int64  // for MountTmpfs: size in bytes; 0 is no limit
+	UID, GID uint32 // for MountFile and MountSocket: owner
 	Mode     uint32
 }
 
