@@ -77,7 +77,7 @@ type mount struct {
 	Secret *secret // content of a file in memory
 
 	Tmpfs bool
-	Size  int64 // of a tmpfs in bytes; 0 is no limit
+	Size  int64 // size of a tmpfs in bytes; 0 is no limit
 }
 
 // network writes the files /etc/hosts and /etc/resolv.conf of the container, and adds bind
