@@ -41,7 +41,7 @@ type Mount struct {
 	Target string
 	Number int // identifies the source of a bind mount
 	Tmpfs  bool
-	Size   int64 // of a tmpfs in bytes; 0 is no limit
+	Size   int64 // size of a tmpfs in bytes; 0 is no limit
 }
 
 // Process configures a process of a container: its command, environment, working
