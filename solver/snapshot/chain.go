@@ -53,7 +53,7 @@ type ChainParts struct {
 	Below        digest.Digest // ID of the chain below the top layer
 	BelowLen     int           // number of its layers
 	Lower, Upper digest.Digest // IDs of the trees of the top layer
-	Blob         *LayerBlob    // of the top layer
+	Blob         *LayerBlob    // blob of the top layer
 }
 
 // ID returns the ID of a chain with the properties in p.
