@@ -18,7 +18,7 @@ import (
 // Location is the path of a blob's file in a layer directory.
 type Location struct {
 	Blob Blob
-	Path string // in the directory
+	Path string // path relative to the layer directory
 }
 
 // blobIndex lists the blobs in a layer directory. It is stored in a file next to the

@@ -46,7 +46,7 @@ type folder struct {
 	meta    Meta
 	base    *Node             // the directory before the changes
 	loaded  bool              // whether entries contains the entries of base
-	entries []Entry           // of base
+	entries []Entry           // entries of base
 	changes map[string]change // by name of the entry
 }
 

@@ -42,7 +42,7 @@ type contentReader struct {
 // [contentReader.wait] returns.
 type fileContent struct {
 	number int64
-	path   string   // in the tree
+	path   string   // path in the tree
 	file   hostFile // closed when the content was read
 	small  bool     // whether the content is expected to fit into a buffer, and has no holes
 	blob   Blob

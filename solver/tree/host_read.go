@@ -13,9 +13,9 @@ import (
 // HostFile describes a file of the host. It is the argument of the functions that a
 // [HostReader] calls.
 type HostFile struct {
-	Path   string // in the tree
+	Path   string // path in the tree
 	Info   fs.FileInfo
-	Meta   Meta // on the host
+	Meta   Meta // metadata on the host
 	Opaque bool // whether it is an opaque directory of an overlay, which hides the same directory in lower layers
 }
 
@@ -78,7 +78,7 @@ func (r HostReader) start(ctx context.Context, dir string) (*hostReading, error)
 type hostReading struct {
 	HostReader
 	ctx      context.Context
-	dirs     *descent                // down to the directory that is being read
+	dirs     *descent                // the directories from the top down to the directory that is being read
 	contents *contentReader          // reads the contents of files
 	inodes   map[string]string       // inodes of nodes with several names, by [system.inode]
 	linked   map[string]*fileContent // contents of files with several names, by [system.version]
@@ -87,7 +87,7 @@ type hostReading struct {
 // hostEntry is a file or directory that [HostReader.ReadDir] has found on the host. It becomes
 // a node when the contents of all files have been read.
 type hostEntry struct {
-	name    string       // in its directory
+	name    string       // name in its directory
 	node    *Node        // the node without its content or entries
 	content *fileContent // content of the file; nil if the node has it, or is not a file
 	entries []*hostEntry // entries of the directory

@@ -50,7 +50,7 @@ type locatedBlobs struct {
 // layerList contains the names and indexes that a directory of layer directories contained
 // when it was last listed.
 type layerList struct {
-	modTime time.Time // of the directory
+	modTime time.Time // modification time of the directory
 	settled bool      // another change would change modTime, too
 	names   []string
 	indexes map[string]*blobIndex // by name; nil if the index is damaged

@@ -23,9 +23,9 @@ import (
 // [Store.Clean] moves the blobs back.
 type LayerWriter struct {
 	store *Store
-	dir   string // of the complete layer
+	dir   string // directory of the complete layer
 	list  []Location
-	index *blobIndex    // of the incomplete layer; nil if there is nothing to move
+	index *blobIndex    // index of the incomplete layer; nil if there is nothing to move
 	moved []atomic.Bool // for each blob in the index
 	apart atomic.Bool   // the layer is on another file system, so that files cannot be moved
 }

@@ -25,7 +25,7 @@ const linkText = 16
 
 // resolver holds the state of [resolve]: the part of a path that is already resolved.
 type resolver struct {
-	parts []string // of the resolved path
+	parts []string // elements of the resolved path
 	at    []change // the root and each part of the result
 	size  int      // length of the resolved path in bytes, with a slash before each part
 	links int      // number of links followed

@@ -22,7 +22,7 @@ type Store struct {
 	dir      string
 	verified sync.Map  // digests of blobs that this process wrote or verified
 	saved    sync.Map  // names of the directory files that this process wrote
-	codec    codec     // of these files
+	codec    codec     // compresses directory files
 	buffers  sync.Pool // see [Store.buffer]
 	located  locatedBlobs
 }
