@@ -188,7 +188,7 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	for _, g := range c.Graphs() {
 		b.Finish(g)
 	}
-	if err := s.Files.Save(); err != nil {
+	if err := errors.Join(s.Files.Save(), s.Store.SaveRecent()); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}
 	if err := caches.addInline(ctx, b, res, results); err != nil {

@@ -122,7 +122,7 @@ func (d *Dir) hasResults() bool {
 // removes those that are not regular, such as a FIFO, on which a build would block. For a
 // directory with entries, which may belong to the user, it returns an error.
 func removeIrregular(dir string) error {
-	for _, name := range []string{"lock", "format", "files", "gc"} {
+	for _, name := range []string{"lock", "format", "files", "recent", "gc"} {
 		file := filepath.Join(dir, name)
 		if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
 			if err := os.Remove(file); err != nil {

@@ -19,7 +19,7 @@ import (
 // an error for other directories.
 func TestIrregularFiles(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"lock", "format", "files", "gc"} {
+	for _, name := range []string{"lock", "format", "files", "recent", "gc"} {
 		file := filepath.Join(dir, name)
 		for _, create := range []func() error{
 			func() error { return syscall.Mkfifo(file, 0o600) },

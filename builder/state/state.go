@@ -63,6 +63,7 @@ func Open(dir string, now func() time.Time) (*Dir, error) {
 	for _, dir := range []string{d.Namespace(), d.Namespace() + removalSuffix} {
 		d.Store.AddLayers(runnerLayers(dir))
 	}
+	d.Store.UseRecent(d.join("recent"))
 	d.Images = &images.Names{Dir: d.join("images"), Store: d.Store}
 	d.Files = llbsource.OpenIndex(d.join("files"), now)
 	return d, nil

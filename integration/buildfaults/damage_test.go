@@ -111,7 +111,7 @@ func kindOf(name, roots string) string {
 	case slices.Contains([]string{"one", "sub", "two", "three", "four"}, parts[len(parts)-1]):
 		return "file in a layer"
 	case len(parts) == 1 && name != "lock":
-		return name // format, files, gc
+		return name // format, files, gc, recent
 	}
 	return ""
 }
@@ -205,7 +205,7 @@ func TestDamage(t *testing.T) {
 		names = append(names, kind)
 	}
 	slices.Sort(names)
-	if want := []string{"blob", "chain file", "file in a layer", "files", "format", "gc", "group file", "id of a cache mount", "image", "index of a layer", "record", "record of an exported layer", "record of steps", "root file"}; !slices.Equal(names, want) {
+	if want := []string{"blob", "chain file", "file in a layer", "files", "format", "gc", "group file", "id of a cache mount", "image", "index of a layer", "recent", "record", "record of an exported layer", "record of steps", "root file"}; !slices.Equal(names, want) {
 		t.Fatalf("the state directory contains %q, want %q", names, want)
 	}
 	builds := []func() ([]string, func()){s.unchanged, s.changed, s.exported}

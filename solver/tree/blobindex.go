@@ -41,6 +41,7 @@ type blobIndex struct {
 	records []byte
 	paths   []byte
 	checked []atomic.Bool // for each blob, whether this process has verified the digest
+	used    atomic.Bool   // whether this process has found a blob in the index, or has written the layer
 }
 
 const (

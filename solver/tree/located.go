@@ -34,7 +34,7 @@ func isAside(dir string) bool { return strings.Contains(filepath.Base(dir), asid
 // changes.
 //
 // An index file next to each layer directory lists its blobs. The store reads the index files
-// when it first needs a blob that is not in its own directory. Other processes may add and
+// when it first needs a blob that it does not find otherwise. Other processes may add and
 // remove layers. Before the store reports that a blob does not exist, it therefore lists the
 // layers again. Safe for concurrent use.
 type locatedBlobs struct {
@@ -45,6 +45,7 @@ type locatedBlobs struct {
 	listed  map[string]*layerList
 	indexes []*blobIndex
 	last    atomic.Pointer[blobIndex] // the index that contained the last blob, which often contains the next
+	recent  recentLayers
 }
 
 // layerList contains the names and indexes that a directory of layer directories contained
@@ -86,6 +87,7 @@ func (s *Store) Locate(layer string, list []Location) error {
 	for i := range x.checked {
 		x.checked[i].Store(true)
 	}
+	x.used.Store(true) // the next build is likely to use it
 	l := &s.located
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -129,12 +131,21 @@ func (l *locatedBlobs) collect() {
 }
 
 // find returns an index x that contains the blob with digest d, and the number i of the blob
-// in x. If no index contains the blob, x is nil.
+// in x. If neither an index that was read nor a recently used layer contains the blob, x is
+// nil.
 func (l *locatedBlobs) find(d digest.Digest) (x *blobIndex, i int) {
 	key, err := indexKey(d)
 	if err != nil {
 		return nil, 0
 	}
+	if x, i = l.findRead(key); x == nil {
+		x, i = l.findRecent(key)
+	}
+	return x, i
+}
+
+// findRead does the work of find for the indexes that have been read.
+func (l *locatedBlobs) findRead(key [32]byte) (x *blobIndex, i int) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if last := l.last.Load(); last != nil {
@@ -144,14 +155,15 @@ func (l *locatedBlobs) find(d digest.Digest) (x *blobIndex, i int) {
 	}
 	for _, x := range l.indexes {
 		if i, ok := x.find(key); ok {
-			l.last.Store(x)
+			l.found(x)
 			return x, i
 		}
 	}
 	return nil, 0
 }
 
-// others returns all indexes except for x that also contain the blob with digest d.
+// others returns all indexes except for x that also contain the blob with digest d. These
+// are all such indexes only after a call to refresh.
 func (l *locatedBlobs) others(d digest.Digest, x *blobIndex) (list []*blobIndex) {
 	key, err := indexKey(d)
 	if err != nil {

@@ -40,10 +40,14 @@ func (s *Store) openLocated(b Blob, reader func(io.Reader) io.Reader, lost bool)
 	if keyErr != nil {
 		return nil, keyErr
 	}
+	if refreshErr := s.located.refresh(); refreshErr != nil {
+		return nil, errors.Join(err, refreshErr)
+	}
 	for _, o := range s.located.others(b.Digest, x) {
 		i, _ := o.find(key)
 		f, otherErr := s.openIn(o, i, b, reader, lost)
 		if otherErr == nil {
+			s.located.found(o)
 			return f, nil
 		}
 		if !errors.Is(otherErr, fs.ErrNotExist) {
