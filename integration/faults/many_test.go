@@ -54,7 +54,7 @@ func buildOne(ctx context.Context, t *testing.T, i int) bool {
 	if err != nil {
 		fmt.Fprint(&text, err)
 	}
-	if strings.Contains(text.String(), startTimeoutText) {
+	if strings.Contains(text.String(), rig.StartTimeout) {
 		return false
 	}
 	if (err == nil) != (i%4 == 0) || !strings.Contains(text.String(), want) {
@@ -62,11 +62,6 @@ func buildOne(ctx context.Context, t *testing.T, i int) bool {
 	}
 	return true
 }
-
-// startTimeoutText is part of the error if the frontend's process does not respond within
-// BuildKit's limit of ten seconds. A slow machine cannot start two hundred processes within
-// this limit.
-const startTimeoutText = "frontend grpc server closed unexpectedly"
 
 // numberedBuild returns the Dockerfile of build number i and a text that depends on i. A build
 // that must succeed prints the text in its log. The error of a build that must fail contains

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/session"
@@ -45,10 +46,24 @@ type Result struct {
 	Exported map[string]string        // exporter response
 }
 
+// StartTimeout is part of the error if the frontend's process does not respond within ten
+// seconds, the limit of BuildKit's HTTP/2 server for the first bytes of a connection. A
+// process may start so late while the machine is compiling. The error is the same for a
+// frontend that crashes.
+const StartTimeout = "frontend grpc server closed unexpectedly"
+
 // Build runs a build as docker buildx does. It uses buildkitd's built-in Dockerfile frontend,
 // which forwards the build to the frontend image of a # syntax line. The result is not nil
-// even if the build fails.
+// even if the build fails. A build that fails with [StartTimeout] runs once more.
 func (d *Daemon) Build(ctx context.Context, req Request) (*Result, error) {
+	res, err := d.buildOnce(ctx, req)
+	if err != nil && strings.Contains(err.Error(), StartTimeout) {
+		return d.buildOnce(ctx, req)
+	}
+	return res, err
+}
+
+func (d *Daemon) buildOnce(ctx context.Context, req Request) (*Result, error) {
 	dir, err := d.TempDir("build")
 	if err != nil {
 		return nil, err
