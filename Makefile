@@ -35,7 +35,7 @@ INTEGRATION = ./integration/contained ./integration/registries ./integration/cac
 PLATFORMS = linux/arm64,darwin/arm64,windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build fast test race fuzz golden lint fmt image size push integration differential-builds realimages probes parity mutants conformance demo demo-buildkit bench bench-gateway bench-build check
+.PHONY: help build fast test race fuzz golden lint fmt image size push integration differential-builds kills realimages probes parity mutants conformance demo demo-buildkit bench bench-gateway bench-build check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -120,6 +120,9 @@ integration: ## compare our image with upstream's on a real builder (root, Linux
 
 differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Linux)
 	go test -tags integration -count=1 -timeout 24h -run TestBuilds ./integration/builds -seed $(SEED) -n $(N) $(ARGS)
+
+kills: ## kill N commands of builds, then N that change the store, at times of seed SEED (root, Linux)
+	go test -tags integration -count=1 -timeout 4h -v -run '^TestKill(Store)?$$' ./integration/buildfaults -seed $(SEED) -kills $(N) -store-kills $(N)
 
 realimages: ## compare ordinary builds on Debian with BuildKit's (root, Debian, network; ARGS='-only go' does one)
 	go test -tags integration -count=1 -timeout 2h -v -run TestBuilds ./integration/realimages $(ARGS)
