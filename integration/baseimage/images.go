@@ -73,8 +73,9 @@ func Set(ctx context.Context) ([]Image, error) {
 	return append(set, unusual...), err
 }
 
-// SuiteSet returns the images that BuildKit's own Dockerfile tests expect in their mirror of
-// docker.io. Each is a manifest for the architecture of this machine.
+// SuiteSet returns the images that BuildKit's own tests, of its Dockerfile frontend and of its
+// client, expect in their mirror of docker.io. Each is a manifest for the architecture of this
+// machine.
 func SuiteSet(ctx context.Context) ([]Image, error) {
 	platform := v1.Platform{OS: "linux", Architecture: runtime.GOARCH}
 	var set []Image
@@ -101,7 +102,32 @@ func SuiteSet(ctx context.Context) ([]Image, error) {
 		}
 		set = append(set, Image{Names: e.names, Root: img})
 	}
-	return set, nil
+	special, err := unusualLayers(ctx, platform)
+	return append(set, special...), err
+}
+
+// unusualLayers returns an image without layers, and one whose first layer is foreign: its URL is
+// not in a registry, and no server answers there.
+func unusualLayers(ctx context.Context, p v1.Platform) ([]Image, error) {
+	layer, err := rootLayer(ctx, "busybox")
+	if err != nil {
+		return nil, err
+	}
+	config := &v1.ConfigFile{OS: p.OS, Architecture: p.Architecture, RootFS: v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{}}}
+	none, err := mutate.ConfigFile(empty.Image, config)
+	if err != nil {
+		return nil, err
+	}
+	foreign, err := mutate.Append(none,
+		mutate.Addendum{Layer: layer, MediaType: types.DockerForeignLayer, URLs: []string{"http://127.0.0.1:1/layer"}},
+		mutate.Addendum{Layer: layer, MediaType: types.DockerLayer})
+	if err != nil {
+		return nil, err
+	}
+	return []Image{
+		{Names: []string{"tonistiigi/test:nolayers"}, Root: none},
+		{Names: []string{"cpuguy83/buildkit-foreign:latest"}, Root: foreign},
+	}, nil
 }
 
 // Push pushes a set of images over HTTP to the registry at host, which has the form host:port.

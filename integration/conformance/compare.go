@@ -8,19 +8,26 @@ import (
 	"strings"
 )
 
-// A difference describes a test whose outcome with upstream's frontend image differs from the
-// outcome with ours.
+// A difference describes a test whose outcome with upstream's frontend image or builder differs
+// from the outcome with ours.
 type difference struct {
 	test           string
 	upstream, ours outcome
 }
 
-// worse reports whether the test that d describes passes with upstream's image but not with
-// ours.
+// worse reports whether the test that d describes passes with upstream's image or builder but not
+// with ours.
 func (d difference) worse() bool { return d.upstream == passed }
 
-func (d difference) String() string {
-	return fmt.Sprintf("%s: %s with upstream's image, %s with ours", d.test, d.upstream, d.ours)
+// A comparison names the two runs of a suite whose outcomes are compared.
+type comparison struct {
+	title          string // for example worker=oci
+	upstream, ours string // "upstream's image" and "our image", or the names of two builders
+}
+
+// describe returns a line about a difference.
+func (c comparison) describe(d difference) string {
+	return fmt.Sprintf("%s: %s with %s, %s with %s", d.test, d.upstream, c.upstream, d.ours, c.ours)
 }
 
 // compare returns the tests whose outcomes differ, sorted by name. It omits a test whose
@@ -42,27 +49,26 @@ func compare(upstream, ours outcomes) []difference {
 	})
 }
 
-// printComparison prints the number of tests for each outcome, and then the differences. The
-// tests that pass only with upstream's image come first. If any such test exists, ok is false.
-func printComparison(w io.Writer, worker string, upstream, ours outcomes) (ok bool) {
-	fmt.Fprintf(w, "worker=%s\n", worker)
-	fmt.Fprintf(w, "  upstream's image: %s\n", upstream)
-	fmt.Fprintf(w, "  our image:        %s\n", ours)
-	differences := compare(upstream, ours)
-	slices.SortStableFunc(differences, func(a, b difference) int {
-		switch {
-		case a.worse() == b.worse():
-			return 0
-		case a.worse():
-			return -1
+// print prints the number of tests for each outcome, and then the differences. Tests that pass
+// only upstream come first. It returns these tests.
+func (c comparison) print(w io.Writer, upstream, ours outcomes) (worse []difference) {
+	width := max(len(c.upstream), len(c.ours)) + len(": ")
+	fmt.Fprintln(w, c.title)
+	fmt.Fprintf(w, "  %-*s%s\n", width, c.upstream+":", upstream)
+	fmt.Fprintf(w, "  %-*s%s\n", width, c.ours+":", ours)
+	var better []difference
+	for _, d := range compare(upstream, ours) {
+		if d.worse() {
+			worse = append(worse, d)
+		} else {
+			better = append(better, d)
 		}
-		return 1
-	})
-	if len(differences) == 0 {
+	}
+	if len(worse)+len(better) == 0 {
 		fmt.Fprintln(w, "  no test differs")
 	}
-	for _, d := range differences {
-		fmt.Fprintf(w, "  %s\n", d)
+	for _, d := range slices.Concat(worse, better) {
+		fmt.Fprintf(w, "  %s\n", c.describe(d))
 	}
-	return !slices.ContainsFunc(differences, difference.worse)
+	return worse
 }

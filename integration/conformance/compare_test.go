@@ -42,23 +42,24 @@ func TestCompare(t *testing.T) {
 		"start", "run T", "run T/A", "run T/B", "run T/C", "run T/C/sub", "run T/E", "run T/F", "run T/G", "run T/H", "run T/H/sub",
 		"pass T/A", "fail T/B", "skip T/C/sub", "pass T/C", "skip T/F", "pass T/G", "fail T/H/sub", "fail T/H", "fail T")
 	var out strings.Builder
-	if printComparison(&out, "w", upstream, ours) {
-		t.Error("printComparison reports no worse outcome, want one")
+	c := comparison{title: "worker=w", upstream: "upstream's image", ours: "our image"}
+	if worse := c.print(&out, upstream, ours); len(worse) != 3 {
+		t.Errorf("%d tests pass only with upstream's image, want 3: %v", len(worse), worse)
 	}
 	want := `worker=w
   upstream's image: 5 passed, 3 failed, 2 skipped
   our image:        3 passed, 4 failed, 2 skipped, 1 never ended
-  T/D: pass with upstream's image, absent with ours
-  T/E: pass with upstream's image, unfinished with ours
-  T/H: pass with upstream's image, fail with ours
-  T/G: fail with upstream's image, pass with ours
-  T/H/sub: absent with upstream's image, fail with ours
+  T/D: pass with upstream's image, absent with our image
+  T/E: pass with upstream's image, unfinished with our image
+  T/H: pass with upstream's image, fail with our image
+  T/G: fail with upstream's image, pass with our image
+  T/H/sub: absent with upstream's image, fail with our image
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	out.Reset()
-	if !printComparison(&out, "w", ours, maps.Clone(ours)) || !strings.Contains(out.String(), "no test differs") {
+	if worse := c.print(&out, ours, maps.Clone(ours)); worse != nil || !strings.Contains(out.String(), "no test differs") {
 		t.Errorf("equal outcomes: %s", out.String())
 	}
 }

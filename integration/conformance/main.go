@@ -31,6 +31,9 @@ type settings struct {
 	pattern  string // regular expression for the tests to run; "" for all
 	recorded bool   // read upstream's outcomes from the record instead of running its image
 	record   bool   // write upstream's outcomes to the record
+
+	solver bool     // compare builders instead of frontend images
+	suites []string // with solver: suites to run
 }
 
 func main() {
@@ -39,7 +42,10 @@ func main() {
 	flag.StringVar(&set.pattern, "run", "", "run only tests that match this `regexp`, without slashes")
 	flag.BoolVar(&set.recorded, "recorded", false, "compare with the recorded outcomes of upstream's image instead of running it")
 	flag.BoolVar(&set.record, "record", false, "run only upstream's image and record its outcomes")
+	flag.BoolVar(&set.solver, "solver", false, "compare slipway serve with buildkitd, instead of frontend images")
+	suites := flag.String("suites", strings.Join(solverSuites(), ","), "with -solver, `suites` to run, separated by commas")
 	flag.Parse()
+	set.suites = strings.Split(*suites, ",")
 	set.workers = strings.Split(*list, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	ok, err := run(ctx, set)
@@ -60,6 +66,11 @@ func (set settings) check() error {
 	for _, w := range set.workers {
 		if !slices.Contains(workers(), w) {
 			return fmt.Errorf("unknown worker %q, want %s", w, strings.Join(workers(), " or "))
+		}
+	}
+	for _, name := range set.suites {
+		if !slices.Contains(solverSuites(), name) {
+			return fmt.Errorf("unknown suite %q, want %s", name, strings.Join(solverSuites(), ", "))
 		}
 	}
 	if set.record && (set.recorded || set.pattern != "") {
@@ -84,7 +95,14 @@ func run(ctx context.Context, set settings) (ok bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
-	s, err := newSuite(ctx, tmp)
+	bed, err := newTestbed(ctx, tmp)
+	if err != nil {
+		return false, err
+	}
+	if set.solver {
+		return set.compareSolvers(ctx, bed, root)
+	}
+	s, err := bed.dockerfileSuite(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -119,11 +137,12 @@ func (set settings) compareOn(ctx context.Context, s *suite, root, worker string
 	if err != nil {
 		return false, err
 	}
-	if set.pattern != "" { // the outer test covers the whole suite, which did not run
-		delete(want, suiteTest)
-		delete(got, suiteTest)
+	if set.pattern != "" {
+		want.dropOuter()
+		got.dropOuter()
 	}
-	return printComparison(os.Stdout, worker, want, got), nil
+	c := comparison{title: "worker=" + worker, upstream: "upstream's image", ours: "our image"}
+	return len(c.print(os.Stdout, want, got)) == 0, nil
 }
 
 // outcomes runs the suite with one frontend image on one kind of BuildKit worker. It returns
@@ -133,18 +152,26 @@ func (set settings) outcomes(ctx context.Context, s *suite, root, image, worker 
 	if err := writeFrontend(ctx, root, image, archive); err != nil {
 		return nil, err
 	}
-	log, err := os.Create(filepath.Join(root, "bin", "conformance-"+image+"-"+worker+".log"))
+	what := fmt.Sprintf("image %s, worker=%s", image, worker)
+	opt := runOptions{env: []string{"FRONTEND_GATEWAY_ONLY=local:" + archive}, worker: worker, pattern: set.pattern}
+	return s.outcomes(ctx, opt, what, filepath.Join(root, "bin", "conformance-"+image+"-"+worker+".log"))
+}
+
+// outcomes runs the suite and returns the outcomes. The parameter what describes the run in
+// messages. All output of the tests goes to the file logFile.
+func (s *suite) outcomes(ctx context.Context, opt runOptions, what, logFile string) (outcomes, error) {
+	log, err := os.Create(logFile)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	fmt.Fprintf(os.Stderr, "running BuildKit's Dockerfile tests with image %s, worker=%s; all output goes to %s\n", image, worker, log.Name())
+	fmt.Fprintf(os.Stderr, "running BuildKit's tests with %s; all output goes to %s\n", what, log.Name())
 	start := time.Now()
-	o, err := s.run(ctx, runOptions{archive: archive, worker: worker, pattern: set.pattern}, os.Stderr, log)
+	o, err := s.run(ctx, opt, os.Stderr, log)
 	if err != nil {
 		return nil, errors.Join(err, ctx.Err())
 	}
-	fmt.Fprintf(os.Stderr, "image %s, worker=%s: %s in %s\n", image, worker, o, time.Since(start).Round(time.Second))
+	fmt.Fprintf(os.Stderr, "%s: %s in %s\n", what, o, time.Since(start).Round(time.Second))
 	if len(o) < 2 {
 		return nil, errors.New("no test ran")
 	}

@@ -32,6 +32,11 @@ func (o outcomes) of(test string) outcome {
 	return absent
 }
 
+// dropOuter removes the outer tests, whose outcome depends on the whole suite.
+func (o outcomes) dropOuter() {
+	maps.DeleteFunc(o, func(test string, _ outcome) bool { return !strings.Contains(test, "/") })
+}
+
 // String returns the number of tests for each outcome, separated by commas.
 func (o outcomes) String() string {
 	n := map[outcome]int{}

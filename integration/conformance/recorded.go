@@ -13,12 +13,13 @@ import (
 //go:embed recorded
 var recordedFiles embed.FS
 
-// readRecord returns upstream's recorded outcomes with one kind of BuildKit worker. It omits
-// tests whose names do not match pattern.
-func readRecord(worker, pattern string) (outcomes, error) {
-	text, err := recordedFiles.ReadFile("recorded/" + worker + ".txt")
+// readRecord returns upstream's recorded outcomes under a name: the kind of a BuildKit worker or,
+// for a comparison of builders, the name of a record of a suite. It omits tests whose names do not
+// match pattern.
+func readRecord(name, pattern string) (outcomes, error) {
+	text, err := recordedFiles.ReadFile("recorded/" + name + ".txt")
 	if err != nil {
-		return nil, fmt.Errorf("no outcomes are recorded for worker %s: %w", worker, err)
+		return nil, fmt.Errorf("no outcomes are recorded for %s: %w", name, err)
 	}
 	all, err := parseOutcomes(string(text))
 	if err != nil || pattern == "" {
@@ -40,10 +41,33 @@ func topTest(test string) string {
 	return name
 }
 
-// writeRecord writes upstream's outcomes with one kind of BuildKit worker to a file in
-// directory recorded. The next compilation of this command embeds the file in recordedFiles.
-func writeRecord(root, worker string, o outcomes) (err error) {
-	f, err := os.Create(filepath.Join(root, "integration", "conformance", "recorded", worker+".txt"))
+// readLost returns the tests of a suite that pass with buildkitd but are known to fail with
+// slipway serve, with the reasons. A line of the file has the form TEST: REASON. An empty line or
+// one that begins with a number sign is a comment.
+func readLost(record string) (map[string]string, error) {
+	text, err := recordedFiles.ReadFile("recorded/" + record + "-lost.txt")
+	if err != nil {
+		return nil, err
+	}
+	lost := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSuffix(line, "\n")
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		test, reason, ok := strings.Cut(line, ": ")
+		if !ok || reason == "" {
+			return nil, fmt.Errorf("recorded/%s-lost.txt: invalid line %q: want TEST: REASON", record, line)
+		}
+		lost[test] = reason
+	}
+	return lost, nil
+}
+
+// writeRecord writes upstream's outcomes to a file in directory recorded, under the name that
+// [readRecord] expects. The next compilation of this command embeds the file in recordedFiles.
+func writeRecord(root, name string, o outcomes) (err error) {
+	f, err := os.Create(filepath.Join(root, "integration", "conformance", "recorded", name+".txt"))
 	if err != nil {
 		return err
 	}

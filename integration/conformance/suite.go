@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"slipway/integration/baseimage"
@@ -22,43 +23,62 @@ const (
 	timeout       = "45m"            // -test.timeout of the whole suite
 )
 
-// A suite is BuildKit's compiled test program and the directories that it needs to run.
-type suite struct {
-	binary    string // path of the test program
-	sourceDir string // source directory of the tested package, from which tests read files
+// A testbed contains what all suites need to run.
+type testbed struct {
 	toolsDir  string // directory with buildkitd, buildctl and registry
 	mirrorDir string // storage directory of the registry that replaces docker.io
 	tmp       string
 }
 
-// newSuite compiles the test program and pushes the images that the tests need to the mirror
-// of docker.io. It writes temporary files to the directory tmp.
-func newSuite(ctx context.Context, tmp string) (*suite, error) {
-	s := &suite{tmp: tmp, mirrorDir: filepath.Join(tmp, "mirror")}
+// newTestbed builds the tools and pushes the images that the suites need to the mirror of
+// docker.io. It writes temporary files to the directory tmp.
+func newTestbed(ctx context.Context, tmp string) (*testbed, error) {
+	b := &testbed{tmp: tmp, mirrorDir: filepath.Join(tmp, "mirror")}
 	for _, tool := range []string{"buildkitd", "buildctl", "registry"} {
 		path, err := toolbox.Path(ctx, os.Stderr, tool)
 		if err != nil {
 			return nil, err
 		}
-		s.toolsDir = filepath.Dir(path)
+		b.toolsDir = filepath.Dir(path)
 	}
-	var err error
-	if s.binary, err = toolbox.Path(ctx, os.Stderr, "upstream-suite"); err != nil {
+	return b, b.seedMirror(ctx)
+}
+
+// A suite is a compiled test program of BuildKit.
+type suite struct {
+	*testbed
+	binary    string   // path of the test program
+	sourceDir string   // source directory of the tested package, from which tests read files
+	outer     []string // names of the tests to run; all others are their subtests
+}
+
+// dockerfileSuite returns the tests of BuildKit's Dockerfile frontend. It compiles them first.
+func (b *testbed) dockerfileSuite(ctx context.Context) (*suite, error) {
+	return b.suite(ctx, "upstream-suite", toolbox.SuitePackage, suiteTest)
+}
+
+// clientSuite returns the tests of BuildKit's client. It compiles them first.
+func (b *testbed) clientSuite(ctx context.Context) (*suite, error) {
+	return b.suite(ctx, "upstream-client-suite", toolbox.ClientSuitePackage, suiteTest, "TestClientGatewayIntegration")
+}
+
+// suite compiles a tool of package toolbox that is the test program of the package pkg.
+func (b *testbed) suite(ctx context.Context, tool, pkg string, outer ...string) (s *suite, err error) {
+	s = &suite{testbed: b, outer: outer}
+	if s.binary, err = toolbox.Path(ctx, os.Stderr, tool); err != nil {
 		return nil, err
 	}
-	if s.sourceDir, err = toolbox.ModuleDir(ctx, toolbox.SuitePackage); err != nil {
-		return nil, err
-	}
-	return s, s.seedMirror(ctx)
+	s.sourceDir, err = toolbox.ModuleDir(ctx, pkg)
+	return s, err
 }
 
 // seedMirror pushes the images that the suite pulls from docker.io into the storage directory
 // of a registry. The suite itself starts a registry with this directory.
-func (s *suite) seedMirror(ctx context.Context) error {
-	if err := os.MkdirAll(filepath.Join(s.mirrorDir, "data"), 0o755); err != nil {
+func (b *testbed) seedMirror(ctx context.Context) error {
+	if err := os.MkdirAll(filepath.Join(b.mirrorDir, "data"), 0o755); err != nil {
 		return err
 	}
-	config := filepath.Join(s.mirrorDir, "config.yaml")
+	config := filepath.Join(b.mirrorDir, "config.yaml")
 	text := fmt.Sprintf(`version: 0.1
 log:
   level: info
@@ -67,7 +87,7 @@ storage:
     rootdirectory: %q
 http:
   addr: 127.0.0.1:0
-`, filepath.Join(s.mirrorDir, "data"))
+`, filepath.Join(b.mirrorDir, "data"))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -75,13 +95,13 @@ http:
 	if err != nil {
 		return err
 	}
-	logFile := filepath.Join(s.tmp, "registry.log")
+	logFile := filepath.Join(b.tmp, "registry.log")
 	log, err := os.Create(logFile)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(filepath.Join(s.toolsDir, "registry"), "serve", config)
+	cmd := exec.Command(filepath.Join(b.toolsDir, "registry"), "serve", config)
 	cmd.Stdout, cmd.Stderr = log, log
 	p, err := contained.Start(cmd)
 	if err != nil {
@@ -118,16 +138,16 @@ func listenAddr(ctx context.Context, logFile string, p *contained.Process) (stri
 	return "", errors.New("registry does not log its address")
 }
 
-// suiteTest is the name of the outer test of the suite, which runs all other tests as
-// subtests.
+// suiteTest is the name of the outer test, which runs all others of the Dockerfile suite and most
+// of the client suite as subtests.
 const suiteTest = "TestIntegration"
 
-// runOptions selects the frontend image, the BuildKit worker and the tests for a run of the
-// suite.
+// runOptions selects the builder, the BuildKit worker and the tests for a run of a suite.
 type runOptions struct {
-	archive string // path of the frontend image as an OCI archive
-	worker  string // kind of BuildKit worker: oci or containerd
-	pattern string // regular expression for test names; "" for all tests
+	programs string   // directory with programs that replace those of the testbed; "" for none
+	env      []string // further environment variables
+	worker   string   // kind of BuildKit worker: oci or containerd
+	pattern  string   // regular expression for test names; "" for all tests
 }
 
 // run runs the suite and returns the outcomes. It writes each failure to progress as soon as the
@@ -138,15 +158,14 @@ func (s *suite) run(ctx context.Context, opt runOptions, progress, log io.Writer
 		pattern = "^Test"
 	}
 	cmd := exec.Command(s.binary, "-test.v=test2json", "-test.timeout="+timeout,
-		fmt.Sprintf("-test.run=^%s$/%s/^worker=%s$", suiteTest, pattern, opt.worker))
+		fmt.Sprintf("-test.run=^(%s)$/%s/^worker=%s$", strings.Join(s.outer, "|"), pattern, opt.worker))
 	cmd.Dir = s.sourceDir
-	cmd.Env = []string{
-		"PATH=" + s.toolsDir + ":" + os.Getenv("PATH"),
+	cmd.Env = append([]string{
+		"PATH=" + strings.Join([]string{opt.programs, s.toolsDir, os.Getenv("PATH")}, ":"),
 		"HOME=" + s.tmp,
 		"TMPDIR=" + s.tmp,
-		"FRONTEND_GATEWAY_ONLY=local:" + opt.archive,
 		"BUILDKIT_REGISTRY_MIRROR_DIR=" + s.mirrorDir,
-	}
+	}, opt.env...)
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err

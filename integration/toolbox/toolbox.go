@@ -30,6 +30,7 @@ func tools() []tool {
 		{name: "buildkitd-2023", module: "buildkit-2023", pkg: buildkit + "cmd/buildkitd"},
 		{name: "upstream-frontend", module: "buildkit", pkg: buildkit + "frontend/dockerfile/cmd/dockerfile-frontend"},
 		{name: "upstream-suite", module: "buildkit", pkg: SuitePackage, test: true},
+		{name: "upstream-client-suite", module: "buildkit", pkg: ClientSuitePackage, test: true},
 		{name: "cachekeys", module: "buildkit", pkg: "./cachekeys"},
 		{name: "registry", module: "registry", pkg: "./registry"},
 		{name: "buildx", module: "buildx", pkg: "github.com/docker/buildx/cmd/buildx"},
@@ -41,6 +42,10 @@ func tools() []tool {
 // SuitePackage is the import path of BuildKit's own Dockerfile tests. The tool "upstream-suite"
 // is the test program of this package.
 const SuitePackage = "github.com/moby/buildkit/frontend/dockerfile"
+
+// ClientSuitePackage is the import path of BuildKit's own tests of its client and of the
+// builder. Tool "upstream-client-suite" is their test program.
+const ClientSuitePackage = "github.com/moby/buildkit/client"
 
 // Names returns the names of all tools, sorted.
 func Names() []string {
