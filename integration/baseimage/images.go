@@ -113,13 +113,17 @@ func unusualLayers(ctx context.Context, p v1.Platform) ([]Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	bare, err := bareLayer()
+	if err != nil {
+		return nil, err
+	}
 	config := &v1.ConfigFile{OS: p.OS, Architecture: p.Architecture, RootFS: v1.RootFS{Type: "layers", DiffIDs: []v1.Hash{}}}
 	none, err := mutate.ConfigFile(empty.Image, config)
 	if err != nil {
 		return nil, err
 	}
 	foreign, err := mutate.Append(none,
-		mutate.Addendum{Layer: layer, MediaType: types.DockerForeignLayer, URLs: []string{"http://127.0.0.1:1/layer"}},
+		mutate.Addendum{Layer: bare, MediaType: types.DockerForeignLayer, URLs: []string{"http://127.0.0.1:1/layer"}},
 		mutate.Addendum{Layer: layer, MediaType: types.DockerLayer})
 	if err != nil {
 		return nil, err

@@ -5,12 +5,15 @@ package clients
 import (
 	"strings"
 	"testing"
+
+	"slipway/integration/rig"
 )
 
-// TestBake checks that buildx bake can use the result of one target, including its config, as
-// a context of another target before the result is exported.
-func TestBake(t *testing.T) {
-	t.Parallel()
+// TestBake checks that buildx bake can use the result of one target as a context of another,
+// including its config, before the result is exported.
+func TestBake(t *testing.T) { onEachBuilder(t, testBake) }
+
+func testBake(t *testing.T, d *rig.Daemon) {
 	dir := writeArchive(t, `
 -- docker-bake.hcl --
 group "default" { targets = ["app", "tool"] }
@@ -57,7 +60,7 @@ COPY <<EOF ./env
 $FROM_BASE
 EOF
 `)
-	newBuildx(t, builder.Daemon).run(t, dir, "bake", "--allow=fs.write="+dir)
+	newBuildx(t, d).run(t, dir, "bake", "--allow=fs.write="+dir)
 	for _, platform := range []string{"amd64", "arm64"} {
 		for file, want := range map[string]string{"built-for": platform + "\n", "env": "inherited\n", "trigger": "triggered\n"} {
 			wantFile(t, want, dir, "app-out", "linux_"+platform, "srv", file)
@@ -68,8 +71,9 @@ EOF
 }
 
 // TestBakeError checks that buildx bake shows an error in one target with its source location.
-func TestBakeError(t *testing.T) {
-	t.Parallel()
+func TestBakeError(t *testing.T) { onEachBuilder(t, testBakeError) }
+
+func testBakeError(t *testing.T, d *rig.Daemon) {
 	dir := writeArchive(t, `
 -- docker-bake.hcl --
 target "default" { contexts = { base = "target:base" } }
@@ -78,7 +82,7 @@ target "base" { dockerfile-inline = "# syntax=FRONTEND\nFROM busybox\nCOPPY a b\
 # syntax=FRONTEND
 FROM base
 `)
-	out, err := newBuildx(t, builder.Daemon).runAny(t, dir, "bake")
+	out, err := newBuildx(t, d).runAny(t, dir, "bake")
 	if err == nil || !strings.Contains(out, "unknown instruction: COPPY (did you mean COPY?)") || !strings.Contains(out, ">>> COPPY a b") {
 		t.Errorf("error %v\n%s", err, out)
 	}

@@ -11,8 +11,9 @@ import (
 )
 
 // TestBuild checks that buildx builds several stages with RUN steps and exports their files.
-func TestBuild(t *testing.T) {
-	t.Parallel()
+func TestBuild(t *testing.T) { onEachBuilder(t, testBuild) }
+
+func testBuild(t *testing.T, d *rig.Daemon) {
 	dir := writeArchive(t, `
 -- Dockerfile --
 # syntax=FRONTEND
@@ -30,7 +31,7 @@ from the context
 *
 !in
 `)
-	b := newBuildx(t, builder.Daemon)
+	b := newBuildx(t, d)
 	b.run(t, dir, "build", "--target", "files", "--build-arg", "WHO=buildx", "--output", "out", ".")
 	wantFile(t, "from the context\nbuildx\n", dir, "out", "out")
 
@@ -41,8 +42,9 @@ from the context
 }
 
 // TestPlatforms checks that one invocation of buildx builds for two platforms.
-func TestPlatforms(t *testing.T) {
-	t.Parallel()
+func TestPlatforms(t *testing.T) { onEachBuilder(t, testPlatforms) }
+
+func testPlatforms(t *testing.T, d *rig.Daemon) {
 	dir := writeArchive(t, `
 -- Dockerfile --
 # syntax=FRONTEND
@@ -54,15 +56,16 @@ FROM scratch
 COPY --from=build /built-for /
 COPY --from=target /etc/passwd /
 `)
-	newBuildx(t, builder.Daemon).run(t, dir, "build", "--platform", "linux/amd64,linux/arm64", "--output", "out", ".")
+	newBuildx(t, d).run(t, dir, "build", "--platform", "linux/amd64,linux/arm64", "--output", "out", ".")
 	wantFile(t, "amd64\n", dir, "out", "linux_amd64", "built-for")
 	wantFile(t, "arm64\n", dir, "out", "linux_arm64", "built-for")
 }
 
 // TestSecret checks builds with secrets from a file and from the environment. A build that
 // lacks a required secret must fail.
-func TestSecret(t *testing.T) {
-	t.Parallel()
+func TestSecret(t *testing.T) { onEachBuilder(t, testSecret) }
+
+func testSecret(t *testing.T, d *rig.Daemon) {
 	dir := writeArchive(t, `
 -- Dockerfile --
 # syntax=FRONTEND
@@ -75,7 +78,7 @@ RUN --mount=type=secret,id=absent,required true
 -- key --
 0123456789
 `)
-	b := newBuildx(t, builder.Daemon)
+	b := newBuildx(t, d)
 	b.env = append(b.env, "CLIENT_TOKEN=abc")
 	b.run(t, dir, "build", "--secret", "id=file,src=key", "--secret", "id=env,env=CLIENT_TOKEN", "--target=out", "--output", "out", ".")
 	wantFile(t, "11\n3\n", dir, "out", "out")
@@ -87,8 +90,9 @@ RUN --mount=type=secret,id=absent,required true
 }
 
 // TestSSH checks that a RUN step can use a forwarded SSH agent.
-func TestSSH(t *testing.T) {
-	t.Parallel()
+func TestSSH(t *testing.T) { onEachBuilder(t, testSSH) }
+
+func testSSH(t *testing.T, d *rig.Daemon) {
 	dir := writeArchive(t, `
 -- Dockerfile --
 # syntax=FRONTEND
@@ -99,7 +103,7 @@ RUN --mount=type=ssh,id=mine,required test -S "$SSH_AUTH_SOCK"
 	if err := rig.WriteSSHKey(key); err != nil {
 		t.Fatal(err)
 	}
-	b := newBuildx(t, builder.Daemon)
+	b := newBuildx(t, d)
 	b.run(t, dir, "build", "--ssh", "mine="+key, ".")
 
 	out, err := b.runAny(t, dir, "build", "--no-cache", ".")
@@ -109,13 +113,14 @@ RUN --mount=type=ssh,id=mine,required test -S "$SSH_AUTH_SOCK"
 }
 
 // TestPinned checks that a # syntax line can select the frontend by digest.
-func TestPinned(t *testing.T) {
-	t.Parallel()
+func TestPinned(t *testing.T) { onEachBuilder(t, testPinned) }
+
+func testPinned(t *testing.T, d *rig.Daemon) {
 	digest, err := builder.Digest(t.Context(), rig.Ours)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newBuildx(t, builder.Daemon)
+	b := newBuildx(t, d)
 	dockerfile := "\nFROM scratch\nCOPY Dockerfile /\n"
 	dir := writeArchive(t, "-- Dockerfile --\n# syntax=FRONTEND@"+digest+dockerfile)
 	out := b.run(t, dir, "build", "--progress=plain", "--output", "out", ".")

@@ -7,13 +7,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"slipway/integration/rig"
 )
 
 // TestCacheMoves checks that a builder can import a cache that another builder exported to a
-// registry. The steps print random numbers, so equal results show that the second builder
-// has executed no step.
-func TestCacheMoves(t *testing.T) {
-	t.Parallel()
+// registry. The steps print random numbers. If the results are equal, the second builder has
+// executed no step.
+func TestCacheMoves(t *testing.T) { onEachBuilder(t, testCacheMoves) }
+
+func testCacheMoves(t *testing.T, d *rig.Daemon) {
 	const dockerfile = `
 -- Dockerfile --
 # syntax=FRONTEND
@@ -31,7 +34,7 @@ from the context
 `
 	cache := "type=registry,ref=" + builder.Addr + "/test/cache:1"
 	first := writeArchive(t, dockerfile)
-	newBuildx(t, builder.Daemon).run(t, first, "build", "--cache-to", cache+",mode=max", "--output", "out", ".")
+	newBuildx(t, d).run(t, first, "build", "--cache-to", cache+",mode=max", "--output", "out", ".")
 
 	other, err := builder.StartDaemon(t.Context(), "buildkitd")
 	if err != nil {

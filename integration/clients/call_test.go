@@ -10,11 +10,12 @@ import (
 	"slipway/integration/rig"
 )
 
-// TestCall checks that docker buildx build --call=check, outline and targets prints the same
-// text and the same JSON with our frontend as with upstream's.
-func TestCall(t *testing.T) {
-	t.Parallel()
-	b := newBuildx(t, builder.Daemon)
+// TestCall checks that docker buildx build --call=check, outline and targets print the same
+// with our frontend as with upstream's, as text and as JSON.
+func TestCall(t *testing.T) { onEachBuilder(t, testCall) }
+
+func testCall(t *testing.T, d *rig.Daemon) {
+	b := newBuildx(t, d)
 	for name, dockerfile := range map[string]string{
 		"clean": `# Where the program is compiled.
 # build: all that the compiler needs
@@ -52,9 +53,10 @@ CMD run $undefined
 
 // TestCallError checks that docker buildx build --call with an invalid Dockerfile fails with
 // the parser's error.
-func TestCallError(t *testing.T) {
-	t.Parallel()
-	b := newBuildx(t, builder.Daemon)
+func TestCallError(t *testing.T) { onEachBuilder(t, testCallError) }
+
+func testCallError(t *testing.T, d *rig.Daemon) {
+	b := newBuildx(t, d)
 	for _, call := range []string{"check", "outline", "targets"} {
 		t.Run(call, func(t *testing.T) {
 			t.Parallel()

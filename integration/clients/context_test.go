@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"slipway/integration/rig"
 )
 
 // contextDockerfile is a txtar archive with a Dockerfile that copies a file from the named
@@ -23,9 +25,10 @@ COPY --from=other /$FILE /
 `
 
 // TestBuildContext checks each form of named context that buildx supports.
-func TestBuildContext(t *testing.T) {
-	t.Parallel()
-	b := newBuildx(t, builder.Daemon)
+func TestBuildContext(t *testing.T) { onEachBuilder(t, testBuildContext) }
+
+func testBuildContext(t *testing.T, d *rig.Daemon) {
+	b := newBuildx(t, d)
 	files := writeArchive(t, "-- file --\nfrom a context\n")
 	source := writeArchive(t, "-- Dockerfile --\n# syntax=FRONTEND\nFROM scratch\nCOPY --from=files file /\n")
 	layout := filepath.Join(t.TempDir(), "layout")
@@ -38,7 +41,7 @@ func TestBuildContext(t *testing.T) {
 		"directory":    {files, "file"},
 		"docker-image": {"docker-image://" + image, "file"},
 		"oci-layout":   {"oci-layout://" + layout, "file"},
-		"https":        {fileServer(t, files), "context"}, // the context consists of one file, named context
+		"https":        {fileServer(t, d, files), "context"}, // the context consists of one file, named context
 		"git":          {git + "#main", "file"},
 		"git-query":    {git + "?branch=main&subdir=/", "file"},
 	} {
@@ -50,14 +53,14 @@ func TestBuildContext(t *testing.T) {
 	}
 }
 
-// fileServer serves files over HTTPS, with a certificate that the builder trusts. It returns
+// fileServer serves files over HTTPS, with a certificate that the builder d trusts. It returns
 // the URL of the server.
-func fileServer(t *testing.T, files string) string {
+func fileServer(t *testing.T, d *rig.Daemon, files string) string {
 	t.Helper()
 	server := httptest.NewTLSServer(http.FileServer(http.Dir(files)))
 	t.Cleanup(server.Close)
 	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	if err := os.WriteFile(builder.Certificates, authority, 0o644); err != nil {
+	if err := os.WriteFile(d.Certificates, authority, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return server.URL + "/file"

@@ -3,10 +3,12 @@
 package clients
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/tools/txtar"
@@ -23,10 +25,30 @@ func TestMain(m *testing.M) {
 	rig.Main(m, func(r *rig.Rig) { builder = r })
 }
 
+// server starts the slipway serve that all tests share.
+var server = sync.OnceValues(func() (*rig.Daemon, error) { return builder.StartServer(context.Background()) })
+
+// onEachBuilder runs a test with buildkitd and with slipway serve.
+func onEachBuilder(t *testing.T, test func(*testing.T, *rig.Daemon)) {
+	t.Run("buildkitd", func(t *testing.T) {
+		t.Parallel()
+		test(t, builder.Daemon)
+	})
+	t.Run("slipway", func(t *testing.T) {
+		t.Parallel()
+		d, err := server()
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, d)
+	})
+}
+
 // A buildx runs docker buildx commands that use one builder.
 type buildx struct {
-	path string
-	env  []string
+	path   string
+	env    []string
+	daemon *rig.Daemon
 }
 
 // newBuildx returns a buildx that builds with daemon d through driver remote. It uses a new
@@ -38,7 +60,7 @@ func newBuildx(t *testing.T, d *rig.Daemon) *buildx {
 		t.Fatal(err)
 	}
 	config := t.TempDir()
-	b := &buildx{path: path, env: []string{
+	b := &buildx{path: path, daemon: d, env: []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + config, "DOCKER_CONFIG=" + config, "BUILDX_CONFIG=" + config, "BUILDX_BUILDER=rig",
 		"BUILDX_NO_DEFAULT_ATTESTATIONS=1",
 	}}
@@ -62,7 +84,7 @@ func (b *buildx) run(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	out, err := b.runAny(t, dir, args...)
 	if err != nil {
-		t.Fatalf("buildx %s: %v\n%s%s", strings.Join(args, " "), err, out, builder.DaemonLog(1000))
+		t.Fatalf("buildx %s: %v\n%s%s", strings.Join(args, " "), err, out, b.daemon.DaemonLog(1000))
 	}
 	return out
 }

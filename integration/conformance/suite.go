@@ -87,6 +87,10 @@ storage:
     rootdirectory: %q
 http:
   addr: 127.0.0.1:0
+validation:
+  manifests:
+    urls:
+      allow: ["^http://127[.]0[.]0[.]1:1/"]
 `, filepath.Join(b.mirrorDir, "data"))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return err
