@@ -44,6 +44,23 @@ func onEachBuilder(t *testing.T, test func(*testing.T, *rig.Daemon)) {
 	})
 }
 
+// onOwnBuilder runs a test with a buildkitd and a slipway serve that no other test uses.
+func onOwnBuilder(t *testing.T, test func(*testing.T, *rig.Daemon)) {
+	for name, start := range map[string]func() (*rig.Daemon, error){
+		"buildkitd": func() (*rig.Daemon, error) { return builder.StartDaemon(t.Context(), "buildkitd") },
+		"slipway":   func() (*rig.Daemon, error) { return builder.StartServer(t.Context()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, err := start()
+			if err != nil {
+				t.Fatal(err)
+			}
+			test(t, d)
+		})
+	}
+}
+
 // A buildx runs docker buildx commands that use one builder.
 type buildx struct {
 	path   string
