@@ -35,7 +35,7 @@ INTEGRATION = ./integration/contained ./integration/registries ./integration/cac
 PLATFORMS = linux/arm64,darwin/arm64,windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build fast test race fuzz golden lint fmt image size push integration differential-builds kills realimages probes parity mutants conformance demo demo-buildkit bench bench-gateway bench-build check
+.PHONY: help build fast test race fuzz golden lint fmt image size push integration differential-builds kills realimages probes parity mutants conformance conformance-solver demo demo-buildkit bench bench-gateway bench-build check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -139,6 +139,9 @@ mutants: ## change single lines of the product and check that tests of their pac
 
 conformance: ## compare images by BuildKit's own Dockerfile tests; CONFORMANCE="-worker oci -run X" runs some
 	go run ./integration/conformance $(CONFORMANCE)
+
+conformance-solver: ## compare slipway serve with buildkitd by BuildKit's own tests; CONFORMANCE="-suites client -run X" runs some
+	go run ./integration/conformance -solver $(CONFORMANCE)
 
 demo: ## build examples/hello in this process; needs only Go, no root
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/ ./cmd/slipway
