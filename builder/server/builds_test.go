@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/containerd/v2/core/content/proxy"
+	cerrdefs "github.com/containerd/errdefs"
 	controlapi "github.com/moby/buildkit/api/services/control"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
@@ -22,6 +25,8 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	spb "github.com/moby/buildkit/sourcepolicy/pb"
 	"github.com/moby/buildkit/util/grpcerrors"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"google.golang.org/grpc/codes"
 
 	"slipway/builder"
@@ -306,4 +311,23 @@ func definition(t *testing.T) *pb.Definition {
 		t.Fatal(err)
 	}
 	return def.ToPB()
+}
+
+// TestContent checks that the server's content service does not give access to the state
+// directory.
+func TestContent(t *testing.T) {
+	s := startServer(t, builder.Options{})
+	if _, err := s.Solve(t.Context(), nil, dockerfileOpt(contextDir(t, map[string]string{
+		"Dockerfile": "FROM scratch\nCOPY a /\n", "a": "private",
+	})), nil); err != nil {
+		t.Fatal(err)
+	}
+	store := proxy.NewContentStore(s.ContentClient())
+	if err := store.Walk(t.Context(), func(i content.Info) error { return fmt.Errorf("content %s", i.Digest) }); err != nil {
+		t.Errorf("Walk: %v, want no content", err)
+	}
+	d := digest.FromString("private")
+	if data, err := content.ReadBlob(t.Context(), store, ocispecs.Descriptor{Digest: d, Size: 7}); !cerrdefs.IsNotFound(err) {
+		t.Errorf("a file of a context: %q, %v, want not found", data, err)
+	}
 }

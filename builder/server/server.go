@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	contentapi "github.com/containerd/containerd/api/services/content/v1"
 	"github.com/containerd/containerd/v2/defaults"
 	controlapi "github.com/moby/buildkit/api/services/control"
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
@@ -124,6 +125,7 @@ func (s *Server) newGRPC(base context.Context, creds credentials.TransportCreden
 	g := grpc.NewServer(opts...)
 	controlapi.RegisterControlServer(g, s)
 	gwpb.RegisterLLBBridgeServer(g, s.gateways)
+	contentapi.RegisterContentServer(g, historyContent{})
 	grpc_health_v1.RegisterHealthServer(g, health.NewServer())
 	reflection.Register(g)
 	return g

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +36,12 @@ func (s *Server) DiskUsage(ctx context.Context, req *controlapi.DiskUsageRequest
 	return resp, nil
 }
 
-// Prune implements [controlapi.ControlServer]. It waits until no build is running.
+// pruneWait is how long a prune waits for the end of running builds. A client that prunes from
+// within its own build would otherwise wait forever.
+const pruneWait = 10 * time.Second
+
+// Prune implements [controlapi.ControlServer]. It waits until no build is running, for pruneWait
+// at most.
 func (s *Server) Prune(req *controlapi.PruneRequest, stream controlapi.Control_PruneServer) error {
 	matches, err := usageFilter(req.Filter)
 	if err != nil {
@@ -43,10 +49,13 @@ func (s *Server) Prune(req *controlapi.PruneRequest, stream controlapi.Control_P
 	}
 	removed, err := state.Prune(stream.Context(), s.opt.Build.State, s.history.now, state.PruneOptions{
 		KeepBytes: req.ReservedSpace, MaxUsedBytes: req.MaxUsedSpace, MinFreeBytes: req.MinFreeSpace,
-		Unused: time.Duration(req.KeepDuration),
+		Unused: time.Duration(req.KeepDuration), Wait: pruneWait,
 		// Upstream: without All, internal data remains, but cache mounts are removed.
 		Select: func(e *state.Entry) bool { return (req.All || e.Kind != state.KindInternal) && matches(e) },
 	})
+	if errors.Is(err, state.ErrBusy) {
+		return status.Errorf(codes.Unavailable, "prune: %v", err)
+	}
 	for i := range removed {
 		if err := stream.Send(usageRecord(&removed[i])); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,8 +46,12 @@ type PruneOptions struct {
 	Key         string            // selects entries whose key begins with this prefix
 	Description string            // selects entries whose name contains this text
 	Select      func(*Entry) bool // selects entries for which it returns true; nil selects all
+	Wait        time.Duration     // how long the prune waits for running builds; 0 means until its context ends
 	Log         io.Writer         // receives a message if the prune must wait; may be nil
 }
+
+// ErrBusy is the error of a prune that has waited for running builds for [PruneOptions.Wait].
+var ErrBusy = errors.New("builds are running (prune when they have ended)")
 
 // matches reports whether the prune options select the entry e for removal. The parameter now is
 // the current time, with which the time of the last use of e is compared.
@@ -217,7 +222,8 @@ func (c *contents) next(unsharedOnly bool, want func(*Entry) bool) *Entry {
 }
 
 // Prune removes the entries that the options select, in the order of [Entries], and
-// returns the removed entries. It first waits until no build is running, or ctx ends.
+// returns the removed entries. It first waits until no build is running, or ctx ends. If it
+// has waited for opt.Wait, it returns [ErrBusy].
 func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptions) ([]Entry, error) {
 	d, err := Open(dir, now)
 	if err != nil {
@@ -229,7 +235,10 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 		if opt.Log != nil {
 			fmt.Fprintln(opt.Log, "waiting for builds that use", dir)
 		}
-		_, err = lock.TryLockContext(ctx, lockPoll)
+		err = opt.waitFor(ctx, lock)
+	}
+	if errors.Is(err, ErrBusy) {
+		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
@@ -248,6 +257,19 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 		err = errors.Join(err, d.sweep(ctx, usage))
 	}
 	return removed, errors.Join(left, err)
+}
+
+// waitFor acquires a lock exclusively. It waits for opt.Wait at most.
+func (opt *PruneOptions) waitFor(ctx context.Context, lock *flock.Flock) error {
+	if opt.Wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, opt.Wait, ErrBusy)
+		defer cancel()
+	}
+	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+		return cmp.Or(context.Cause(ctx), err)
+	}
+	return nil
 }
 
 // prune removes the entries that any of the rules selects. It applies the rules in order,

@@ -92,6 +92,9 @@ func TestPruneWaits(t *testing.T) {
 	if _, err := state.Prune(ctx, dir, time.Now, state.PruneOptions{Log: &told}); !errors.Is(err, context.DeadlineExceeded) || told.String() != "waiting for builds that use "+dir+"\n" {
 		t.Errorf("prune during a build: error %v, logged %q", err, &told)
 	}
+	if _, err := state.Prune(t.Context(), dir, time.Now, state.PruneOptions{Wait: 100 * time.Millisecond}); !errors.Is(err, state.ErrBusy) {
+		t.Errorf("prune with a limited wait during a build: error %v, want %v", err, state.ErrBusy)
+	}
 	release()
 	if _, err := state.Prune(t.Context(), dir, time.Now, state.PruneOptions{}); err != nil {
 		t.Error(err)
