@@ -148,7 +148,7 @@ const suiteTest = "TestIntegration"
 
 // runOptions selects the builder, the BuildKit worker and the tests for a run of a suite.
 type runOptions struct {
-	programs string   // directory with programs that replace those of the testbed; "" for none
+	programs string   // directory with programs that precede the tools in PATH; "" for none
 	env      []string // further environment variables
 	worker   string   // kind of BuildKit worker: oci or containerd
 	pattern  string   // regular expression for test names; "" for all tests
