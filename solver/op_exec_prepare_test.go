@@ -100,8 +100,9 @@ func TestUnpackProgress(t *testing.T) {
 	}
 }
 
-// TestUnpacksOverlap unpacks layers for several steps concurrently. The progress of
-// the vertex for unpacking must begin when the first layer is unpacked, and end with the last.
+// TestUnpacksOverlap unpacks layers for several steps concurrently. The progress of the vertex
+// for unpacking must begin when the first layer is unpacked, and end when the last layer is
+// unpacked.
 func TestUnpacksOverlap(t *testing.T) {
 	var kinds []EventKind
 	e := &events{now: func() time.Time { return time.Unix(0, 0) }, send: func(e Event) { kinds = append(kinds, e.Kind) }}
