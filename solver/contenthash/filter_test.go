@@ -26,7 +26,7 @@ func testTree(t *testing.T) *tree.Node {
 }
 
 // TestMissing checks which required paths Missing reports for selectors of COPY --parents.
-// The results are the same as in BuildKit.
+// The results must be the same as in BuildKit.
 func TestMissing(t *testing.T) {
 	for _, tc := range []struct {
 		path, include string
