@@ -178,8 +178,8 @@ func (x *execStream) exited(ctx context.Context, id string, fds []uint32, err er
 	}
 }
 
-// exitMessage returns the message with the exit code and the error of a process. If the
-// process was successful, err is nil.
+// exitMessage returns the message with the exit code and the error of a process. The
+// parameter err is the error of the process, or nil if the process was successful.
 func exitMessage(ctx context.Context, err error) *gwpb.ExitMessage {
 	if err == nil {
 		return &gwpb.ExitMessage{}
