@@ -80,8 +80,9 @@ func inMemory(data []byte) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 }
 
-// CheckPush returns an error if the registry would reject a push by this user. It starts
-// an upload and cancels it. An overloaded or failing registry is not an error.
+// CheckPush returns an error if the registry would reject a push by this user. It starts an
+// upload and cancels it. CheckPush does not return an error for an overloaded or failing
+// registry.
 func (r *Repository) CheckPush(ctx context.Context) error {
 	for _, h := range r.hosts {
 		if !h.Capabilities.Has(docker.HostCapabilityPush) {
