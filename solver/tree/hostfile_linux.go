@@ -38,7 +38,7 @@ func (f hostFile) Close() error {
 	return nil
 }
 
-// path returns a path that refers to the file.
+// path returns a path below /proc that refers to the file.
 func (f hostFile) path() string { return procfd.Path(uintptr(f.fd)) }
 
 // Stat returns information about the file, without following links.

@@ -163,7 +163,8 @@ func (l *Loader) decode(want *listing, parts map[digest.Digest]part) error {
 }
 
 // decodeBelow decodes the listings of all subdirectories of a small directory. The parameter
-// entries contains the entries of the directory, and g is the group that contains it.
+// entries contains the entries of the directory, g is the group that contains the directory,
+// and parts contains all encoded listings in the file by ID.
 func (l *Loader) decodeBelow(entries []Entry, g *group, parts map[digest.Digest]part) error {
 	for _, e := range entries {
 		if e.Node.kind != Dir {
