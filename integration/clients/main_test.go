@@ -44,6 +44,12 @@ func onEachBuilder(t *testing.T, test func(*testing.T, *rig.Daemon)) {
 	})
 }
 
+// onBuildkitd runs a test with buildkitd only. The doc comment of the test gives the reason.
+func onBuildkitd(t *testing.T, test func(*testing.T, *rig.Daemon)) {
+	t.Parallel()
+	test(t, builder.Daemon)
+}
+
 // onOwnBuilder runs a test with a buildkitd and a slipway serve that no other test uses.
 func onOwnBuilder(t *testing.T, test func(*testing.T, *rig.Daemon)) {
 	for name, start := range map[string]func() (*rig.Daemon, error){
