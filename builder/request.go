@@ -112,7 +112,8 @@ func (p *inputs) credentials(ctx context.Context) registry.Credentials {
 	}
 }
 
-// gatewayOptions returns the options for the gateway client of the build.
+// gatewayOptions returns the options for the gateway client through which the frontend of the
+// build accesses the builder.
 func (p *inputs) gatewayOptions(o *Options, progress *progress) local.Options {
 	opt := local.Options{Opts: p.opts, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step}
 	if r := p.request; r != nil {
@@ -130,7 +131,8 @@ func (p *inputs) buildFunc(o *Options, progress *progress) gateway.BuildFunc {
 	return p.recordSolves(o.buildFunc(p.recordFindings(o), progress.replaces))
 }
 
-// mounts returns the mounts for RUN steps.
+// mounts returns the host mounts for RUN steps. If a client requested the build, secrets and SSH
+// agents come from the client.
 func (s *localBuilder) mounts(o *Options, p *inputs) solver.Mounts {
 	m := s.hostMounts(o)
 	if p.request == nil {
@@ -139,8 +141,8 @@ func (s *localBuilder) mounts(o *Options, p *inputs) solver.Mounts {
 	return clientMounts{m, p.request.Client}
 }
 
-// clientMounts are mounts for RUN steps with the secrets and SSH agents of a client in another
-// process.
+// clientMounts contains the host mounts for RUN steps of a build for a client in another
+// process. Secrets and SSH agents come from the client.
 type clientMounts struct {
 	*hostmount.Mounts
 	client Client

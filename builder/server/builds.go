@@ -29,7 +29,8 @@ type builds struct {
 
 func newBuilds() *builds { return &builds{running: newRunning[*build]()} }
 
-// find returns a build that is running or has just ended.
+// find returns the build with the given reference if the build is running or has recently ended.
+// Otherwise, it returns false.
 func (b *builds) find(ref string) (*build, bool) {
 	if found, ok := b.running.find(ref); ok {
 		return found, true
@@ -43,13 +44,15 @@ func (b *builds) find(ref string) (*build, bool) {
 	return b.ended[i], true
 }
 
-// get returns a build that is running or has just ended. It waits for a short time until the build
-// has started. If the reference is unknown, it returns an error.
+// get returns the build with the given reference if the build is running or has recently ended.
+// Because the build may start soon, get waits for it for a short time. If the reference remains
+// unknown, get returns an error.
 func (b *builds) get(ctx context.Context, ref string) (*build, error) {
 	return b.running.await(ctx, ref, func() (*build, bool) { return b.find(ref) })
 }
 
-// end removes a build from the running builds. The progress of the last builds remains available.
+// end removes the build e from the running builds. The progress of the most recently ended
+// builds remains available.
 func (b *builds) end(e *build) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -32,8 +32,8 @@ import (
 	"slipway/builder"
 )
 
-// TestClientFrontend runs a build whose frontend is the client: it forwards the build to the
-// built-in frontend, reads a file of the result, and returns the result.
+// TestClientFrontend checks a build whose frontend is the client. The client must be able to run
+// the built-in frontend, to read a file of the result, and to return the result.
 func TestClientFrontend(t *testing.T) {
 	s := startServer(t, builder.Options{})
 	opt := dockerfileOpt(contextDir(t, map[string]string{"Dockerfile": hello, "a.txt": "content\n"}))
@@ -65,7 +65,8 @@ func TestClientFrontend(t *testing.T) {
 	}
 }
 
-// TestClientFrontendError returns an error of the client's frontend from Solve.
+// TestClientFrontendError checks that a build fails with the error of its frontend if the client
+// is the frontend.
 func TestClientFrontendError(t *testing.T) {
 	s := startServer(t, builder.Options{})
 	_, err := s.Build(t.Context(), client.SolveOpt{}, "test", func(context.Context, gateway.Client) (*gateway.Result, error) {
@@ -76,7 +77,8 @@ func TestClientFrontendError(t *testing.T) {
 	}
 }
 
-// TestDefinition builds a definition of the client, without a frontend.
+// TestDefinition checks that the server builds an LLB definition from a client, without a
+// frontend.
 func TestDefinition(t *testing.T) {
 	s := startServer(t, builder.Options{})
 	def, err := llb.Scratch().File(llb.Mkfile("/f", 0o644, []byte("x"))).Marshal(t.Context())
@@ -92,7 +94,8 @@ func TestDefinition(t *testing.T) {
 	}
 }
 
-// TestPolicy applies the source policy of a request to a definition.
+// TestPolicy checks that the server applies the source policy in a request to the definition in
+// the same request.
 func TestPolicy(t *testing.T) {
 	s := startServer(t, builder.Options{})
 	def, err := llb.HTTP("https://example.invalid/x").Marshal(t.Context())
@@ -107,7 +110,8 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-// TestSecret gives a step a secret of the session, and only of the session of its own client.
+// TestSecret checks that a step gets a secret from the session of its client. A later build by a
+// client without the secret must fail.
 func TestSecret(t *testing.T) {
 	s := startServer(t, builder.Options{})
 	file := base + "RUN --mount=type=secret,id=s,required=true cat /run/secrets/s > /got; echo %d\n"
@@ -127,8 +131,8 @@ func TestSecret(t *testing.T) {
 	}
 }
 
-// TestErrorSource returns the lines of the Dockerfile that caused an error, in the type of
-// BuildKit's clients.
+// TestErrorSource checks that BuildKit's client receives the location of an error in the
+// Dockerfile.
 func TestErrorSource(t *testing.T) {
 	s := startServer(t, builder.Options{})
 	for name, file := range map[string]string{"parse": "FROM scratch\nCOPPY a b\n", "step": base + "RUN exit 3\n", "missing": "FROM scratch\nCOPY none /\n"} {
@@ -139,8 +143,8 @@ func TestErrorSource(t *testing.T) {
 	}
 }
 
-// TestStatusReplay sends the progress of a build that has ended, from its start, even after the
-// server was started again.
+// TestStatusReplay checks that Status sends the whole progress of a build that has ended, even
+// after a restart of the server.
 func TestStatusReplay(t *testing.T) {
 	s := startServer(t, builder.Options{})
 	opt := dockerfileOpt(contextDir(t, map[string]string{"Dockerfile": hello, "a.txt": "content\n"}))
@@ -176,7 +180,7 @@ func TestStatusReplay(t *testing.T) {
 	check(startServer(t, builder.Options{State: s.state}))
 }
 
-// TestUnknownStatus returns an error for the progress of an unknown build.
+// TestUnknownStatus checks that Status returns the gRPC code NotFound for an unknown build.
 func TestUnknownStatus(t *testing.T) {
 	t.Parallel() // waits for the build
 	s := startServer(t, builder.Options{})
@@ -189,7 +193,9 @@ func TestUnknownStatus(t *testing.T) {
 	}
 }
 
-// TestIncremental receives changed files again.
+// TestIncremental checks that the server receives changed files of a context again. Builds with
+// the same shared key must use the same directories, so that the client need not send unchanged
+// files.
 func TestIncremental(t *testing.T) {
 	s := startServer(t, builder.Options{})
 	count := 0
@@ -217,7 +223,8 @@ func TestIncremental(t *testing.T) {
 	}
 }
 
-// TestConcurrentBuilds runs a step once for several clients that build it concurrently.
+// TestConcurrentBuilds checks that the server runs a step only once if several clients build it
+// concurrently.
 func TestConcurrentBuilds(t *testing.T) {
 	s := startServer(t, builder.Options{})
 	const clients = 8
@@ -242,7 +249,8 @@ func TestConcurrentBuilds(t *testing.T) {
 	wg.Wait()
 }
 
-// TestCancel ends a build when its client cancels it or the server stops.
+// TestCancel checks that a build ends with an error if its client cancels it or the server
+// stops.
 func TestCancel(t *testing.T) {
 	s := startServer(t, builder.Options{})
 	for _, by := range []string{"client", "server"} {
@@ -280,7 +288,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestBadRequests returns an error for invalid and unsupported requests.
+// TestBadRequests checks the errors for invalid and unsupported requests of Solve.
 func TestBadRequests(t *testing.T) {
 	t.Parallel() // waits for a session
 	s := startServer(t, builder.Options{})

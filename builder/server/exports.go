@@ -14,7 +14,7 @@ import (
 	"slipway/builder"
 )
 
-// These are names in requests: an option of Dockerfile frontends, and an attribute of exporters.
+// Names in requests: an option of Dockerfile frontends, and an attribute of exporters.
 const (
 	epochOption = "build-arg:SOURCE_DATE_EPOCH"
 	epochAttr   = "source-date-epoch"

@@ -203,7 +203,7 @@ func (g *gateways) ExecProcess(stream gwpb.LLBBridge_ExecProcessServer) error {
 	return b.ExecProcess(execStream{stream, ctx})
 }
 
-// execStream is a stream of ExecProcess with another context.
+// execStream is a gRPC stream of ExecProcess whose context is replaced with another context.
 type execStream struct {
 	gwpb.LLBBridge_ExecProcessServer
 	ctx context.Context

@@ -19,8 +19,8 @@ import (
 	"slipway/internal/regularfile"
 )
 
-// Limits of the history, as in BuildKit: a record is removed if the history has at least
-// maxRecords newer ones and the record is older than maxRecordAge.
+// Limits of the history, as in BuildKit: a record is removed if it is older than maxRecordAge
+// and the history contains at least maxRecords newer records.
 const (
 	maxRecords   = 50
 	maxRecordAge = 48 * time.Hour
@@ -132,7 +132,7 @@ func (h *history) write(r *controlapi.BuildHistoryRecord) error {
 	return os.Rename(tmp, h.path(r.Ref, "record"))
 }
 
-// trim removes old records, except for those that a client has pinned.
+// trim removes old records, except for records that a client has pinned.
 func (h *history) trim() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 )
 
 // identity identifies the user of a client. Clients with equal identities trust each other. The
-// identity "" is that of an unknown user.
+// identity "" means that the user is unknown.
 type identity string
 
 // localUser is the identity of clients that are connected to a unix socket. Only the user who

@@ -14,7 +14,8 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// TLS configures TLS of a server. Clients must have a certificate of the authorities in CACert.
+// TLS configures the TLS connections of a server. Clients must have a certificate that one of
+// the authorities in the file CACert has signed.
 type TLS struct{ CACert, Cert, Key string } // names of PEM files
 
 func (t TLS) given() bool { return t != TLS{} }
@@ -68,8 +69,8 @@ func splitAddress(address string) (network, at string, err error) {
 	return "", "", fmt.Errorf("invalid address %q: want unix://PATH or tcp://HOST:PORT", address)
 }
 
-// isLoopback reports whether a TCP address is on the loopback interface. An address without a host
-// is not.
+// isLoopback reports whether a TCP address is on the loopback interface. An address without a
+// host is not on the loopback interface.
 func isLoopback(hostPort string) bool {
 	host, _, err := net.SplitHostPort(hostPort)
 	if err != nil {
@@ -107,8 +108,9 @@ func Listen(address string) (net.Listener, error) {
 	return listenPrivately(dir, at)
 }
 
-// listenPrivately returns a listener at the unix socket at, in the directory dir. The socket is
-// created in a directory that other users cannot enter, and gets its name when its mode is set.
+// listenPrivately returns a listener at the unix socket at, in the directory dir. It creates the
+// socket in a temporary directory that other users cannot enter. Once only the user of this
+// process can connect to the socket, listenPrivately moves the socket to its path.
 func listenPrivately(dir, at string) (net.Listener, error) {
 	private, err := os.MkdirTemp(dir, ".s")
 	if err != nil {

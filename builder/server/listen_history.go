@@ -50,9 +50,9 @@ func (h *history) announce(kind controlapi.BuildHistoryEventType, r *controlapi.
 	}
 }
 
-// listen returns the events that a client requests: for running builds, and for ended builds
-// unless only the running ones are requested. It also registers a listener for later events, until
-// the caller calls release.
+// listen returns the events that a client requests: the events of running builds and, unless the
+// client requests only these, the events of ended builds. It also registers a listener for later
+// events, until the caller calls release.
 func (h *history) listen(req *controlapi.BuildHistoryRequest) (events []*controlapi.BuildHistoryEvent, l *listener, release func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -123,8 +123,9 @@ func follow(ctx context.Context, l *listener, send func(*controlapi.BuildHistory
 	}
 }
 
-// limited returns the events of running builds, and those of ended builds that match the filter.
-// If limit is not 0, it returns at most so many of the latter, the newest ones.
+// limited returns the events of all running builds, and the events of ended builds that match
+// the filter. If limit is not 0, it returns at most limit events of ended builds, the newest
+// first.
 func limited(events []*controlapi.BuildHistoryEvent, matches func(*controlapi.BuildHistoryRecord) bool, limit int) []*controlapi.BuildHistoryEvent {
 	var active, ended []*controlapi.BuildHistoryEvent
 	for _, e := range events {
@@ -143,8 +144,8 @@ func limited(events []*controlapi.BuildHistoryEvent, matches func(*controlapi.Bu
 }
 
 // historyFilter parses the filters of a request for the history. Each filter is a list of
-// conditions, separated by commas, that must all be true. A record must match one filter. Without
-// filters, all records match.
+// conditions, separated by commas, that must all be true. A record must match at least one
+// filter. Without filters, all records match.
 func historyFilter(list []string, now time.Time) (func(*controlapi.BuildHistoryRecord) bool, error) {
 	var any []func(*controlapi.BuildHistoryRecord) bool
 	for _, text := range list {
@@ -222,7 +223,9 @@ func timeCondition(text string, now time.Time) (func(*controlapi.BuildHistoryRec
 	}, nil
 }
 
-// recordTime returns a time of a record in seconds since 1970, or its duration in nanoseconds.
+// recordTime returns the value of the field key in a record: a time in seconds since 1970, or
+// the duration of the build in nanoseconds. For a running build, the time of completion and the
+// duration are 0.
 func recordTime(r *controlapi.BuildHistoryRecord, key string) int64 {
 	switch {
 	case key == "startedAt":

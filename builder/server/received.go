@@ -48,9 +48,9 @@ func (r *receivedDirs) hold(key string) (data string, release func(), err error)
 	}
 }
 
-// receivedKey returns the key of the directory for a local source. It covers everything that
-// clients use to tell sources apart, and the user. For an unknown user, it covers the session
-// instead, so that no other session uses the directory.
+// receivedKey returns the key of the directory for a local source. The key covers the user, and
+// everything by which clients distinguish sources. For an unknown user, the key covers the
+// session instead of the user, so that no other session uses the directory.
 func receivedKey(user identity, sessionID, sharedKey, name string, attrs map[string]string) string {
 	owner := "user " + string(user)
 	if user == "" {
@@ -87,8 +87,8 @@ func syncRequest(name string, attrs map[string]string) (filesync.FSSendRequestOp
 	return opt, nil
 }
 
-// ownedByUs makes a file that is received belong to this process, which may not be allowed to
-// create files of other users. Builds ignore the owners of local files.
+// ownedByUs changes the owner of a received file to the user of this process, who may not be
+// allowed to create files of other users. Builds ignore the owners of local files.
 func ownedByUs(_ string, st *fstypes.Stat) bool {
 	st.Uid, st.Gid = uint32(max(0, os.Geteuid())), uint32(max(0, os.Getegid()))
 	return true

@@ -35,7 +35,7 @@ func (r receiver) File(ctx context.Context, exported map[string]string) (io.Writ
 	return fileWriter{w, abort}, abort, nil
 }
 
-// fileWriter sends an archive to a client. After Close, the stream to the client has ended.
+// fileWriter sends an archive to a client, and ends the stream to the client when it is closed.
 type fileWriter struct {
 	io.WriteCloser
 	end func()

@@ -12,8 +12,8 @@ import (
 // concurrently with the request that starts the build.
 const buildWait = 3 * time.Second
 
-// running contains values of running builds, by the reference of the build. Safe for concurrent
-// use.
+// running contains one value for each running build, by the reference of the build. Safe for
+// concurrent use.
 type running[T any] struct {
 	mu      sync.Mutex
 	values  map[string]T
@@ -24,7 +24,8 @@ func newRunning[T any]() *running[T] {
 	return &running[T]{values: map[string]T{}, changed: make(chan struct{})}
 }
 
-// add adds a value. It reports whether the reference was unused.
+// add adds the value of a build. If the reference is already in use, it returns false and adds
+// nothing.
 func (r *running[T]) add(ref string, v T) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -44,14 +45,14 @@ func (r *running[T]) remove(ref string) {
 	delete(r.values, ref)
 }
 
-// get returns the value of a build. It waits for a short time until the build has started. If the
-// reference is unknown, it returns an error.
+// get returns the value of the build with the given reference. Because the build may start soon,
+// get waits for it for a short time. If the reference remains unknown, get returns an error.
 func (r *running[T]) get(ctx context.Context, ref string) (T, error) {
 	return r.await(ctx, ref, func() (T, bool) { return r.find(ref) })
 }
 
-// await calls find until it returns a value: at once, and after each start of a build. It waits for
-// a short time. If there is no value, it returns the error for an unknown reference.
+// await calls find until find returns a value: at once, and after each start of a build. If find
+// returns no value within a short time, await returns the error for an unknown reference.
 func (r *running[T]) await(ctx context.Context, ref string, find func() (T, bool)) (T, error) {
 	late := time.NewTimer(buildWait)
 	defer late.Stop()

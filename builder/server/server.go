@@ -72,7 +72,7 @@ func New(o Options) (*Server, error) {
 	}, nil
 }
 
-// errStopped is the cause of the end of requests when the server stops.
+// errStopped is the error of requests that end because the server stops.
 var errStopped = status.Error(codes.Unavailable, "the server is shutting down")
 
 // stopGrace is how long the server waits for its requests to end when it stops, before it closes
@@ -138,7 +138,8 @@ func (s *Server) logf(format string, args ...any) {
 	fmt.Fprintf(s.opt.Log, format+"\n", args...)
 }
 
-// calls intercepts the calls of a gRPC server.
+// calls intercepts the calls of a gRPC server, to end them when the server stops and to recover
+// from panics.
 type calls struct {
 	base   context.Context // ends all calls
 	server *Server
@@ -171,8 +172,8 @@ func (c *calls) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServe
 	return ended(ctx, handler(srv, joinedStream{stream, ctx}))
 }
 
-// ended returns errStopped instead of an error that is only a consequence of the end of the
-// server.
+// ended returns the error of a call. If the call failed after the server had begun to stop,
+// ended returns errStopped instead of err.
 func ended(ctx context.Context, err error) error {
 	if err != nil && errors.Is(context.Cause(ctx), errStopped) {
 		return errStopped
@@ -180,7 +181,8 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
-// recovered turns a panic of a handler into an error of its request. It must be deferred.
+// recovered turns a panic of a handler into an error of its request. Callers must call it with
+// defer.
 func (c *calls) recovered(method string, err *error) {
 	if r := recover(); r != nil {
 		c.server.logf("%s: panic: %v\n%s", method, r, debug.Stack())
@@ -188,7 +190,7 @@ func (c *calls) recovered(method string, err *error) {
 	}
 }
 
-// joinedStream is a stream with another context.
+// joinedStream is a gRPC stream whose context is replaced with another context.
 type joinedStream struct {
 	grpc.ServerStream
 	ctx context.Context

@@ -174,13 +174,14 @@ func (o *tarOutput) files(t *testing.T) map[string]string {
 	}
 }
 
-// base begins a stage with a shell, which the portable runner interprets.
+// base is the beginning of a Dockerfile whose image contains a shell. The portable runner
+// interprets the shell's commands.
 const base = "FROM scratch\nCOPY sh /bin/sh\nCOPY sh /bin/cat\n"
 
 const hello = base + "COPY a.txt /b.txt\nRUN echo made > /c.txt; echo printed\n"
 
-// TestDockerfile builds a Dockerfile of the client, and sends the files and the progress to the
-// client.
+// TestDockerfile checks that the server builds a Dockerfile of a client, and sends the files and
+// the progress to the client.
 func TestDockerfile(t *testing.T) {
 	s := startServer(t, builder.Options{})
 	opt := dockerfileOpt(contextDir(t, map[string]string{"Dockerfile": hello, "a.txt": "content\n"}))
@@ -199,7 +200,8 @@ func TestDockerfile(t *testing.T) {
 	}
 }
 
-// TestLocalOutput sends the files of a build to a directory of the client.
+// TestLocalOutput checks that the server sends the files of a build to a directory of the
+// client.
 func TestLocalOutput(t *testing.T) {
 	s := startServer(t, builder.Options{})
 	opt := dockerfileOpt(contextDir(t, map[string]string{"Dockerfile": hello, "a.txt": "content\n"}))

@@ -164,8 +164,9 @@ func (s *Server) frontendOf(req *controlapi.SolveRequest, user identity) gateway
 	}
 }
 
-// attestsOf returns the attestations that a request asks for, by type. It leaves out provenance
-// that the client wants only where it costs nothing, as docker buildx does by default.
+// attestsOf returns the attestations that a request asks for, by type. It omits disabled
+// attestations. It also omits provenance if the client requests provenance only where it costs
+// nothing, as docker buildx does by default.
 func attestsOf(opts map[string]string) map[string]string {
 	attests := map[string]string{}
 	for k, v := range opts {

@@ -64,7 +64,7 @@ func createStatusLog(file string) (*statusLog, error) {
 	return &statusLog{file: f, changed: make(chan struct{}), steps: summary{vertices: map[digest.Digest]*client.Vertex{}}}, nil
 }
 
-// add appends a message. An error is returned by end.
+// add appends a message to the log. If it fails, the method end returns the error.
 func (l *statusLog) add(s *client.SolveStatus) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -110,8 +110,8 @@ func (l *statusLog) end() error {
 	return l.err
 }
 
-// state returns the size of the log, whether it has ended, and a channel that is closed when this
-// changes.
+// state returns the size of the log, whether it has ended, and a channel that is closed when the
+// size changes or the log ends.
 func (l *statusLog) state() (size int64, ended bool, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -126,7 +126,7 @@ func (l *statusLog) hold() bool {
 	return !l.dropped || l.readers > 1
 }
 
-// release ends a reader that hold has registered.
+// release unregisters a reader that hold has registered.
 func (l *statusLog) release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,7 +142,8 @@ func (l *statusLog) drop() {
 	l.closeUnused()
 }
 
-// closeUnused closes the file if no reader needs it any more. The caller must hold l.mu.
+// closeUnused closes the file if the log is dropped and has no readers. The caller must hold
+// l.mu.
 func (l *statusLog) closeUnused() {
 	if l.dropped && l.readers == 0 {
 		_ = l.file.Close() // nothing is written any more

@@ -82,8 +82,8 @@ func recordType(e *state.Entry) string {
 	return "regular"
 }
 
-// usageFilter parses the filters of a request for the disk usage. An entry must match one of them.
-// Without filters, all entries match.
+// usageFilter parses the filters of a request for the disk usage. An entry must match at least
+// one filter. Without filters, all entries match.
 func usageFilter(list []string) (func(*state.Entry) bool, error) {
 	f, err := filters.ParseAll(list...)
 	if err != nil {
@@ -94,7 +94,8 @@ func usageFilter(list []string) (func(*state.Entry) bool, error) {
 	}, nil
 }
 
-// usageField returns a field of an entry for filters, and reports whether the entry has it.
+// usageField returns the field of an entry that a filter names. It returns false if the entry
+// does not have the field.
 func usageField(e *state.Entry, path []string) (string, bool) {
 	switch strings.Join(path, ".") {
 	case "id":

@@ -56,8 +56,8 @@ need TLS with certificates of the clients.`,
 	return cmd
 }
 
-// define declares the flags of slipway serve. Those for the state directory and for steps are the
-// same as for slipway build.
+// define declares the flags of slipway serve. The flags for the state directory and for steps
+// are the same as for slipway build.
 func (f *serveFlags) define(fs *pflag.FlagSet) {
 	o := &f.opt
 	fs.StringVar(&f.address, "addr", defaultAddress(), "address to listen at: `unix://PATH` or tcp://HOST:PORT")
@@ -119,7 +119,7 @@ func (f *serveFlags) parse() (err error) {
 	return err
 }
 
-// run executes slipway serve until ctx ends.
+// run runs the server until ctx ends.
 func (f *serveFlags) run(ctx context.Context) error {
 	if f.opt.Runner != "portable" {
 		// Without a user namespace, steps are interpreted. Enter may start the program
@@ -147,8 +147,9 @@ func (f *serveFlags) run(ctx context.Context) error {
 	return s.Serve(ctx, l, creds)
 }
 
-// chooseRunner chooses the runner of all builds. If it depends on the machine and steps cannot run
-// in namespaces, they are interpreted.
+// chooseRunner chooses the runner of all builds. If the flag --runner is auto, it chooses the
+// namespace runner. If steps cannot run in namespaces, it chooses the portable runner instead
+// and prints a warning.
 func (f *serveFlags) chooseRunner(ctx context.Context) error {
 	if f.opt.Runner != "auto" {
 		return nil
