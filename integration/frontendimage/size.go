@@ -52,8 +52,8 @@ func WriteSizes(w io.Writer, program []byte) error {
 	return tw.Flush()
 }
 
-// sections maps the name of each ELF section that WriteSizes prints to a description of its
-// content. These sections also exist in a program without a symbol table.
+// sections returns a description of the content of each ELF section that WriteSizes prints, by
+// the name of the section. These sections also exist in a program without a symbol table.
 func sections() map[string]string {
 	return map[string]string{
 		".text":      "machine code",

@@ -26,8 +26,8 @@ func (c *Case) Out(section string) (string, bool) {
 	return s, ok
 }
 
-// sections maps the name of each section of recorded results to the package that owns it. The
-// tests of the owning package check and rewrite the section.
+// sections returns the package that owns each section of recorded results, by the name of the
+// section. The tests of the owning package check and rewrite the section.
 func sections() map[string]string {
 	return map[string]string{
 		"parse": "parser", "instructions": "instructions", "plan": "plan", "image": "plan",
