@@ -148,7 +148,7 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	sources := s.sources(o, p)
 	explained := s.explainer(o)
 	progress := newProgress(o, explained)
-	caches, err := s.openCaches(ctx, o, sources, progress)
+	caches, err := s.openCaches(ctx, o, p, sources, progress)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	}
 	exported, err := s.write(ctx, o, progress, buildResult{results, len(res.Refs) > 0})
 	if err == nil {
-		err = caches.export(ctx, b, roots(res))
+		err = caches.export(ctx, b, roots(res), exported)
 	}
 	out := &Result{Exported: exported}
 	if p.request != nil {

@@ -100,6 +100,8 @@ func (s *localBuilder) writeImage(ctx context.Context, x *export.Exporter, o *Op
 		out.exported[exptypes.ExporterImageNameKey] = strings.Join(names, ",")
 	}
 	switch {
+	case out.isDir() && out.To != nil:
+		return out.toStore(ctx, root.WithNames(names))
 	case out.isDir():
 		return writeLayout(ctx, out.Dest, root.WithNames(names))
 	case out.Type == "oci":

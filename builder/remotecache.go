@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"sync"
 
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
 	"slipway/diag"
@@ -53,8 +55,11 @@ func (o *Options) caches() (from []remotecache.From, to []remotecache.To, err er
 // openCaches opens the caches that the build imports, and prepares the export. If a cache
 // cannot be read, openCaches logs a warning and the build does not use this cache, as in
 // BuildKit.
-func (s *localBuilder) openCaches(ctx context.Context, o *Options, src *llbsource.Sources, p *progress) (*caches, error) {
+func (s *localBuilder) openCaches(ctx context.Context, o *Options, in *inputs, src *llbsource.Sources, p *progress) (*caches, error) {
 	from, to, err := o.caches()
+	if err == nil {
+		err = in.openStores(ctx, from, to)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +121,8 @@ func (l *logWriter) Write(p []byte) (int, error) {
 }
 
 // export writes the cache records of the results to all remote caches, except inline caches.
-func (c *caches) export(ctx context.Context, b *solver.Job, results []*solver.Result) error {
+// In exported, it records the descriptor of a cache that it writes to a store of the client.
+func (c *caches) export(ctx context.Context, b *solver.Job, results []*solver.Result, exported map[string]string) error {
 	if len(c.to) == 0 {
 		return nil
 	}
@@ -133,6 +139,10 @@ func (c *caches) export(ctx context.Context, b *solver.Job, results []*solver.Re
 		made = append(made, s)
 	}
 	for i, to := range c.to {
+		to.Tagged = func(d ocispecs.Descriptor) {
+			data, _ := json.Marshal(d) // a descriptor can always be encoded
+			exported[cacheManifestKey] = string(data)
+		}
 		err := c.progress.step(ctx, fmt.Sprintf("cache %d", i), cacheExporterName(to), func(ctx context.Context) error {
 			return c.exporter.Write(ctx, to, records, made)
 		})
@@ -146,6 +156,10 @@ func (c *caches) export(ctx context.Context, b *solver.Job, results []*solver.Re
 	}
 	return nil
 }
+
+// cacheManifestKey is the key of [Result.Exported] for the descriptor of a cache that was exported
+// to a store of the client. The client adds it to the index of the store.
+const cacheManifestKey = "cache.manifest"
 
 // cacheExporterName returns the name of the progress step that exports the cache to, which is
 // the same as in BuildKit.

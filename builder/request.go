@@ -7,16 +7,21 @@ import (
 	"io"
 	"strings"
 
+	"github.com/containerd/containerd/v2/core/content"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
 	spb "github.com/moby/buildkit/sourcepolicy/pb"
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/diag"
 	"slipway/solver"
+	"slipway/solver/export"
 	local "slipway/solver/gateway"
 	"slipway/solver/hostmount"
 	"slipway/solver/llbsource"
 	"slipway/solver/registry"
+	"slipway/solver/remotecache"
 	"slipway/solver/tree"
 )
 
@@ -27,6 +32,9 @@ type Client interface {
 	// Login returns the client's login for the registry at a host (HOST or HOST:PORT). If the
 	// client has none, it returns a zero Login.
 	Login(ctx context.Context, host string) (registry.Login, error)
+	// CacheStore returns the content store of a local cache. The parameter dir is the directory
+	// of the cache on the client's machine.
+	CacheStore(ctx context.Context, dir string) (content.Store, error)
 }
 
 // Receiver receives an output that is not written to a file of this machine.
@@ -37,6 +45,8 @@ type Receiver interface {
 	File(ctx context.Context, exported map[string]string) (w io.WriteCloser, abort func(), err error)
 	// Dir receives the files of a directory. The contents of the files are in the store.
 	Dir(ctx context.Context, root *tree.Node, store *tree.Store) error
+	// Store returns the content store that receives an image with the attribute tar=false.
+	Store(ctx context.Context) (content.Store, error)
 }
 
 // Request is a build that a client in another process requests. Unlike the build of a context
@@ -159,6 +169,39 @@ func (m clientMounts) Agent(ctx context.Context, id string) (string, bool, error
 		id = "default"
 	}
 	return m.client.Agent(ctx, id)
+}
+
+// openStores opens the stores of local caches that a client in another process imports or exports.
+func (p *inputs) openStores(ctx context.Context, from []remotecache.From, to []remotecache.To) (err error) {
+	if p.request == nil {
+		return nil
+	}
+	for i := range from {
+		if f := &from[i]; f.Type == "local" {
+			if f.Store, err = p.request.Client.CacheStore(ctx, f.Src); err != nil {
+				return fmt.Errorf("import cache from %s: %w", f, err)
+			}
+		}
+	}
+	for i := range to {
+		if t := &to[i]; t.Type == "local" {
+			if t.Store, err = p.request.Client.CacheStore(ctx, t.Dest); err != nil {
+				return fmt.Errorf("export cache to %s: %w", t, err)
+			}
+		}
+	}
+	return nil
+}
+
+// toStore writes an image to the content store of an output.
+func (out Output) toStore(ctx context.Context, root *export.Root) error {
+	store, err := out.To.Store(ctx)
+	if err != nil {
+		return err
+	}
+	return root.WriteBlobs(func(d digest.Digest, size int64, r io.Reader) error {
+		return content.WriteBlob(ctx, store, d.String(), tree.Reader(ctx, r), ocispecs.Descriptor{Digest: d, Size: size})
+	})
 }
 
 // toReceiver writes an archive to the receiver of an output.

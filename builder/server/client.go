@@ -194,6 +194,15 @@ func (c *buildClient) Blob(ctx context.Context, store string, d digest.Digest) (
 	}{content.NewReader(r), r}, nil
 }
 
+// CacheStore implements [builder.Client].
+func (c *buildClient) CacheStore(ctx context.Context, dir string) (content.Store, error) {
+	caller, err := c.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return sessioncontent.NewCallerStore(caller, "local:"+dir), nil
+}
+
 // Login implements [builder.Client].
 func (c *buildClient) Login(ctx context.Context, host string) (registry.Login, error) {
 	if c.session == "" {

@@ -59,9 +59,6 @@ func outputOf(e *controlapi.Exporter) (builder.Output, error) {
 	default:
 		return out, errors.New("unknown type (want image, local, tar, oci or docker)")
 	}
-	if tar, err := strconv.ParseBool(out.Attrs["tar"]); err == nil && !tar {
-		return out, errors.New("tar=false is not supported by this server (leave it out)")
-	}
 	var err error
 	if v, ok := out.Attrs["push"]; ok {
 		if out.Push, err = strconv.ParseBool(v); err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 
+	"github.com/containerd/containerd/v2/core/content"
+	sessioncontent "github.com/moby/buildkit/session/content"
 	"github.com/moby/buildkit/session/filesync"
 
 	"slipway/builder"
@@ -45,6 +47,15 @@ type fileWriter struct {
 func (w fileWriter) Close() error {
 	defer w.end()
 	return w.WriteCloser.Close()
+}
+
+// Store implements [builder.Receiver].
+func (r receiver) Store(ctx context.Context) (content.Store, error) {
+	caller, err := r.client.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return sessioncontent.NewCallerStore(caller, "export"), nil
 }
 
 // Dir implements [builder.Receiver].

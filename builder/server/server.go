@@ -83,7 +83,8 @@ const stopGrace = 5 * time.Second
 // and returns nil when their processes have ended. The parameter creds secures the connections; if
 // it is nil, they are not encrypted. Serve closes the listener.
 func (s *Server) Serve(ctx context.Context, l net.Listener, creds credentials.TransportCredentials) error {
-	base, stop := context.WithCancelCause(ctx)
+	// The end of ctx must not be the cause of the end of requests, which clients see.
+	base, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(errStopped)
 	g := s.newGRPC(base, creds)
 	served := make(chan error, 1)
@@ -166,9 +167,12 @@ func (c *calls) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, 
 
 // stream calls the handler of a request with a stream of messages.
 func (c *calls) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+	defer c.recovered(info.FullMethod, &err)
+	if info.FullMethod == controlapi.Control_Status_FullMethodName {
+		return handler(srv, stream) // ends with the build, so that the client sees how it ended
+	}
 	ctx, release := c.join(stream.Context())
 	defer release()
-	defer c.recovered(info.FullMethod, &err)
 	return ended(ctx, handler(srv, joinedStream{stream, ctx}))
 }
 

@@ -8,11 +8,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/internal/regularfile"
@@ -95,4 +98,14 @@ func writeJSON(name string, v any) error {
 		return err
 	}
 	return WriteFile(name, func(w io.Writer) error { _, err := w.Write(data); return err })
+}
+
+// WriteBlobs calls put with each blob of the image or index: layers, configs and manifests. A
+// manifest comes after the blobs to which it refers. WriteBlobs returns the first error of put.
+func (r *Root) WriteBlobs(put func(d digest.Digest, size int64, r io.Reader) error) error {
+	w := &layoutWriter{written: map[string]bool{}, put: func(name string, size int64, r io.Reader) error {
+		algorithm, hex := path.Split(strings.TrimPrefix(name, "blobs/"))
+		return put(digest.NewDigestFromEncoded(digest.Algorithm(strings.TrimSuffix(algorithm, "/")), hex), size, r)
+	}}
+	return w.blobs(r.Content)
 }

@@ -9,8 +9,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/containerd/containerd/v2/core/content"
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver/registry"
 )
@@ -22,6 +24,9 @@ type From struct {
 	Src, Tag string        // for local: directory, and tag of the cache in it; "" means latest
 	Digest   digest.Digest // for local: digest of the manifest; "" means the cache with Tag
 	Insecure bool          // access the registry without TLS
+	// Store contains a local cache instead of the directory Src. If it is nil, Src is a directory
+	// of this machine.
+	Store content.Store
 }
 
 // Mode selects the results that an export contains.
@@ -46,6 +51,11 @@ type To struct {
 	Index, Docker bool
 	// IgnoreError turns an error of the export into a warning.
 	IgnoreError bool
+	// Store receives a local cache instead of the directory Dest. If it is nil, Dest is a
+	// directory of this machine. If Store is not nil, Tagged is called with the descriptor of the
+	// manifest when the cache is complete; it may be nil.
+	Store  content.Store
+	Tagged func(ocispecs.Descriptor)
 }
 
 // String returns the image reference or the directory of the cache.
@@ -164,6 +174,9 @@ func checkType(kind, ref string) error {
 
 // storage returns the storage from which f imports the cache: a directory or a registry.
 func (f From) storage(ctx context.Context, c *registry.Client) (storage, error) {
+	if f.Store != nil {
+		return &contentStorage{store: f.Store, digest: f.Digest}, nil
+	}
 	if f.Type == "local" {
 		return newLocal(f.Src, f.Tag, f.Digest), nil
 	}
@@ -172,6 +185,9 @@ func (f From) storage(ctx context.Context, c *registry.Client) (storage, error) 
 
 // storage returns the storage to which t exports the cache: a directory or a registry.
 func (t To) storage(ctx context.Context, c *registry.Client) (storage, error) {
+	if t.Store != nil {
+		return &contentStorage{store: t.Store, tagged: t.Tagged}, nil
+	}
 	if t.Type == "local" {
 		return newLocal(t.Dest, t.Tag, ""), nil
 	}

@@ -1,0 +1,122 @@
+package server
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/containerd/containerd/v2/core/content"
+	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/upload/uploadprovider"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/builder"
+)
+
+// TestLocalCache exports a cache to a directory of the client, and imports it on another server,
+// which runs no step.
+func TestLocalCache(t *testing.T) {
+	dir := t.TempDir()
+	files := contextDir(t, map[string]string{"Dockerfile": hello, "a.txt": "content\n"})
+	opt := dockerfileOpt(files)
+	opt.CacheExports = []client.CacheOptionsEntry{{Type: "local", Attrs: map[string]string{"dest": dir, "mode": "max"}}}
+	if _, err := startServer(t, builder.Options{}).Solve(t.Context(), nil, opt, nil); err != nil {
+		t.Fatal(err)
+	}
+	opt = dockerfileOpt(files)
+	opt.CacheImports = []client.CacheOptionsEntry{{Type: "local", Attrs: map[string]string{"src": dir}}}
+	var out tarOutput
+	opt.Exports = []client.ExportEntry{out.entry()}
+	st := collect()
+	if _, err := startServer(t, builder.Options{}).Solve(t.Context(), nil, opt, st.ch); err != nil {
+		t.Fatal(err)
+	}
+	if got := st.logs(); got != "" {
+		t.Errorf("a step ran and printed %q", got)
+	}
+	if got := out.files(t)["c.txt"]; got != "made\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestLayout exports an image to an OCI layout of the client, and uses the layout as a named
+// context of another build.
+func TestLayout(t *testing.T) {
+	s := startServer(t, builder.Options{})
+	dir := t.TempDir()
+	opt := dockerfileOpt(contextDir(t, map[string]string{"Dockerfile": hello, "a.txt": "content\n"}))
+	opt.Exports = []client.ExportEntry{{Type: client.ExporterOCI, OutputDir: dir, Attrs: map[string]string{"tar": "false"}}}
+	res, err := s.Solve(t.Context(), nil, opt, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d ocispecs.Descriptor
+	data, err := base64.StdEncoding.DecodeString(res.ExporterResponse[exptypes.ExporterImageDescriptorKey])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &d); err != nil {
+		t.Fatal(err)
+	}
+	store, err := contentlocal.NewStore(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt = dockerfileOpt(contextDir(t, map[string]string{"Dockerfile": "FROM base\nCOPY a.txt /second\n", "a.txt": "x"}))
+	opt.OCIStores = map[string]content.Store{"id": store}
+	opt.FrontendAttrs["context:base"] = "oci-layout://id@" + d.Digest.String()
+	var out tarOutput
+	opt.Exports = []client.ExportEntry{out.entry()}
+	other := startServer(t, builder.Options{})
+	if _, err := other.Solve(t.Context(), nil, opt, nil); err != nil {
+		t.Fatal(err)
+	}
+	if files := out.files(t); files["c.txt"] != "made\n" || files["second"] != "x" {
+		t.Errorf("got files %q", files)
+	}
+}
+
+// TestUpload builds a Dockerfile that the client offers as an upload, as for docker build -.
+func TestUpload(t *testing.T) {
+	s := startServer(t, builder.Options{})
+	up := uploadprovider.New()
+	url := up.Add(io.NopCloser(strings.NewReader("FROM scratch\nCOPY <<EOF /f\nx\nEOF\n")))
+	var out tarOutput
+	_, err := s.Solve(t.Context(), nil, client.SolveOpt{
+		Frontend: "dockerfile.v0", FrontendAttrs: map[string]string{"context": url},
+		Session: []session.Attachable{up}, Exports: []client.ExportEntry{out.entry()},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files := out.files(t); files["f"] != "x\n" {
+		t.Errorf("got files %q", files)
+	}
+}
+
+// TestStoredImage stores an image, which a later build uses as its base.
+func TestStoredImage(t *testing.T) {
+	s := startServer(t, builder.Options{})
+	for i, file := range []string{hello, "FROM app:1\nCOPY a.txt /more\n"} {
+		opt := dockerfileOpt(contextDir(t, map[string]string{"Dockerfile": file, "a.txt": "content\n"}))
+		opt.Exports = []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{"name": fmt.Sprintf("app:%d", i+1)}}}
+		res, err := s.Solve(t.Context(), nil, opt, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.ExporterResponse[exptypes.ExporterImageDigestKey] == "" {
+			t.Errorf("%s: the response has no digest: %v", file, res.ExporterResponse)
+		}
+	}
+	if list, err := os.ReadDir(filepath.Join(s.state, "images")); err != nil || len(list) != 2 {
+		t.Errorf("got the images %v, %v", list, err)
+	}
+}
