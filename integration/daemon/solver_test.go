@@ -151,13 +151,19 @@ func (c *testCase) numberRandomFiles(image imagetree.Image, seen map[string]int)
 // buildWithBuildKit runs a build with BuildKit's built-in frontend and returns its images.
 func buildWithBuildKit(t *testing.T, req rig.Request) ([]imagetree.Image, error) {
 	t.Helper()
+	return buildWith(t, shared.Daemon, req)
+}
+
+// buildWith runs the build described by req with a daemon and returns its images.
+func buildWith(t *testing.T, d *rig.Daemon, req rig.Request) ([]imagetree.Image, error) {
+	t.Helper()
 	// A new key makes BuildKit use an empty directory for the context. Transferring into the
 	// directory of an earlier build would change the directory's time.
 	req.Image, req.Key = true, rand.Text()
 	if _, ok := req.Attrs["build-arg:SOURCE_DATE_EPOCH"]; ok {
 		req.Exporter = map[string]string{"rewrite-timestamp": "true"}
 	}
-	res, err := shared.Build(t.Context(), req)
+	res, err := d.Build(t.Context(), req)
 	if err != nil {
 		return nil, err
 	}
