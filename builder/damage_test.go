@@ -15,7 +15,7 @@ import (
 )
 
 // damagedDockerfile is a Dockerfile whose RUN steps write files that differ from all files in
-// the context. Only the cache therefore contains the contents of the written files.
+// the context. If one of their blobs is damaged, the content is lost and the step must run again.
 const damagedDockerfile = "FROM scratch\nCOPY base /\nCOPY a /\nRUN cat a a > /b\nRUN cat b b > /c\n"
 
 // buildArchive builds an OCI archive whose bytes depend on the result only, not on times.

@@ -240,8 +240,8 @@ func hasVariable(env []string, name string) bool {
 	})
 }
 
-// capabilities adds to the message all daemon capabilities that the RUN operation
-// requires.
+// capabilities declares, in the operation message to, the daemon capabilities that the RUN
+// operation requires.
 func (x *exec) capabilities(to *message) {
 	to.require(pb.CapExecMetaBase)
 	if len(x.meta.Ulimit) > 0 {
@@ -277,7 +277,8 @@ func (x *exec) capabilities(to *message) {
 	}
 }
 
-// capabilities adds to the message all daemon capabilities that the mount requires.
+// capabilities declares, in the operation message to, the daemon capabilities that the mount
+// requires.
 func (m *mount) capabilities(to *message) {
 	if m.msg.Selector != "" {
 		to.require(pb.CapExecMountSelector)

@@ -22,7 +22,8 @@ func (s definitionSource) Open(_ context.Context, op *pb.SourceOp, _ *pb.Platfor
 	return definitionTree{digest.FromString(op.Identifier), s.tree}, nil
 }
 
-// definitionTree is the [Source] that definitionSource opens.
+// definitionTree is a [Source] with a fixed digest and tree. Its tree contains LLB definitions
+// that build operations evaluate.
 type definitionTree struct {
 	digest digest.Digest
 	tree   *tree.Node

@@ -94,8 +94,8 @@ func (b *bench) measure(ctx context.Context, c *benchCase) ([]*row, error) {
 	return rows, emptyAll(ctx, builders)
 }
 
-// part is a range of the turns of a case. If its name is "", its measurements are not
-// reported.
+// part is a range of the repetitions of a benchmarked build, reported as one row. If its name
+// is "", the repetitions are not reported.
 type part struct {
 	name       string
 	start, end int

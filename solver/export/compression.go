@@ -21,7 +21,7 @@ type Compression struct {
 	Force bool
 }
 
-// Stored is the level of gzip files that contain the data without compression.
+// Stored is the compression level for gzip files whose data is stored uncompressed.
 const Stored = -1
 
 // ParseLevel sets c.Level to the level that a user has specified. As in BuildKit, a user can

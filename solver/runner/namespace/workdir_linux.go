@@ -15,7 +15,8 @@ import (
 // directory is an error. If makeDir created it, another process could replace the new
 // directory, and makeDir would change the owner of the replacement.
 //
-// Upstream: runc also creates the directories before "..", for root: /x/../y creates /x.
+// Upstream: for steps that run as root, runc also creates the directories before "..": the
+// directory /x/../y makes it create /x.
 func (c *config) makeDir() error {
 	err := os.Chdir("/" + c.DirName)
 	switch {
