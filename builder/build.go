@@ -152,6 +152,7 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	if err != nil {
 		return nil, err
 	}
+	started := o.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	b := solver.New(ctx, solver.Options{
 		Store: s.Store, Cache: s.Cache, Sources: sources, Runner: run,
@@ -190,6 +191,10 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	}
 	if err := errors.Join(s.Files.Save(), s.Store.SaveRecent()); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	x := &attester{s.Store, sources, c, res, p.opts, o, started}
+	if err := x.attest(ctx, results); err != nil {
+		return nil, err
 	}
 	if err := caches.addInline(ctx, b, res, results); err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package builder
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -46,7 +45,7 @@ type Options struct {
 	Describe bool
 
 	CacheTo, CacheFrom []client.CacheOptionsEntry
-	Attests            map[string]string // parameters of attestations, by type; requires Builder
+	Attests            map[string]string // parameters of attestations, by type: sbom, provenance
 	Annotations        map[string]string // image annotations, by attribute of BuildKit's exporters: annotation-manifest.KEY
 
 	NoCache       bool
@@ -140,11 +139,11 @@ func (o *Options) checkLocal() error {
 			return err
 		}
 	}
-	switch {
-	case o.Jobs < 0:
+	if o.Jobs < 0 {
 		return fmt.Errorf("jobs: %d is negative (0 sets no limit)", o.Jobs)
-	case len(o.Attests) > 0:
-		return errors.New("attestations require a BuildKit daemon (use --builder)")
+	}
+	if _, err := attestRequests(o.frontend()); err != nil {
+		return err
 	}
 	if err := o.checkLimits(); err != nil {
 		return err

@@ -145,7 +145,7 @@ func (o Output) checkLocal() error {
 	if _, err := parseEpoch(o.Attrs[epochAttr]); err != nil {
 		return fmt.Errorf("output %s: %s: %w", o.Type, epochAttr, err)
 	}
-	for _, k := range []string{rewriteAttr, forceAttr, tarAttr} {
+	for _, k := range []string{rewriteAttr, forceAttr, tarAttr, inlineAttr, artifactAttr} {
 		if v := o.Attrs[k]; v != "" || k == rewriteAttr && o.has(k) {
 			if _, err := strconv.ParseBool(v); err != nil {
 				return fmt.Errorf("output %s: %s=%s is neither true nor false", o.Type, k, v)
@@ -182,6 +182,10 @@ func (o Output) supports(attr string) bool {
 		return true
 	case "compression", "compression-level", forceAttr:
 		return o.isImage()
+	case inlineAttr, artifactAttr:
+		return o.isImage()
+	case prefixAttr:
+		return o.Type == "local" || o.Type == "tar"
 	case tarAttr:
 		return o.Type == "oci" || o.Type == "docker"
 	case insecureAttr:
@@ -221,6 +225,10 @@ const (
 	rewriteAttr = "rewrite-timestamp" // whether files in the image get the time of epochAttr
 	forceAttr   = "force-compression" // whether layers of the base get the compression, too
 	tarAttr     = "tar"               // whether an image is written as an archive
+
+	inlineAttr   = "attestation-inline" // whether attestations with inline-only are written, too
+	artifactAttr = "oci-artifact"       // whether manifests of attestations are artifacts; true by default
+	prefixAttr   = "attestation-prefix" // prefix of the names of files with attestations
 )
 
 // withTimes returns a copy of the results with the times that the attributes of the output set:

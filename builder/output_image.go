@@ -35,14 +35,22 @@ func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOut
 			Image: img, Platform: r.Platform, Annotations: notes.forKind(exptypes.AnnotationManifestDescriptor, &r.Platform),
 		})
 	}
+	isIndex := b.isMap || out.attests(b.results)
+	if isIndex {
+		more, err := attestationEntries(x.Store, o, out.Output, b.results, entries)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, more...)
+	}
 	about := notes.forKind(exptypes.AnnotationIndexDescriptor, nil)
-	if !b.isMap {
+	if !isIndex {
 		about = entries[0].Annotations
 	}
-	if about, err = out.descriptorAnnotations(about, b, entries); err != nil {
+	if about, err = out.descriptorAnnotations(about, b, entries[:len(b.results)]); err != nil {
 		return nil, err
 	}
-	if b.isMap {
+	if isIndex {
 		idx, err := export.Index(entries, notes.forKind(exptypes.AnnotationIndex, nil))
 		if err != nil {
 			return nil, err

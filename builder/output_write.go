@@ -172,6 +172,9 @@ func (s *localBuilder) writeFiles(ctx context.Context, o *Options, out Output, b
 				return err
 			}
 		}
+		if n, err = s.addStatements(n, r, out.Attrs[prefixAttr], o.Now()); err != nil {
+			return err
+		}
 		dir := strings.ReplaceAll(platforms.FormatAll(r.Platform), "/", "_")
 		if n, err = n.Separate(dir); err != nil {
 			return err

@@ -78,7 +78,7 @@ func (f *buildFlags) defineResults(fs *pflag.FlagSet) {
 	fs.StringVar(&f.progress, "progress", "auto", "format of the progress: auto, plain, tty, rawjson, quiet or none")
 	fs.StringVar(&f.call, "call", "build", "`REQUEST` to the frontend: build, check, convertllb, outline or targets; ,format=json prints the answer as JSON")
 	fs.BoolVar(&f.check, "check", false, "check the Dockerfile: the same as --call=check")
-	fs.StringArrayVar(&f.attests, "attest", nil, "attestation: `type=sbom|provenance[,KEY=VALUE]`; requires --builder")
+	fs.StringArrayVar(&f.attests, "attest", nil, "attestation: `type=sbom|provenance[,KEY=VALUE]` (default none)")
 	fs.StringVar(&f.sbom, "sbom", "", "the same as --attest type=sbom: `true|false|KEY=VALUE`")
 	fs.StringVar(&f.provenance, "provenance", "", "the same as --attest type=provenance: `true|false|KEY=VALUE`")
 }

@@ -124,7 +124,7 @@ func TestUsage(t *testing.T) {
 		{"--metadata-file x --iidfile x", `--metadata-file: "x" is the file of --iidfile too`},
 		{"--iidfile x -o type=oci,dest=x", `--iidfile: "x" is the file of --output too`},
 		{"--check --metadata-file x", "--metadata-file is about an image, and --call=check makes none"},
-		{"--attest type=sbom", "attestations require a BuildKit daemon (use --builder)"},
+		{"--attest type=provenance,mode=most", "mode=most: unknown mode (want min or max)"},
 		{"--attest type=other", `unknown type "other", there are sbom and provenance`},
 		{"--memory-swap 2g", "memory has no limit (add --memory)"},
 		{"-o type=oci,dest=x,compression=estargz", "compression=estargz requires a BuildKit daemon (use --builder)"},

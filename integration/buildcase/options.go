@@ -46,6 +46,12 @@ func setOption(o *builder.Options, key, v string) error {
 		o.BuildArgs[name] = v
 	case "label":
 		o.Labels[name] = v
+	case "attest":
+		if o.Attests == nil {
+			o.Attests = map[string]string{}
+		}
+		o.Attests[name] = v
+	case "filename": // requests use the default
 	case "target":
 		o.Target = v
 	case "platform":

@@ -175,7 +175,7 @@ func clientSide() []string {
 		"/exporter/containerimage/exptypes", "/exporter/exptypes",
 		"/frontend/dockerfile/linter", "/frontend/dockerfile/parser",
 		"/frontend/gateway/client", "/frontend/gateway/grpcclient", "/frontend/gateway/pb", "/frontend/subrequests",
-		"/solver/errdefs", "/solver/pb", "/solver/result",
+		"/solver/errdefs", "/solver/llbsolver/provenance/types", "/solver/pb", "/solver/result",
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -63,7 +64,7 @@ func WriteOCI(w io.Writer, roots ...*Root) error {
 
 // WriteDocker writes images to w as a tar archive for docker load. As in BuildKit, the archive
 // is an OCI layout that also contains a manifest.json, which only old engines read. If one of
-// the roots is an index, WriteDocker returns an error.
+// the roots is an index, it must contain a single image, with or without attestations.
 func WriteDocker(w io.Writer, roots ...*Root) error {
 	var entries []dockerEntry
 	for _, r := range roots {
@@ -96,9 +97,9 @@ type dockerEntry struct {
 }
 
 func newDockerEntry(root *Root) (dockerEntry, error) {
-	img, ok := root.Content.(v1.Image)
-	if !ok {
-		return dockerEntry{}, fmt.Errorf("cannot write a %T for docker load", root.Content)
+	img, err := onlyImage(root.Content)
+	if err != nil {
+		return dockerEntry{}, err
 	}
 	m, err := img.Manifest()
 	if err != nil {
@@ -109,6 +110,24 @@ func newDockerEntry(root *Root) (dockerEntry, error) {
 		e.Layers = append(e.Layers, blobPath(l.Digest))
 	}
 	return e, nil
+}
+
+// onlyImage returns the image that content is or, if it is an index, the only image in it that
+// is not for attestations.
+func onlyImage(content partial.Describable) (v1.Image, error) {
+	if img, ok := content.(v1.Image); ok {
+		return img, nil
+	}
+	if idx, ok := content.(v1.ImageIndex); ok {
+		m, err := idx.IndexManifest()
+		if err != nil {
+			return nil, err
+		}
+		if list := slices.DeleteFunc(m.Manifests, IsAttestation); len(list) == 1 {
+			return idx.Image(list[0].Digest)
+		}
+	}
+	return nil, fmt.Errorf("cannot write a %T for docker load", content)
 }
 
 // archive writes an OCI layout as a tar archive.

@@ -38,6 +38,8 @@ type PlatformResult struct {
 
 	Annotations map[string]string // annotations of the manifest
 	Cache       []byte            // inline cache; nil if the image has none
+
+	Attestations []Attestation // attestations of the result; [Exporter.Image] ignores them
 }
 
 // Exporter creates images from build results. Not safe for concurrent use.

@@ -71,6 +71,7 @@ type Client struct {
 type shared struct {
 	mu     sync.Mutex
 	graphs []*solver.Graph // graphs of the definitions solved so far
+	images []ResolvedImage
 	// results are the snapshots to which errors refer, by ID.
 	results map[string]*snapshot.Snapshot
 }

@@ -55,13 +55,21 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 // platformOf returns the platform in the options of a metadata request or, if they contain
 // none, the default platform of this machine.
 func platformOf(opt sourceresolver.Opt) ocispecs.Platform {
-	switch i, o := opt.ImageOpt, opt.OCILayoutOpt; {
-	case i != nil && i.Platform != nil:
-		return *i.Platform
-	case o != nil && o.Platform != nil:
-		return *o.Platform
+	if p := requestedPlatform(opt); p != nil {
+		return *p
 	}
 	return llbsource.Machine()
+}
+
+// requestedPlatform returns the platform in the options of a metadata request, or nil.
+func requestedPlatform(opt sourceresolver.Opt) *ocispecs.Platform {
+	switch i, o := opt.ImageOpt, opt.OCILayoutOpt; {
+	case i != nil && i.Platform != nil:
+		return i.Platform
+	case o != nil && o.Platform != nil:
+		return o.Platform
+	}
+	return nil
 }
 
 // metadata resolves the source operation op and returns its metadata. The caller must
@@ -105,6 +113,7 @@ func (c *Client) image(ctx context.Context, op *pb.SourceOp, name string, opt so
 	if err != nil {
 		return nil, err
 	}
+	c.recordImage(op.Identifier, requestedPlatform(opt), img.ResolvedDigest())
 	res := &sourceresolver.ResolveImageResponse{Digest: img.ResolvedDigest()}
 	if i == nil || !i.NoConfig {
 		res.Config = img.Config()

@@ -36,6 +36,9 @@ func (n *Names) save(root *export.Root) (*Image, error) {
 			if err := n.saveImage(out, img); err != nil {
 				return nil, err
 			}
+			if export.IsAttestation(d) {
+				out.Platforms = out.Platforms[:len(out.Platforms)-1] // an attestation runs nowhere
+			}
 		}
 		return out, n.saveRoot(out, what)
 	}

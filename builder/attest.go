@@ -1,0 +1,484 @@
+package builder
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/containerd/platforms"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/llbsolver/provenance/types"
+	"github.com/moby/buildkit/solver/result"
+	"github.com/moby/buildkit/util/purl"
+	"github.com/opencontainers/go-digest"
+	"github.com/tonistiigi/go-csvvalue"
+
+	"slipway/solver"
+	"slipway/solver/export"
+	local "slipway/solver/gateway"
+	"slipway/solver/llbsource"
+	"slipway/solver/provenance"
+	"slipway/solver/tree"
+)
+
+// dockerfileVersion is the version of docker/dockerfile that the built-in frontend equals.
+const dockerfileVersion = "1.28.0"
+
+// maxAttestation is the maximum size in bytes of an attestation, as in BuildKit.
+const maxAttestation = 80 << 20
+
+// attestRequests parses the frontend options that request attestations. It returns the attributes
+// by type. The types are sbom and provenance.
+func attestRequests(opts map[string]string) (map[string]map[string]string, error) {
+	requests := map[string]map[string]string{}
+	for _, prefix := range []string{"build-arg:BUILDKIT_ATTEST_", "attest:"} {
+		for k, v := range opts {
+			kind, ok := strings.CutPrefix(k, prefix)
+			if !ok {
+				continue
+			}
+			kind = strings.ToLower(kind)
+			attrs := map[string]string{}
+			fields, err := csvvalue.Fields(v, nil)
+			if err != nil && v != "" {
+				return nil, fmt.Errorf("attestation %s: %w", kind, err)
+			}
+			for _, f := range fields {
+				key, value, _ := strings.Cut(f, "=")
+				if key != "" {
+					attrs[key] = value
+				}
+			}
+			requests[kind] = attrs
+		}
+	}
+	for kind, attrs := range requests {
+		switch kind {
+		case "sbom":
+		case "provenance":
+			if _, err := provenance.ParseRequest(attrs); err != nil {
+				return nil, fmt.Errorf("attestation provenance: %w", err)
+			}
+		default:
+			return nil, fmt.Errorf("unknown attestation type %q", kind)
+		}
+	}
+	return requests, nil
+}
+
+// attester adds the attestations of a build to its results.
+type attester struct {
+	store   *tree.Store
+	sources *llbsource.Sources
+	client  *local.Client
+	res     *gateway.Result
+	opts    map[string]string // of the frontend
+	o       *Options
+	started time.Time
+}
+
+// attest adds the attestations that the frontend returned, and the provenance if the options
+// request it.
+func (x *attester) attest(ctx context.Context, results []export.PlatformResult) error {
+	requests, err := attestRequests(x.opts)
+	if err != nil {
+		return err
+	}
+	list, err := platformsOf(x.res)
+	if err != nil {
+		return err
+	}
+	for i, p := range list {
+		for _, a := range x.res.Attestations[p.ID] {
+			more, err := x.unbundle(ctx, a)
+			if err != nil {
+				return err
+			}
+			results[i].Attestations = append(results[i].Attestations, more...)
+		}
+		attrs, ok := requests["provenance"]
+		if !ok {
+			continue
+		}
+		a, err := x.provenance(ctx, attrs, p, list)
+		if err != nil {
+			return fmt.Errorf("provenance: %w", err)
+		}
+		results[i].Attestations = append(results[i].Attestations, a...)
+	}
+	return nil
+}
+
+// unbundle returns the attestations that a frontend returned: one, or each file of a directory.
+// The core SBOM comes first.
+func (x *attester) unbundle(ctx context.Context, a result.Attestation[gateway.Reference]) ([]export.Attestation, error) {
+	ref, ok := a.Ref.(*local.Reference)
+	if !ok || ref == nil || ref.Result == nil {
+		return nil, errors.New("attestation does not have available content")
+	}
+	s, err := ref.Result.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	root, err := s.Tree()
+	if err != nil {
+		return nil, err
+	}
+	inline, _ := strconv.ParseBool(string(a.Metadata[result.AttestationInlineOnlyKey]))
+	if a.Kind == gwpb.AttestationKind_InToto {
+		data, err := x.readFile(root, a.Path)
+		if err != nil {
+			return nil, err
+		}
+		one := export.Attestation{Name: path.Base(a.Path), PredicateType: a.InToto.PredicateType, Subjects: subjects(a.InToto.Subjects), InlineOnly: inline}
+		one.Predicate = func() ([]byte, error) { return data, nil }
+		return []export.Attestation{one}, checkPredicate(one.PredicateType)
+	}
+	names, err := fileNames(root, a.Path)
+	if err != nil {
+		return nil, err
+	}
+	var list []export.Attestation
+	for _, name := range names {
+		data, err := x.readFile(root, path.Join(a.Path, name))
+		if err != nil {
+			return nil, err
+		}
+		one, err := parseStatement(name, data)
+		if err == nil && a.InToto.PredicateType != "" && one.PredicateType != a.InToto.PredicateType {
+			err = fmt.Errorf("bundle entry %s does not match required predicate type %s", one.PredicateType, a.InToto.PredicateType)
+		}
+		if err != nil {
+			return nil, err
+		}
+		one.InlineOnly = inline
+		list = append(list, one)
+	}
+	core, isSBOM := a.Metadata[result.AttestationSBOMCore]
+	slices.SortStableFunc(list, func(a, b export.Attestation) int {
+		return cmp.Compare(rank(a.Name, string(core), isSBOM), rank(b.Name, string(core), isSBOM))
+	})
+	return list, nil
+}
+
+// rank returns 0 for the file of the core SBOM, and 1 for other files.
+func rank(name, core string, isSBOM bool) int {
+	if base, _, _ := strings.Cut(name, "."); isSBOM && base == core {
+		return 0
+	}
+	return 1
+}
+
+// checkPredicate returns an error for provenance, which only the builder can know.
+func checkPredicate(kind string) error {
+	if strings.HasPrefix(kind, "https://slsa.dev/provenance/") {
+		return errors.New("frontend may not set provenance attestations")
+	}
+	return nil
+}
+
+// fileNames returns the names of the entries of a directory.
+func fileNames(root *tree.Node, dir string) (names []string, err error) {
+	at, err := root.Resolve(path.Join("/", dir), true)
+	if err != nil {
+		return nil, err
+	}
+	n, err := root.Get(at)
+	if err != nil {
+		return nil, err
+	}
+	if n == nil || n.Kind() != tree.Dir {
+		return nil, fmt.Errorf("attestation %s: is not a directory", dir)
+	}
+	entries, err := n.Entries()
+	for _, e := range entries {
+		names = append(names, e.Name)
+	}
+	return names, err
+}
+
+// readFile reads an attestation from a tree.
+func (x *attester) readFile(root *tree.Node, name string) ([]byte, error) {
+	at, err := root.Resolve(path.Join("/", name), true)
+	if err != nil {
+		return nil, err
+	}
+	n, err := root.Get(at)
+	switch {
+	case err != nil:
+		return nil, err
+	case n == nil:
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	case n.Kind() != tree.File:
+		return nil, fmt.Errorf("attestation %s: is not a regular file", name)
+	case n.Blob().Size > maxAttestation:
+		return nil, fmt.Errorf("%s exceeds %d bytes", name, maxAttestation)
+	}
+	f, err := x.store.Open(n.Blob())
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, n.Blob().Size)
+	_, err = f.ReadAt(data, 0)
+	return data, errors.Join(err, f.Close())
+}
+
+// parseStatement parses an in-toto statement.
+func parseStatement(name string, data []byte) (a export.Attestation, err error) {
+	var s struct {
+		PredicateType string           `json:"predicateType"`
+		Subject       []export.Subject `json:"subject"`
+		Predicate     any              `json:"predicate"`
+	}
+	if err := json.Unmarshal(data, &s); err != nil {
+		return a, fmt.Errorf("cannot decode in-toto statement %s: %w", name, err)
+	}
+	predicate, err := json.Marshal(s.Predicate)
+	if err != nil {
+		return a, err
+	}
+	for i := range s.Subject {
+		if s.Subject[i].Digest == nil {
+			s.Subject[i].Digest = map[string]string{}
+		}
+	}
+	a = export.Attestation{Name: name, PredicateType: s.PredicateType, Subjects: s.Subject}
+	a.Predicate = func() ([]byte, error) { return predicate, nil }
+	return a, checkPredicate(a.PredicateType)
+}
+
+// subjects converts the subjects of an attestation that a frontend returned.
+func subjects(list []result.InTotoSubject) (out []export.Subject) {
+	for _, s := range list {
+		one := export.Subject{Name: s.Name}
+		if s.Kind == gwpb.InTotoSubjectKind_Raw {
+			one.Digest = result.ToDigestMap(s.Digest...)
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// provenance returns the provenance of the result for the platform p, or nothing if there is no
+// result. The parameter all contains the platforms of all results.
+func (x *attester) provenance(ctx context.Context, attrs map[string]string, p exptypes.Platform, all []exptypes.Platform) ([]export.Attestation, error) {
+	r, err := provenance.ParseRequest(attrs)
+	if err != nil {
+		return nil, err
+	}
+	ref, _ := x.res.FindRef(p.ID)
+	own, ok := ref.(*local.Reference)
+	if !ok || own == nil {
+		return nil, nil
+	}
+	c, err := x.capture(ctx, own, p, all)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.CheckComplete(r); err != nil {
+		return nil, err
+	}
+	b := provenance.Build{
+		Frontend: "dockerfile.v0", Args: x.opts, DockerfileVersion: dockerfileVersion,
+		Platform: p.Platform, Machine: llbsource.Machine(), Definition: own.Definition(), Started: x.started.UTC(),
+	}
+	if x.o.FrontendImage != "" {
+		b.Frontend, b.DockerfileVersion = "gateway.v0", ""
+	}
+	b.ID = digest.FromString(x.started.UTC().Format(time.RFC3339Nano) + string(own.Result.Vertex().Digest)).Encoded()[:25]
+	return []export.Attestation{{
+		Name: r.Filename, PredicateType: r.PredicateType(), InlineOnly: r.InlineOnly,
+		Predicate: func() ([]byte, error) {
+			b.Finished = x.o.Now().UTC()
+			content, err := c.Predicate(r, b)
+			if err != nil {
+				return nil, err
+			}
+			return json.MarshalIndent(content, "", "  ")
+		},
+	}}, nil
+}
+
+// capture collects the sources of a result, and of everything that the frontend solved to make
+// it, such as the Dockerfile. Results for other platforms and attestations do not belong to it.
+func (x *attester) capture(ctx context.Context, own *local.Reference, p exptypes.Platform, all []exptypes.Platform) (*provenance.Capture, error) {
+	others := map[digest.Digest]bool{}
+	skip := func(ref gateway.Reference) {
+		if r, ok := ref.(*local.Reference); ok && r != nil && r.Result != nil {
+			others[r.Result.Vertex().Digest] = true
+		}
+	}
+	for _, ref := range x.res.Refs {
+		skip(ref)
+	}
+	for _, list := range x.res.Attestations {
+		for _, a := range list {
+			skip(a.Ref)
+		}
+	}
+	c := &provenance.Capture{}
+	var last *solver.Graph
+	for _, g := range x.client.Graphs() {
+		v := g.Root.Vertex
+		switch {
+		case v == nil:
+		case v.Digest == own.Result.Vertex().Digest:
+			last = g
+		case !others[v.Digest]:
+			if err := c.AddGraph(ctx, g, x.sources); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if last != nil {
+		if err := c.AddGraph(ctx, last, x.sources); err != nil {
+			return nil, err
+		}
+	}
+	for _, i := range x.client.Images() {
+		if !foreign(i, x.client.Images(), p, all) {
+			c.AddImage(types.ImageSource{Ref: i.Ref, Platform: i.Platform, Digest: i.Digest, Local: i.Layout})
+		}
+	}
+	return c, nil
+}
+
+// foreign reports whether the image i was resolved for a result of another platform than p: the
+// frontend resolved the name for each platform.
+func foreign(i local.ResolvedImage, images []local.ResolvedImage, p exptypes.Platform, all []exptypes.Platform) bool {
+	if i.Platform == nil {
+		return false
+	}
+	for _, result := range all {
+		if !slices.ContainsFunc(images, func(o local.ResolvedImage) bool {
+			return o.Ref == i.Ref && o.Platform != nil && platforms.NewMatcher(result.Platform).Match(*o.Platform)
+		}) {
+			return false
+		}
+	}
+	return i.Platform.OS != p.Platform.OS || i.Platform.Architecture != p.Platform.Architecture
+}
+
+// attests reports whether an output needs an index because of the attestations of its results.
+func (o Output) attests(results []export.PlatformResult) bool {
+	force, _ := strconv.ParseBool(o.Attrs[inlineAttr])
+	return slices.ContainsFunc(results, func(r export.PlatformResult) bool {
+		return slices.ContainsFunc(r.Attestations, func(a export.Attestation) bool { return force || !a.InlineOnly })
+	})
+}
+
+// attestationEntries returns the entries of an index for the attestations of its images. The
+// image of results[i] is entries[i].
+func attestationEntries(store *tree.Store, o *Options, out Output, results []export.PlatformResult, entries []export.IndexEntry) ([]export.IndexEntry, error) {
+	names, err := imageNames(o, out)
+	if err != nil {
+		return nil, err
+	}
+	artifact := true
+	if v, err := strconv.ParseBool(out.Attrs[artifactAttr]); err == nil {
+		artifact = v
+	}
+	var more []export.IndexEntry
+	for i, r := range results {
+		if len(r.Attestations) == 0 {
+			continue
+		}
+		self, err := imageSubjects(names, entries[i].Image, r)
+		if err != nil {
+			return nil, err
+		}
+		e, err := export.AttestationEntry(store, entries[i].Image, r.Attestations, self, artifact)
+		if err != nil {
+			return nil, err
+		}
+		more = append(more, *e)
+	}
+	return more, nil
+}
+
+// imageSubjects returns the names of an image as subjects of attestations.
+func imageSubjects(names []string, img v1.Image, r export.PlatformResult) (self []export.Subject, err error) {
+	d, err := img.Digest()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		url, err := purl.RefToPURL("docker", name, &r.Platform)
+		if err != nil {
+			return nil, err
+		}
+		self = append(self, export.Subject{Name: url, Digest: map[string]string{d.Algorithm: d.Hex}})
+	}
+	return self, nil
+}
+
+// addStatements adds a file for each attestation to the tree of a result. The statements are about
+// all files of the result. The names of the files begin with prefix.
+func (s *localBuilder) addStatements(n *tree.Node, r export.PlatformResult, prefix string, now time.Time) (*tree.Node, error) {
+	list := slices.DeleteFunc(slices.Clone(r.Attestations), func(a export.Attestation) bool { return a.InlineOnly })
+	if len(list) == 0 {
+		return n, nil
+	}
+	var self []export.Subject
+	if err := eachFile(n, "", func(name string, b tree.Blob) {
+		self = append(self, export.Subject{Name: name, Digest: map[string]string{b.Digest.Algorithm().String(): b.Digest.Encoded()}})
+	}); err != nil {
+		return nil, err
+	}
+	at := now.Truncate(time.Second)
+	if r.Epoch != nil {
+		at = *r.Epoch
+	}
+	e := tree.Edit(n)
+	names := map[string]bool{}
+	for _, a := range list {
+		data, err := a.Statement(self)
+		if err != nil {
+			return nil, fmt.Errorf("attestation %s: %w", a.Name, err)
+		}
+		b, err := s.Store.PutBytes(data)
+		if err != nil {
+			return nil, err
+		}
+		name := prefix + path.Base(a.Name)
+		if names[name] {
+			return nil, fmt.Errorf("duplicate attestation path name %s", name)
+		}
+		names[name] = true
+		if err := e.Put(name, tree.NewFile(tree.Meta{Mode: 0o600, ModTime: at}, b)); err != nil {
+			return nil, err
+		}
+	}
+	return e.Tree(), nil
+}
+
+// eachFile calls the function do with the path and content of each regular file in a tree.
+func eachFile(n *tree.Node, dir string, do func(name string, b tree.Blob)) error {
+	entries, err := n.Entries()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		switch name := path.Join(dir, e.Name); e.Node.Kind() {
+		case tree.File:
+			do(name, e.Node.Blob())
+		case tree.Dir:
+			if err := eachFile(e.Node, name, do); err != nil {
+				return err
+			}
+		default: // no content
+		}
+	}
+	return nil
+}

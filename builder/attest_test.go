@@ -1,0 +1,153 @@
+package builder
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// TestProvenance checks which parts of a build are in its provenance, in each version and mode.
+func TestProvenance(t *testing.T) {
+	for attrs, want := range map[string]struct {
+		kind, has, lacks string // predicate type, and texts in the statement
+	}{
+		"":                               {"https://slsa.dev/provenance/v1", `"build-arg:A": "secret"`, "inline"},
+		"mode=max":                       {"https://slsa.dev/provenance/v1", `"llbDefinition"`, "buildType02"},
+		"mode=min":                       {"https://slsa.dev/provenance/v1", `"path": "Dockerfile"`, "secret"},
+		"mode=min,version=v0.2":          {"https://slsa.dev/provenance/v0.2", `"entryPoint": "Dockerfile"`, "secret"},
+		"reproducible=true,builder-id=x": {"https://slsa.dev/provenance/v1", `"buildkit_reproducible": true`, "inline"},
+	} {
+		o := options(t, "FROM scratch\nCOPY a /\n")
+		o.BuildArgs = map[string]string{"A": "secret"}
+		o.Attests = map[string]string{"provenance": attrs}
+		dir := t.TempDir()
+		o.Outputs = []Output{{Type: "local", Dest: dir, Attrs: map[string]string{"attestation-prefix": "p-"}}}
+		if err := Run(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(filepath.Join(dir, "p-provenance.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s struct {
+			PredicateType string
+			Subject       []struct {
+				Name   string
+				Digest map[string]string
+			}
+		}
+		if err := json.Unmarshal(data, &s); err != nil {
+			t.Fatal(err)
+		}
+		file, err := os.ReadFile(filepath.Join(dir, "a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(s.Subject) != 1 || s.Subject[0].Name != "a" || s.Subject[0].Digest["sha256"] != digest.FromBytes(file).Encoded() {
+			t.Errorf("%s: subjects %v", attrs, s.Subject)
+		}
+		if s.PredicateType != want.kind || !bytes.Contains(data, []byte(want.has)) || bytes.Contains(data, []byte(want.lacks)) {
+			t.Errorf("%s: want %+v in\n%s", attrs, want, data)
+		}
+	}
+}
+
+// TestAttestationOutputs checks which outputs contain provenance: an index, if inline-only is not
+// set or attestation-inline demands it. docker load and the image store get the same index.
+func TestAttestationOutputs(t *testing.T) {
+	for _, tc := range []struct {
+		attrs, output string
+		want          string // media types of the root and, in an index, of its entries
+	}{
+		{"mode=min", "type=oci", "index manifest manifest"},
+		{"mode=min", "type=docker", "index manifest manifest"},
+		{"mode=min,inline-only=true", "type=oci", "manifest"},
+		{"mode=min,inline-only=true", "type=oci,attestation-inline=true", "index manifest manifest"},
+	} {
+		o := options(t, "FROM scratch\nCOPY a /\n")
+		o.Attests = map[string]string{"provenance": tc.attrs}
+		o.Tags = []string{"app:1"}
+		dest := filepath.Join(t.TempDir(), "x.tar")
+		out, err := ParseOutput(tc.output + ",dest=" + dest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Outputs = []Output{out, {Type: "image"}}
+		if err := Run(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		blobs := archiveBlobs(t, dest)
+		var got []string
+		kind := func(d ocispecs.Descriptor) string {
+			parts := strings.Split(strings.TrimSuffix(d.MediaType, ".v1+json"), ".")
+			return parts[len(parts)-1]
+		}
+		var idx ocispecs.Index
+		for _, data := range blobs {
+			var i ocispecs.Index
+			if json.Unmarshal(data, &i) == nil && len(i.Manifests) > 0 && i.Manifests[0].Annotations[ocispecs.AnnotationRefName] != "" {
+				idx = i
+			}
+		}
+		if len(idx.Manifests) != 1 {
+			t.Fatalf("%+v: index.json has %v", tc, idx.Manifests)
+		}
+		root := idx.Manifests[0]
+		got = append(got, kind(root))
+		if root.MediaType == ocispecs.MediaTypeImageIndex {
+			if err := json.Unmarshal(blobs[root.Digest], &idx); err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range idx.Manifests {
+				got = append(got, kind(m))
+			}
+			last := idx.Manifests[len(idx.Manifests)-1]
+			if last.Platform.OS != "unknown" || last.Annotations["vnd.docker.reference.digest"] != string(idx.Manifests[0].Digest) {
+				t.Errorf("%+v: the attestation is %v", tc, last)
+			}
+		}
+		if strings.Join(got, " ") != tc.want {
+			t.Errorf("%+v: got %v", tc, got)
+		}
+		again := options(t, "FROM app:1\n")
+		again.State = o.State
+		if err := Run(t.Context(), again); err != nil {
+			t.Errorf("%+v: %v", tc, err)
+		}
+		images, err := OpenImages(o.State, o.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := images.List()
+		if err != nil || len(list) != 1 || len(list[0].Platforms) != 1 {
+			t.Errorf("%+v: stored %+v, %v", tc, list, err)
+		}
+	}
+}
+
+// TestAttestRequests checks how options request attestations. attest: takes precedence over the
+// build argument.
+func TestAttestRequests(t *testing.T) {
+	got, err := attestRequests(map[string]string{
+		"build-arg:BUILDKIT_ATTEST_PROVENANCE": "mode=min", "build-arg:BUILDKIT_ATTEST_SBOM": "generator=x,A=1", "attest:provenance": "mode=max", "build-arg:B": "1",
+	})
+	if err != nil || !slices.Equal(slices.Sorted(maps.Keys(got)), []string{"provenance", "sbom"}) || got["provenance"]["mode"] != "max" || got["sbom"]["A"] != "1" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	for opt, want := range map[string]string{
+		"attest:other":      `unknown attestation type "other"`,
+		"attest:provenance": "version=v2: unknown version (want v1 or v0.2)",
+	} {
+		if _, err := attestRequests(map[string]string{opt: "version=v2"}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", opt, err, want)
+		}
+	}
+}

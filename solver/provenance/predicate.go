@@ -1,0 +1,198 @@
+package provenance
+
+import (
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/containerd/platforms"
+	slsa "github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/common"
+	slsa1 "github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/v1"
+	"github.com/moby/buildkit/solver/llbsolver/provenance/types"
+	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/purl"
+	"github.com/moby/buildkit/util/urlutil"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// compatibilityVersion is the version of BuildKit's behavior that this builder has.
+const compatibilityVersion = 30
+
+// Build describes a build. It becomes part of the predicate.
+type Build struct {
+	Frontend          string            // dockerfile.v0 or gateway.v0
+	Args              map[string]string // frontend options
+	DockerfileVersion string            // version of the built-in frontend; "" if another one is used
+	Platform          ocispecs.Platform // of the result
+	Machine           ocispecs.Platform // of the machine that builds
+	Definition        *pb.Definition    // of the result
+	Started, Finished time.Time
+	ID                string // identifies this build
+}
+
+// Predicate returns the predicate for a result, in the version that the request asks for.
+func (c *Capture) Predicate(r Request, b Build) (any, error) {
+	if err := c.sort(); err != nil {
+		return nil, err
+	}
+	deps, err := c.dependencies()
+	if err != nil {
+		return nil, err
+	}
+	incomplete := c.incomplete || len(c.sources.Local) > 0
+	p := &types.ProvenancePredicateSLSA1{}
+	d := &p.BuildDefinition
+	d.BuildType, d.ResolvedDependencies = types.BuildKitBuildType1, deps
+	d.ExternalParameters = c.parameters(b)
+	d.InternalParameters.BuilderPlatform = platforms.Format(platforms.Normalize(b.Machine))
+	d.InternalParameters.TargetPlatform = platforms.FormatAll(b.Platform)
+	d.InternalParameters.DockerfileVersion = b.DockerfileVersion
+	p.RunDetails.Builder.ID = r.BuilderID
+	m := &types.ProvenanceMetadataSLSA1{
+		BuildMetadata: slsa1.BuildMetadata{InvocationID: b.ID, StartedOn: &b.Started, FinishedOn: &b.Finished},
+		Completeness:  types.BuildKitComplete{Request: b.Frontend != "", ResolvedDependencies: !incomplete},
+		Hermetic:      !incomplete && !c.network,
+		Reproducible:  r.Reproducible,
+	}
+	p.RunDetails.Metadata = m
+	moveVCS(p)
+	if r.Min {
+		if scrub(&d.ExternalParameters.Request) {
+			m.Completeness.Request = false
+		}
+	} else if err := addSteps(p, b.Definition); err != nil {
+		return nil, err
+	}
+	if r.Version == types.ProvenanceSLSA02 {
+		return p.ConvertToSLSA02(), nil
+	}
+	return p, nil
+}
+
+// dependencies returns the sources of the build as SLSA resources.
+func (c *Capture) dependencies() ([]slsa1.ResourceDescriptor, error) {
+	var out []slsa1.ResourceDescriptor
+	for _, i := range c.sources.Images {
+		kind := "docker"
+		if i.Local {
+			kind = "oci"
+		}
+		uri, err := purl.RefToPURL(kind, i.Ref, i.Platform)
+		if err != nil {
+			return nil, err
+		}
+		r := slsa1.ResourceDescriptor{URI: uri}
+		if i.Digest != "" {
+			r.Digest = slsa.DigestSet{i.Digest.Algorithm().String(): i.Digest.Encoded()}
+		}
+		out = append(out, r)
+	}
+	for _, g := range c.sources.Git {
+		out = append(out, slsa1.ResourceDescriptor{URI: g.URL, Digest: commitDigest(g.Commit)})
+	}
+	for _, h := range c.sources.HTTP {
+		out = append(out, slsa1.ResourceDescriptor{URI: h.URL, Digest: slsa.DigestSet{h.Digest.Algorithm().String(): h.Digest.Encoded()}})
+	}
+	return out, nil
+}
+
+func commitDigest(commit string) slsa.DigestSet {
+	if len(commit) == 64 {
+		return slsa.DigestSet{"sha256": commit}
+	}
+	return slsa.DigestSet{"sha1": commit}
+}
+
+// parameters returns the request of the client. The context and the name of the Dockerfile become
+// the config source.
+func (c *Capture) parameters(b Build) (ext types.ProvenanceExternalParametersSLSA1) {
+	args := requestArgs(b.Args)
+	context := "context"
+	if v := args["contextkey"]; v != "" {
+		context = v
+	} else if args["input:context"] != "" {
+		context = "input:context"
+	}
+	if v := args[context]; v != "" {
+		ext.ConfigSource.URI = urlutil.RedactCredentials(v)
+		ext.ConfigSource.Digest = c.digestOf(v)
+		delete(args, context)
+	}
+	if v := args["filename"]; v != "" {
+		ext.ConfigSource.Path = v
+		delete(args, "filename")
+	}
+	if len(args) == 0 {
+		args = nil
+	}
+	ext.Request = types.Parameters{Frontend: b.Frontend, Args: args, Secrets: c.secrets, SSH: c.ssh, CompatibilityVersion: compatibilityVersion}
+	for _, l := range c.sources.Local {
+		ext.Request.Locals = append(ext.Request.Locals, &types.LocalSource{Name: l.Name})
+	}
+	return ext
+}
+
+// digestOf returns the digest of the source with the given URL, or nil.
+func (c *Capture) digestOf(url string) slsa.DigestSet {
+	for _, g := range c.sources.Git {
+		if g.URL == url {
+			return commitDigest(g.Commit)
+		}
+	}
+	for _, h := range c.sources.HTTP {
+		if h.URL == url {
+			return slsa.DigestSet{h.Digest.Algorithm().String(): h.Digest.Encoded()}
+		}
+	}
+	return nil
+}
+
+// requestArgs returns the frontend options that are part of the provenance. Credentials in
+// URLs are removed.
+func requestArgs(opts map[string]string) map[string]string {
+	out := map[string]string{}
+	for k, v := range opts {
+		switch {
+		case k == "cgroup-parent", k == "image-resolve-mode", k == "platform", k == "cache-imports", strings.HasPrefix(k, "attest:"):
+			continue // depends on the machine, or does not affect the result
+		case k == "context", k == opts["contextkey"], strings.HasPrefix(k, "context:"):
+			v = urlutil.RedactCredentials(v)
+		}
+		out[k] = v
+	}
+	return out
+}
+
+// moveVCS moves the options about the version control system of the client to the metadata.
+func moveVCS(p *types.ProvenancePredicateSLSA1) {
+	args := p.BuildDefinition.ExternalParameters.Request.Args
+	vcs := map[string]string{}
+	for k, v := range args {
+		name, ok := strings.CutPrefix(k, "vcs:")
+		if !ok {
+			continue
+		}
+		if name == "source" {
+			v = urlutil.RedactCredentials(v)
+		}
+		if v != "" {
+			vcs[name] = v
+		}
+	}
+	maps.DeleteFunc(args, func(k, _ string) bool { return strings.HasPrefix(k, "vcs:") })
+	if len(vcs) > 0 {
+		p.RunDetails.Metadata.BuildKitMetadata.VCS = vcs
+	}
+}
+
+// scrub removes build arguments, labels, secrets and SSH agents from a request, as mode=min
+// demands. It reports whether the request had arguments or labels.
+func scrub(r *types.Parameters) (removed bool) {
+	maps.DeleteFunc(r.Args, func(k, _ string) bool {
+		private := strings.HasPrefix(k, "build-arg:") || strings.HasPrefix(k, "label:")
+		removed = removed || private
+		return private
+	})
+	r.Secrets, r.SSH = nil, nil
+	return removed
+}
