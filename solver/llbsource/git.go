@@ -26,19 +26,19 @@ type gitOptions struct {
 	checksum       string // expected commit of ref, or a prefix of it; "" accepts any commit
 	fetchByCommit  bool   // fetch checksum without resolving ref
 	skipSubmodules bool
-	commitTimes    bool   // files get the time of the commit instead of the build's
-	header, token  string // names of the secrets with an Authorization header or a token
-	agent          string // ID of an SSH agent
-	hosts          string // content of a known_hosts file
+	commitTimes    bool             // files get the time of the commit instead of the build's
+	header, token  string           // names of the secrets with an Authorization header or a token
+	agent          string           // ID of an SSH agent
+	hosts          string           // content of a known_hosts file
+	signature      *signaturePolicy // nil accepts commits without a signature
 }
 
 // unsupported maps attributes of git sources to features that would need the git program.
 // The text of an error names the feature. A source with such an attribute is an error,
 // because ignoring the attribute would change the result.
 var unsupported = map[string]string{
-	pb.AttrGitBundle:                "reading git bundles",
-	pb.AttrGitCheckoutBundle:        "making git bundles",
-	pb.AttrGitSignatureVerifyPubKey: "checking signatures of git",
+	pb.AttrGitBundle:         "reading git bundles",
+	pb.AttrGitCheckoutBundle: "making git bundles",
 }
 
 var hexDigits = regexp.MustCompile("^[a-fA-F0-9]+$")
@@ -57,6 +57,7 @@ func parseGit(op *pb.SourceOp) (*gitOptions, error) {
 		commitTimes:    a[pb.AttrGitMTime] == "commit",
 		header:         a[pb.AttrAuthHeaderSecret], token: a[pb.AttrAuthTokenSecret],
 		agent: a[pb.AttrMountSSHSock], hosts: a[pb.AttrKnownSSHHosts],
+		signature: parseSignaturePolicy(a),
 	}
 	if u.Opts != nil {
 		o.ref, o.subdir = u.Opts.Ref, u.Opts.Subdir
@@ -157,7 +158,13 @@ func (s *Sources) git(ctx context.Context, op *pb.SourceOp) (*Git, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.commits.Do(ctx, sourceKey(op), func(ctx context.Context) (*Git, error) { return s.resolveGit(ctx, o) })
+	return s.commits.Do(ctx, sourceKey(op), func(ctx context.Context) (*Git, error) {
+		g, err := s.resolveGit(ctx, o)
+		if err == nil {
+			err = g.verify(ctx)
+		}
+		return g, err
+	})
 }
 
 // sourceKey returns a key for a git source operation. Within a build, operations with

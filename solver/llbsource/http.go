@@ -43,10 +43,16 @@ func (s *Sources) http(ctx context.Context, op *pb.SourceOp) (*Download, error) 
 		if err != nil {
 			return nil, fmt.Errorf("upload %s: %w", op.Identifier, err)
 		}
+		var d *Download
 		if ok {
-			return newDownload(op, b, nil)
+			d, err = newDownload(op, b, nil)
+		} else {
+			d, err = s.download(ctx, op)
 		}
-		return s.download(ctx, op)
+		if err == nil {
+			err = s.verifyDownload(op, d.Blob)
+		}
+		return d, err
 	})
 }
 
@@ -74,9 +80,6 @@ func (s *Sources) ResolveHTTP(ctx context.Context, op *pb.SourceOp) (*Download, 
 // download downloads a file. It reuses the file from a previous build if the operation's
 // checksum matches, or if the server reports that the file is unchanged.
 func (s *Sources) download(ctx context.Context, op *pb.SourceOp) (*Download, error) {
-	if op.Attrs[pb.AttrHTTPSignatureVerify]+op.Attrs[pb.AttrHTTPSignatureVerifyPubKey] != "" {
-		return nil, errors.New("checking signatures of downloads needs BuildKit")
-	}
 	key := downloadKey(op)
 	old, known := s.Files.download(key)
 	known = known && s.Store.Has(old.Blob)

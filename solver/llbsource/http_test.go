@@ -159,7 +159,7 @@ func TestRequest(t *testing.T) {
 	}
 	for attr, want := range map[string]string{
 		pb.AttrHTTPAuthHeaderSecret: "failed to retrieve HTTP auth secret missing: ",
-		pb.AttrHTTPSignatureVerify:  "needs BuildKit",
+		pb.AttrHTTPSignatureVerify:  "requires both pubkey and signature",
 		pb.AttrHTTPPerm:             "attribute http.perm: ",
 	} {
 		if _, _, err := f.fetch(t, s, map[string]string{attr: "missing"}); err == nil || !strings.Contains(err.Error(), want) {
