@@ -54,7 +54,7 @@ func StartTLS(t testing.TB, auth Auth) *Server { return start(t, auth, httptest.
 func start(t testing.TB, auth Auth, listen func(http.Handler) *httptest.Server) *Server {
 	t.Helper()
 	s := &Server{Auth: auth}
-	blobs := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	blobs := registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true))
 	s.Server = listen(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.requests = append(s.requests, r.Method+" "+r.URL.Path)

@@ -14,6 +14,5 @@
 // A frontend that forwards the build to an image (gateway.v0) starts the program in this image.
 // Package bridge answers the requests of this program.
 //
-// Image attestations need a BuildKit daemon: requests for them return an error. Cache imports
-// in a request are ignored, because they do not change the result.
+// Cache imports in a request are ignored, because they do not change the result.
 package gateway

@@ -100,9 +100,6 @@ func (c *Client) metadata(ctx context.Context, op *pb.SourceOp, opt sourceresolv
 
 func (c *Client) image(ctx context.Context, op *pb.SourceOp, name string, opt sourceresolver.Opt) (*sourceresolver.ResolveImageResponse, error) {
 	i, p := opt.ImageOpt, platformOf(opt)
-	if i != nil && (i.AttestationChain || len(i.ResolveAttestations) > 0) {
-		return nil, fmt.Errorf("image %s: resolving attestations needs a BuildKit daemon (use --builder)", name)
-	}
 	var img *llbsource.Image
 	var err error
 	if strings.HasPrefix(op.Identifier, "docker-image:") {
@@ -117,6 +114,11 @@ func (c *Client) image(ctx context.Context, op *pb.SourceOp, name string, opt so
 	res := &sourceresolver.ResolveImageResponse{Digest: img.ResolvedDigest()}
 	if i == nil || !i.NoConfig {
 		res.Config = img.Config()
+	}
+	if i != nil && (i.AttestationChain || len(i.ResolveAttestations) > 0) {
+		if res.AttestationChain, err = img.Attestations(ctx, i.ResolveAttestations); err != nil {
+			return nil, fmt.Errorf("image %s: attestations: %w", name, err)
+		}
 	}
 	return res, nil
 }

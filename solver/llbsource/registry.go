@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/containerd/platforms"
+	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver/registry"
@@ -22,6 +23,10 @@ func (r repository) manifest(ctx context.Context, d ocispecs.Descriptor) ([]byte
 
 func (r repository) blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
 	return r.Blob(ctx, d)
+}
+
+func (r repository) referrers(ctx context.Context, d digest.Digest) ([]ocispecs.Descriptor, error) {
+	return r.Referrers(ctx, d)
 }
 
 // Resolve finds the image for a reference, among the stored images or in the image's
