@@ -20,7 +20,6 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
 
 	"slipway/builder"
@@ -128,7 +127,7 @@ func (s *Server) newGRPC(base context.Context, creds credentials.TransportCreden
 	gwpb.RegisterLLBBridgeServer(g, s.gateways)
 	contentapi.RegisterContentServer(g, historyContent{})
 	grpc_health_v1.RegisterHealthServer(g, health.NewServer())
-	reflection.Register(g)
+	registerReflection(g)
 	return g
 }
 
