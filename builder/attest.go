@@ -14,13 +14,11 @@ import (
 	"time"
 
 	"github.com/containerd/platforms"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/llbsolver/provenance/types"
 	"github.com/moby/buildkit/solver/result"
-	"github.com/moby/buildkit/util/purl"
 	"github.com/opencontainers/go-digest"
 	"github.com/tonistiigi/go-csvvalue"
 
@@ -368,117 +366,4 @@ func foreign(i local.ResolvedImage, images []local.ResolvedImage, p exptypes.Pla
 		}
 	}
 	return i.Platform.OS != p.Platform.OS || i.Platform.Architecture != p.Platform.Architecture
-}
-
-// attests reports whether an output needs an index because of the attestations of its results.
-func (o Output) attests(results []export.PlatformResult) bool {
-	force, _ := strconv.ParseBool(o.Attrs[inlineAttr])
-	return slices.ContainsFunc(results, func(r export.PlatformResult) bool {
-		return slices.ContainsFunc(r.Attestations, func(a export.Attestation) bool { return force || !a.InlineOnly })
-	})
-}
-
-// attestationEntries returns the entries of an index for the attestations of its images. The
-// image of results[i] is entries[i].
-func attestationEntries(store *tree.Store, o *Options, out Output, results []export.PlatformResult, entries []export.IndexEntry) ([]export.IndexEntry, error) {
-	names, err := imageNames(o, out)
-	if err != nil {
-		return nil, err
-	}
-	artifact := true
-	if v, err := strconv.ParseBool(out.Attrs[artifactAttr]); err == nil {
-		artifact = v
-	}
-	var more []export.IndexEntry
-	for i, r := range results {
-		if len(r.Attestations) == 0 {
-			continue
-		}
-		self, err := imageSubjects(names, entries[i].Image, r)
-		if err != nil {
-			return nil, err
-		}
-		e, err := export.AttestationEntry(store, entries[i].Image, r.Attestations, self, artifact)
-		if err != nil {
-			return nil, err
-		}
-		more = append(more, *e)
-	}
-	return more, nil
-}
-
-// imageSubjects returns the names of an image as subjects of attestations.
-func imageSubjects(names []string, img v1.Image, r export.PlatformResult) (self []export.Subject, err error) {
-	d, err := img.Digest()
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		url, err := purl.RefToPURL("docker", name, &r.Platform)
-		if err != nil {
-			return nil, err
-		}
-		self = append(self, export.Subject{Name: url, Digest: map[string]string{d.Algorithm: d.Hex}})
-	}
-	return self, nil
-}
-
-// addStatements adds a file for each attestation to the tree of a result. The statements are about
-// all files of the result. The names of the files begin with prefix.
-func (s *localBuilder) addStatements(n *tree.Node, r export.PlatformResult, prefix string, now time.Time) (*tree.Node, error) {
-	list := slices.DeleteFunc(slices.Clone(r.Attestations), func(a export.Attestation) bool { return a.InlineOnly })
-	if len(list) == 0 {
-		return n, nil
-	}
-	var self []export.Subject
-	if err := eachFile(n, "", func(name string, b tree.Blob) {
-		self = append(self, export.Subject{Name: name, Digest: map[string]string{b.Digest.Algorithm().String(): b.Digest.Encoded()}})
-	}); err != nil {
-		return nil, err
-	}
-	at := now.Truncate(time.Second)
-	if r.Epoch != nil {
-		at = *r.Epoch
-	}
-	e := tree.Edit(n)
-	names := map[string]bool{}
-	for _, a := range list {
-		data, err := a.Statement(self)
-		if err != nil {
-			return nil, fmt.Errorf("attestation %s: %w", a.Name, err)
-		}
-		b, err := s.Store.PutBytes(data)
-		if err != nil {
-			return nil, err
-		}
-		name := prefix + path.Base(a.Name)
-		if names[name] {
-			return nil, fmt.Errorf("duplicate attestation path name %s", name)
-		}
-		names[name] = true
-		if err := e.Put(name, tree.NewFile(tree.Meta{Mode: 0o600, ModTime: at}, b)); err != nil {
-			return nil, err
-		}
-	}
-	return e.Tree(), nil
-}
-
-// eachFile calls the function do with the path and content of each regular file in a tree.
-func eachFile(n *tree.Node, dir string, do func(name string, b tree.Blob)) error {
-	entries, err := n.Entries()
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		switch name := path.Join(dir, e.Name); e.Node.Kind() {
-		case tree.File:
-			do(name, e.Node.Blob())
-		case tree.Dir:
-			if err := eachFile(e.Node, name, do); err != nil {
-				return err
-			}
-		default: // no content
-		}
-	}
-	return nil
 }

@@ -169,12 +169,9 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	if p.request != nil {
 		defer func() { err = c.TypedError(err) }()
 	}
-	res, err := p.buildFunc(o, progress)(ctx, c)
+	res, err := p.runFrontend(ctx, o, c, progress)
 	if err != nil {
 		return nil, err
-	}
-	if res == nil {
-		res = gateway.NewResult()
 	}
 	if o.Call != "" {
 		return p.callResult(res.Metadata)
@@ -186,11 +183,8 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	if err != nil {
 		return nil, err
 	}
-	for _, g := range c.Graphs() {
-		b.Finish(g)
-	}
-	if err := errors.Join(s.Files.Save(), s.Store.SaveRecent()); err != nil {
-		return nil, fmt.Errorf("state directory: %w", err)
+	if err := s.saveState(b, c.Graphs()); err != nil {
+		return nil, err
 	}
 	x := &attester{s.Store, sources, c, res, p.opts, o, started}
 	if err := x.attest(ctx, results); err != nil {
@@ -203,11 +197,39 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	if err == nil {
 		err = caches.export(ctx, b, roots(res), exported)
 	}
+	return p.result(exported, res), err
+}
+
+// runFrontend returns the result of the frontend. The result is not nil unless there is an
+// error.
+func (p *inputs) runFrontend(ctx context.Context, o *Options, c *local.Client, progress *progress) (*gateway.Result, error) {
+	res, err := p.buildFunc(o, progress)(ctx, c)
+	if err == nil && res == nil {
+		res = gateway.NewResult()
+	}
+	return res, err
+}
+
+// saveState reports the steps that needed no evaluation as cached, and saves the indexes that
+// make the next build start faster.
+func (s *localBuilder) saveState(b *solver.Job, graphs []*solver.Graph) error {
+	for _, g := range graphs {
+		b.Finish(g)
+	}
+	if err := errors.Join(s.Files.Save(), s.Store.SaveRecent()); err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	return nil
+}
+
+// result returns the result of a build for its caller. Only builds for a server return the
+// metadata of the frontend.
+func (p *inputs) result(exported map[string]string, res *gateway.Result) *Result {
 	out := &Result{Exported: exported}
 	if p.request != nil {
 		out.Metadata = res.Metadata
 	}
-	return out, err
+	return out
 }
 
 // explain writes the reasons for cache misses, or the cache keys, to o.Explain. It also

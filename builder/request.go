@@ -194,8 +194,8 @@ func (p *inputs) openStores(ctx context.Context, from []remotecache.From, to []r
 }
 
 // toStore writes an image to the content store of an output.
-func (out Output) toStore(ctx context.Context, root *export.Root) error {
-	store, err := out.To.Store(ctx)
+func (o Output) toStore(ctx context.Context, root *export.Root) error {
+	store, err := o.To.Store(ctx)
 	if err != nil {
 		return err
 	}
@@ -205,8 +205,8 @@ func (out Output) toStore(ctx context.Context, root *export.Root) error {
 }
 
 // toReceiver writes an archive to the receiver of an output.
-func (out Output) toReceiver(ctx context.Context, exported map[string]string, write func(io.Writer) error) error {
-	w, abort, err := out.To.File(ctx, exported)
+func (o Output) toReceiver(ctx context.Context, exported map[string]string, write func(io.Writer) error) error {
+	w, abort, err := o.To.File(ctx, exported)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func TestCredentials(t *testing.T) {
 // TestListen checks the mode of the socket, and that a server replaces only sockets without a
 // server.
 func TestListen(t *testing.T) {
-	dir, err := os.MkdirTemp("", "s")
+	dir, err := os.MkdirTemp("", "s") //nolint:usetesting // short, because the path of a socket is limited
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func startServer(t *testing.T, o builder.Options) *testServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("", "s") // short, because the path of a socket is limited
+	dir, err := os.MkdirTemp("", "s") //nolint:usetesting // short, because the path of a socket is limited
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,11 +49,11 @@ func (c *Capture) Predicate(r Request, b Build) (any, error) {
 	d.InternalParameters.DockerfileVersion = b.DockerfileVersion
 	p.RunDetails.Builder.ID = r.BuilderID
 	m := &types.ProvenanceMetadataSLSA1{
-		BuildMetadata: slsa1.BuildMetadata{InvocationID: b.ID, StartedOn: &b.Started, FinishedOn: &b.Finished},
-		Completeness:  types.BuildKitComplete{Request: b.Frontend != "", ResolvedDependencies: !incomplete},
-		Hermetic:      !incomplete && !c.network,
-		Reproducible:  r.Reproducible,
+		Completeness: types.BuildKitComplete{Request: b.Frontend != "", ResolvedDependencies: !incomplete},
+		Hermetic:     !incomplete && !c.network,
+		Reproducible: r.Reproducible,
 	}
+	m.InvocationID, m.StartedOn, m.FinishedOn = b.ID, &b.Started, &b.Finished
 	p.RunDetails.Metadata = m
 	moveVCS(p)
 	if r.Min {
@@ -69,9 +69,12 @@ func (c *Capture) Predicate(r Request, b Build) (any, error) {
 	return p, nil
 }
 
+// resource is the type of SLSA resources in BuildKit's types.
+type resource = slsa1.ResourceDescriptor //nolint:staticcheck // BuildKit uses the deprecated type
+
 // dependencies returns the sources of the build as SLSA resources.
-func (c *Capture) dependencies() ([]slsa1.ResourceDescriptor, error) {
-	var out []slsa1.ResourceDescriptor
+func (c *Capture) dependencies() ([]resource, error) {
+	var out []resource
 	for _, i := range c.sources.Images {
 		kind := "docker"
 		if i.Local {
@@ -81,17 +84,17 @@ func (c *Capture) dependencies() ([]slsa1.ResourceDescriptor, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := slsa1.ResourceDescriptor{URI: uri}
+		r := resource{URI: uri}
 		if i.Digest != "" {
 			r.Digest = slsa.DigestSet{i.Digest.Algorithm().String(): i.Digest.Encoded()}
 		}
 		out = append(out, r)
 	}
 	for _, g := range c.sources.Git {
-		out = append(out, slsa1.ResourceDescriptor{URI: g.URL, Digest: commitDigest(g.Commit)})
+		out = append(out, resource{URI: g.URL, Digest: commitDigest(g.Commit)})
 	}
 	for _, h := range c.sources.HTTP {
-		out = append(out, slsa1.ResourceDescriptor{URI: h.URL, Digest: slsa.DigestSet{h.Digest.Algorithm().String(): h.Digest.Encoded()}})
+		out = append(out, resource{URI: h.URL, Digest: slsa.DigestSet{h.Digest.Algorithm().String(): h.Digest.Encoded()}})
 	}
 	return out, nil
 }

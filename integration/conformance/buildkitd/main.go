@@ -30,10 +30,8 @@ type registryConfig struct {
 }
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "buildkitd:", err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, "buildkitd:", run(os.Args[1:]))
+	os.Exit(1)
 }
 
 // run replaces this process with slipway serve. It returns only if an error occurs.
