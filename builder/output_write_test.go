@@ -29,8 +29,8 @@ func TestWriteSockets(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "files.tar")
 	err = errors.Join(
-		s.writeFiles(t.Context(), &Options{}, Output{Type: "local", Dest: filepath.Join(dir, "files")}, results),
-		s.writeFiles(t.Context(), &Options{}, Output{Type: "tar", Dest: file}, results))
+		s.writeFiles(t.Context(), &Options{Now: time.Now}, Output{Type: "local", Dest: filepath.Join(dir, "files")}, results),
+		s.writeFiles(t.Context(), &Options{Now: time.Now}, Output{Type: "tar", Dest: file}, results))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,11 +52,22 @@ func (a *readAhead) run(r io.Reader) {
 		select {
 		case a.chunks <- c:
 		case <-a.stop:
+		}
+		// Close also receives chunks, so after it, both cases are ready. Reading once more could
+		// take long.
+		if c.err != nil || a.stopped() {
 			return
 		}
-		if c.err != nil {
-			return
-		}
+	}
+}
+
+// stopped reports whether Close was called.
+func (a *readAhead) stopped() bool {
+	select {
+	case <-a.stop:
+		return true
+	default:
+		return false
 	}
 }
 
