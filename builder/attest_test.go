@@ -2,6 +2,7 @@ package builder
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"maps"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
@@ -148,6 +150,25 @@ func TestAttestRequests(t *testing.T) {
 	} {
 		if _, err := attestRequests(map[string]string{opt: "version=v2"}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", opt, err, want)
+		}
+	}
+}
+
+// TestNoSBOM checks that a build warns if the frontend ignores the request for an SBOM.
+func TestNoSBOM(t *testing.T) {
+	for kind, want := range map[string]bool{"sbom": true, "provenance": false} {
+		o := options(t, "FROM scratch\nCOPY a /\n")
+		o.Attests = map[string]string{kind: ""}
+		o.Frontend = func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+			return c.Solve(ctx, gateway.SolveRequest{})
+		}
+		var messages bytes.Buffer
+		o.Log = &messages
+		if err := Run(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(messages.String(), "the frontend generated none"); got != want {
+			t.Errorf("%s: warning %t, want %t: %s", kind, got, want, messages.String())
 		}
 	}
 }
