@@ -156,18 +156,37 @@ func (h *Mounts) discard(dir string) error {
 
 // recordUse records the use of the cache mount in the directory dir. It writes the
 // cache mount's id to the file dir/id, and sets the modification time of this file to
-// the current time.
+// the current time. Several processes may do so at the same time.
 func (h *Mounts) recordUse(dir, id string) error {
 	name, now := filepath.Join(dir, "id"), h.Now()
-	if old, err := regularfile.Read(name); err != nil || string(old) != id {
-		if err := os.RemoveAll(name); err != nil { // it may be a directory, a link or a FIFO
-			return err
-		}
-		if err := os.WriteFile(name, []byte(id), 0o600); err != nil {
+	if old, err := regularfile.Read(name); err == nil && string(old) == id {
+		return os.Chtimes(name, now, now)
+	}
+	tmp, err := os.CreateTemp(dir, "id-")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.WriteString(id)
+	if err = errors.Join(err, tmp.Close()); err == nil {
+		err = os.Chtimes(tmp.Name(), now, now)
+	}
+	if err == nil {
+		err = replace(tmp.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(tmp.Name()))
+	}
+	return nil
+}
+
+// replace renames the file tmp to name. Unlike [os.Rename], it also replaces a directory.
+func replace(tmp, name string) error {
+	if info, err := os.Lstat(name); err == nil && info.IsDir() {
+		if err := os.RemoveAll(name); err != nil {
 			return err
 		}
 	}
-	return os.Chtimes(name, now, now)
+	return os.Rename(tmp, name)
 }
 
 // CacheMount describes a cache mount: its directory, its disk usage and its last use.
