@@ -75,8 +75,9 @@ func (s *localBuilder) addStatements(n *tree.Node, r export.PlatformResult, pref
 		return n, nil
 	}
 	var self []export.Subject
-	if err := eachFile(n, "", func(name string, b tree.Blob) {
-		self = append(self, export.Subject{Name: name, Digest: map[string]string{b.Digest.Algorithm().String(): b.Digest.Encoded()}})
+	if err := n.EachFile(nil, func(at tree.Location, _ *tree.Node) {
+		d := at.Blob.Digest
+		self = append(self, export.Subject{Name: at.Path, Digest: map[string]string{d.Algorithm().String(): d.Encoded()}})
 	}); err != nil {
 		return nil, err
 	}
@@ -105,24 +106,4 @@ func (s *localBuilder) addStatements(n *tree.Node, r export.PlatformResult, pref
 		}
 	}
 	return e.Tree(), nil
-}
-
-// eachFile calls the function do with the path and content of each regular file in a tree.
-func eachFile(n *tree.Node, dir string, do func(name string, b tree.Blob)) error {
-	entries, err := n.Entries()
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		switch name := path.Join(dir, e.Name); e.Node.Kind() {
-		case tree.File:
-			do(name, e.Node.Blob())
-		case tree.Dir:
-			if err := eachFile(e.Node, name, do); err != nil {
-				return err
-			}
-		default: // no content
-		}
-	}
-	return nil
 }

@@ -20,7 +20,7 @@ import (
 
 // reflection serves the descriptions of the services of a gRPC server, from which tools such as
 // grpcurl learn the calls. The package reflection of gRPC does the same, but its dependencies would
-// delay the start of the program by 4 ms, a fifth of the time of a small build.
+// delay each start of the program, also for a build, by 4 ms.
 type reflection struct {
 	reflectionpb.UnimplementedServerReflectionServer
 	server *grpc.Server

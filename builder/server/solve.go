@@ -132,7 +132,7 @@ func (s *Server) solve(ctx context.Context, req *controlapi.SolveRequest, b *bui
 	}()
 	o := s.opt.Build
 	o.Shared, o.Status, o.Log = &s.shared, b.status.add, prefixLog{s, req.Ref}
-	o.Allow, o.Attests = req.Entitlements, attestsOf(req.FrontendAttrs)
+	o.Allow = req.Entitlements
 	o.CacheFrom, o.CacheTo = cachesOf(req.Cache)
 	if o.Outputs, err = outputsOf(req, c); err != nil {
 		return nil, err
@@ -162,21 +162,6 @@ func (s *Server) frontendOf(req *controlapi.SolveRequest, user identity) gateway
 			Definition: req.Definition, Frontend: req.Frontend, FrontendOpt: req.FrontendAttrs, FrontendInputs: req.FrontendInputs,
 		})
 	}
-}
-
-// attestsOf returns the attestations that a request asks for, by type. It omits disabled
-// attestations. It also omits provenance if the client requests provenance only where it costs
-// nothing, as docker buildx does by default.
-func attestsOf(opts map[string]string) map[string]string {
-	attests := map[string]string{}
-	for k, v := range opts {
-		kind, ok := strings.CutPrefix(k, "attest:")
-		if !ok || kind == "provenance" && strings.Contains(v, "inline-only=true") || strings.Contains(v, "disabled=true") {
-			continue
-		}
-		attests[kind] = v
-	}
-	return attests
 }
 
 // responseOf returns the response for a build: digests and names of its outputs, and the metadata

@@ -5,6 +5,7 @@ package clients
 import (
 	"encoding/pem"
 	"net/http"
+	"net/http/cgi"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -48,9 +49,6 @@ func testBuildContext(t *testing.T, d *rig.Daemon) {
 		"git-query":    {git + "?branch=main&subdir=/", "file"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if strings.HasPrefix(name, "git") && d != builder.Daemon {
-				t.Skip("slipway serve reads only the smart HTTP protocol of git")
-			}
 			dir := writeArchive(t, contextDockerfile)
 			b.run(t, dir, "build", "--build-context", "other="+tc.value, "--build-arg", "FILE="+tc.file, "--output", "out", ".")
 			wantFile(t, "from a context\n", dir, "out", tc.file)
@@ -83,7 +81,6 @@ func gitServer(t *testing.T, files string) string {
 		{"init", "-q", "-b", "main"},
 		{"add", "."},
 		{"-c", "user.name=test", "-c", "user.email=test@example.org", "commit", "-q", "-m", "test"},
-		{"update-server-info"}, // creates the files that the dumb HTTP protocol needs
 	} {
 		cmd := exec.CommandContext(t.Context(), "git", args...)
 		cmd.Dir, cmd.Env = dir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
@@ -91,7 +88,14 @@ func gitServer(t *testing.T, files string) string {
 			t.Fatalf("git %s: %v\n%s", args[0], err, out)
 		}
 	}
-	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	path, err := exec.CommandContext(t.Context(), "git", "--exec-path").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(&cgi.Handler{
+		Path: filepath.Join(strings.TrimSpace(string(path)), "git-http-backend"),
+		Env:  []string{"GIT_PROJECT_ROOT=" + dir, "GIT_HTTP_EXPORT_ALL=1"},
+	})
 	t.Cleanup(server.Close)
 	return server.URL + "/.git"
 }

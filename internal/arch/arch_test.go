@@ -167,7 +167,7 @@ func TestLine(t *testing.T) {
 }
 
 // clientSide lists the packages of BuildKit, or the directories of packages, that product code can
-// import: protocols, types, and what clients of BuildKit use.
+// import: protocols, types, and packages for clients of BuildKit.
 func clientSide() []string {
 	return []string{
 		"/api", "/client", "/session", "/sourcepolicy", "/util",

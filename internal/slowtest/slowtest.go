@@ -3,7 +3,7 @@ package slowtest
 
 import "testing"
 
-// Skip skips a slow test if -short is set. The parameter why is the reason why the test is slow,
+// Skip skips a slow test if -short is set. The parameter why explains why the test is slow,
 // for example "repeats a race".
 func Skip(t testing.TB, why string) {
 	t.Helper()

@@ -21,8 +21,8 @@ type Attestation struct {
 	// Subjects lists what the attestation is about. If it is nil, the attestation is about the
 	// result.
 	Subjects []Subject
-	// InlineOnly leaves the attestation out of outputs that would need an index of images only
-	// because of it, and of outputs that are no images.
+	// InlineOnly omits the attestation from files and directories, and from an image that would
+	// not need an index without it.
 	InlineOnly bool
 	// Predicate returns the content as JSON. It is called after the layers were created.
 	Predicate func() ([]byte, error)

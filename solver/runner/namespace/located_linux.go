@@ -3,7 +3,6 @@ package namespace
 import (
 	"context"
 	"os"
-	"path"
 	"runtime"
 
 	"github.com/moby/sys/capability"
@@ -36,7 +35,7 @@ func readsAllFiles() (bool, error) {
 // in which the step ran.
 func (r *Runner) locations(n *tree.Node) (list []tree.Location, err error) {
 	enter := func(n *tree.Node) bool { return r.readsAll || isReadable(n, 0o5) }
-	err = eachFile(n, "", enter, func(at tree.Location, n *tree.Node) {
+	err = n.EachFile(enter, func(at tree.Location, n *tree.Node) {
 		if r.readsAll || isReadable(n, 0o4) {
 			list = append(list, at)
 		}
@@ -65,7 +64,7 @@ func (r *Runner) storeFiles(ctx context.Context, dir string, n *tree.Node, excep
 	group, running := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	enter := func(*tree.Node) bool { return running.Err() == nil }
-	err := eachFile(n, "", enter, func(at tree.Location, _ *tree.Node) {
+	err := n.EachFile(enter, func(at tree.Location, _ *tree.Node) {
 		if running.Err() != nil || skip[at.Blob] || r.store.Has(at.Blob) {
 			return
 		}
@@ -79,29 +78,4 @@ func (r *Runner) storeFiles(ctx context.Context, dir string, n *tree.Node, excep
 		return context.Cause(ctx)
 	}
 	return err
-}
-
-// eachFile calls fn for each regular file in the directory n and its subdirectories. It skips
-// a directory if the function enter returns false for it. The parameter at is the path of n.
-func eachFile(n *tree.Node, at string, enter func(*tree.Node) bool, fn func(tree.Location, *tree.Node)) error {
-	if !enter(n) {
-		return nil
-	}
-	entries, err := n.Entries()
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		name := path.Join(at, e.Name)
-		switch e.Node.Kind() {
-		case tree.Dir:
-			if err := eachFile(e.Node, name, enter, fn); err != nil {
-				return err
-			}
-		case tree.File:
-			fn(tree.Location{Blob: e.Node.Blob(), Path: name}, e.Node)
-		default: // other kinds have no content
-		}
-	}
-	return nil
 }
