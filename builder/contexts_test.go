@@ -46,6 +46,7 @@ func TestGitContext(t *testing.T) {
 	})
 	r.Commit("refs/heads/topic", committed, map[string]fakegit.File{"Dockerfile": {Data: "FROM scratch\nCOPY f /\n"}, "f": {Data: "topic"}})
 	r.Tag("v1", commit)
+	withGit := r.Commit("refs/heads/with-git", committed, map[string]fakegit.File{"Dockerfile": {Data: "FROM scratch\nCOPY .git/HEAD /\n"}})
 	r.Commit("refs/heads/podman", committed, map[string]fakegit.File{"Containerfile": {Data: "FROM scratch\nCOPY f /\n"}, "f": {Data: "podman"}})
 	o := remoteOptions(t)
 	for _, tc := range []struct{ context, file, want string }{
@@ -78,13 +79,14 @@ func TestGitContext(t *testing.T) {
 			t.Errorf("%q: %q, %v", text, got, err)
 		}
 	}
-	keep := options(t, "FROM scratch\n\nADD --keep-git-dir=true "+r.URL+" /\n")
-	var told bytes.Buffer
-	if err := Report(&told, Run(t.Context(), keep), false); err != nil {
-		t.Fatal(err)
+	keep := options(t, "FROM scratch\nADD --keep-git-dir=true "+r.URL+" /\n")
+	if got, err := buildFile(t, keep, ".git/HEAD"); err != nil || got != commit+"\n" {
+		t.Errorf("HEAD of ADD --keep-git-dir is %q, %v, want %s", got, err, commit)
 	}
-	if got := told.String(); !strings.HasPrefix(got, filepath.Join(keep.Context, "Dockerfile")+":3:1: error: ") || !strings.Contains(got, "keeping the .git directory needs BuildKit") {
-		t.Errorf("reported %s", got)
+	o.Context, o.File = r.URL+"#with-git", "Dockerfile"
+	o.BuildArgs = map[string]string{"BUILDKIT_CONTEXT_KEEP_GIT_DIR": "1"}
+	if got, err := buildFile(t, o, "HEAD"); err != nil || got != withGit+"\n" {
+		t.Errorf("HEAD of the context is %q, %v, want %s", got, err, withGit)
 	}
 }
 

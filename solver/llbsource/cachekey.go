@@ -86,6 +86,9 @@ func (g *Git) CacheKey() (string, error) {
 	if g.commit != "" {
 		key = g.commit
 	}
+	if g.o.keepGitDir {
+		key += ".git#" + g.ref
+	}
 	if g.o.subdir != "" {
 		key += ":" + g.o.subdir
 	}

@@ -44,6 +44,8 @@ func TestCacheKey(t *testing.T) {
 		{"commit", &Git{o: &gitOptions{}, object: "c"}, "c"},
 		{"tag", &Git{o: &gitOptions{subdir: "sub"}, object: "t", commit: "c"}, "c:sub"},
 		{"options", &Git{o: &gitOptions{subdir: "sub", skipSubmodules: true, commitTimes: true}, object: "c"}, "c:sub(skip-submodules)(mtime=commit)"},
+		{".git", &Git{o: &gitOptions{keepGitDir: true}, ref: "refs/tags/v1", object: "t"}, "t.git#refs/tags/v1"},
+		{".git without effect", &Git{o: &gitOptions{keepGitDir: true, subdir: "sub"}, ref: "c", object: "c"}, "c.git#c:sub"},
 	} {
 		if got, err := tc.source.CacheKey(); err != nil || got != tc.want {
 			t.Errorf("%s: %s, %v, want %s", tc.about, got, err, tc.want)

@@ -100,7 +100,7 @@ func FuzzGitTree(f *testing.F) {
 		}
 		commit := &object.Commit{TreeHash: putObject(t, sto, plumbing.TreeObject, top)}
 		r := &gitReader{s: s, o: &gitOptions{remote: "http://host.invalid/x/r.git", subdir: strings.Trim(subdir, "/"), skipSubmodules: skip}, left: s.gitBudget(), modules: map[string]readModule{}}
-		root, err := r.files(t.Context(), &gitRepository{EncodedObjectStorer: sto, remote: r.o.remote, contents: map[plumbing.Hash]*gitFile{}}, commit)
+		root, err := r.files(t.Context(), &gitModule{gitRepository: &gitRepository{EncodedObjectStorer: sto, remote: r.o.remote, contents: map[plumbing.Hash]*gitFile{}}}, commit)
 		if err == nil {
 			validNames(t, root)
 		}
@@ -125,10 +125,10 @@ func FuzzGitPack(f *testing.F) {
 	refs := "003f" + commit + " refs/heads/main\n0000"
 	for _, pack := range []string{
 		"PACK\x00\x00\x00\x02\xff\xff\xff\xff", "PACK\x00\x00\x00\x02\x00\x00\x00\x01", "PACK\x00\x00\x00\x03\x00\x00\x00\x01", "",
-		"PACK\x00\x00\x00\x02\x00\x00\x00\x01" + objectHeader(plumbing.BlobObject, maxGitObject+1),
-		"PACK\x00\x00\x00\x02\x00\x00\x00\x01" + objectHeader(plumbing.BlobObject, 1<<29) + zlibbed(f, "x"),
-		"PACK\x00\x00\x00\x02\x00\x00\x00\x01" + objectHeader(plumbing.REFDeltaObject, 2) + strings.Repeat("b", 20) + zlibbed(f, "\x01\x02"),
-		"PACK\x00\x00\x00\x02\x00\x00\x00\x02" + objectHeader(plumbing.BlobObject, 1) + zlibbed(f, "x") + objectHeader(plumbing.OFSDeltaObject, 3) + "\x0a" + zlibbed(f, "\x01\x01\x90"),
+		"PACK\x00\x00\x00\x02\x00\x00\x00\x01" + packedHeader(plumbing.BlobObject, maxGitObject+1),
+		"PACK\x00\x00\x00\x02\x00\x00\x00\x01" + packedHeader(plumbing.BlobObject, 1<<29) + zlibbed(f, "x"),
+		"PACK\x00\x00\x00\x02\x00\x00\x00\x01" + packedHeader(plumbing.REFDeltaObject, 2) + strings.Repeat("b", 20) + zlibbed(f, "\x01\x02"),
+		"PACK\x00\x00\x00\x02\x00\x00\x00\x02" + packedHeader(plumbing.BlobObject, 1) + zlibbed(f, "x") + packedHeader(plumbing.OFSDeltaObject, 3) + "\x0a" + zlibbed(f, "\x01\x01\x90"),
 	} {
 		f.Add([]byte(refs+"0008NAK\n"+pack), commit)
 	}
@@ -154,7 +154,7 @@ func FuzzGitPack(f *testing.F) {
 			return
 		}
 		reader := &gitReader{s: s, o: &gitOptions{skipSubmodules: true}, left: s.gitBudget(), modules: map[string]readModule{}}
-		if root, err := reader.files(t.Context(), repo, c); err == nil {
+		if root, err := reader.files(t.Context(), &gitModule{gitRepository: repo}, c); err == nil {
 			validNames(t, root)
 		}
 	})

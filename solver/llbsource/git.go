@@ -26,6 +26,7 @@ type gitOptions struct {
 	checksum       string // expected commit of ref, or a prefix of it; "" accepts any commit
 	fetchByCommit  bool   // fetch checksum without resolving ref
 	skipSubmodules bool
+	keepGitDir     bool             // the checkout contains .git, unless subdir is set
 	commitTimes    bool             // files get the time of the commit instead of the build's
 	header, token  string           // names of the secrets with an Authorization header or a token
 	agent          string           // ID of an SSH agent
@@ -54,6 +55,7 @@ func parseGit(op *pb.SourceOp) (*gitOptions, error) {
 		remote: u.Remote, checksum: a[pb.AttrGitChecksum],
 		fetchByCommit:  a[pb.AttrGitFetchByCommit] == "true",
 		skipSubmodules: a[pb.AttrGitSkipSubmodules] == "true",
+		keepGitDir:     a[pb.AttrKeepGitDir] == "true",
 		commitTimes:    a[pb.AttrGitMTime] == "commit",
 		header:         a[pb.AttrAuthHeaderSecret], token: a[pb.AttrAuthTokenSecret],
 		agent: a[pb.AttrMountSSHSock], hosts: a[pb.AttrKnownSSHHosts],
@@ -77,7 +79,7 @@ func parseGit(op *pb.SourceOp) (*gitOptions, error) {
 			return nil, fmt.Errorf("%s needs BuildKit", unsupported[key])
 		}
 	}
-	return o, o.check(a[pb.AttrKeepGitDir] == "true")
+	return o, o.check()
 }
 
 // gitURL parses the URL of a git remote. A URL without a scheme, such as
@@ -98,10 +100,13 @@ func repositoryPath(u *gitutil.GitURL) string {
 	return strings.TrimSuffix(path.Join("/", u.Path), ".git")
 }
 
-func (o *gitOptions) check(keepGitDir bool) error {
+// hasGitDir reports whether the checkout contains the .git directory.
+//
+// Upstream: with a subdirectory, the option is ignored.
+func (o *gitOptions) hasGitDir() bool { return o.keepGitDir && o.subdir == "" }
+
+func (o *gitOptions) check() error {
 	switch full := len(o.checksum) == 40; {
-	case keepGitDir && o.subdir == "":
-		return errors.New("keeping the .git directory needs BuildKit: what it holds is up to the git program")
 	case strings.HasPrefix(o.ref, "-"):
 		return fmt.Errorf("invalid git ref %q", o.ref)
 	case o.checksum != "" && !hexDigits.MatchString(o.checksum):
@@ -123,21 +128,27 @@ func isCommit(ref string) bool { return len(ref) == 40 && plumbing.IsHash(ref) }
 
 // Git is a git source that was resolved to a commit.
 type Git struct {
-	s      *Sources
-	o      *gitOptions
-	ref    string // full name of the ref, or a hash
-	object string // hash of a commit or an annotated tag
-	commit string // commit of the tag; "" if object is a commit or its type is unknown
+	s        *Sources
+	o        *gitOptions
+	ref      string // full name of the ref, or a hash
+	shortRef string // name of the ref in the source, name of the default branch, or a hash
+	object   string // hash of a commit or an annotated tag
+	commit   string // commit of the tag; "" if object is a commit or its type is unknown
 }
 
 // Digest implements [solver.Source]. The digest covers the commit and the selected part
-// of the repository, but not the time of the checkout.
+// of the repository, but not the time of the checkout. If the checkout contains .git, the
+// digest also covers the ref and the URL of the remote, which are in .git.
 func (g *Git) Digest() digest.Digest {
 	commit := g.object
 	if g.commit != "" {
 		commit = g.commit
 	}
-	return digest.FromString(fmt.Sprintf("git %s %q %t %t", commit, g.o.subdir, g.o.skipSubmodules, g.o.commitTimes))
+	text := fmt.Sprintf("git %s %q %t %t", commit, g.o.subdir, g.o.skipSubmodules, g.o.commitTimes)
+	if g.o.hasGitDir() {
+		text += fmt.Sprintf(" .git %q %q", redact(g.o.remote), g.shortRef)
+	}
+	return digest.FromString(text)
 }
 
 // Fetch implements [solver.Source].
@@ -175,10 +186,16 @@ func (s *Sources) resolveGit(ctx context.Context, o *gitOptions) (*Git, error) {
 	g := &Git{s: s, o: o}
 	switch {
 	case isCommit(o.ref):
-		g.ref, g.object = o.ref, o.ref
+		g.ref, g.shortRef, g.object = o.ref, o.ref, o.ref
 		return g, nil
 	case o.fetchByCommit:
 		g.ref, g.object = o.ref, o.checksum
+		if g.ref == "" {
+			g.ref = o.checksum
+		} else if !strings.HasPrefix(g.ref, "refs/") {
+			g.ref = "refs/heads/" + g.ref
+		}
+		g.shortRef = g.ref
 		return g, nil
 	}
 	session, err := s.gitSession(ctx, o, o.remote)
@@ -199,6 +216,9 @@ func (g *Git) lookup(refs gitRefs) error {
 			return fmt.Errorf("could not find default branch for repository: %s", redact(g.o.remote))
 		}
 	}
+	if g.shortRef = g.o.ref; g.shortRef == "" {
+		g.shortRef = strings.TrimPrefix(ref, "refs/heads/")
+	}
 	for _, name := range []string{
 		"refs/" + strings.TrimPrefix(ref, "refs/"),
 		"refs/heads/" + strings.TrimPrefix(ref, "refs/heads/"),
@@ -206,7 +226,11 @@ func (g *Git) lookup(refs gitRefs) error {
 	} {
 		if hash, ok := refs.hashes[name]; ok {
 			g.ref, g.object, g.commit = name, hash.String(), refs.peeled[name]
-			return g.checkChecksum()
+			err := g.checkChecksum()
+			if g.o.keepGitDir {
+				g.commit = "" // .git contains the tag
+			}
+			return err
 		}
 	}
 	return fmt.Errorf("repository does not contain ref %s%s", ref, refs.suggestion(ref))

@@ -258,7 +258,6 @@ func TestGitRefused(t *testing.T) {
 		op   *pb.SourceOp
 		want string
 	}{
-		{gitOp(r.URL, "", pb.AttrKeepGitDir, "true"), "keeping the .git directory needs BuildKit"},
 		{gitOp(r.URL, "", pb.AttrFullRemoteURL, "http://other/r.git"), "git.fullurl does not match source identifier"},
 		{gitOp(r.URL, "", pb.AttrFullRemoteURL, "file:///r.git"), "git over file:// is not allowed"},
 		{gitOp("ssh://git@localhost/x.git", "", pb.AttrMountSSHSock, "default"), `no SSH key "default" forwarded from the client`},

@@ -260,18 +260,6 @@ func servePack(t *testing.T, pack string) string {
 	}) + "/r.git"
 }
 
-// objectHeader returns the header of an object in a pack.
-//
-// See https://git-scm.com/docs/gitformat-pack.
-func objectHeader(kind plumbing.ObjectType, size int64) string {
-	const low, more = 4, 0x80
-	first := byte(kind)<<low | byte(size&(1<<low-1))
-	if size >>= low; size == 0 {
-		return string([]byte{first})
-	}
-	return string(binary.AppendUvarint([]byte{first | more}, uint64(size)))
-}
-
 func zlibbed(t testing.TB, data string) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -291,13 +279,13 @@ func TestHostilePacks(t *testing.T) {
 	}
 	sizes := func(from, to uint64) string { return string(binary.AppendUvarint(binary.AppendUvarint(nil, from), to)) }
 	byHash := func(delta string) string {
-		return objectHeader(plumbing.REFDeltaObject, int64(len(delta))) + strings.Repeat("b", 20) + zlibbed(t, delta)
+		return packedHeader(plumbing.REFDeltaObject, int64(len(delta))) + strings.Repeat("b", 20) + zlibbed(t, delta)
 	}
 	const mostDelta = (maxPackMemory - packCache) / 5
 	for about, tc := range map[string]struct{ pack, want string }{
 		"2^32-1 objects":          {pack(1<<32-1, ""), "the pack claims to have 4294967295 objects, more than 12582912"},
 		"one too many objects":    {pack(maxPackObjects+1, ""), "the pack claims to have 12582913 objects"},
-		"large object":            {pack(1, objectHeader(plumbing.BlobObject, maxGitObject+1)), "the pack has an object of more than 1073741824 bytes"},
+		"large object":            {pack(1, packedHeader(plumbing.BlobObject, maxGitObject+1)), "the pack has an object of more than 1073741824 bytes"},
 		"large by a delta":        {pack(1, byHash(sizes(1, maxGitObject+1))), "the pack has an object of more than 1073741824 bytes"},
 		"delta of a large object": {pack(1, byHash(sizes(maxGitObject+1, 1))), "the pack has an object of more than 1073741824 bytes"},
 		"too large for memory": {
@@ -307,7 +295,7 @@ func TestHostilePacks(t *testing.T) {
 		"large enough":     {pack(1, byHash(sizes(1, mostDelta-namedObjectSize))), "malformed PACK file"},
 		"delta of nothing": {pack(1, byHash("")) + "12345678901234567890", "checksum mismatch"},
 		"missing objects":  {pack(1000, ""), "malformed PACK file"},
-		"short object":     {pack(1, objectHeader(plumbing.BlobObject, 2)+zlibbed(t, "x")), "malformed PACK file: an object has 1 bytes, and claims to have 2"},
+		"short object":     {pack(1, packedHeader(plumbing.BlobObject, 2)+zlibbed(t, "x")), "malformed PACK file: an object has 1 bytes, and claims to have 2"},
 		"no pack":          {"x", "malformed PACK file"},
 		"nothing":          {"", "empty"},
 	} {

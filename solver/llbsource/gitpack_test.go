@@ -33,7 +33,7 @@ type packBuilder struct {
 func (b *packBuilder) add(kind plumbing.ObjectType, reference, data string) int64 {
 	const headerSize = 12
 	at := int64(b.body.Len() + headerSize)
-	b.body.WriteString(objectHeader(kind, int64(len(data))) + reference)
+	b.body.WriteString(packedHeader(kind, int64(len(data))) + reference)
 	if b.w == nil {
 		b.w = zlib.NewWriter(&b.body)
 	}
@@ -251,7 +251,7 @@ func TestPackMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := &packBuilder{t: t, objects: 1}
-	b.body.WriteString(objectHeader(plumbing.BlobObject, size) + data.String())
+	b.body.WriteString(packedHeader(plumbing.BlobObject, size) + data.String())
 	used := memtest.Allocated(func() {
 		if n := unpackFirst(t, b.pack()); n != size {
 			t.Errorf("the object has %d bytes, want %d", n, size)

@@ -54,7 +54,14 @@ func (g *Git) fetchOnce(ctx context.Context) (*gitCheckout, error) {
 	if r.time = g.s.Now().UTC(); g.o.commitTimes {
 		r.time = c.commit.Committer.When.UTC()
 	}
-	if c.root, err = r.files(ctx, repo, c.commit); err != nil {
+	m := &gitModule{gitRepository: repo, clone: gitClone{url: redact(g.o.remote), object: plumbing.NewHash(g.object), unpack: true}}
+	if g.o.hasGitDir() {
+		if r.gitDir, err = r.newGitDir(); err != nil {
+			return nil, err
+		}
+		m.clone.refs = g.gitRefs(c.tagObject != nil)
+	}
+	if c.root, err = r.files(ctx, m, c.commit); err != nil {
 		return nil, fmt.Errorf("%s: %w", redact(g.o.remote), err)
 	}
 	return c, nil
@@ -69,6 +76,7 @@ type gitReader struct {
 	left    gitBudget
 	packs   int64                 // bytes of memory used by open packs
 	modules map[string]readModule // by URL, commit and path
+	gitDir  *gitDir               // nil if the checkout contains no .git
 }
 
 // gitModule is a repository whose files are being read: the source itself or a
@@ -80,6 +88,7 @@ type gitModule struct {
 	modules map[string]*config.Submodule // by path; nil until .gitmodules has been read
 	list    *plumbing.Hash               // hash of .gitmodules; nil if there are no submodules
 	rules   map[string][]gitRule         // lines of .gitattributes, by directory
+	clone   gitClone                     // the repository in .git; unused if gitReader.gitDir is nil
 }
 
 // gitFile is the stored content of a git blob, with the text properties that decide
@@ -91,8 +100,8 @@ type gitFile struct {
 
 // files reads the files of a commit and returns its root directory. If the source selects
 // a subdirectory, files returns this directory instead.
-func (r *gitReader) files(ctx context.Context, repo *gitRepository, commit *object.Commit) (*tree.Node, error) {
-	root, err := r.module(ctx, &gitModule{gitRepository: repo}, commit, r.o.subdir)
+func (r *gitReader) files(ctx context.Context, m *gitModule, commit *object.Commit) (*tree.Node, error) {
+	root, err := r.module(ctx, m, commit, r.o.subdir)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +137,11 @@ func (r *gitReader) module(ctx context.Context, m *gitModule, commit *object.Com
 			m.list = &e.Hash
 		}
 	}
-	return m.directory(ctx, top, "", subdir)
+	root, err := m.directory(ctx, top, "", subdir)
+	if err != nil || r.gitDir == nil {
+		return root, err
+	}
+	return r.gitDir.attach(ctx, root, m, commit)
 }
 
 func (m *gitModule) directory(ctx context.Context, t *object.Tree, at, subdir string) (*tree.Node, error) {
@@ -257,12 +270,17 @@ type readModule struct {
 // submodule returns the root directory of a submodule at the given commit. The parameter
 // at is the path of the submodule in the repository m. If subdir is not "", the result
 // contains only the directory subdir of the submodule and its parent directories. A
-// commit is fetched once, even if it appears at several paths.
+// commit is fetched once, even if it appears at several paths. If the checkout contains .git,
+// it is fetched for each path, because the result contains links to different repositories.
 func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, subdir string) (*tree.Node, error) {
 	if m.depth == maxModuleDepth {
 		return nil, fmt.Errorf("submodules are nested more than %d deep", maxModuleDepth)
 	}
 	remote, err := m.submoduleURL(at)
+	if err != nil {
+		return nil, err
+	}
+	clone, err := m.submoduleClone(at, remote, commit)
 	if err != nil {
 		return nil, err
 	}
@@ -274,16 +292,17 @@ func (m *gitModule) submodule(ctx context.Context, commit plumbing.Hash, at, sub
 	if err := m.r.left.spend(gitBudget{submodules: 1}); err != nil {
 		return nil, err
 	}
-	root, err := m.fetchModule(ctx, remote, commit, subdir)
-	if err == nil {
+	root, err := m.fetchModule(ctx, remote, commit, subdir, clone)
+	if err == nil && m.r.gitDir == nil {
 		m.r.modules[key] = readModule{root, before.minus(m.r.left)}
 	}
 	return root, err
 }
 
-// fetchModule fetches a commit of a submodule and reads its files. Unlike git, it does
-// not create a .git file in the submodule, which would contain a path of this machine.
-func (m *gitModule) fetchModule(ctx context.Context, remote string, commit plumbing.Hash, subdir string) (*tree.Node, error) {
+// fetchModule fetches a commit of a submodule and reads its files. Without a .git directory,
+// it does not create a .git file in the submodule either. Git does, but the file would contain
+// a path of this machine.
+func (m *gitModule) fetchModule(ctx context.Context, remote string, commit plumbing.Hash, subdir string, clone gitClone) (*tree.Node, error) {
 	if p, ok := m.EncodedObjectStorer.(*gitPack); ok {
 		p.cache.Clear()
 		p.base = packedBase{}
@@ -297,7 +316,7 @@ func (m *gitModule) fetchModule(ctx context.Context, remote string, commit plumb
 	if err != nil {
 		return nil, err
 	}
-	return m.r.module(ctx, &gitModule{gitRepository: repo, depth: m.depth + 1}, c, subdir)
+	return m.r.module(ctx, &gitModule{gitRepository: repo, depth: m.depth + 1, clone: clone}, c, subdir)
 }
 
 func (m *gitModule) submoduleURL(at string) (string, error) {
@@ -311,7 +330,7 @@ func (m *gitModule) submoduleURL(at string) (string, error) {
 	if !ok || sub.URL == "" {
 		return "", errors.New("no URL found in .gitmodules")
 	}
-	if !strings.HasPrefix(sub.URL, "./") && !strings.HasPrefix(sub.URL, "../") {
+	if !isRelativeURL(sub.URL) {
 		u, err := gitURL(sub.URL)
 		if err != nil {
 			return "", err
@@ -325,6 +344,10 @@ func (m *gitModule) submoduleURL(at string) (string, error) {
 	u.Path = path.Join("/", u.Path, sub.URL)
 	return u.String(), nil
 }
+
+// isRelativeURL reports whether the URL of a submodule is relative to the remote of the
+// repository that contains the submodule.
+func isRelativeURL(u string) bool { return strings.HasPrefix(u, "./") || strings.HasPrefix(u, "../") }
 
 func (m *gitModule) readModules() error {
 	if m.list == nil {
