@@ -21,7 +21,8 @@ type build struct {
 // builds contains the running builds, and the last builds that have ended. Safe for concurrent
 // use.
 type builds struct {
-	running *running[*build]
+	running  *running[*build]
+	starting sync.Mutex // held while a build starts, so that no other build gets the same reference
 
 	mu    sync.Mutex
 	ended []*build // the last builds, oldest first

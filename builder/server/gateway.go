@@ -84,7 +84,7 @@ func (g *gateways) start(ctx context.Context) (_ context.Context, b *bridge.Brid
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if build.user != identityOf(ctx) {
+	if !build.user.is(identityOf(ctx)) {
 		return nil, nil, nil, status.Error(codes.PermissionDenied, "the build belongs to another client")
 	}
 	build.mu.Lock()

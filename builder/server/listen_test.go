@@ -134,17 +134,7 @@ func TestReceivedKey(t *testing.T) {
 
 // TestTCP builds with a client on a loopback address.
 func TestTCP(t *testing.T) {
-	s := startServer(t, builder.Options{})
-	l, err := Listen("tcp://127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tcp, err := New(Options{Build: builder.Options{State: s.state, Runner: "portable", Now: time.Now}, Log: testLog{t}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := &testServer{address: "tcp://" + l.Addr().String()}
-	x.serve(t, tcp, l)
+	x := startServer(t, builder.Options{}).listenTCP(t, nil)
 	opt := dockerfileOpt(contextDir(t, map[string]string{"Dockerfile": hello, "a.txt": "content\n"}))
 	if _, err := connect(t, x.address).Solve(t.Context(), nil, opt, nil); err != nil {
 		t.Error(err)

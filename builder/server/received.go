@@ -49,11 +49,11 @@ func (r *receivedDirs) hold(key string) (data string, release func(), err error)
 }
 
 // receivedKey returns the key of the directory for a local source. The key covers the user, and
-// everything by which clients distinguish sources. For an unknown user, the key covers the
-// session instead of the user, so that no other session uses the directory.
+// everything by which clients distinguish sources. If the identity of the user lasts only for a
+// connection, the key covers the session instead, so that no other session uses the directory.
 func receivedKey(user identity, sessionID, sharedKey, name string, attrs map[string]string) string {
 	owner := "user " + string(user)
-	if user == "" {
+	if !user.lasting() {
 		owner = "session " + sessionID
 	}
 	data, err := json.Marshal([]string{owner, sharedKey, attrs[pb.AttrSharedKeyHint], name})
@@ -107,5 +107,5 @@ func syncFiles(ctx context.Context, c session.Caller, dest, name string, attrs m
 		t.Add(int64(n - total))
 		total = n
 	}
-	return filesync.FSSync(ctx, c, opt)
+	return receiveFiles(ctx, c, &opt)
 }

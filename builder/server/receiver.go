@@ -67,7 +67,7 @@ func (r receiver) Dir(ctx context.Context, root *tree.Node, store *tree.Store) e
 	t := track.Start(ctx, "copying files", 0)
 	defer t.Done()
 	total := 0
-	return filesync.CopyToCaller(ctx, gateway.Files(root, store), r.output, caller, func(n int, _ bool) {
+	return sendFiles(ctx, caller, r.output, gateway.Files(root, store), func(n int, _ bool) {
 		t.Add(int64(n - total))
 		total = n
 	})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/tonistiigi/fsutil"
+	"google.golang.org/grpc/credentials"
 
 	"slipway/builder"
 )
@@ -23,6 +24,7 @@ import (
 // testServer is a running server with the portable runner.
 type testServer struct {
 	*client.Client
+	server  *Server
 	address string
 	state   string
 	stop    func() // stops the server and waits for it
@@ -44,21 +46,21 @@ func startServer(t *testing.T, o builder.Options) *testServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	out := &testServer{address: "unix://" + filepath.Join(dir, "s.sock"), state: o.State}
+	out := &testServer{server: s, address: "unix://" + filepath.Join(dir, "s.sock"), state: o.State}
 	l, err := Listen(out.address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out.serve(t, s, l)
+	out.serve(t, s, l, nil)
 	out.Client = connect(t, out.address)
 	return out
 }
 
 // serve runs the server until the test ends or calls stop.
-func (x *testServer) serve(t *testing.T, s *Server, l net.Listener) {
+func (x *testServer) serve(t *testing.T, s *Server, l net.Listener, creds credentials.TransportCredentials) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, l, nil) }()
+	go func() { done <- s.Serve(ctx, l, creds) }()
 	x.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -68,9 +70,9 @@ func (x *testServer) serve(t *testing.T, s *Server, l net.Listener) {
 	t.Cleanup(x.stop)
 }
 
-func connect(t *testing.T, address string) *client.Client {
+func connect(t *testing.T, address string, opts ...client.ClientOpt) *client.Client {
 	t.Helper()
-	c, err := client.New(t.Context(), address)
+	c, err := client.New(t.Context(), address, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +84,9 @@ func connect(t *testing.T, address string) *client.Client {
 type testLog struct{ t *testing.T }
 
 func (l testLog) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("panic:")) {
+		l.t.Error("a handler panics")
+	}
 	l.t.Log(strings.TrimSpace(string(p)))
 	return len(p), nil
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,10 +40,16 @@ func newSessions() (*sessions, error) {
 
 // Session implements [controlapi.ControlServer]. It returns when the session ends.
 func (s *Server) Session(stream controlapi.Control_SessionServer) error {
-	conn, closed, headers := grpchijack.Hijack(stream)
-	defer conn.Close()
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
+	// A hijacked stream cannot be refused any more: closing it waits for the client.
+	release, err := s.sessions.claim(metadata.ValueFromIncomingContext(ctx, sessionHeader), identityOf(ctx))
+	if err != nil {
+		return err
+	}
+	defer release()
+	conn, closed, headers := grpchijack.Hijack(stream)
+	defer conn.Close()
 	go func() {
 		select {
 		case <-closed:
@@ -50,24 +57,23 @@ func (s *Server) Session(stream controlapi.Control_SessionServer) error {
 		case <-ctx.Done():
 		}
 	}()
-	release, err := s.sessions.claim(metadata.MD(headers).Get(sessionHeader), identityOf(ctx))
-	if err != nil {
-		return err
-	}
-	defer release()
 	return s.sessions.manager.HandleConn(ctx, conn, headers)
 }
 
 // claim registers a session of the given user, until the caller calls release. The parameter ids
 // contains the values of the header with the ID of the session. If the ID is in use, claim returns
-// an error.
+// an error. It refuses an ID with a colon: the session manager ignores everything before the colon,
+// so a request with the ID x:ID would get the session ID of another user.
 func (s *sessions) claim(ids []string, owner identity) (release func(), err error) {
 	if len(ids) != 1 || ids[0] == "" {
 		return nil, status.Errorf(codes.InvalidArgument, "session: the header %s must have one value, not %d", sessionHeader, len(ids))
 	}
+	id := ids[0]
+	if strings.Contains(id, ":") {
+		return nil, status.Errorf(codes.InvalidArgument, "session: the ID %q contains a colon", id)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := ids[0]
 	if _, ok := s.owners[id]; ok {
 		return nil, status.Error(codes.AlreadyExists, "session: the ID is in use")
 	}
@@ -90,7 +96,7 @@ func (s *sessions) get(ctx context.Context, id string, user identity) (session.C
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if owner, ok := s.owners[id]; !ok || owner != user {
+	if owner, ok := s.owners[id]; !ok || !owner.is(user) {
 		return nil, status.Error(codes.PermissionDenied, "the session of the build belongs to another client")
 	}
 	return c, nil

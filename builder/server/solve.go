@@ -69,6 +69,8 @@ func (s *Server) checkSolve(req *controlapi.SolveRequest) error {
 
 // startBuild registers a build, so that clients can follow its progress.
 func (s *Server) startBuild(req *controlapi.SolveRequest) (*build, error) {
+	s.builds.starting.Lock()
+	defer s.builds.starting.Unlock()
 	if _, ok := s.builds.find(req.Ref); ok {
 		return nil, status.Errorf(codes.AlreadyExists, "build %q already exists", req.Ref)
 	}
@@ -83,10 +85,7 @@ func (s *Server) startBuild(req *controlapi.SolveRequest) (*build, error) {
 	if b.status, err = createStatusLog(file); err != nil {
 		return nil, errors.Join(err, s.history.cancel(b.record))
 	}
-	if !s.builds.running.add(req.Ref, b) {
-		b.status.drop()
-		return nil, status.Errorf(codes.AlreadyExists, "build %q already exists", req.Ref)
-	}
+	s.builds.running.add(req.Ref, b)
 	return b, nil
 }
 
