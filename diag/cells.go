@@ -69,6 +69,9 @@ func printableRune(r rune, raw string) (string, int) {
 // Line returns a line of text in printable form. Tabs become spaces, and unprintable
 // characters are spelled out, so that the line cannot control a terminal.
 func Line(line string) string {
+	if !strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return line
+	}
 	var b strings.Builder
 	for _, c := range cells(line) {
 		b.WriteString(c.text)

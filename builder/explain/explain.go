@@ -28,7 +28,8 @@ type Explainer struct {
 	file  string // path of the recorded steps
 	store *tree.Store
 	args  map[string]string // build arguments
-	old   []record          // steps of the last build
+	data  []byte            // content of file before the build; nil if it cannot be read
+	old   func() []record   // decodes data: the steps of the last build
 
 	mu     sync.Mutex
 	missed map[digest.Digest]bool // steps that were not cached
@@ -84,9 +85,14 @@ func parseStep(name string) stepName {
 // steps read, and args contains the build arguments.
 func New(file string, store *tree.Store, args map[string]string) *Explainer {
 	x := &Explainer{file: file, store: store, args: args, missed: map[digest.Digest]bool{}}
-	if data, err := regularfile.Read(x.file); err == nil && json.Unmarshal(data, &x.old) != nil {
-		x.old = nil // the file is damaged
-	}
+	x.data, _ = regularfile.Read(file)
+	x.old = sync.OnceValue(func() []record {
+		var list []record
+		if json.Unmarshal(x.data, &list) != nil {
+			return nil // the file is missing or damaged
+		}
+		return list
+	})
 	return x
 }
 
@@ -150,16 +156,24 @@ func (x *Explainer) save(now []record) error {
 			list = append(list, r)
 		}
 	}
-	for _, r := range x.old {
+	data, err := json.Marshal(list)
+	if err == nil && string(data) == string(x.data) {
+		return nil // the file contains exactly these records
+	}
+	for _, r := range x.old() {
 		i := slices.IndexFunc(now, func(n record) bool { return n.Step == r.Step })
 		if i < 0 && !stages[r.Step.Stage] || i >= 0 && now[i].Parts == nil {
 			list = append(list, r)
 		}
 	}
-	data, err := json.Marshal(list)
-	if err != nil {
+	if data, err = json.Marshal(list); err != nil {
 		return err
 	}
+	return x.write(data)
+}
+
+// write replaces the content of the record file, unless it equals data.
+func (x *Explainer) write(data []byte) error {
 	old, err := regularfile.Read(x.file)
 	switch {
 	case err == nil && string(old) == string(data):
@@ -182,8 +196,8 @@ func (x *Explainer) save(now []record) error {
 // build has a step with the text of this record in the same stage.
 func (x *Explainer) previous(steps []record, i int) (old *record, edited bool) {
 	step := steps[i].Step
-	for n := range x.old {
-		r := &x.old[n]
+	for n := range x.old() {
+		r := &x.old()[n]
 		if r.Step.Text != step.Text {
 			continue
 		}
@@ -194,8 +208,8 @@ func (x *Explainer) previous(steps []record, i int) (old *record, edited bool) {
 	if old != nil {
 		return old, false
 	}
-	for n := range x.old {
-		r := &x.old[n]
+	for n := range x.old() {
+		r := &x.old()[n]
 		if r.Step.Stage != step.Stage || r.Step.Index != step.Index || step.Index == 0 {
 			continue
 		}
@@ -226,7 +240,7 @@ func (x *Explainer) reason(v *solver.Vertex, steps []record, i int) string {
 	switch {
 	case v.Meta.IgnoreCache:
 		return "the cache is not to be used for it"
-	case len(x.old) == 0:
+	case len(x.old()) == 0:
 		return "this Dockerfile was not built here before"
 	case old == nil:
 		return "the step is new"

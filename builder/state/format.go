@@ -17,7 +17,7 @@ import (
 
 // formatVersion is the version of the formats of cache records and stored directories. A
 // change of one of these formats must increment it.
-const formatVersion = "3\n"
+const formatVersion = "4\n"
 
 // HoldForBuild locks the state directory for a build as [Dir.Hold] does. If a Slipway with a
 // different format version wrote the cached results, HoldForBuild first removes them and

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/elastic/go-seccomp-bpf/arch"
 	"github.com/moby/profiles/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/net/bpf"
@@ -66,25 +65,25 @@ func installFilter(filter []byte) error {
 // which programs may switch, such as x86 and x32 on amd64. On s390x, it omits the 31-bit ABI,
 // whose system call numbers are unknown. The filter therefore kills programs that use this
 // ABI.
-func abisOf(profile *specs.LinuxSeccomp) ([]*arch.Info, error) {
+func abisOf(profile *specs.LinuxSeccomp) ([]*abi, error) {
 	if len(profile.Architectures) == 0 { // only the native ABI
 		native, err := nativeCalls(runtime.GOARCH)
-		return []*arch.Info{native}, err
+		return []*abi{native}, err
 	}
 	names := map[specs.Arch]string{
 		specs.ArchX86_64: "amd64", specs.ArchX86: "386", specs.ArchX32: "x32", specs.ArchAARCH64: "arm64", specs.ArchARM: "arm",
 		specs.ArchLOONGARCH64: "loong64", specs.ArchRISCV64: "riscv64", specs.ArchS390X: "s390x",
 	}
-	var list []*arch.Info
+	var list []*abi
 	for _, name := range profile.Architectures {
 		if name == specs.ArchS390 {
 			continue
 		}
-		abi, err := nativeCalls(cmp.Or(names[name], string(name)))
+		a, err := nativeCalls(cmp.Or(names[name], string(name)))
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, abi)
+		list = append(list, a)
 	}
 	return list, nil
 }
@@ -102,7 +101,7 @@ type span struct {
 //
 // For the kernel, x86-64 and x32 are the same architecture. System call numbers of x32
 // have an additional bit, so both ABIs share a table.
-func compile(profile *specs.LinuxSeccomp, abis []*arch.Info) ([]bpf.Instruction, error) {
+func compile(profile *specs.LinuxSeccomp, abis []*abi) ([]bpf.Instruction, error) {
 	def, err := verdict(profile.DefaultAction, profile.DefaultErrnoRet)
 	if err != nil {
 		return nil, err
@@ -113,19 +112,19 @@ func compile(profile *specs.LinuxSeccomp, abis []*arch.Info) ([]bpf.Instruction,
 			rules[name] = append(rules[name], &profile.Syscalls[i])
 		}
 	}
-	spans := map[arch.AuditArch][]span{}
-	for _, abi := range abis {
-		list, err := spansOf(rules, abi, def)
+	spans := map[uint32][]span{}
+	for _, a := range abis {
+		list, err := spansOf(rules, a, def)
 		if err != nil {
 			return nil, err
 		}
-		spans[abi.ID] = append(spans[abi.ID], list...)
+		spans[a.audit] = append(spans[a.audit], list...)
 	}
 	program := []bpf.Instruction{bpf.RetConstant{Val: unix.SECCOMP_RET_KILL_THREAD}}
 	for _, id := range slices.Sorted(maps.Keys(spans)) {
 		slices.SortFunc(spans[id], func(a, b span) int { return cmp.Compare(a.first, b.first) })
 		table := append([]bpf.Instruction{load(numberOffset)}, search(spans[id])...)
-		program = branch(bpf.JumpEqual, uint32(id), table, program)
+		program = branch(bpf.JumpEqual, id, table, program)
 	}
 	return append([]bpf.Instruction{load(archOffset)}, program...), nil
 }
@@ -147,20 +146,20 @@ func load(offset uint32) bpf.Instruction { return bpf.LoadAbsolute{Off: offset, 
 // a rule fail with ENOSYS, to make programs fall back to older calls.
 //
 // Upstream: same as runc.
-func spansOf(rules map[string][]*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) ([]span, error) {
+func spansOf(rules map[string][]*specs.LinuxSyscall, a *abi, def bpf.Instruction) ([]span, error) {
 	var list []span
 	add := func(first int, code []bpf.Instruction) {
 		if n := len(list); n == 0 || !slices.Equal(list[n-1].code, code) {
-			list = append(list, span{uint32(first | abi.SeccompMask), code})
+			list = append(list, span{uint32(first) | a.mask, code})
 		}
 	}
 	next := 0
-	for _, number := range slices.Sorted(maps.Keys(abi.SyscallNumbers)) {
-		name := callName(abi, number)
+	for _, number := range slices.Sorted(maps.Keys(a.calls)) {
+		name := a.calls[number]
 		if len(rules[name]) == 0 {
 			continue
 		}
-		code, err := callCode(rules[name], abi, def)
+		code, err := callCode(rules[name], a, def)
 		if err != nil {
 			return nil, fmt.Errorf("rule for %s: %w", name, err)
 		}
@@ -174,21 +173,10 @@ func spansOf(rules map[string][]*specs.LinuxSyscall, abi *arch.Info, def bpf.Ins
 	return list, nil
 }
 
-// callName returns the name that seccomp profiles use for the system call with the
-// given number in an ABI. The table in the parameter abi may contain another name, such
-// as fstatat instead of newfstatat on arm64.
-func callName(abi *arch.Info, number int) string {
-	name := abi.SyscallNumbers[number]
-	if abi == arch.AARCH64 && name == "fstatat" {
-		return "newfstatat" // the name in libseccomp
-	}
-	return name
-}
-
 // callCode returns the code that applies rules, the rules for one system call. If none
 // of them matches the arguments of the call, the code executes the instruction in the
 // parameter def.
-func callCode(rules []*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) ([]bpf.Instruction, error) {
+func callCode(rules []*specs.LinuxSyscall, a *abi, def bpf.Instruction) ([]bpf.Instruction, error) {
 	var code []bpf.Instruction
 	for _, rule := range rules {
 		ret, err := verdict(rule.Action, rule.ErrnoRet)
@@ -200,7 +188,7 @@ func callCode(rules []*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) 
 		}
 		matching := []bpf.Instruction{ret}
 		for i := range rule.Args {
-			if matching, err = condition(&rule.Args[i], abi, matching); err != nil {
+			if matching, err = condition(&rule.Args[i], a, matching); err != nil {
 				return nil, err
 			}
 		}
@@ -211,10 +199,10 @@ func callCode(rules []*specs.LinuxSyscall, abi *arch.Info, def bpf.Instruction) 
 
 // condition returns code that runs body if the system call satisfies arg, the condition
 // of a rule for one argument of the call. Otherwise the code continues after body.
-func condition(arg *specs.LinuxSeccompArg, abi *arch.Info, body []bpf.Instruction) ([]bpf.Instruction, error) {
+func condition(arg *specs.LinuxSeccompArg, a *abi, body []bpf.Instruction) ([]bpf.Instruction, error) {
 	low := argsOffset + 8*uint32(arg.Index)
 	high := low + 4
-	if bigEndian(abi) {
+	if bigEndian(a) {
 		low, high = high, low
 	}
 	value, two := arg.Value, arg.ValueTwo
@@ -251,9 +239,9 @@ func condition(arg *specs.LinuxSeccompArg, abi *arch.Info, body []bpf.Instructio
 
 // bigEndian reports whether an ABI is big-endian. In this case, the upper half of an argument
 // comes first in struct seccomp_data.
-func bigEndian(abi *arch.Info) bool {
+func bigEndian(a *abi) bool {
 	const littleEndian = 0x40000000 // __AUDIT_ARCH_LE
-	return abi.ID&littleEndian == 0
+	return a.audit&littleEndian == 0
 }
 
 // verdict returns the BPF instruction that ends the filter with an action of the seccomp

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/elastic/go-seccomp-bpf/arch"
 	"github.com/moby/profiles/seccomp"
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/net/bpf"
@@ -36,7 +35,7 @@ func defaultProfile(t *testing.T) *specs.LinuxSeccomp {
 
 // verdictOf runs a filter for a system call and returns its decision: allow, kill, or
 // the name of the error, such as EPERM.
-func verdictOf(t *testing.T, vm *bpf.VM, id arch.AuditArch, number uint32, args ...uint64) string {
+func verdictOf(t *testing.T, vm *bpf.VM, id, number uint32, args ...uint64) string {
 	t.Helper()
 	// The kernel's struct seccomp_data, with each word in network byte order.
 	data := binary.BigEndian.AppendUint32(nil, number)
@@ -68,18 +67,39 @@ func verdictOf(t *testing.T, vm *bpf.VM, id arch.AuditArch, number uint32, args 
 	return fmt.Sprintf("%#x", ret)
 }
 
+// callsOf returns the system calls of an ABI.
+func callsOf(t *testing.T, name string) *abi {
+	t.Helper()
+	a, err := nativeCalls(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// numberOf returns the number of a system call in an ABI, without the bits that all numbers
+// of the ABI have in common.
+func numberOf(t *testing.T, a *abi, name string) int {
+	t.Helper()
+	for number, call := range a.calls {
+		if call == name {
+			return number
+		}
+	}
+	t.Fatalf("%s has no system call %s", a.name, name)
+	return 0
+}
+
 // TestProfile checks that the compiled filter implements Docker's default profile in
 // every ABI of every supported architecture.
 func TestProfile(t *testing.T) {
-	list := [][]*arch.Info{{arch.X86_64, arch.I386, arch.X32}, {arch.AARCH64, arch.ARM}, {arch.I386}, {arch.ARM}}
-	for _, name := range []string{"loong64", "ppc64le", "riscv64", "s390x"} {
-		abi, err := nativeCalls(name)
-		if err != nil {
-			t.Fatal(err)
+	for _, names := range [][]string{
+		{"amd64", "386", "x32"}, {"arm64", "arm"}, {"386"}, {"arm"}, {"loong64"}, {"ppc64le"}, {"riscv64"}, {"s390x"},
+	} {
+		var abis []*abi
+		for _, name := range names {
+			abis = append(abis, callsOf(t, name))
 		}
-		list = append(list, []*arch.Info{abi})
-	}
-	for _, abis := range list {
 		program, err := compile(defaultProfile(t), abis)
 		if err != nil {
 			t.Fatal(err)
@@ -88,18 +108,18 @@ func TestProfile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := verdictOf(t, vm, arch.MIPS.ID, 1); got != "kill" {
-			t.Errorf("%s: call in another architecture: %s, want kill", abis[0].Name, got)
+		if got := verdictOf(t, vm, unix.AUDIT_ARCH_MIPS, 1); got != "kill" {
+			t.Errorf("%s: call in another architecture: %s, want kill", abis[0].name, got)
 		}
-		for _, abi := range abis {
-			checkABI(t, vm, abi)
+		for _, a := range abis {
+			checkABI(t, vm, a)
 		}
 	}
 }
 
 // checkABI checks how a filter handles the system calls of an ABI: all existing calls, calls
 // that are newer than the profile, and calls whose arguments the profile restricts.
-func checkABI(t *testing.T, vm *bpf.VM, abi *arch.Info) {
+func checkABI(t *testing.T, vm *bpf.VM, a *abi) {
 	t.Helper()
 	rules := map[string][]specs.LinuxSyscall{}
 	for _, rule := range defaultProfile(t).Syscalls {
@@ -107,16 +127,13 @@ func checkABI(t *testing.T, vm *bpf.VM, abi *arch.Info) {
 			rules[name] = append(rules[name], rule)
 		}
 	}
-	if abi == arch.AARCH64 {
-		rules["fstatat"] = rules["newfstatat"] // the table calls it fstatat
-	}
 	last, allowed := 0, 0
-	for number, name := range abi.SyscallNumbers {
+	for number, name := range a.calls {
 		if rules[name] != nil {
 			last = max(last, number)
 		}
 	}
-	for number, name := range abi.SyscallNumbers {
+	for number, name := range a.calls {
 		want := "EPERM"
 		switch list := rules[name]; {
 		case number > last:
@@ -129,19 +146,19 @@ func checkABI(t *testing.T, vm *bpf.VM, abi *arch.Info) {
 			want = "allow"
 			allowed++
 		}
-		if got := verdictOf(t, vm, abi.ID, uint32(number|abi.SeccompMask)); got != want {
-			t.Errorf("%s: %s: %s, want %s", abi.Name, name, got, want)
+		if got := verdictOf(t, vm, a.audit, uint32(number)|a.mask); got != want {
+			t.Errorf("%s: %s: %s, want %s", a.name, name, got, want)
 		}
 	}
 	if allowed < 250 {
-		t.Errorf("%s: %d calls are allowed, want at least 250", abi.Name, allowed)
+		t.Errorf("%s: %d calls are allowed, want at least 250", a.name, allowed)
 	}
 	for _, number := range []int{last + 1, last + 5000, 0x3fffffff} {
-		if got := verdictOf(t, vm, abi.ID, uint32(number|abi.SeccompMask)); got != "ENOSYS" {
-			t.Errorf("%s: call %d: %s, want ENOSYS", abi.Name, number, got)
+		if got := verdictOf(t, vm, a.audit, uint32(number)|a.mask); got != "ENOSYS" {
+			t.Errorf("%s: call %d: %s, want ENOSYS", a.name, number, got)
 		}
 	}
-	number := func(name string) uint32 { return uint32(abi.SyscallNames[name] | abi.SeccompMask) }
+	number := func(name string) uint32 { return uint32(numberOf(t, a, name)) | a.mask }
 	for _, tc := range []struct {
 		name string
 		arg  uint64
@@ -171,8 +188,8 @@ func checkABI(t *testing.T, vm *bpf.VM, abi *arch.Info) {
 		if tc.name == "clone" && runtime.GOARCH == "s390x" { // the profile depends on the machine
 			args = []uint64{0, tc.arg}
 		}
-		if got := verdictOf(t, vm, abi.ID, number(tc.name), args...); got != tc.want {
-			t.Errorf("%s: %s(%#x): %s, want %s", abi.Name, tc.name, tc.arg, got, tc.want)
+		if got := verdictOf(t, vm, a.audit, number(tc.name), args...); got != tc.want {
+			t.Errorf("%s: %s(%#x): %s, want %s", a.name, tc.name, tc.arg, got, tc.want)
 		}
 	}
 }
@@ -187,13 +204,14 @@ func TestProfileLarger(t *testing.T) {
 		}}
 		return &specs.LinuxSeccomp{DefaultAction: specs.ActErrno, Syscalls: []specs.LinuxSyscall{rule}}
 	}
-	number := uint32(arch.X86_64.SyscallNames["close"])
+	native := callsOf(t, "amd64")
+	number := uint32(numberOf(t, native, "close"))
 	for op, cases := range map[specs.LinuxSeccompOperator]map[uint64]string{
 		specs.OpEqualTo:     {5<<32 | 6: "allow", 6: "EPERM", 5 << 32: "EPERM"},
 		specs.OpLessThan:    {5<<32 | 5: "allow", 4<<32 | 9: "allow", 5<<32 | 6: "EPERM", 6 << 32: "EPERM"},
 		specs.OpMaskedEqual: {6<<32 | 3: "allow", 4<<32 | 2: "allow", 4<<32 | 4: "EPERM", 5<<32 | 2: "EPERM"},
 	} {
-		program, err := compile(profile(op, specs.ActAllow), []*arch.Info{arch.X86_64})
+		program, err := compile(profile(op, specs.ActAllow), []*abi{native})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,16 +220,16 @@ func TestProfileLarger(t *testing.T) {
 			t.Fatal(err)
 		}
 		for arg, want := range cases {
-			if got := verdictOf(t, vm, arch.X86_64.ID, number, 0, 7, arg); got != want {
+			if got := verdictOf(t, vm, native.audit, number, 0, 7, arg); got != want {
 				t.Errorf("%s: argument %#x: %s, want %s", op, arg, got, want)
 			}
-			if got := verdictOf(t, vm, arch.X86_64.ID, number, 0, 8, arg); got != "EPERM" {
+			if got := verdictOf(t, vm, native.audit, number, 0, 8, arg); got != "EPERM" {
 				t.Errorf("%s: argument %#x with a wrong second one: %s, want EPERM", op, arg, got)
 			}
 		}
 	}
 	for _, bad := range []*specs.LinuxSeccomp{profile(specs.OpNotEqual, specs.ActAllow), profile(specs.OpEqualTo, specs.ActTrace), {DefaultAction: specs.ActNotify}} {
-		if _, err := compile(bad, []*arch.Info{arch.X86_64}); err == nil {
+		if _, err := compile(bad, []*abi{native}); err == nil {
 			t.Errorf("compile %+v: error nil, want one", bad)
 		}
 	}
@@ -272,8 +290,8 @@ func elfFile(class int, code []byte) []byte {
 // programX32 returns the machine code of an x86-64 program that makes an x32 system
 // call with the arguments 0 and 0, and exits with the error number of the call.
 func programX32(number int) []byte {
-	code := binary.LittleEndian.AppendUint32([]byte{0xb8}, uint32(number|arch.X32.SeccompMask)) // mov eax, number
-	return append(code, 0x31, 0xff, 0x31, 0xf6, 0x0f, 0x05,                                     // xor edi, edi; xor esi, esi; syscall
+	code := binary.LittleEndian.AppendUint32([]byte{0xb8}, uint32(number|0x40000000)) // mov eax, number
+	return append(code, 0x31, 0xff, 0x31, 0xf6, 0x0f, 0x05,                           // xor edi, edi; xor esi, esi; syscall
 		0xf7, 0xd8, 0x89, 0xc7, // neg eax; mov edi, eax
 		0xb8, 60, 0, 0, 0, 0x0f, 0x05) // exit
 }
@@ -283,7 +301,7 @@ func programX32(number int) []byte {
 func runs386(t *testing.T) bool {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "exit")
-	if err := os.WriteFile(file, elfFile(32, program32(arch.I386.SyscallNames["close"], 0)), 0o755); err != nil {
+	if err := os.WriteFile(file, elfFile(32, program32(numberOf(t, callsOf(t, "386"), "close"), 0)), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	err := exec.CommandContext(t.Context(), file).Run()
@@ -301,12 +319,12 @@ func runs386(t *testing.T) bool {
 // run.
 func TestForeignCalls(t *testing.T) {
 	slowtest.Skip(t, "starts many processes")
-	if native, err := arch.GetInfo(""); err != nil || native != arch.X86_64 {
+	if runtime.GOARCH != "amd64" {
 		return
 	}
 	w := newFixture(t)
 	const keyring = 0xfffffffd // KEY_SPEC_SESSION_KEYRING
-	number := func(name string) int { return arch.I386.SyscallNames[name] }
+	number := func(name string) int { return numberOf(t, callsOf(t, "386"), name) }
 	runs386 := runs386(t)
 	for _, tc := range []struct {
 		name string
@@ -323,8 +341,8 @@ func TestForeignCalls(t *testing.T) {
 		{"close of 386 in a program for x86-64", elfFile(64, program32(number("close"), 0)), 0},
 		{"keyctl of 386 in a program for x86-64", elfFile(64, program32(number("keyctl"), 0, keyring, 0)), int(unix.EPERM)},
 		{"io_uring_setup of 386 in a program for x86-64", elfFile(64, program32(number("io_uring_setup"), 0, 0)), int(unix.EPERM)},
-		{"keyctl of x32", elfFile(64, programX32(arch.X32.SyscallNames["keyctl"])), int(unix.EPERM)},
-		{"unshare of x32", elfFile(64, programX32(arch.X32.SyscallNames["unshare"])), int(unix.EPERM)},
+		{"keyctl of x32", elfFile(64, programX32(numberOf(t, callsOf(t, "x32"), "keyctl"))), int(unix.EPERM)},
+		{"unshare of x32", elfFile(64, programX32(numberOf(t, callsOf(t, "x32"), "unshare"))), int(unix.EPERM)},
 	} {
 		w.write(t, "bin/attempt", 0o755, tc.file)
 		p := w.process("")
