@@ -84,6 +84,21 @@ func TestSyntax(t *testing.T) {
 	}
 }
 
+// TestSyntaxContext checks that a named context replaces the frontend image that # syntax
+// selects, even if the built-in frontend would run instead of the image.
+func TestSyntaxContext(t *testing.T) {
+	o := options(t, "# syntax=docker/dockerfile:1\nFROM scratch\nCOPY a /\n")
+	o.Contexts = map[string]string{"docker/dockerfile:1": t.TempDir()}
+	const want = "/run" // the program of a frontend image without an entrypoint
+	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want one about %s", err, want)
+	}
+	o.Contexts["docker/dockerfile:1"] = "docker-image://scratch"
+	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "the image is empty") {
+		t.Errorf("error %v of an empty image", err)
+	}
+}
+
 // nopCloser is an [io.WriteCloser] whose Close method does nothing.
 type nopCloser struct{ io.Writer }
 

@@ -15,6 +15,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/diag"
+	"slipway/frontend"
 	"slipway/solver"
 	"slipway/solver/export"
 	local "slipway/solver/gateway"
@@ -125,7 +126,7 @@ func (p *inputs) credentials(ctx context.Context) registry.Credentials {
 // gatewayOptions returns the options for the gateway client through which the frontend of the
 // build accesses the builder.
 func (p *inputs) gatewayOptions(o *Options, progress *progress) local.Options {
-	opt := local.Options{Opts: p.opts, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step}
+	opt := local.Options{Opts: p.opts, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step, NamedContext: frontend.NamedContext}
 	if r := p.request; r != nil {
 		opt.Inputs, opt.Policies, opt.Session = r.FrontendInputs, r.Policies, r.Session
 		opt.Frontends = map[string]gateway.BuildFunc{"dockerfile.v0": o.buildFunc(func(diag.List) {}, progress.replaces)}

@@ -37,6 +37,10 @@ type Options struct {
 	// Frontends are the frontends to which a frontend can forward the build, by name or
 	// image reference.
 	Frontends map[string]client.BuildFunc
+	// NamedContext returns the LLB state and the image config of the named context that
+	// replaces a frontend image. The parameter c is the client of the frontend. If no named
+	// context replaces the image, the state is nil. NamedContext may be nil.
+	NamedContext func(ctx context.Context, c client.Client, image string) (*llb.State, []byte, error)
 	// Policies are source policies that apply to all requests of the frontend, before the
 	// policies in the request.
 	Policies []*spb.Policy

@@ -76,34 +76,28 @@ func (c *Client) runImage(ctx context.Context, source string) (*client.Result, e
 	return res, err
 }
 
-// frontendImage resolves and fetches the frontend image with the given name.
+// frontendImage resolves and fetches the frontend image with the given name, or the named
+// context that replaces it.
 func (c *Client) frontendImage(ctx context.Context, name string) (*frontendImage, error) {
 	if name == "" {
 		return nil, errors.New("no source specified for gateway")
 	}
-	named, err := reference.ParseNormalizedNamed(name)
-	if err != nil {
-		return nil, fmt.Errorf("invalid name %q of a frontend image: %w", name, err)
+	st, config, err := c.replacement(ctx, name)
+	if err == nil && st == nil {
+		st, config, err = c.registryImage(ctx, name)
 	}
-	ref, d, config, err := c.ResolveImageConfig(ctx, reference.TagNameOnly(named).String(), sourceresolver.Opt{})
 	if err != nil {
 		return nil, err
-	}
-	if named, err = reference.ParseNormalizedNamed(ref); err != nil {
-		return nil, err
-	}
-	if d != "" {
-		if named, err = reference.WithDigest(named, d); err != nil {
-			return nil, err
-		}
 	}
 	image := &frontendImage{name: name}
-	var img ocispecs.Image
-	if err := json.Unmarshal(config, &img); err != nil {
-		return nil, fmt.Errorf("config of the frontend image %s: %w", name, err)
+	if len(config) > 0 {
+		var img ocispecs.Image
+		if err := json.Unmarshal(config, &img); err != nil {
+			return nil, fmt.Errorf("config of the frontend image %s: %w", name, err)
+		}
+		image.config = img.Config
 	}
-	image.config = img.Config
-	def, err := llb.Image(named.String()).Marshal(ctx)
+	def, err := st.Marshal(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -112,8 +106,44 @@ func (c *Client) frontendImage(ctx context.Context, name string) (*frontendImage
 	if err != nil {
 		return nil, err
 	}
-	image.root, err = res.Ref.(*Reference).snapshot(ctx)
+	ref, ok := res.Ref.(*Reference)
+	if !ok {
+		return nil, fmt.Errorf("frontend image %s: the image is empty", name)
+	}
+	image.root, err = ref.snapshot(ctx)
 	return image, err
+}
+
+// replacement returns the state and the config of the named context that replaces a frontend
+// image. If no named context replaces it, the state is nil.
+func (c *Client) replacement(ctx context.Context, name string) (*llb.State, []byte, error) {
+	if c.opt.NamedContext == nil {
+		return nil, nil, nil
+	}
+	return c.opt.NamedContext(ctx, c, name)
+}
+
+// registryImage resolves the frontend image with the given name. It returns the state of the
+// image and its config.
+func (c *Client) registryImage(ctx context.Context, name string) (*llb.State, []byte, error) {
+	named, err := reference.ParseNormalizedNamed(name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("invalid name %q of a frontend image: %w", name, err)
+	}
+	ref, d, config, err := c.ResolveImageConfig(ctx, reference.TagNameOnly(named).String(), sourceresolver.Opt{})
+	if err != nil {
+		return nil, nil, err
+	}
+	if named, err = reference.ParseNormalizedNamed(ref); err != nil {
+		return nil, nil, err
+	}
+	if d != "" {
+		if named, err = reference.WithDigest(named, d); err != nil {
+			return nil, nil, err
+		}
+	}
+	st := llb.Image(named.String())
+	return &st, config, nil
 }
 
 // checkCaps returns an error if the build needs a capability that is missing from the labels
