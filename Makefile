@@ -121,8 +121,8 @@ integration: ## compare our image with upstream's on a real builder (root, Linux
 differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Linux)
 	go test -tags integration -count=1 -timeout 24h -run TestBuilds ./integration/builds -seed $(SEED) -n $(N) $(ARGS)
 
-kills: ## kill N commands of builds, then N that change the store, at times of seed SEED (root, Linux)
-	go test -tags integration -count=1 -timeout 4h -v -run '^TestKill(Store)?$$' ./integration/buildfaults -seed $(SEED) -kills $(N) -store-kills $(N)
+kills: ## kill N builds, N commands that change the store, N servers, at times of seed SEED (root, Linux)
+	go test -tags integration -count=1 -timeout 4h -v -run '^TestKill(Store|Server)?$$' ./integration/buildfaults -seed $(SEED) -kills $(N) -store-kills $(N) -server-kills $(N)
 
 realimages: ## compare ordinary builds on Debian with BuildKit's (root, Debian, network; ARGS='-only go' does one)
 	go test -tags integration -count=1 -timeout 2h -v -run TestBuilds ./integration/realimages $(ARGS)

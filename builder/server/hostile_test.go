@@ -328,3 +328,54 @@ func TestManyClients(t *testing.T) {
 	wg.Wait()
 	wantGoroutines(t, "all clients", before)
 }
+
+// TestForbiddenRequests checks what a client that is the frontend cannot do in its build: use
+// references of another build, return them, or run steps with privileges that the build does not
+// have. The other build succeeds.
+func TestForbiddenRequests(t *testing.T) {
+	s := startServer(t, builder.Options{Allow: []string{"security.insecure"}})
+	gw := gwpb.NewLLBBridgeClient(s.dialRaw(t, insecure.NewCredentials()))
+	def := llb.Scratch().File(llb.Mkfile("/f", 0o644, []byte("private")))
+	insecureDef, err := def.Run(llb.Args([]string{"/x"}), llb.Security(pb.SecurityMode_INSECURE)).Root().Marshal(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	attack := func(ctx context.Context, theirs string) {
+		for about, err := range map[string]error{
+			"read":      second(gw.ReadFile(ctx, &gwpb.ReadFileRequest{Ref: theirs, FilePath: "/f"})),
+			"list":      second(gw.ReadDir(ctx, &gwpb.ReadDirRequest{Ref: theirs, DirPath: "/"})),
+			"evaluate":  second(gw.Evaluate(ctx, &gwpb.EvaluateRequest{Ref: theirs})),
+			"container": second(gw.NewContainer(ctx, &gwpb.NewContainerRequest{ContainerID: "c", Mounts: []*pb.Mount{{Dest: "/", ResultID: theirs}}})),
+			"return":    second(gw.Return(ctx, &gwpb.ReturnRequest{Result: &gwpb.Result{Result: &gwpb.Result_Ref{Ref: &gwpb.Ref{Id: theirs}}}})),
+			"insecure":  second(gw.Solve(ctx, &gwpb.SolveRequest{Definition: insecureDef.ToPB(), Evaluate: true})),
+		} {
+			if err == nil || strings.Contains(err.Error(), "bug in the server") {
+				t.Errorf("%s: error %v", about, err)
+			}
+		}
+	}
+	refA, refB := newid.NewID(), newid.NewID()
+	_, err = s.Build(t.Context(), client.SolveOpt{Ref: refA}, "test", func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		m, err := def.Marshal(ctx)
+		if err != nil {
+			return nil, err
+		}
+		ours, err := gw.Solve(buildid.AppendToOutgoingContext(ctx, refA), &gwpb.SolveRequest{Definition: m.ToPB(), Evaluate: true, AllowResultReturn: true, AllowResultArrayRef: true})
+		if err != nil {
+			return nil, err
+		}
+		_, err = connect(t, s.address).Build(ctx, client.SolveOpt{Ref: refB}, "test", func(ctx context.Context, _ gateway.Client) (*gateway.Result, error) {
+			attack(buildid.AppendToOutgoingContext(ctx, refB), ours.GetResult().GetRef().GetId())
+			return nil, errors.New("done")
+		}, nil)
+		if err == nil || !strings.Contains(err.Error(), "done") {
+			t.Errorf("the build that attacks ends with %v", err)
+		}
+		return c.Solve(ctx, gateway.SolveRequest{Definition: m.ToPB(), Evaluate: true})
+	}, nil)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
