@@ -15,12 +15,15 @@ FUZZTIME ?= 4s
 FUZZMIN ?= 50x
 BENCH ?=
 MUTANTS ?=
-# Flags of go test. make test and make lint run all of vet. Linking a test program is shorter
+# Flags of go test. make lint runs all of vet. Linking a test program is shorter
 # without debug information.
 TESTFLAGS = -vet=off -ldflags=-w
 # Packages whose code or tests start goroutines, for `make race`. TestRaceDirs (internal/arch)
 # checks the list.
 RACEDIRS = builder builder/explain builder/remote builder/server cmd/dockerfile-frontend cmd/slipway frontend frontend/inputs ignore internal/corpus internal/decompress internal/golden internal/inorder internal/singleflight plan solver solver/diskcache solver/export solver/gateway solver/hostmount solver/images solver/llbsource solver/registry solver/remotecache solver/runner/inprocess solver/runner/interp solver/runner/namespace solver/runner/script solver/sshagent solver/tree
+# Flags of go test in make race: -short skips tests that mostly wait for other programs, which
+# the race detector does not see.
+RACEFLAGS ?=
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
 FUZZDIRS ?= parser instructions shell plan frontend ignore gitref diag source internal/controls internal/suggest integration/differential solver
 # Of differential-builds: how many builds, and of which seed. ARGS="-only 17" does one;
@@ -48,8 +51,7 @@ build: ## compile the frontend into bin/
 fast: ## quick tests of the product: go test -short, without vet and debug information
 	go test -short $(TESTFLAGS) $$(go list ./... | grep -v /integration/)
 
-test: ## all tests: vet, unit and golden, parity, real builder (root, Linux)
-	go vet -tags integration ./...
+test: ## all tests: unit and golden, parity, real builder (root, Linux)
 	# make parity compares the corpus, too.
 	go test $(TESTFLAGS) -skip '^TestParity$$' ./...
 	$(MAKE) --no-print-directory parity
@@ -59,7 +61,7 @@ race: ## unit tests and promises under the race detector (needs gcc; root gets i
 	@command -v gcc >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
 	# These take minutes here: TestBounds bounds the work of one goroutine, TestCorpus and
 	# TestUnique compare recorded results, and TestOrdinaryUser runs other tests again.
-	CGO_ENABLED=1 go test -race $(TESTFLAGS) -timeout 20m -skip '^(TestBounds|TestCorpus|TestUnique|TestOrdinaryUser)$$' $(addprefix ./,$(RACEDIRS))
+	CGO_ENABLED=1 go test -race $(TESTFLAGS) $(RACEFLAGS) -timeout 20m -skip '^(TestBounds|TestCorpus|TestUnique|TestOrdinaryUser)$$' $(addprefix ./,$(RACEDIRS))
 	# The skipped tests start a program that is compiled without the race detector.
 	CGO_ENABLED=1 go test -race $(TESTFLAGS) -timeout 20m -skip '^(TestNoTrace|TestUnreadable|TestReproducible)$$' ./integration/promises
 
@@ -93,7 +95,7 @@ fuzz: ## run every fuzz target of FUZZDIRS for FUZZTIME each
 golden: ## rewrite the expected results of tests; review the diff
 	UPDATE=1 go test ./...
 
-lint: ## run the linters of .golangci.yml, and type-check for other PLATFORMS
+lint: ## run vet and the linters of .golangci.yml, and type-check for other PLATFORMS
 	go run ./integration/tools golangci-lint
 	bin/tools/golangci-lint run --allow-parallel-runners ./...
 	go run ./integration/crosscheck $(PLATFORMS) ./cmd/... ./builder/... ./solver/...
