@@ -97,9 +97,6 @@ func (x *attester) attest(ctx context.Context, results []export.PlatformResult) 
 	if err != nil {
 		return err
 	}
-	if sbom, ok := requests["sbom"]; ok && sbom["disabled"] != "true" && len(x.res.Attestations) == 0 {
-		x.o.warn("attestation sbom: the result has no SBOM, because the frontend generated none")
-	}
 	for i, p := range list {
 		for _, a := range x.res.Attestations[p.ID] {
 			more, err := x.unbundle(ctx, a)

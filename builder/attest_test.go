@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moby/buildkit/client/llb"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -154,21 +155,42 @@ func TestAttestRequests(t *testing.T) {
 	}
 }
 
-// TestNoSBOM checks that a build warns if the frontend ignores the request for an SBOM.
-func TestNoSBOM(t *testing.T) {
-	for kind, want := range map[string]bool{"sbom": true, "provenance": false} {
+// TestScannedResult checks that a build runs the scanner itself if the frontend ignores the
+// request for an SBOM. It must not run it for other attestations, or for a result without files.
+func TestScannedResult(t *testing.T) {
+	const statement = `{"predicateType":"https://spdx.dev/Document","predicate":"scanned"}`
+	image := options(t, "FROM scratch\nCOPY base /\nENTRYPOINT [\"/bin/sh\", \"-c\", \"cat $BUILDKIT_SCAN_SOURCE/found > $BUILDKIT_SCAN_DESTINATION/sbom.json\"]\n")
+	image.Tags = []string{"scanner"}
+	if err := Run(t.Context(), image); err != nil {
+		t.Fatal(err)
+	}
+	result := llb.Scratch().File(llb.Mkfile("found", 0o644, []byte(statement)))
+	for _, tc := range []struct {
+		kind, attrs string
+		st          llb.State
+		want        string // part of the SBOM; "" if there must be none
+	}{
+		{"sbom", "generator=scanner", result, `"predicate": "scanned"`},
+		{"sbom", "generator=scanner", llb.Scratch(), ""},
+		{"provenance", "", result, ""},
+	} {
 		o := options(t, "FROM scratch\nCOPY a /\n")
-		o.Attests = map[string]string{kind: ""}
+		o.State = image.State
+		o.Attests = map[string]string{tc.kind: tc.attrs}
+		o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}
 		o.Frontend = func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-			return c.Solve(ctx, gateway.SolveRequest{})
+			def, err := tc.st.Marshal(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return c.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB()})
 		}
-		var messages bytes.Buffer
-		o.Log = &messages
 		if err := Run(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Contains(messages.String(), "the frontend generated none"); got != want {
-			t.Errorf("%s: warning %t, want %t: %s", kind, got, want, messages.String())
+		data, err := os.ReadFile(filepath.Join(o.Outputs[0].Dest, "sbom.json"))
+		if (tc.want != "") != (err == nil) || !strings.Contains(string(data), tc.want) {
+			t.Errorf("%s: SBOM %q, %v, want %q", tc.kind, data, err, tc.want)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"slipway/builder/explain"
 	"slipway/diag"
+	"slipway/frontend"
 	"slipway/solver"
 	"slipway/solver/export"
 	local "slipway/solver/gateway"
@@ -200,14 +201,21 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	return p.result(exported, res), err
 }
 
-// runFrontend returns the result of the frontend. The result is not nil unless there is an
-// error.
+// runFrontend returns the result of the frontend. If SBOMs are requested and the frontend
+// generated none, it adds them. The result is not nil unless there is an error.
 func (p *inputs) runFrontend(ctx context.Context, o *Options, c *local.Client, progress *progress) (*gateway.Result, error) {
 	res, err := p.buildFunc(o, progress)(ctx, c)
 	if err == nil && res == nil {
 		res = gateway.NewResult()
 	}
-	return res, err
+	if err != nil || o.Call != "" {
+		return res, err
+	}
+	list, err := platformsOf(res)
+	if err != nil {
+		return nil, err
+	}
+	return res, frontend.AddSBOM(ctx, c, res, list)
 }
 
 // saveState reports the steps that needed no evaluation as cached, and saves the indexes that

@@ -10,6 +10,8 @@ import (
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/result"
@@ -17,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"slipway/dockerfile2llb"
+	"slipway/frontend/options"
 	"slipway/plan"
 )
 
@@ -55,16 +58,94 @@ func (b *build) scanner(ctx context.Context) (*scanner, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.ref = resolved.Ref
+	return s, s.setImage(resolved.Ref, resolved.Config)
+}
+
+// setImage sets the reference and the config of the scanner's image.
+func (s *scanner) setImage(ref string, config []byte) error {
+	s.ref = ref
 	var img ocispecs.Image
-	if err := json.Unmarshal(resolved.Config, &img); err != nil {
-		return nil, err
+	if err := json.Unmarshal(config, &img); err != nil {
+		return err
 	}
 	s.config = img.Config
 	if len(s.config.Entrypoint)+len(s.config.Cmd) == 0 {
-		return nil, fmt.Errorf("scanner %s does not have cmd", s.ref)
+		return fmt.Errorf("scanner %s does not have cmd", ref)
 	}
-	return s, nil
+	return nil
+}
+
+// AddSBOM adds an SBOM of each platform to a result if the options of the client c request SBOMs
+// and the frontend generated none. The SBOM of a platform covers only the files of its result,
+// because only the frontend knows the build context and other stages.
+func AddSBOM(ctx context.Context, c client.Client, res *client.Result, list []exptypes.Platform) error {
+	build := c.BuildOpts()
+	opt, err := options.ParseScanner(build.Opts)
+	if opt == nil || err != nil || hasSBOM(res) {
+		return err
+	}
+	s := &scanner{platform: platforms.DefaultSpec(), params: opt.Params}
+	if len(build.Workers) > 0 && len(build.Workers[0].Platforms) > 0 {
+		s.platform = build.Workers[0].Platforms[0]
+	}
+	ref, _, config, err := c.ResolveImageConfig(ctx, opt.Image, sourceresolver.Opt{
+		ImageOpt: &sourceresolver.ResolveImageOpt{ResolveMode: build.Opts["image-resolve-mode"], Platform: &s.platform},
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.setImage(ref, config); err != nil {
+		return err
+	}
+	noCache, ok := build.Opts["no-cache"] // otherwise the names of stages
+	for _, p := range list {
+		ref, found := res.FindRef(p.ID)
+		if !found {
+			return fmt.Errorf("could not find ref %s", p.ID)
+		}
+		if ref == nil {
+			continue
+		}
+		st, err := ref.ToState()
+		if err != nil {
+			return err
+		}
+		def, err := s.scan(p.ID, &dockerfile2llb.SBOM{Core: st, NoCache: ok && noCache == ""}).Marshal(ctx)
+		if err != nil {
+			return err
+		}
+		solved, err := c.Solve(ctx, client.SolveRequest{Definition: def.ToPB()})
+		if err != nil {
+			return err
+		}
+		res.AddAttestation(p.ID, newSBOM(solved.Ref))
+	}
+	return nil
+}
+
+// hasSBOM reports whether a result has an SBOM in the format SPDX.
+func hasSBOM(res *client.Result) bool {
+	for _, list := range res.Attestations {
+		for _, a := range list {
+			if a.InToto.PredicateType == predicateSPDX {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// newSBOM returns the attestation whose files a scanner has written to the directory ref.
+func newSBOM(ref client.Reference) result.Attestation[client.Reference] {
+	return result.Attestation[client.Reference]{
+		Kind: gwpb.AttestationKind_Bundle,
+		Ref:  ref,
+		Metadata: map[string][]byte{
+			result.AttestationReasonKey: []byte(result.AttestationReasonSBOM),
+			result.AttestationSBOMCore:  []byte(coreSBOM),
+		},
+		InToto: result.InTotoAttestation{PredicateType: predicateSPDX},
+	}
 }
 
 // attest runs the scanner s to generate an SBOM for each platform, and adds the SBOMs to
@@ -94,15 +175,7 @@ func (b *build) attest(ctx context.Context, res *client.Result, s *scanner, resu
 		return err
 	}
 	for i, id := range ids {
-		res.AddAttestation(id, result.Attestation[client.Reference]{
-			Kind: gwpb.AttestationKind_Bundle,
-			Ref:  refs[i],
-			Metadata: map[string][]byte{
-				result.AttestationReasonKey: []byte(result.AttestationReasonSBOM),
-				result.AttestationSBOMCore:  []byte(coreSBOM),
-			},
-			InToto: result.InTotoAttestation{PredicateType: predicateSPDX},
-		})
+		res.AddAttestation(id, newSBOM(refs[i]))
 	}
 	return nil
 }

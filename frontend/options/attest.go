@@ -2,6 +2,8 @@ package options
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/distribution/reference"
@@ -67,4 +69,22 @@ func scanner(attrs map[string]string) (*Scanner, error) {
 		return nil, fmt.Errorf("failed to parse sbom scanner %s: %w", image, err)
 	}
 	return &Scanner{Image: reference.TagNameOnly(ref).String(), Params: attrs}, nil
+}
+
+// ParseScanner returns the scanner that the options request, or nil. Unlike [Parse], it ignores
+// all options but those for attestations, so that it accepts the options of any frontend.
+func ParseScanner(opts map[string]string) (*Scanner, error) {
+	o := &Options{}
+	for _, prefix := range []string{"build-arg:BUILDKIT_ATTEST_", "attest:"} {
+		for _, key := range slices.Sorted(maps.Keys(opts)) {
+			kind, ok := strings.CutPrefix(key, prefix)
+			if !ok {
+				continue
+			}
+			if err := setAttestation(o, kind, opts[key]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return o.SBOM, nil
 }

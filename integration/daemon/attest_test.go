@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/builder"
@@ -98,6 +100,42 @@ func TestAttestations(t *testing.T) {
 				t.Errorf("(-BuildKit +solver):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestScannedResults checks that the SBOM of a result equals BuildKit's if the frontend does not
+// generate it, with our solver and our server.
+func TestScannedResults(t *testing.T) {
+	attrs := map[string]string{"attest:sbom": "generator=" + pushScanner(t) + ",LEVEL=2"}
+	build := stateFrontend(llb.Scratch().File(llb.Mkfile("/a", 0o644, []byte("x"))))
+	solve := func(d *rig.Daemon) string {
+		archive := filepath.Join(t.TempDir(), "image.tar")
+		_, err := d.Client.Build(t.Context(), client.SolveOpt{FrontendAttrs: attrs, Exports: []client.ExportEntry{{
+			Type:   client.ExporterOCI,
+			Output: func(map[string]string) (io.WriteCloser, error) { return os.Create(archive) },
+		}}}, "", build, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return attestationText(t, archive)
+	}
+	want := solve(shared.Daemon)
+	if !strings.Contains(want, `"level": "2"`) {
+		t.Fatalf("BuildKit made no SBOM: %s", want)
+	}
+	if diff := cmp.Diff(want, solve(startServer(t))); diff != "" {
+		t.Errorf("(-BuildKit +server):\n%s", diff)
+	}
+	archive := filepath.Join(t.TempDir(), "image.tar")
+	o := builder.Options{Context: t.TempDir(), Frontend: build, Now: time.Now, Attests: map[string]string{"sbom": attrs["attest:sbom"]}}
+	writeFile(t, filepath.Join(o.Context, "Dockerfile"), nil) // required by the client, unused by the frontend
+	setState(t.TempDir(), "namespace")(&o)
+	o.Outputs = []builder.Output{{Type: "oci", Dest: archive}}
+	if err := builder.Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, attestationText(t, archive)); diff != "" {
+		t.Errorf("(-BuildKit +solver):\n%s", diff)
 	}
 }
 

@@ -38,7 +38,8 @@ func unlocatedFunctions() map[string]string {
 		"frontend/forward.go frontendInputs": "what a client sends is not in the file",
 		"frontend/opcaps.go checkOps":        "withOpSource: the instruction",
 		"frontend/platforms.go addMeta":      "an image config that cannot be encoded",
-		"frontend/sbom.go scanner":           "the generator of SBOMs is an option",
+		"frontend/sbom.go setImage":          "the generator of SBOMs is an option",
+		"frontend/sbom.go AddSBOM":           "the result of another frontend",
 		"frontend/warn.go configureChecks":   "the same function: the directive",
 	}
 }
