@@ -44,6 +44,8 @@ type Options struct {
 	// Policies are source policies that apply to all requests of the frontend, before the
 	// policies in the request.
 	Policies []*spb.Policy
+	// Verify decides after the policies about each source. It may be nil.
+	Verify Verifier
 	// Session is the ID of the client session of the build. If it is "", this process is the
 	// only client.
 	Session string
@@ -145,7 +147,11 @@ func (c *Client) Solve(ctx context.Context, req client.SolveRequest) (*client.Re
 // load loads the definition from a request and returns a reference to its result. It does
 // not evaluate the result.
 func (c *Client) load(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
-	def, err := withPolicies(ctx, req.Definition, c.policies(req.SourcePolicies))
+	p, err := c.policy(req.SourcePolicies)
+	if err != nil {
+		return nil, fmt.Errorf("failed to load LLB: %w", err)
+	}
+	def, err := p.definition(ctx, req.Definition)
 	if err != nil {
 		return nil, fmt.Errorf("failed to load LLB: %w", err)
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/solver/pb"
-	"github.com/moby/buildkit/sourcepolicy"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -33,13 +32,19 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 		return nil, errors.New("invalid nil source")
 	}
 	op = op.CloneVT()
-	policies := c.policies(opt.SourcePolicies)
-	if err := checkPolicies(policies); err != nil {
+	p, err := c.policy(opt.SourcePolicies)
+	if err != nil {
 		return nil, err
 	}
-	if _, err := sourcepolicy.NewEngine(policies).Evaluate(ctx, op); err != nil {
+	if _, err := p.apply(ctx, op, platformMessage(requestedPlatform(opt))); err != nil {
 		return nil, fmt.Errorf("could not resolve image due to policy: %w", err)
 	}
+	return c.resolve(ctx, op, opt)
+}
+
+// resolve resolves the source operation op in a step. The caller must have applied the source
+// policies to op.
+func (c *Client) resolve(ctx context.Context, op *pb.SourceOp, opt sourceresolver.Opt) (*sourceresolver.MetaResponse, error) {
 	name := opt.LogName
 	if name == "" {
 		name = "resolve image config for " + op.Identifier
@@ -50,6 +55,15 @@ func (c *Client) ResolveSourceMetadata(ctx context.Context, op *pb.SourceOp, opt
 		return err
 	})
 	return res, err
+}
+
+// platformMessage converts a platform to the form that messages contain. If p is nil, it returns
+// nil.
+func platformMessage(p *ocispecs.Platform) *pb.Platform {
+	if p == nil {
+		return nil
+	}
+	return pb.PlatformFromSpec(*p)
 }
 
 // platformOf returns the platform in the options of a metadata request or, if they contain
@@ -88,7 +102,7 @@ func (c *Client) metadata(ctx context.Context, op *pb.SourceOp, opt sourceresolv
 		res.Git, err = c.git(ctx, op, opt.GitOpt)
 	case "http", "https":
 		res.HTTP, err = c.http(ctx, op, opt.HTTPOpt)
-	case "local":
+	case "local", "docker-image+blob", "oci-layout+blob":
 	default:
 		err = fmt.Errorf("unsupported source scheme %q", scheme)
 	}

@@ -21,10 +21,14 @@ var (
 	_ solver.NamedSource = (*Git)(nil)
 )
 
-// CacheKey implements [solver.NamedSource]. The key covers the resolved digest and the
-// platform.
+// CacheKey implements [solver.NamedSource]. The key covers the resolved digest, the
+// platform and the number of layers.
 func (i *Image) CacheKey() (string, error) {
 	p := i.platform
+	var limit *int
+	if i.limit > 0 {
+		limit = &i.limit
+	}
 	return jsonDigest(struct {
 		Digest     digest.Digest
 		OS         string
@@ -32,7 +36,8 @@ func (i *Image) CacheKey() (string, error) {
 		Variant    string   `json:",omitempty"`
 		OSVersion  string   `json:",omitempty"`
 		OSFeatures []string `json:",omitempty"`
-	}{i.resolved, p.OS, p.Architecture, p.Variant, p.OSVersion, p.OSFeatures})
+		Limit      *int     `json:",omitempty"`
+	}{i.resolved, p.OS, p.Architecture, p.Variant, p.OSVersion, p.OSFeatures, limit})
 }
 
 func jsonDigest(v any) (string, error) {

@@ -277,3 +277,26 @@ func (s *Sources) ResolveGit(ctx context.Context, op *pb.SourceOp, objects bool)
 	}
 	return md, nil
 }
+
+// CanonicalIdentifier returns the form of a source identifier that source policies match. For a git
+// source, it is git://HOST/PATH#REF:DIRECTORY with a clean path and directory. Other identifiers,
+// and invalid ones, stay unchanged.
+func CanonicalIdentifier(id string) string {
+	remote, ok := strings.CutPrefix(id, "git://")
+	if !ok {
+		return id
+	}
+	u, err := gitURL(remote)
+	if err != nil {
+		return id
+	}
+	canonical := "git://" + u.Host + path.Join("/", u.Path)
+	if u.Opts == nil || u.Opts.Ref == "" && u.Opts.Subdir == "" {
+		return canonical
+	}
+	canonical += "#" + u.Opts.Ref
+	if u.Opts.Subdir != "" {
+		canonical += ":" + u.Opts.Subdir
+	}
+	return canonical
+}

@@ -45,10 +45,16 @@ type Image struct {
 	resolved digest.Digest // digest of the index, or of the manifest if no index exists
 	config   []byte
 	platform ocispecs.Platform
+	limit    int // number of layers of the source, the lowest ones; 0 means all layers
 }
 
 // Digest implements [solver.Source].
-func (i *Image) Digest() digest.Digest { return i.digest }
+func (i *Image) Digest() digest.Digest {
+	if i.limit > 0 {
+		return digest.FromString(fmt.Sprintf("%d layers of %s", i.limit, i.digest))
+	}
+	return i.digest
+}
 
 // ResolvedDigest returns the digest to which the reference resolves. For a
 // multi-platform image, this is the digest of the index.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -19,6 +20,25 @@ import (
 	"slipway/solver/track"
 	"slipway/solver/tree"
 )
+
+// limitLayers returns a source with only the lowest layers of the image i, as many as the attribute
+// value says. If value is "", the source has all layers. If err is not nil, limitLayers returns err.
+func limitLayers(i *Image, err error, value string) (solver.Source, error) {
+	if err != nil {
+		return nil, err
+	}
+	if value == "" {
+		return i, nil
+	}
+	limited := *i
+	if limited.limit, err = strconv.Atoi(value); err != nil || limited.limit <= 0 {
+		return nil, fmt.Errorf("image %s: invalid layer limit %q", i.name, value)
+	}
+	if n := len(i.layers); limited.limit > n {
+		return nil, fmt.Errorf("image %s: layer limit %s is greater than the number of layers in the image %d", i.name, value, n)
+	}
+	return &limited, nil
+}
 
 // Fetch implements [solver.Source]. It skips layers that were fetched for another image.
 func (i *Image) Fetch(ctx context.Context) (*snapshot.Snapshot, error) {
@@ -43,8 +63,12 @@ func (i *Image) fetch(ctx context.Context) (*snapshot.Snapshot, error) {
 			return nil, fmt.Errorf("config: diff_ids: layer %d: %q: %w", n, id, err)
 		}
 	}
-	layers := make([]RemoteLayer, len(ids))
-	for n, d := range i.layers {
+	fetched := i.layers
+	if i.limit > 0 {
+		fetched = fetched[:i.limit]
+	}
+	layers := make([]RemoteLayer, len(fetched))
+	for n, d := range fetched {
 		layers[n] = RemoteLayer{
 			LayerBlob: snapshot.LayerBlob{Descriptor: ocispecs.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}, DiffID: ids[n]},
 			Open:      func(ctx context.Context) (io.ReadCloser, error) { return i.from.blob(ctx, d) },

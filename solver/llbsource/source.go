@@ -85,9 +85,16 @@ func (s *Sources) Open(ctx context.Context, op *pb.SourceOp, p *pb.Platform) (so
 	switch scheme {
 	case "docker-image":
 		defer track.Start(ctx, "resolve "+rest, 0).Done()
-		return s.image(ctx, rest, platformOf(p), op.Attrs[pb.AttrImageResolveMode] == pb.AttrImageResolveModeForcePull)
+		img, err := s.image(ctx, rest, platformOf(p), op.Attrs[pb.AttrImageResolveMode] == pb.AttrImageResolveModeForcePull)
+		if want := op.Attrs[pb.AttrImageChecksum]; err == nil && want != "" && want != string(img.resolved) {
+			err = fmt.Errorf("image digest %s for %s does not match expected checksum %s", img.resolved, rest, want) // worded as in BuildKit
+		}
+		return limitLayers(img, err, op.Attrs[pb.AttrImageLayerLimit])
 	case "oci-layout":
-		return s.ResolveLayout(ctx, rest, op.Attrs[pb.AttrOCILayoutStoreID], platformOf(p))
+		img, err := s.ResolveLayout(ctx, rest, op.Attrs[pb.AttrOCILayoutStoreID], platformOf(p))
+		return limitLayers(img, err, op.Attrs[pb.AttrOCILayoutLayerLimit])
+	case "docker-image+blob", "oci-layout+blob":
+		return s.blob(ctx, op)
 	case "local":
 		return s.local(ctx, rest, op.Attrs)
 	case "http", "https":

@@ -10,6 +10,7 @@ import (
 	"github.com/moby/buildkit/solver/llbsolver/provenance/types"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/urlutil"
+	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/solver"
@@ -117,8 +118,20 @@ func (c *Capture) addSource(ctx context.Context, op *pb.Op, src *llbsource.Sourc
 		c.addHTTP(types.HTTPSource{URL: urlutil.RedactCredentials(s.Identifier), Digest: d.Blob.Digest})
 	case "git":
 		return c.addGit(ctx, s, src)
+	default:
+		c.addBlob(s.Identifier)
 	}
 	return nil
+}
+
+// addBlob adds a blob of a repository or an OCI layout. Other identifiers are ignored.
+func (c *Capture) addBlob(identifier string) {
+	ref, isLayout, ok := llbsource.BlobReference(identifier)
+	_, d, _ := strings.Cut(ref, "@")
+	b := types.ImageBlobSource{Ref: ref, Digest: digest.Digest(d), Local: isLayout}
+	if ok && !slices.Contains(c.sources.ImageBlobs, b) {
+		c.sources.ImageBlobs = append(c.sources.ImageBlobs, b)
+	}
 }
 
 func (c *Capture) addHTTP(h types.HTTPSource) {
@@ -206,6 +219,7 @@ func (c *Capture) sort() error {
 			c.sources.Images = append(c.sources.Images, i)
 		}
 	}
+	slices.SortStableFunc(c.sources.ImageBlobs, func(a, b types.ImageBlobSource) int { return cmp.Compare(a.Ref, b.Ref) })
 	slices.SortStableFunc(c.sources.Images, func(a, b types.ImageSource) int { return cmp.Compare(a.Ref, b.Ref) })
 	slices.SortStableFunc(c.sources.Local, func(a, b types.LocalSource) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortStableFunc(c.sources.Git, func(a, b types.GitSource) int { return cmp.Compare(a.URL, b.URL) })

@@ -90,6 +90,13 @@ func (c *Capture) dependencies() ([]resource, error) {
 		}
 		out = append(out, r)
 	}
+	for _, b := range c.sources.ImageBlobs {
+		uri, err := blobURL(b)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, resource{URI: uri, Digest: slsa.DigestSet{b.Digest.Algorithm().String(): b.Digest.Encoded()}})
+	}
 	for _, g := range c.sources.Git {
 		out = append(out, resource{URI: g.URL, Digest: commitDigest(g.Commit)})
 	}
@@ -97,6 +104,23 @@ func (c *Capture) dependencies() ([]resource, error) {
 		out = append(out, resource{URI: h.URL, Digest: slsa.DigestSet{h.Digest.Algorithm().String(): h.Digest.Encoded()}})
 	}
 	return out, nil
+}
+
+// blobURL returns the package URL of a blob: the URL of an image, with the qualifier ref_type=blob.
+func blobURL(b types.ImageBlobSource) (string, error) {
+	kind := "docker"
+	if b.Local {
+		kind = "oci"
+	}
+	uri, err := purl.RefToPURL(kind, b.Ref, nil)
+	if err != nil {
+		return "", err
+	}
+	separator := "?"
+	if strings.Contains(uri, separator) {
+		separator = "&"
+	}
+	return uri + separator + "ref_type=blob", nil
 }
 
 func commitDigest(commit string) slsa.DigestSet {

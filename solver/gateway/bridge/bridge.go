@@ -119,6 +119,19 @@ func (b *Bridge) addRef(ref client.Reference) *gwpb.Ref {
 	return out
 }
 
+// ID returns the ID of a reference. If the frontend does not know the reference, it gets a new ID.
+func (b *Bridge) ID(ref client.Reference) string {
+	b.mu.Lock()
+	for id, r := range b.refs {
+		if r == ref {
+			b.mu.Unlock()
+			return id
+		}
+	}
+	b.mu.Unlock()
+	return b.addRef(ref).Id
+}
+
 // ref returns the reference to which addRef assigned the given ID. If the ID is unknown, it
 // returns an error.
 func (b *Bridge) ref(id string) (client.Reference, error) {

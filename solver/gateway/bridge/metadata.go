@@ -51,16 +51,16 @@ func (b *Bridge) ResolveSourceMeta(ctx context.Context, req *gwpb.ResolveSourceM
 	if req.Source == nil {
 		return nil, status.Error(codes.InvalidArgument, "source is required")
 	}
-	md, err := b.client.ResolveSourceMetadata(ctx, req.Source, metadataOptions(req))
+	md, err := b.client.ResolveSourceMetadata(ctx, req.Source, MetadataOptions(req))
 	if err != nil {
 		return nil, err
 	}
-	return metadataResponse(md), nil
+	return MetadataResponse(md), nil
 }
 
-// metadataOptions converts a request for the metadata of a source to the options for
+// MetadataOptions converts a request for the metadata of a source to the options for
 // resolving the source.
-func metadataOptions(req *gwpb.ResolveSourceMetaRequest) sourceresolver.Opt {
+func MetadataOptions(req *gwpb.ResolveSourceMetaRequest) sourceresolver.Opt {
 	p := platformOf(req.Platform)
 	opt := sourceresolver.Opt{
 		LogName: req.LogName, SourcePolicies: req.SourcePolicies,
@@ -93,8 +93,8 @@ func algorithmOf(a gwpb.ChecksumRequest_ChecksumAlgo) sourceresolver.ResolveHTTP
 	return sourceresolver.ResolveHTTPChecksumAlgo(a)
 }
 
-// metadataResponse converts the metadata of a source to the response message.
-func metadataResponse(md *sourceresolver.MetaResponse) *gwpb.ResolveSourceMetaResponse {
+// MetadataResponse converts the metadata of a source to the response message.
+func MetadataResponse(md *sourceresolver.MetaResponse) *gwpb.ResolveSourceMetaResponse {
 	res := &gwpb.ResolveSourceMetaResponse{Source: md.Op}
 	if i := md.Image; i != nil {
 		res.Image = &gwpb.ResolveSourceImageResponse{Digest: string(i.Digest), Config: i.Config, AttestationChain: chainMessage(i.AttestationChain)}
