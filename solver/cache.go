@@ -26,6 +26,8 @@ type CacheEntry struct {
 	// outputs before.
 	ID      digest.Digest
 	Outputs []*snapshot.Snapshot
+
+	missing map[int]bool // outputs that an imported cache lacks; nil in entries of a [Cache]
 }
 
 // Origin describes the operation that produced a [CacheEntry]. The command "slipway

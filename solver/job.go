@@ -40,14 +40,21 @@ func (j *Job) Result(g *Graph) *Result {
 	for _, v := range g.Vertices {
 		var in []*Result
 		for _, e := range v.Inputs {
-			in = append(in, &Result{task: j.byVertex[e.Vertex], index: e.Index})
+			in = append(in, j.use(e))
 		}
 		j.byVertex[v] = j.task(v, in)
 	}
 	if g.Root.Vertex == nil {
 		return nil
 	}
-	return &Result{task: j.byVertex[g.Root.Vertex], index: g.Root.Index}
+	return j.use(g.Root)
+}
+
+// use returns the result of an edge, whose vertex has a task. The caller must hold j.mu.
+func (j *Job) use(e Edge) *Result {
+	t := j.byVertex[e.Vertex]
+	t.used.add(e.Index)
+	return &Result{task: t, index: e.Index}
 }
 
 // task returns the task that evaluates the vertex v with the given inputs. If several graphs

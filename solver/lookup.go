@@ -286,11 +286,15 @@ func (r *Result) peek(ctx context.Context) (*snapshot.Snapshot, error) {
 		return r.Snapshot(ctx)
 	}
 	if c, ok := r.task.outs.peek(); ok {
-		return r.pick(c.Outputs)
+		s, err := c.pick(r.task.v.Name(), r.index)
+		if errors.Is(err, errNotImported) {
+			err = errUnknown
+		}
+		return s, err
 	}
 	l, err := r.task.probe(ctx)
 	if err != nil || !l.ok {
 		return nil, errUnknown
 	}
-	return r.pick(l.outs)
+	return pick(r.task.v.Name(), l.outs, r.index)
 }

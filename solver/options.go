@@ -107,6 +107,9 @@ type Imports interface {
 	// Result returns the digest of the newest result of the records, or "" if they have
 	// no result.
 	Result(records []Record) digest.Digest
+	// Contents returns the cache keys of the records without inputs to which an input of the
+	// records is linked: the content that the input had when the cache was exported.
+	Contents(records []Record, input int) []digest.Digest
 	// Load fetches the result with the given digest.
 	Load(ctx context.Context, result digest.Digest) (*snapshot.Snapshot, error)
 	// Failed is called with the error if a result of a vertex could not be fetched. The

@@ -73,8 +73,8 @@ func (c *chains) add(ctx context.Context, r *Result) (int, error) {
 	names := m.Exported
 	rec := ChainRecord{Name: cachemap.Output(exportedWith(names.Digest, r.task.key(ctx).runner()), r.index)}
 	complete := names.Digest != ""
-	for i, in := range r.task.in {
-		links, err := c.links(ctx, r.task, names.Inputs[i], in)
+	for i := range r.task.in {
+		links, err := c.links(ctx, r.task, names.Inputs[i], i)
 		if err != nil {
 			return -1, err
 		}
@@ -94,32 +94,40 @@ func (c *chains) add(ctx context.Context, r *Result) (int, error) {
 
 // links adds the records for an input of the task t: the record of the input itself, and
 // a record for the files that t selects from it. It returns links to these records. The
-// parameter result is the result of the input, and entry describes the input in the cache
-// map of t.
-func (c *chains) links(ctx context.Context, t *task, entry cachemap.Input, result *Result) ([]ChainLink, error) {
-	i, err := c.add(ctx, result)
+// parameter input is the index of the input, and entry describes it in the cache map of t.
+func (c *chains) links(ctx context.Context, t *task, entry cachemap.Input, input int) ([]ChainLink, error) {
+	result := t.in[input]
+	own, err := c.add(ctx, result)
 	if err != nil {
 		return nil, err
 	}
 	var links []ChainLink
-	if i >= 0 {
-		links = append(links, ChainLink{Selector: entry.Selector, Record: i})
+	if own >= 0 {
+		links = append(links, ChainLink{Selector: entry.Selector, Record: own})
 	}
 	if !entry.ByContent {
 		return links, nil
 	}
 	d, err := t.content(ctx, entry, result)
-	if err != nil {
-		// The entry was not evaluated, because its dependent was a cache hit. Its content
-		// is unknown, so only the record of the entry itself can be linked.
-		return links, ctx.Err()
+	if err == nil {
+		return append(links, c.content(cachemap.Output(d, cachemap.Content))), nil
 	}
-	name := cachemap.Output(d, cachemap.Content)
+	// The input was not evaluated, because its dependent was a cache hit. Only imported caches may
+	// know its content.
+	for _, name := range t.importedContents(ctx, input) {
+		links = append(links, c.content(name))
+	}
+	return links, ctx.Err()
+}
+
+// content adds a record for the content of selected files, whose cache key is name. It returns a
+// link to the record.
+func (c *chains) content(name digest.Digest) ChainLink {
 	if _, ok := c.contents[name]; !ok {
 		c.records = append(c.records, ChainRecord{Name: name})
 		c.contents[name] = len(c.records) - 1
 	}
-	return append(links, ChainLink{Record: c.contents[name]}), nil
+	return ChainLink{Record: c.contents[name]}
 }
 
 // available returns the output with the given index if it is in the local cache or was

@@ -18,14 +18,16 @@ type matches struct {
 	results []digest.Digest // by output; "" if no record of the output has a result
 }
 
-// complete reports whether imported caches have a result for every output.
-func (m matches) complete() bool {
-	for _, r := range m.results {
-		if r == "" {
+// complete reports whether imported caches have a result for every output that is used.
+func (m matches) complete(used *usedOutputs) bool {
+	found := false
+	for i, r := range m.results {
+		if r == "" && used.has(i) {
 			return false
 		}
+		found = found || r != ""
 	}
-	return len(m.results) > 0
+	return found
 }
 
 // search specifies which records of imported caches match a vertex.
@@ -114,6 +116,28 @@ func (t *task) links(ctx context.Context, entry cachemap.Input, i int, s search)
 	return append(links, Link{Records: t.opt.Imports.Find(cachemap.Output(d, cachemap.Content), nil)}), nil
 }
 
+// importedContents returns the cache keys of the content that an input of the vertex had, according
+// to the imported caches that match the vertex without this content.
+func (t *task) importedContents(ctx context.Context, input int) (names []digest.Digest) {
+	if !t.mayBeImported() {
+		return nil
+	}
+	for _, s := range []search{{}, {runner: true}} {
+		m, err := t.matches(ctx, s)
+		if err != nil {
+			continue
+		}
+		for _, records := range m.records {
+			for _, name := range t.opt.Imports.Contents(records, input) {
+				if !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}
+		}
+	}
+	return names
+}
+
 // content returns BuildKit's content digest of the files that the operation selects from an
 // input of the vertex. The parameter input contains the selectors, and result is the result of
 // the input. If the result has not been evaluated, content returns errUnknown.
@@ -137,14 +161,14 @@ func (t *task) mayBeImported() bool {
 	return t.opt.Imports != nil && t.v.Op.GetSource() == nil
 }
 
-// imported reports whether imported caches have all outputs of the vertex, according to the
+// imported reports whether imported caches have all used outputs of the vertex, according to the
 // search s.
 func (t *task) imported(ctx context.Context, s search) bool {
 	if !t.mayBeImported() {
 		return false
 	}
 	m, err := t.matches(ctx, s)
-	return err == nil && m.complete()
+	return err == nil && m.complete(&t.used)
 }
 
 // searches returns the searches to make in imported caches, the most exact one first. If a
@@ -157,47 +181,53 @@ func (l lookup) searches() []search {
 	return list
 }
 
-// inImports reports whether imported caches have all outputs of the vertex. The parameter l is
+// inImports reports whether imported caches have all used outputs of the vertex. The parameter l is
 // the result of the lookup in the local cache.
 func (t *task) inImports(ctx context.Context, l lookup) bool {
 	return slices.ContainsFunc(l.searches(), func(s search) bool { return t.imported(ctx, s) })
 }
 
 // fromImports fetches the outputs from imported caches. It returns false if imported caches
-// lack an output, or if fetching fails. In both cases, the caller must run the operation. The
-// parameter l is the result of the lookup in the local cache.
-func (t *task) fromImports(ctx context.Context, l lookup) ([]*snapshot.Snapshot, bool) {
+// lack an output that is used, or if fetching fails. In both cases, the caller must run the
+// operation. The parameter l is the result of the lookup in the local cache.
+func (t *task) fromImports(ctx context.Context, l lookup) (CacheEntry, bool) {
 	if !t.mayBeImported() {
-		return nil, false
+		return CacheEntry{}, false
 	}
 	for _, s := range l.searches() {
 		m, err := t.matches(ctx, s)
-		if err != nil || !m.complete() {
+		if err != nil || !m.complete(&t.used) {
 			continue
 		}
 		t.start()
-		if outs, err := t.load(ctx, m.results); err == nil {
-			return outs, true
+		if c, err := t.load(ctx, m.results); err == nil {
+			return c, true
 		}
 	}
-	return nil, false
+	return CacheEntry{}, false
 }
 
 // load fetches imported results by their digests. Each result is fetched once per job, and
-// a failure is reported to [Imports] once.
-func (t *task) load(ctx context.Context, results []digest.Digest) ([]*snapshot.Snapshot, error) {
-	outs := make([]*snapshot.Snapshot, len(results))
+// a failure is reported to [Imports] once. A result without a digest is missing from the entry.
+func (t *task) load(ctx context.Context, results []digest.Digest) (c CacheEntry, err error) {
+	c.Outputs = make([]*snapshot.Snapshot, len(results))
 	for i, r := range results {
-		var err error
-		if outs[i], err = t.env.load(r).get(ctx, t.work, func(ctx context.Context) (*snapshot.Snapshot, error) {
+		if r == "" {
+			if c.missing == nil {
+				c.missing = map[int]bool{}
+			}
+			c.missing[i] = true
+			continue
+		}
+		if c.Outputs[i], err = t.env.load(r).get(ctx, t.work, func(ctx context.Context) (*snapshot.Snapshot, error) {
 			s, err := t.opt.Imports.Load(t.withReporter(ctx), r)
 			if err != nil && ctx.Err() == nil {
 				t.opt.Imports.Failed(t.v, err)
 			}
 			return s, err
 		}); err != nil {
-			return nil, err
+			return c, err
 		}
 	}
-	return outs, nil
+	return c, nil
 }

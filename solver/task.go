@@ -31,7 +31,10 @@ type task struct {
 	lookupResult  *future[lookup]
 	definitionKey *future[Key]
 	outs          *future[CacheEntry]
+	allOuts       *future[CacheEntry] // see allOutputs
 	imports       importLookups
+
+	used usedOutputs
 }
 
 // newTask returns a task that evaluates the vertex v. The parameter op implements the
@@ -48,7 +51,7 @@ func newTask(e *env, v *Vertex, op Op, inputs []*Result) *task {
 	return &task{
 		env: e, progress: p, v: v, op: op, in: inputs, hasExec: hasExec,
 		cacheMap: newFuture[*CacheMap](), probeResult: newFuture[lookup](), lookupResult: newFuture[lookup](),
-		definitionKey: newFuture[Key](), outs: newFuture[CacheEntry](), imports: newImportLookups(),
+		definitionKey: newFuture[Key](), outs: newFuture[CacheEntry](), allOuts: newFuture[CacheEntry](), imports: newImportLookups(),
 	}
 }
 
@@ -136,9 +139,12 @@ func (t *task) evaluate(ctx context.Context) (c CacheEntry, err error) {
 		t.hit()
 		return CacheEntry{ID: l.id, Outputs: l.outs}, nil
 	}
-	if outs, ok := t.fromImports(ctx, l); ok {
-		c = CacheEntry{ID: l.id, Outputs: outs}
-		if err = t.failed(t.put(ctx, l.key, c)); err == nil {
+	if c, ok := t.fromImports(ctx, l); ok {
+		c.ID = l.id
+		if !c.isPartial() {
+			err = t.failed(t.put(ctx, l.key, c))
+		}
+		if err == nil {
 			t.hit()
 		}
 		return c, err
@@ -309,12 +315,12 @@ func (r *Result) id(vertexID digest.Digest) digest.Digest {
 	return digest.FromString(fmt.Sprintf("%s %d", vertexID, r.index))
 }
 
-// pick returns the snapshot of the output r from outs, the outputs of its vertex.
-func (r *Result) pick(outs []*snapshot.Snapshot) (*snapshot.Snapshot, error) {
-	if r.index >= len(outs) {
-		return nil, fmt.Errorf("%s has no output %d", r.task.v.Name(), r.index)
+// pick returns an output from outs, the outputs of a vertex with the given name.
+func pick(name string, outs []*snapshot.Snapshot, index int) (*snapshot.Snapshot, error) {
+	if index >= len(outs) {
+		return nil, fmt.Errorf("%s has no output %d", name, index)
 	}
-	return outs[r.index], nil
+	return outs[index], nil
 }
 
 // Key returns a digest that identifies the result: results with equal keys have equal
@@ -341,6 +347,12 @@ func (r *Result) Snapshot(ctx context.Context) (*snapshot.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := r.pick(c.Outputs)
+	s, err := c.pick(r.task.v.Name(), r.index)
+	if errors.Is(err, errNotImported) {
+		if c, err = r.task.allOutputs(ctx); err != nil {
+			return nil, err
+		}
+		s, err = c.pick(r.task.v.Name(), r.index)
+	}
 	return s.WithID(r.id(c.ID)), err
 }

@@ -507,6 +507,9 @@ func (c *testImports) Load(_ context.Context, result digest.Digest) (*snapshot.S
 	return s, nil
 }
 
+// Contents implements [Imports].
+func (c *testImports) Contents([]Record, int) []digest.Digest { return nil }
+
 // Failed implements [Imports].
 func (c *testImports) Failed(of *Vertex, _ error) {
 	c.mu.Lock()

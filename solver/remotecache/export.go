@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -29,18 +30,17 @@ type Exporter struct {
 	Layers   *export.Layers   // compresses layers
 	Imports  *Imports         // has the imported results that the build did not fetch; may be nil
 	Registry *registry.Client // for exports to registries
-	Now      time.Time        // recorded as the creation time of results
+	Now      time.Time        // recorded as the creation time of layers without one
 }
 
 // Write exports records as a cache in a registry or directory. The parameter main lists
 // the snapshots of the build result. In mode [Min], the cache contains only results whose
 // layers all belong to these snapshots. If no result has a layer, Write writes nothing.
 func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecord, main []*snapshot.Snapshot) error {
-	s, err := to.storage(ctx, x.Registry)
-	if err != nil {
-		return err
+	w := &writer{
+		x: x, compressor: x.compressor(to), types: export.MediaTypes{Docker: to.Docker},
+		layers: map[chainLayer]int{}, remote: map[layerKey]llbsource.RemoteLayer{}, blobs: map[digest.Digest]llbsource.RemoteLayer{},
 	}
-	w := &writer{x: x, layers: map[chainLayer]int{}, remote: map[layerKey]llbsource.RemoteLayer{}, blobs: map[digest.Digest]llbsource.RemoteLayer{}}
 	if to.Mode == Min {
 		w.permitted = map[string]bool{}
 		for _, s := range main {
@@ -60,19 +60,42 @@ func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecor
 		track.Start(ctx, "skipping cache export for empty result", 0).Done()
 		return nil
 	}
+	s, err := to.storage(ctx, x.Registry)
+	if err != nil {
+		return err
+	}
 	defer track.Start(ctx, "sending cache export", 0).Done()
-	return w.write(ctx, s, to)
+	dir, ok := s.(*localStorage)
+	if !ok {
+		return w.write(ctx, s, to)
+	}
+	release, err := dir.hold(ctx)
+	if err != nil {
+		return err
+	}
+	err = w.write(ctx, s, to)
+	if release(); err == nil && to.Reset {
+		err = dir.reset(ctx)
+	}
+	return err
 }
 
 // writer collects the records and layers of one cache and writes them to a storage.
 type writer struct {
-	x         *Exporter
-	permitted map[string]bool // ids of the layers that results may consist of; nil permits all
-	config    cacheconfig.CacheConfig
-	layers    map[chainLayer]int // indexes of layers in config
-	remote    map[layerKey]llbsource.RemoteLayer
-	order     []llbsource.RemoteLayer // the blobs, in order of first use
-	blobs     map[digest.Digest]llbsource.RemoteLayer
+	x          *Exporter
+	compressor *export.Layers
+	types      export.MediaTypes
+	permitted  map[string]bool // ids of the layers that results may consist of; nil permits all
+	config     cacheconfig.CacheConfig
+	layers     map[chainLayer]int // indexes of layers in config
+	remote     map[layerKey]llbsource.RemoteLayer
+	order      []llbsource.RemoteLayer // the blobs, in order of first use
+	blobs      map[digest.Digest]llbsource.RemoteLayer
+}
+
+// compressor returns the compressor for the layers of the cache to.
+func (x *Exporter) compressor(to To) *export.Layers {
+	return &export.Layers{Store: x.Layers.Store, Dir: x.Layers.Dir, Now: x.Layers.Now, Compression: to.Compression}
 }
 
 // chainLayer identifies a layer in the config of a cache.
@@ -95,7 +118,7 @@ func (w *writer) remoteLayer(ctx context.Context, l snapshot.Layer) (llbsource.R
 	if r, ok := w.remote[key]; ok {
 		return r, nil
 	}
-	b, err := w.x.Layers.Blob(ctx, l, nil)
+	b, err := w.compressor.Blob(ctx, l, nil)
 	if err != nil {
 		return llbsource.RemoteLayer{}, err
 	}
@@ -151,7 +174,8 @@ func (w *writer) record(ctx context.Context, r solver.ChainRecord) error {
 		return err
 	}
 	if len(layers) > 0 {
-		rec.Results = []cacheconfig.CacheResult{{LayerIndex: w.chain(layers), CreatedAt: w.x.Now}}
+		created := w.x.createdAt(layers[len(layers)-1].LayerBlob)
+		rec.Results = []cacheconfig.CacheResult{{LayerIndex: w.chain(layers), CreatedAt: created}}
 	}
 	w.config.Records = append(w.config.Records, rec)
 	return nil
@@ -161,18 +185,23 @@ func (w *writer) record(ctx context.Context, r solver.ChainRecord) error {
 // result, or if the mode of the export excludes it, result returns no layers.
 func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]llbsource.RemoteLayer, error) {
 	if r.Imported != "" {
-		return w.imported(r.Imported)
+		return w.imported(ctx, r.Imported)
 	}
 	layers, err := r.Result.Layers()
 	if err != nil {
 		return nil, err
 	}
-	var list []llbsource.RemoteLayer
 	for _, l := range layers {
 		if w.permitted != nil && !w.permitted[layerID(l)] {
 			return nil, nil
 		}
 	}
+	return w.remoteLayers(ctx, layers)
+}
+
+// remoteLayers returns the layers in the form that a cache contains.
+func (w *writer) remoteLayers(ctx context.Context, layers []snapshot.Layer) ([]llbsource.RemoteLayer, error) {
+	var list []llbsource.RemoteLayer
 	for _, l := range layers {
 		r, err := w.remoteLayer(ctx, l)
 		if err != nil {
@@ -185,8 +214,8 @@ func (w *writer) result(ctx context.Context, r solver.ChainRecord) ([]llbsource.
 
 // imported returns the layers of the result with the given id, which comes from an imported
 // cache and was not fetched by the build. If the mode of the export excludes the result,
-// imported returns no layers.
-func (w *writer) imported(id digest.Digest) ([]llbsource.RemoteLayer, error) {
+// imported returns no layers. It fetches layers that need another compression.
+func (w *writer) imported(ctx context.Context, id digest.Digest) ([]llbsource.RemoteLayer, error) {
 	res, err := w.x.Imports.find(id)
 	if err != nil {
 		return nil, err
@@ -197,7 +226,20 @@ func (w *writer) imported(id digest.Digest) ([]llbsource.RemoteLayer, error) {
 			return nil, nil
 		}
 	}
-	return layers, err
+	if err != nil || !slices.ContainsFunc(layers, func(l llbsource.RemoteLayer) bool {
+		return w.compressor.Compression.Converts(l.Descriptor.MediaType)
+	}) {
+		return layers, err
+	}
+	s, err := w.x.Imports.Load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	fetched, err := s.Layers()
+	if err != nil {
+		return nil, err
+	}
+	return w.remoteLayers(ctx, fetched)
 }
 
 // chain adds the layers of a result to the cache config and returns the index of the last
@@ -286,26 +328,20 @@ func (w *writer) writeLayers(ctx context.Context, s storage) ([]ocispecs.Descrip
 	return layers, g.Wait()
 }
 
-// ociMediaType returns the OCI media type for one of Docker's layer types. Other types
-// are returned unchanged.
-func ociMediaType(t string) string {
-	switch types.MediaType(t) {
-	case types.DockerLayer:
-		return ocispecs.MediaTypeImageLayerGzip
-	case types.DockerUncompressedLayer:
-		return ocispecs.MediaTypeImageLayer
-	case "application/vnd.docker.image.rootfs.diff.tar.zstd":
-		return ocispecs.MediaTypeImageLayerZstd
+// createdAt returns the creation time of a layer or, if it is unknown, the time of the export.
+func (x *Exporter) createdAt(l snapshot.LayerBlob) time.Time {
+	if l.Created.IsZero() {
+		return x.Now.UTC()
 	}
-	return t
+	return l.Created.UTC()
 }
 
 // describe returns the descriptor of a layer for the manifest of the cache. An annotation
 // contains the diffID, which BuildKit needs to import the layer.
 func (w *writer) describe(l llbsource.RemoteLayer) ocispecs.Descriptor {
 	d := l.Descriptor
-	d.MediaType = ociMediaType(d.MediaType)
-	d.Annotations = map[string]string{"buildkit/createdat": w.x.Now.UTC().Format(time.RFC3339Nano)}
+	d.MediaType = w.types.Layer(d.MediaType)
+	d.Annotations = map[string]string{createdAt: w.x.createdAt(l.LayerBlob).Format(time.RFC3339Nano)}
 	if l.DiffID != "" {
 		d.Annotations[uncompressed] = string(l.DiffID)
 	}

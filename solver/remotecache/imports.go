@@ -24,6 +24,8 @@ const (
 	configType = cacheconfig.CacheConfigMediaTypeV0
 	// uncompressed is the name of the annotation that contains the diffID of a layer.
 	uncompressed = "containerd.io/uncompressed"
+	// createdAt is the name of the annotation that contains the creation time of a layer.
+	createdAt = "buildkit/createdat"
 )
 
 // Imports implements [solver.Imports] with caches that [Open] returned. Safe for concurrent
@@ -166,6 +168,21 @@ func (m *Imports) Result(records []solver.Record) digest.Digest {
 	return id
 }
 
+// Contents implements [solver.Imports].
+func (m *Imports) Contents(records []solver.Record, input int) []digest.Digest {
+	var list []digest.Digest
+	for _, r := range records {
+		config := m.caches[r.Cache].config
+		for _, l := range config.Records[r.Index].Inputs[input] {
+			to := config.Records[l.LinkIndex]
+			if l.Selector == "" && len(to.Inputs) == 0 && len(to.Results) == 0 && !slices.Contains(list, to.Digest) {
+				list = append(list, to.Digest)
+			}
+		}
+	}
+	return list
+}
+
 // completeLayers reports, for each layer in the cache config, whether the manifest of the
 // cache lists this layer and all layers below it. Element i of the result belongs to the layer
 // with index i.
@@ -251,9 +268,13 @@ func (r layerChain) blobs() ([]llbsource.RemoteLayer, error) {
 				return nil, fmt.Errorf("layer %s: %w", d.Digest, err)
 			}
 		}
+		created, err := time.Parse(time.RFC3339Nano, d.Annotations[createdAt])
+		if err != nil {
+			created = r.created // the time of the result
+		}
 		d.Annotations = nil
 		list[i] = llbsource.RemoteLayer{
-			LayerBlob: snapshot.LayerBlob{Descriptor: d, DiffID: diffID},
+			LayerBlob: snapshot.LayerBlob{Descriptor: d, DiffID: diffID, Created: created.UTC()},
 			Open:      func(ctx context.Context) (io.ReadCloser, error) { return r.cache.storage.open(ctx, d) },
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	cacheconfig "github.com/moby/buildkit/cache/remotecache/v1/types"
 	"github.com/opencontainers/go-digest"
@@ -21,10 +22,25 @@ const maxPlatforms = 64
 
 // imageConfig contains the fields of an image config that matter for inline caches.
 type imageConfig struct {
-	RootFS ocispecs.RootFS `json:"rootfs"`
+	RootFS  ocispecs.RootFS    `json:"rootfs"`
+	History []ocispecs.History `json:"history"`
 	// Cache is the inline cache: records of a cache config, encoded as JSON. Their results
 	// refer to the layers of the image by index.
 	Cache []byte `json:"moby.buildkit.cache.v0"`
+}
+
+// layerTimes returns the creation times of the layers, as far as the history contains them.
+func (c imageConfig) layerTimes() (times []string) {
+	for _, h := range c.History {
+		switch {
+		case h.EmptyLayer:
+		case h.Created == nil:
+			times = append(times, "")
+		default:
+			times = append(times, h.Created.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	return times
 }
 
 // openInline reads the inline caches of an image or of all images of an index. The
@@ -117,9 +133,12 @@ func inlineConfig(data []byte, layers []ocispecs.Descriptor) (*cacheconfig.Cache
 	if err := json.Unmarshal(img.Cache, &c.Records); err != nil {
 		return nil, nil, fmt.Errorf("image config: cache: %w", err)
 	}
-	byDigest := map[digest.Digest]ocispecs.Descriptor{}
+	byDigest, created := map[digest.Digest]ocispecs.Descriptor{}, img.layerTimes()
 	for i, d := range layers {
 		d.Annotations = map[string]string{uncompressed: string(img.RootFS.DiffIDs[i])}
+		if i < len(created) {
+			d.Annotations[createdAt] = created[i]
+		}
 		byDigest[d.Digest] = d
 		c.Layers = append(c.Layers, cacheconfig.CacheLayer{Blob: d.Digest, ParentIndex: i - 1})
 	}
@@ -130,9 +149,10 @@ func inlineConfig(data []byte, layers []ocispecs.Descriptor) (*cacheconfig.Cache
 }
 
 // Inline returns the inline cache to embed in the config of an image. The parameter main
-// is the snapshot of the image. The cache contains a record's result only if the image
-// has all layers of the result. If there is no such result, Inline returns nil.
-func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot) ([]byte, error) {
+// is the snapshot of the image, and blobs are its layers. The cache contains a record's result only
+// if the image has all layers of the result. If there is no such result, Inline returns nil. Equal
+// images get equal caches, because a result gets the creation time of its top layer.
+func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot, blobs []*snapshot.LayerBlob) ([]byte, error) {
 	layers, err := layerIDs(main)
 	if err != nil {
 		return nil, err
@@ -153,9 +173,10 @@ func (x *Exporter) Inline(records []solver.ChainRecord, main *snapshot.Snapshot)
 		switch {
 		case len(at) == 0:
 		case len(ids) <= len(layers) && slices.Equal(ids, layers[:len(ids)]):
-			rec.Results = []cacheconfig.CacheResult{{LayerIndex: len(ids) - 1, CreatedAt: x.Now}}
+			top := len(ids) - 1
+			rec.Results = []cacheconfig.CacheResult{{LayerIndex: top, CreatedAt: x.createdAt(*blobs[top])}}
 		default:
-			rec.ChainedResults = []cacheconfig.ChainedResult{{LayerIndexes: at, CreatedAt: x.Now}}
+			rec.ChainedResults = []cacheconfig.ChainedResult{{LayerIndexes: at, CreatedAt: x.createdAt(*blobs[at[len(at)-1]])}}
 		}
 		hasResult = hasResult || len(at) > 0
 		list = append(list, rec)

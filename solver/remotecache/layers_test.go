@@ -22,7 +22,7 @@ func TestRemoteLayer(t *testing.T) {
 	}
 	created := 0
 	layers := &export.Layers{Store: store, Dir: t.TempDir(), Written: func(int64) { created++ }}
-	w := &writer{x: &Exporter{Store: store, Layers: layers}, remote: map[layerKey]llbsource.RemoteLayer{}}
+	w := &writer{x: &Exporter{Store: store}, compressor: layers, remote: map[layerKey]llbsource.RemoteLayer{}}
 	dir, err := tree.NewDir(tree.Meta{Mode: 0o755}, nil)
 	if err != nil {
 		t.Fatal(err)

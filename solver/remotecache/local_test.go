@@ -21,14 +21,14 @@ func TestLocalTags(t *testing.T) {
 		all.Go(func() {
 			data := manifest(i)
 			d := ocispecs.Descriptor{Digest: digest.FromBytes(data), Size: int64(len(data))}
-			if err := newLocal(dir, fmt.Sprint("tag", i), "").tag(t.Context(), d, data); err != nil {
+			if err := (&localStorage{dir: dir, ref: fmt.Sprint("tag", i)}).tag(t.Context(), d, data); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	all.Wait()
 	for i := range caches {
-		got, err := newLocal(dir, fmt.Sprint("tag", i), "").manifest(t.Context(), "")
+		got, err := (&localStorage{dir: dir, ref: fmt.Sprint("tag", i)}).manifest(t.Context(), "")
 		if err != nil || string(got) != string(manifest(i)) {
 			t.Errorf("tag%d: %q, %v, want %q", i, got, err, manifest(i))
 		}

@@ -1,6 +1,7 @@
 package remotecache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/solver/export"
 	"slipway/solver/registry"
 )
 
@@ -49,8 +51,12 @@ type To struct {
 	// Index writes an index instead of an image manifest. Docker writes an index with
 	// Docker's media type, for registries that do not support OCI media types.
 	Index, Docker bool
+	// Compression is the compression of new layers and, with Force, of all layers.
+	Compression export.Compression
 	// IgnoreError turns an error of the export into a warning.
 	IgnoreError bool
+	// Reset removes the blobs from the directory Dest that no cache in it contains.
+	Reset bool
 	// Store receives a local cache instead of the directory Dest. If it is nil, Dest is a
 	// directory of this machine. If Store is not nil, Tagged is called with the descriptor of the
 	// manifest when the cache is complete; it may be nil.
@@ -75,6 +81,7 @@ func NewFrom(kind string, attrs map[string]string) (From, error) {
 		"tag":               text(&f.Tag),
 		"digest":            text((*string)(&f.Digest)),
 		"registry.insecure": boolean(&f.Insecure),
+		"mode":              text(new(string)), // Upstream: ignored, so that the attributes of an export can be reused
 	})
 	switch {
 	case err != nil:
@@ -96,7 +103,8 @@ func NewFrom(kind string, attrs map[string]string) (From, error) {
 // attributes and unsupported values are errors.
 func NewTo(kind string, attrs map[string]string) (To, error) {
 	t := To{Type: kind, Mode: Min}
-	oci, image, compression, force := true, true, "gzip", false
+	oci, image := true, true
+	c := compressionAttrs{}
 	err := parse(attrs, map[string]func(string) error{
 		"ref":               text(&t.Ref),
 		"dest":              text(&t.Dest),
@@ -106,9 +114,15 @@ func NewTo(kind string, attrs map[string]string) (To, error) {
 		"image-manifest":    boolean(&image),
 		"oci-mediatypes":    boolean(&oci),
 		"ignore-error":      boolean(&t.IgnoreError),
-		"compression":       text(&compression),
-		"force-compression": boolean(&force),
+		"compression":       text(&c.kind),
+		"compression-level": text(&c.level),
+		"force-compression": text(&c.force),
+		"reset":             boolean(&t.Reset),
 	})
+	_, c.forced = attrs["force-compression"]
+	if err == nil {
+		t.Compression, err = c.parse()
+	}
 	t.Docker, t.Index = !oci, !image || !oci
 	switch {
 	case err != nil:
@@ -118,8 +132,8 @@ func NewTo(kind string, attrs map[string]string) (To, error) {
 		err = fmt.Errorf("unknown mode %q (use min or max)", t.Mode)
 	case attrs["image-manifest"] != "" && image && !oci:
 		err = errors.New("image-manifest=true needs oci-mediatypes=true")
-	case compression != "gzip" || force:
-		err = errors.New("only compression=gzip without force-compression is supported")
+	case t.Reset && kind != "local":
+		err = errors.New("only a local cache can be reset")
 	case kind == "inline":
 	default:
 		err = checkType(kind, t.Ref)
@@ -128,6 +142,34 @@ func NewTo(kind string, attrs map[string]string) (To, error) {
 		return t, fmt.Errorf("invalid cache to export: %w", err)
 	}
 	return t, nil
+}
+
+// compressionAttrs contains the values of attributes that configure a compression.
+type compressionAttrs struct {
+	kind, level, force string
+	forced             bool // whether the attribute of force is given, which may be empty
+}
+
+// parse returns the compression that the attributes configure.
+func (a compressionAttrs) parse() (c export.Compression, err error) {
+	if c.Type = a.kind; c.Type == "gzip" {
+		c.Type = ""
+	}
+	if a.level != "" {
+		level, err := strconv.Atoi(a.level)
+		if err != nil {
+			return c, fmt.Errorf("compression-level=%s is not a number", a.level)
+		}
+		if err := c.ParseLevel(level); err != nil {
+			return c, err
+		}
+	}
+	if c.Force = a.forced && a.force == ""; a.force != "" { // Upstream: without a value, the attribute is set
+		if c.Force, err = strconv.ParseBool(a.force); err != nil {
+			return c, fmt.Errorf("force-compression=%s is neither true nor false", a.force)
+		}
+	}
+	return c, c.Check()
 }
 
 // text returns a function that parses an attribute with an arbitrary text as its value.
@@ -178,7 +220,7 @@ func (f From) storage(ctx context.Context, c *registry.Client) (storage, error) 
 		return &contentStorage{store: f.Store, digest: f.Digest}, nil
 	}
 	if f.Type == "local" {
-		return newLocal(f.Src, f.Tag, f.Digest), nil
+		return &localStorage{dir: f.Src, ref: cmp.Or(f.Tag, "latest"), digest: f.Digest}, nil
 	}
 	return newRegistry(ctx, c, f.Ref, f.Insecure)
 }
@@ -189,19 +231,9 @@ func (t To) storage(ctx context.Context, c *registry.Client) (storage, error) {
 		return &contentStorage{store: t.Store, tagged: t.Tagged}, nil
 	}
 	if t.Type == "local" {
-		return newLocal(t.Dest, t.Tag, ""), nil
+		return &localStorage{dir: t.Dest, ref: cmp.Or(t.Tag, "latest")}, nil
 	}
 	return newRegistry(ctx, c, t.Ref, t.Insecure)
-}
-
-// newLocal returns the storage of a cache in an OCI layout directory. The cache is
-// selected by the digest d of its manifest or, if d is "", by its tag. If tag is "",
-// newLocal uses "latest".
-func newLocal(dir, tag string, d digest.Digest) storage {
-	if tag == "" {
-		tag = "latest"
-	}
-	return &localStorage{dir: dir, ref: tag, digest: d}
 }
 
 // newRegistry returns the storage of a cache in a registry. The parameter ref is the
