@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/containerd/platforms"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	epoch "github.com/moby/buildkit/exporter/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -27,6 +28,8 @@ type Result struct {
 	// Exported describes the outputs, with the keys of BuildKit's exporters:
 	// containerimage.digest, containerimage.config.digest, image.name.
 	Exported map[string]string
+	// Images contains the descriptors of exported images and indexes, by the index of the output.
+	Images map[int]v1.Descriptor
 	// Answer is the result of the subrequest in Options.Call, with the keys of BuildKit's
 	// subrequests: result.json, result.txt, version.
 	Answer map[string][]byte
@@ -164,6 +167,7 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	})
 	defer b.Wait() // runs before run.Close, because steps may still use the runner
 	defer cancel()
+	defer p.done()
 	opt := p.gatewayOptions(o, progress)
 	opt.Build, opt.Store, opt.Sources, opt.Platforms = b, s.Store, sources, []ocispecs.Platform{llbsource.Machine()}
 	c := local.New(opt)
@@ -176,6 +180,9 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	}
 	if o.Call != "" {
 		return p.callResult(res.Metadata)
+	}
+	if o, err = p.withOutputs(ctx, o, res); err != nil {
+		return nil, err
 	}
 	results, err := solve(ctx, res, o.Describe || len(o.Outputs) > 0)
 	if p.request == nil {
@@ -191,14 +198,19 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	if err := x.attest(ctx, results); err != nil {
 		return nil, err
 	}
+	return s.writeResult(ctx, o, p, caches, b, progress, res, results)
+}
+
+// writeResult writes the results of all platforms, and then the caches.
+func (s *localBuilder) writeResult(ctx context.Context, o *Options, p *inputs, caches *caches, b *solver.Job, progress *progress, res *gateway.Result, results []export.PlatformResult) (*Result, error) {
 	if err := caches.addInline(ctx, b, res, results); err != nil {
 		return nil, err
 	}
-	exported, err := s.write(ctx, o, progress, buildResult{results, len(res.Refs) > 0})
-	if err == nil {
-		err = caches.export(ctx, b, roots(res), exported)
+	out := p.result(res)
+	if err := s.write(ctx, o, progress, buildResult{results, len(res.Refs) > 0, res.Metadata}, out); err != nil {
+		return out, err
 	}
-	return p.result(exported, res), err
+	return out, caches.export(ctx, b, roots(res), out.Exported)
 }
 
 // runFrontend returns the result of the frontend. If SBOMs are requested and the frontend
@@ -230,10 +242,10 @@ func (s *localBuilder) saveState(b *solver.Job, graphs []*solver.Graph) error {
 	return nil
 }
 
-// result returns the result of a build for its caller. Only builds for a server return the
-// metadata of the frontend.
-func (p *inputs) result(exported map[string]string, res *gateway.Result) *Result {
-	out := &Result{Exported: exported}
+// result returns the result of a build for its caller, before its outputs are written. Only builds
+// for a server return the metadata of the frontend.
+func (p *inputs) result(res *gateway.Result) *Result {
+	out := &Result{Exported: map[string]string{}, Images: map[int]v1.Descriptor{}}
 	if p.request != nil {
 		out.Metadata = res.Metadata
 	}
@@ -296,7 +308,7 @@ func platformsOf(res *gateway.Result) ([]exptypes.Platform, error) {
 }
 
 func solveOne(ctx context.Context, res *gateway.Result, p exptypes.Platform, exported bool) (export.PlatformResult, error) {
-	out := export.PlatformResult{Platform: p.Platform}
+	out := export.PlatformResult{Platform: p.Platform, ID: p.ID}
 	out.Config = exptypes.ParseKey(res.Metadata, exptypes.ExporterImageConfigKey, &p)
 	out.Base = exptypes.ParseKey(res.Metadata, exptypes.ExporterImageBaseConfigKey, &p)
 	var err error

@@ -23,7 +23,7 @@ func (o *Options) checkOutputs() error {
 	if _, err := imageNames(o, Output{}); err != nil {
 		return err
 	}
-	if _, err := imageAnnotations(o, Output{}); err != nil {
+	if _, err := imageAnnotations(o, Output{}, nil); err != nil {
 		return err
 	}
 	outputs := o.outputs()
@@ -58,6 +58,7 @@ func (o *Options) checkOutput(out Output) error {
 		}
 	}
 	switch {
+	case out.Name == frontendName:
 	case out.Push && len(names) == 0:
 		return errors.New("output image: the image needs a name to be pushed (-t NAME)")
 	case o.stores(out) && len(names) == 0:
@@ -103,7 +104,7 @@ func (o *Options) isMultiPlatform() bool {
 // daemon adds attestations, all annotations are valid, because attestations may turn an image
 // into an index.
 func (o *Options) checkAnnotations(out Output) error {
-	notes, err := imageAnnotations(o, out)
+	notes, err := imageAnnotations(o, out, nil)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"strconv"
 
 	"slipway/solver/export"
 	"slipway/solver/track"
@@ -21,7 +22,8 @@ func (o *Options) outputs() []Output {
 
 // stores reports whether the output out stores an image in the state directory.
 func (o *Options) stores(out Output) bool {
-	return o.Builder == nil && out.Type == "image" && !out.Push
+	store, err := strconv.ParseBool(out.Attrs[storeAttr])
+	return o.Builder == nil && out.Type == "image" && !out.Push && (store || err != nil)
 }
 
 // storeImage stores an image under the given names. If all is false, it stores the image only

@@ -233,6 +233,6 @@ func (x *ImageStore) Push(ctx context.Context, opt PushOptions) (digest.Digest, 
 		return "", err
 	}
 	return img.Root.Digest, newProgress(&o, nil).step(ctx, "push", "pushing "+full, func(ctx context.Context) error {
-		return x.s.push(ctx, root, []string{full}, opt.Insecure)
+		return x.s.push(ctx, root, []string{full}, opt.Insecure, false)
 	})
 }

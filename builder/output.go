@@ -142,10 +142,16 @@ func (o Output) checkLocal() error {
 	if _, err := o.compression(); err != nil {
 		return fmt.Errorf("output %s: %w", o.Type, err)
 	}
+	if err := o.checkMediaTypes(); err != nil {
+		return fmt.Errorf("output %s: %w", o.Type, err)
+	}
 	if _, err := parseEpoch(o.Attrs[epochAttr]); err != nil {
 		return fmt.Errorf("output %s: %s: %w", o.Type, epochAttr, err)
 	}
-	for _, k := range []string{rewriteAttr, forceAttr, tarAttr, inlineAttr, artifactAttr} {
+	if err := o.checkFiles(); err != nil {
+		return fmt.Errorf("output %s: %w", o.Type, err)
+	}
+	for _, k := range []string{rewriteAttr, forceAttr, tarAttr, inlineAttr, artifactAttr, ociTypesAttr, byDigestAttr, storeAttr} {
 		if v := o.Attrs[k]; v != "" || k == rewriteAttr && o.has(k) {
 			if _, err := strconv.ParseBool(v); err != nil {
 				return fmt.Errorf("output %s: %s=%s is neither true nor false", o.Type, k, v)
@@ -182,16 +188,16 @@ func (o Output) supports(attr string) bool {
 		return true
 	case "compression", "compression-level", forceAttr:
 		return o.isImage()
-	case inlineAttr, artifactAttr:
+	case inlineAttr, artifactAttr, ociTypesAttr:
 		return o.isImage()
-	case prefixAttr:
-		return o.Type == "local" || o.Type == "tar"
+	case prefixAttr, sourceAttr, splitAttr, modeAttr:
+		return o.isFiles()
 	case tarAttr:
 		return o.Type == "oci" || o.Type == "docker"
-	case insecureAttr:
+	case insecureAttr, byDigestAttr, storeAttr:
 		return o.Type == "image"
 	}
-	return false
+	return o.isImage() && isConfigAttr(attr)
 }
 
 // compression returns the layer compression that the attributes of the output select.
@@ -219,6 +225,24 @@ func (o Output) compression() (export.Compression, error) {
 	return c, c.Check()
 }
 
+// mediaTypes returns the media types that the attributes of the output select.
+func (o Output) mediaTypes() export.MediaTypes {
+	oci, err := strconv.ParseBool(o.Attrs[ociTypesAttr])
+	return export.MediaTypes{Docker: err == nil && !oci}
+}
+
+// checkMediaTypes returns an error if Docker has no media types for what the attributes of the
+// output select.
+func (o Output) checkMediaTypes() error {
+	if !o.mediaTypes().Docker {
+		return nil
+	}
+	if artifact, err := strconv.ParseBool(o.Attrs[artifactAttr]); err == nil && artifact {
+		return fmt.Errorf("exporter option %q conflicts with %q", artifactAttr+"=true", ociTypesAttr+"=false") // worded as in BuildKit
+	}
+	return nil
+}
+
 // Names of output attributes, as in BuildKit's exporters.
 const (
 	epochAttr   = "source-date-epoch"
@@ -226,19 +250,29 @@ const (
 	forceAttr   = "force-compression" // whether layers of the base get the compression, too
 	tarAttr     = "tar"               // whether an image is written as an archive
 
+	byDigestAttr = "push-by-digest" // whether an image is pushed without a tag
+	storeAttr    = "store"          // whether an image is stored under its names; true by default
+
 	inlineAttr   = "attestation-inline" // whether attestations with inline-only are written, too
+	ociTypesAttr = "oci-mediatypes"     // whether the image has OCI's media types; true by default
 	artifactAttr = "oci-artifact"       // whether manifests of attestations are artifacts; true by default
-	prefixAttr   = "attestation-prefix" // prefix of the names of files with attestations
 )
 
-// withTimes returns a copy of the results with the times that the attributes of the output set:
-// the SOURCE_DATE_EPOCH of the image, and whether file times are rewritten. A source-date-epoch
-// attribute, even an empty one, takes precedence over the build argument SOURCE_DATE_EPOCH.
-func (o Output) withTimes(results []export.PlatformResult) ([]export.PlatformResult, error) {
+// withAttrs returns a copy of the results with what the attributes of the output set: the image
+// config, the SOURCE_DATE_EPOCH of the image, and whether file times are rewritten. A
+// source-date-epoch attribute, even an empty one, takes precedence over the build argument
+// SOURCE_DATE_EPOCH.
+func (o Output) withAttrs(results []export.PlatformResult) ([]export.PlatformResult, error) {
 	own, given := o.Attrs[epochAttr]
 	at, err := parseEpoch(own)
 	if err != nil {
 		return nil, err
+	}
+	metadata := map[string][]byte{}
+	for k, v := range o.Attrs {
+		if isConfigAttr(k) {
+			metadata[k] = []byte(v)
+		}
 	}
 	results = slices.Clone(results)
 	for i := range results {
@@ -247,8 +281,22 @@ func (o Output) withTimes(results []export.PlatformResult) ([]export.PlatformRes
 			r.Epoch = at
 		}
 		r.RewriteTimes, _ = strconv.ParseBool(o.Attrs[rewriteAttr]) // checked with the options
+		p := &exptypes.Platform{ID: r.ID, Platform: r.Platform}
+		if c := exptypes.ParseKey(metadata, exptypes.ExporterImageConfigKey, p); c != nil {
+			r.Config = c
+		}
+		if c := exptypes.ParseKey(metadata, exptypes.ExporterImageBaseConfigKey, p); c != nil {
+			r.Base = c
+		}
 	}
 	return results, nil
+}
+
+// isConfigAttr reports whether an attribute sets the config of an image or of its base image, for
+// all platforms or for one: containerimage.config/linux/arm64.
+func isConfigAttr(attr string) bool {
+	name, _, _ := strings.Cut(attr, "/")
+	return name == exptypes.ExporterImageConfigKey || name == exptypes.ExporterImageBaseConfigKey
 }
 
 // parseEpoch parses a SOURCE_DATE_EPOCH, which is in seconds since 1970. If v is "", it
@@ -273,7 +321,7 @@ func (o Output) isImage() bool { return o.Type == "oci" || o.Type == "docker" ||
 // unsupported attribute, onlyValue returns "".
 func onlyValue(attr string) string {
 	switch attr {
-	case "tar", "oci-mediatypes", "platform-split":
+	case "tar":
 		return "true"
 	case "unpack":
 		return "false"
@@ -281,10 +329,36 @@ func onlyValue(attr string) string {
 	return ""
 }
 
+// frontendName is the name of an output whose image gets its names from the frontend.
+const frontendName = "*"
+
+// withNames returns a copy of o in which outputs have the names that the frontend chooses, in the
+// metadata of its result.
+func (o *Options) withNames(md map[string][]byte) (*Options, error) {
+	all := *o
+	all.Outputs = slices.Clone(o.Outputs)
+	for i := range all.Outputs {
+		out := &all.Outputs[i]
+		if out.Name != frontendName {
+			continue
+		}
+		if out.Name = string(md[exptypes.ExporterImageNameKey]); out.Name == "" || out.Name == frontendName {
+			return nil, fmt.Errorf("output %s: name=*: the frontend chooses no name (use name=NAME)", out.Type)
+		}
+		if _, err := imageNames(o, *out); err != nil {
+			return nil, err
+		}
+	}
+	return &all, nil
+}
+
 // imageNames returns the full image names of the output out: its own names or, if it has none,
-// the tags of the build.
+// the tags of the build. If the frontend chooses the names, it returns none.
 func imageNames(o *Options, out Output) ([]string, error) {
 	tags := o.Tags
+	if out.Name == frontendName {
+		return nil, nil
+	}
 	if out.Name != "" {
 		tags = strings.Split(out.Name, ",")
 	}

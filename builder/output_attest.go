@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -67,9 +68,25 @@ func imageSubjects(names []string, img v1.Image, r export.PlatformResult) (self 
 	return self, nil
 }
 
+// statementNames configures the names of files with attestations.
+type statementNames struct {
+	prefix   string // first part of the names
+	platform string // part of the names before the extension; "" for none
+}
+
+// of returns the name of the file for an attestation.
+func (s statementNames) of(a export.Attestation) string {
+	name := s.prefix + path.Base(a.Name)
+	if s.platform == "" {
+		return name
+	}
+	ext := path.Ext(name)
+	return strings.TrimSuffix(name, ext) + "." + s.platform + ext
+}
+
 // addStatements adds a file for each attestation to the tree of a result. The statements are about
-// all files of the result. The names of the files begin with prefix.
-func (s *localBuilder) addStatements(n *tree.Node, r export.PlatformResult, prefix string, now time.Time) (*tree.Node, error) {
+// all files of the result.
+func (s *localBuilder) addStatements(n *tree.Node, r export.PlatformResult, file statementNames, now time.Time) (*tree.Node, error) {
 	list := slices.DeleteFunc(slices.Clone(r.Attestations), func(a export.Attestation) bool { return a.InlineOnly })
 	if len(list) == 0 {
 		return n, nil
@@ -96,7 +113,7 @@ func (s *localBuilder) addStatements(n *tree.Node, r export.PlatformResult, pref
 		if err != nil {
 			return nil, err
 		}
-		name := prefix + path.Base(a.Name)
+		name := file.of(a)
 		if names[name] {
 			return nil, fmt.Errorf("duplicate attestation path name %s", name)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -18,10 +19,13 @@ import (
 )
 
 // makeImage creates the image of a build result, or an index if the result has several
-// platforms. It records the digests in out.exported.
+// platforms. It records the digests in out.result.
 func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOutput, b buildResult) (*export.Root, error) {
-	notes, err := imageAnnotations(o, out.Output)
+	notes, err := imageAnnotations(o, out.Output, b.metadata)
 	if err != nil {
+		return nil, err
+	}
+	if err := out.checkTypes(notes, b.results); err != nil {
 		return nil, err
 	}
 	var entries []export.IndexEntry
@@ -51,7 +55,7 @@ func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOut
 		return nil, err
 	}
 	if isIndex {
-		idx, err := export.Index(entries, notes.forKind(exptypes.AnnotationIndex, nil))
+		idx, err := export.Index(entries, notes.forKind(exptypes.AnnotationIndex, nil), x.Types)
 		if err != nil {
 			return nil, err
 		}
@@ -66,12 +70,29 @@ func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOut
 	if err != nil {
 		return nil, err
 	}
-	out.exported[exptypes.ExporterImageConfigDigestKey] = config.String()
+	out.result.Exported[exptypes.ExporterImageConfigDigestKey] = config.String()
 	root, err := export.NewRoot(entries[0].Image, &entries[0].Platform, about)
 	if err != nil {
 		return nil, err
 	}
 	return root, out.record(root.Descriptor)
+}
+
+// checkTypes returns an error if an image with Docker's media types cannot contain the annotations
+// or attestations of the output.
+func (out imageOutput) checkTypes(notes annotations, results []export.PlatformResult) error {
+	if !out.mediaTypes().Docker {
+		return nil
+	}
+	for key := range notes {
+		if key.Type != exptypes.AnnotationManifest {
+			return fmt.Errorf("cannot export annotations with %q", ociTypesAttr+"=false") // worded as in BuildKit
+		}
+	}
+	if out.attests(results) {
+		return fmt.Errorf("cannot export attestations with %q", ociTypesAttr+"=false") // worded as in BuildKit
+	}
+	return nil
 }
 
 // descriptorAnnotations returns the annotations for the image's descriptor in index.json: the
@@ -102,15 +123,16 @@ func (out imageOutput) descriptorAnnotations(given map[string]string, b buildRes
 	return about, nil
 }
 
-// record stores the digest of the image and its descriptor d in out.exported, under the
+// record stores the digest of the image and its descriptor d in out.result, under the
 // keys that BuildKit's exporters use.
 func (out imageOutput) record(d v1.Descriptor) error {
 	data, err := json.Marshal(d)
 	if err != nil {
 		return err
 	}
-	out.exported[exptypes.ExporterImageDigestKey] = d.Digest.String()
-	out.exported[exptypes.ExporterImageDescriptorKey] = base64.StdEncoding.EncodeToString(data)
+	out.result.Exported[exptypes.ExporterImageDigestKey] = d.Digest.String()
+	out.result.Images[out.index] = d
+	out.result.Exported[exptypes.ExporterImageDescriptorKey] = base64.StdEncoding.EncodeToString(data)
 	return nil
 }
 
@@ -118,13 +140,17 @@ func (out imageOutput) record(d v1.Descriptor) error {
 type annotations map[exptypes.AnnotationKey]string
 
 // imageAnnotations returns the annotations for an output. Annotations in the attributes of
-// the output take precedence over annotations of the whole build.
-func imageAnnotations(o *Options, out Output) (annotations, error) {
+// the output take precedence over annotations of the whole build. Annotations in the metadata of
+// the frontend's result take precedence over both, as in BuildKit.
+func imageAnnotations(o *Options, out Output, metadata map[string][]byte) (annotations, error) {
 	all := maps.Clone(o.Annotations)
 	if all == nil {
 		all = map[string]string{}
 	}
 	maps.Copy(all, out.Attrs)
+	for k, v := range metadata {
+		all[k] = string(v)
+	}
 	notes := annotations{}
 	for _, attr := range slices.Sorted(maps.Keys(all)) {
 		key, ok, err := exptypes.ParseAnnotationKey(attr)

@@ -221,3 +221,27 @@ func TestForceCompression(t *testing.T) {
 		}
 	}
 }
+
+// TestDockerMediaTypes checks that an image with oci-mediatypes=false has Docker's media types.
+func TestDockerMediaTypes(t *testing.T) {
+	o := options(t, "FROM scratch\nCOPY a /\n")
+	dest := filepath.Join(t.TempDir(), "x.tar")
+	out, err := ParseOutput("type=docker,oci-mediatypes=false,dest=" + dest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Outputs = []Output{out}
+	res, err := Build(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := res.Images[0]
+	var m ocispecs.Manifest
+	if err := json.Unmarshal(archiveBlobs(t, dest)[digest.Digest(d.Digest.String())], &m); err != nil {
+		t.Fatal(err)
+	}
+	got := []string{string(d.MediaType), m.MediaType, m.Config.MediaType, m.Layers[0].MediaType}
+	if want := "distribution.manifest.v2+json distribution.manifest.v2+json container.image.v1+json image.rootfs.diff.tar.gzip"; strings.ReplaceAll(strings.Join(got, " "), "application/vnd.docker.", "") != want {
+		t.Errorf("got the media types %s", got)
+	}
+}

@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
-	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 
 	"slipway/builder/engine"
 	"slipway/solver/export"
 	"slipway/solver/track"
-	"slipway/solver/tree"
 )
 
 // buildResult is the result of a build, with the images or files of all platforms.
@@ -24,12 +23,13 @@ type buildResult struct {
 	// this case, an image output is an index, and an output of files has a directory for each
 	// platform.
 	isMap bool
+	// metadata is the metadata of the frontend's result, which may contain annotations.
+	metadata map[string][]byte
 }
 
-// write writes a build result to all outputs. It returns the digests and names of exported
-// images as a map with the keys of BuildKit's exporters, such as containerimage.digest.
-func (s *localBuilder) write(ctx context.Context, o *Options, p *progress, b buildResult) (map[string]string, error) {
-	exported := map[string]string{}
+// write writes a build result to all outputs. In res, it records the digests and names of exported
+// images.
+func (s *localBuilder) write(ctx context.Context, o *Options, p *progress, b buildResult, res *Result) error {
 	x := s.exporter(o)
 	described := false
 	for i, out := range o.Outputs {
@@ -38,25 +38,26 @@ func (s *localBuilder) write(ctx context.Context, o *Options, p *progress, b bui
 		}
 		described = described || out.isImage()
 		err := p.step(ctx, fmt.Sprintf("export %d", i), out.exporter(), func(ctx context.Context) error {
-			results, err := out.withTimes(b.results)
+			results, err := out.withAttrs(b.results)
+			b := buildResult{results, b.isMap, b.metadata}
 			switch {
 			case err != nil:
 				return err
 			case out.isImage():
-				return s.writeImage(ctx, x, o, imageOutput{out, exported}, buildResult{results, b.isMap})
+				return s.writeImage(ctx, x, o, imageOutput{out, i, res}, b)
 			}
-			return s.writeFiles(ctx, o, out, buildResult{results, b.isMap})
+			return s.writeFiles(ctx, o, out, b)
 		})
 		if err != nil {
-			return nil, fmt.Errorf("output %s: %w", out.Type, err)
+			return fmt.Errorf("output %s: %w", out.Type, err)
 		}
 	}
 	if !o.Describe || described {
-		return exported, nil
+		return nil
 	}
 	image := Output{Type: "image"}
-	return exported, p.step(ctx, "describe", image.exporter(), func(ctx context.Context) error {
-		_, err := makeImage(ctx, x, o, imageOutput{image, exported}, b)
+	return p.step(ctx, "describe", image.exporter(), func(ctx context.Context) error {
+		_, err := makeImage(ctx, x, o, imageOutput{image, 0, res}, b)
 		return err
 	})
 }
@@ -75,11 +76,11 @@ func (o Output) exporter() string {
 	return "exporting to " + o.Type + " image format"
 }
 
-// imageOutput is an output that writes an image. Its field exported collects the names
-// and digests that the build returns.
+// imageOutput is an output that writes an image.
 type imageOutput struct {
 	Output
-	exported map[string]string // receives names and digests, as in [Result]
+	index  int     // in Options.Outputs
+	result *Result // receives names and digests
 }
 
 // writeImage creates an image or an index, and writes it to its destination: a file, an
@@ -92,12 +93,13 @@ func (s *localBuilder) writeImage(ctx context.Context, x *export.Exporter, o *Op
 	if x.Layers.Compression, err = out.compression(); err != nil {
 		return err
 	}
+	x.Types = out.mediaTypes()
 	root, err := makeImage(ctx, x, o, out, b)
 	if err != nil {
 		return err
 	}
 	if len(names) > 0 {
-		out.exported[exptypes.ExporterImageNameKey] = strings.Join(names, ",")
+		out.result.Exported[exptypes.ExporterImageNameKey] = strings.Join(names, ",")
 	}
 	switch {
 	case out.isDir() && out.To != nil:
@@ -114,7 +116,8 @@ func (s *localBuilder) writeImage(ctx context.Context, x *export.Exporter, o *Op
 		err = toEngine(ctx, o.log(), write)
 	case out.Type == "image":
 		if out.Push {
-			err = s.push(ctx, root, names, out.isInsecure())
+			byDigest, _ := strconv.ParseBool(out.Attrs[byDigestAttr]) // checked with the options
+			err = s.push(ctx, root, names, out.isInsecure(), byDigest)
 		}
 	}
 	if err != nil {
@@ -123,12 +126,13 @@ func (s *localBuilder) writeImage(ctx context.Context, x *export.Exporter, o *Op
 	return s.storeImage(ctx, root, names, o.stores(out.Output))
 }
 
-// push pushes an image or an index under each of the given names.
-func (s *localBuilder) push(ctx context.Context, root *export.Root, names []string, insecure bool) error {
+// push pushes an image or an index under each of the given names or, if byDigest is set, only under
+// its digest in the repositories of the names.
+func (s *localBuilder) push(ctx context.Context, root *export.Root, names []string, insecure, byDigest bool) error {
 	for _, n := range names {
 		repo, err := s.registry.Repository(ctx, n, insecure)
 		if err == nil {
-			err = push(ctx, repo, n, root.Content)
+			err = push(ctx, repo, n, root.Content, byDigest)
 		}
 		if err != nil {
 			return fmt.Errorf("push %s: %w", n, err)
@@ -144,7 +148,7 @@ func (s *localBuilder) writeArchive(ctx context.Context, out imageOutput, write 
 	}
 	t := track.Start(ctx, "sending tarball", 0)
 	defer t.Done()
-	return out.toReceiver(ctx, out.exported, func(w io.Writer) error { return write(t.Writer(export.Writer(ctx, w))) })
+	return out.toReceiver(ctx, out.result.Exported, func(w io.Writer) error { return write(t.Writer(export.Writer(ctx, w))) })
 }
 
 // toFile writes an archive to a file atomically, or to standard output if dest is "-".
@@ -156,55 +160,6 @@ func (s *localBuilder) toFile(ctx context.Context, dest string, write func(io.Wr
 		return tracked(export.Writer(ctx, os.Stdout))
 	}
 	return s.Outputs().WriteFile(ctx, dest, tracked)
-}
-
-// writeFiles writes the files of a build result to a directory or a tar archive. As in
-// BuildKit, each of several platforms gets its own directory, such as linux_amd64.
-func (s *localBuilder) writeFiles(ctx context.Context, o *Options, out Output, b buildResult) error {
-	var entries []tree.Entry
-	for _, r := range b.results {
-		n, err := r.Snapshot.Tree()
-		if err != nil {
-			return err
-		}
-		if r.Epoch != nil {
-			if n, err = n.WithModTime(*r.Epoch); err != nil {
-				return err
-			}
-		}
-		if n, err = s.addStatements(n, r, out.Attrs[prefixAttr], o.Now()); err != nil {
-			return err
-		}
-		dir := strings.ReplaceAll(platforms.FormatAll(r.Platform), "/", "_")
-		if n, err = n.Separate(dir); err != nil {
-			return err
-		}
-		entries = append(entries, tree.Entry{Name: dir, Node: n})
-	}
-	root := entries[0].Node
-	if b.isMap {
-		var err error
-		if root, err = tree.NewDir(tree.Meta{Mode: 0o755}, entries); err != nil {
-			return err
-		}
-	}
-	root, err := s.Store.StubSockets(root)
-	if err != nil {
-		return err
-	}
-	if out.Type == "local" && out.To != nil {
-		return out.To.Dir(ctx, root, s.Store)
-	}
-	if out.Type == "local" {
-		outputs := s.Outputs()
-		outputs.Refused = func(name string) {
-			fmt.Fprintf(o.log(), "warning: output local: /%s is left out (making devices needs root; type=tar holds them)\n", name)
-		}
-		return outputs.WriteDir(ctx, out.Dest, root, s.Store)
-	}
-	return s.writeArchive(ctx, imageOutput{Output: out}, func(w io.Writer) error {
-		return tree.WriteLayer(ctx, w, tree.Layer{Upper: root}, s.Store, tree.LayerOptions{})
-	})
 }
 
 // toEngine starts docker load, sends it an archive, and copies the output of docker load to

@@ -19,11 +19,15 @@ import (
 // parallelPushes is the maximum number of layers of an image that are uploaded concurrently.
 const parallelPushes = 4
 
-// push pushes an image or an index to a repository, under the tag of ref. It pushes each
-// manifest after the blobs and manifests to which it refers, as registries require.
-func push(ctx context.Context, to *registry.Repository, ref string, what partial.Describable) error {
+// push pushes an image or an index to a repository, under the tag of ref or, if byDigest is set,
+// only under its digest. It pushes each manifest after the blobs and manifests to which it refers,
+// as registries require.
+func push(ctx context.Context, to *registry.Repository, ref string, what partial.Describable, byDigest bool) error {
 	tag := func(ctx context.Context, d ocispecs.Descriptor, manifest []byte) error {
 		defer track.Start(ctx, fmt.Sprintf("pushing manifest for %s@%s", ref, d.Digest), 0).Done()
+		if byDigest {
+			return to.PushManifest(ctx, d, manifest)
+		}
 		return to.Tag(ctx, d, manifest)
 	}
 	idx, ok := what.(v1.ImageIndex)

@@ -189,8 +189,13 @@ func (c *caches) addInline(ctx context.Context, b *solver.Job, res *gateway.Resu
 		if err != nil {
 			return fmt.Errorf("inline cache: %w", err)
 		}
-		if results[i].Cache, err = c.exporter.Inline(records, results[i].Snapshot); err != nil {
-			return fmt.Errorf("inline cache: %w", err)
+		main := results[i].Snapshot
+		results[i].Cache = func(layers []*snapshot.LayerBlob) ([]byte, error) {
+			data, err := c.exporter.Inline(records, main, layers)
+			if err != nil {
+				return nil, fmt.Errorf("inline cache: %w", err)
+			}
+			return data, nil
 		}
 	}
 	return nil

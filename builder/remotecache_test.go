@@ -2,6 +2,7 @@ package builder
 
 import (
 	"bytes"
+	"encoding/json"
 	"io/fs"
 	"log"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/moby/buildkit/client"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/internal/slowtest"
 )
@@ -92,6 +94,8 @@ func TestRemoteCache(t *testing.T) {
 		{host + "/cache", host + "/cache", "made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"},
 		{"type=registry,mode=max,ref=" + host + "/cache:x", host + "/cache:x", "made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"},
 		{"type=registry,oci-mediatypes=false,ref=" + host + "/docker", host + "/docker", "made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"},
+		{"type=local,dest=DIR,compression=zstd,force-compression=true", "type=local,src=DIR,mode=max", "made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"},
+		{"type=local,dest=DIR,compression=uncompressed,reset=true", "type=local,src=DIR", "made 1/2, made 2/2, stage-2 1/2, stage-2 2/2"},
 	} {
 		o := options(t, cacheDockerfile)
 		dir := t.TempDir()
@@ -108,6 +112,42 @@ func TestRemoteCache(t *testing.T) {
 		}
 		if ran, told := steps(t, o); ran != tc.changed || told != "" {
 			t.Errorf("%s: %s ran with another file; told %s", tc.from, ran, told)
+		}
+	}
+}
+
+// TestCacheCompression checks the media types of the layers in an exported cache, also if the build
+// has imported all layers with another compression.
+func TestCacheCompression(t *testing.T) {
+	o := options(t, cacheDockerfile)
+	first, second := t.TempDir(), t.TempDir()
+	o.CacheTo = entry(t, "type=local,compression=uncompressed,dest="+first)
+	steps(t, o)
+	o.CacheFrom = entry(t, "type=local,src="+first)
+	o.CacheTo = entry(t, "type=local,compression=zstd,force-compression=true,dest="+second)
+	if ran, told := steps(t, o); ran != "" || told != "" {
+		t.Errorf("%s ran; told %s", ran, told)
+	}
+	for dir, want := range map[string]string{first: "tar", second: "tar+zstd"} {
+		var idx ocispecs.Index
+		var m ocispecs.Manifest
+		data, err := os.ReadFile(filepath.Join(dir, "index.json"))
+		if err == nil {
+			err = json.Unmarshal(data, &idx)
+		}
+		if err == nil {
+			data, err = os.ReadFile(filepath.Join(dir, "blobs", "sha256", idx.Manifests[0].Digest.Encoded()))
+		}
+		if err == nil {
+			err = json.Unmarshal(data, &m)
+		}
+		if err != nil || len(m.Layers) == 0 {
+			t.Fatalf("%d layers, %v", len(m.Layers), err)
+		}
+		for _, l := range m.Layers {
+			if got := strings.TrimPrefix(l.MediaType, "application/vnd.oci.image.layer.v1."); got != want {
+				t.Errorf("a layer has the type %s, want %s", got, want)
+			}
 		}
 	}
 }

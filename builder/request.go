@@ -5,14 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/pb"
 	spb "github.com/moby/buildkit/sourcepolicy/pb"
+	"github.com/moby/buildkit/util/grpcerrors"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"google.golang.org/grpc/codes"
 
 	"slipway/diag"
 	"slipway/frontend"
@@ -42,7 +45,8 @@ type Client interface {
 type Receiver interface {
 	// File opens the destination of an archive. The parameter exported contains the digests
 	// and names of the image, with the keys of [Result.Exported]. If abort is called before
-	// Close, the archive is incomplete.
+	// Close, the archive is incomplete. If the client has the archive already, the error of File or
+	// Close has the code [codes.AlreadyExists].
 	File(ctx context.Context, exported map[string]string) (w io.WriteCloser, abort func(), err error)
 	// Dir receives the files of a directory. The contents of the files are in the store.
 	Dir(ctx context.Context, root *tree.Node, store *tree.Store) error
@@ -58,10 +62,17 @@ type Request struct {
 
 	FrontendOpts   map[string]string
 	FrontendInputs map[string]*pb.Definition
-	Policies       []*spb.Policy // source policies for all operations
+	Policies       []*spb.Policy  // source policies for all operations
+	Verify         local.Verifier // decides after the policies about each source; may be nil
 	// Build produces the result. The gateway client that it receives has the frontends
 	// gateway.v0 and dockerfile.v0, the built-in Dockerfile frontend.
 	Build gateway.BuildFunc
+	// Outputs returns further outputs, which the client chooses when it knows the result. It may be
+	// nil.
+	Outputs func(context.Context, *gateway.Result) ([]Output, error)
+	// Done is called after the outputs and caches are complete, or if the build fails. After it has
+	// returned, the gateway client that Build received is not used any more. It may be nil.
+	Done func()
 }
 
 // BuildRequest performs a build for a client in another process. It ignores the fields of o that
@@ -87,26 +98,60 @@ func (o *Options) CheckRequest() error {
 		return err
 	}
 	for _, out := range o.Outputs {
-		if err := out.check(); err != nil {
+		if err := o.checkRequested(out); err != nil {
 			return err
-		}
-		names, err := imageNames(o, out)
-		if err != nil {
-			return err
-		}
-		if out.Push && len(names) == 0 {
-			return errors.New("output image: the image needs a name to be pushed")
-		}
-		for _, name := range names {
-			if out.Type == "image" && strings.Contains(name, "@") {
-				return fmt.Errorf("output image: %q has a digest, which follows from its content (name a tag)", name)
-			}
 		}
 	}
 	if err := o.checkAllow(); err != nil {
 		return err
 	}
 	return o.checkLocal()
+}
+
+// checkRequested returns an error if an output that a client requests is invalid.
+func (o *Options) checkRequested(out Output) error {
+	if err := out.check(); err != nil {
+		return err
+	}
+	names, err := imageNames(o, out)
+	if err != nil {
+		return err
+	}
+	if out.Push && len(names) == 0 && out.Name != frontendName {
+		return errors.New("output image: the image needs a name to be pushed")
+	}
+	for _, name := range names {
+		if out.Type == "image" && strings.Contains(name, "@") {
+			return fmt.Errorf("output image: %q has a digest, which follows from its content (name a tag)", name)
+		}
+	}
+	return nil
+}
+
+// withOutputs returns a copy of o with further outputs, which the client of the build chooses for
+// the result of the frontend. The outputs have the names that the frontend chooses.
+func (p *inputs) withOutputs(ctx context.Context, o *Options, res *gateway.Result) (*Options, error) {
+	all := *o
+	if p.request != nil && p.request.Outputs != nil {
+		more, err := p.request.Outputs(ctx, res)
+		if err != nil {
+			return nil, err
+		}
+		for _, out := range more {
+			if err := errors.Join(all.checkRequested(out), out.checkLocal()); err != nil {
+				return nil, err
+			}
+		}
+		all.Outputs = slices.Concat(o.Outputs, more)
+	}
+	return all.withNames(res.Metadata)
+}
+
+// done calls [Request.Done].
+func (p *inputs) done() {
+	if p.request != nil && p.request.Done != nil {
+		p.request.Done()
+	}
 }
 
 // credentials returns the function that looks up logins for registries: logins of the user or, if a
@@ -128,7 +173,7 @@ func (p *inputs) credentials(ctx context.Context) registry.Credentials {
 func (p *inputs) gatewayOptions(o *Options, progress *progress) local.Options {
 	opt := local.Options{Opts: p.opts, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step, NamedContext: frontend.NamedContext}
 	if r := p.request; r != nil {
-		opt.Inputs, opt.Policies, opt.Session = r.FrontendInputs, r.Policies, r.Session
+		opt.Inputs, opt.Policies, opt.Verify, opt.Session = r.FrontendInputs, r.Policies, r.Verify, r.Session
 		opt.Frontends = map[string]gateway.BuildFunc{"dockerfile.v0": o.buildFunc(func(diag.List) {}, progress.replaces)}
 	}
 	return opt
@@ -205,8 +250,17 @@ func (o Output) toStore(ctx context.Context, root *export.Root) error {
 	})
 }
 
-// toReceiver writes an archive to the receiver of an output.
+// toReceiver writes an archive to the receiver of an output, unless the client has it already.
 func (o Output) toReceiver(ctx context.Context, exported map[string]string, write func(io.Writer) error) error {
+	err := o.send(ctx, exported, write)
+	if grpcerrors.Code(err) == codes.AlreadyExists {
+		return nil
+	}
+	return err
+}
+
+// send is like toReceiver, but returns the error of a client that has the archive already.
+func (o Output) send(ctx context.Context, exported map[string]string, write func(io.Writer) error) error {
 	w, abort, err := o.To.File(ctx, exported)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/distribution/reference"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -105,7 +106,14 @@ func newDockerEntry(root *Root) (dockerEntry, error) {
 	if err != nil {
 		return dockerEntry{}, err
 	}
-	e := dockerEntry{Config: blobPath(m.Config.Digest), RepoTags: root.Names}
+	e := dockerEntry{Config: blobPath(m.Config.Digest)}
+	for _, name := range root.Names {
+		ref, err := reference.ParseNormalizedNamed(name)
+		if err != nil {
+			return dockerEntry{}, err
+		}
+		e.RepoTags = append(e.RepoTags, reference.FamiliarString(ref))
+	}
 	for _, l := range m.Layers {
 		e.Layers = append(e.Layers, blobPath(l.Digest))
 	}

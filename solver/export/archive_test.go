@@ -142,7 +142,7 @@ func checkManifestJSON(t *testing.T, files map[string][]byte) {
 			}
 		}
 	}
-	if diff := cmp.Diff([]string{"docker.io/library/a:1 docker.io/library/b:2", "docker.io/library/c:3"}, tags); diff != "" {
+	if diff := cmp.Diff([]string{"a:1 b:2", "c:3"}, tags); diff != "" {
 		t.Errorf("manifest.json (-want +got):\n%s", diff)
 	}
 }
@@ -163,7 +163,7 @@ func TestWithNames(t *testing.T) {
 
 // TestDockerIndex checks that WriteDocker rejects an index before it writes anything.
 func TestDockerIndex(t *testing.T) {
-	idx, err := Index(nil, nil)
+	idx, err := Index(nil, nil, MediaTypes{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,6 +54,9 @@ func (a Attestation) statement(self []Subject) (*statement, error) {
 	if s.Predicate, err = a.Predicate(); err != nil {
 		return nil, err
 	}
+	if len(s.Predicate) == 0 {
+		s.Predicate = nil // encoded as null, as in BuildKit
+	}
 	list := a.Subjects
 	if len(list) == 0 {
 		list = []Subject{{}}

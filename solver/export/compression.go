@@ -85,11 +85,11 @@ func (c Compression) mediaType() string {
 	return ocispecs.MediaTypeImageLayerGzip
 }
 
-// converts reports whether a layer of an image or a cache must be compressed again, because its
+// Converts reports whether a layer of an image or a cache must be compressed again, because its
 // media type is for another compression.
 //
 // Upstream: a layer of the same type with another level stays as it is.
-func (c Compression) converts(mediaType string) bool {
+func (c Compression) Converts(mediaType string) bool {
 	of := "uncompressed"
 	switch {
 	case strings.HasSuffix(mediaType, "gzip"): // +gzip, or Docker's .gzip

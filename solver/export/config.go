@@ -58,7 +58,13 @@ func (x *Exporter) config(r PlatformResult, blobs []*snapshot.LayerBlob) ([]byte
 		"created": created,
 	}
 	if r.Cache != nil {
-		values[CacheField] = r.Cache
+		data, err := r.Cache(blobs)
+		if err != nil {
+			return nil, err
+		}
+		if data != nil {
+			values[CacheField] = data
+		}
 	}
 	for key, v := range values {
 		data, err := json.Marshal(v)

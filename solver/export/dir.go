@@ -7,14 +7,16 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 
 	"slipway/solver/track"
 	"slipway/solver/tree"
 )
 
 // WriteDir writes the file tree n into the directory dest. The contents of the files are in
-// the store s. WriteDir creates dest if needed, and does not touch other files in dest. The
-// current user becomes the owner of the files.
+// the store s. WriteDir creates dest if needed. If o.Delete is not set, it does not touch other
+// files in dest. If o.Delete is set, it removes them after all new files are complete. The current
+// user becomes the owner of the files.
 //
 // WriteDir first writes everything into a hidden directory inside dest, so that a failure
 // leaves no incomplete files. It opens and changes nothing outside dest, even if another
@@ -47,13 +49,81 @@ func (o Outputs) WriteDir(ctx context.Context, dest string, n *tree.Node, s *tre
 	}
 	defer done()
 	temp = filepath.Base(temp)
-	if err = o.writeNew(ctx, root, temp, n, s); err == nil {
-		err = merge(root, temp, ".")
+	if err = root.Mkdir(temp, 0o700); err == nil {
+		err = o.replace(ctx, root, temp, n, s)
 	}
 	if err == nil && missing != nil {
 		err = root.Chtimes(".", n.Meta().ModTime, n.Meta().ModTime)
 	}
 	return errors.Join(err, tree.RemoveAll(filepath.Join(dest, temp)))
+}
+
+// replace writes the file tree n into the root of dest. It uses the directory temp for incomplete
+// files and, if o.Delete is set, for the files that it removes.
+func (o Outputs) replace(ctx context.Context, dest *os.Root, temp string, n *tree.Node, s *tree.Store) error {
+	made := path.Join(temp, "new")
+	if err := o.writeNew(ctx, dest, made, n, s); err != nil {
+		return err
+	}
+	if o.Delete {
+		t := trash{root: dest, dir: path.Join(temp, "old"), temp: temp}
+		if err := errors.Join(dest.Mkdir(t.dir, 0o700), t.others(".", n)); err != nil {
+			return err
+		}
+	}
+	return merge(dest, made, ".")
+}
+
+// trash is a directory to which files that must be removed are moved. Moving a directory is
+// possible even if the files in it cannot be removed one by one.
+type trash struct {
+	root  *os.Root
+	dir   string // path of the trash relative to root
+	temp  string // name in root that is never moved
+	moved int    // number of files in the trash
+}
+
+// others moves the files in the directory name that the directory n lacks. The path name is relative
+// to the root.
+func (t *trash) others(name string, n *tree.Node) error {
+	list, err := fs.ReadDir(t.root.FS(), name)
+	if err != nil {
+		return err
+	}
+	for _, d := range list {
+		child, err := n.Child(d.Name())
+		at := path.Join(name, d.Name())
+		switch {
+		case err != nil || at == t.temp:
+		case child == nil:
+			err = t.move(at)
+		case child.Kind() == tree.Dir && d.IsDir():
+			err = errors.Join(makeWritable(t.root, at), t.others(at, child))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// move moves a file or directory into the trash.
+func (t *trash) move(name string) error {
+	info, err := t.root.Lstat(name)
+	if err != nil {
+		return err
+	}
+	t.moved++
+	return rename(t.root, name, path.Join(t.dir, strconv.Itoa(t.moved)), info)
+}
+
+// makeWritable gives the owner of a directory all permissions. The path name is relative to root.
+func makeWritable(root *os.Root, name string) error {
+	info, err := root.Lstat(name)
+	if err != nil || info.Mode().Perm()&0o700 == 0o700 {
+		return err
+	}
+	return root.Chmod(name, info.Mode().Perm()|0o700)
 }
 
 // writeNew creates a directory in root and writes the file tree n into it. The parameter name
@@ -122,10 +192,8 @@ func move(root *os.Root, src, dst string) error {
 	if err := root.Chmod(src, 0o700); err != nil {
 		return err
 	}
-	if old.Mode().Perm()&0o700 != 0o700 {
-		if err := root.Chmod(dst, old.Mode().Perm()|0o700); err != nil {
-			return err
-		}
+	if err := makeWritable(root, dst); err != nil {
+		return err
 	}
 	if err := merge(root, src, dst); err != nil {
 		return err

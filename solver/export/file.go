@@ -62,6 +62,8 @@ type Outputs struct {
 	// Refused is called with the path of each device or pipe that the output lacks
 	// because it cannot be created. If it is nil, no devices and pipes are created.
 	Refused func(name string)
+	// Delete makes [Outputs.WriteDir] remove files in the directory that are not in the tree.
+	Delete bool
 }
 
 // TempPath returns an unused path in dir for an incomplete output, and records the path

@@ -28,6 +28,7 @@ type PlatformResult struct {
 	Config   []byte             // the frontend's image config as JSON, without layers; nil means a default
 	Base     []byte             // config of the base image as JSON; nil without a base image
 	Platform ocispecs.Platform
+	ID       string // the frontend's ID of the platform, such as linux/amd64; names directories of files
 
 	// Epoch is SOURCE_DATE_EPOCH: the latest time that the config may contain, except in
 	// the base image's part of the history. If it is nil, times are not changed.
@@ -37,7 +38,9 @@ type PlatformResult struct {
 	RewriteTimes bool
 
 	Annotations map[string]string // annotations of the manifest
-	Cache       []byte            // inline cache; nil if the image has none
+	// Cache returns the inline cache of an image with the given layers, or nil if the image has none.
+	// It may be nil.
+	Cache func(layers []*snapshot.LayerBlob) ([]byte, error)
 
 	Attestations []Attestation // attestations of the result; [Exporter.Image] ignores them
 }
@@ -47,11 +50,13 @@ type Exporter struct {
 	Store  *tree.Store
 	Layers *Layers
 	Now    time.Time // creation time of images with an empty history
+	Types  MediaTypes
 }
 
 // image represents an image whose layers are in the store.
 type image struct {
 	store    *tree.Store
+	types    MediaTypes
 	config   []byte
 	manifest []byte
 	layers   map[v1.Hash]ocispecs.Descriptor
@@ -60,8 +65,8 @@ type image struct {
 // Image creates the image for a result. It stores missing layer blobs, but neither the
 // manifest nor the config.
 func (x *Exporter) Image(ctx context.Context, r PlatformResult) (v1.Image, error) {
-	img := &image{store: x.Store, layers: map[v1.Hash]ocispecs.Descriptor{}}
-	m := ocispecs.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageManifest, Layers: []ocispecs.Descriptor{}, Annotations: r.Annotations}
+	img := &image{store: x.Store, types: x.Types, layers: map[v1.Hash]ocispecs.Descriptor{}}
+	m := ocispecs.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: x.Types.manifest(), Layers: []ocispecs.Descriptor{}, Annotations: r.Annotations}
 	blobs, err := x.blobs(ctx, r)
 	if err != nil {
 		return nil, err
@@ -71,13 +76,15 @@ func (x *Exporter) Image(ctx context.Context, r PlatformResult) (v1.Image, error
 		if err != nil {
 			return nil, err
 		}
-		img.layers[hash] = b.Descriptor
-		m.Layers = append(m.Layers, b.Descriptor)
+		d := b.Descriptor
+		d.MediaType = x.Types.Layer(d.MediaType)
+		img.layers[hash] = d
+		m.Layers = append(m.Layers, d)
 	}
 	if img.config, err = x.config(r, blobs); err != nil {
 		return nil, err
 	}
-	m.Config = ocispecs.Descriptor{MediaType: ocispecs.MediaTypeImageConfig, Digest: digest.FromBytes(img.config), Size: int64(len(img.config))}
+	m.Config = ocispecs.Descriptor{MediaType: x.Types.config(), Digest: digest.FromBytes(img.config), Size: int64(len(img.config))}
 	if img.manifest, err = json.MarshalIndent(m, "", "  "); err != nil {
 		return nil, err
 	}
@@ -131,7 +138,9 @@ func (i *image) RawConfigFile() ([]byte, error) { return i.config, nil }
 func (i *image) RawManifest() ([]byte, error) { return i.manifest, nil }
 
 // MediaType implements [partial.CompressedImageCore].
-func (i *image) MediaType() (types.MediaType, error) { return types.OCIManifestSchema1, nil }
+func (i *image) MediaType() (types.MediaType, error) {
+	return types.MediaType(i.types.manifest()), nil
+}
 
 // LayerByDigest implements [partial.CompressedImageCore].
 func (i *image) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
@@ -177,9 +186,9 @@ type IndexEntry struct {
 
 // Index creates an image index that lists entries in the given order. The parameter
 // annotations contains the annotations of the index itself.
-func Index(entries []IndexEntry, annotations map[string]string) (v1.ImageIndex, error) {
-	m := v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Annotations: annotations}
-	x := &index{images: map[v1.Hash]v1.Image{}}
+func Index(entries []IndexEntry, annotations map[string]string, mediaTypes MediaTypes) (v1.ImageIndex, error) {
+	m := v1.IndexManifest{SchemaVersion: 2, MediaType: types.MediaType(mediaTypes.Index()), Annotations: annotations}
+	x := &index{types: mediaTypes, images: map[v1.Hash]v1.Image{}}
 	for _, e := range entries {
 		d, err := partial.Descriptor(e.Image)
 		if err != nil {
@@ -197,12 +206,13 @@ func Index(entries []IndexEntry, annotations map[string]string) (v1.ImageIndex, 
 
 // index is a [v1.ImageIndex] whose images are in memory.
 type index struct {
+	types  MediaTypes
 	raw    []byte
 	images map[v1.Hash]v1.Image
 }
 
 // MediaType implements [v1.ImageIndex].
-func (x *index) MediaType() (types.MediaType, error) { return types.OCIImageIndex, nil }
+func (x *index) MediaType() (types.MediaType, error) { return types.MediaType(x.types.Index()), nil }
 
 // Digest implements [v1.ImageIndex].
 func (x *index) Digest() (v1.Hash, error) { return partial.Digest(x) }

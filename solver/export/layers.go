@@ -49,7 +49,7 @@ func (x *Layers) Blob(ctx context.Context, l snapshot.Layer, latest *time.Time) 
 	}
 	create, key := func() (*snapshot.LayerBlob, error) { return x.compress(ctx, l, latest) }, x.key(l, latest)
 	if l.Blob != nil && latest == nil {
-		if !x.Compression.converts(l.Blob.Descriptor.MediaType) {
+		if !x.Compression.Converts(l.Blob.Descriptor.MediaType) {
 			return l.Blob, nil
 		}
 		create = func() (*snapshot.LayerBlob, error) { return x.convert(ctx, l.Blob) }

@@ -68,7 +68,7 @@ func (n *Names) image(t *testing.T, results ...export.PlatformResult) *export.Ro
 	var content partial.Describable = entries[0].Image
 	p := &results[0].Platform
 	if len(entries) > 1 {
-		idx, err := export.Index(entries, nil)
+		idx, err := export.Index(entries, nil, export.MediaTypes{})
 		if err != nil {
 			t.Fatal(err)
 		}
