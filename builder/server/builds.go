@@ -16,6 +16,7 @@ const maxEnded = 32
 type build struct {
 	record *controlapi.BuildHistoryRecord
 	status *statusLog
+	images *controlapi.BuildResultInfo // descriptors of exported images; nil until they are complete
 }
 
 // builds contains the running builds, and the last builds that have ended. Safe for concurrent

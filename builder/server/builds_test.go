@@ -297,7 +297,6 @@ func TestBadRequests(t *testing.T) {
 		"does not grant the entitlement":       {Ref: "a", Entitlements: []string{"security.insecure"}},
 		"unknown frontend toy.v0":              {Ref: "b", Frontend: "toy.v0"},
 		"exporter floppy: unknown type":        {Ref: "c", Exporters: []*controlapi.Exporter{{Type: "floppy"}}},
-		"an exporter in the session":           {Ref: "d", EnableSessionExporter: true},
 		"names no session":                     {Ref: "e", Frontend: "dockerfile.v0"},
 		"no open session":                      {Ref: "f", Frontend: "dockerfile.v0", Session: "unknown"},
 		"push=perhaps is neither true nor":     {Ref: "g", Exporters: []*controlapi.Exporter{{Type: "image", Attrs: map[string]string{"push": "perhaps"}}}},

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
+	"strings"
 
 	controlapi "github.com/moby/buildkit/api/services/control"
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -20,19 +22,22 @@ const (
 	epochAttr   = "source-date-epoch"
 )
 
-// outputsOf returns the outputs that a request asks for. Archives and directories go to the client.
-func outputsOf(req *controlapi.SolveRequest, to *buildClient) ([]builder.Output, error) {
+// outputsOf returns the outputs for a list of exporters, whose IDs begin with the number first.
+// Archives and directories go to the client. The parameter options contains the options of the
+// frontend.
+func outputsOf(exporters []*controlapi.Exporter, first int, options map[string]string, to *buildClient) ([]builder.Output, error) {
 	var list []builder.Output
-	for i, e := range exportersOf(req) {
+	for i, e := range exporters {
 		out, err := outputOf(e)
 		if err != nil {
 			return nil, status.Errorf(codes.InvalidArgument, "exporter %s: %v", e.GetType(), err)
 		}
 		if out.Type != "image" {
-			out.To = receiver{to, i}
+			out.To = receiver{to, first + i}
 		}
-		if _, err := strconv.ParseInt(req.FrontendAttrs[epochOption], 10, 64); err == nil && out.Attrs[epochAttr] == "" {
-			out.Attrs[epochAttr] = req.FrontendAttrs[epochOption]
+		_, given := out.Attrs[epochAttr]
+		if _, err := strconv.ParseInt(options[epochOption], 10, 64); err == nil && !given {
+			out.Attrs[epochAttr] = options[epochOption]
 		}
 		list = append(list, out)
 	}
@@ -59,6 +64,7 @@ func outputOf(e *controlapi.Exporter) (builder.Output, error) {
 	default:
 		return out, errors.New("unknown type (want image, local, tar, oci or docker)")
 	}
+	maps.DeleteFunc(out.Attrs, func(attr, _ string) bool { return hasNoEffect(attr) })
 	var err error
 	if v, ok := out.Attrs["push"]; ok {
 		if out.Push, err = strconv.ParseBool(v); err != nil {
@@ -66,10 +72,18 @@ func outputOf(e *controlapi.Exporter) (builder.Output, error) {
 		}
 		delete(out.Attrs, "push")
 	}
-	if out.Type == client.ExporterImage && out.Name == "" && !out.Push {
-		out.Type = "cacheonly" // BuildKit stores an image without a name for its cache only
-	}
 	return out, nil
+}
+
+// hasNoEffect reports whether an attribute of an exporter never changes the output of this server.
+// Attributes that request attestations belong to the frontend. The others are for the image store
+// of containerd.
+func hasNoEffect(attr string) bool {
+	switch exptypes.ImageExporterOptKey(attr) {
+	case exptypes.OptKeyUnpack, exptypes.OptKeyNameCanonical, exptypes.OptKeyDanglingPrefix, exptypes.OptKeyDanglingEmptyOnly:
+		return true
+	}
+	return attr == "unsafe-internal-store-allow-incomplete" || strings.HasPrefix(attr, "attest:")
 }
 
 // cachesOf returns the caches that a request imports and exports. Clients from before BuildKit 0.4

@@ -30,47 +30,67 @@ type gatewayBuild struct {
 	user   identity
 	bridge *bridge.Bridge
 	ctx    context.Context // ends all requests
+	cancel context.CancelFunc
 
 	mu     sync.Mutex
 	closed bool           // no request may start any more
 	calls  sync.WaitGroup // requests that are being answered
 }
 
-// frontend returns a frontend that forwards all requests of the client, until the client returns
-// a result. The parameter ref is the reference of the build.
-func (g *gateways) frontend(ref string, user identity, inputs map[string]*pb.Definition) client.BuildFunc {
-	var once sync.Once
-	return func(ctx context.Context, c client.Client) (*client.Result, error) {
-		isFirst := false
-		once.Do(func() { isFirst = true })
-		if !isFirst {
-			return nil, status.Error(codes.Aborted, "the state directory was damaged and has been repaired (build again)")
-		}
-		return g.serve(ctx, ref, &gatewayBuild{user: user, bridge: bridge.New(c, inputs)})
-	}
+// gatewayFrontend is the frontend of a build whose client is the frontend.
+type gatewayFrontend struct {
+	gateways *gateways
+	ref      string // reference of the build
+	user     identity
+	inputs   map[string]*pb.Definition
+
+	mu    sync.Mutex
+	build *gatewayBuild // nil before the frontend runs
 }
 
-// serve forwards the requests for a build, until the client returns a result or ctx ends. All
-// requests have ended when it returns.
-func (g *gateways) serve(ctx context.Context, ref string, b *gatewayBuild) (*client.Result, error) {
-	calls, cancel := context.WithCancel(ctx)
-	b.ctx = calls
-	g.open.add(ref, b)
-	defer func() {
-		g.open.remove(ref)
-		b.mu.Lock()
-		b.closed = true
-		b.mu.Unlock()
-		cancel()
-		b.bridge.Close(ctx)
-		b.calls.Wait()
-	}()
+// run forwards the requests of the client, until the client returns a result or ctx ends. The client
+// can send further requests until the caller calls done.
+func (f *gatewayFrontend) run(ctx context.Context, c client.Client) (*client.Result, error) {
+	f.mu.Lock()
+	if f.build != nil {
+		f.mu.Unlock()
+		return nil, status.Error(codes.Aborted, "the state directory was damaged and has been repaired (build again)")
+	}
+	b := &gatewayBuild{user: f.user, bridge: bridge.New(c, f.inputs)}
+	b.ctx, b.cancel = context.WithCancel(ctx)
+	f.build = b
+	f.mu.Unlock()
+	f.gateways.open.add(f.ref, b)
+	defer b.bridge.Close(context.WithoutCancel(ctx))
 	select {
 	case <-b.bridge.Done():
 		return b.bridge.Result()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// done ends the requests of the client and waits for them.
+func (f *gatewayFrontend) done() {
+	f.mu.Lock()
+	b := f.build
+	f.mu.Unlock()
+	if b == nil {
+		return
+	}
+	f.gateways.open.remove(f.ref)
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.cancel()
+	b.calls.Wait()
+}
+
+// id returns the ID by which the client refers to a reference of its result.
+func (f *gatewayFrontend) id(ref client.Reference) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.build.bridge.ID(ref)
 }
 
 // start registers a request for a build. It returns the bridge of the build, and a context that

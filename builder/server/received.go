@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/gofrs/flock"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/filesync"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/patternmatcher"
 	"github.com/opencontainers/go-digest"
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
@@ -56,7 +58,7 @@ func receivedKey(user identity, sessionID, sharedKey, name string, attrs map[str
 	if !user.lasting() {
 		owner = "session " + sessionID
 	}
-	data, err := json.Marshal([]string{owner, sharedKey, attrs[pb.AttrSharedKeyHint], name})
+	data, err := json.Marshal([]string{owner, sharedKey, attrs[pb.AttrSharedKeyHint], name, attrs[pb.AttrMetadataTransfer]})
 	if err != nil {
 		panic(fmt.Sprintf("server: encode strings: %v", err))
 	}
@@ -67,8 +69,12 @@ func receivedKey(user identity, sessionID, sharedKey, name string, attrs map[str
 // source operation select.
 func syncRequest(name string, attrs map[string]string) (filesync.FSSendRequestOpt, error) {
 	opt := filesync.FSSendRequestOpt{Name: name, Filter: ownedByUs}
-	if _, ok := attrs[pb.AttrMetadataTransfer]; ok {
-		return opt, fmt.Errorf("local source %q: transfer of metadata only is not supported", name)
+	var complete []string // patterns of files that are transferred with their content
+	if v, ok := attrs[pb.AttrMetadataTransfer]; ok {
+		var err error
+		if opt.MetadataOnly, err = strconv.ParseBool(v); err != nil {
+			return opt, fmt.Errorf("attribute %s: %q is neither true nor false", pb.AttrMetadataTransfer, v)
+		}
 	}
 	if attrs[pb.AttrLocalDiffer] == pb.AttrLocalDifferNone {
 		opt.Differ = fsutil.DiffNone
@@ -77,12 +83,25 @@ func syncRequest(name string, attrs map[string]string) (filesync.FSSendRequestOp
 		pb.AttrIncludePatterns: &opt.IncludePatterns,
 		pb.AttrExcludePatterns: &opt.ExcludePatterns,
 		pb.AttrFollowPaths:     &opt.FollowPaths,
+
+		pb.AttrMetadataTransferExclude: &complete,
 	} {
 		if v := attrs[key]; v != "" {
 			if err := json.Unmarshal([]byte(v), to); err != nil {
 				return opt, fmt.Errorf("attribute %s: %w", key, err)
 			}
 		}
+	}
+	if len(complete) == 0 {
+		return opt, nil
+	}
+	matcher, err := patternmatcher.New(complete)
+	if err != nil {
+		return opt, fmt.Errorf("attribute %s: %w", pb.AttrMetadataTransferExclude, err)
+	}
+	opt.MetadataOnlyFilter = func(name string, _ *fstypes.Stat) bool {
+		ok, err := matcher.MatchesOrParentMatches(name)
+		return ok && err == nil
 	}
 	return opt, nil
 }

@@ -35,6 +35,8 @@ type Options struct {
 	Build   builder.Options
 	Version string    // version of this program, which clients show
 	Log     io.Writer // receives messages about the server; may be nil
+	// NoHistory keeps no records of builds that have ended.
+	NoHistory bool
 }
 
 // Server implements BuildKit's control API. Safe for concurrent use.

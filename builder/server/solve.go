@@ -28,6 +28,7 @@ func (s *Server) Solve(ctx context.Context, req *controlapi.SolveRequest) (*cont
 	if err := s.checkSolve(req); err != nil {
 		return nil, err
 	}
+	req.Internal = req.Internal || s.opt.NoHistory
 	b, err := s.startBuild(req)
 	if err != nil {
 		return nil, err
@@ -50,10 +51,6 @@ func (s *Server) checkSolve(req *controlapi.SolveRequest) error {
 		return invalid("the reference of the build is empty or too long")
 	case req.Frontend != "" && len(req.Definition.GetDef()) > 0:
 		return invalid("both a frontend and a definition are given")
-	case req.EnableSessionExporter:
-		return unsupported("an exporter in the session")
-	case req.SourcePolicySession != "":
-		return unsupported("a source policy in the session")
 	case req.ProxyNetwork:
 		return unsupported("the proxy network")
 	case slices.Contains(slices.Collect(maps.Values(req.FrontendInputs)), nil):
@@ -109,7 +106,7 @@ func (s *Server) now() *timestamppb.Timestamp { return timestamppb.New(s.history
 // finished returns the record of a build that has ended.
 func (b *build) finished(ctx context.Context, now *timestamppb.Timestamp, resp *controlapi.SolveResponse, failed error) *controlapi.BuildHistoryRecord {
 	r := b.record.CloneVT()
-	r.CompletedAt, r.ExporterResponse, r.Generation = now, resp.GetExporterResponse(), 1
+	r.CompletedAt, r.ExporterResponse, r.Generation, r.Result = now, resp.GetExporterResponse(), 1, b.images
 	if failed != nil {
 		st, _ := status.FromError(grpcerrors.ToGRPC(ctx, failed))
 		r.Error = &rpcstatus.Status{Code: int32(st.Code()), Message: st.Message(), Details: st.Proto().GetDetails()}
@@ -133,34 +130,71 @@ func (s *Server) solve(ctx context.Context, req *controlapi.SolveRequest, b *bui
 	o.Shared, o.Status, o.Log = &s.shared, b.status.add, prefixLog{s, req.Ref}
 	o.Allow = req.Entitlements
 	o.CacheFrom, o.CacheTo = cachesOf(req.Cache)
-	if o.Outputs, err = outputsOf(req, c); err != nil {
+	if o.Outputs, err = outputsOf(exportersOf(req), 0, req.FrontendAttrs, c); err != nil {
 		return nil, err
 	}
+	res, err := builder.BuildRequest(ctx, o, s.requestOf(req, c))
+	if err != nil {
+		return nil, err
+	}
+	b.images = imagesOf(res)
+	resp := responseOf(res)
+	if req.EnableSessionExporter {
+		if err := c.finalizeExport(ctx, resp); err != nil {
+			return nil, err
+		}
+	}
+	return &controlapi.SolveResponse{ExporterResponse: resp}, nil
+}
+
+// requestOf returns the build that a request of the client c describes. A frontend, a definition or,
+// if the request contains neither, the client produces the result.
+func (s *Server) requestOf(req *controlapi.SolveRequest, c *buildClient) *builder.Request {
 	r := &builder.Request{
 		Client: c, Session: req.Session, FrontendOpts: maps.Clone(req.FrontendAttrs), FrontendInputs: req.FrontendInputs,
-		Build: s.frontendOf(req, c.user),
 	}
 	if req.SourcePolicy != nil {
 		r.Policies = []*spb.Policy{req.SourcePolicy}
 	}
-	res, err := builder.BuildRequest(ctx, o, r)
-	if err != nil {
-		return nil, err
+	if req.SourcePolicySession != "" {
+		r.Verify = c.verifier(req.SourcePolicySession)
 	}
-	return &controlapi.SolveResponse{ExporterResponse: responseOf(res)}, nil
+	id := func(gateway.Reference) string { return "" }
+	if req.Frontend == "" && req.Definition == nil {
+		f := &gatewayFrontend{gateways: s.gateways, ref: req.Ref, user: c.user, inputs: req.FrontendInputs}
+		r.Build, r.Done, id = f.run, f.done, f.id
+	} else {
+		r.Build = func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+			return c.Solve(ctx, gateway.SolveRequest{
+				Definition: req.Definition, Frontend: req.Frontend, FrontendOpt: req.FrontendAttrs, FrontendInputs: req.FrontendInputs,
+			})
+		}
+	}
+	if req.EnableSessionExporter {
+		r.Outputs = func(ctx context.Context, res *gateway.Result) ([]builder.Output, error) {
+			list, err := c.findExporters(ctx, res, id)
+			if err != nil {
+				return nil, err
+			}
+			return outputsOf(list, len(exportersOf(req)), req.FrontendAttrs, c)
+		}
+	}
+	return r
 }
 
-// frontendOf returns the function that produces the result of a build: a frontend, a definition,
-// or the client, if the request contains neither.
-func (s *Server) frontendOf(req *controlapi.SolveRequest, user identity) gateway.BuildFunc {
-	if req.Frontend == "" && req.Definition == nil {
-		return s.gateways.frontend(req.Ref, user, req.FrontendInputs)
+// imagesOf returns the descriptors of the images of a build for its record.
+func imagesOf(res *builder.Result) *controlapi.BuildResultInfo {
+	info := &controlapi.BuildResultInfo{Results: map[int64]*controlapi.Descriptor{}}
+	for _, i := range slices.Sorted(maps.Keys(res.Images)) {
+		d := res.Images[i]
+		info.Results[int64(i)] = &controlapi.Descriptor{
+			MediaType: string(d.MediaType), Digest: d.Digest.String(), Size: d.Size, Annotations: d.Annotations,
+		}
+		if info.ResultDeprecated == nil {
+			info.ResultDeprecated = info.Results[int64(i)]
+		}
 	}
-	return func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
-		return c.Solve(ctx, gateway.SolveRequest{
-			Definition: req.Definition, Frontend: req.Frontend, FrontendOpt: req.FrontendAttrs, FrontendInputs: req.FrontendInputs,
-		})
-	}
+	return info
 }
 
 // responseOf returns the response for a build: digests and names of its outputs, and the metadata

@@ -13,10 +13,13 @@ import (
 	"github.com/containerd/containerd/v2/core/content"
 	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/upload/uploadprovider"
+	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+	"github.com/tonistiigi/fsutil"
 
 	"slipway/builder"
 )
@@ -118,5 +121,55 @@ func TestStoredImage(t *testing.T) {
 	}
 	if list, err := os.ReadDir(filepath.Join(s.state, "images")); err != nil || len(list) != 2 {
 		t.Errorf("got the images %v, %v", list, err)
+	}
+}
+
+// TestInlineCache checks that a build that takes its steps from the inline cache of an image makes
+// the same image again, with the same inline cache. The cache lacks outputs of the steps that are
+// not used.
+func TestInlineCache(t *testing.T) {
+	files := contextDir(t, nil)
+	base := llb.Scratch().File(llb.Mkdir("/bin", 0o755)).File(llb.Copy(llb.Local("src"), "/sh", "/bin/sh"))
+	run := func(st llb.State, script string) llb.State {
+		return base.Run(llb.Args([]string{"/bin/sh", "-c", script}), llb.Dir("/wd")).AddMount("/wd", st)
+	}
+	def, err := run(run(llb.Scratch(), "echo 1 > one"), "echo 2 > two; echo ran").Marshal(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	build := func(from string, d digest.Digest) (string, digest.Digest) {
+		t.Helper()
+		opt := client.SolveOpt{LocalMounts: map[string]fsutil.FS{"src": files}}
+		if from != "" {
+			opt.CacheImports = []client.CacheOptionsEntry{{Type: "local", Attrs: map[string]string{"src": from, "digest": string(d)}}}
+		}
+		opt.CacheExports = []client.CacheOptionsEntry{{Type: "inline"}}
+		dir := t.TempDir()
+		opt.Exports = []client.ExportEntry{{Type: client.ExporterOCI, OutputDir: dir, Attrs: map[string]string{"tar": "false"}}}
+		st := collect()
+		res, err := startServer(t, builder.Options{}).Solve(t.Context(), def, opt, st.ch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ran := st.logs() != ""; ran == (from != "") {
+			t.Errorf("the last step ran: %t", ran)
+		}
+		return dir, digest.Digest(res.ExporterResponse["containerimage.digest"])
+	}
+	dir, first := build("", "")
+	again, second := build(dir, first)
+	if first == second {
+		return
+	}
+	for d, in := range map[digest.Digest]string{first: dir, second: again} {
+		var m ocispecs.Manifest
+		data, err := os.ReadFile(filepath.Join(in, "blobs", "sha256", d.Encoded()))
+		if err == nil {
+			err = json.Unmarshal(data, &m)
+		}
+		if err == nil {
+			data, err = os.ReadFile(filepath.Join(in, "blobs", "sha256", m.Config.Digest.Encoded()))
+		}
+		t.Errorf("the images differ: %s: %s %v", d, data, err)
 	}
 }

@@ -26,6 +26,7 @@ type serveFlags struct {
 	keepStorage string
 	mirrors     []string
 	syntax      string // builtin or image
+	noHistory   bool
 }
 
 func serveCommand() *cobra.Command {
@@ -66,6 +67,7 @@ func (f *serveFlags) define(fs *pflag.FlagSet) {
 	fs.StringVar(&f.tls.Key, "tlskey", "", "key `FILE` of --tlscert")
 	fs.StringSliceVar(&o.Allow, "allow-insecure-entitlement", nil, "`PRIVILEGE` that clients can request: network.host, security.insecure")
 	fs.StringVar(&f.syntax, "syntax", "builtin", "meaning of # syntax=docker/dockerfile: builtin (the frontend in this program), or image")
+	fs.BoolVar(&f.noHistory, "no-history", false, "keep no records of builds that have ended")
 	defineLocal(fs, o, &f.keepStorage, &f.mirrors)
 }
 
@@ -135,7 +137,7 @@ func (f *serveFlags) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := server.New(server.Options{Build: f.opt, Version: version(), Log: textTo(os.Stderr)})
+	s, err := server.New(server.Options{Build: f.opt, Version: version(), Log: textTo(os.Stderr), NoHistory: f.noHistory})
 	if err != nil {
 		return err
 	}
