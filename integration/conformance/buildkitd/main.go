@@ -22,6 +22,12 @@ import (
 type daemonConfig struct {
 	Entitlements []string                  `toml:"insecure-entitlements"`
 	Registries   map[string]registryConfig `toml:"registry"`
+	History      historyConfig             `toml:"history"`
+}
+
+// historyConfig contains the settings for the history of builds.
+type historyConfig struct {
+	MaxEntries *int64 `toml:"maxEntries"`
 }
 
 // registryConfig contains the settings for the registry of one host.
@@ -88,6 +94,9 @@ func configArgs(data []byte) ([]string, error) {
 	var out []string
 	for _, name := range c.Entitlements {
 		out = append(out, "--allow-insecure-entitlement", name)
+	}
+	if n := c.History.MaxEntries; n != nil && *n == 0 {
+		out = append(out, "--no-history")
 	}
 	for _, host := range slices.Sorted(maps.Keys(c.Registries)) {
 		for _, mirror := range c.Registries[host].Mirrors {

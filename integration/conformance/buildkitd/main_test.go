@@ -21,6 +21,9 @@ mirrors=["localhost:1234"]
 [worker.oci]
 networkMode = "host"
 
+[history]
+  maxEntries = 0
+
 [otel]
   socketPath = "/tmp/otel.sock"
 `
@@ -37,7 +40,7 @@ networkMode = "host"
 	want := []string{
 		"serve", "--addr", "unix:///tmp/sock", "--state", "/tmp/root/slipway", "--keep-storage", "unlimited",
 		"--allow-insecure-entitlement", "network.host", "--allow-insecure-entitlement", "security.insecure",
-		"--mirror", "docker.io=http://localhost:1234",
+		"--no-history", "--mirror", "docker.io=http://localhost:1234",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
