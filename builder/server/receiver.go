@@ -70,5 +70,5 @@ func (r receiver) Dir(ctx context.Context, root *tree.Node, store *tree.Store) e
 	return sendFiles(ctx, caller, r.output, gateway.Files(root, store), func(n int, _ bool) {
 		t.Add(int64(n - total))
 		total = n
-	}, filesync.WithExporterMultiPlatformTransfer()) // a single transfer contains the files of all platforms
+	})
 }

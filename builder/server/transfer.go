@@ -35,9 +35,13 @@ func receiveFiles(ctx context.Context, c session.Caller, opt *filesync.FSSendReq
 		return err
 	}
 	in := &incoming{ClientStream: stream, left: tree.Limits{}.OrDefault()}
-	if err := fsutil.Receive(stream.Context(), in, opt.DestDir, fsutil.ReceiveOpt{
-		ProgressCb: opt.ProgressCb, Filter: opt.Filter, Differ: opt.Differ,
-	}); err != nil {
+	receive := fsutil.ReceiveOpt{ProgressCb: opt.ProgressCb, Filter: opt.Filter, Differ: opt.Differ}
+	if opt.MetadataOnly {
+		receive.MetadataOnly = func(name string, st *fstypes.Stat) bool {
+			return opt.MetadataOnlyFilter != nil && opt.MetadataOnlyFilter(name, st)
+		}
+	}
+	if err := fsutil.Receive(stream.Context(), in, opt.DestDir, receive); err != nil {
 		return err
 	}
 	return stream.CloseSend()
@@ -129,6 +133,8 @@ func sendFiles(ctx context.Context, c session.Caller, output int, files fsutil.F
 		md = metadata.MD{}
 	}
 	md.Set("buildkit-attachable-exporter-id", strconv.Itoa(output))
+	// A client removes other files only if a single transfer contains the files of all platforms.
+	md.Set("buildkit-exporter-multi-platform", "1")
 	stream, err := filesync.NewFileSendClient(c.Conn()).DiffCopy(metadata.NewOutgoingContext(ctx, md))
 	if err != nil {
 		return err
