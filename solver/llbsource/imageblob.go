@@ -99,7 +99,7 @@ func (s *Sources) blobStore(ctx context.Context, ref, layoutID string, isLayout 
 func (s *Sources) putBlob(ctx context.Context, from imageStore, want digest.Digest) (tree.Blob, error) {
 	t := track.Start(ctx, "downloading", 0)
 	defer t.Done()
-	r, err := from.blob(ctx, ocispecs.Descriptor{Digest: want})
+	r, err := from.blob(ctx, ocispecs.Descriptor{Digest: want, Size: -1}) // the size is unknown
 	if err != nil {
 		return tree.Blob{}, err
 	}
