@@ -47,14 +47,16 @@ func newBuilder(ctx context.Context, r *rig.Rig, name string) (builder, error) {
 	case "slipway":
 		return newSlipway(ctx, r, dir, archive)
 	case "buildkitd":
-		return &buildkitd{rig: r, archive: archive}, nil
+		return newBuildkitd(r, archive), nil
+	case "slipway-serve":
+		return newServe(ctx, r, dir, archive)
 	case "buildah":
 		return newBuildah(ctx, r, dir, archive)
 	}
 	if filepath.IsAbs(name) {
 		return &slipway{label: filepath.Base(name), program: name, dir: filepath.Join(dir, "state"), registry: r.Addr, archive: archive}, nil
 	}
-	return nil, fmt.Errorf("unknown builder %q (use slipway, buildkitd, buildah or the absolute path of a slipway program)", name)
+	return nil, fmt.Errorf("unknown builder %q (use slipway, slipway-serve, buildkitd, buildah or the absolute path of a slipway program)", name)
 }
 
 // slipway measures the command slipway build.
@@ -100,30 +102,59 @@ func (s *slipway) build(ctx context.Context, req request) (usage, error) {
 	return measureProgram(ctx, req.dir, nil, append(args, ".")...)
 }
 
-// buildkitd measures the command buildctl, which uses the BuildKit daemon of package rig.
-type buildkitd struct {
-	rig     *rig.Rig
+// buildctl measures the command buildctl with a running builder.
+type buildctl struct {
+	label   string
+	builder string // description of the builder
+	program string // path of buildctl
+	daemon  *rig.Daemon
+	dir     string // state directory of the builder
 	archive string
 }
 
-func (b *buildkitd) name() string { return "buildkitd" }
+// newBuildkitd returns a builder that measures the BuildKit daemon of package rig.
+func newBuildkitd(r *rig.Rig, archive string) *buildctl {
+	return &buildctl{
+		label: "buildkitd", builder: "buildkitd %s, dockerfile.v0 built in, OCI worker, overlay",
+		program: r.Buildctl, daemon: r.Daemon, dir: filepath.Join(r.Daemon.Dir, "buildkit"), archive: archive,
+	}
+}
 
-func (b *buildkitd) about(ctx context.Context) string {
-	info, err := b.rig.Client.Info(ctx)
+// newServe compiles slipway into the directory dir and returns a builder that measures slipway
+// serve.
+func newServe(ctx context.Context, r *rig.Rig, dir, archive string) (*buildctl, error) {
+	s, err := newSlipway(ctx, r, dir, archive)
+	if err != nil {
+		return nil, err
+	}
+	d, err := r.StartProgram(ctx, s.program, "--runner", "namespace")
+	if err != nil {
+		return nil, err
+	}
+	return &buildctl{
+		label: "slipway-serve", builder: "slipway serve %s, namespace runner",
+		program: r.Buildctl, daemon: d, dir: d.StateDir(), archive: archive,
+	}, nil
+}
+
+func (b *buildctl) name() string { return b.label }
+
+func (b *buildctl) about(ctx context.Context) string {
+	info, err := b.daemon.Client.Info(ctx)
 	if err != nil {
 		return err.Error()
 	}
-	return "buildctl with a running buildkitd " + info.BuildkitVersion.Version + ", dockerfile.v0 built in, OCI worker, overlay"
+	return "buildctl with a running " + fmt.Sprintf(b.builder, info.BuildkitVersion.Version)
 }
 
-func (b *buildkitd) state() string { return filepath.Join(b.rig.Daemon.Dir, "buildkit") }
+func (b *buildctl) state() string { return b.dir }
 
-func (b *buildkitd) empty(ctx context.Context) error {
-	return b.rig.Client.Prune(ctx, nil, client.PruneAll)
+func (b *buildctl) empty(ctx context.Context) error {
+	return b.daemon.Client.Prune(ctx, nil, client.PruneAll)
 }
 
-func (b *buildkitd) build(ctx context.Context, req request) (usage, error) {
-	proc := "/proc/" + strconv.Itoa(b.rig.PID())
+func (b *buildctl) build(ctx context.Context, req request) (usage, error) {
+	proc := "/proc/" + strconv.Itoa(b.daemon.PID())
 	if err := os.WriteFile(proc+"/clear_refs", []byte("5"), 0); err != nil { // writing 5 resets VmHWM, the peak memory (proc(5))
 		return usage{}, err
 	}
@@ -132,7 +163,7 @@ func (b *buildkitd) build(ctx context.Context, req request) (usage, error) {
 		return usage{}, err
 	}
 	args := []string{
-		b.rig.Buildctl, "--addr", b.rig.Socket, "build", "--progress", "plain",
+		b.program, "--addr", b.daemon.Socket, "build", "--progress", "plain",
 		"--frontend", "dockerfile.v0", "--local", "context=.", "--local", "dockerfile=.",
 	}
 	switch req.output {
@@ -164,7 +195,7 @@ func memoryOf(proc, field string) (int64, error) {
 	_, rest, _ := strings.Cut(string(status), field)
 	var kb int64
 	if _, err := fmt.Sscan(rest, &kb); err != nil {
-		return 0, fmt.Errorf("%s of buildkitd: %w", field, err)
+		return 0, fmt.Errorf("%s of the builder: %w", field, err)
 	}
 	return kb << 10, nil
 }

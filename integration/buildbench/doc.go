@@ -12,8 +12,10 @@
 // worker, the overlay snapshotter and its built-in frontend. buildah uses the overlay
 // driver, chroot isolation, and one job per CPU.
 //
-// The flag -builders also accepts absolute paths of slipway programs. With two
-// programs, one run measures the effect of a change.
+// The builder slipway-serve is buildctl with a running slipway serve; -builders
+// buildkitd,slipway-serve compares it with buildctl and buildkitd. The flag -builders
+// also accepts absolute paths of slipway programs. With two programs, one run measures
+// the effect of a change.
 //
 // The result is a Markdown table. Each row is a case with the number of measured builds
 // in parentheses. The rows are sorted by the ratio of the second builder's time to the
@@ -21,8 +23,8 @@
 // Cases whose builds take seconds have half as many turns and omit buildah. The case of
 // 1,000 builds has one row for its first builds and one row for its last builds.
 //
-// The column for memory contains the peak of the largest process. For buildkitd, it
-// contains the sum of daemon and buildctl, with the growth during one build in
+// The column for memory contains the peak of the largest process. For buildkitd and
+// slipway-serve, it contains the sum of builder and buildctl, with the growth during one build in
 // parentheses. The column for disk contains the size of the state after the last turn
 // of a row.
 //

@@ -25,12 +25,27 @@ func (r *Rig) StartServer(ctx context.Context, flags ...string) (*Daemon, error)
 	if err != nil {
 		return nil, err
 	}
+	return r.startServer(ctx, dir, program, flags)
+}
+
+// StartProgram is like StartServer, but starts a slipway that is already compiled. The parameter
+// program is its path.
+func (r *Rig) StartProgram(ctx context.Context, program string, flags ...string) (*Daemon, error) {
+	dir, err := os.MkdirTemp(r.Dir, "s") // The name is short because the path of a unix socket is limited to 108 bytes.
+	if err != nil {
+		return nil, err
+	}
+	return r.startServer(ctx, dir, program, flags)
+}
+
+// startServer starts the slipway serve of a program, with a state directory in dir.
+func (r *Rig) startServer(ctx context.Context, dir, program string, flags []string) (*Daemon, error) {
 	d := &Daemon{Dir: dir, Socket: "unix://" + filepath.Join(dir, "slipway.sock"), Certificates: filepath.Join(dir, "ca.pem")}
 	r.mu.Lock()
 	r.stops = append(r.stops, d.Close)
 	r.mu.Unlock()
 	args := append([]string{
-		"serve", "--addr", d.Socket, "--state", filepath.Join(dir, "state"), "--keep-storage", "unlimited",
+		"serve", "--addr", d.Socket, "--state", d.StateDir(), "--keep-storage", "unlimited",
 		"--allow-insecure-entitlement", "network.host,security.insecure",
 		"--mirror", "docker.io=http://" + r.Addr, "--mirror", Registry + "=http://" + r.Addr,
 	}, flags...)
@@ -40,6 +55,9 @@ func (r *Rig) StartServer(ctx context.Context, flags ...string) (*Daemon, error)
 	fmt.Fprintf(r.log, "slipway serve at %s\n", d.Socket)
 	return d, nil
 }
+
+// StateDir returns the state directory of a slipway serve.
+func (d *Daemon) StateDir() string { return filepath.Join(d.Dir, "state") }
 
 // compileSlipway compiles the program slipway to a file in dir and returns its path.
 func compileSlipway(ctx context.Context, dir string) (string, error) {
