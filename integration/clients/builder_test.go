@@ -70,6 +70,39 @@ func testHistory(t *testing.T, d *rig.Daemon) {
 	}
 }
 
+// TestDebug checks the commands of buildctl that inspect a builder and its history, and that each
+// lists a build once.
+func TestDebug(t *testing.T) { onOwnBuilder(t, testDebug) }
+
+func testDebug(t *testing.T, d *rig.Daemon) {
+	dir := writeArchive(t, "-- Dockerfile --\nFROM busybox\nRUN echo printed by-the-step\n")
+	buildctl(t, d, "build", "--frontend", "dockerfile.v0", "--local", "context="+dir, "--local", "dockerfile="+dir)
+	if out := buildctl(t, d, "debug", "info"); !strings.Contains(out, "BuildKit:") {
+		t.Errorf("buildctl debug info names no version:\n%s", out)
+	}
+	ref := ""
+	for line := range strings.Lines(buildctl(t, d, "debug", "histories")) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "COMPLETE" {
+			if ref != "" {
+				t.Errorf("buildctl debug histories lists two builds: %s and %s", ref, fields[1])
+			}
+			ref = fields[1]
+		}
+	}
+	if out := buildctl(t, d, "debug", "logs", ref); !strings.Contains(out, "printed by-the-step") {
+		t.Errorf("buildctl debug logs does not show the output of the step:\n%s", out)
+	}
+	const unknown = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+	out, err := exec.CommandContext(t.Context(), builder.Buildctl, "--addr", d.Socket, "debug", "get", unknown).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "not found") {
+		t.Errorf("buildctl debug get of an unknown digest: %v\n%s", err, out)
+	}
+	out, err = exec.CommandContext(t.Context(), builder.Buildctl, "--addr", d.Socket, "debug", "logs", "unknown").CombinedOutput()
+	if err == nil {
+		t.Errorf("buildctl debug logs of an unknown build succeeds:\n%s", out)
+	}
+}
+
 // TestImagetools checks that an image that was pushed by a build can be inspected and copied.
 func TestImagetools(t *testing.T) { onEachBuilder(t, testImagetools) }
 
