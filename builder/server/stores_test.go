@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/upload/uploadprovider"
 	"github.com/opencontainers/go-digest"
@@ -171,5 +173,43 @@ func TestInlineCache(t *testing.T) {
 			data, err = os.ReadFile(filepath.Join(in, "blobs", "sha256", m.Config.Digest.Encoded()))
 		}
 		t.Errorf("the images differ: %s: %s %v", d, data, err)
+	}
+}
+
+// TestMissingOutput checks that a step runs if a frontend needs an output that the imported cache
+// lacks, after it has used another output from the cache.
+func TestMissingOutput(t *testing.T) {
+	files := contextDir(t, nil)
+	base := llb.Scratch().File(llb.Mkdir("/bin", 0o755)).File(llb.Copy(llb.Local("src"), "/sh", "/bin/sh"))
+	run := base.Run(llb.Args([]string{"/bin/sh", "-c", "echo 1 > /one; echo 2 > /wd/two; echo ran"}))
+	mounted := run.AddMount("/wd", llb.Scratch())
+	dir := t.TempDir()
+	opt := client.SolveOpt{FrontendAttrs: map[string]string{}, LocalMounts: map[string]fsutil.FS{"src": files}}
+	opt.CacheExports = []client.CacheOptionsEntry{{Type: "local", Attrs: map[string]string{"dest": dir, "mode": "max"}}}
+	if _, err := startServer(t, builder.Options{}).Build(t.Context(), opt, "", solveOne(mounted), nil); err != nil {
+		t.Fatal(err)
+	}
+	opt.CacheExports, opt.CacheImports = nil, []client.CacheOptionsEntry{{Type: "local", Attrs: map[string]string{"src": dir}}}
+	st := collect()
+	_, err := startServer(t, builder.Options{}).Build(t.Context(), opt, "", func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		for _, out := range []struct {
+			name  string
+			state llb.State
+		}{{"two", mounted}, {"one", run.Root()}} {
+			res, err := solveOne(out.state)(ctx, c)
+			if err != nil {
+				return nil, err
+			}
+			if _, err := res.Ref.ReadFile(ctx, gateway.ReadRequest{Filename: out.name}); err != nil {
+				return nil, err
+			}
+		}
+		return gateway.NewResult(), nil
+	}, st.ch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := st.logs(); got != "ran\n" {
+		t.Errorf("the step printed %q", got)
 	}
 }
