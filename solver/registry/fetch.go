@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/containerd/containerd/v2/core/images"
+	"github.com/containerd/containerd/v2/core/remotes"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -54,8 +55,9 @@ func isManifest(mediaType string) bool {
 	return images.IsManifestType(mediaType) || images.IsIndexType(mediaType)
 }
 
-// Blob opens the blob with descriptor d for reading. If a transfer is interrupted, reading
-// resumes it. The caller must verify the content and close the result.
+// Blob opens the blob with descriptor d for reading. If d.Size is negative, the size is unknown. If
+// a transfer is interrupted, reading resumes it. The caller must verify the content and close the
+// result.
 func (r *Repository) Blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCloser, error) {
 	if err := d.Digest.Validate(); err != nil {
 		return nil, fmt.Errorf("%q: %w", d.Digest, err)
@@ -68,7 +70,7 @@ func (r *Repository) Blob(ctx context.Context, d ocispecs.Descriptor) (io.ReadCl
 	b := &blobReader{r: r}
 	err = r.retry(ctx, func() error {
 		// URLs in a descriptor are ignored, because they lead outside the registry.
-		b.ReadCloser, err = f.Fetch(ctx, ocispecs.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size})
+		b.ReadCloser, err = fetch(ctx, f, ocispecs.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size})
 		if err != nil {
 			return err
 		}
@@ -99,4 +101,17 @@ func (b *blobReader) Read(p []byte) (int, error) {
 		err = b.r.explain(err, "pull")
 	}
 	return n, err
+}
+
+// fetch opens a blob for reading. If its size is unknown, fetch asks the registry for it.
+func fetch(ctx context.Context, f remotes.Fetcher, d ocispecs.Descriptor) (io.ReadCloser, error) {
+	if d.Size >= 0 {
+		return f.Fetch(ctx, d)
+	}
+	byDigest, ok := f.(remotes.FetcherByDigest)
+	if !ok {
+		return nil, errors.New("the size of the blob is unknown")
+	}
+	r, _, err := byDigest.FetchByDigest(ctx, d.Digest)
+	return r, err
 }

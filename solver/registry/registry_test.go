@@ -66,14 +66,21 @@ func read(t *testing.T, r *Repository) error {
 			t.Errorf("manifest %s, %v", data, err)
 		}
 	}
-	rc, err := r.Blob(t.Context(), describe(ocispecs.MediaTypeImageLayer, layer))
-	if err != nil {
-		return err
+	for _, size := range []int64{int64(len(layer)), -1} {
+		blob := describe(ocispecs.MediaTypeImageLayer, layer)
+		blob.Size = size
+		rc, err := r.Blob(t.Context(), blob)
+		if err != nil {
+			return err
+		}
+		if data, err := io.ReadAll(rc); err != nil || string(data) != layer {
+			t.Errorf("layer of size %d: %s, %v", size, data, err)
+		}
+		if err := rc.Close(); err != nil {
+			return err
+		}
 	}
-	if data, err := io.ReadAll(rc); err != nil || string(data) != layer {
-		t.Errorf("layer %s, %v", data, err)
-	}
-	return rc.Close()
+	return nil
 }
 
 // TestPushAndPull checks that pushed content can be pulled, over HTTP and HTTPS, with each
@@ -131,6 +138,7 @@ func TestRequests(t *testing.T) {
 		"HEAD /v2/x/manifests/1", "GET /v2/x/manifests/" + m, // pull by tag
 		"HEAD /v2/x/manifests/" + m, "GET /v2/x/manifests/" + m, // pull by digest
 		"GET /v2/x/blobs/" + l,
+		"HEAD /v2/x/blobs/" + l, "GET /v2/x/blobs/" + l, // pull a blob of unknown size
 	}
 	if seen := s.TakeRequests(); !slices.Equal(seen, want) {
 		t.Errorf("requests\n%q, want\n%q", seen, want)
