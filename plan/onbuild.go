@@ -73,7 +73,7 @@ func (b *builder) triggerLoop(st *Stage, triggers []string) *diag.Diagnostic {
 	for o := b.draft(st).origin; o != nil; o = b.draft(o).origin {
 		if o.BaseName == st.BaseName {
 			name, _, _ := strings.Cut(st.BaseName, "@")
-			return diag.Errorf(b.draft(st).instruction, "the ONBUILD triggers of %s need that image again, without end", name)
+			return diag.Errorf(b.draft(st).instruction, "ONBUILD triggers of %s: they depend on the image itself (remove the trigger that refers to it)", name)
 		}
 	}
 	return nil

@@ -139,7 +139,7 @@ func (f *buildFlags) build(ctx context.Context) (res *builder.Result, warnings [
 func show(ctx context.Context, mode string, work func(send func(*client.SolveStatus)) error) ([]client.VertexWarning, error) {
 	display, err := progressui.NewDisplay(os.Stderr, progressui.DisplayMode(mode))
 	if err != nil {
-		return nil, usageError{err}
+		return nil, usageError{fmt.Errorf("--progress=%s: standard error is not a terminal (use --progress=plain): %w", mode, err)}
 	}
 	var warnings []client.VertexWarning
 	status, end := make(chan *client.SolveStatus), make(chan error, 1)

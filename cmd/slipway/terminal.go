@@ -24,12 +24,12 @@ func (f *buildFlags) parseProgress(given flagSet) error {
 	switch progressui.DisplayMode(f.progress) {
 	case progressui.AutoMode, progressui.PlainMode, progressui.TtyMode, progressui.RawJSONMode, progressui.QuietMode, "none":
 	default:
-		return fmt.Errorf("--progress %s: there are auto, plain, tty, rawjson, quiet and none", f.progress)
+		return fmt.Errorf("--progress: unknown mode %q (use auto, plain, tty, rawjson, quiet or none)", f.progress)
 	}
 	quiet := f.quiet || f.opt.Call != ""
 	switch {
 	case f.quiet && given.Changed("progress") && f.progress != "quiet" && f.progress != "auto":
-		return fmt.Errorf("--quiet shows no progress, and there is --progress=%s", f.progress)
+		return fmt.Errorf("--quiet: conflicts with --progress=%s (use only one of them)", f.progress)
 	case f.progress == "none", quiet && (f.progress == "auto" || f.quiet):
 		f.progress = string(progressui.QuietMode)
 	}

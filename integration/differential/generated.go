@@ -99,7 +99,7 @@ func judgeBuild(ctx context.Context, reference, build gateway.BuildFunc, b *gene
 		if err != nil {
 			return nil, err
 		}
-		if ours.Err != nil && strings.Contains(ours.Err.Error(), "need that image again, without end") {
+		if ours.Err != nil && strings.Contains(ours.Err.Error(), "they depend on the image itself") {
 			o.Fails, o.text, o.Class = true, ours.Err.Error(), &Class{Name: "never ends", Why: "upstream resolves images of endless triggers forever"}
 			return o, nil
 		}
