@@ -30,6 +30,9 @@ import (
 	"slipway/solver/tree"
 )
 
+// dockerfileFrontend is the name of the built-in Dockerfile frontend in BuildKit's protocol.
+const dockerfileFrontend = "dockerfile.v0"
+
 // dockerfileVersion is the version of docker/dockerfile that the built-in frontend equals.
 const dockerfileVersion = "1.28.0"
 
@@ -288,11 +291,15 @@ func (x *attester) provenance(ctx context.Context, attrs map[string]string, p ex
 		return nil, err
 	}
 	b := provenance.Build{
-		Frontend: "dockerfile.v0", Args: x.opts, DockerfileVersion: dockerfileVersion,
 		Platform: p.Platform, Machine: llbsource.Machine(), Definition: own.Definition(), Started: x.started.UTC(),
 	}
-	if x.o.FrontendImage != "" {
-		b.Frontend, b.DockerfileVersion = "gateway.v0", ""
+	request, root := own.Requests()
+	if request != nil {
+		b.Request = provenance.FrontendRequest(*request)
+		b.Root = (*provenance.FrontendRequest)(root)
+	}
+	if b.Request.Name == dockerfileFrontend {
+		b.DockerfileVersion = dockerfileVersion
 	}
 	b.ID = digest.FromString(x.started.UTC().Format(time.RFC3339Nano) + string(own.Result.Vertex().Digest)).Encoded()[:25]
 	return []export.Attestation{{

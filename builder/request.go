@@ -60,6 +60,7 @@ type Request struct {
 	Client  Client
 	Session string // ID of the client's session, which frontends receive
 
+	Frontend       string // name of the frontend; "" if the client provides the result
 	FrontendOpts   map[string]string
 	FrontendInputs map[string]*pb.Definition
 	Policies       []*spb.Policy  // source policies for all operations
@@ -172,9 +173,15 @@ func (p *inputs) credentials(ctx context.Context) registry.Credentials {
 // build accesses the builder.
 func (p *inputs) gatewayOptions(o *Options, progress *progress) local.Options {
 	opt := local.Options{Opts: p.opts, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step, NamedContext: frontend.NamedContext}
+	opt.Root = &local.FrontendRequest{Name: dockerfileFrontend, Opts: p.opts}
+	opt.Request = opt.Root
+	if o.FrontendImage != "" {
+		opt.Root = nil // the build is a request for the frontend image
+	}
 	if r := p.request; r != nil {
+		opt.Request, opt.Root = nil, &local.FrontendRequest{Name: r.Frontend, Opts: p.opts}
 		opt.Inputs, opt.Policies, opt.Verify, opt.Session = r.FrontendInputs, r.Policies, r.Verify, r.Session
-		opt.Frontends = map[string]gateway.BuildFunc{"dockerfile.v0": o.buildFunc(func(diag.List) {}, progress.replaces)}
+		opt.Frontends = map[string]gateway.BuildFunc{dockerfileFrontend: o.buildFunc(func(diag.List) {}, progress.replaces)}
 	}
 	return opt
 }

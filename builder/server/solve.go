@@ -151,7 +151,7 @@ func (s *Server) solve(ctx context.Context, req *controlapi.SolveRequest, b *bui
 // if the request contains neither, the client produces the result.
 func (s *Server) requestOf(req *controlapi.SolveRequest, c *buildClient) *builder.Request {
 	r := &builder.Request{
-		Client: c, Session: req.Session, FrontendOpts: maps.Clone(req.FrontendAttrs), FrontendInputs: req.FrontendInputs,
+		Client: c, Session: req.Session, Frontend: req.Frontend, FrontendOpts: maps.Clone(req.FrontendAttrs), FrontendInputs: req.FrontendInputs,
 	}
 	if req.SourcePolicy != nil {
 		r.Policies = []*spb.Policy{req.SourcePolicy}

@@ -139,6 +139,44 @@ func TestScannedResults(t *testing.T) {
 	}
 }
 
+// TestRequests checks that the provenance of a build by our server equals BuildKit's. It contains
+// the requests for frontends: of the client, and of a frontend that forwards the build.
+func TestRequests(t *testing.T) {
+	d := startServer(t)
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "a"), []byte("x"))
+	for about, tc := range map[string]struct{ syntax, provenance, platform string }{
+		"built in":          {"", "mode=max", ""},
+		"forwarded":         {"# syntax=" + upstream + "\n", "mode=max", ""},
+		"forwarded min":     {"# syntax=" + upstream + " an argument\n", "mode=min", ""},
+		"inline only":       {"", "mode=min,inline-only=true", ""},
+		"several platforms": {"", "mode=min,inline-only=true", "linux/amd64,linux/arm64"},
+	} {
+		t.Run(about, func(t *testing.T) {
+			req := rig.Request{Dockerfile: tc.syntax + "FROM scratch\nCOPY a /\n", Context: dir, Image: true, Attrs: map[string]string{
+				"filename": "Dockerfile", "build-arg:A": "2", "label:l": "1", "attest:provenance": tc.provenance,
+			}}
+			if tc.platform != "" {
+				req.Attrs["platform"] = tc.platform
+			}
+			var text []string
+			for _, on := range []*rig.Daemon{shared.Daemon, d} {
+				res, err := on.Build(t.Context(), req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				text = append(text, attestationText(t, res.Archive))
+			}
+			if inline := about == "inline only"; strings.Contains(text[0], "predicateType") == inline {
+				t.Errorf("BuildKit made\n%s", text[0])
+			}
+			if diff := cmp.Diff(strings.Split(text[0], "\n"), strings.Split(text[1], "\n")); diff != "" {
+				t.Errorf("(-BuildKit +server):\n%s", diff)
+			}
+		})
+	}
+}
+
 func without(m map[string]string, key string) map[string]string {
 	out := map[string]string{}
 	for k, v := range m {

@@ -41,6 +41,11 @@ type Options struct {
 	// replaces a frontend image. The parameter c is the client of the frontend. If no named
 	// context replaces the image, the state is nil. NamedContext may be nil.
 	NamedContext func(ctx context.Context, c client.Client, image string) (*llb.State, []byte, error)
+	// Request is the request to which the frontend responds. It is nil if the client of the
+	// build acts as the frontend.
+	Request *FrontendRequest
+	// Root is the request of the client of the build. It may be nil.
+	Root *FrontendRequest
 	// Policies are source policies that apply to all requests of the frontend, before the
 	// policies in the request.
 	Policies []*spb.Policy
@@ -81,6 +86,14 @@ type shared struct {
 	// results are the snapshots to which errors refer, by ID.
 	results map[string]*snapshot.Snapshot
 }
+
+// FrontendRequest is the request for a frontend: its name, such as dockerfile.v0, and its options.
+type FrontendRequest struct {
+	Name string
+	Opts map[string]string
+}
+
+func (r *FrontendRequest) isEmpty() bool { return r == nil || r.Name == "" && len(r.Opts) == 0 }
 
 // New returns a client for the frontend of one build.
 func New(opt Options) *Client {
@@ -193,6 +206,10 @@ func (c *Client) forward(ctx context.Context, req client.SolveRequest) (*client.
 	opt.Opts, opt.Inputs = req.FrontendOpt, req.FrontendInputs
 	if opt.Opts == nil {
 		opt.Opts = map[string]string{}
+	}
+	opt.Request = &FrontendRequest{Name: req.Frontend, Opts: opt.Opts}
+	if opt.Root.isEmpty() {
+		opt.Root = c.opt.Request
 	}
 	next := &Client{opt: opt, shared: c.shared, forwards: c.forwards + 1}
 	var res *client.Result

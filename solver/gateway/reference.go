@@ -23,6 +23,12 @@ type Reference struct {
 
 var _ client.Reference = (*Reference)(nil)
 
+// Requests returns the request for the frontend that solved r, and the request of the client of
+// the build. They are nil if the client of the build solved r, or made no request.
+func (r *Reference) Requests() (own, root *FrontendRequest) {
+	return r.client.opt.Request, r.client.opt.Root
+}
+
 // ToState implements [client.Reference].
 func (r *Reference) ToState() (llb.State, error) {
 	if r == nil || r.def == nil {

@@ -20,14 +20,21 @@ const compatibilityVersion = 30
 
 // Build describes a build. It becomes part of the predicate.
 type Build struct {
-	Frontend          string            // dockerfile.v0 or gateway.v0
-	Args              map[string]string // frontend options
+	Request           FrontendRequest   // request for the frontend that made the result; empty if the client made it
+	Root              *FrontendRequest  // request of the client, if it requested another frontend; else it may be nil
 	DockerfileVersion string            // version of the built-in frontend; "" if another one is used
 	Platform          ocispecs.Platform // of the result
 	Machine           ocispecs.Platform // of the machine that builds
 	Definition        *pb.Definition    // of the result
 	Started, Finished time.Time
 	ID                string // identifies this build
+}
+
+// FrontendRequest is the request for a frontend: its name, dockerfile.v0 or gateway.v0, and its
+// options.
+type FrontendRequest struct {
+	Name string
+	Opts map[string]string
 }
 
 // Predicate returns the predicate for a result, in the version that the request asks for.
@@ -49,7 +56,7 @@ func (c *Capture) Predicate(r Request, b Build) (any, error) {
 	d.InternalParameters.DockerfileVersion = b.DockerfileVersion
 	p.RunDetails.Builder.ID = r.BuilderID
 	m := &types.ProvenanceMetadataSLSA1{
-		Completeness: types.BuildKitComplete{Request: b.Frontend != "", ResolvedDependencies: !incomplete},
+		Completeness: types.BuildKitComplete{Request: b.Request.Name != "", ResolvedDependencies: !incomplete},
 		Hermetic:     !incomplete && !c.network,
 		Reproducible: r.Reproducible,
 	}
@@ -130,33 +137,48 @@ func commitDigest(commit string) slsa.DigestSet {
 	return slsa.DigestSet{"sha1": commit}
 }
 
-// parameters returns the request of the client. The context and the name of the Dockerfile become
-// the config source.
+// parameters returns the request for the frontend that made the result, with everything that its
+// steps used. If the client requested another frontend, the result contains this request, too.
 func (c *Capture) parameters(b Build) (ext types.ProvenanceExternalParametersSLSA1) {
-	args := requestArgs(b.Args)
+	own := c.request(b.Request)
+	ext.ConfigSource, ext.Request = own.ConfigSource, *own.Request
+	ext.Request.Secrets, ext.Request.SSH, ext.Request.CompatibilityVersion = c.secrets, c.ssh, compatibilityVersion
+	if b.Root != nil {
+		root := c.request(*b.Root)
+		if named := root.Request.Frontend != "" || len(root.Request.Args) > 0; named && !root.Equal(own) {
+			ext.Request.Root = root
+		}
+	}
+	for _, l := range c.sources.Local {
+		ext.Request.Locals = append(ext.Request.Locals, &types.LocalSource{Name: l.Name})
+	}
+	return ext
+}
+
+// request returns the request for a frontend. The context and the name of the Dockerfile become
+// its config source.
+func (c *Capture) request(r FrontendRequest) *types.RequestProvenance {
+	args := requestArgs(r.Opts)
 	context := "context"
 	if v := args["contextkey"]; v != "" {
 		context = v
 	} else if args["input:context"] != "" {
 		context = "input:context"
 	}
+	out := &types.RequestProvenance{Request: &types.Parameters{Frontend: r.Name}}
 	if v := args[context]; v != "" {
-		ext.ConfigSource.URI = urlutil.RedactCredentials(v)
-		ext.ConfigSource.Digest = c.digestOf(v)
+		out.ConfigSource.URI = urlutil.RedactCredentials(v)
+		out.ConfigSource.Digest = c.digestOf(v)
 		delete(args, context)
 	}
 	if v := args["filename"]; v != "" {
-		ext.ConfigSource.Path = v
+		out.ConfigSource.Path = v
 		delete(args, "filename")
 	}
-	if len(args) == 0 {
-		args = nil
+	if len(args) > 0 {
+		out.Request.Args = args
 	}
-	ext.Request = types.Parameters{Frontend: b.Frontend, Args: args, Secrets: c.secrets, SSH: c.ssh, CompatibilityVersion: compatibilityVersion}
-	for _, l := range c.sources.Local {
-		ext.Request.Locals = append(ext.Request.Locals, &types.LocalSource{Name: l.Name})
-	}
-	return ext
+	return out
 }
 
 // digestOf returns the digest of the source with the given URL, or nil.
@@ -221,5 +243,8 @@ func scrub(r *types.Parameters) (removed bool) {
 		return private
 	})
 	r.Secrets, r.SSH = nil, nil
+	if r.Root != nil {
+		removed = scrub(r.Root.Request) || removed
+	}
 	return removed
 }
