@@ -182,8 +182,8 @@ func TestStatusReplay(t *testing.T) {
 
 // TestUnknownStatus checks that Status returns the gRPC code NotFound for an unknown build.
 func TestUnknownStatus(t *testing.T) {
-	t.Parallel() // waits for the build
 	s := startServer(t, builder.Options{})
+	s.server.builds.running.wait = time.Millisecond
 	stream, err := s.ControlClient().Status(t.Context(), &controlapi.StatusRequest{Ref: "unknown"})
 	if err == nil {
 		_, err = stream.Recv()

@@ -9,19 +9,21 @@ import (
 )
 
 // buildWait is how long a request waits for the build that it names. Clients send such requests
-// concurrently with the request that starts the build.
-const buildWait = 3 * time.Second
+// concurrently with the request that starts the build, and a busy machine handles them late.
+const buildWait = 15 * time.Second
 
 // running contains one value for each running build, by the reference of the build. Safe for
 // concurrent use.
 type running[T any] struct {
+	wait time.Duration // how long requests wait for a build
+
 	mu      sync.Mutex
 	values  map[string]T
 	changed chan struct{} // closed when a value is added
 }
 
 func newRunning[T any]() *running[T] {
-	return &running[T]{values: map[string]T{}, changed: make(chan struct{})}
+	return &running[T]{wait: buildWait, values: map[string]T{}, changed: make(chan struct{})}
 }
 
 // add adds the value of a build. If the reference is already in use, it returns false and adds
@@ -54,7 +56,7 @@ func (r *running[T]) get(ctx context.Context, ref string) (T, error) {
 // await calls find until find returns a value: at once, and after each start of a build. If find
 // returns no value within a short time, await returns the error for an unknown reference.
 func (r *running[T]) await(ctx context.Context, ref string, find func() (T, bool)) (T, error) {
-	late := time.NewTimer(buildWait)
+	late := time.NewTimer(r.wait)
 	defer late.Stop()
 	for {
 		r.mu.Lock()
