@@ -19,7 +19,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
-	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/moby/buildkit/util/urlutil"
 
 	"slipway/internal/suggest"
@@ -83,10 +82,7 @@ func (s *Sources) gitSession(ctx context.Context, o *gitOptions, remote string) 
 	var session gitService
 	switch ep.Protocol {
 	case "http", "https":
-		var auth transport.AuthMethod
-		if auth, err = s.gitAuth(ctx, o, remote); err == nil {
-			session, err = githttp.NewClient(withoutErrorPages(s.HTTP)).NewUploadPackSession(ep, auth)
-		}
+		session, err = s.dialGitHTTP(ctx, o, ep, remote)
 	case "git":
 		session, err = s.dialGit(ctx, ep)
 	case "ssh":
@@ -120,19 +116,26 @@ func gitError(err error) error {
 }
 
 // withoutErrorPages returns a copy of the HTTP client c that drops the bodies of error
-// responses. go-git would read the whole body and include it in its error.
-func withoutErrorPages(c *http.Client) *http.Client {
+// responses, and its transport. go-git would read the whole body and include it in its error.
+func withoutErrorPages(c *http.Client) (*http.Client, *errorPages) {
 	plain := *c
-	plain.Transport = errorPages{cmp.Or(c.Transport, http.DefaultTransport)}
-	return &plain
+	pages := &errorPages{RoundTripper: cmp.Or(c.Transport, http.DefaultTransport)}
+	plain.Transport = pages
+	return &plain, pages
 }
 
 // errorPages is a transport that drops the bodies of error responses and limits the size
 // of the list of refs.
-type errorPages struct{ http.RoundTripper }
+type errorPages struct {
+	http.RoundTripper
+	dumb bool // the list of refs is not in the format of git's smart protocol
+}
+
+// smartRefs is the media type of a list of refs in git's smart protocol.
+const smartRefs = "application/x-git-upload-pack-advertisement"
 
 // RoundTrip implements [http.RoundTripper].
-func (e errorPages) RoundTrip(req *http.Request) (*http.Response, error) {
+func (e *errorPages) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := e.RoundTripper.RoundTrip(req)
 	if err == nil && resp.StatusCode >= http.StatusBadRequest {
 		err = resp.Body.Close()
@@ -140,6 +143,7 @@ func (e errorPages) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if err == nil && strings.HasSuffix(req.URL.Path, "/info/refs") {
 		resp.Body = &limitedReader{resp.Body, maxGitRefs}
+		e.dumb = resp.StatusCode == http.StatusOK && resp.Header.Get("Content-Type") != smartRefs
 	}
 	return resp, err
 }
