@@ -64,11 +64,11 @@ func (d *gitDir) add(ctx context.Context, c *gitClone, repo *gitRepository, comm
 		}
 	}
 	files := map[string]string{"HEAD": commit.Hash.String() + "\n", "shallow": commit.Hash.String() + "\n", "logs/HEAD": ""}
-	for name, hash := range c.refs {
+	for _, name := range slices.Sorted(maps.Keys(c.refs)) {
 		if err := plumbing.ReferenceName(name).Validate(); err != nil {
 			return fmt.Errorf("invalid git ref %q: %w", name, err)
 		}
-		files[name] = hash + "\n"
+		files[name] = c.refs[name] + "\n"
 		if strings.HasPrefix(name, "refs/heads/") {
 			files["logs/"+name] = "" // git empties the log, but does not delete it
 		}
