@@ -86,14 +86,14 @@ func (s *Sources) download(ctx context.Context, op *pb.SourceOp) (*Download, err
 	if known && op.Attrs[pb.AttrHTTPChecksum] == string(old.Blob.Digest) {
 		return newDownload(op, old.Blob, old.header())
 	}
-	resp, err := s.sendRequest(ctx, op, old.Header["Etag"], known)
+	if known && s.unchanged(ctx, op, old.Header["Etag"]) {
+		return newDownload(op, old.Blob, old.header())
+	}
+	resp, err := s.sendRequest(ctx, op, http.MethodGet, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	if known && isUnchanged(resp, old.Header["Etag"]) {
-		return newDownload(op, old.Blob, old.header())
-	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return nil, fmt.Errorf("invalid response status %s", oneline.Excerpt(resp.Status))
 	}

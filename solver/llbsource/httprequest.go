@@ -35,16 +35,38 @@ func (f pastDownload) header() http.Header {
 	return h
 }
 
-// sendRequest sends the request for an HTTP source. If a previous download is known and
-// has an ETag, the request is conditional.
-func (s *Sources) sendRequest(ctx context.Context, op *pb.SourceOp, etag string, known bool) (*http.Response, error) {
+// userAgent identifies this program to HTTP servers. Some servers expect BuildKit's name.
+const userAgent = "slipway (compatible; buildkit/v0.34)"
+
+// unchanged asks the server of an HTTP source whether its file still has the given ETag. If the
+// request fails, the result is false. Unlike a conditional GET request, the HEAD request does not
+// make a server send the file that ignores If-None-Match.
+func (s *Sources) unchanged(ctx context.Context, op *pb.SourceOp, etag string) bool {
+	if etag == "" {
+		return false
+	}
+	resp, err := s.sendRequest(ctx, op, http.MethodHead, http.Header{
+		"If-None-Match":   {etag},
+		"Accept-Encoding": {"gzip"}, // as in GET requests, because the ETag may depend on it
+	})
+	if err != nil {
+		return false
+	}
+	_ = resp.Body.Close() // is empty
+	return isUnchanged(resp, etag)
+}
+
+// sendRequest sends a request for an HTTP source, with additional headers.
+func (s *Sources) sendRequest(ctx context.Context, op *pb.SourceOp, method string, header http.Header) (*http.Response, error) {
 	if s.HTTP == nil {
 		return nil, errors.New("downloads are not allowed")
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, op.Identifier, nil)
+	req, err := http.NewRequestWithContext(ctx, method, op.Identifier, nil)
 	if err != nil {
 		return nil, err
 	}
+	req.Header.Set("User-Agent", userAgent)
+	maps.Copy(req.Header, header)
 	for attr, v := range op.Attrs {
 		name, ok := strings.CutPrefix(attr, pb.AttrHTTPHeaderPrefix)
 		switch http.CanonicalHeaderKey(name) {
@@ -53,9 +75,6 @@ func (s *Sources) sendRequest(ctx context.Context, op *pb.SourceOp, etag string,
 				req.Header.Set(name, v)
 			}
 		}
-	}
-	if known && etag != "" {
-		req.Header.Set("If-None-Match", etag)
 	}
 	if err := s.authorize(req, op.Attrs[pb.AttrHTTPAuthHeaderSecret]); err != nil {
 		return nil, err
