@@ -203,7 +203,7 @@ func explainMachine(head string) error {
 		if m.arch == runtime.GOARCH {
 			return fmt.Errorf("it is a damaged program for %s", m.arch)
 		}
-		return fmt.Errorf("it is a program for %s, and this machine is %s without an emulator for it (install one with binfmt_misc, or use an image for this platform)", m.arch, runtime.GOARCH)
+		return fmt.Errorf("it is a program for %s, and this machine is %s without an emulator for it: install QEMU as a user program that the kernel starts (Debian: apt-get install qemu-user-static binfmt-support; with Docker: docker run --privileged --rm tonistiigi/binfmt --install %[1]s), or build for this platform", m.arch, runtime.GOARCH)
 	}
 	return fmt.Errorf("it is a program for an architecture other than %s", runtime.GOARCH)
 }

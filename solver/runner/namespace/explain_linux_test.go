@@ -49,7 +49,7 @@ type execCase struct {
 // execCases returns one program for each reason why the kernel may refuse to execute a
 // file.
 func execCases() []execCase {
-	foreign := machine{"none", elf.EM_M32, elf.ELFCLASS32, elf.ELFDATA2MSB, "none"}
+	foreign := machine{"none", elf.EM_M32, elf.ELFCLASS32, elf.ELFDATA2MSB}
 	other := machines()[3]
 	if other.arch == runtime.GOARCH {
 		other = machines()[1]

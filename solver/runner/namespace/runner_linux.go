@@ -235,7 +235,7 @@ func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error
 	if s.Root() < 0 {
 		return nil, errors.New("the process has no root")
 	}
-	if err := r.checkPlatform(s.Platform); err != nil {
+	if err := checkPlatform(s.Platform); err != nil {
 		return nil, err
 	}
 	guarded, err := r.guard.start(ctx)
