@@ -47,7 +47,11 @@ func (s *shared) solveError(err error) error {
 		out.InputIDs = s.registerResults([]*snapshot.Snapshot{input.Input})
 		out.Subject = &errdefs.Solve_Cache{Cache: &errdefs.ContentCache{Index: int64(input.Index)}}
 	}
-	err = errorWithoutName{of}
+	if input == nil {
+		err = errorWithoutName{of, ""}
+	} else {
+		err = errorWithoutName{of, "failed to compute cache key: failed to calculate checksum of ref " + out.InputIDs[0] + ": "}
+	}
 	var exit *runner.ExitError
 	if errors.As(err, &exit) {
 		err = &gwpb.ExitError{ExitCode: uint32(exit.Code), Err: err}
@@ -60,10 +64,13 @@ func (s *shared) solveError(err error) error {
 }
 
 // errorWithoutName is the error of an operation. Unlike the original error, its text does not
-// include the name of the operation, as in BuildKit.
-type errorWithoutName struct{ of *solver.Error }
+// include the name of the operation, as in BuildKit. The text begins with prefix.
+type errorWithoutName struct {
+	of     *solver.Error
+	prefix string
+}
 
-func (e errorWithoutName) Error() string { return e.of.Err.Error() }
+func (e errorWithoutName) Error() string { return e.prefix + e.of.Err.Error() }
 
 // Unwrap returns the original error, whose text contains the name of the operation.
 func (e errorWithoutName) Unwrap() error { return e.of }
