@@ -168,8 +168,11 @@ func TestRewrittenLayers(t *testing.T) {
 		}
 		kept := ""
 		for i, b := range blobs {
+			rewritten := b.Descriptor.Annotations["buildkit/rewritten-timestamp"]
 			if b.DiffID == blob(tc.names[i]).DiffID {
 				kept += tc.names[i]
+			} else if rewritten != "1" {
+				t.Errorf("%s: layer %s has the annotation %q for rewritten times, want 1", tc.about, tc.names[i], rewritten)
 			}
 		}
 		if kept != tc.kept {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -121,11 +122,22 @@ func (x *Exporter) blobs(ctx context.Context, r PlatformResult) ([]*snapshot.Lay
 		if r.RewriteTimes && i >= len(ofBase) {
 			latest = r.Epoch
 		}
-		var err error
-		blobs[i], err = x.Layers.Blob(ctx, layers[i], latest)
+		b, err := x.Layers.Blob(ctx, layers[i], latest)
+		if err == nil && latest != nil {
+			b = rewritten(b, *latest)
+		}
+		blobs[i] = b
 		return err
 	})
 	return blobs, err
+}
+
+// rewritten returns a copy of a blob whose descriptor says that the times of its files were
+// limited, as in BuildKit.
+func rewritten(b *snapshot.LayerBlob, latest time.Time) *snapshot.LayerBlob {
+	c := *b
+	c.Descriptor.Annotations = map[string]string{"buildkit/rewritten-timestamp": strconv.FormatInt(latest.Unix(), 10)}
+	return &c
 }
 
 // parallelLayers is the maximum number of layers that are created concurrently.
