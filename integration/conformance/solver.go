@@ -54,7 +54,7 @@ func (set settings) compareSuite(root, name, programs string, outcomesOf func(bu
 	record := "solver-" + name
 	var want outcomes
 	if set.recorded {
-		want, err = readRecord(record, set.pattern)
+		want, err = readRecord(recordOf(name), set.pattern)
 	} else {
 		want, err = outcomesOf("buildkitd", "")
 	}
@@ -63,7 +63,7 @@ func (set settings) compareSuite(root, name, programs string, outcomesOf func(bu
 	}
 	if set.record {
 		fmt.Printf("suite %s: %s\n", name, want)
-		return true, writeRecord(root, record, want)
+		return true, writeRecord(root, recordOf(name), want)
 	}
 	got, err := outcomesOf("slipway", programs)
 	if err != nil {
@@ -77,6 +77,15 @@ func (set settings) compareSuite(root, name, programs string, outcomesOf func(bu
 	}
 	c := comparison{title: "suite " + name, upstream: "buildkitd", ours: "slipway serve"}
 	return printReasons(os.Stdout, c.print(os.Stdout, want, got), lost), nil
+}
+
+// recordOf returns the name of the record with the outcomes of buildkitd for a suite. The suite
+// with upstream's image runs as in comparisons of images, and has the same record.
+func recordOf(suite string) string {
+	if suite == "dockerfile-image" {
+		return solverWorker
+	}
+	return "solver-" + suite
 }
 
 // printReasons prints for how many of the tests that only buildkitd passes a reason is recorded,
