@@ -33,8 +33,8 @@ import (
 // dockerfileFrontend is the name of the built-in Dockerfile frontend in BuildKit's protocol.
 const dockerfileFrontend = "dockerfile.v0"
 
-// dockerfileVersion is the version of docker/dockerfile that the built-in frontend equals.
-const dockerfileVersion = "1.28.0"
+// DockerfileVersion is the version of docker/dockerfile that the built-in frontend equals.
+const DockerfileVersion = "1.28.0"
 
 // maxAttestation is the maximum size in bytes of an attestation, as in BuildKit.
 const maxAttestation = 80 << 20
@@ -299,7 +299,7 @@ func (x *attester) provenance(ctx context.Context, attrs map[string]string, p ex
 		b.Root = (*provenance.FrontendRequest)(root)
 	}
 	if b.Request.Name == dockerfileFrontend {
-		b.DockerfileVersion = dockerfileVersion
+		b.DockerfileVersion = DockerfileVersion
 	}
 	b.ID = digest.FromString(x.started.UTC().Format(time.RFC3339Nano) + string(own.Result.Vertex().Digest)).Encoded()[:25]
 	return []export.Attestation{{

@@ -39,6 +39,10 @@ type Result struct {
 	// Metadata is the metadata of the frontend's result. It is nil unless a client in another
 	// process requested the build.
 	Metadata map[string][]byte
+	// Provenance contains the predicate of SLSA provenance v1 of each result, by platform. The
+	// key of a result that is not in a map is "". It is nil unless a client in another process
+	// requested the build and [Request.Record] is set.
+	Provenance map[string][]byte
 }
 
 // Run builds a Dockerfile like [Build], but returns only the error, for callers that need only
@@ -198,11 +202,13 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	if err := x.attest(ctx, results); err != nil {
 		return nil, err
 	}
-	return s.writeResult(ctx, o, p, caches, b, progress, res, results)
+	return s.writeResult(ctx, o, p, caches, b, progress, x, results)
 }
 
-// writeResult writes the results of all platforms, and then the caches.
-func (s *localBuilder) writeResult(ctx context.Context, o *Options, p *inputs, caches *caches, b *solver.Job, progress *progress, res *gateway.Result, results []export.PlatformResult) (*Result, error) {
+// writeResult writes the results of all platforms, and then the caches. For a history of builds, it
+// adds the provenance.
+func (s *localBuilder) writeResult(ctx context.Context, o *Options, p *inputs, caches *caches, b *solver.Job, progress *progress, x *attester, results []export.PlatformResult) (*Result, error) {
+	res := x.res
 	if err := caches.addInline(ctx, b, res, results); err != nil {
 		return nil, err
 	}
@@ -210,7 +216,11 @@ func (s *localBuilder) writeResult(ctx context.Context, o *Options, p *inputs, c
 	if err := s.write(ctx, o, progress, buildResult{results, len(res.Refs) > 0, res.Metadata}, out); err != nil {
 		return out, err
 	}
-	return out, caches.export(ctx, b, roots(res), out.Exported)
+	err := caches.export(ctx, b, roots(res), out.Exported)
+	if err == nil && p.request != nil && p.request.Record {
+		out.Provenance, err = x.records(ctx)
+	}
+	return out, err
 }
 
 // runFrontend returns the result of the frontend. If SBOMs are requested and the frontend

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -139,7 +140,7 @@ func (p *progress) status(v *vertexState, s track.Status, now time.Time) {
 	if old != nil && !s.Done && now.Sub(old.Timestamp) < statusInterval {
 		return
 	}
-	st := &client.VertexStatus{ID: s.ID, Vertex: v.Digest, Current: s.Current, Total: s.Total, Timestamp: now, Started: &now}
+	st := &client.VertexStatus{ID: s.ID, Name: action(s.ID), Vertex: v.Digest, Current: s.Current, Total: s.Total, Timestamp: now, Started: &now}
 	if old != nil {
 		st.Started = old.Started
 	}
@@ -152,6 +153,16 @@ func (p *progress) status(v *vertexState, s track.Status, now time.Time) {
 		delete(v.statuses, s.ID)
 	}
 	p.send(&client.SolveStatus{Statuses: []*client.VertexStatus{st}})
+}
+
+// action returns the name of what a task does. BuildKit's clients can tell the transfer of files
+// by this name; for other tasks, action returns "".
+func action(task string) string {
+	const transferring = "transferring"
+	if strings.HasPrefix(task, transferring+" ") {
+		return transferring
+	}
+	return ""
 }
 
 func (p *progress) warn(w gateway.Warning) {

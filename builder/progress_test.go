@@ -251,3 +251,12 @@ func TestProgressInterval(t *testing.T) {
 		t.Errorf("reports %q, want %q", got, want)
 	}
 }
+
+// TestAction checks by which name clients recognize the transfer of files.
+func TestAction(t *testing.T) {
+	for task, want := range map[string]string{"transferring context:": "transferring", "sha256:abc": "", "transferringx": ""} {
+		if got := action(task); got != want {
+			t.Errorf("%q: got %q, want %q", task, got, want)
+		}
+	}
+}

@@ -65,6 +65,7 @@ type Request struct {
 	FrontendInputs map[string]*pb.Definition
 	Policies       []*spb.Policy  // source policies for all operations
 	Verify         local.Verifier // decides after the policies about each source; may be nil
+	Record         bool           // whether the result contains the provenance for a history of builds
 	// Build produces the result. The gateway client that it receives has the frontends
 	// gateway.v0 and dockerfile.v0, the built-in Dockerfile frontend.
 	Build gateway.BuildFunc

@@ -17,6 +17,8 @@ type build struct {
 	record *controlapi.BuildHistoryRecord
 	status *statusLog
 	images *controlapi.BuildResultInfo // descriptors of exported images; nil until they are complete
+	// provenance contains the SLSA predicates of the results, see [builder.Result].
+	provenance map[string][]byte
 }
 
 // builds contains the running builds, and the last builds that have ended. Safe for concurrent

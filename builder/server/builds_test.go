@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -294,7 +295,7 @@ func TestBadRequests(t *testing.T) {
 	s := startServer(t, builder.Options{})
 	for want, req := range map[string]*controlapi.SolveRequest{
 		"reference of the build is empty":      {},
-		"does not grant the entitlement":       {Ref: "a", Entitlements: []string{"security.insecure"}},
+		"security.insecure is not allowed":     {Ref: "a", Entitlements: []string{"security.insecure"}},
 		"unknown frontend toy.v0":              {Ref: "b", Frontend: "toy.v0"},
 		"exporter floppy: unknown type":        {Ref: "c", Exporters: []*controlapi.Exporter{{Type: "floppy"}}},
 		"names no session":                     {Ref: "e", Frontend: "dockerfile.v0"},
@@ -324,14 +325,20 @@ func definition(t *testing.T) *pb.Definition {
 // directory.
 func TestContent(t *testing.T) {
 	s := startServer(t, builder.Options{})
-	if _, err := s.Solve(t.Context(), nil, dockerfileOpt(contextDir(t, map[string]string{
-		"Dockerfile": "FROM scratch\nCOPY a /\n", "a": "private",
-	})), nil); err != nil {
+	opt := dockerfileOpt(contextDir(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY a /\n", "a": "private"}))
+	opt.Ref = "private"
+	if _, err := s.Solve(t.Context(), nil, opt, nil); err != nil {
 		t.Fatal(err)
 	}
+	r := s.record(t, opt.Ref)
 	store := proxy.NewContentStore(s.ContentClient())
-	if err := store.Walk(t.Context(), func(i content.Info) error { return fmt.Errorf("content %s", i.Digest) }); err != nil {
-		t.Errorf("Walk: %v, want no content", err)
+	if err := store.Walk(t.Context(), func(i content.Info) error {
+		if !slices.ContainsFunc(blobsOf(r), func(d *controlapi.Descriptor) bool { return d.Digest == i.Digest.String() }) {
+			return fmt.Errorf("content %s", i.Digest)
+		}
+		return nil
+	}); err != nil {
+		t.Errorf("Walk: %v, want only the blobs of the record", err)
 	}
 	d := digest.FromString("private")
 	if data, err := content.ReadBlob(t.Context(), store, ocispecs.Descriptor{Digest: d, Size: 7}); !cerrdefs.IsNotFound(err) {

@@ -18,6 +18,7 @@ import (
 	"github.com/moby/buildkit/session/secrets"
 	"github.com/moby/buildkit/session/sshforward"
 	"github.com/moby/buildkit/session/upload"
+	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/grpcerrors"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -91,11 +92,11 @@ func (c *buildClient) open(ctx context.Context) (session.Caller, error) {
 
 // Local implements [llbsource.Client].
 func (c *buildClient) Local(ctx context.Context, name string, attrs map[string]string, read func(dir string) error) error {
-	caller, err := c.open(ctx)
+	session, caller, err := c.sessionOf(ctx, attrs)
 	if err != nil {
 		return fmt.Errorf("local source %q: %w", name, err)
 	}
-	dir, release, err := c.server.received.hold(receivedKey(c.user, c.session, caller.SharedKey(), name, attrs))
+	dir, release, err := c.server.received.hold(receivedKey(c.user, session, caller.SharedKey(), name, attrs))
 	if err != nil {
 		return err
 	}
@@ -104,6 +105,18 @@ func (c *buildClient) Local(ctx context.Context, name string, attrs map[string]s
 		return fmt.Errorf("local source %q: %w", name, err)
 	}
 	return read(dir)
+}
+
+// sessionOf returns the session that has the files of a local source, and its ID: the session that
+// the attributes of the source name, or the session of the build. A build without a session has no
+// local sources.
+func (c *buildClient) sessionOf(ctx context.Context, attrs map[string]string) (id string, caller session.Caller, err error) {
+	if id = attrs[pb.AttrLocalSessionID]; id == "" || c.session == "" {
+		caller, err = c.open(ctx)
+		return c.session, caller, err
+	}
+	caller, err = c.server.sessions.get(ctx, id, c.user)
+	return id, caller, err
 }
 
 // Upload implements [llbsource.Client].

@@ -32,6 +32,7 @@ const (
 //	ID/
 //		record  a [controlapi.BuildHistoryRecord]
 //		status  the progress of the build, see [statusLog]
+//		blobs/  what the record refers to, such as the error of the build, by digest
 type history struct {
 	dir string
 	now func() time.Time

@@ -127,7 +127,7 @@ func (s *Server) newGRPC(base context.Context, creds credentials.TransportCreden
 	g := grpc.NewServer(opts...)
 	controlapi.RegisterControlServer(g, s)
 	gwpb.RegisterLLBBridgeServer(g, s.gateways)
-	contentapi.RegisterContentServer(g, historyContent{})
+	contentapi.RegisterContentServer(g, historyContent{history: s.history})
 	grpc_health_v1.RegisterHealthServer(g, health.NewServer())
 	registerReflection(g)
 	return g

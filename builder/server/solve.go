@@ -10,8 +10,7 @@ import (
 	controlapi "github.com/moby/buildkit/api/services/control"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	spb "github.com/moby/buildkit/sourcepolicy/pb"
-	"github.com/moby/buildkit/util/grpcerrors"
-	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
+	"github.com/moby/buildkit/util/stack"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -34,6 +33,7 @@ func (s *Server) Solve(ctx context.Context, req *controlapi.SolveRequest) (*cont
 		return nil, err
 	}
 	resp, err := s.solve(ctx, req, b)
+	err = stack.Enable(err) // as with BuildKit, clients show where an error comes from in debug mode
 	if ended := s.endBuild(ctx, req, b, resp, err); ended != nil && err == nil {
 		return nil, ended
 	}
@@ -58,7 +58,7 @@ func (s *Server) checkSolve(req *controlapi.SolveRequest) error {
 	}
 	for _, e := range req.Entitlements {
 		if !slices.Contains(s.opt.Build.Allow, e) {
-			return status.Errorf(codes.PermissionDenied, "solve: the server does not grant the entitlement %s (start it with --allow-insecure-entitlement %[1]s)", e)
+			return status.Errorf(codes.PermissionDenied, "entitlement %s is not allowed (start the server with --allow-insecure-entitlement %[1]s)", e)
 		}
 	}
 	return nil
@@ -91,29 +91,14 @@ func (s *Server) startBuild(req *controlapi.SolveRequest) (*build, error) {
 func (s *Server) endBuild(ctx context.Context, req *controlapi.SolveRequest, b *build, resp *controlapi.SolveResponse, failed error) error {
 	err := b.status.end()
 	if !req.Internal {
-		err = errors.Join(err, s.history.end(b.finished(ctx, s.now(), resp, failed)))
+		r, failedRecord := s.finished(ctx, b, resp, failed)
+		err = errors.Join(err, failedRecord, s.history.end(r))
 	}
 	s.builds.end(b)
 	if req.Internal {
 		err = errors.Join(err, s.history.cancel(b.record))
 	}
 	return err
-}
-
-// now returns the current time as a message.
-func (s *Server) now() *timestamppb.Timestamp { return timestamppb.New(s.history.now()) }
-
-// finished returns the record of a build that has ended.
-func (b *build) finished(ctx context.Context, now *timestamppb.Timestamp, resp *controlapi.SolveResponse, failed error) *controlapi.BuildHistoryRecord {
-	r := b.record.CloneVT()
-	r.CompletedAt, r.ExporterResponse, r.Generation, r.Result = now, resp.GetExporterResponse(), 1, b.images
-	if failed != nil {
-		st, _ := status.FromError(grpcerrors.ToGRPC(ctx, failed))
-		r.Error = &rpcstatus.Status{Code: int32(st.Code()), Message: st.Message(), Details: st.Proto().GetDetails()}
-	}
-	r.NumTotalSteps, r.NumCompletedSteps, r.NumCachedSteps = b.status.steps.counts()
-	r.NumWarnings = int32(b.status.steps.warnings)
-	return r
 }
 
 // solve performs the build that a request describes.
@@ -130,6 +115,7 @@ func (s *Server) solve(ctx context.Context, req *controlapi.SolveRequest, b *bui
 	o.Shared, o.Status, o.Log = &s.shared, b.status.add, prefixLog{s, req.Ref}
 	o.Allow = req.Entitlements
 	o.CacheFrom, o.CacheTo = cachesOf(req.Cache)
+	o.CacheFrom = addFrontendCaches(o.CacheFrom, req.FrontendAttrs)
 	if o.Outputs, err = outputsOf(exportersOf(req), 0, req.FrontendAttrs, c); err != nil {
 		return nil, err
 	}
@@ -137,7 +123,7 @@ func (s *Server) solve(ctx context.Context, req *controlapi.SolveRequest, b *bui
 	if err != nil {
 		return nil, err
 	}
-	b.images = imagesOf(res)
+	b.images, b.provenance = imagesOf(res), res.Provenance
 	resp := responseOf(res)
 	if req.EnableSessionExporter {
 		if err := c.finalizeExport(ctx, resp); err != nil {
@@ -152,6 +138,7 @@ func (s *Server) solve(ctx context.Context, req *controlapi.SolveRequest, b *bui
 func (s *Server) requestOf(req *controlapi.SolveRequest, c *buildClient) *builder.Request {
 	r := &builder.Request{
 		Client: c, Session: req.Session, Frontend: req.Frontend, FrontendOpts: maps.Clone(req.FrontendAttrs), FrontendInputs: req.FrontendInputs,
+		Record: !req.Internal,
 	}
 	if req.SourcePolicy != nil {
 		r.Policies = []*spb.Policy{req.SourcePolicy}

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"slipway/builder"
 	"slipway/solver/llbsource"
 )
 
@@ -58,7 +59,7 @@ func (s *Server) worker() *apitypes.WorkerRecord {
 
 // version returns the version of this program in the form that clients receive.
 func (s *Server) version() *apitypes.BuildkitVersion {
-	return &apitypes.BuildkitVersion{Package: "slipway", Version: s.opt.Version}
+	return &apitypes.BuildkitVersion{Package: "slipway", Version: s.opt.Version, DockerfileVersion: builder.DockerfileVersion}
 }
 
 // Info implements [controlapi.ControlServer].
