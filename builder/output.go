@@ -170,7 +170,7 @@ func (o Output) checkLocal() error {
 		if annotation && o.isImage() || v == onlyValue(k) && v != "" {
 			continue
 		}
-		return fmt.Errorf("output %s: %s=%s requires a BuildKit daemon (use --builder)", o.Type, k, v)
+		return fmt.Errorf("output %s: %s=%s requires a BuildKit daemon (choose one with --builder, or buildctl --addr)", o.Type, k, v)
 	}
 	return nil
 }
@@ -204,7 +204,7 @@ func (o Output) supports(attr string) bool {
 func (o Output) compression() (export.Compression, error) {
 	c := export.Compression{Type: o.Attrs["compression"]}
 	if c.Type == "estargz" {
-		return c, errors.New("compression=estargz requires a BuildKit daemon (use --builder)")
+		return c, errors.New("compression=estargz requires a BuildKit daemon (choose one with --builder, or buildctl --addr)")
 	}
 	if v, ok := o.Attrs[forceAttr]; ok {
 		c.Force, _ = strconv.ParseBool(v) // checked with the options

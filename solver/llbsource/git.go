@@ -76,7 +76,7 @@ func parseGit(op *pb.SourceOp) (*gitOptions, error) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(unsupported)) {
 		if v := a[key]; v != "" && v != "false" {
-			return nil, fmt.Errorf("%s needs BuildKit", unsupported[key])
+			return nil, fmt.Errorf("%s requires a BuildKit daemon (choose one with --builder, or buildctl --addr)", unsupported[key])
 		}
 	}
 	return o, o.check()
@@ -118,7 +118,7 @@ func (o *gitOptions) check() error {
 	case o.fetchByCommit && !isCommit(o.ref) && !full:
 		return fmt.Errorf("fetch-by-commit requires a full commit SHA checksum, got %q", o.checksum)
 	case gitutil.IsCommitSHA(o.ref) && !isCommit(o.ref):
-		return fmt.Errorf("%s is a SHA-256 commit: such repositories need BuildKit", o.ref)
+		return fmt.Errorf("%s is a SHA-256 commit: such a repository requires a BuildKit daemon (choose one with --builder, or buildctl --addr)", o.ref)
 	}
 	return nil
 }

@@ -278,7 +278,7 @@ func TestGitAttributes(t *testing.T) {
 		attributes, name, data string
 		want                   string // error; "" is success
 	}{
-		{"*.bat eol=crlf", "d/x.bat", "a\n", `file "d/x.bat": converting it as the attribute eol=crlf`},
+		{"*.bat eol=crlf", "d/x.bat", "a\n", `file "d/x.bat": the attribute eol=crlf`},
 		{"*.bat eol=crlf", "d/x.bat", "a\r\n", ""},
 		{"*.bat eol=crlf", "d/x.sh", "a\n", ""},
 		{"*.png text=auto eol=crlf", "x.png", "\x00\n", ""},

@@ -81,7 +81,7 @@ func (m *gitModule) checkRules(file string, f *gitFile) error {
 				return err
 			}
 			if converted {
-				return fmt.Errorf("file %q: converting it as the attribute %s of .gitattributes says needs BuildKit", file, r.attribute)
+				return fmt.Errorf("file %q: the attribute %s in .gitattributes requires a BuildKit daemon (choose one with --builder, or buildctl --addr)", file, r.attribute)
 			}
 		}
 	}
