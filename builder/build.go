@@ -202,25 +202,39 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	if err := x.attest(ctx, results); err != nil {
 		return nil, err
 	}
-	return s.writeResult(ctx, o, p, caches, b, progress, x, results)
+	w := &resultWriter{s, p, caches, progress, b, x}
+	out := p.result(res)
+	return out, w.write(ctx, results, out)
 }
 
-// writeResult writes the results of all platforms, and then the caches. For a history of builds, it
-// adds the provenance.
-func (s *localBuilder) writeResult(ctx context.Context, o *Options, p *inputs, caches *caches, b *solver.Job, progress *progress, x *attester, results []export.PlatformResult) (*Result, error) {
-	res := x.res
-	if err := caches.addInline(ctx, b, res, results); err != nil {
-		return nil, err
+// resultWriter writes the outputs and caches of a build.
+type resultWriter struct {
+	builder  *localBuilder
+	in       *inputs
+	caches   *caches
+	progress *progress
+	job      *solver.Job
+	attester *attester
+}
+
+// write writes the results of all platforms, and then the caches. In out, it records the digests and
+// names of exported images and caches and, for a history of builds, the provenance.
+func (w *resultWriter) write(ctx context.Context, results []export.PlatformResult, out *Result) (err error) {
+	x := w.attester
+	if err := w.caches.addInline(ctx, w.job, x.res, results); err != nil {
+		return err
 	}
-	out := p.result(res)
-	if err := s.write(ctx, o, progress, buildResult{results, len(res.Refs) > 0, res.Metadata}, out); err != nil {
-		return out, err
+	b := buildResult{results, len(x.res.Refs) > 0, x.res.Metadata}
+	if err := w.builder.write(ctx, x.o, w.progress, b, out); err != nil {
+		return err
 	}
-	err := caches.export(ctx, b, roots(res), out.Exported)
-	if err == nil && p.request != nil && p.request.Record {
+	if err := w.caches.export(ctx, w.job, roots(x.res), out.Exported); err != nil {
+		return err
+	}
+	if w.in.request != nil && w.in.request.Record {
 		out.Provenance, err = x.records(ctx)
 	}
-	return out, err
+	return err
 }
 
 // runFrontend returns the result of the frontend. If SBOMs are requested and the frontend
