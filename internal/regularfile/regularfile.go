@@ -3,8 +3,8 @@
 package regularfile
 
 import (
+	"bytes"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -42,8 +42,15 @@ func Read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(f)
-	return data, errors.Join(err, f.Close())
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	var b bytes.Buffer
+	const maxInitial = 64 << 20                               // a damaged file may claim any size
+	b.Grow(int(min(info.Size(), maxInitial)) + bytes.MinRead) // ReadFrom grows a buffer with less space at its end
+	_, err = b.ReadFrom(f)
+	return b.Bytes(), errors.Join(err, f.Close())
 }
 
 // Check returns an error if a file exists and is not regular. Use it for a file that a library

@@ -6,8 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 
 	"slipway/internal/regularfile"
 	"slipway/solver/tree"
@@ -20,10 +23,10 @@ import (
 type Index struct {
 	file string
 	now  func() time.Time
-	read sync.Once // loads file on first use, when no other process prunes the store
 
 	mu      sync.Mutex
 	content indexContent
+	loaded  bool // whether content was read from file: on first use, when no other process prunes the store
 	changed bool
 }
 
@@ -62,18 +65,42 @@ func OpenIndex(file string, now func() time.Time) *Index { return &Index{file: f
 // lock loads the index on first use and locks it. The caller must call the returned
 // function unlock. The receiver x must not be nil.
 func (x *Index) lock() (unlock func()) {
-	x.read.Do(func() {
-		x.content = newIndexContent()
-		data, err := regularfile.Read(x.file)
-		if err != nil || len(data) < sha256.Size || sha256.Sum256(data[sha256.Size:]) != [sha256.Size]byte(data) {
-			return
-		}
-		if content, ok := decodeIndex(data[sha256.Size:]); ok {
-			x.content = content
-		}
-	})
 	x.mu.Lock()
+	if !x.loaded {
+		x.content, x.loaded = readIndex(x.file), true
+	}
 	return x.mu.Unlock
+}
+
+// readIndex returns the content of an index file. If the file is missing or damaged, it returns
+// an empty index.
+func readIndex(file string) indexContent {
+	data, err := regularfile.Read(file)
+	if err != nil || len(data) < sha256.Size || sha256.Sum256(data[sha256.Size:]) != [sha256.Size]byte(data) {
+		return newIndexContent()
+	}
+	content, ok := decodeIndex(data[sha256.Size:])
+	if !ok {
+		return newIndexContent()
+	}
+	return content
+}
+
+// maxIdle is the maximum number of files of an index that stays in memory between uses. It
+// limits the memory to about 3 MB.
+const maxIdle = 10_000
+
+// release saves a large index and removes it from the memory. The next use loads it again. An
+// index that cannot be saved stays in memory, and [Index.Save] reports the error.
+func (x *Index) release() {
+	if x == nil {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.content.Files) > maxIdle && x.save() == nil {
+		x.content, x.loaded = indexContent{}, false
+	}
 }
 
 // Keep removes from the index each file whose content no longer exists, and saves the index. It
@@ -92,7 +119,13 @@ func (x *Index) Keep(exists func(tree.Blob) bool) error {
 
 // Save writes the index to its file if it has changed. The receiver x must not be nil.
 func (x *Index) Save() error {
-	defer x.lock()()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.save()
+}
+
+// save does the work of Save. The caller must hold the lock.
+func (x *Index) save() error {
 	if !x.changed {
 		return nil
 	}
@@ -119,7 +152,11 @@ func (x *Index) lookup(file string, info fs.FileInfo) (tree.Blob, bool) {
 	e, ok := x.content.Files[file]
 	now := fileTimes(info)
 	now.Blob = e.Blob
-	return e.Blob, ok && e == now
+	if !ok || e != now {
+		return tree.Blob{}, false
+	}
+	// The digest is a part of the string that contains the whole index.
+	return tree.Blob{Digest: digest.Digest(strings.Clone(string(e.Blob.Digest))), Size: e.Blob.Size}, true
 }
 
 // clockTick is an upper bound for the granularity of file times. Linux takes them from a

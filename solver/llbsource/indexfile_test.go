@@ -1,7 +1,10 @@
 package llbsource
 
 import (
+	"path/filepath"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/go-digest"
@@ -54,5 +57,39 @@ func BenchmarkIndexDecode(b *testing.B) {
 		if _, ok := decodeIndex(data); !ok {
 			b.Fatal("not decoded")
 		}
+	}
+}
+
+// TestRelease checks that a large index is not in memory between uses, that nothing is lost
+// even if it cannot be saved, and that a small index stays in memory.
+func TestRelease(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "index")
+	add := func(x *Index, n int) {
+		defer x.lock()()
+		for i := range n {
+			x.content.Files[strconv.Itoa(i)] = indexedFile{Size: int64(i)}
+		}
+		x.changed = true
+	}
+	length := func(x *Index) int {
+		defer x.lock()()
+		return len(x.content.Files)
+	}
+	x := OpenIndex(file, time.Now)
+	add(x, maxIdle)
+	if x.release(); !x.loaded {
+		t.Errorf("an index of %d files was released", maxIdle)
+	}
+	add(x, maxIdle+1)
+	x.file = filepath.Join(t.TempDir(), "missing", "index")
+	if x.release(); !x.loaded || length(x) != maxIdle+1 {
+		t.Errorf("an index that cannot be saved was released")
+	}
+	x.file = file
+	if x.release(); x.loaded || x.content.Files != nil {
+		t.Errorf("an index of %d files stays in memory", maxIdle+1)
+	}
+	if n := length(x); n != maxIdle+1 {
+		t.Errorf("the index has %d files after its release, want %d", n, maxIdle+1)
 	}
 }

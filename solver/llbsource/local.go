@@ -79,6 +79,7 @@ func (s *Sources) readDir(ctx context.Context, name, dir string, attrs map[strin
 	}
 	t := track.Start(ctx, "transferring "+name+":", 0)
 	defer t.Done()
+	defer s.Files.release()
 	r := &localReader{ctx: ctx, s: s, name: name, transfer: t, dir: dir, files: files, e: tree.Edit(nil), links: map[string]*tree.Node{}}
 	if err := r.walk(ctx); err != nil {
 		return nil, fmt.Errorf("read %s: %w", dir, err)

@@ -63,7 +63,7 @@ func (s *Store) openIn(x *blobIndex, i int, b Blob, reader func(io.Reader) io.Re
 	at := x.location(i)
 	f, err := openBeneath(x.layer, at.Path)
 	if err == nil {
-		if err = verify(f, b, x.checked[i].Load(), reader); err == nil {
+		if err = s.verify(f, b, x.checked[i].Load(), reader); err == nil {
 			x.checked[i].Store(true)
 			return f, nil
 		}

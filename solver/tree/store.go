@@ -168,7 +168,7 @@ func (s *Store) Find(d digest.Digest, maxSize int64) ([]byte, error) {
 // check compares only the size.
 func (s *Store) check(f *os.File, b Blob, reader func(io.Reader) io.Reader) error {
 	_, verified := s.verified.Load(b.Digest)
-	err := verify(f, b, verified, reader)
+	err := s.verify(f, b, verified, reader)
 	switch {
 	case err == nil:
 		s.verified.Store(b.Digest, nil)
@@ -185,7 +185,7 @@ func (e damageError) Error() string { return string(e) }
 
 // verify returns a [damageError] unless the open file f has the size and the digest of b. If
 // sizeOnly is set, it does not read the file.
-func verify(f *os.File, b Blob, sizeOnly bool, reader func(io.Reader) io.Reader) error {
+func (s *Store) verify(f *os.File, b Blob, sizeOnly bool, reader func(io.Reader) io.Reader) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -201,7 +201,10 @@ func verify(f *os.File, b Blob, sizeOnly bool, reader func(io.Reader) io.Reader)
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(hash, reader(data)); err != nil {
+	buf, release := s.buffer()
+	defer release()
+	// The struct hides the method WriteTo of files, which would allocate another buffer.
+	if _, err := io.CopyBuffer(hash, struct{ io.Reader }{reader(data)}, buf); err != nil {
 		return err
 	}
 	if !hash.Verified() {
