@@ -39,7 +39,7 @@ func verdictOf(t *testing.T, vm *bpf.VM, id, number uint32, args ...uint64) stri
 	t.Helper()
 	// The kernel's struct seccomp_data, with each word in network byte order.
 	data := binary.BigEndian.AppendUint32(nil, number)
-	data = binary.BigEndian.AppendUint32(data, uint32(id))
+	data = binary.BigEndian.AppendUint32(data, id)
 	data = append(data, make([]byte, 8)...)
 	for i := range 6 {
 		var arg uint64
