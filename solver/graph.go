@@ -60,6 +60,8 @@ func outputs(v *Vertex) int {
 		for _, a := range op.File.Actions {
 			n = max(n, int(a.Output)+1)
 		}
+	case *pb.Op_Passthrough:
+		n = len(op.Passthrough.GetOutputs())
 	}
 	return n
 }
@@ -95,6 +97,8 @@ func operationName(op *pb.Op) string {
 		return "merge"
 	case *pb.Op_Diff:
 		return "diff"
+	case *pb.Op_Passthrough:
+		return "passthrough " + op.Passthrough.GetId()
 	}
 	return "unknown operation"
 }

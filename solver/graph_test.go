@@ -64,6 +64,15 @@ func run(mounts ...*pb.Mount) *pb.Op {
 	return &pb.Op{Op: &pb.Op_Exec{Exec: &pb.ExecOp{Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/"}, Mounts: mounts}}}
 }
 
+// passthrough returns a passthrough operation with an ID. Its only input is the operation with
+// index 0 of the definition. The parameter outputs lists the index of the input for each output.
+func passthrough(id string, outputs ...int64) *pb.Op {
+	return &pb.Op{
+		Inputs: []*pb.Input{{Digest: "0"}},
+		Op:     &pb.Op_Passthrough{Passthrough: &pb.PassthroughOp{Id: id, Outputs: outputs}},
+	}
+}
+
 // TestBadDefinitions checks that Load returns an error for each kind of invalid
 // definition, and an empty graph for an empty definition.
 func TestBadDefinitions(t *testing.T) {
@@ -90,7 +99,9 @@ func TestBadDefinitions(t *testing.T) {
 		{"duplicate output", definition(t, run(root, &pb.Mount{Dest: "/m", Input: -1, Output: 0}), result("0")), "x: output 0 is made twice"},
 		{"merge of one", definition(t, &pb.Op{Op: &pb.Op_Merge{Merge: &pb.MergeOp{}}}, result("0")), "merge: merges less than two trees"},
 		{"diff of an input that does not exist", definition(t, &pb.Op{Op: &pb.Op_Diff{Diff: &pb.DiffOp{Lower: &pb.LowerDiffInput{Input: 2}, Upper: &pb.UpperDiffInput{Input: -1}}}}, result("0")), "diff: has input 2 of 0"},
-		{"unknown operation", definition(t, &pb.Op{Op: &pb.Op_Passthrough{Passthrough: &pb.PassthroughOp{}}}, result("0")), "unknown operation"},
+		{"passthrough without an ID", definition(t, from("local://x"), passthrough("", 0), result("1")), "passthrough : the ID is missing"},
+		{"passthrough without outputs", definition(t, from("local://x"), passthrough("p"), result("1")), "passthrough p: there are no outputs"},
+		{"passthrough of an input that does not exist", definition(t, from("local://x"), passthrough("p", 0, 1), result("1")), "passthrough p: output 1 is input 1 of 1"},
 	} {
 		_, err := Load(tc.def)
 		if err == nil || !strings.Contains(err.Error(), tc.want) {

@@ -29,6 +29,8 @@ func newOp(e *env, v *Vertex) Op {
 		return &mergeOp{opEnv: of, op: o.Merge}
 	case *pb.Op_Diff:
 		return &diffOp{opEnv: of, op: o.Diff}
+	case *pb.Op_Passthrough:
+		return &passthroughOp{opEnv: of, op: o.Passthrough}
 	case *pb.Op_Build:
 		return &buildOp{opEnv: of, op: o.Build}
 	}

@@ -30,6 +30,8 @@ func check(v *Vertex) error {
 		return checkMerge(op.Merge, v)
 	case *pb.Op_Diff:
 		return checkDiff(op.Diff, v)
+	case *pb.Op_Passthrough:
+		return checkPassthrough(op.Passthrough, v)
 	}
 	return fmt.Errorf("unknown operation %T", v.Op.Op)
 }
@@ -138,6 +140,21 @@ func checkDiff(op *pb.DiffOp, v *Vertex) error {
 	for _, in := range []int64{op.GetLower().GetInput(), op.GetUpper().GetInput()} {
 		if in < -1 || in >= int64(len(v.Inputs)) {
 			return fmt.Errorf("has input %d of %d", in, len(v.Inputs))
+		}
+	}
+	return nil
+}
+
+func checkPassthrough(op *pb.PassthroughOp, v *Vertex) error {
+	if op.GetId() == "" {
+		return errors.New("the ID is missing")
+	}
+	if len(op.Outputs) == 0 {
+		return errors.New("there are no outputs")
+	}
+	for i, in := range op.Outputs {
+		if in < 0 || in >= int64(len(v.Inputs)) {
+			return fmt.Errorf("output %d is input %d of %d", i, in, len(v.Inputs))
 		}
 	}
 	return nil

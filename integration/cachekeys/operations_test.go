@@ -14,7 +14,21 @@ import (
 	"slipway/solver/cachemap"
 )
 
-// operations returns the LLB operations of all test cases in testdata, without duplicates.
+// passthrough returns a passthrough operation, which no Dockerfile contains.
+func passthrough(t *testing.T) []byte {
+	t.Helper()
+	data, err := (&pb.Op{
+		Inputs: []*pb.Input{{}, {}},
+		Op:     &pb.Op_Passthrough{Passthrough: &pb.PassthroughOp{Id: "p", Outputs: []int64{1}}},
+	}).MarshalVT()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// operations returns the LLB operations of all test cases in testdata, without duplicates, and a
+// passthrough operation.
 func operations(t *testing.T) [][]byte {
 	t.Helper()
 	seen := map[string]bool{}
@@ -29,7 +43,7 @@ func operations(t *testing.T) [][]byte {
 			}
 		}
 	}
-	var list [][]byte
+	list := [][]byte{passthrough(t)}
 	for _, data := range slices.Sorted(maps.Keys(seen)) {
 		list = append(list, []byte(data))
 	}

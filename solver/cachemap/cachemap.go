@@ -83,6 +83,11 @@ func Of(op *pb.Op) (Map, error) {
 			Type string
 			Diff *pb.DiffOp
 		}{"buildkit.diff.v0", o.Diff}
+	case *pb.Op_Passthrough:
+		record = struct {
+			Type        string
+			Passthrough *pb.PassthroughOp
+		}{"buildkit.passthrough.v0", o.Passthrough}
 	case *pb.Op_Build:
 		record = struct {
 			Type string

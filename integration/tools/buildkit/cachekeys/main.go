@@ -96,6 +96,8 @@ func operation(data []byte) (answer, error) {
 		o, err = ops.NewMergeOp(v, x, nil)
 	case *pb.Op_Diff:
 		o, err = ops.NewDiffOp(v, x, nil)
+	case *pb.Op_Passthrough:
+		o, err = ops.NewPassthroughOp(v, x)
 	case *pb.Op_Build:
 		o, err = ops.NewBuildOp(v, x, nil, nil)
 	default:
