@@ -113,9 +113,13 @@ func (p *process) write(m *gwpb.FdMessage) error {
 	return nil
 }
 
-// start starts a process. If the process cannot be started, the frontend still receives the
-// message that the process has started, followed by its failure. Without the first message,
-// BuildKit's client would wait forever.
+// start starts a process. The frontend receives the message that the process has started before
+// the process starts. If the process cannot be started, its failure follows. Without the first
+// message, BuildKit's client would wait forever.
+//
+// The message must not wait for the start: while BuildKit's client waits for it, the client may
+// receive no further output of other processes. If such a process ends before, the client is
+// blocked by its messages and never receives this one.
 func (x *execStream) start(ctx context.Context, id string, m *gwpb.InitMessage) error {
 	if m.Meta == nil {
 		return status.Error(codes.InvalidArgument, "process meta is required")
@@ -124,20 +128,21 @@ func (x *execStream) start(ctx context.Context, id string, m *gwpb.InitMessage) 
 		Args: m.Meta.Args, Env: m.Meta.Env, SecretEnv: m.Secretenv, User: m.Meta.User, Cwd: m.Meta.Cwd, Tty: m.Tty,
 		SecurityMode: m.Security, RemoveMountStubsRecursive: m.Meta.RemoveMountStubsRecursive,
 	}
-	p, started := &process{}, make(chan struct{})
+	p := &process{}
 	for _, fd := range m.Fds {
 		switch fd {
 		case 0:
 			r.Stdin, p.stdin = io.Pipe()
 		case 1:
-			r.Stdout = &outputWriter{x, id, fd, started}
+			r.Stdout = &outputWriter{x, id, fd}
 		case 2:
-			r.Stderr = &outputWriter{x, id, fd, started}
+			r.Stderr = &outputWriter{x, id, fd}
 		default:
 			return status.Errorf(codes.InvalidArgument, "fd %d is not supported", fd)
 		}
 	}
 	x.processes[id] = p
+	sendErr := x.send(&gwpb.ExecMessage{ProcessID: id, Input: &gwpb.ExecMessage_Started{Started: &gwpb.StartedMessage{}}})
 	c, err := x.bridge.container(m.ContainerID)
 	if err == nil {
 		p.ContainerProcess, err = c.Start(ctx, r)
@@ -145,8 +150,6 @@ func (x *execStream) start(ctx context.Context, id string, m *gwpb.InitMessage) 
 	if err != nil && p.stdin != nil {
 		err = errors.Join(err, r.Stdin.Close())
 	}
-	sendErr := x.send(&gwpb.ExecMessage{ProcessID: id, Input: &gwpb.ExecMessage_Started{Started: &gwpb.StartedMessage{}}})
-	close(started)
 	x.waits.Go(func() {
 		if err == nil {
 			err = p.Wait()
@@ -214,13 +217,11 @@ func (x *execStream) end(ctx context.Context) {
 	x.waits.Wait()
 }
 
-// outputWriter sends the output of a process to the frontend. It waits until the frontend has
-// been informed that the process has started.
+// outputWriter sends the output of a process to the frontend.
 type outputWriter struct {
-	stream  *execStream
-	id      string
-	fd      uint32
-	started <-chan struct{}
+	stream *execStream
+	id     string
+	fd     uint32
 }
 
 // maxOutput is the maximum number of bytes of process output in one message.
@@ -228,7 +229,6 @@ const maxOutput = 32 << 10
 
 // Write implements [io.Writer].
 func (w *outputWriter) Write(data []byte) (n int, err error) {
-	<-w.started
 	for n < len(data) {
 		part := data[n:min(len(data), n+maxOutput)]
 		m := &gwpb.ExecMessage{ProcessID: w.id, Input: &gwpb.ExecMessage_File{File: &gwpb.FdMessage{Fd: w.fd, Data: part}}}
