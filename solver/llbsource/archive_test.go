@@ -172,7 +172,7 @@ func TestBadArchives(t *testing.T) {
 		{"links in a circle", docker(one, imageConfig(sum("x")), tarEntry{name: "l", link: "m"}, tarEntry{name: "m", link: "l"}), "", "is a link of too many links"},
 		{"a link out of it", docker(one, imageConfig(sum("x")), tarEntry{name: "l", link: "/../../etc/passwd"}), "", "open l: is not in the archive"},
 		{"another layer", docker(one, imageConfig(sum("x")), tarEntry{name: "l", data: layer}), "", "layer 0: got " + sum(layer)},
-		{"another layer, compressed", docker(one, imageConfig(sum("x")), tarEntry{name: "l", data: gzipped(t, layer)}), "", "layer 0: is " + sum(layer) + " uncompressed, and should be " + sum("x")},
+		{"another layer, compressed", docker(one, imageConfig(sum("x")), tarEntry{name: "l", data: gzipped(t, layer)}), "", "layer 0: failed to verify layer: is " + sum(layer) + " uncompressed, and should be " + sum("x")},
 		{"an impossible compression", docker(one, imageConfig(sum("x")), tarEntry{name: "l", data: "BZh" + layer}), "", "is compressed as tar.bz2, which images cannot be"},
 		{"too many layers", docker(`[{"Config":"c","Layers":["l"`+strings.Repeat(`,"l"`, snapshot.MaxLayers)+`]}]`, imageConfig(slices.Repeat([]string{sum("x")}, snapshot.MaxLayers+1)...)), "", "names 1025 layers, more than 1024"},
 		{"many names", makeTar(t, tarEntry{name: "index.json", data: `{"manifests":[{"digest":"a","annotations":{"io.containerd.image.name":"n"}}` + strings.Repeat(`,{"digest":"a","annotations":{"io.containerd.image.name":"m"}}`, 30) + `]}`}), "other", "there are n, m, m, m, m, m, m, m, m, m, m, m, m, m, m, m, m, m, m, m, …"},

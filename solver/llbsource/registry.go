@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/containerd/platforms"
+	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -72,12 +73,35 @@ func (s *Sources) findImage(ctx context.Context, ref string, p ocispecs.Platform
 		return nil, err
 	}
 	d := ocispecs.Descriptor{Digest: repo.Digest()}
-	if d.Digest == "" {
+	if d.Digest == "" || !s.knownIn(ref, d.Digest) {
 		if d, err = repo.Resolve(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return s.imageIn(ctx, ref, repository{repo}, d, p)
+	img, err := s.imageIn(ctx, ref, repository{repo}, d, p)
+	if err == nil {
+		s.Files.rememberDownload(originKey(ref, d.Digest), pastDownload{})
+	}
+	return img, err
+}
+
+// knownIn reports whether the repository of the reference ref is known to have contained an image
+// with the digest d. Otherwise, the registry must be asked. Without this check, a reference with
+// the digest of an image in the store would be valid with any repository, even one that the user
+// may not read.
+func (s *Sources) knownIn(ref string, d digest.Digest) bool {
+	_, ok := s.Files.download(originKey(ref, d))
+	return ok
+}
+
+// originKey returns the key under which the index records that the repository of the reference ref
+// contains the image with the digest d.
+func originKey(ref string, d digest.Digest) string {
+	name := ref
+	if named, err := reference.ParseNormalizedNamed(ref); err == nil {
+		name = named.Name()
+	}
+	return "docker-image://" + name + "@" + d.String()
 }
 
 // mirror returns ref with its host replaced by the configured mirror, and reports

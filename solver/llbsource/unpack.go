@@ -177,7 +177,7 @@ func (r *layerRead) apply(base *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 		return nil, r.err
 	}
 	if r.blob.DiffID = cmp.Or(r.blob.DiffID, r.diffID); r.diffID != r.blob.DiffID {
-		return nil, fmt.Errorf("is %s uncompressed, and should be %s", r.diffID, r.blob.DiffID)
+		return nil, fmt.Errorf("failed to verify layer: is %s uncompressed, and should be %s", r.diffID, r.blob.DiffID)
 	}
 	return base.WithBlob(n, &r.blob), nil
 }

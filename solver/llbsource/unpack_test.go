@@ -83,7 +83,7 @@ func TestUnpackErrors(t *testing.T) {
 	}{
 		{[]RemoteLayer{invalid("../a"), invalid("../b")}, `layer 0: layer entry "../a": the name leaves the layer`},
 		{[]RemoteLayer{invalid("ok"), invalid("../b"), wrong}, `layer 1: layer entry "../b": the name leaves the layer`},
-		{[]RemoteLayer{valid, wrong, invalid("../b")}, "layer 1: is " + wrong.Descriptor.Digest.String() + " uncompressed, and should be " + wrong.DiffID.String()},
+		{[]RemoteLayer{valid, wrong, invalid("../b")}, "layer 1: failed to verify layer: is " + wrong.Descriptor.Digest.String() + " uncompressed, and should be " + wrong.DiffID.String()},
 		{[]RemoteLayer{invalid("../a"), unfetched}, "layer 1: refused"},
 	} {
 		running := map[string]bool{}
