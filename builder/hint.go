@@ -19,7 +19,7 @@ import (
 // that does not exist. It recognizes the errors of this builder and of BuildKit. For other
 // texts it returns false.
 func missingFile(text string) (string, bool) {
-	m := regexp.MustCompile(`"(/[^"]*)": not found$|copy (/[^"]*): not found$|mount .*: (/.*) does not exist in what is mounted$`).FindStringSubmatch(text)
+	m := regexp.MustCompile(`"(/[^"]*)": not found$|copy (/[^"]*): not found$|lstat (/[^"]*): no such file or directory$|mount .*: (/.*) does not exist in what is mounted$`).FindStringSubmatch(text)
 	if m == nil {
 		return "", false
 	}

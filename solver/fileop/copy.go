@@ -46,6 +46,9 @@ func (r *run) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, owner *
 		return err
 	}
 	sel, err := Select(src, c)
+	if missing := new(NotFoundError); errors.As(err, &missing) {
+		missing.Copying = true
+	}
 	if err != nil {
 		return err
 	}

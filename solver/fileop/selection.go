@@ -106,10 +106,18 @@ func notFound(name string, src *tree.Node) error {
 type NotFoundError struct {
 	Path string     // absolute
 	Root *tree.Node // root of the file system that was searched
+	// Copying is set if the copy itself has found no file, because the cache key of the
+	// operation does not depend on the content of the source.
+	Copying bool
 }
 
 // Error implements [error].
-func (e *NotFoundError) Error() string { return fmt.Sprintf("%q: not found", e.Path) }
+func (e *NotFoundError) Error() string {
+	if e.Copying {
+		return fmt.Sprintf("lstat %s: no such file or directory", e.Path)
+	}
+	return fmt.Sprintf("%q: not found", e.Path)
+}
 
 // Unwrap returns [fs.ErrNotExist].
 func (e *NotFoundError) Unwrap() error { return fs.ErrNotExist }
