@@ -15,6 +15,7 @@ import (
 	"github.com/moby/buildkit/frontend/gateway/client"
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
 	"github.com/moby/buildkit/solver/pb"
+	"github.com/moby/buildkit/util/system"
 	fstypes "github.com/tonistiigi/fsutil/types"
 	"golang.org/x/sync/errgroup"
 
@@ -56,11 +57,11 @@ func (c *Client) NewContainer(ctx context.Context, req client.NewContainerReques
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	box, err := c.opt.Build.OpenContainer(ctx, &pb.Op{Op: &pb.Op_Exec{Exec: op}, Platform: req.Platform}, in)
+	box, err := c.opt.Build.OpenContainer(ctx, &pb.Op{Op: &pb.Op_Exec{Exec: op}}, in)
 	if err != nil {
 		return nil, err
 	}
-	return &container{box: box, op: op, store: c.opt.Store}, nil
+	return &container{box: box, op: op, store: c.opt.Store, path: system.DefaultPathEnv(req.Platform.GetOS())}, nil
 }
 
 // mountSnapshot returns the snapshot to which a mount refers, or nil for a mount without a
@@ -88,6 +89,7 @@ type container struct {
 	box   *solver.Container
 	op    *pb.ExecOp
 	store *tree.Store
+	path  string // PATH of processes whose environment has none
 
 	mu       sync.Mutex
 	firstErr error // error from the first process that failed
@@ -106,6 +108,10 @@ func (c *container) Start(ctx context.Context, req client.StartRequest) (client.
 	}
 	if req.Tty && !slices.ContainsFunc(req.Env, func(kv string) bool { return strings.HasPrefix(kv, "TERM=") }) {
 		op.Meta.Env = append(op.Meta.Env, "TERM=xterm")
+	}
+	// Upstream: the platform of a container determines only the default PATH.
+	if !slices.ContainsFunc(req.Env, func(kv string) bool { return strings.HasPrefix(kv, "PATH=") }) {
+		op.Meta.Env = append(op.Meta.Env, "PATH="+c.path)
 	}
 	for _, s := range req.SecretEnv {
 		if s.GetID() == "" {

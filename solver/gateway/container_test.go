@@ -261,6 +261,42 @@ func TestContainerEnv(t *testing.T) {
 	}
 }
 
+// TestContainerPlatform checks that the default PATH in a container is that of its platform, and that
+// processes run whatever the platform is, as in BuildKit.
+func TestContainerPlatform(t *testing.T) {
+	var env []string
+	m := newTestSolver(t, script.Step{Run: "x", Do: func(_ context.Context, c *script.Call) error {
+		env = c.Env
+		return nil
+	}})
+	c := m.client(t.TempDir(), nil)
+	for os, want := range map[string]string{
+		"linux":   "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"windows": `PATH=c:\Windows\System32;c:\Windows;C:\Windows\System32\WindowsPowerShell\v1.0`,
+	} {
+		box, err := c.NewContainer(t.Context(), client.NewContainerRequest{
+			Platform: &pb.Platform{OS: os},
+			Mounts:   []client.Mount{{Dest: "/", MountType: pb.MountType_BIND, Ref: solve(t, c, llb.Scratch().File(llb.Mkdir("/d", 0o755)))}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := box.Start(t.Context(), client.StartRequest{Args: []string{"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Wait(); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(env, []string{want}) {
+			t.Errorf("platform %s: environment %q, want %q", os, env, want)
+		}
+		if err := box.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestExecError checks that the error from a failed step contains the operation and two
 // IDs for each mount of the step: one for the files before the step, one for the files
 // after the failure. It also checks that a container can mount the files with these IDs.
