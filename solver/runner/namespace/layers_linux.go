@@ -41,6 +41,7 @@ func (r *Runner) lowerDirs(ctx context.Context, m *runner.Mount) ([]string, erro
 		return nil, err
 	}
 	slices.Reverse(dirs)
+	dirs = unique(dirs)
 	if len(dirs) == 0 {
 		empty := filepath.Join(r.layers, "empty")
 		dirs = append(dirs, empty)
@@ -49,6 +50,18 @@ func (r *Runner) lowerDirs(ctx context.Context, m *runner.Mount) ([]string, erro
 		}
 	}
 	return dirs, nil
+}
+
+// unique returns the lower directories of an overlay, the topmost first, each once. The kernel
+// rejects an overlay with equal lower directories (ELOOP), which merge operations can produce. The
+// topmost of equal directories hides everything in the others.
+func unique(dirs []string) []string {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(dirs, func(dir string) bool {
+		again := seen[dir]
+		seen[dir] = true
+		return again
+	})
 }
 
 // layerDir returns the path of the directory for the layer l. The directory's name is only 24

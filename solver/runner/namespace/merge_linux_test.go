@@ -96,3 +96,31 @@ func TestEmptyLayerHasNoDirectory(t *testing.T) {
 		t.Errorf("directory %q, %v, want none", dir, err)
 	}
 }
+
+// TestSameLayerTwice runs a process on layers of which two are equal, as merge operations produce
+// them. The kernel rejects an overlay with equal lower directories. The topmost of the equal layers
+// must hide the layer between them.
+func TestSameLayerTwice(t *testing.T) {
+	w := newFixture(t)
+	put := func(text string) tree.LayerRef {
+		blob, err := w.store.PutBytes([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := tree.Edit(tree.Empty())
+		if err := e.Put("file", tree.NewFile(tree.Meta{Mode: 0o644}, blob)); err != nil {
+			t.Fatal(err)
+		}
+		return tree.Layer{Lower: tree.Empty(), Upper: e.Tree()}.Ref()
+	}
+	p := w.process("read line < /file; echo $line")
+	root := &p.Mounts[p.Root()]
+	one, two := put("one\n"), put("two\n")
+	for _, ref := range []tree.LayerRef{one, two, one} {
+		l := testtree.Must(ref.Load())
+		root.Layers, root.Tree = append(root.Layers, ref), testtree.Must(tree.Apply(root.Tree, l.Lower, l.Upper))
+	}
+	if got, _ := w.run(t, p); got != "one\n" {
+		t.Errorf("output %q, want that of the topmost layer", got)
+	}
+}
