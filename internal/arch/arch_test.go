@@ -172,7 +172,7 @@ func clientSide() []string {
 	return []string{
 		"/api", "/client", "/session", "/sourcepolicy", "/util",
 		"/cache/remotecache/v1/types",
-		"/exporter/containerimage/exptypes", "/exporter/exptypes",
+		"/exporter/containerimage/exptypes", "/exporter/exptypes", "/exporter/verifier",
 		"/frontend/dockerfile/linter", "/frontend/dockerfile/parser",
 		"/frontend/gateway/client", "/frontend/gateway/grpcclient", "/frontend/gateway/pb", "/frontend/subrequests",
 		"/solver/errdefs", "/solver/llbsolver/provenance/types", "/solver/pb", "/solver/result",
