@@ -162,13 +162,7 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	}
 	started := o.Now()
 	ctx, cancel := context.WithCancel(ctx)
-	b := solver.New(ctx, solver.Options{
-		Store: s.Store, Cache: s.Cache, Sources: sources, Runner: run,
-		Mounts: s.mounts(o, p), Shared: o.Shared,
-		Parallel: o.maxJobs(), Now: o.Now, Events: progress.event, Output: o.Output,
-		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
-		Imports: caches.imports,
-	})
+	b := solver.New(ctx, s.solverOptions(o, p, sources, run, progress, caches))
 	defer b.Wait() // runs before run.Close, because steps may still use the runner
 	defer cancel()
 	defer p.done()
@@ -196,6 +190,9 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 		return nil, err
 	}
 	if err := s.saveState(b, c.Graphs()); err != nil {
+		return nil, err
+	}
+	if err := p.checkPlatforms(ctx, res, progress); err != nil {
 		return nil, err
 	}
 	x := &attester{s.Store, sources, c, res, p.opts, o, started}
@@ -235,6 +232,17 @@ func (w *resultWriter) write(ctx context.Context, results []export.PlatformResul
 		out.Provenance, err = x.records(ctx)
 	}
 	return err
+}
+
+// solverOptions returns the options for the job that solves the requests of the frontend.
+func (s *localBuilder) solverOptions(o *Options, p *inputs, sources *llbsource.Sources, run *autoRunner, progress *progress, caches *caches) solver.Options {
+	return solver.Options{
+		Store: s.Store, Cache: s.Cache, Sources: sources, Runner: run,
+		Mounts: s.mounts(o, p), Shared: o.Shared,
+		Parallel: o.maxJobs(), Now: o.Now, Events: progress.event, Output: o.Output,
+		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
+		Devices: o.editsFor, Imports: caches.imports,
+	}
 }
 
 // runFrontend returns the result of the frontend. If SBOMs are requested and the frontend

@@ -14,6 +14,7 @@ import (
 
 	"slipway/builder/engine"
 	"slipway/internal/suggest"
+	"slipway/solver/device"
 	"slipway/solver/llbsource"
 )
 
@@ -147,11 +148,12 @@ func (o *Options) checkAllow() error {
 	for _, name := range o.Allow {
 		switch {
 		case name == "network.host", name == "security.insecure":
-		case o.Builder != nil && (name == "device" || strings.HasPrefix(name, "device=")):
+		case name == "device", strings.HasPrefix(name, "device="):
 		default:
-			hint := suggest.Hint(name, []string{"network.host", "security.insecure"}, true)
-			return fmt.Errorf("privilege %q: unknown%s (want network.host or security.insecure, with a builder also device)", name, hint)
+			hint := suggest.Hint(name, []string{"network.host", "security.insecure", "device"}, true)
+			return fmt.Errorf("privilege %q: unknown%s (want network.host, security.insecure, device or device=NAME)", name, hint)
 		}
 	}
-	return nil
+	_, err := device.ParseGrants(o.Allow)
+	return err
 }

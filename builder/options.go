@@ -57,7 +57,8 @@ type Options struct {
 	ShmSize       int64 // size of /dev/shm in bytes; 0 means the default
 	Ulimits       []string
 	CgroupParent  string
-	Allow         []string          // privileges: network.host, security.insecure
+	Allow         []string          // privileges: network.host, security.insecure, device, device=NAME
+	DeviceDirs    []string          // directories with descriptions of CDI devices; nil means the default
 	Resources     map[string]string // resource limits of steps, by frontend option: memory, cpuquota, …
 
 	Secrets map[string][]byte

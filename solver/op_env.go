@@ -58,11 +58,14 @@ func snapshotAt(in []*snapshot.Snapshot, i int64) *snapshot.Snapshot {
 
 // contentDigest returns a digest of the file or directory at a path of a tree. The digest
 // covers everything but times and hard links. If the path does not exist, contentDigest
-// returns "none".
+// returns [noContent].
 func contentDigest(root *tree.Node, at string) (digest.Digest, error) {
 	n, err := root.Get(at)
 	if n == nil {
-		return "none", err
+		return noContent, err
 	}
 	return n.Digest(), nil
 }
+
+// noContent is the content digest of a path that does not exist.
+const noContent = "none"

@@ -2,9 +2,13 @@ package solver
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
+	"github.com/moby/buildkit/solver/pb"
+
 	"slipway/solver/cachemap"
+	"slipway/solver/runner"
 	"slipway/solver/snapshot"
 )
 
@@ -23,7 +27,7 @@ func (o *execOp) CacheMap(context.Context) (*CacheMap, error) {
 }
 
 // contentParts returns the parts of the cache key for the files that mounts select from
-// an input.
+// an input. If the source of a bind mount does not exist, the error is an [*InputError].
 func (o *execOp) contentParts(input int, in *snapshot.Snapshot) ([]Part, error) {
 	root, err := in.Tree()
 	if err != nil {
@@ -41,6 +45,10 @@ func (o *execOp) contentParts(input int, in *snapshot.Snapshot) ([]Part, error) 
 		sum, err := contentDigest(root, at)
 		if err != nil {
 			return nil, err
+		}
+		if sum == noContent && m.MountType == pb.MountType_BIND {
+			missing := &runner.SourceError{Source: m.Selector, Root: root}
+			return nil, &InputError{Index: input, Input: in, Err: fmt.Errorf("mount %s: %w", m.Dest, missing)}
 		}
 		parts = append(parts, Part{
 			Name: "files of mount " + m.Dest, Digest: sum,
@@ -63,13 +71,16 @@ func (o *execOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	if err := x.mounts(ctx); err != nil {
 		return nil, err
 	}
+	if err := x.devices(); err != nil {
+		return nil, err
+	}
 	stdout, stderr := o.newOutput(o.v, 1), o.newOutput(o.v, 2)
 	x.p.Stdout, x.p.Stderr = stdout, stderr
 	trees, err := o.opt.Runner.Run(ctx, x.p)
 	if err != nil {
 		stdout.flush()
 		stderr.flush()
-		return nil, x.failed(err)
+		return nil, x.failed(x.describe(ctx, err))
 	}
 	outs := make([]*snapshot.Snapshot, outputs(o.v))
 	for i, m := range x.sources {

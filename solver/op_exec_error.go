@@ -1,8 +1,11 @@
 package solver
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/solver/pb"
 
@@ -37,6 +40,16 @@ func (e *InputError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the error from reading the input.
 func (e *InputError) Unwrap() error { return e.Err }
+
+// describe adds the command to the error of a process that could not be run. The error of a
+// process that has ended contains the command already.
+func (x *execRun) describe(ctx context.Context, err error) error {
+	var exit *runner.ExitError
+	if ctx.Err() != nil || errors.As(err, &exit) {
+		return err
+	}
+	return fmt.Errorf("process %q did not complete successfully: %w", strings.Join(x.p.Args, " "), err)
+}
 
 // failed returns err as an [ExecError]. The ExecError contains the file system of each
 // mount before and after the failure.

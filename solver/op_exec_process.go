@@ -19,8 +19,7 @@ type execOp struct {
 }
 
 // checkPermissions returns an error if the operation needs an entitlement that the options
-// do not grant, if it requires a CDI device, or if its security or network mode is
-// invalid.
+// do not grant, or if its security or network mode is invalid.
 func (o *execOp) checkPermissions() error {
 	if _, ok := pb.SecurityMode_name[int32(o.op.Security)]; !ok {
 		return fmt.Errorf("invalid security mode %d", o.op.Security)
@@ -33,11 +32,6 @@ func (o *execOp) checkPermissions() error {
 	}
 	if o.op.Network == pb.NetMode_HOST && !o.opt.HostNetwork {
 		return errors.New("network.host is not allowed")
-	}
-	for _, d := range o.op.CdiDevices {
-		if !d.Optional {
-			return fmt.Errorf("device %s: there are no devices", d.Name)
-		}
 	}
 	return nil
 }

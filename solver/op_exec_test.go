@@ -295,6 +295,51 @@ func TestMountsOfOneTarget(t *testing.T) {
 	}
 }
 
+// TestMissingSource checks that a bind mount whose source does not exist fails while the cache key is
+// computed, and that the error contains the input. BuildKit's debuggers expect such an error.
+func TestMissingSource(t *testing.T) {
+	bind := &pb.Mount{Input: 0, Output: -1, Dest: "/m", Selector: "/none", Readonly: true}
+	root := &pb.Mount{Input: -1, Output: 0, Dest: "/"}
+	def := marshal(t, mkdirs(func(int) string { return "/d" })(0), &pb.Op{Op: &pb.Op_Exec{Exec: &pb.ExecOp{
+		Meta: &pb.Meta{Args: []string{"x"}, Cwd: "/"}, Mounts: []*pb.Mount{root, bind},
+	}}})
+	_, err := solveDef(t, def)
+	var input *InputError
+	if !errors.As(err, &input) || input.Index != 0 || input.Input == nil || !strings.Contains(err.Error(), "mount /m: /none does not exist in what is mounted") {
+		t.Errorf("error %v, want an InputError about the mount", err)
+	}
+}
+
+// failingRunner is a fake runner that cannot start any process.
+type failingRunner struct{}
+
+func (failingRunner) Run(context.Context, *runner.Process) ([]*tree.Node, error) {
+	return nil, errors.New("not found")
+}
+
+// TestStartError checks that the error of a process that cannot be started contains the command.
+func TestStartError(t *testing.T) {
+	s, err := tree.OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := New(t.Context(), Options{
+		Store: s, Cache: NewMemoryCache(), Sources: emptySources{}, Runner: failingRunner{},
+		Now: func() time.Time { return time.Unix(0, 0) },
+	})
+	defer b.Wait()
+	g, err := Load(marshal(t, mkdirs(func(int) string { return "/d" })(0), &pb.Op{Op: &pb.Op_Exec{Exec: &pb.ExecOp{
+		Meta: &pb.Meta{Args: []string{"x", "y"}, Cwd: "/"}, Mounts: []*pb.Mount{{Input: 0, Dest: "/", Output: 0}},
+	}}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `process "x y" did not complete successfully: not found`
+	if _, err := b.Result(g).Snapshot(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
 // dirRunner is a fake runner. Instead of running a process, it calls a function of the test.
 // It then returns a file system that contains a single directory.
 type dirRunner struct {

@@ -114,18 +114,21 @@ func (o *fileOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 }
 
 // failed returns err as an [ExecError] if an action caused it. For debuggers, the ExecError
-// contains the file system that the action should have changed. The parameter outcomes
-// contains the results of the actions before the failed one.
+// contains the file system that the action should have changed, and the results of the actions
+// before it. The parameter outcomes contains these results.
 func (o *fileOp) failed(in []*snapshot.Snapshot, outcomes []fileop.Outcome, err error) error {
 	var of *fileop.ActionError
 	if !errors.As(err, &of) {
 		return err
 	}
 	e := &ExecError{Err: err, Inputs: in, Mounts: make([]*snapshot.Snapshot, len(o.op.Actions))}
+	for i, out := range outcomes {
+		e.Mounts[i] = snapshotAt(in, int64(out.Base)).With(out.Tree)
+	}
 	from := o.op.Actions[of.Index].Input
 	e.Mounts[of.Index] = snapshotAt(in, from)
 	if i := int(from) - len(in); i >= 0 {
-		e.Mounts[of.Index] = snapshotAt(in, int64(outcomes[i].Base)).With(outcomes[i].Tree)
+		e.Mounts[of.Index] = e.Mounts[i]
 	}
 	return e
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 
+	"slipway/solver/device"
 	"slipway/solver/runner"
 	"slipway/solver/snapshot"
 	"slipway/solver/tree"
@@ -39,6 +40,9 @@ type Options struct {
 	// security.insecure). HostNetwork permits RUN steps in the network namespace of the
 	// host (the entitlement network.host).
 	Insecure, HostNetwork bool
+	// Devices returns what a RUN step needs to use CDI devices of this machine. It returns an
+	// error if a device does not exist or is not allowed. If Devices is nil, there are no devices.
+	Devices func([]*pb.CDIDevice) (*device.Edits, error)
 	// NewOp returns the implementation of the operation of a vertex. If NewOp is nil,
 	// operations behave as defined by LLB. Tests of the scheduler set it to run operations
 	// that need no files.

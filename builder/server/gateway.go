@@ -98,7 +98,7 @@ func (f *gatewayFrontend) id(ref client.Reference) string {
 func (g *gateways) start(ctx context.Context) (_ context.Context, b *bridge.Bridge, end func(), err error) {
 	ref := buildid.FromIncomingContext(ctx)
 	if ref == "" {
-		return nil, nil, nil, status.Error(codes.InvalidArgument, "the request has no ID of a build")
+		return nil, nil, nil, status.Error(codes.InvalidArgument, "no buildid found in context: the request names no build")
 	}
 	build, err := g.open.get(ctx, ref)
 	if err != nil {

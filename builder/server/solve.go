@@ -57,7 +57,8 @@ func (s *Server) checkSolve(req *controlapi.SolveRequest) error {
 		return invalid("a frontend input has no definition")
 	}
 	for _, e := range req.Entitlements {
-		if !slices.Contains(s.opt.Build.Allow, e) {
+		kind, _, _ := strings.Cut(e, "=")
+		if kind != "device" && !slices.Contains(s.opt.Build.Allow, e) {
 			return status.Errorf(codes.PermissionDenied, "entitlement %s is not allowed (start the server with --allow-insecure-entitlement %[1]s)", e)
 		}
 	}

@@ -25,7 +25,10 @@ func (s *Server) ListWorkers(_ context.Context, req *controlapi.ListWorkersReque
 	if err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "filter: %v", err)
 	}
-	w := s.worker()
+	w, err := s.worker()
+	if err != nil {
+		return nil, err
+	}
 	resp := &controlapi.ListWorkersResponse{}
 	matches := f.Match(filters.AdapterFunc(func(path []string) (string, bool) {
 		switch {
@@ -44,9 +47,13 @@ func (s *Server) ListWorkers(_ context.Context, req *controlapi.ListWorkersReque
 }
 
 // worker describes the worker of the server.
-func (s *Server) worker() *apitypes.WorkerRecord {
+func (s *Server) worker() (*apitypes.WorkerRecord, error) {
 	host, _ := os.Hostname() // "" if it is unknown
-	return &apitypes.WorkerRecord{
+	devices, err := s.opt.Build.Devices()
+	if err != nil {
+		return nil, err
+	}
+	w := &apitypes.WorkerRecord{
 		ID: workerID,
 		Labels: map[string]string{
 			"org.mobyproject.buildkit.worker.executor": "slipway",
@@ -55,6 +62,10 @@ func (s *Server) worker() *apitypes.WorkerRecord {
 		Platforms:       pb.PlatformsFromSpec([]ocispecs.Platform{llbsource.Machine()}),
 		BuildkitVersion: s.version(),
 	}
+	for _, d := range devices {
+		w.CDIDevices = append(w.CDIDevices, &apitypes.CDIDevice{Name: d.Name, AutoAllow: d.Allowed, Annotations: d.Annotations})
+	}
+	return w, nil
 }
 
 // version returns the version of this program in the form that clients receive.

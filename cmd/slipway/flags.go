@@ -61,7 +61,7 @@ func (f *buildFlags) define(fs *pflag.FlagSet) {
 	fs.StringVar(&f.shmSize, "shm-size", "", "size of /dev/shm: `BYTES`, or a number with a unit such as 64m")
 	fs.StringArrayVar(&o.Ulimits, "ulimit", nil, "limit of processes in steps: `NAME=SOFT[:HARD]`")
 	fs.StringVar(&o.CgroupParent, "cgroup-parent", "", "parent control group of steps: `PATH`")
-	fs.StringArrayVar(&o.Allow, "allow", nil, "`PRIVILEGE` that steps can request: network.host, security.insecure")
+	fs.StringArrayVar(&o.Allow, "allow", nil, "`PRIVILEGE` that steps can request: network.host, security.insecure, device or device=NAME")
 	f.defineResults(fs)
 	f.defineCache(fs)
 	f.defineBuilder(fs)

@@ -94,6 +94,20 @@ type Sandbox struct {
 	// mount points. The mount points themselves are always removed.
 	KeepMountParents bool
 	Resources        Resources
+	// Devices are additional device files. Every process can use the standard ones, such as
+	// /dev/null. Processes may open the additional files even if a device filter applies.
+	Devices []Device
+}
+
+// Device is a device file of the host that processes see.
+type Device struct {
+	Path         string // absolute
+	HostPath     string // path of the device file on the host
+	Block        bool   // a block device, not a character device
+	Major, Minor uint32
+	Access       string // allowed kinds of access, of r (read), w (write) and m (mknod)
+	Mode         uint32 // permission bits
+	UID, GID     uint32
 }
 
 // Resources are limits for all processes of a sandbox together. If a field is zero or
@@ -115,6 +129,7 @@ type Process struct {
 	Env      []string // K=V; if a key is duplicate, the last entry counts
 	Dir      string   // absolute; created if it does not exist
 	User     string   // name or number, with or without :group, according to /etc in the root; "" is 0:0
+	Groups   []uint32 // supplementary groups, in addition to those of the user
 	Ulimits  []Ulimit
 	Insecure bool // all privileges of the builder (RUN --security=insecure)
 

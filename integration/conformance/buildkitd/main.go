@@ -23,11 +23,17 @@ type daemonConfig struct {
 	Entitlements []string                  `toml:"insecure-entitlements"`
 	Registries   map[string]registryConfig `toml:"registry"`
 	History      historyConfig             `toml:"history"`
+	CDI          cdiConfig                 `toml:"cdi"`
 }
 
 // historyConfig contains the settings for the history of builds.
 type historyConfig struct {
 	MaxEntries *int64 `toml:"maxEntries"`
+}
+
+// cdiConfig contains the settings for CDI devices.
+type cdiConfig struct {
+	SpecDirs []string `toml:"specDirs"`
 }
 
 // registryConfig contains the settings for the registry of one host.
@@ -102,6 +108,9 @@ func configArgs(data []byte) ([]string, error) {
 		for _, mirror := range c.Registries[host].Mirrors {
 			out = append(out, "--mirror", host+"=http://"+mirror)
 		}
+	}
+	for _, dir := range c.CDI.SpecDirs {
+		out = append(out, "--cdi-spec-dir", dir)
 	}
 	return out, nil
 }

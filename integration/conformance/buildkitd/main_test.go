@@ -24,6 +24,9 @@ networkMode = "host"
 [history]
   maxEntries = 0
 
+[cdi]
+  specDirs = ["/tmp/cdi"]
+
 [otel]
   socketPath = "/tmp/otel.sock"
 `
@@ -40,7 +43,7 @@ networkMode = "host"
 	want := []string{
 		"serve", "--addr", "unix:///tmp/sock", "--state", "/tmp/root/slipway", "--keep-storage", "unlimited",
 		"--allow-insecure-entitlement", "network.host", "--allow-insecure-entitlement", "security.insecure",
-		"--no-history", "--mirror", "docker.io=http://localhost:1234",
+		"--no-history", "--mirror", "docker.io=http://localhost:1234", "--cdi-spec-dir", "/tmp/cdi",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)

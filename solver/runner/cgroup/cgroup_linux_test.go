@@ -173,7 +173,7 @@ func TestFilter(t *testing.T) {
 			if err := errors.Join(s.Filter(), s.Filter()); err != nil {
 				t.Fatal(err)
 			}
-			g, err := s.Step("step", &runner.Resources{})
+			g, err := s.Step("step", &runner.Resources{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -194,6 +194,35 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+// TestMoreDevices checks that a step with additional devices may open them in the permitted way
+// only, and that the device filter of other steps stays the same. Device 1:11 is the kernel log.
+func TestMoreDevices(t *testing.T) {
+	const script = "exec 2>/dev/null; mknod log c 1 11; (: < log) && echo read; (: >> log) && echo written"
+	for _, h := range deviceHierarchies(t) {
+		s := newTestSet(t, &Options{}, h)
+		if err := s.Filter(); err != nil {
+			t.Fatal(err)
+		}
+		for i, tc := range []struct{ access, want string }{
+			{"", ""},
+			{"r", "read"},
+			{"w", "written"},
+			{"rwm", "read written"},
+		} {
+			g, err := s.Step(fmt.Sprint("step", i), &runner.Resources{}, []runner.Device{{Path: "/dev/kmsg", Major: 1, Minor: 11, Access: tc.access}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Fields(run(t, g, false, script)); strings.Join(got, " ") != tc.want {
+				t.Errorf("%s, access %q: output %q, want %q", h.mount, tc.access, got, tc.want)
+			}
+			if err := g.Remove(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // TestNoFilter checks the behaviour on a machine without control groups that filter
 // devices: Filter must fail, and steps must run without groups.
 func TestNoFilter(t *testing.T) {
@@ -203,7 +232,7 @@ func TestNoFilter(t *testing.T) {
 			t.Error("Filter succeeds without a hierarchy for devices, want an error")
 		}
 	}
-	g, err := s.Step("step", &runner.Resources{})
+	g, err := s.Step("step", &runner.Resources{}, nil)
 	if err != nil || len(g.own)+len(g.members(true))+len(g.members(false)) > 0 {
 		t.Errorf("Step returns groups %+v, error %v, want none", g, err)
 	}

@@ -36,8 +36,9 @@ type membership struct {
 // becomes the directory name of the groups. If [Set.Filter] has succeeded, processes in the
 // groups have a device filter. In a hierarchy that can apply none of the limits, Step
 // creates no group unless [Options].Parent is set. If a limit cannot be applied, the error
-// is a [*LimitError].
-func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) {
+// is a [*LimitError]. The device filter permits the given devices in addition to those that
+// every step may open.
+func (s *Set) Step(step string, limits *runner.Resources, more []runner.Device) (_ *Group, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := &Group{}
@@ -54,10 +55,17 @@ func (s *Set) Step(step string, limits *runner.Resources) (_ *Group, err error) 
 		h := &s.all[i]
 		var own []setting
 		own, left = h.split(left)
-		if len(own) == 0 && s.parent == "" {
+		filters := len(more) > 0 && s.sharedGroup != "" && s.devices == h
+		if len(own) == 0 && s.parent == "" && !filters {
 			continue
 		}
 		if err := s.addGroup(g, h, step, own); err != nil {
+			return nil, err
+		}
+		if !filters {
+			continue
+		}
+		if err := s.allow(g, more); err != nil {
 			return nil, err
 		}
 	}
@@ -111,6 +119,17 @@ func (s *Set) addGroup(g *Group, h *hierarchy, step string, limits []setting) er
 		return errors.Join(h.mkdir(g.filtered.dir), s.restrict(h, g.filtered.dir))
 	}
 	return nil
+}
+
+// allow replaces the filtered group of a step with a group whose device filter permits more
+// devices. The group is a child of the privileged group of the step.
+func (s *Set) allow(g *Group, more []runner.Device) error {
+	dir := filepath.Join(g.privileged.dir, "devices")
+	if err := s.devices.mkdir(dir); err != nil {
+		return err
+	}
+	g.filtered = membership{s.devices, dir}
+	return s.restrictTo(s.devices, dir, withDevices(more))
 }
 
 // makeStep creates the group of a step in hierarchy h and returns its path. It tries

@@ -96,7 +96,7 @@ func TestLimitsV2(t *testing.T) {
 		defer controlFiles(t, base, "cgroup.subtree_control=+memory")()
 		defer controlFiles(t, filepath.Join(base, s.name), "cgroup.subtree_control=+memory")()
 		defer controlFiles(t, filepath.Join(base, s.name, "step"), "memory.max=4096", "memory.swap.max=max")()
-		g, err := s.Step("step", &runner.Resources{Memory: 4096, MemorySwap: -1})
+		g, err := s.Step("step", &runner.Resources{Memory: 4096, MemorySwap: -1}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +104,7 @@ func TestLimitsV2(t *testing.T) {
 			t.Errorf("groups of a process: %+v, want the step's only", list)
 		}
 		var limit *LimitError
-		if _, err := s.Step("other", &runner.Resources{CPUShares: 5}); !errors.As(err, &limit) || limit.Limit != "cpu-shares" || !strings.Contains(err.Error(), "no control groups limit it, as the controller cpu does not exist") {
+		if _, err := s.Step("other", &runner.Resources{CPUShares: 5}, nil); !errors.As(err, &limit) || limit.Limit != "cpu-shares" || !strings.Contains(err.Error(), "no control groups limit it, as the controller cpu does not exist") {
 			t.Errorf("limit without a controller: error %v, want a LimitError for cpu-shares", err)
 		}
 	}
@@ -125,7 +125,7 @@ func TestSibling(t *testing.T) {
 	defer controlFiles(t, above, "cgroup.subtree_control=+cpu")()
 	defer controlFiles(t, filepath.Join(above, s.name), "cgroup.subtree_control=+cpu")()
 	defer controlFiles(t, filepath.Join(above, s.name, "step"), "cpu.max=7000 100000")()
-	if _, err := s.Step("step", &runner.Resources{CPUQuota: 7000}); err != nil {
+	if _, err := s.Step("step", &runner.Resources{CPUQuota: 7000}, nil); err != nil {
 		t.Error(err)
 	}
 	if list, err := os.ReadDir(own); err != nil || len(list) > 0 {
@@ -163,7 +163,7 @@ func TestLimits(t *testing.T) {
 	if err := s.Check(&allLimits); err != nil {
 		t.Fatal(err)
 	}
-	g, err := s.Step("step", &allLimits)
+	g, err := s.Step("step", &allLimits, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,7 +131,7 @@ func (s *Set) makeFilter() error {
 	base := s.bases(h)[0]
 	dir := filepath.Join(base, s.name, "steps")
 	if h.unified {
-		if s.program, err = filterProgram(); err != nil {
+		if s.program, err = filterProgram(devices()); err != nil {
 			return fmt.Errorf("load a device filter: %w", err)
 		}
 	}
@@ -151,7 +151,19 @@ func (s *Set) restrict(h *hierarchy, dir string) error {
 	if h.unified {
 		return attach(s.program, dir)
 	}
-	return filterV1(dir)
+	return filterV1(dir, devices())
+}
+
+// restrictTo adds a device filter for the given devices to the group whose directory is dir.
+func (s *Set) restrictTo(h *hierarchy, dir string, allowed []device) error {
+	if !h.unified {
+		return filterV1(dir, allowed)
+	}
+	program, err := filterProgram(allowed)
+	if err != nil {
+		return fmt.Errorf("load a device filter: %w", err)
+	}
+	return errors.Join(attach(program, dir), program.Close()) // the group keeps the program
 }
 
 // deviceHierarchy returns the hierarchy that can filter devices: the version 1
@@ -184,7 +196,7 @@ func (s *Set) Close() error {
 // Check creates a group with the given limits and removes it again. It returns the error that
 // a step with these limits would get.
 func (s *Set) Check(limits *runner.Resources) error {
-	g, err := s.Step("check", limits)
+	g, err := s.Step("check", limits, nil)
 	if err != nil {
 		return err
 	}

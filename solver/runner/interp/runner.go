@@ -54,6 +54,9 @@ func exec(ctx context.Context, f *inprocess.Files, p *runner.Process) (int, erro
 	if p.Terminal {
 		return 0, unsupportedf("does not support terminals")
 	}
+	if len(p.Devices) > 0 {
+		return 0, unsupportedf("does not provide the device %s", p.Devices[0].Path)
+	}
 	for i, m := range p.Mounts {
 		if slices.ContainsFunc(p.Mounts[:i], func(o runner.Mount) bool { return sharesFiles(m, o) }) {
 			return 0, unsupportedf("mounts each directory of a cache at one path of a step, not at %s too", m.Target)

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"slipway/solver/runner"
 )
 
 // config is the configuration that the builder sends to the init process of a
@@ -34,6 +36,7 @@ type config struct {
 	Root     string         // mount point of the root
 	Private  string         // mount point of the private directory, see makePrivate
 	Mounts   []mount        // mounts of the container; the first one is the root
+	Devices  []runner.Device
 
 	root      *os.File // O_PATH descriptor of the root
 	names     int      // number of files in the private directory, see privateName
@@ -103,7 +106,7 @@ func (c *container) network() error {
 	return nil
 }
 
-// stubs records in c.stub which mount points, and which of their parents, do not exist
+// stubs records in c.stub which mount points and device files, and which of their parents, do not exist
 // in the root. These paths are created for the mounts only, so they are not part of the
 // result. stubs also resolves links in the targets of mounts.
 //
@@ -122,6 +125,18 @@ func (c *container) stubs() error {
 		m.Target = "/" + at
 		if (at == "proc" || strings.HasPrefix(at, "proc/")) && !slices.Contains(replaceableFiles(), m.Target) {
 			return fmt.Errorf("mount %s: %w", m.Target, errInProc)
+		}
+		if err := c.addStubs(at); err != nil {
+			return err
+		}
+	}
+	for i := range c.conf.Devices {
+		at, err := c.root.Resolve(c.conf.Devices[i].Path, true)
+		if err != nil {
+			return fmt.Errorf("device %s: %w", c.conf.Devices[i].Path, err)
+		}
+		if strings.HasPrefix(at, "dev/") {
+			continue // a tmpfs
 		}
 		if err := c.addStubs(at); err != nil {
 			return err

@@ -55,6 +55,7 @@ func (c *container) prepare() error {
 	c.conf = config{
 		Hostname: c.box.Hostname, Filtered: c.filtered, Loopback: c.box.Network == runner.NetworkNone,
 		Root: filepath.Join(c.work, "root"), Private: filepath.Join(c.work, "private"), ReadOnly: c.box.Mounts[c.box.Root()].ReadOnly,
+		Devices: c.box.Devices,
 	}
 	if c.conf.Hostname == "" {
 		c.conf.Hostname = "buildkitsandbox"

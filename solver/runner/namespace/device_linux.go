@@ -4,24 +4,25 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/internal/procfd"
+	"slipway/solver/runner"
 )
 
-// deviceNode identifies a character device that every process may open.
-type deviceNode struct {
-	name         string // name in /dev
-	major, minor uint32
-}
-
 // standardDevices returns the default devices of the OCI runtime specification
-// (config-linux, "Default Devices"), except for links.
-func standardDevices() []deviceNode {
-	return []deviceNode{{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}}
+// (config-linux, "Default Devices"), except for links. Every process may open them.
+func standardDevices() []runner.Device {
+	var list []runner.Device
+	for _, d := range []struct {
+		path         string
+		major, minor uint32
+	}{{"/dev/null", 1, 3}, {"/dev/zero", 1, 5}, {"/dev/full", 1, 7}, {"/dev/random", 1, 8}, {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0}} {
+		list = append(list, runner.Device{Path: d.path, HostPath: d.path, Major: d.major, Minor: d.minor, Mode: 0o666})
+	}
+	return list
 }
 
 // devices creates the device files and links that programs expect in /dev. If a mount
@@ -38,8 +39,8 @@ func (c *config) devices() error {
 	}
 	defer dev.Close()
 	for _, d := range standardDevices() {
-		if err := c.device(d, dev); err != nil {
-			return fmt.Errorf("%s: %w", d.name, err)
+		if err := c.device(&d); err != nil {
+			return fmt.Errorf("%s: %w", d.Path, err)
 		}
 	}
 	links := map[string]string{
@@ -57,14 +58,24 @@ func (c *config) devices() error {
 	return nil
 }
 
-// device makes the device d available in dev, an open directory: it bind-mounts the
-// device file over a new empty file with the name of d.
-func (c *config) device(d deviceNode, dev *os.File) error {
+// moreDevices makes the devices of the container available that not every process may open.
+func (c *config) moreDevices() error {
+	for i := range c.Devices {
+		if err := c.device(&c.Devices[i]); err != nil {
+			return fmt.Errorf("device %s: %w", c.Devices[i].Path, err)
+		}
+	}
+	return nil
+}
+
+// device bind-mounts the file of the device d at its path in the root. If no file exists there,
+// device creates an empty one.
+func (c *config) device(d *runner.Device) error {
 	node, err := c.node(d)
 	if err != nil {
 		return err
 	}
-	at, err := makeFile(dev, d.name)
+	at, err := c.target(d.Path, true)
 	if err != nil {
 		return err
 	}
@@ -79,11 +90,15 @@ func (c *config) device(d deviceNode, dev *os.File) error {
 // In a user namespace, the kernel forbids creating device files, so the path leads to
 // the host's device file, mounted read-only: a process can write to the device, but
 // cannot change the mode and owner of the file.
-func (c *config) node(d deviceNode) (string, error) {
-	at := c.privateName()
-	err := unix.Mknod(at, unix.S_IFCHR|0o666, int(unix.Mkdev(d.major, d.minor)))
-	if errors.Is(err, unix.EPERM) {
-		return c.stage(filepath.Join("/dev", d.name), unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
+func (c *config) node(d *runner.Device) (string, error) {
+	at, kind := c.privateName(), uint32(unix.S_IFCHR)
+	if d.Block {
+		kind = unix.S_IFBLK
 	}
-	return at, errors.Join(err, os.Chmod(at, 0o666)) // independent of the umask
+	err := unix.Mknod(at, kind|d.Mode, int(unix.Mkdev(d.Major, d.Minor)))
+	if errors.Is(err, unix.EPERM) {
+		return c.stage(d.HostPath, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
+	}
+	// Chmod makes the mode independent of the umask.
+	return at, errors.Join(err, os.Chmod(at, os.FileMode(d.Mode)), os.Chown(at, int(d.UID), int(d.GID)))
 }

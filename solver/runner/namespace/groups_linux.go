@@ -59,6 +59,6 @@ func (c *container) makeGroup() error {
 	// A process that cannot create devices needs no filter.
 	c.filtered = !c.r.noDevices && c.r.groups.Filter() == nil
 	var err error
-	c.groups, err = c.r.groups.Step(step, &c.box.Resources)
+	c.groups, err = c.r.groups.Step(step, &c.box.Resources, c.box.Devices)
 	return err
 }

@@ -44,8 +44,10 @@ func (c *config) mounts() error {
 	if err := c.devices(); err != nil {
 		return fmt.Errorf("make devices: %w", err)
 	}
-	_, err := c.mountAll(func(m *mount) bool { return !done[m.Target] })
-	return err
+	if _, err := c.mountAll(func(m *mount) bool { return !done[m.Target] }); err != nil {
+		return err
+	}
+	return c.moreDevices()
 }
 
 // mountAll creates those mounts of the process for which the function selected returns true.

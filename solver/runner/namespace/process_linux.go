@@ -92,7 +92,7 @@ func (x *process) configure() error {
 	x.conf = c.conf
 	root := c.root
 	if c.first != nil {
-		x.conf.Join, x.conf.Mounts = true, nil
+		x.conf.Join, x.conf.Mounts, x.conf.Devices = true, nil, nil
 		var err error
 		if root, err = c.Tree(c.box.Root()); err != nil {
 			return err
@@ -105,6 +105,9 @@ func (x *process) configure() error {
 	at, err := root.Resolve(x.p.Dir, true)
 	if err != nil {
 		return fmt.Errorf("working directory: %w", err)
+	}
+	for _, g := range x.p.Groups {
+		id.Groups = append(id.Groups, int(g))
 	}
 	x.conf.ids, x.conf.Dir, x.conf.DirName = id, "/"+at, x.p.Dir
 	x.conf.Args, x.conf.Env, x.conf.Insecure, x.conf.Terminal = x.p.Args, x.p.Env, x.p.Insecure, x.p.Terminal

@@ -255,7 +255,7 @@ func (c *container) runtimeSpec(p *oci.Process) (*specs.Spec, error) {
 	desc := &oci.Container{
 		Root: c.conf.Root, ReadOnly: c.conf.ReadOnly, Hostname: c.conf.Hostname, OwnNetwork: c.conf.Loopback,
 		Hosts: filepath.Join(c.work, "hosts"), Resolv: filepath.Join(c.work, "resolv.conf"),
-		Cgroup: c.r.groups.Path(filepath.Base(c.work)), Resources: c.box.Resources,
+		Cgroup: c.r.groups.Path(filepath.Base(c.work)), Resources: c.box.Resources, Devices: c.box.Devices,
 		UserNamespace: c.r.userNamespace, OneUser: c.r.oneOwner,
 	}
 	for i, m := range c.conf.Mounts {

@@ -160,7 +160,7 @@ func (c *config) hide(name string) error {
 		return unix.Mount("tmpfs", procfd.Path(at.Fd()), "tmpfs", unix.MS_RDONLY, "size=0")
 	}
 	if c.emptyFile == "" {
-		null, err := c.node(standardDevices()[0])
+		null, err := c.node(&standardDevices()[0])
 		if err != nil {
 			return err
 		}

@@ -28,6 +28,7 @@ type Container struct {
 	OwnNetwork    bool   // a network with only a loopback device
 	Hosts, Resolv string // files for /etc/hosts and /etc/resolv.conf
 	Mounts        []Mount
+	Devices       []runner.Device
 	Cgroup        string // path of the control group; unused in a user namespace
 	Resources     runner.Resources
 	UserNamespace bool // the builder is root in a user namespace
@@ -112,10 +113,29 @@ func Spec(ctx context.Context, c *Container, p *Process) (*specs.Spec, error) {
 		s.Mounts = append(s.Mounts, m.spec())
 	}
 	s.Mounts = uniqueTargets(s.Mounts)
+	for i := range c.Devices {
+		addDevice(s, &c.Devices[i])
+	}
 	if c.UserNamespace {
 		c.restrictToUserNamespace(s)
 	}
 	return s, nil
+}
+
+// addDevice adds a device file to the spec of a container and permits its use.
+func addDevice(s *specs.Spec, d *runner.Device) {
+	kind, mode, major, minor := "c", os.FileMode(d.Mode), int64(d.Major), int64(d.Minor)
+	if d.Block {
+		kind = "b"
+	}
+	s.Linux.Devices = append(s.Linux.Devices, specs.LinuxDevice{
+		Path: d.Path, Type: kind, Major: major, Minor: minor, FileMode: &mode, UID: &d.UID, GID: &d.GID,
+	})
+	if d.Access != "" {
+		s.Linux.Resources.Devices = append(s.Linux.Resources.Devices, specs.LinuxDeviceCgroup{
+			Allow: true, Type: kind, Major: &major, Minor: &minor, Access: d.Access,
+		})
+	}
 }
 
 // limits returns options that set the resource limits r in the spec of a container.
