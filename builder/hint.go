@@ -23,7 +23,7 @@ func missingFile(text string) (string, bool) {
 	if m == nil {
 		return "", false
 	}
-	return m[1] + m[2] + m[3], true
+	return strings.Join(m[1:], ""), true
 }
 
 // hint adds two things to err, if it finds them: the range of the word in the Dockerfile that
