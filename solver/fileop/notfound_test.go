@@ -19,7 +19,11 @@ func TestMissingWhileCopying(t *testing.T) {
 		Input: 0, SecondaryInput: 0,
 		Action: &pb.FileAction_Copy{Copy: &pb.FileActionCopy{Src: "/bar", Dest: "/baz", Mode: -1, Timestamp: -1}},
 	}}}
-	_, err = Apply(t.Context(), op, []*tree.Node{tree.Empty()}, Env{Store: store})
+	e := tree.Edit(tree.Empty())
+	if _, err := e.MkdirAll("foo", tree.Meta{Mode: 0o755}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Apply(t.Context(), op, []*tree.Node{e.Tree()}, Env{Store: store})
 	if want := "copy /bar /baz: lstat /bar: no such file or directory"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
