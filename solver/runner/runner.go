@@ -129,7 +129,7 @@ type Process struct {
 	Env      []string // K=V; if a key is duplicate, the last entry counts
 	Dir      string   // absolute; created if it does not exist
 	User     string   // name or number, with or without :group, according to /etc in the root; "" is 0:0
-	Groups   []uint32 // supplementary groups, in addition to those of the user
+	Groups   []uint32 // supplementary groups, in addition to the groups of User
 	Ulimits  []Ulimit
 	Insecure bool // all privileges of the builder (RUN --security=insecure)
 
