@@ -148,7 +148,9 @@ func TestMutualTLS(t *testing.T) {
 		"without encryption": nil,
 	} {
 		_, err := connect(t, s.address, opts...).ListWorkers(t.Context())
-		if (err == nil) != (name == "right") || err != nil && grpcerrors.Code(err) != codes.Unavailable {
+		// With TLS 1.3, a client may write before it learns that the server has refused it, so
+		// the error depends on the order.
+		if (err == nil) != (name == "right") {
 			t.Errorf("%s: error %v, want one only for an invalid client", name, err)
 		}
 	}
