@@ -162,7 +162,9 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	}
 	started := o.Now()
 	ctx, cancel := context.WithCancel(ctx)
-	b := solver.New(ctx, s.solverOptions(o, p, sources, run, progress, caches))
+	job := s.jobOptions(o, p, sources, run)
+	job.Events, job.Imports = progress.event, caches.imports
+	b := solver.New(ctx, job)
 	defer b.Wait() // runs before run.Close, because steps may still use the runner
 	defer cancel()
 	defer p.done()
@@ -234,14 +236,15 @@ func (w *resultWriter) write(ctx context.Context, results []export.PlatformResul
 	return err
 }
 
-// solverOptions returns the options for the job that solves the requests of the frontend.
-func (s *localBuilder) solverOptions(o *Options, p *inputs, sources *llbsource.Sources, run *autoRunner, progress *progress, caches *caches) solver.Options {
+// jobOptions returns the options for the job that solves the requests of the frontend,
+// without Events and Imports.
+func (s *localBuilder) jobOptions(o *Options, p *inputs, sources *llbsource.Sources, run *autoRunner) solver.Options {
 	return solver.Options{
 		Store: s.Store, Cache: s.Cache, Sources: sources, Runner: run,
 		Mounts: s.mounts(o, p), Shared: o.Shared,
-		Parallel: o.maxJobs(), Now: o.Now, Events: progress.event, Output: o.Output,
+		Parallel: o.maxJobs(), Now: o.Now, Output: o.Output,
 		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
-		Devices: o.editsFor, Imports: caches.imports,
+		Devices: o.editsFor,
 	}
 }
 
