@@ -33,12 +33,14 @@ SEED ?= 1
 ARGS ?=
 # Packages whose tests start programs, a builder among them.
 INTEGRATION = ./integration/contained ./integration/registries ./integration/cachekeys ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults ./integration/buildfaults ./integration/builds
+# Tests that build and start old builders.
+OLD = ^(TestBuildKit2023|TestEngine20)$$
 
 # What the programs compile for, besides this machine.
 PLATFORMS = linux/arm64,darwin/arm64,windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build fast test race fuzz golden lint fmt image size push integration differential-builds kills realimages probes parity mutants conformance conformance-solver demo demo-buildkit bench bench-gateway bench-build check
+.PHONY: help build fast test race fuzz golden lint fmt image size push integration old-builders differential-builds kills realimages probes parity mutants conformance conformance-solver demo demo-buildkit bench bench-gateway bench-build check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -114,11 +116,14 @@ push: ## push the frontend image to REGISTRY/slipway/dockerfile:TAG
 	go run ./integration/mkimage -push $(REGISTRY)/slipway/dockerfile:$(TAG)
 
 integration: ## compare our image with upstream's on a real builder (root, Linux)
-	go test -tags integration $(TESTFLAGS) -count=1 -timeout 40m $(INTEGRATION)
+	go test -tags integration $(TESTFLAGS) -count=1 -timeout 40m -skip '$(OLD)' $(INTEGRATION)
 	@command -v crun >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends crun; }
 	go test -tags integration $(TESTFLAGS) -count=1 -run '^TestRuntimes$$' ./solver/runner/namespace
 	$(MAKE) --no-print-directory realimages ARGS='-only users'
 	$(MAKE) --no-print-directory probes
+
+old-builders: ## compare our image with upstream's on BuildKit of 2023 and Docker Engine 20.10 (root, Linux)
+	go test -tags integration $(TESTFLAGS) -count=1 -timeout 40m -run '$(OLD)' ./integration/daemon
 
 differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Linux)
 	go test -tags integration -count=1 -timeout 24h -run TestBuilds ./integration/builds -seed $(SEED) -n $(N) $(ARGS)
