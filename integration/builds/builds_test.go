@@ -23,7 +23,7 @@ import (
 
 var (
 	seed    = flag.Uint64("seed", 1, "seed of the builds")
-	count   = flag.Int("n", 200, "number of cases, each of one to three builds")
+	count   = flag.Int("n", 100, "number of cases, each of one to three builds")
 	only    = flag.Int("only", -1, "`number` of the only build to run; -1 for all")
 	from    = flag.Int("from", 0, "number of the first build")
 	workers = flag.Int("workers", 4, "number of concurrent builds")
