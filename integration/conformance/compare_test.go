@@ -110,3 +110,21 @@ func TestRecorded(t *testing.T) {
 		t.Error("a worker without a record has one")
 	}
 }
+
+// TestPrintReasons checks that a lost test without a reason is an error, and that a recorded test
+// is reported as passed only if it ran and passed.
+func TestPrintReasons(t *testing.T) {
+	lost := map[string]string{"known": "a reason", "won": "a reason", "not run": "a reason"}
+	got := outcomes{"known": failed, "won": passed, "new": failed}
+	var b strings.Builder
+	if printReasons(&b, []difference{{test: "known"}, {test: "new"}}, got, lost) {
+		t.Error("a lost test without a reason is no error")
+	}
+	want := "  2 tests pass only with buildkitd, 1 of them without a recorded reason\n  no reason is recorded: new\n  passes, but is recorded as lost: won\n"
+	if b.String() != want {
+		t.Errorf("output:\n%swant:\n%s", &b, want)
+	}
+	if !printReasons(&b, []difference{{test: "known"}}, got, lost) {
+		t.Error("a lost test with a reason is an error")
+	}
+}
