@@ -5,6 +5,10 @@ go 1.26.8
 tool (
 	github.com/moby/buildkit/cmd/buildctl
 	github.com/moby/buildkit/cmd/buildkitd
+	github.com/moby/buildkit/examples/buildkit0
+	github.com/moby/buildkit/examples/buildkit1
+	github.com/moby/buildkit/examples/buildkit3
+	github.com/moby/buildkit/examples/buildkit4
 	github.com/moby/buildkit/frontend/dockerfile/cmd/dockerfile-frontend
 )
 
