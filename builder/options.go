@@ -133,7 +133,7 @@ func (o *Options) checkLocal() error {
 	switch o.Runner {
 	case "", "auto", "namespace", "oci", "portable":
 	default:
-		return fmt.Errorf("unknown runner %q, there are auto, namespace, oci and portable", o.Runner)
+		return fmt.Errorf("unknown runner %q (use auto, namespace, oci or portable)", o.Runner)
 	}
 	for _, out := range o.Outputs {
 		if err := out.checkLocal(); err != nil {

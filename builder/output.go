@@ -30,7 +30,7 @@ type Output struct {
 	To Receiver
 }
 
-const outputTypes = "oci, docker, tar, local, image, registry and cacheonly"
+const outputTypes = "oci, docker, tar, local, image, registry or cacheonly"
 
 // ParseOutput parses the value of --output: type=TYPE,dest=PATH, the path of a directory
 // for type=local, or - for a tar archive on standard output.
@@ -130,9 +130,9 @@ func (o Output) check() error {
 			return fmt.Errorf("output %s has no dest=PATH; type=oci and type=docker have", o.Type)
 		}
 	case "":
-		return errors.New("the output has no type=TYPE: there are " + outputTypes)
+		return errors.New("the output has no type=TYPE (use " + outputTypes + ")")
 	default:
-		return fmt.Errorf("unknown output type %q, there are %s", o.Type, outputTypes)
+		return fmt.Errorf("unknown output type %q (use %s)", o.Type, outputTypes)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func kinds() []string {
 // be pruned.
 func ParseKind(name string) (string, error) {
 	if !slices.Contains(kinds(), name) {
-		return "", fmt.Errorf("unknown type %q, there are %s", name, strings.Join(kinds(), ", "))
+		return "", fmt.Errorf("unknown type %q (use %s)", name, strings.Join(kinds(), ", "))
 	}
 	return name, nil
 }

@@ -49,7 +49,7 @@ func (a *sshAgent) load(ctx context.Context) error {
 		}
 		if info.Mode()&fs.ModeSocket != 0 {
 			if len(a.paths) > 1 {
-				return errors.New("there is one socket, or there are keys")
+				return errors.New("a socket and other paths (use one socket, or key files)")
 			}
 			a.socket = path
 			return nil

@@ -42,12 +42,12 @@ func (f *buildFlags) parseCall(given flagSet) error {
 		case "":
 		case "format":
 			if f.format = v; v != "json" && v != "text" {
-				err = errors.New("there are json and text")
+				err = errors.New("use json or text")
 			}
 		case "ignorestatus":
 			f.ignoreStatus, err = strconv.ParseBool(v)
 		default:
-			err = errors.New("there are format and ignorestatus")
+			err = errors.New("use format or ignorestatus")
 		}
 		if err != nil {
 			return fmt.Errorf("--call %s: %s: %w", f.call, field, err)

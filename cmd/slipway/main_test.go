@@ -123,7 +123,7 @@ func TestFailures(t *testing.T) {
 		{"unknown flag", []string{"--nope", good}, exitUsage, "unknown flag: --nope"},
 		{"misspelt flag", []string{"--tagg", "x", good}, exitUsage, "unknown flag: --tagg (did you mean --tag?)"},
 		{"missing context", []string{"/does/not/exist"}, exitFailed, "build context: directory /does/not/exist does not exist"},
-		{"bad output", []string{"-o", "type=zip,dest=x", good}, exitUsage, `unknown output type "zip", there are oci, docker, tar, local, image, registry and cacheonly`},
+		{"bad output", []string{"-o", "type=zip,dest=x", good}, exitUsage, `unknown output type "zip" (use oci, docker, tar, local, image, registry or cacheonly)`},
 		{"output to nowhere", []string{"-o", "type=local", good}, exitUsage, "output local needs dest=DIRECTORY"},
 		{"bad label", []string{"--label", "=x", good}, exitUsage, "--label =x is not KEY=VALUE"},
 		{"missing secret", []string{"--secret", "id=x,src=/does/not/exist", good}, exitUsage, "no such file or directory"},

@@ -38,7 +38,7 @@ func (f *buildFlags) parseState(given flagSet) error {
 	}
 	o.File = strings.Join(f.files, "")
 	if f.syntax != "builtin" && f.syntax != "image" {
-		return fmt.Errorf("--syntax: unknown value %q, there are builtin and image", f.syntax)
+		return fmt.Errorf("--syntax: unknown value %q (use builtin or image)", f.syntax)
 	}
 	o.SyntaxImage = f.syntax == "image"
 	if o.NoCache && len(o.NoCacheFilter) > 0 {
@@ -200,7 +200,7 @@ func (f *buildFlags) parseSteps(flagSet) error {
 	case "host":
 		o.Allow = append(o.Allow, "network.host") // --network host implies --allow network.host
 	default:
-		return fmt.Errorf("--network %s: there are default, none and host", o.Network)
+		return fmt.Errorf("--network %s: unknown network (use default, none or host)", o.Network)
 	}
 	if f.shmSize != "" {
 		if o.ShmSize, err = parseSize(units.RAMInBytes, f.shmSize); err != nil {

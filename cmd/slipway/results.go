@@ -158,7 +158,7 @@ func annotations(list []string) (map[string]string, error) {
 		for one := range strings.SplitSeq(kinds, ",") {
 			groups := kind.FindStringSubmatch(one)
 			if groups == nil {
-				return nil, fmt.Errorf("--annotation %s: unknown type %q, there are manifest, manifest-descriptor, index and index-descriptor", s, one)
+				return nil, fmt.Errorf("--annotation %s: unknown type %q (use manifest, manifest-descriptor, index or index-descriptor)", s, one)
 			}
 			var p *ocispecs.Platform
 			if groups[2] != "" {
@@ -230,7 +230,7 @@ func attestation(value string) (kind, attrs string, err error) {
 		kept = append(kept, field)
 	}
 	if kind != "sbom" && kind != "provenance" {
-		return "", "", fmt.Errorf("unknown type %q, there are sbom and provenance", kind)
+		return "", "", fmt.Errorf("unknown type %q (use sbom or provenance)", kind)
 	}
 	if disabled {
 		return kind, "", nil

@@ -29,7 +29,7 @@ func parseSecrets(list []string) ([]secretSource, error) {
 			case "type":
 				kind = v
 			default:
-				return nil, fmt.Errorf("--secret %s: unknown field %q, there are id, src, env and type", flag, k)
+				return nil, fmt.Errorf("--secret %s: unknown field %q (use id, src, env or type)", flag, k)
 			}
 		}
 		switch kind {
@@ -37,7 +37,7 @@ func parseSecrets(list []string) ([]secretSource, error) {
 		case "env":
 			s.src, s.env = "", cmp.Or(s.env, s.src) // as docker build reads src of type=env
 		default:
-			return nil, fmt.Errorf("--secret %s: unknown type %q, there are file and env", flag, kind)
+			return nil, fmt.Errorf("--secret %s: unknown type %q (use file or env)", flag, kind)
 		}
 		if s.id == "" {
 			return nil, fmt.Errorf("--secret %s has no id", flag)

@@ -98,7 +98,7 @@ func (f *serveFlags) parse() (err error) {
 	o := &f.opt
 	o.Now = time.Now
 	if f.syntax != "builtin" && f.syntax != "image" {
-		return fmt.Errorf("--syntax: unknown value %q, there are builtin and image", f.syntax)
+		return fmt.Errorf("--syntax: unknown value %q (use builtin or image)", f.syntax)
 	}
 	o.SyntaxImage = f.syntax == "image"
 	if o.GC, err = parseGC(f.keepStorage); err != nil {

@@ -45,7 +45,7 @@ func (c *Compression) ParseLevel(level int) error {
 func (c Compression) Check() error {
 	switch most := c.maxLevel(); {
 	case most < 0:
-		return fmt.Errorf("unknown compression %q, there are gzip, zstd and uncompressed", c.Type)
+		return fmt.Errorf("unknown compression %q (use gzip, zstd or uncompressed)", c.Type)
 	case c.isGzip() && c.Level == Stored:
 		return nil
 	case c.Level < 0 || c.Level > most:

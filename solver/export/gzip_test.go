@@ -152,7 +152,7 @@ func TestParseLevel(t *testing.T) {
 		{"gzip", -1, "compression level -1 is not in the range from 0 to 9"},
 		{"gzip", 10, "compression level 10 is not in the range from 0 to 9"},
 		{"uncompressed", 1, "compression level 1 is not in the range from 0 to 0"},
-		{"lz4", 1, `unknown compression "lz4", there are gzip, zstd and uncompressed`},
+		{"lz4", 1, `unknown compression "lz4" (use gzip, zstd or uncompressed)`},
 	} {
 		c := Compression{Type: tc.kind}
 		got := ""

@@ -220,7 +220,7 @@ func (c *Client) forward(ctx context.Context, req client.SolveRequest) (*client.
 	case req.Frontend == "gateway.v0":
 		res, err = next.runImage(ctx, fe.Source)
 	default:
-		err = fmt.Errorf("unknown frontend %s: there are gateway.v0%s", req.Frontend, c.supportedFrontends())
+		err = fmt.Errorf("unknown frontend %s (use gateway.v0%s)", req.Frontend, c.supportedFrontends())
 	}
 	if err != nil {
 		return nil, fe.WrapError(err)

@@ -186,7 +186,7 @@ func TestForward(t *testing.T) {
 		t.Errorf("error %v has frontends %v, want dockerfile.v0", err, list)
 	}
 	_, err = c.Solve(t.Context(), client.SolveRequest{Frontend: "other.v0"})
-	if err == nil || err.Error() != "unknown frontend other.v0: there are gateway.v0, dockerfile.v0" {
+	if err == nil || err.Error() != "unknown frontend other.v0 (use gateway.v0, dockerfile.v0)" {
 		t.Error(err)
 	}
 }

@@ -206,7 +206,7 @@ func checkType(kind, ref string) error {
 	case kind == "local":
 		return nil
 	case kind != "registry":
-		return fmt.Errorf("unknown type %q, there are registry and local, and inline to export", kind)
+		return fmt.Errorf("unknown type %q (use registry or local, or inline to export)", kind)
 	case ref == "":
 		return errors.New("a cache in a registry needs ref=NAME")
 	}
