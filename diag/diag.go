@@ -7,7 +7,7 @@ import (
 	"slipway/source"
 )
 
-// Severity is the level of a [Diagnostic]: Error, Warning or Note.
+// Severity is the level of a [Diagnostic], such as Error or Warning.
 type Severity int
 
 // The severities of a [Diagnostic]. The zero value is Error, so that a missing severity does not
@@ -15,16 +15,22 @@ type Severity int
 const (
 	Error Severity = iota
 	Warning
-	Note // information that does not fail a check
+	Note  // information that does not fail a check
+	Info  // advice; only package lint reports it
+	Style // a matter of taste; only package lint reports it
 )
 
-// String returns "error", "warning" or "note".
+// String returns the name of the severity in lower case, such as "error".
 func (s Severity) String() string {
 	switch s {
 	case Warning:
 		return "warning"
 	case Note:
 		return "note"
+	case Info:
+		return "info"
+	case Style:
+		return "style"
 	}
 	return "error"
 }

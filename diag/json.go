@@ -49,6 +49,12 @@ type (
 	}
 )
 
+// Object is the JSON form of a diagnostic. Other packages embed it to add fields.
+type Object = jsonDiagnostic
+
+// NewObject returns the JSON form of a diagnostic.
+func NewObject(d *Diagnostic) Object { return newJSONDiagnostic(d) }
+
 // JSON writes the list as a JSON array with one object per diagnostic, in order. An empty
 // list is written as []. Invalid UTF-8 becomes U+FFFD. JSON returns the first error from
 // w.

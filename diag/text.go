@@ -85,7 +85,7 @@ func (p *textPrinter) diagnostic(d *Diagnostic) {
 	switch d.Severity {
 	case Warning:
 		mark = yellow
-	case Note:
+	case Note, Info, Style:
 		mark = cyan
 	}
 	message := escapeText(d.withHint())

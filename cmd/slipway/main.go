@@ -134,7 +134,7 @@ func run(ctx context.Context, args []string) int {
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
-	root.AddCommand(buildCommand(), serveCommand(), imageCommand(), cacheCommand(), loginCommand(), logoutCommand())
+	root.AddCommand(buildCommand(), serveCommand(), imageCommand(), cacheCommand(), loginCommand(), logoutCommand(), lintCommand())
 	root.InitDefaultCompletionCmd()
 	onlySubcommands(root)
 	if len(args) > 0 && args[0] == cobra.ShellCompRequestCmd {

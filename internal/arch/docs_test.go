@@ -11,7 +11,7 @@ import (
 
 // docPath matches a file or directory of this repository in backquotes: a path with a
 // slash, such as `plan/eval.go`.
-var docPath = regexp.MustCompile("`((?:builder|cmd|diag|dockerfile2llb|examples|frontend|gitref|ignore|instructions|integration|internal|linter|parser|plan|shell|solver|source|testdata)/[A-Za-z0-9_./-]*)`")
+var docPath = regexp.MustCompile("`((?:builder|cmd|diag|dockerfile2llb|docs|examples|frontend|gitref|ignore|instructions|integration|internal|lint|linter|parser|plan|shell|solver|source|testdata)/[A-Za-z0-9_./-]*)`")
 
 // docName matches the name of a Go file in backquotes without a directory, such as `names.go`.
 // The directory of the file is the directory of another path in the same line, such as

@@ -1,0 +1,388 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"slipway/diag"
+	"slipway/ignore"
+	"slipway/lint"
+	"slipway/lint/config"
+	"slipway/lint/discover"
+	"slipway/lint/report"
+	"slipway/source"
+)
+
+// lintRun is one run of slipway lint.
+type lintRun struct {
+	flags   *lintFlags
+	given   flagSet
+	base    *lint.Linter
+	configs map[string]*lintConfig // by directory
+	files   []report.File
+	failed  bool
+	differs bool // whether --diff printed a change
+}
+
+// lintConfig is a configuration with the flags applied.
+type lintConfig struct {
+	*config.Config
+	linter    *lint.Linter
+	overrides map[string]*lint.Linter // by the patterns that match a file
+	baseline  *config.Baseline
+}
+
+// stdinArgument is the argument for standard input.
+const stdinArgument = "-"
+
+// run checks the files that the arguments select.
+func (r *lintRun) run(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		args = []string{"."}
+	}
+	var names []string
+	for _, arg := range args {
+		if arg == stdinArgument {
+			names = append(names, arg)
+			continue
+		}
+		found, err := discover.Files([]string{arg}, nil)
+		if err != nil {
+			return usageError{err}
+		}
+		if len(found) == 0 {
+			return usageError{fmt.Errorf("%s: no Dockerfile found", arg)}
+		}
+		names = append(names, found...)
+	}
+	for _, name := range slices.Compact(names) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := r.file(ctx, name); err != nil {
+			return err
+		}
+	}
+	if r.flags.writeBaseline != "" {
+		return r.writeBaseline()
+	}
+	return r.report()
+}
+
+// file checks one file.
+func (r *lintRun) file(ctx context.Context, name string) error {
+	shown := filepath.ToSlash(filepath.Clean(name))
+	var data []byte
+	var err error
+	if name == stdinArgument {
+		shown = "stdin"
+		if r.flags.stdinName != "" {
+			shown = filepath.ToSlash(r.flags.stdinName)
+		}
+		data, err = io.ReadAll(io.LimitReader(os.Stdin, maxDockerfile+1))
+	} else {
+		data, err = readBounded(name)
+	}
+	switch {
+	case err != nil:
+		return usageError{err}
+	case len(data) > maxDockerfile:
+		return usageError{fmt.Errorf("%s: larger than %d bytes", shown, maxDockerfile)}
+	}
+	path := name
+	if name == stdinArgument {
+		path = r.flags.stdinName
+	}
+	cfg, err := r.config(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	if excluded(cfg.Config, path) {
+		return nil
+	}
+	src := source.NewFile(shown, data)
+	l := r.linterFor(cfg, path)
+	opt := r.options(cfg, path, src)
+	var res *lint.Result
+	if r.flags.fix {
+		if res, err = r.fix(ctx, l, src, name, opt); err != nil {
+			return err
+		}
+	} else {
+		res = l.Lint(ctx, src, opt)
+	}
+	r.add(cfg, shown, res)
+	return nil
+}
+
+// readBounded reads a file, up to one byte more than a Dockerfile may have.
+func readBounded(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxDockerfile+1))
+}
+
+// excluded reports whether the configuration excludes a file.
+func excluded(cfg *config.Config, path string) bool {
+	return slices.ContainsFunc(cfg.Exclude, func(pattern string) bool { return discover.Match(pattern, relative(cfg, path)) })
+}
+
+// relative returns a path below the directory of the configuration, with slashes.
+func relative(cfg *config.Config, path string) string {
+	if abs, err := filepath.Abs(path); err == nil && cfg.Path != "" {
+		if dir, err := filepath.Abs(filepath.Dir(cfg.Path)); err == nil {
+			if rel, err := filepath.Rel(dir, abs); err == nil {
+				return filepath.ToSlash(rel)
+			}
+		}
+	}
+	return filepath.ToSlash(path)
+}
+
+// add adds the result of checking a file to the report.
+func (r *lintRun) add(cfg *lintConfig, shown string, res *lint.Result) {
+	file := report.File{Name: shown, Result: res}
+	prints := res.Fingerprints(res.Findings)
+	threshold := r.threshold(cfg)
+	for i, f := range res.Findings {
+		if cfg.baseline != nil && cfg.baseline.Hides(shown, f.Code, prints[i]) {
+			file.Hidden++
+			continue
+		}
+		file.Findings = append(file.Findings, f)
+		file.Prints = append(file.Prints, prints[i])
+		r.failed = r.failed || threshold != lint.Off && rank(f.Severity) <= rank(threshold)
+	}
+	r.files = append(r.files, file)
+}
+
+// rank orders severities, the most severe first.
+func rank(s diag.Severity) int {
+	if s == diag.Note {
+		s = diag.Info
+	}
+	return int(s)
+}
+
+// threshold returns the severity from which findings fail the command, or [lint.Off].
+func (r *lintRun) threshold(cfg *lintConfig) diag.Severity {
+	f := r.flags
+	if s, ok := config.Severity(f.failOn); ok && !f.noFail {
+		return s
+	}
+	switch {
+	case f.noFail || f.failOn == "none" || f.failOn == "" && cfg.NoFail:
+		return lint.Off
+	case cfg.FailOn != nil:
+		return *cfg.FailOn
+	case cfg.Hadolint:
+		return diag.Info
+	}
+	return diag.Warning
+}
+
+// config returns the configuration for the files in a directory.
+func (r *lintRun) config(dir string) (*lintConfig, error) {
+	path := r.flags.config
+	if path == "" && !r.flags.noConfig {
+		path = config.Find(dir, os.Getenv)
+	}
+	if c := r.configs[path]; c != nil {
+		return c, nil
+	}
+	cfg := &config.Config{Settings: lint.Settings{Severity: map[string]diag.Severity{}}}
+	if path != "" {
+		var err error
+		if cfg, err = config.Load(path, r.base); err != nil {
+			var d *diag.Diagnostic
+			if errors.As(err, &d) {
+				_ = diag.Text(os.Stderr, diag.List{d}, diag.TextOptions{Color: isColored(os.Stderr)}) // standard error may be closed
+				return nil, usageError{fmt.Errorf("the configuration %s is invalid", path)}
+			}
+			return nil, usageError{err}
+		}
+	}
+	if r.flags.verbose {
+		fmt.Fprintf(os.Stderr, "slipway: configuration of %s: %s\n", dir, orNone(path))
+	}
+	if err := r.apply(cfg); err != nil {
+		return nil, usageError{err}
+	}
+	c := &lintConfig{Config: cfg, linter: r.base.With(cfg.Settings), overrides: map[string]*lint.Linter{}}
+	if err := r.openBaseline(c); err != nil {
+		return nil, usageError{err}
+	}
+	r.configs[path] = c
+	return c, nil
+}
+
+// orNone returns the path of a configuration for users.
+func orNone(path string) string {
+	if path == "" {
+		return "none"
+	}
+	return path
+}
+
+// openBaseline reads the baseline of a configuration.
+func (r *lintRun) openBaseline(c *lintConfig) error {
+	path := r.flags.baseline
+	if path == "" && c.Baseline != "" {
+		path = c.Baseline
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(filepath.Dir(c.Path), path)
+		}
+	}
+	if path == "" || r.flags.writeBaseline != "" {
+		return nil
+	}
+	var err error
+	c.baseline, err = config.ReadBaseline(path)
+	return err
+}
+
+// apply applies the flags to a configuration.
+func (r *lintRun) apply(cfg *config.Config) error {
+	f, s := r.flags, &cfg.Settings
+	if f.profile != "" {
+		cfg.Profile(f.profile, r.base.Rules())
+	}
+	if len(f.only) > 0 {
+		cfg.Profile("none", r.base.Rules())
+	}
+	set := func(names []string, to func(*lint.Rule) diag.Severity) {
+		for _, name := range names {
+			for _, n := range r.base.Expand(name) {
+				s.Severity[n] = to(r.base.Rule(n))
+			}
+		}
+	}
+	on := func(rule *lint.Rule) diag.Severity {
+		if rule == nil || rule.Severity == lint.Off {
+			return diag.Warning
+		}
+		return rule.Severity
+	}
+	set(f.only, on)
+	set(f.enable, on)
+	for i, level := range []diag.Severity{diag.Error, diag.Warning, diag.Info, diag.Style} {
+		set(f.levels[i], func(*lint.Rule) diag.Severity { return level })
+	}
+	set(f.ignore, func(*lint.Rule) diag.Severity { return lint.Off })
+	s.Rules.Registries = append(s.Rules.Registries, f.registries...)
+	s.Rules.StrictLabels = s.Rules.StrictLabels || f.strictLabels
+	s.DisablePragmas = s.DisablePragmas || f.disablePragma
+	for _, spec := range f.labels {
+		key, kind, ok := strings.Cut(spec, ":")
+		if !ok || !slices.Contains(config.LabelTypes(), kind) {
+			return fmt.Errorf("--require-label %s: want KEY:TYPE with a type of %s", spec, strings.Join(config.LabelTypes(), ", "))
+		}
+		s.Rules.Labels = append(s.Rules.Labels, lint.Label{Key: key, Type: kind})
+	}
+	return nil
+}
+
+// linterFor returns the linter with the settings for a file.
+func (r *lintRun) linterFor(cfg *lintConfig, path string) *lint.Linter {
+	key := ""
+	settings := cfg.Settings
+	for _, o := range cfg.Files {
+		if !discover.Match(o.Match, relative(cfg.Config, path)) {
+			continue
+		}
+		if key == "" {
+			settings.Severity = maps.Clone(settings.Severity)
+		}
+		key += o.Match + "\x00"
+		maps.Copy(settings.Severity, o.Severity)
+	}
+	if key == "" {
+		return cfg.linter
+	}
+	if cfg.overrides[key] == nil {
+		cfg.overrides[key] = r.base.With(settings)
+	}
+	return cfg.overrides[key]
+}
+
+// options returns what is known about the build of a file.
+func (r *lintRun) options(cfg *lintConfig, path string, src *source.File) lint.Options {
+	opt := lint.Options{BuildArgs: maps.Clone(cfg.Args), Target: cfg.Target}
+	if r.flags.target != "" {
+		opt.Target = r.flags.target
+	}
+	for _, arg := range r.flags.buildArgs {
+		name, value, ok := strings.Cut(arg, "=")
+		if !ok {
+			value = os.Getenv(name)
+		}
+		if opt.BuildArgs == nil {
+			opt.BuildArgs = map[string]string{}
+		}
+		opt.BuildArgs[name] = value
+	}
+	dir := r.flags.context
+	if dir == "" && cfg.Context != "" {
+		dir = filepath.Join(filepath.Dir(cfg.Path), cfg.Context)
+	}
+	if dir == "" && path != "" && hasSource(filepath.Dir(path), src) {
+		dir = filepath.Dir(path)
+	}
+	if dir == "" {
+		if r.flags.verbose {
+			fmt.Fprintf(os.Stderr, "slipway: %s: the context is unknown (set --context)\n", src.Name)
+		}
+		return opt
+	}
+	opt.Ignore = readIgnoreFile(dir, path)
+	opt.Listing = lint.NewListing(os.DirFS(dir), opt.Ignore)
+	return opt
+}
+
+// readIgnoreFile returns the ignore file of a Dockerfile or of its context, or nil.
+func readIgnoreFile(dir, dockerfile string) *ignore.Matcher {
+	for _, name := range []string{dockerfile + ".dockerignore", filepath.Join(dir, ".dockerignore")} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		if m, err := ignore.Parse(source.NewFile(name, data)); err == nil {
+			return m
+		}
+	}
+	return nil
+}
+
+// hasSource reports whether a directory contains a source of a COPY or ADD of a Dockerfile, so
+// that it probably is the context.
+func hasSource(dir string, src *source.File) bool {
+	for line := range bytes.SplitSeq(src.Bytes, []byte("\n")) {
+		words := strings.Fields(string(line))
+		if len(words) < 3 || !strings.EqualFold(words[0], "copy") && !strings.EqualFold(words[0], "add") {
+			continue
+		}
+		for _, w := range words[1 : len(words)-1] {
+			if strings.HasPrefix(w, "--from") {
+				break
+			}
+			if strings.HasPrefix(w, "-") || strings.ContainsAny(w, "$*?[\"'<\\:") || w == "." || w == "./" {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(dir, w)); err == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
