@@ -125,7 +125,11 @@ func (p *progress) hit() {
 	}
 }
 
-// withReporter returns a context in which [track.Start] sends Progress events of the vertex.
+// withReporter returns a context in which [track.Start] sends Progress events of the vertex, and
+// [track.Log] sends Output events.
 func (p *progress) withReporter(ctx context.Context) context.Context {
+	ctx = track.WithLog(ctx, func(m string) {
+		p.events.emit(Event{Vertex: p.vertex, Kind: Output, Stream: 2, Data: []byte(m + "\n")})
+	})
 	return track.WithReporter(ctx, func(s track.Status) { p.events.emit(Event{Vertex: p.vertex, Kind: Progress, Status: s}) })
 }

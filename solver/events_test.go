@@ -96,11 +96,12 @@ func TestEvents(t *testing.T) {
 }
 
 // trackedOp wraps an operation. Its methods CacheMap and Run report progress with
-// [track.Start] before they call the same methods of the wrapped operation.
+// [track.Start], and CacheMap a message, before they call the same methods of the wrapped operation.
 type trackedOp struct{ Op }
 
 func (o trackedOp) CacheMap(ctx context.Context) (*CacheMap, error) {
 	track.Start(ctx, "resolve", 0).Done()
+	track.Log(ctx, "a note")
 	return o.Op.CacheMap(ctx)
 }
 
@@ -119,17 +120,23 @@ func (o trackedOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapsho
 	return o.Op.Run(ctx, in)
 }
 
-// TestTrack checks that a job sends events for the progress that an operation reports with
-// package track.
+// TestTrack checks that a job sends events for the progress and the messages that an operation
+// reports with package track.
 func TestTrack(t *testing.T) {
 	g := newTestbed(t)
 	g.define("a = +1")
 	var got []track.Status
+	var logged string
 	if _, err := g.solve("a", func(o *Options) {
 		newOp, events := o.NewOp, o.Events
 		o.NewOp = func(v *Vertex) Op { return trackedOp{newOp(v)} }
 		o.Events = func(e Event) {
-			if e.Kind != Progress {
+			switch e.Kind {
+			case Output:
+				logged += string(e.Data)
+				return
+			case Progress:
+			default:
 				events(e)
 				return
 			}
@@ -154,5 +161,8 @@ func TestTrack(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	if want := "a note\n"; logged != want {
+		t.Errorf("messages %q, want %q", logged, want)
 	}
 }

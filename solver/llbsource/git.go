@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"slipway/solver/snapshot"
+	"slipway/solver/track"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/moby/buildkit/solver/pb"
@@ -27,6 +28,7 @@ type gitOptions struct {
 	fetchByCommit  bool   // fetch checksum without resolving ref
 	skipSubmodules bool
 	keepGitDir     bool             // the checkout contains .git, unless subdir is set
+	advice         bool             // explain the state of .git to the user
 	commitTimes    bool             // files get the time of the commit instead of the build's
 	header, token  string           // names of the secrets with an Authorization header or a token
 	agent          string           // ID of an SSH agent
@@ -56,6 +58,7 @@ func parseGit(op *pb.SourceOp) (*gitOptions, error) {
 		fetchByCommit:  a[pb.AttrGitFetchByCommit] == "true",
 		skipSubmodules: a[pb.AttrGitSkipSubmodules] == "true",
 		keepGitDir:     a[pb.AttrKeepGitDir] == "true",
+		advice:         a[pb.AttrGitAdvice] == "true",
 		commitTimes:    a[pb.AttrGitMTime] == "commit",
 		header:         a[pb.AttrAuthHeaderSecret], token: a[pb.AttrAuthTokenSecret],
 		agent: a[pb.AttrMountSSHSock], hosts: a[pb.AttrKnownSSHHosts],
@@ -156,6 +159,9 @@ func (g *Git) Fetch(ctx context.Context) (*snapshot.Snapshot, error) {
 	c, err := g.checkout(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if g.o.advice && g.o.hasGitDir() {
+		track.Log(ctx, fmt.Sprintf("HEAD in .git is the commit %s, not a branch (detached HEAD). To add commits to it, create a branch: git switch -c NAME", c.commit.Hash))
 	}
 	return snapshot.New(nil, nil).With(c.root), nil
 }

@@ -30,6 +30,22 @@ func WithReporter(ctx context.Context, report func(Status)) context.Context {
 	return context.WithValue(ctx, reporterKey{}, report)
 }
 
+type logKey struct{}
+
+// WithLog returns a context in which [Log] reports messages by calling log. Calls may be
+// concurrent.
+func WithLog(ctx context.Context, log func(message string)) context.Context {
+	return context.WithValue(ctx, logKey{}, log)
+}
+
+// Log reports a message to the user who watches the vertex. If ctx has no reporter for messages,
+// Log does nothing.
+func Log(ctx context.Context, message string) {
+	if log, ok := ctx.Value(logKey{}).(func(string)); ok {
+		log(message)
+	}
+}
+
 // Tracker reports the progress of one part of a vertex, such as the download of one layer.
 // Safe for concurrent use.
 type Tracker struct {
