@@ -44,8 +44,11 @@ type Options struct {
 	// Request is the request to which the frontend responds. It is nil if the client of the
 	// build acts as the frontend.
 	Request *FrontendRequest
-	// Root is the request of the client of the build. It may be nil.
+	// Root is the request of the client of the build. Its field Inputs is ignored. Root may be nil.
 	Root *FrontendRequest
+	// Producers records which requests made which results, for builds that use a result as an
+	// input. If it is nil, only requests of this build can know the origin of their inputs.
+	Producers *Producers
 	// Policies are source policies that apply to all requests of the frontend, before the
 	// policies in the request.
 	Policies []*spb.Policy
@@ -85,15 +88,9 @@ type shared struct {
 	images []ResolvedImage
 	// results are the snapshots to which errors refer, by ID.
 	results map[string]*snapshot.Snapshot
+	// produced are functions that remove the records of this build from Options.Producers.
+	produced []func()
 }
-
-// FrontendRequest is the request for a frontend: its name, such as dockerfile.v0, and its options.
-type FrontendRequest struct {
-	Name string
-	Opts map[string]string
-}
-
-func (r *FrontendRequest) isEmpty() bool { return r == nil || r.Name == "" && len(r.Opts) == 0 }
 
 // New returns a client for the frontend of one build.
 func New(opt Options) *Client {
@@ -103,7 +100,25 @@ func New(opt Options) *Client {
 	if opt.Step == nil {
 		opt.Step = func(ctx context.Context, _, _ string, work func(context.Context) error) error { return work(ctx) }
 	}
+	if opt.Producers == nil {
+		opt.Producers = &Producers{}
+	}
+	if opt.Root != nil {
+		root := *opt.Root
+		root.Inputs = opt.Producers.of(opt.Inputs)
+		opt.Root = &root
+	}
 	return &Client{opt: opt, shared: &shared{}}
+}
+
+// Close removes the records of the build from [Options.Producers]. Call it when the build has ended.
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, remove := range c.produced {
+		remove()
+	}
+	c.produced = nil
 }
 
 var _ client.Client = (*Client)(nil)
@@ -172,9 +187,7 @@ func (c *Client) load(ctx context.Context, req client.SolveRequest) (*client.Res
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	c.graphs = append(c.graphs, g)
-	c.mu.Unlock()
+	c.record(g, req.Definition)
 	if err := c.opt.Build.ResetCacheMounts(g); err != nil {
 		return nil, err
 	}
@@ -186,6 +199,17 @@ func (c *Client) load(ctx context.Context, req client.SolveRequest) (*client.Res
 		res.SetRef(&Reference{Result: r, client: c, def: req.Definition})
 	}
 	return res, nil
+}
+
+// record records a graph that the frontend solves, and the request to which the frontend responds.
+// The graph comes from the definition def.
+func (c *Client) record(g *solver.Graph, def *pb.Definition) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.graphs = append(c.graphs, g)
+	if r := c.opt.Request; r != nil {
+		c.produced = append(c.produced, c.opt.Producers.add(def, r))
+	}
 }
 
 // Graphs returns the graphs of all definitions solved so far, in the order of the requests.
@@ -207,7 +231,7 @@ func (c *Client) forward(ctx context.Context, req client.SolveRequest) (*client.
 	if opt.Opts == nil {
 		opt.Opts = map[string]string{}
 	}
-	opt.Request = &FrontendRequest{Name: req.Frontend, Opts: opt.Opts}
+	opt.Request = &FrontendRequest{Name: req.Frontend, Opts: opt.Opts, Inputs: opt.Producers.of(opt.Inputs)}
 	if opt.Root.isEmpty() {
 		opt.Root = c.opt.Request
 	}
