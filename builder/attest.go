@@ -13,13 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/containerd/platforms"
-	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
-	"github.com/moby/buildkit/solver/llbsolver/provenance/types"
 	"github.com/moby/buildkit/solver/result"
-	"github.com/opencontainers/go-digest"
 	"github.com/tonistiigi/go-csvvalue"
 
 	"slipway/solver"
@@ -35,6 +31,9 @@ const dockerfileFrontend = "dockerfile.v0"
 
 // DockerfileVersion is the version of docker/dockerfile that the built-in frontend equals.
 const DockerfileVersion = "1.28.0"
+
+// spdxType is the predicate type of an SBOM in SPDX's format.
+const spdxType = "https://spdx.dev/Document"
 
 // maxAttestation is the maximum size in bytes of an attestation, as in BuildKit.
 const maxAttestation = 80 << 20
@@ -82,11 +81,13 @@ func attestRequests(opts map[string]string) (map[string]map[string]string, error
 type attester struct {
 	store   *tree.Store
 	sources *llbsource.Sources
+	job     *solver.Job
 	client  *local.Client
 	res     *gateway.Result
 	opts    map[string]string // of the frontend
 	o       *Options
 	started time.Time
+	usage   *provenance.Usage
 }
 
 // attest adds the attestations that the frontend returned, and the provenance if the options
@@ -143,8 +144,10 @@ func (x *attester) unbundle(ctx context.Context, a result.Attestation[gateway.Re
 			return nil, err
 		}
 		one := export.Attestation{Name: path.Base(a.Path), PredicateType: a.InToto.PredicateType, Subjects: subjects(a.InToto.Subjects), InlineOnly: inline}
-		one.Predicate = func() ([]byte, error) { return data, nil }
-		return []export.Attestation{one}, checkPredicate(one.PredicateType)
+		one.Predicate = func(*export.Blobs) ([]byte, error) { return data, nil }
+		list := []export.Attestation{one}
+		locateFiles(list, a.Metadata)
+		return list, checkPredicate(one.PredicateType)
 	}
 	names, err := fileNames(root, a.Path)
 	if err != nil {
@@ -166,19 +169,39 @@ func (x *attester) unbundle(ctx context.Context, a result.Attestation[gateway.Re
 		one.InlineOnly = inline
 		list = append(list, one)
 	}
-	core, isSBOM := a.Metadata[result.AttestationSBOMCore]
-	slices.SortStableFunc(list, func(a, b export.Attestation) int {
-		return cmp.Compare(rank(a.Name, string(core), isSBOM), rank(b.Name, string(core), isSBOM))
+	slices.SortStableFunc(list, func(x, y export.Attestation) int {
+		return cmp.Compare(rank(x.Name, a.Metadata), rank(y.Name, a.Metadata))
 	})
+	locateFiles(list, a.Metadata)
 	return list, nil
 }
 
-// rank returns 0 for the file of the core SBOM, and 1 for other files.
-func rank(name, core string, isSBOM bool) int {
-	if base, _, _ := strings.Cut(name, "."); isSBOM && base == core {
+// rank returns 0 for the file of the core SBOM, which the metadata of the attestation names, and 1
+// for other files.
+func rank(name string, metadata map[string][]byte) int {
+	core, isSBOM := metadata[result.AttestationSBOMCore]
+	if base, _, _ := strings.Cut(name, "."); isSBOM && base == string(core) {
 		return 0
 	}
 	return 1
+}
+
+// locateFiles adds the layer of each file to the core SBOM in a list, if it is an SPDX document. In
+// outputs without layers, the SBOM stays unchanged.
+func locateFiles(list []export.Attestation, metadata map[string][]byte) {
+	for i := range list {
+		if rank(list[i].Name, metadata) > 0 || list[i].PredicateType != spdxType {
+			continue
+		}
+		predicate := list[i].Predicate
+		list[i].Predicate = func(b *export.Blobs) ([]byte, error) {
+			data, err := predicate(b)
+			if err != nil || len(b.Layers) == 0 {
+				return data, err
+			}
+			return export.LocateFiles(data, b.Layers)
+		}
+	}
 }
 
 // checkPredicate returns an error for provenance, which only the builder can know.
@@ -255,7 +278,7 @@ func parseStatement(name string, data []byte) (a export.Attestation, err error) 
 		}
 	}
 	a = export.Attestation{Name: name, PredicateType: s.PredicateType, Subjects: s.Subject}
-	a.Predicate = func() ([]byte, error) { return predicate, nil }
+	a.Predicate = func(*export.Blobs) ([]byte, error) { return predicate, nil }
 	return a, checkPredicate(a.PredicateType)
 }
 
@@ -269,108 +292,4 @@ func subjects(list []result.InTotoSubject) (out []export.Subject) {
 		out = append(out, one)
 	}
 	return out
-}
-
-// provenance returns the provenance of the result for the platform p, or nothing if there is no
-// result. The parameter all contains the platforms of all results.
-func (x *attester) provenance(ctx context.Context, attrs map[string]string, p exptypes.Platform, all []exptypes.Platform) ([]export.Attestation, error) {
-	r, err := provenance.ParseRequest(attrs)
-	if err != nil {
-		return nil, err
-	}
-	ref, _ := x.res.FindRef(p.ID)
-	own, ok := ref.(*local.Reference)
-	if !ok || own == nil {
-		return nil, nil
-	}
-	c, err := x.capture(ctx, own, p, all)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.CheckComplete(r); err != nil {
-		return nil, err
-	}
-	b := provenance.Build{
-		Platform: p.Platform, Machine: llbsource.Machine(), Definition: own.Definition(), Started: x.started.UTC(),
-	}
-	request, root := own.Requests()
-	if request != nil {
-		b.Request = provenance.FrontendRequest(*request)
-		b.Root = (*provenance.FrontendRequest)(root)
-	}
-	if b.Request.Name == dockerfileFrontend {
-		b.DockerfileVersion = DockerfileVersion
-	}
-	b.ID = digest.FromString(x.started.UTC().Format(time.RFC3339Nano) + string(own.Result.Vertex().Digest)).Encoded()[:25]
-	return []export.Attestation{{
-		Name: r.Filename, PredicateType: r.PredicateType(), InlineOnly: r.InlineOnly,
-		Predicate: func() ([]byte, error) {
-			b.Finished = x.o.Now().UTC()
-			content, err := c.Predicate(r, b)
-			if err != nil {
-				return nil, err
-			}
-			return json.MarshalIndent(content, "", "  ")
-		},
-	}}, nil
-}
-
-// capture collects the sources of a result, and of everything that the frontend solved to make
-// it, such as the Dockerfile. Results for other platforms and attestations do not belong to it.
-func (x *attester) capture(ctx context.Context, own *local.Reference, p exptypes.Platform, all []exptypes.Platform) (*provenance.Capture, error) {
-	others := map[digest.Digest]bool{}
-	skip := func(ref gateway.Reference) {
-		if r, ok := ref.(*local.Reference); ok && r != nil && r.Result != nil {
-			others[r.Result.Vertex().Digest] = true
-		}
-	}
-	for _, ref := range x.res.Refs {
-		skip(ref)
-	}
-	for _, list := range x.res.Attestations {
-		for _, a := range list {
-			skip(a.Ref)
-		}
-	}
-	c := &provenance.Capture{}
-	var last *solver.Graph
-	for _, g := range x.client.Graphs() {
-		v := g.Root.Vertex
-		switch {
-		case v == nil:
-		case v.Digest == own.Result.Vertex().Digest:
-			last = g
-		case !others[v.Digest]:
-			if err := c.AddGraph(ctx, g, x.sources); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if last != nil {
-		if err := c.AddGraph(ctx, last, x.sources); err != nil {
-			return nil, err
-		}
-	}
-	for _, i := range x.client.Images() {
-		if !foreign(i, x.client.Images(), p, all) {
-			c.AddImage(types.ImageSource{Ref: i.Ref, Platform: i.Platform, Digest: i.Digest, Local: i.Layout})
-		}
-	}
-	return c, nil
-}
-
-// foreign reports whether the image i was resolved for a result of another platform than p: the
-// frontend resolved the name for each platform.
-func foreign(i local.ResolvedImage, images []local.ResolvedImage, p exptypes.Platform, all []exptypes.Platform) bool {
-	if i.Platform == nil {
-		return false
-	}
-	for _, result := range all {
-		if !slices.ContainsFunc(images, func(o local.ResolvedImage) bool {
-			return o.Ref == i.Ref && o.Platform != nil && platforms.NewMatcher(result.Platform).Match(*o.Platform)
-		}) {
-			return false
-		}
-	}
-	return i.Platform.OS != p.Platform.OS || i.Platform.Architecture != p.Platform.Architecture
 }

@@ -11,10 +11,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	gwpb "github.com/moby/buildkit/frontend/gateway/pb"
+	"github.com/moby/buildkit/solver/llbsolver/provenance/types"
+	"github.com/moby/buildkit/solver/result"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway/solver/llbsource"
 )
 
 // TestProvenance checks which parts of a build are in its provenance, in each version and mode.
@@ -191,6 +197,163 @@ func TestScannedResult(t *testing.T) {
 		data, err := os.ReadFile(filepath.Join(o.Outputs[0].Dest, "sbom.json"))
 		if (tc.want != "") != (err == nil) || !strings.Contains(string(data), tc.want) {
 			t.Errorf("%s: SBOM %q, %v, want %q", tc.kind, data, err, tc.want)
+		}
+	}
+}
+
+// TestProvenanceLayers checks that provenance lists the layers of each operation whose blobs exist:
+// with the digests in the image, and without the layers of stages that are in no image. Files have
+// only the layers that earlier outputs created.
+func TestProvenanceLayers(t *testing.T) {
+	o := options(t, "FROM scratch AS base\nCOPY base /\nFROM base AS other\nCOPY a /other\nFROM base\nCOPY --from=other /other /copied\n")
+	o.Attests = map[string]string{"provenance": "mode=max"}
+	dest := filepath.Join(t.TempDir(), "x.tar")
+	files := Output{Type: "local", Dest: t.TempDir()}
+	o.Outputs = []Output{files, {Type: "oci", Dest: dest, Attrs: map[string]string{"compression": "zstd"}}}
+	layersIn := func(data []byte) map[string][][]ocispecs.Descriptor {
+		t.Helper()
+		var s struct {
+			Predicate types.ProvenancePredicateSLSA1
+		}
+		if err := json.Unmarshal(data, &s); err != nil {
+			t.Fatal(err)
+		}
+		return s.Predicate.RunDetails.Metadata.BuildKitMetadata.Layers
+	}
+	provenanceFile := func() []byte {
+		t.Helper()
+		data, err := os.ReadFile(filepath.Join(files.Dest, "provenance.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if got := layersIn(provenanceFile()); len(got) > 0 {
+		t.Errorf("files of the first build have the layers %v, want none", got)
+	}
+	var inImage, want []digest.Digest
+	var got map[string][][]ocispecs.Descriptor
+	for _, data := range archiveBlobs(t, dest) {
+		var m ocispecs.Manifest
+		switch {
+		case bytes.Contains(data, []byte(`"predicate":`)):
+			got = layersIn(data)
+		case json.Unmarshal(data, &m) == nil && m.MediaType == ocispecs.MediaTypeImageManifest && m.ArtifactType == "":
+			for _, l := range m.Layers {
+				inImage = append(inImage, l.Digest)
+			}
+		}
+	}
+	if len(inImage) != 2 || len(got) != 2 {
+		t.Fatalf("the image has the layers %v, and the operations %v, want two each", inImage, got)
+	}
+	for _, name := range slices.Sorted(maps.Keys(got)) {
+		want = append(want, got[name][0][len(got[name][0])-1].Digest)
+		if len(got[name]) != 1 || len(got[name][0]) != len(want) {
+			t.Errorf("%s has the layers %v, want one list of %d", name, got[name], len(want))
+		}
+	}
+	if !slices.Equal(want, inImage) {
+		t.Errorf("the operations have the layers %v, the image %v", want, inImage)
+	}
+
+	o.Outputs = []Output{{Type: "oci", Dest: dest}}
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	o.Outputs = []Output{files}
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	if got := layersIn(provenanceFile()); len(got) != 2 {
+		t.Errorf("files of the last build have the layers %v, want two", got)
+	}
+}
+
+// TestProvenanceEnv checks that provenance contains the properties of the machine, and that an
+// invalid file with such properties is an error.
+func TestProvenanceEnv(t *testing.T) {
+	o := options(t, "FROM scratch\nCOPY a /\n")
+	o.ProvenanceEnvDir = t.TempDir()
+	file := filepath.Join(o.ProvenanceEnvDir, "x.json")
+	if err := os.WriteFile(file, []byte(`{"builder": "b1"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.Attests = map[string]string{"provenance": "mode=min"}
+	o.Outputs = []Output{{Type: "local", Dest: t.TempDir()}}
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(o.Outputs[0].Dest, "provenance.json"))
+	if err != nil || !bytes.Contains(data, []byte(`"builder": "b1"`)) {
+		t.Errorf("provenance %s, %v, want the property builder", data, err)
+	}
+	if err := os.WriteFile(file, []byte(`{`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("error %v, want one about %s", err, file)
+	}
+	if err := o.CheckRequest(); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("error of a server %v, want one about %s", err, file)
+	}
+	o.Attests = nil
+	if err := Run(t.Context(), o); err != nil {
+		t.Errorf("without provenance: %v", err)
+	}
+}
+
+// TestLocatedFiles checks that the core SBOM of an image says in which layer a file is. Other SBOMs,
+// and SBOMs of files, stay unchanged.
+func TestLocatedFiles(t *testing.T) {
+	const document = `{"spdxVersion":"SPDX-2.3","files":[{"fileName":"/f"}]}`
+	o := options(t, "")
+	dest := filepath.Join(t.TempDir(), "x.tar")
+	o.Outputs = []Output{{Type: "oci", Dest: dest}, {Type: "local", Dest: t.TempDir()}}
+	o.Frontend = func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+		solve := func(name, content string) gateway.Reference {
+			t.Helper()
+			def, err := llb.Scratch().File(llb.Mkfile(name, 0o644, []byte(content))).Marshal(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := c.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return res.Ref
+		}
+		res := gateway.NewResult()
+		res.SetRef(solve("f", "x"))
+		for _, name := range []string{"core.json", "other.json"} {
+			res.AddAttestation(platforms.FormatAll(llbsource.Machine()), gateway.Attestation{
+				Kind: gwpb.AttestationKind_InToto, Ref: solve(name, document), Path: name,
+				InToto: result.InTotoAttestation{PredicateType: spdxType}, Metadata: map[string][]byte{result.AttestationSBOMCore: []byte("core")},
+			})
+		}
+		return res, nil
+	}
+	if err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	located, unchanged := 0, 0
+	for _, data := range archiveBlobs(t, dest) {
+		if bytes.Contains(data, []byte(`"comment":"layerID: sha256:`)) {
+			located++
+		}
+		if bytes.Contains(data, []byte(`"predicate":`+document)) {
+			unchanged++
+		}
+	}
+	if located != 1 || unchanged != 1 {
+		t.Errorf("%d SBOMs of the image name layers, and %d do not, want one each", located, unchanged)
+	}
+	for _, name := range []string{"core.json", "other.json"} {
+		if data, err := os.ReadFile(filepath.Join(o.Outputs[1].Dest, name)); err != nil || bytes.Contains(data, []byte("layerID")) {
+			t.Errorf("%s in a directory is %s, %v, want one without layers", name, data, err)
 		}
 	}
 }

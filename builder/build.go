@@ -161,6 +161,8 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 		return nil, err
 	}
 	started := o.Now()
+	usage := p.recordUsage(o)
+	defer usage.Stop()
 	ctx, cancel := context.WithCancel(ctx)
 	job := s.jobOptions(o, p, sources, run)
 	job.Events, job.Imports = progress.event, caches.imports
@@ -171,6 +173,7 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	opt := p.gatewayOptions(o, progress)
 	opt.Build, opt.Store, opt.Sources, opt.Platforms = b, s.Store, sources, []ocispecs.Platform{llbsource.Machine()}
 	c := local.New(opt)
+	defer c.Close()
 	if p.request != nil {
 		defer func() { err = c.TypedError(err) }()
 	}
@@ -197,10 +200,7 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	if err := p.checkPlatforms(ctx, res, progress); err != nil {
 		return nil, err
 	}
-	x := &attester{s.Store, sources, c, res, p.opts, o, started}
-	if err := x.attest(ctx, results); err != nil {
-		return nil, err
-	}
+	x := &attester{s.Store, sources, b, c, res, p.opts, o, started, usage}
 	w := &resultWriter{s, p, caches, progress, b, x}
 	out := p.result(res)
 	return out, w.write(ctx, results, out)
@@ -216,10 +216,13 @@ type resultWriter struct {
 	attester *attester
 }
 
-// write writes the results of all platforms, and then the caches. In out, it records the digests and
+// write writes the results of all platforms with their attestations, and then the caches. In out, it records the digests and
 // names of exported images and caches and, for a history of builds, the provenance.
 func (w *resultWriter) write(ctx context.Context, results []export.PlatformResult, out *Result) (err error) {
 	x := w.attester
+	if err := x.attest(ctx, results); err != nil {
+		return err
+	}
 	if err := w.caches.addInline(ctx, w.job, x.res, results); err != nil {
 		return err
 	}
@@ -231,7 +234,7 @@ func (w *resultWriter) write(ctx context.Context, results []export.PlatformResul
 		return err
 	}
 	if w.in.request != nil && w.in.request.Record {
-		out.Provenance, err = x.records(ctx)
+		out.Provenance, err = x.records(ctx, w.builder.exporter(x.o).Blobs())
 	}
 	return err
 }

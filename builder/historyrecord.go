@@ -3,11 +3,14 @@ package builder
 import (
 	"context"
 	"fmt"
+
+	"slipway/solver/export"
 )
 
 // records returns the provenance of each result for the history of builds: the predicate of SLSA
-// provenance v1 with mode=max, by platform. The key of a result that is not in a map is "".
-func (x *attester) records(ctx context.Context) (map[string][]byte, error) {
+// provenance v1 with mode=max, by platform. The key of a result that is not in a map is "". Layers
+// have the blobs that the outputs of the build have created.
+func (x *attester) records(ctx context.Context, blobs *export.Blobs) (map[string][]byte, error) {
 	requests, err := attestRequests(x.opts)
 	if err != nil {
 		return nil, err
@@ -16,7 +19,7 @@ func (x *attester) records(ctx context.Context) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	attrs := map[string]string{"builder-id": requests["provenance"]["builder-id"]}
+	attrs := map[string]string{"builder-id": requests["provenance"]["builder-id"], "capture-usage": "true"}
 	out := map[string][]byte{}
 	for _, p := range list {
 		made, err := x.provenance(ctx, attrs, p, list)
@@ -28,7 +31,7 @@ func (x *attester) records(ctx context.Context) (map[string][]byte, error) {
 			key = ""
 		}
 		for _, a := range made {
-			if out[key], err = a.Predicate(); err != nil {
+			if out[key], err = a.Predicate(blobs); err != nil {
 				return nil, fmt.Errorf("provenance: %w", err)
 			}
 		}

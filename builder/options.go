@@ -21,6 +21,7 @@ import (
 	"slipway/diag"
 	"slipway/frontend"
 	"slipway/solver"
+	local "slipway/solver/gateway"
 )
 
 // Options configures a build. Most fields are named after the flags of docker build.
@@ -46,6 +47,7 @@ type Options struct {
 
 	CacheTo, CacheFrom []client.CacheOptionsEntry
 	Attests            map[string]string // parameters of attestations, by type: sbom, provenance
+	ProvenanceEnvDir   string            // directory with properties of this machine, which become part of provenance; "" means the default
 	Annotations        map[string]string // image annotations, by attribute of BuildKit's exporters: annotation-manifest.KEY
 
 	NoCache       bool
@@ -76,6 +78,10 @@ type Options struct {
 	// Shared is shared by all builds in this process that use State. Concurrent builds with
 	// the same operation then run it once. It may be nil.
 	Shared *solver.Shared
+
+	// Producers is shared by builds that may use each other's results as frontend inputs, so that
+	// their provenance names the requests that made the inputs. It may be nil.
+	Producers *local.Producers
 
 	State  string   // state directory, with the cache and stored images
 	Runner string   // auto, namespace, oci or portable

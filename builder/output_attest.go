@@ -23,9 +23,8 @@ func (o Output) attests(results []export.PlatformResult) bool {
 	})
 }
 
-// attestationEntries returns the entries of an index for the attestations of its images. The
-// image of results[i] is entries[i].
-func attestationEntries(store *tree.Store, o *Options, out Output, results []export.PlatformResult, entries []export.IndexEntry) ([]export.IndexEntry, error) {
+// attestationEntries returns the entries of an index for the attestations of its images.
+func attestationEntries(store *tree.Store, o *Options, out Output, images []platformImage) ([]export.IndexEntry, error) {
 	names, err := imageNames(o, out)
 	if err != nil {
 		return nil, err
@@ -35,15 +34,15 @@ func attestationEntries(store *tree.Store, o *Options, out Output, results []exp
 		artifact = v
 	}
 	var more []export.IndexEntry
-	for i, r := range results {
-		if len(r.Attestations) == 0 {
+	for _, i := range images {
+		if len(i.result.Attestations) == 0 {
 			continue
 		}
-		self, err := imageSubjects(names, entries[i].Image, r)
+		self, err := imageSubjects(names, i.entry.Image, i.result)
 		if err != nil {
 			return nil, err
 		}
-		e, err := export.AttestationEntry(store, entries[i].Image, r.Attestations, self, artifact)
+		e, err := export.AttestationEntry(store, export.AttestedImage{Image: i.entry.Image, Names: self, Blobs: i.blobs}, i.result.Attestations, artifact)
 		if err != nil {
 			return nil, err
 		}
@@ -68,14 +67,15 @@ func imageSubjects(names []string, img v1.Image, r export.PlatformResult) (self 
 	return self, nil
 }
 
-// statementNames configures the names of files with attestations.
-type statementNames struct {
+// statementFiles configures files with attestations.
+type statementFiles struct {
 	prefix   string // first part of the names
 	platform string // part of the names before the extension; "" for none
+	blobs    *export.Blobs
 }
 
-// of returns the name of the file for an attestation.
-func (s statementNames) of(a export.Attestation) string {
+// name returns the name of the file for an attestation.
+func (s statementFiles) name(a export.Attestation) string {
 	name := s.prefix + path.Base(a.Name)
 	if s.platform == "" {
 		return name
@@ -86,7 +86,7 @@ func (s statementNames) of(a export.Attestation) string {
 
 // addStatements adds a file for each attestation to the tree of a result. The statements are about
 // all files of the result.
-func (s *localBuilder) addStatements(n *tree.Node, r export.PlatformResult, file statementNames, now time.Time) (*tree.Node, error) {
+func (s *localBuilder) addStatements(n *tree.Node, r export.PlatformResult, file statementFiles, now time.Time) (*tree.Node, error) {
 	list := slices.DeleteFunc(slices.Clone(r.Attestations), func(a export.Attestation) bool { return a.InlineOnly })
 	if len(list) == 0 {
 		return n, nil
@@ -105,7 +105,7 @@ func (s *localBuilder) addStatements(n *tree.Node, r export.PlatformResult, file
 	e := tree.Edit(n)
 	names := map[string]bool{}
 	for _, a := range list {
-		data, err := a.Statement(self)
+		data, err := a.Statement(self, file.blobs)
 		if err != nil {
 			return nil, fmt.Errorf("attestation %s: %w", a.Name, err)
 		}
@@ -113,7 +113,7 @@ func (s *localBuilder) addStatements(n *tree.Node, r export.PlatformResult, file
 		if err != nil {
 			return nil, err
 		}
-		name := file.of(a)
+		name := file.name(a)
 		if names[name] {
 			return nil, fmt.Errorf("duplicate attestation path name %s", name)
 		}

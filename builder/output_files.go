@@ -130,11 +130,11 @@ func (s *localBuilder) platformFiles(o *Options, out Output, r export.PlatformRe
 			return nil, err
 		}
 	}
-	names := statementNames{prefix: out.Attrs[prefixAttr]}
+	files := statementFiles{prefix: out.Attrs[prefixAttr], blobs: s.exporter(o).Blobs()}
 	if isMap && !out.split(isMap) {
-		names.platform = platformDir(r.ID)
+		files.platform = platformDir(r.ID)
 	}
-	if n, err = s.addStatements(n, r, names, o.Now()); err != nil {
+	if n, err = s.addStatements(n, r, files, o.Now()); err != nil {
 		return nil, err
 	}
 	return n.Separate(r.ID)

@@ -28,20 +28,17 @@ func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOut
 	if err := out.checkTypes(notes, b.results); err != nil {
 		return nil, err
 	}
+	images, err := platformImages(ctx, x, notes, b.results)
+	if err != nil {
+		return nil, err
+	}
 	var entries []export.IndexEntry
-	for _, r := range b.results {
-		r.Annotations = notes.forKind(exptypes.AnnotationManifest, &r.Platform)
-		img, err := x.Image(ctx, r)
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, export.IndexEntry{
-			Image: img, Platform: r.Platform, Annotations: notes.forKind(exptypes.AnnotationManifestDescriptor, &r.Platform),
-		})
+	for _, i := range images {
+		entries = append(entries, i.entry)
 	}
 	isIndex := b.isMap || out.attests(b.results)
 	if isIndex {
-		more, err := attestationEntries(x.Store, o, out.Output, b.results, entries)
+		more, err := attestationEntries(x.Store, o, out.Output, images)
 		if err != nil {
 			return nil, err
 		}
@@ -76,6 +73,29 @@ func makeImage(ctx context.Context, x *export.Exporter, o *Options, out imageOut
 		return nil, err
 	}
 	return root, out.record(root.Descriptor)
+}
+
+// platformImage is the image of one platform.
+type platformImage struct {
+	result export.PlatformResult
+	entry  export.IndexEntry // with the image
+	blobs  *export.Blobs     // of the image
+}
+
+// platformImages creates the images of all platforms.
+func platformImages(ctx context.Context, x *export.Exporter, notes annotations, results []export.PlatformResult) ([]platformImage, error) {
+	var images []platformImage
+	for _, r := range results {
+		r.Annotations = notes.forKind(exptypes.AnnotationManifest, &r.Platform)
+		img, blobs, err := x.Image(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		images = append(images, platformImage{result: r, blobs: blobs, entry: export.IndexEntry{
+			Image: img, Platform: r.Platform, Annotations: notes.forKind(exptypes.AnnotationManifestDescriptor, &r.Platform),
+		}})
+	}
+	return images, nil
 }
 
 // checkTypes returns an error if an image with Docker's media types cannot contain the annotations

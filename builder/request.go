@@ -24,6 +24,7 @@ import (
 	local "slipway/solver/gateway"
 	"slipway/solver/hostmount"
 	"slipway/solver/llbsource"
+	"slipway/solver/provenance"
 	"slipway/solver/registry"
 	"slipway/solver/remotecache"
 	"slipway/solver/tree"
@@ -104,6 +105,9 @@ func (o *Options) CheckRequest() error {
 			return err
 		}
 	}
+	if _, err := provenance.ReadEnv(o.ProvenanceEnvDir); err != nil {
+		return err
+	}
 	if err := o.checkAllow(); err != nil {
 		return err
 	}
@@ -174,6 +178,7 @@ func (p *inputs) credentials(ctx context.Context) registry.Credentials {
 // build accesses the builder.
 func (p *inputs) gatewayOptions(o *Options, progress *progress) local.Options {
 	opt := local.Options{Opts: p.opts, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step, NamedContext: frontend.NamedContext}
+	opt.Producers = o.Producers
 	opt.Root = &local.FrontendRequest{Name: dockerfileFrontend, Opts: p.opts}
 	opt.Request = opt.Root
 	if o.FrontendImage != "" {

@@ -77,6 +77,7 @@ func defineLocal(fs *pflag.FlagSet, o *builder.Options, keepStorage *string, mir
 	fs.StringVar(keepStorage, "keep-storage", "", "disk space that the state directory can use after the build: `SIZE` such as 20GB, 10% of the disk, or unlimited (default as buildkitd)")
 	fs.IntVar(&o.Jobs, "jobs", 0, "maximum number of steps that run concurrently (default no limit)")
 	fs.StringArrayVar(&o.DeviceDirs, "cdi-spec-dir", nil, "`DIRECTORY` with descriptions of CDI devices (default /etc/cdi, /var/run/cdi and /etc/buildkit/cdi)")
+	fs.StringVar(&o.ProvenanceEnvDir, "provenance-env-dir", "", "`DIRECTORY` with properties of this machine for provenance, in JSON files (default /etc/buildkit/provenance.d)")
 	fs.StringVar(&o.State, "state", "", "`DIRECTORY` of the build cache and stored images (default slipway in the user's cache directory)")
 	fs.StringArrayVar(mirrors, "mirror", nil, "mirror of a registry: `HOST=MIRROR`, or HOST=http://MIRROR without TLS")
 }

@@ -308,12 +308,6 @@ func normalize(v any) any {
 				}
 				slices.Sort(names)
 				v[k] = names
-			case "layers":
-				if _, ok := v[k].(map[string]any); ok { // of the steps, which only BuildKit reports
-					delete(v, k)
-					continue
-				}
-				v[k] = normalize(v[k])
 			case "dockerfileVersion":
 				v[k] = strings.TrimSuffix(v[k].(string), "-dev") // this BuildKit has no version
 			case "local.sharedkeyhint", "local.session", "local.unique":

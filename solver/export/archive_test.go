@@ -47,7 +47,7 @@ func (x *Exporter) root(t *testing.T, content string) *Root {
 		s = s.With(e.Tree())
 	}
 	p := ocispecs.Platform{OS: "linux", Architecture: "amd64"}
-	img, err := x.Image(t.Context(), PlatformResult{Snapshot: s, Platform: p})
+	img, _, err := x.Image(t.Context(), PlatformResult{Snapshot: s, Platform: p})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,8 +24,9 @@ type Attestation struct {
 	// InlineOnly omits the attestation from files and directories, and from an image that would
 	// not need an index without it.
 	InlineOnly bool
-	// Predicate returns the content as JSON. It is called after the layers were created.
-	Predicate func() ([]byte, error)
+	// Predicate returns the content as JSON. It is called after the layers were created, with their
+	// blobs.
+	Predicate func(*Blobs) ([]byte, error)
 }
 
 // Subject is an artifact that an attestation is about.
@@ -47,11 +48,11 @@ type statement struct {
 }
 
 // statement returns the in-toto statement of the attestation. The subjects self are the names
-// and digests of the build result.
-func (a Attestation) statement(self []Subject) (*statement, error) {
+// and digests of the build result, and blobs are its blobs.
+func (a Attestation) statement(self []Subject, blobs *Blobs) (*statement, error) {
 	s := &statement{Type: "https://in-toto.io/Statement/v1", PredicateType: a.PredicateType, Subject: []Subject{}}
 	var err error
-	if s.Predicate, err = a.Predicate(); err != nil {
+	if s.Predicate, err = a.Predicate(blobs); err != nil {
 		return nil, err
 	}
 	if len(s.Predicate) == 0 {
@@ -80,9 +81,9 @@ func (a Attestation) statement(self []Subject) (*statement, error) {
 }
 
 // Statement returns the in-toto statement of the attestation as indented JSON. The subjects self
-// are the names and digests of the build result.
-func (a Attestation) Statement(self []Subject) ([]byte, error) {
-	s, err := a.statement(self)
+// are the names and digests of the build result, and blobs are its blobs.
+func (a Attestation) Statement(self []Subject, blobs *Blobs) ([]byte, error) {
+	s, err := a.statement(self, blobs)
 	if err != nil {
 		return nil, err
 	}
@@ -96,19 +97,25 @@ const (
 	predicateTypeAnnotation = "in-toto.io/predicate-type"
 )
 
+// AttestedImage is an image that attestations are about.
+type AttestedImage struct {
+	Image v1.Image
+	Names []Subject
+	Blobs *Blobs
+}
+
 // AttestationEntry returns the entry of an image index for the attestations of an image in the
-// index. It stores the statements as layers of a manifest of their own. The parameter self
-// contains the names of the image. If artifact is true, the manifest is an OCI artifact that
-// refers to the image, otherwise an image for an unknown platform.
-func AttestationEntry(store *tree.Store, of v1.Image, list []Attestation, self []Subject, artifact bool) (*IndexEntry, error) {
-	target, err := partial.Descriptor(of)
+// index. It stores the statements as layers of a manifest of their own. If artifact is true, the
+// manifest is an OCI artifact that refers to the image, otherwise an image for an unknown platform.
+func AttestationEntry(store *tree.Store, of AttestedImage, list []Attestation, artifact bool) (*IndexEntry, error) {
+	target, err := partial.Descriptor(of.Image)
 	if err != nil {
 		return nil, err
 	}
 	m := ocispecs.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispecs.MediaTypeImageManifest}
 	img := &image{store: store, layers: map[v1.Hash]ocispecs.Descriptor{}}
 	for _, a := range list {
-		d, err := a.store(store, self)
+		d, err := a.store(store, of)
 		if err != nil {
 			return nil, fmt.Errorf("attestation %s: %w", a.Name, err)
 		}
@@ -144,9 +151,9 @@ func AttestationEntry(store *tree.Store, of v1.Image, list []Attestation, self [
 	}}, err
 }
 
-// store stores the statement of the attestation and returns its descriptor.
-func (a Attestation) store(store *tree.Store, self []Subject) (d ocispecs.Descriptor, err error) {
-	s, err := a.statement(self)
+// store stores the statement of the attestation about an image, and returns its descriptor.
+func (a Attestation) store(store *tree.Store, of AttestedImage) (d ocispecs.Descriptor, err error) {
+	s, err := a.statement(of.Names, of.Blobs)
 	if err != nil {
 		return d, err
 	}

@@ -64,34 +64,41 @@ type image struct {
 }
 
 // Image creates the image for a result. It stores missing layer blobs, but neither the
-// manifest nor the config.
-func (x *Exporter) Image(ctx context.Context, r PlatformResult) (v1.Image, error) {
+// manifest nor the config. It also returns the blobs, which attestations of the image describe.
+func (x *Exporter) Image(ctx context.Context, r PlatformResult) (v1.Image, *Blobs, error) {
 	img := &image{store: x.Store, types: x.Types, layers: map[v1.Hash]ocispecs.Descriptor{}}
 	m := ocispecs.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: x.Types.manifest(), Layers: []ocispecs.Descriptor{}, Annotations: r.Annotations}
+	layers, err := r.Snapshot.Layers()
+	if err != nil {
+		return nil, nil, err
+	}
 	blobs, err := x.blobs(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for _, b := range blobs {
+	made := x.Blobs()
+	for i, b := range blobs {
 		hash, err := v1.NewHash(string(b.Descriptor.Digest))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		d := b.Descriptor
 		d.MediaType = x.Types.Layer(d.MediaType)
 		img.layers[hash] = d
 		m.Layers = append(m.Layers, d)
+		made.Layers = append(made.Layers, ImageLayer{layers[i].LayerRef, d})
 	}
 	if img.config, err = x.config(r, blobs); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	m.Config = ocispecs.Descriptor{MediaType: x.Types.config(), Digest: digest.FromBytes(img.config), Size: int64(len(img.config))}
 	if img.manifest, err = json.MarshalIndent(m, "", "  "); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	track.Start(ctx, "exporting manifest "+digest.FromBytes(img.manifest).String(), 0).Done()
 	track.Start(ctx, "exporting config "+m.Config.Digest.String(), 0).Done()
-	return partial.CompressedToImage(img)
+	whole, err := partial.CompressedToImage(img)
+	return whole, made, err
 }
 
 // blobs returns the layer blobs for the image of the result r, and creates missing ones.

@@ -55,13 +55,10 @@ func (x *Layers) Blob(ctx context.Context, l snapshot.Layer, latest *time.Time) 
 		create = func() (*snapshot.LayerBlob, error) { return x.convert(ctx, l.Blob) }
 		key = digest.FromString(string(l.Blob.Descriptor.Digest) + " " + x.Compression.format()).Encoded()
 	}
-	file := filepath.Join(x.Dir, key+".json")
-	if data, err := regularfile.Read(file); err == nil {
-		var b snapshot.LayerBlob
-		if sealed.Unmarshal(data, &b) == nil && x.Store.Has(b.StoreBlob()) {
-			return &b, nil
-		}
+	if b := x.stored(key); b != nil {
+		return b, nil
 	}
+	file := x.file(key)
 	if err := os.RemoveAll(file); err != nil { // the file is damaged, or the store lacks its blob
 		return nil, err
 	}
@@ -74,6 +71,32 @@ func (x *Layers) Blob(ctx context.Context, l snapshot.Layer, latest *time.Time) 
 		return nil, err
 	}
 	return b, WriteFile(file, func(w io.Writer) error { _, err := w.Write(data); return err })
+}
+
+// file returns the name of the file with the descriptor of the blob that has a key.
+func (x *Layers) file(key string) string { return filepath.Join(x.Dir, key+".json") }
+
+// stored returns the blob that was created under a key. If there is none, or if the store has lost
+// it, stored returns nil.
+func (x *Layers) stored(key string) *snapshot.LayerBlob {
+	data, err := regularfile.Read(x.file(key))
+	if err != nil {
+		return nil
+	}
+	var b snapshot.LayerBlob
+	if sealed.Unmarshal(data, &b) != nil || !x.Store.Has(b.StoreBlob()) {
+		return nil
+	}
+	return &b
+}
+
+// existing returns the blob of a layer with its original file times, if this or an earlier build has
+// created it or if it comes from an image. Otherwise, it returns nil.
+func (x *Layers) existing(l snapshot.Layer) *snapshot.LayerBlob {
+	if l.Blob == nil {
+		return x.stored(x.key(l, nil))
+	}
+	return l.Blob
 }
 
 // Blobs returns the digests of the layer blobs that this and earlier builds have created.

@@ -59,7 +59,7 @@ func (n *Names) image(t *testing.T, results ...export.PlatformResult) *export.Ro
 	x := &export.Exporter{Store: n.Store, Layers: &export.Layers{Store: n.Store, Dir: t.TempDir(), Now: hour(9)}}
 	var entries []export.IndexEntry
 	for _, r := range results {
-		img, err := x.Image(t.Context(), r)
+		img, _, err := x.Image(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,10 +8,12 @@ import (
 	"github.com/containerd/platforms"
 	slsa "github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/common"
 	slsa1 "github.com/in-toto/in-toto-golang/in_toto/slsa_provenance/v1"
+	resources "github.com/moby/buildkit/executor/resources/types"
 	"github.com/moby/buildkit/solver/llbsolver/provenance/types"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/purl"
 	"github.com/moby/buildkit/util/urlutil"
+	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
@@ -20,21 +22,31 @@ const compatibilityVersion = 30
 
 // Build describes a build. It becomes part of the predicate.
 type Build struct {
-	Request           FrontendRequest   // request for the frontend that made the result; empty if the client made it
-	Root              *FrontendRequest  // request of the client, if it requested another frontend; else it may be nil
-	DockerfileVersion string            // version of the built-in frontend; "" if another one is used
-	Platform          ocispecs.Platform // of the result
-	Machine           ocispecs.Platform // of the machine that builds
-	Definition        *pb.Definition    // of the result
+	Request           FrontendRequest        // request for the frontend that made the result; empty if the client made it
+	Root              *FrontendRequest       // request of the client, if it requested another frontend; else it may be nil
+	DockerfileVersion string                 // version of the built-in frontend; "" if another one is used
+	Platform          ocispecs.Platform      // of the result
+	Machine           ocispecs.Platform      // of the machine that builds
+	Definition        *pb.Definition         // of the result
+	Outputs           []Output               // outputs of operations, for mode=max
+	Env               map[string]any         // properties of the machine, see [ReadEnv]
+	Usage             []*resources.SysSample // usage of the machine
 	Started, Finished time.Time
 	ID                string // identifies this build
 }
 
-// FrontendRequest is the request for a frontend: its name, dockerfile.v0 or gateway.v0, and its
-// options.
+// Output is an output of an operation in the definition of a build.
+type Output struct {
+	Operation digest.Digest
+	Index     int                   // number of the output
+	Layers    []ocispecs.Descriptor // lowest first
+}
+
+// FrontendRequest is the request for a frontend.
 type FrontendRequest struct {
-	Name string
-	Opts map[string]string
+	Name   string // dockerfile.v0 or gateway.v0
+	Opts   map[string]string
+	Inputs map[string]*FrontendRequest // requests that made inputs of this request, by the name of the input
 }
 
 // Predicate returns the predicate for a result, in the version that the request asks for.
@@ -54,6 +66,7 @@ func (c *Capture) Predicate(r Request, b Build) (any, error) {
 	d.InternalParameters.BuilderPlatform = platforms.Format(platforms.Normalize(b.Machine))
 	d.InternalParameters.TargetPlatform = platforms.FormatAll(b.Platform)
 	d.InternalParameters.DockerfileVersion = b.DockerfileVersion
+	d.InternalParameters.ProvenanceCustomEnv = b.Env
 	p.RunDetails.Builder.ID = r.BuilderID
 	m := &types.ProvenanceMetadataSLSA1{
 		Completeness: types.BuildKitComplete{Request: b.Request.Name != "", ResolvedDependencies: !incomplete},
@@ -61,13 +74,16 @@ func (c *Capture) Predicate(r Request, b Build) (any, error) {
 		Reproducible: r.Reproducible,
 	}
 	m.InvocationID, m.StartedOn, m.FinishedOn = b.ID, &b.Started, &b.Finished
+	if r.Usage {
+		m.BuildKitMetadata.SysUsage = b.Usage
+	}
 	p.RunDetails.Metadata = m
 	moveVCS(p)
 	if r.Min {
 		if scrub(&d.ExternalParameters.Request) {
 			m.Completeness.Request = false
 		}
-	} else if err := addSteps(p, b.Definition); err != nil {
+	} else if err := addSteps(p, b); err != nil {
 		return nil, err
 	}
 	if r.Version == types.ProvenanceSLSA02 {
@@ -145,7 +161,7 @@ func (c *Capture) parameters(b Build) (ext types.ProvenanceExternalParametersSLS
 	ext.Request.Secrets, ext.Request.SSH, ext.Request.CompatibilityVersion = c.secrets, c.ssh, compatibilityVersion
 	if b.Root != nil {
 		root := c.request(*b.Root)
-		if named := root.Request.Frontend != "" || len(root.Request.Args) > 0; named && !root.Equal(own) {
+		if named := root.Request.Frontend != "" || len(root.Request.Args)+len(root.Request.Inputs) > 0; named && !root.Equal(own) {
 			ext.Request.Root = root
 		}
 	}
@@ -166,6 +182,12 @@ func (c *Capture) request(r FrontendRequest) *types.RequestProvenance {
 		context = "input:context"
 	}
 	out := &types.RequestProvenance{Request: &types.Parameters{Frontend: r.Name}}
+	for name, in := range r.Inputs {
+		if out.Request.Inputs == nil {
+			out.Request.Inputs = map[string]*types.RequestProvenance{}
+		}
+		out.Request.Inputs[name] = c.request(*in)
+	}
 	if v := args[context]; v != "" {
 		out.ConfigSource.URI = urlutil.RedactCredentials(v)
 		out.ConfigSource.Digest = c.digestOf(v)
@@ -243,6 +265,9 @@ func scrub(r *types.Parameters) (removed bool) {
 		return private
 	})
 	r.Secrets, r.SSH = nil, nil
+	for _, in := range r.Inputs {
+		removed = scrub(in.Request) || removed
+	}
 	if r.Root != nil {
 		removed = scrub(r.Root.Request) || removed
 	}

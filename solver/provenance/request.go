@@ -16,6 +16,7 @@ type Request struct {
 	InlineOnly   bool                 // only in outputs that are an index anyway
 	Reproducible bool                 // what the user claims
 	Complete     bool                 // fail if not all sources are known
+	Usage        bool                 // with samples of the usage of the machine
 	BuilderID    string
 	Filename     string // in directories and tar archives
 }
@@ -33,6 +34,7 @@ func ParseRequest(attrs map[string]string) (r Request, err error) {
 		r.Filename = v
 	}
 	r.InlineOnly, _ = strconv.ParseBool(attrs["inline-only"]) // Upstream: invalid values are ignored
+	r.Usage, _ = strconv.ParseBool(attrs["capture-usage"])    // here, too
 	switch v, ok := attrs["mode"]; {
 	case !ok, v == "max", v == "full":
 	case v == "min":

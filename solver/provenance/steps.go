@@ -2,14 +2,18 @@ package provenance
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/moby/buildkit/solver/llbsolver/provenance/types"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// addSteps adds the operations of a definition, its source files and locations to a predicate.
-func addSteps(p *types.ProvenancePredicateSLSA1, def *pb.Definition) error {
+// addSteps adds the operations of a build, the layers of their outputs, its source files and
+// locations to a predicate.
+func addSteps(p *types.ProvenancePredicateSLSA1, b Build) error {
+	def := b.Definition
 	if def == nil {
 		return nil
 	}
@@ -18,6 +22,7 @@ func addSteps(p *types.ProvenancePredicateSLSA1, def *pb.Definition) error {
 		return err
 	}
 	p.BuildDefinition.InternalParameters.BuildConfig = &types.BuildConfig{Definition: s.list, DigestMapping: s.names()}
+	p.RunDetails.Metadata.BuildKitMetadata.Layers = s.layers(b.Outputs)
 	if def.Source == nil || len(def.Source.Infos) == 0 {
 		return nil
 	}
@@ -92,6 +97,29 @@ func (s *steps) add(d digest.Digest) error {
 	s.list = append(s.list, types.BuildStep{ID: stepName(len(s.list)), Inputs: inputs, Op: op})
 	return nil
 }
+
+// layers returns the lists of layers of outputs by the name of the output, such as step0:0. It
+// ignores outputs of operations outside the definition. If an output is in the list more than once,
+// equal lists of layers count once.
+func (s *steps) layers(outputs []Output) map[string][][]ocispecs.Descriptor {
+	var layers map[string][][]ocispecs.Descriptor
+	for _, o := range outputs {
+		i, ok := s.index[o.Operation]
+		if !ok {
+			continue
+		}
+		if layers == nil {
+			layers = map[string][][]ocispecs.Descriptor{}
+		}
+		name := fmt.Sprintf("%s:%d", stepName(i), o.Index)
+		if !slices.ContainsFunc(layers[name], func(l []ocispecs.Descriptor) bool { return slices.EqualFunc(l, o.Layers, sameDigest) }) {
+			layers[name] = append(layers[name], o.Layers)
+		}
+	}
+	return layers
+}
+
+func sameDigest(a, b ocispecs.Descriptor) bool { return a.Digest == b.Digest }
 
 // names maps the digests of operations to the names of their steps.
 func (s *steps) names() map[digest.Digest]string {

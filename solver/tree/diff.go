@@ -110,6 +110,21 @@ func unchanged(lower, upper *Node) (bool, error) {
 	return err == nil, err
 }
 
+// Contains reports whether the layer adds or changes the file at a path, or a file below it. It does
+// not follow symbolic links. It returns the same errors as [Node.Entries].
+func (l Layer) Contains(name string) (bool, error) {
+	upper, err := l.Upper.Get(name)
+	if upper == nil || err != nil {
+		return false, err
+	}
+	lower, err := l.Lower.Get(name)
+	if err != nil {
+		return false, err
+	}
+	same, err := unchanged(lower, upper)
+	return !same, err
+}
+
 // Pair contains the nodes with the same name in two directories. If one directory has no entry
 // with this name, its node is nil.
 type Pair struct {

@@ -24,6 +24,8 @@ type daemonConfig struct {
 	Registries   map[string]registryConfig `toml:"registry"`
 	History      historyConfig             `toml:"history"`
 	CDI          cdiConfig                 `toml:"cdi"`
+	// ProvenanceEnvDir is the directory with properties of the machine for provenance.
+	ProvenanceEnvDir string `toml:"provenanceEnvDir"`
 }
 
 // historyConfig contains the settings for the history of builds.
@@ -103,6 +105,9 @@ func configArgs(data []byte) ([]string, error) {
 	}
 	if n := c.History.MaxEntries; n != nil && *n == 0 {
 		out = append(out, "--no-history")
+	}
+	if c.ProvenanceEnvDir != "" {
+		out = append(out, "--provenance-env-dir", c.ProvenanceEnvDir)
 	}
 	for _, host := range slices.Sorted(maps.Keys(c.Registries)) {
 		for _, mirror := range c.Registries[host].Mirrors {

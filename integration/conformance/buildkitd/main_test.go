@@ -14,6 +14,7 @@ func TestServeArgs(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "buildkitd.toml")
 	const config = `
 insecure-entitlements = ["network.host", "security.insecure"]
+provenanceEnvDir = "/tmp/env"
 
 [registry."docker.io"]
 mirrors=["localhost:1234"]
@@ -43,7 +44,7 @@ networkMode = "host"
 	want := []string{
 		"serve", "--addr", "unix:///tmp/sock", "--state", "/tmp/root/slipway", "--keep-storage", "unlimited",
 		"--allow-insecure-entitlement", "network.host", "--allow-insecure-entitlement", "security.insecure",
-		"--no-history", "--mirror", "docker.io=http://localhost:1234", "--cdi-spec-dir", "/tmp/cdi",
+		"--no-history", "--provenance-env-dir", "/tmp/env", "--mirror", "docker.io=http://localhost:1234", "--cdi-spec-dir", "/tmp/cdi",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("arguments (-want +got):\n%s", diff)
