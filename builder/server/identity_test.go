@@ -298,6 +298,10 @@ func TestReceivedFiles(t *testing.T) {
 	a := newAuthority(t)
 	s := startServer(t, builder.Options{}).listenTCP(t, a)
 	trust := client.WithServerConfig("127.0.0.1", filepath.Join(a.dir, "ca.pem"))
+	testReceivedFiles(t, connect(t, s.address, trust, a.client("alice", time.Hour)), connect(t, s.address, trust, a.client("bob", time.Hour)))
+}
+
+func testReceivedFiles(t *testing.T, alice, bob *client.Client) {
 	def, err := llb.Local("context").Marshal(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -327,7 +331,6 @@ func TestReceivedFiles(t *testing.T) {
 		}
 		return asked
 	}
-	alice, bob := connect(t, s.address, trust, a.client("alice", time.Hour)), connect(t, s.address, trust, a.client("bob", time.Hour))
 	if !asked(alice) || asked(alice) {
 		t.Error("the server does not ask for the file once")
 	}

@@ -49,6 +49,7 @@ type Server struct {
 	history  *history
 	gateways *gateways
 	shared   solver.Shared
+	produced producers
 
 	log sync.Mutex // held while a message is written to opt.Log
 }

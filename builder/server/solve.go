@@ -28,6 +28,7 @@ func (s *Server) Solve(ctx context.Context, req *controlapi.SolveRequest) (*cont
 		return nil, err
 	}
 	req.Internal = req.Internal || s.opt.NoHistory
+	chooseBuiltin(req)
 	b, err := s.startBuild(req)
 	if err != nil {
 		return nil, err
@@ -63,6 +64,23 @@ func (s *Server) checkSolve(req *controlapi.SolveRequest) error {
 		}
 	}
 	return nil
+}
+
+// chooseBuiltin changes a request for the frontend image dockerfile.v0 to a request for the built-in
+// Dockerfile frontend, whose name this is, unless a named context replaces the image. As in BuildKit,
+// history and provenance of the build contain the changed request.
+func chooseBuiltin(req *controlapi.SolveRequest) {
+	const source, builtin = "source", "dockerfile.v0"
+	if req.Frontend != "gateway.v0" || req.FrontendAttrs[source] != builtin {
+		return
+	}
+	for k := range req.FrontendAttrs {
+		if name := "context:" + builtin; k == name || strings.HasPrefix(k, name+"::") {
+			return
+		}
+	}
+	req.Frontend, req.FrontendAttrs = builtin, maps.Clone(req.FrontendAttrs)
+	delete(req.FrontendAttrs, source)
 }
 
 // startBuild registers a build, so that clients can follow its progress.
@@ -113,7 +131,7 @@ func (s *Server) solve(ctx context.Context, req *controlapi.SolveRequest, b *bui
 		}
 	}()
 	o := s.opt.Build
-	o.Shared, o.Status, o.Log = &s.shared, b.status.add, prefixLog{s, req.Ref}
+	o.Shared, o.Producers, o.Status, o.Log = &s.shared, s.produced.of(c.user), b.status.add, prefixLog{s, req.Ref}
 	o.Allow = req.Entitlements
 	o.CacheFrom, o.CacheTo = cachesOf(req.Cache)
 	o.CacheFrom = addFrontendCaches(o.CacheFrom, req.FrontendAttrs)
