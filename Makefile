@@ -20,7 +20,7 @@ MUTANTS ?=
 TESTFLAGS = -vet=off -ldflags=-w
 # Packages whose code or tests start goroutines, for `make race`. TestRaceDirs (internal/arch)
 # checks the list.
-RACEDIRS = builder builder/explain builder/remote builder/server cmd/dockerfile-frontend cmd/slipway frontend frontend/inputs ignore internal/corpus internal/decompress internal/golden internal/inorder internal/singleflight plan solver solver/diskcache solver/export solver/gateway solver/gateway/bridge solver/hostmount solver/images solver/llbsource solver/registry solver/remotecache solver/runner/inprocess solver/runner/interp solver/runner/namespace solver/runner/script solver/sshagent solver/tree
+RACEDIRS = builder builder/explain builder/remote builder/server cmd/dockerfile-frontend cmd/slipway frontend frontend/inputs ignore internal/corpus internal/decompress internal/golden internal/inorder internal/singleflight plan solver solver/diskcache solver/export solver/gateway solver/gateway/bridge solver/hostmount solver/images solver/llbsource solver/provenance solver/registry solver/remotecache solver/runner/inprocess solver/runner/interp solver/runner/namespace solver/runner/script solver/sshagent solver/tree
 # Flags of go test in make race: -short skips tests that mostly wait for other programs, which
 # the race detector does not see.
 RACEFLAGS ?=
@@ -35,12 +35,14 @@ ARGS ?=
 INTEGRATION = ./integration/contained ./integration/registries ./integration/cachekeys ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults ./integration/buildfaults ./integration/builds
 # Tests that build and start old builders.
 OLD = ^(TestBuildKit2023|TestEngine20)$$
+# Test that builds Docker Compose.
+COMPOSE = ^TestCompose$$
 
 # What the programs compile for, besides this machine.
 PLATFORMS = linux/arm64,darwin/arm64,windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build fast test race fuzz golden lint fmt image size push integration old-builders differential-builds kills realimages probes parity mutants conformance conformance-solver demo demo-buildkit bench bench-gateway bench-build check
+.PHONY: help build fast test race fuzz golden lint fmt image size push integration old-builders compose differential-builds kills realimages probes parity mutants conformance conformance-solver demo demo-buildkit bench bench-gateway bench-build check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -116,7 +118,7 @@ push: ## push the frontend image to REGISTRY/slipway/dockerfile:TAG
 	go run ./integration/mkimage -push $(REGISTRY)/slipway/dockerfile:$(TAG)
 
 integration: ## compare our image with upstream's on a real builder (root, Linux)
-	go test -tags integration $(TESTFLAGS) -count=1 -timeout 40m -skip '$(OLD)' $(INTEGRATION)
+	go test -tags integration $(TESTFLAGS) -count=1 -timeout 40m -skip '$(OLD)|$(COMPOSE)' $(INTEGRATION)
 	@command -v crun >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends crun; }
 	go test -tags integration $(TESTFLAGS) -count=1 -run '^TestRuntimes$$' ./solver/runner/namespace
 	$(MAKE) --no-print-directory realimages ARGS='-only users'
@@ -124,6 +126,9 @@ integration: ## compare our image with upstream's on a real builder (root, Linux
 
 old-builders: ## compare our image with upstream's on BuildKit of 2023 and Docker Engine 20.10 (root, Linux)
 	go test -tags integration $(TESTFLAGS) -count=1 -timeout 40m -run '$(OLD)' ./integration/daemon
+
+compose: ## build with docker compose on buildkitd and on slipway serve; compiles Compose (root, Linux)
+	go test -tags integration $(TESTFLAGS) -count=1 -timeout 40m -run '$(COMPOSE)' ./integration/clients
 
 differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Linux)
 	go test -tags integration -count=1 -timeout 24h -run TestBuilds ./integration/builds -seed $(SEED) -n $(N) $(ARGS)
@@ -169,4 +174,4 @@ bench: ## compare our speed and memory with upstream's (BENCH='-run REGEXP -coun
 bench-build: ## time slipway build beside buildkitd and buildah (root, Linux; BENCH='-run REGEXP -runs N -dir DIR')
 	go run ./integration/buildbench $(BENCH)
 
-check: lint conformance test fuzz ## everything that CI runs, and all of conformance
+check: lint conformance conformance-solver test fuzz ## everything that CI runs, and all of conformance

@@ -94,7 +94,8 @@ func TestInputProducers(t *testing.T) {
 // no requests.
 func TestUnknownUser(t *testing.T) {
 	var p producers
-	if p.of("user 1") != p.of("user 1") || p.of("user 1") == p.of("user 2") {
+	first, again, other := p.of("user 1"), p.of("user 1"), p.of("user 2")
+	if first != again || first == other {
 		t.Error("users do not have one record each")
 	}
 	if a := p.of(connectionPrefix + "1"); a != nil {

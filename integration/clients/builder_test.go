@@ -3,7 +3,14 @@
 package clients
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -44,8 +51,8 @@ func testWorkers(t *testing.T, d *rig.Daemon) {
 	}
 }
 
-// TestHistory checks that buildx lists earlier builds, shows their options and their output, and
-// removes them.
+// TestHistory checks that buildx lists earlier builds, shows their options and their output, exports
+// and removes them.
 func TestHistory(t *testing.T) { onOwnBuilder(t, testHistory) }
 
 func testHistory(t *testing.T, d *rig.Daemon) {
@@ -64,9 +71,49 @@ func testHistory(t *testing.T, d *rig.Daemon) {
 	if out := buildctl(t, d, "debug", "histories"); !strings.Contains(out, "COMPLETE") {
 		t.Errorf("buildctl debug histories does not list the build:\n%s", out)
 	}
+	b.run(t, dir, "history", "export", "--finalize", "--output", "build.dockerbuild")
+	wantRecord(t, filepath.Join(dir, "build.dockerbuild"), "printed by-the-step", "BuildConfig", "build-arg:V")
 	b.run(t, dir, "history", "rm", "--all")
 	if out := b.run(t, dir, "history", "ls"); strings.Contains(out, "Completed") {
 		t.Errorf("buildx history ls lists a build after history rm --all:\n%s", out)
+	}
+}
+
+// wantRecord checks that the exported record of a build, a compressed OCI archive, contains each of
+// some texts: the log, the provenance and the options of the build.
+func wantRecord(t *testing.T, file string, texts ...string) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all bytes.Buffer
+	names := map[string]bool{}
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		names[h.Name] = true
+		if _, err := io.Copy(&all, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, text := range texts {
+		if !strings.Contains(all.String(), text) {
+			t.Errorf("the exported record does not contain %q", text)
+		}
+	}
+	if !names["index.json"] {
+		t.Errorf("the exported record has the files %v, want index.json", names)
 	}
 }
 

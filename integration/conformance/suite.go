@@ -162,7 +162,7 @@ func (s *suite) run(ctx context.Context, opt runOptions, progress, log io.Writer
 		pattern = "^Test"
 	}
 	cmd := exec.Command(s.binary, "-test.v=test2json", "-test.timeout="+timeout,
-		fmt.Sprintf("-test.run=^(%s)$/%s/^worker=%s$", strings.Join(s.outer, "|"), pattern, opt.worker))
+		fmt.Sprintf("-test.run=^(%s)$/(%s)/^worker=%s$", strings.Join(s.outer, "|"), pattern, opt.worker))
 	cmd.Dir = s.sourceDir
 	cmd.Env = append([]string{
 		"PATH=" + strings.Join([]string{opt.programs, s.toolsDir, os.Getenv("PATH")}, ":"),

@@ -38,6 +38,7 @@ func tools() []tool {
 		{name: "example-buildkit4", module: "buildkit", pkg: buildkit + "examples/buildkit4"},
 		{name: "registry", module: "registry", pkg: "./registry"},
 		{name: "buildx", module: "buildx", pkg: "github.com/docker/buildx/cmd/buildx"},
+		{name: "docker-compose", module: "compose", pkg: "github.com/docker/compose/v5/cmd"},
 		{name: "golangci-lint", module: "lint", pkg: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"},
 		{name: "gofumpt", module: "lint", pkg: "mvdan.cc/gofumpt"},
 	}

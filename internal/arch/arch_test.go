@@ -171,7 +171,7 @@ func TestLine(t *testing.T) {
 func clientSide() []string {
 	return []string{
 		"/api", "/client", "/session", "/sourcepolicy", "/util",
-		"/cache/remotecache/v1/types",
+		"/cache/remotecache/v1/types", "/executor/resources/types",
 		"/exporter/containerimage/exptypes", "/exporter/exptypes", "/exporter/verifier",
 		"/frontend/dockerfile/linter", "/frontend/dockerfile/parser",
 		"/frontend/gateway/client", "/frontend/gateway/grpcclient", "/frontend/gateway/pb", "/frontend/subrequests",

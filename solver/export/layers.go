@@ -76,8 +76,8 @@ func (x *Layers) Blob(ctx context.Context, l snapshot.Layer, latest *time.Time) 
 // file returns the name of the file with the descriptor of the blob that has a key.
 func (x *Layers) file(key string) string { return filepath.Join(x.Dir, key+".json") }
 
-// stored returns the blob that was created under a key. If there is none, or if the store has lost
-// it, stored returns nil.
+// stored returns the blob that was created under a key. If no blob was created, or if the store has
+// lost it, stored returns nil.
 func (x *Layers) stored(key string) *snapshot.LayerBlob {
 	data, err := regularfile.Read(x.file(key))
 	if err != nil {
