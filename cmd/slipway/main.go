@@ -125,6 +125,13 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// reportedError is an error whose text has already been printed. It makes slipway exit with the
+// given status.
+type reportedError struct{ code int }
+
+// Error implements error.
+func (e reportedError) Error() string { return fmt.Sprintf("exit status %d", e.code) }
+
 func run(ctx context.Context, args []string) int {
 	root := &cobra.Command{
 		Use:           "slipway",
@@ -134,7 +141,7 @@ func run(ctx context.Context, args []string) int {
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
-	root.AddCommand(buildCommand(), serveCommand(), imageCommand(), cacheCommand(), loginCommand(), logoutCommand(), lintCommand())
+	root.AddCommand(buildCommand(), serveCommand(), imageCommand(), cacheCommand(), loginCommand(), logoutCommand(), lintCommand(), fmtCommand())
 	root.InitDefaultCompletionCmd()
 	onlySubcommands(root)
 	if len(args) > 0 && args[0] == cobra.ShellCompRequestCmd {
@@ -146,6 +153,7 @@ func run(ctx context.Context, args []string) int {
 	err := cmp.Or(root.ExecuteContext(ctx), out.err)
 	var usage usageError
 	var found foundError
+	var reported reportedError
 	switch {
 	case err == nil:
 		return 0
@@ -155,6 +163,8 @@ func run(ctx context.Context, args []string) int {
 	case errors.As(err, &usage):
 		fmt.Fprintln(os.Stderr, "slipway:", diag.Block(err.Error()))
 		return exitUsage
+	case errors.As(err, &reported):
+		return reported.code
 	case errors.As(err, &found):
 		fmt.Fprint(os.Stderr, diag.Block(err.Error())) // has docker build's text, or is empty
 		return exitFailed
