@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/pb"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -101,7 +102,8 @@ func convert(ctx context.Context, d *instructions.Dockerfile, i int) (*result, e
 	target := *d
 	target.Stages = d.Stages[:i+1] // the last stage is the target
 	linux := ocispecs.Platform{OS: "linux", Architecture: "amd64"}
-	opt := dockerfile2llb.Options{Inputs: stub{}}
+	caps := pb.Caps.CapSet(pb.Caps.All())
+	opt := dockerfile2llb.Options{Inputs: stub{}, Caps: &caps}
 	opt.Plan.Platform = &linux
 	opt.Plan.BuildPlatforms = []ocispecs.Platform{linux}
 	res, err := dockerfile2llb.Convert(ctx, &target, opt)
@@ -123,13 +125,16 @@ func convert(ctx context.Context, d *instructions.Dockerfile, i int) (*result, e
 // stub implements [dockerfile2llb.Inputs] without reading anything.
 type stub struct{}
 
-// Image returns an image with an empty config.
+// Image returns an image with a layer and an empty config.
 func (stub) Image(_ context.Context, ref string, q plan.ImageQuery) (*plan.Resolved, error) {
 	p := ocispecs.Platform{OS: "linux", Architecture: "amd64"}
 	if q.Platform != nil {
 		p = *q.Platform
 	}
-	config, err := json.Marshal(ocispecs.Image{Platform: p})
+	image := ocispecs.Image{Platform: p}
+	image.RootFS.Type = "layers"
+	image.RootFS.DiffIDs = []digest.Digest{digest.FromString("")} // without a layer, an image counts as scratch
+	config, err := json.Marshal(image)
 	if err != nil {
 		return nil, err
 	}
