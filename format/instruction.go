@@ -148,7 +148,7 @@ func (l *partList) addPairs(a *parser.Pairs) {
 		key, value := pair.Key.Text, pair.Value.Text
 		switch {
 		case key.Len() == 0, a.Legacy && strings.ContainsAny(key.String(), "\\`\"'"):
-			l.overlap = true // the position of an empty key is unknown, and a quoted blank is none
+			l.overlap = true // the position of an empty key is unknown, and a blank may be quoted
 			return
 		case a.Legacy:
 			l.add(key.Range(), "")

@@ -21,9 +21,6 @@ import (
 	"slipway/source"
 )
 
-// standardInput is the argument that means standard input.
-const standardInput = "-"
-
 // fmtFlags holds the flags of slipway fmt.
 type fmtFlags struct {
 	write, list, diff, check, verbose bool
@@ -131,7 +128,7 @@ func (f *fmtFlags) run(ctx context.Context, args []string) error {
 
 // validate rejects contradictory flags and values.
 func (f *fmtFlags) validate(args []string) error {
-	stdin := slices.Contains(args, standardInput)
+	stdin := slices.Contains(args, stdinArgument)
 	switch {
 	case f.check && f.write:
 		return errors.New("--check and --write cannot be used together (--list --write prints the names)")
@@ -153,7 +150,7 @@ func (f *fmtFlags) names(args []string) ([]string, error) {
 	several := len(args) > 1
 	f.named = map[string]bool{}
 	for _, arg := range args {
-		if arg == standardInput {
+		if arg == stdinArgument {
 			list = append(list, arg)
 			continue
 		}
@@ -232,7 +229,7 @@ func (f *fmtFlags) file(ctx context.Context, name string) error {
 		return usageError{err}
 	}
 	parsed, diags := parser.Parse(file)
-	if name != standardInput && !f.named[name] && isOther(file, parsed) {
+	if name != stdinArgument && !f.named[name] && isOther(file, parsed) {
 		if f.verbose {
 			fmt.Fprintf(os.Stderr, "%s: is not a Dockerfile\n", diag.Line(name))
 		}
@@ -294,7 +291,7 @@ func isFirst(keyword string) bool {
 // read reads the file with the given name, or standard input. The result path is the path for the
 // configuration and for messages.
 func (f *fmtFlags) read(name string) (file *source.File, path string, err error) {
-	if name != standardInput {
+	if name != stdinArgument {
 		data, err := regularfile.Read(name)
 		return source.NewFile(name, data), name, err
 	}

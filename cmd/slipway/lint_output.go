@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -51,40 +50,11 @@ func (r *lintRun) fix(ctx context.Context, l *lint.Linter, src *source.File, nam
 			return nil, err
 		}
 	case !bytes.Equal(res.Text, src.Bytes):
-		if err := replaceFile(name, res.Text); err != nil {
+		if err := replaceFile(name, src.Bytes, res.Text); err != nil {
 			return nil, err
 		}
 	}
 	return res.Last, nil
-}
-
-// replaceFile replaces the content of a file by a rename, so that the file is always complete.
-// The new file has the mode of the old one. If path is a link, the file that it leads to is
-// replaced.
-func replaceFile(path string, data []byte) error {
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return err
-	}
-	info, err := os.Stat(real)
-	if err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(real), "."+filepath.Base(real)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	for _, step := range []func() error{func() error { return tmp.Chmod(info.Mode().Perm()) }, tmp.Close} {
-		if e := step(); err == nil {
-			err = e
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return os.Rename(tmp.Name(), real)
 }
 
 // report writes the reports and returns the error that sets the exit code.

@@ -37,7 +37,7 @@ func replaceFile(name string, old, data []byte) error {
 	}
 	now, err := regularfile.Read(path)
 	if err == nil && !bytes.Equal(now, old) {
-		err = errors.New("has changed while it was laid out (it stays as it is)")
+		err = errors.New("has changed in the meantime (it stays as it is)")
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)

@@ -23,6 +23,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/diag"
 	"slipway/dockerfile2llb"
 	"slipway/ignore"
 	"slipway/instructions"
@@ -36,7 +37,7 @@ func Compare(ctx context.Context, a, b *parser.File) error {
 	x, errX := instructions.Parse(a)
 	y, errY := instructions.Parse(b)
 	if errX.Err() != nil || errY.Err() != nil {
-		return sameText(errX.Err(), errY.Err())
+		return sameText(first(errX), first(errY))
 	}
 	if len(x.Stages) != len(y.Stages) {
 		return fmt.Errorf("%d stages instead of %d", len(y.Stages), len(x.Stages))
@@ -70,6 +71,16 @@ func compareStage(ctx context.Context, x, y *instructions.Dockerfile, i int) err
 	for i := range a.ops {
 		if a.ops[i] != b.ops[i] {
 			return fmt.Errorf("operation %d differs", i)
+		}
+	}
+	return nil
+}
+
+// first returns the first error in a list, or nil. Builds fail with this error.
+func first(list diag.List) error {
+	for _, d := range list {
+		if d.Severity == diag.Error {
+			return d
 		}
 	}
 	return nil
