@@ -96,18 +96,15 @@ func (p *Pass) repeated(d *diag.Diagnostic) bool {
 }
 
 // maySetBase reports whether the config of an unknown base image may set the variable of a
-// warning about an undefined variable. It reports false if a similar name or a global ARG shows
-// that the name is a mistake.
+// warning about an undefined variable, or another rule reports the variable. It reports false if
+// a similar name shows that the name is a mistake.
 func (p *Pass) maySetBase(d *diag.Diagnostic) bool {
 	st := p.File.stageAt(d.Range)
-	if st == nil || st.BaseKnown || strings.Contains(d.Message, "did you mean") {
-		return false
+	if p.File.Plan != nil && hasGlobal(p.File.Plan, strings.Trim(d.Range.String(), "${}")) {
+		r := p.linter.byName["globalargnotinstage"]
+		return r != nil && p.severity(r) != Off
 	}
-	if p.File.Plan == nil {
-		return true
-	}
-	name := strings.Trim(d.Range.String(), "${}")
-	return !hasGlobal(p.File.Plan, name)
+	return st != nil && !st.BaseKnown && !strings.Contains(d.Message, "did you mean")
 }
 
 // hasGlobal reports whether an ARG before the first FROM declares a variable.

@@ -126,6 +126,8 @@ func (l *Linter) known(name string) bool {
 func (l *Linter) matches(name string, f *Finding) bool {
 	name = baseName(name)
 	switch {
+	case name == "":
+		return false
 	case name == "*":
 		return f.Rule != nil
 	case f.Alias != "" && strings.EqualFold(name, f.Alias):
@@ -336,14 +338,26 @@ func (p *Pass) result() *Result {
 	return r
 }
 
-// duplicate reports whether a finding about an unset variable is about the same text as a finding
-// of a rule that knows the reason.
-func (p *Pass) duplicate(f *Finding) bool {
-	if f.Code != "UndefinedVar" {
-		return false
+// explained returns the rules that know the reason of a finding of another rule about the same
+// text.
+func explained(code string) []string {
+	switch code {
+	case "UndefinedVar":
+		return []string{"EnvUsesSameInstruction"}
+	case "JSONArgsRecommended", "ShellSyntax":
+		return []string{"AlmostJSON"}
+	case "LegacyKeyValueFormat":
+		return []string{"EqualsWithSpaces"}
 	}
-	return slices.ContainsFunc(p.Findings, func(o *Finding) bool {
-		return (o.Code == "EnvUsesSameInstruction" || o.Code == "GlobalArgNotInStage") && o.Range.Start <= f.Range.Start && f.Range.Start < o.Range.End
+	return nil
+}
+
+// duplicate reports whether a finding is about the same text as a finding of a rule that knows
+// the reason.
+func (p *Pass) duplicate(f *Finding) bool {
+	rules := explained(f.Code)
+	return rules != nil && slices.ContainsFunc(p.Findings, func(o *Finding) bool {
+		return slices.Contains(rules, o.Code) && o.Range.Start <= f.Range.End && f.Range.Start <= o.Range.End
 	})
 }
 

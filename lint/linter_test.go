@@ -46,7 +46,7 @@ func TestPragmas(t *testing.T) {
 		{"check of the file", "# check=skip=FinalUserIsRoot\nFROM debian:12\nUSER root\n", ""},
 		{"check of all", "# check=skip=all\nFROM debian:12\nUSER root\n", ""},
 		{"global", "FROM debian:12\nUSER root\n# hadolint global ignore=DL3002\n", ""},
-		{"1096: stage", "# hadolint stage ignore=DL3006\nFROM a\nFROM b\n", "3:6 ImageWithoutTag DL3006\n"},
+		{"1096: stage", "# hadolint stage ignore=DL3006\nFROM a AS x\nFROM b\n", "3:6 ImageWithoutTag DL3006\n"},
 		{
 			"461: between lines",
 			"FROM debian:12\nRUN apt-get update && \\\n    # hadolint ignore=DL3008\n    apt-get install -y --no-install-recommends a && \\\n    apt-get install -y --no-install-recommends b && rm -rf /var/lib/apt/lists\n",

@@ -1,10 +1,13 @@
 package lint
 
 import (
+	"bytes"
+
 	"slipway/diag"
 	"slipway/instructions"
 	"slipway/lint/script"
 	"slipway/parser"
+	"slipway/source"
 )
 
 // Off is the severity of a rule that does not run.
@@ -53,6 +56,7 @@ type Finding struct {
 	diag.Diagnostic
 	Rule    *Rule  // nil for an error in the syntax of the file or in the plan
 	Alias   string // the code of the finding, such as DL4003; it may differ from the code of the rule
+	Secret  bool   // whether reports must not show the text of the range
 	Ignored string // the reason of the pragma that suppresses the finding, or "pragma"; "" if none does
 
 	also *parser.Instruction // another instruction whose pragmas suppress the finding; nil if none
@@ -74,4 +78,22 @@ func (f *Finding) Aliased(code string) *Finding {
 func (f *Finding) Or(in *parser.Instruction) *Finding {
 	f.also = in
 	return f
+}
+
+// Shown returns the diagnostic for reports that show the text of the file. If the text is a
+// secret, asterisks replace it.
+func (f *Finding) Shown() diag.Diagnostic {
+	d := f.Diagnostic
+	if !f.Secret || d.Range.IsZero() {
+		return d
+	}
+	text := bytes.Clone(d.Range.File.Bytes)
+	for i := d.Range.Start; i < d.Range.End; i++ {
+		if text[i] != '\n' && text[i] != '\r' {
+			text[i] = '*'
+		}
+	}
+	d.Range.File = source.NewFile(d.Range.File.Name, text)
+	d.Context = source.Range{}
+	return d
 }

@@ -14,7 +14,7 @@ func writeText(w io.Writer, files []File, opt Options) error {
 	for _, file := range files {
 		list := make(diag.List, len(file.Findings))
 		for i, f := range file.Findings {
-			d := f.Diagnostic
+			d := f.Shown()
 			d.Code = names(f)
 			d.Context = source.Range{}
 			d.URL = ""

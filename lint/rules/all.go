@@ -23,5 +23,12 @@ func All() []*lint.Rule {
 		configRules(),
 		labelRules(),
 		commentRules(),
+		trapRules(),
+		stageRules(),
+		userRules(),
+		layerRules(),
+		scriptRules(),
+		secretRules(),
+		contextRules(),
 	)
 }

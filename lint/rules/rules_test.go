@@ -93,7 +93,7 @@ func (f fixture) findings(t *testing.T, r *lint.Rule) (list, errs []*lint.Findin
 func text(t *testing.T, list []*lint.Finding) string {
 	var b strings.Builder
 	for _, f := range list {
-		d := f.Diagnostic
+		d := f.Shown()
 		d.Context = source.Range{}
 		if f.Alias != "" {
 			d.Code += ", " + f.Alias
