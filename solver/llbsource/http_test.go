@@ -104,6 +104,24 @@ func TestRevalidation(t *testing.T) {
 	}
 }
 
+// TestDownloadKey checks that a build downloads a file again if the name, the mode or the owner differs.
+func TestDownloadKey(t *testing.T) {
+	s, f := newSources(t), newFileServer(t)
+	f.data, f.etag = "one", `"1"`
+	for i, attrs := range []map[string]string{
+		nil, {pb.AttrHTTPFilename: "other"}, {pb.AttrHTTPPerm: "0741"}, {pb.AttrHTTPUID: "1000"}, {pb.AttrHTTPGID: "1000"},
+	} {
+		for range 2 {
+			if _, data, err := f.fetch(t, s, attrs); err != nil || data != "one" {
+				t.Fatalf("%v: %q, %v", attrs, data, err)
+			}
+		}
+		if f.sent != i+1 {
+			t.Errorf("%v: the file was sent %d times, want %d", attrs, f.sent, i+1)
+		}
+	}
+}
+
 // TestLostDownload checks that a build downloads a file again if its content has been
 // removed from the store.
 func TestLostDownload(t *testing.T) {

@@ -13,13 +13,21 @@ import (
 )
 
 // downloadKey returns the key under which the index stores the response to a request. The key
-// covers only attributes that affect the request, unlike the file name and the owner.
+// covers attributes that affect the request.
+//
+// Upstream: the key also covers the name, the mode and the owner of the file, so that BuildKit
+// downloads a file again if only one of them changes.
 func downloadKey(op *pb.SourceOp) string {
 	key := op.Identifier
 	for _, name := range slices.Sorted(maps.Keys(op.Attrs)) {
-		if name == pb.AttrHTTPAuthHeaderSecret || strings.HasPrefix(name, pb.AttrHTTPHeaderPrefix) {
-			key += fmt.Sprintf(" %s=%q", name, op.Attrs[name])
+		switch name {
+		case pb.AttrHTTPFilename, pb.AttrHTTPPerm, pb.AttrHTTPUID, pb.AttrHTTPGID, pb.AttrHTTPAuthHeaderSecret:
+		default:
+			if !strings.HasPrefix(name, pb.AttrHTTPHeaderPrefix) {
+				continue
+			}
 		}
+		key += fmt.Sprintf(" %s=%q", name, op.Attrs[name])
 	}
 	return key
 }
