@@ -103,5 +103,8 @@ func (g *Git) CacheKey() (string, error) {
 	if g.o.commitTimes {
 		key += "(mtime=commit)"
 	}
+	if g.o.asBundle {
+		key += "(bundle)"
+	}
 	return key, nil
 }

@@ -143,7 +143,7 @@ func FuzzGitPack(f *testing.F) {
 		}
 		session := &gitSession{gitService: g, adv: adv, refs: parseRefs(adv)}
 		want := plumbing.NewHash(hash)
-		pack, err := session.fetch(t.Context(), want, packTarget{dir, maxPackMemory})
+		pack, err := session.fetch(t.Context(), want, packTarget{dir, maxPackMemory}, false)
 		if err != nil {
 			return
 		}

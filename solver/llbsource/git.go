@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 
 	"slipway/solver/snapshot"
 	"slipway/solver/track"
 
-	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/gitutil"
 	"github.com/opencontainers/go-digest"
@@ -34,14 +31,8 @@ type gitOptions struct {
 	agent          string           // ID of an SSH agent
 	hosts          string           // content of a known_hosts file
 	signature      *signaturePolicy // nil accepts commits without a signature
-}
-
-// unsupported maps attributes of git sources to features that would need the git program.
-// The text of an error names the feature. A source with such an attribute is an error,
-// because ignoring the attribute would change the result.
-var unsupported = map[string]string{
-	pb.AttrGitBundle:         "reading git bundles",
-	pb.AttrGitCheckoutBundle: "making git bundles",
+	bundle         *gitBundle       // contains the commits; nil fetches them from the remote
+	asBundle       bool             // the checkout is a bundle instead of the files
 }
 
 var hexDigits = regexp.MustCompile("^[a-fA-F0-9]+$")
@@ -63,6 +54,7 @@ func parseGit(op *pb.SourceOp) (*gitOptions, error) {
 		header:         a[pb.AttrAuthHeaderSecret], token: a[pb.AttrAuthTokenSecret],
 		agent: a[pb.AttrMountSSHSock], hosts: a[pb.AttrKnownSSHHosts],
 		signature: parseSignaturePolicy(a),
+		asBundle:  a[pb.AttrGitCheckoutBundle] == "true",
 	}
 	if u.Opts != nil {
 		o.ref, o.subdir = u.Opts.Ref, u.Opts.Subdir
@@ -77,12 +69,10 @@ func parseGit(op *pb.SourceOp) (*gitOptions, error) {
 		}
 		o.remote = remote.Remote
 	}
-	for _, key := range slices.Sorted(maps.Keys(unsupported)) {
-		if v := a[key]; v != "" && v != "false" {
-			return nil, fmt.Errorf("%s requires a BuildKit daemon (choose one with --builder, or buildctl --addr)", unsupported[key])
-		}
+	if o.bundle, err = parseBundle(a); err != nil {
+		return nil, err
 	}
-	return o, o.check()
+	return o, errors.Join(o.check(), o.checkBundle())
 }
 
 // gitURL parses the URL of a git remote. A URL without a scheme, such as
@@ -109,25 +99,24 @@ func repositoryPath(u *gitutil.GitURL) string {
 func (o *gitOptions) hasGitDir() bool { return o.keepGitDir && o.subdir == "" }
 
 func (o *gitOptions) check() error {
-	switch full := len(o.checksum) == 40; {
+	switch {
 	case strings.HasPrefix(o.ref, "-"):
 		return fmt.Errorf("invalid git ref %q", o.ref)
 	case o.checksum != "" && !hexDigits.MatchString(o.checksum):
 		return fmt.Errorf("invalid checksum %s for Git URL, expected hex commit hash", o.checksum)
 	case isCommit(o.ref) && !strings.HasPrefix(o.ref, o.checksum):
 		return fmt.Errorf("expected checksum to match %s, got %s", o.checksum, o.ref)
+	case o.bundle != nil: // fetch-by-commit has no effect
 	case o.fetchByCommit && !isCommit(o.ref) && o.checksum == "":
 		return errors.New("fetch-by-commit requires a checksum or a commit SHA ref")
-	case o.fetchByCommit && !isCommit(o.ref) && !full:
+	case o.fetchByCommit && !isCommit(o.ref) && !isCommit(o.checksum):
 		return fmt.Errorf("fetch-by-commit requires a full commit SHA checksum, got %q", o.checksum)
-	case gitutil.IsCommitSHA(o.ref) && !isCommit(o.ref):
-		return fmt.Errorf("%s is a SHA-256 commit: such a repository requires a BuildKit daemon (choose one with --builder, or buildctl --addr)", o.ref)
 	}
 	return nil
 }
 
-// isCommit reports whether ref is a full SHA-1 hash and not the name of a branch or tag.
-func isCommit(ref string) bool { return len(ref) == 40 && plumbing.IsHash(ref) }
+// isCommit reports whether ref is a full hash and not the name of a branch or tag.
+func isCommit(ref string) bool { return gitutil.IsCommitSHA(ref) }
 
 // Git is a git source that was resolved to a commit.
 type Git struct {
@@ -150,6 +139,9 @@ func (g *Git) Digest() digest.Digest {
 	text := fmt.Sprintf("git %s %q %t %t", commit, g.o.subdir, g.o.skipSubmodules, g.o.commitTimes)
 	if g.o.hasGitDir() {
 		text += fmt.Sprintf(" .git %q %q", redact(g.o.remote), g.shortRef)
+	}
+	if g.o.asBundle {
+		text += fmt.Sprintf(" bundle %q %s", g.bundleRef(), g.object)
 	}
 	return digest.FromString(text)
 }
@@ -194,7 +186,10 @@ func (s *Sources) resolveGit(ctx context.Context, o *gitOptions) (*Git, error) {
 	case isCommit(o.ref):
 		g.ref, g.shortRef, g.object = o.ref, o.ref, o.ref
 		return g, nil
-	case o.fetchByCommit:
+	case o.bundle != nil && o.ref == "":
+		g.ref, g.shortRef, g.object = o.checksum, o.checksum, o.checksum
+		return g, nil
+	case o.fetchByCommit && o.bundle == nil:
 		g.ref, g.object = o.ref, o.checksum
 		if g.ref == "" {
 			g.ref = o.checksum
@@ -204,7 +199,14 @@ func (s *Sources) resolveGit(ctx context.Context, o *gitOptions) (*Git, error) {
 		g.shortRef = g.ref
 		return g, nil
 	}
-	session, err := s.gitSession(ctx, o, o.remote)
+	session, err := s.sourceSession(ctx, o)
+	if errors.Is(err, errSHA256) && o.bundle == nil {
+		refs, err := g.refsSHA256(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return g, g.lookup(refs)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -230,8 +232,8 @@ func (g *Git) lookup(refs gitRefs) error {
 		"refs/heads/" + strings.TrimPrefix(ref, "refs/heads/"),
 		"refs/tags/" + strings.TrimPrefix(ref, "refs/tags/"),
 	} {
-		if hash, ok := refs.hashes[name]; ok {
-			g.ref, g.object, g.commit = name, hash.String(), refs.peeled[name]
+		if hash, ok := refs.hash(name); ok {
+			g.ref, g.object, g.commit = name, hash, refs.peeled[name]
 			err := g.checkChecksum()
 			if g.o.keepGitDir {
 				g.commit = "" // .git contains the tag
@@ -279,7 +281,7 @@ func (s *Sources) ResolveGit(ctx context.Context, op *pb.SourceOp, objects bool)
 	}
 	md.CommitObject, md.TagObject = c.commitObject, c.tagObject
 	if md.Commit = ""; c.tagObject != nil {
-		md.Commit = c.commit.Hash.String()
+		md.Commit = c.commit
 	}
 	return md, nil
 }

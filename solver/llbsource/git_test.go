@@ -1,9 +1,11 @@
 package llbsource
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -269,36 +271,44 @@ func TestGitRefused(t *testing.T) {
 	}
 }
 
-// TestGitAttributes checks that a checkout fails if git would convert the content of a
-// file.
+// TestGitAttributes checks that files are converted as git does, and that an error names the file if
+// the machine has no git program.
 func TestGitAttributes(t *testing.T) {
 	s := newSources(t)
 	r := fakegit.Start(t).Repository(t, "/r.git")
 	for i, tc := range []struct {
 		attributes, name, data string
-		want                   string // error; "" is success
+		want                   string // converted content; "" is data
 	}{
-		{"*.bat eol=crlf", "d/x.bat", "a\n", `file "d/x.bat": the attribute eol=crlf`},
+		{"*.bat eol=crlf", "d/x.bat", "a\n", "a\r\n"},
 		{"*.bat eol=crlf", "d/x.bat", "a\r\n", ""},
 		{"*.bat eol=crlf", "d/x.sh", "a\n", ""},
 		{"*.png text=auto eol=crlf", "x.png", "\x00\n", ""},
 		{"* text=auto", "x", "a\n", ""},
 		{"*.lfs filter=lfs diff=lfs -text", "x.lfs", "version\n", ""},
 		{"# *.bat eol=crlf", "x.bat", "a\n", ""},
-		{"*.c ident", "x.c", "/* $Id$ */", "the attribute ident"},
+		{"*.c ident", "x.c", "/* $Id$ */", "/* $Id: 7085d557c8bf8c546fea99c4092c5f6bef5fad6f $ */"},
 		{"*.c ident", "x.c", "int x;", ""},
-		{"d/*.txt working-tree-encoding=UTF-16", "d/x.txt", "a", "the attribute working-tree-encoding=UTF-16"},
-		{"[attr]dos eol=crlf\n*.ini dos", "x.ini", "a\n", "the attribute dos"},
+		{"d/*.txt working-tree-encoding=UTF-16", "d/x.txt", "a", "\xff\xfea\x00"},
+		{"[attr]dos eol=crlf\n*.ini dos", "x.ini", "a\n", "a\r\n"},
 	} {
 		ref := fmt.Sprint("case", i)
 		r.Commit("refs/heads/"+ref, committed, map[string]fakegit.File{".gitattributes": {Data: tc.attributes + "\n"}, tc.name: {Data: tc.data}})
-		src, err := s.Open(t.Context(), gitOp(r.URL, "#"+ref), nil)
-		if err == nil {
-			_, err = src.Fetch(t.Context())
+		got, _ := fetched(t, s, gitOp(r.URL, "#"+ref))
+		if want := tc.name + " file 644 " + cmp.Or(tc.want, tc.data); !slices.Contains(got, want) {
+			t.Errorf("%s: got files %q, want %q", tc.attributes, got, want)
 		}
-		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
-			t.Errorf("%s with %s %q: error %v, want %q", tc.attributes, tc.name, tc.data, err, tc.want)
-		}
+	}
+	if left, err := os.ReadDir(s.Temp); err != nil || len(left) != 0 {
+		t.Errorf("left %v, %v in the directory for temporary files", left, err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	src, err := newSources(t).Open(t.Context(), gitOp(r.URL, "#case0"), nil)
+	if err == nil {
+		_, err = src.Fetch(t.Context())
+	}
+	if want := `file "d/x.bat" has the attribute eol=crlf in .gitattributes: converting files requires the git program`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
 	}
 }
 

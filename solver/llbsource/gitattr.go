@@ -1,18 +1,24 @@
 package llbsource
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/moby/buildkit/util/gitutil"
+
+	"slipway/solver/tree"
 )
 
 // gitRule is a line of a .gitattributes file that can make git convert the content of
-// files at checkout.
+// files at checkout. Converted files are read from a checkout by the git program.
 type gitRule struct {
 	pattern   string // matches base names; the directories of the line's pattern are ignored
 	attribute string // for example eol=crlf
@@ -61,9 +67,9 @@ func parseRules(text string) []gitRule {
 	return rules
 }
 
-// checkRules returns an error if git would convert the file f at checkout, because this
-// package does not implement conversions. The parameter file is the path of f.
-func (m *gitModule) checkRules(file string, f *gitFile) error {
+// conversion returns a rule by which git may convert the file f at checkout, or nil if git does not
+// convert it. The parameter file is the path of f.
+func (m *gitModule) conversion(file string, f *gitFile) (*gitRule, error) {
 	for dir := file; dir != ""; {
 		if dir = path.Dir(dir); dir == "." {
 			dir = ""
@@ -71,21 +77,69 @@ func (m *gitModule) checkRules(file string, f *gitFile) error {
 		for _, r := range m.rules[dir] {
 			name := path.Base(file)
 			if err := m.r.left.spend(gitBudget{steps: int64(len(name) * len(r.pattern))}); err != nil {
-				return err
+				return nil, err
 			}
 			if ok, err := path.Match(r.pattern, name); !ok && err == nil && r.pattern != "**" {
 				continue
 			}
 			converted, err := m.converted(r, f)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if converted {
-				return fmt.Errorf("file %q: the attribute %s in .gitattributes requires a BuildKit daemon (choose one with --builder, or buildctl --addr)", file, r.attribute)
+				return &r, nil
 			}
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+// convert returns the content that git gives the file at a path of m when it checks out the commit.
+// The git program checks out the commit once.
+func (m *gitModule) convert(ctx context.Context, at string) (tree.Blob, error) {
+	if m.program == nil {
+		if err := m.startProgram(ctx); err != nil {
+			return tree.Blob{}, err
+		}
+	}
+	files, err := os.OpenRoot(filepath.Join(m.program.dir, programFiles))
+	if err != nil {
+		return tree.Blob{}, err
+	}
+	defer files.Close()
+	f, err := files.Open(filepath.FromSlash(at))
+	if err != nil {
+		return tree.Blob{}, err
+	}
+	b, err := m.r.s.Store.Put(tree.Reader(ctx, f))
+	return b, errors.Join(err, f.Close())
+}
+
+// startProgram checks out the commit of m with the git program.
+func (m *gitModule) startProgram(ctx context.Context) error {
+	pack, ok := m.EncodedObjectStorer.(*gitPack)
+	if !ok {
+		return errors.New("the objects of the repository are not in a pack")
+	}
+	p, err := newGitProgram(ctx, m.r.s.Temp, "converting files", "sha1", gitutil.WithExec(runProgram))
+	if err != nil {
+		return err
+	}
+	m.program = p
+	commit := m.commit.String()
+	if err := p.addPack(ctx, pack, commit); err != nil {
+		return err
+	}
+	_, err = p.checkOut(ctx, commit)
+	return err
+}
+
+// closeProgram removes the files of the git program.
+func (m *gitModule) closeProgram() {
+	if m.program != nil {
+		_ = m.program.close() // the files have been read
+		m.program = nil
+	}
 }
 
 // converted reports whether a .gitattributes rule makes git change the content of a file

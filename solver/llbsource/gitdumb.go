@@ -28,6 +28,8 @@ type httpGit struct {
 	dumb  *dumbGit
 }
 
+func (g *httpGit) refsStart() *refsStart { return &g.pages.start }
+
 // dialGitHTTP returns a service for the repository at an HTTP URL.
 func (s *Sources) dialGitHTTP(ctx context.Context, o *gitOptions, ep *transport.Endpoint, remote string) (*httpGit, error) {
 	auth, err := s.gitAuth(ctx, o, remote)
@@ -113,7 +115,7 @@ func (g *dumbGit) lines(ctx context.Context, file string, use func(line string) 
 		return err
 	}
 	defer body.Close()
-	s := bufio.NewScanner(&limitedReader{body, maxGitRefs})
+	s := bufio.NewScanner(&limitedReader{body, maxGitRefs, nil})
 	for s.Scan() {
 		if err := use(s.Text()); err != nil {
 			return err
@@ -128,8 +130,8 @@ func (g *dumbGit) AdvertisedReferencesContext(ctx context.Context) (*packp.AdvRe
 	adv := packp.NewAdvRefs()
 	err := g.lines(ctx, "info/refs", func(line string) error {
 		hash, name, ok := strings.Cut(line, "\t")
-		if ok && len(hash) == 64 && hexDigits.MatchString(hash) {
-			return errors.New("the repository has SHA-256 hashes: such repositories need BuildKit")
+		if ok && isCommit(hash) && isSHA256(hash) {
+			return errSHA256
 		}
 		if !ok || !plumbing.IsHash(hash) {
 			return errors.New("the server has no git repository at this address (its file info/refs is not a list of refs)")
@@ -158,17 +160,17 @@ func (g *dumbGit) AdvertisedReferencesContext(ctx context.Context) (*packp.AdvRe
 	if err != nil && !errors.Is(err, errNotServed) {
 		return nil, err
 	}
-	return adv, adv.Capabilities.Set("allow-any-sha1-in-want")
+	return adv, errors.Join(adv.Capabilities.Set("allow-any-sha1-in-want"), adv.Capabilities.Set(capability.Shallow))
 }
 
-// UploadPack returns a pack with the requested commits and tags and their files, but without
-// other commits.
+// UploadPack returns a pack with the requested commits and tags and their files. The pack contains
+// earlier commits only if the request has no depth.
 func (g *dumbGit) UploadPack(ctx context.Context, req *packp.UploadPackRequest) (*packp.UploadPackResponse, error) {
 	w, err := newPackSpool(g.temp)
 	if err != nil {
 		return nil, err
 	}
-	if err := g.copyAll(ctx, req.Wants, w); err != nil {
+	if err := g.copyAll(ctx, req.Wants, !req.Depth.IsZero(), w); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	if err := w.finish(); err != nil {
@@ -177,8 +179,9 @@ func (g *dumbGit) UploadPack(ctx context.Context, req *packp.UploadPackRequest) 
 	return packp.NewUploadPackResponseWithPackfile(req, w), nil
 }
 
-// copyAll writes objects to a pack, and all objects that belong to their files.
-func (g *dumbGit) copyAll(ctx context.Context, todo []plumbing.Hash, w *packSpool) error {
+// copyAll writes objects to a pack, and all objects that belong to their files. Unless shallow is
+// set, it also copies all earlier commits.
+func (g *dumbGit) copyAll(ctx context.Context, todo []plumbing.Hash, shallow bool, w *packSpool) error {
 	seen := map[plumbing.Hash]bool{}
 	for len(todo) > 0 {
 		hash := todo[len(todo)-1]
@@ -189,7 +192,7 @@ func (g *dumbGit) copyAll(ctx context.Context, todo []plumbing.Hash, w *packSpoo
 		if seen[hash] = true; len(seen) > maxPackObjects {
 			return fmt.Errorf("the commit has more than %d objects", maxPackObjects)
 		}
-		links, err := g.copy(ctx, hash, w)
+		links, err := g.copy(ctx, hash, shallow, w)
 		if errors.Is(err, errNotServed) {
 			return fmt.Errorf("the server has no object %s", hash)
 		}
@@ -202,8 +205,8 @@ func (g *dumbGit) copyAll(ctx context.Context, todo []plumbing.Hash, w *packSpoo
 }
 
 // copy writes an object to a pack. It returns the objects to which the object refers, except for
-// parent commits and submodules.
-func (g *dumbGit) copy(ctx context.Context, hash plumbing.Hash, w *packSpool) ([]plumbing.Hash, error) {
+// submodules. If shallow is set, the result does not contain parent commits.
+func (g *dumbGit) copy(ctx context.Context, hash plumbing.Hash, shallow bool, w *packSpool) ([]plumbing.Hash, error) {
 	o, err := g.object(ctx, hash)
 	if err != nil {
 		return nil, err
@@ -230,19 +233,22 @@ func (g *dumbGit) copy(ctx context.Context, hash plumbing.Hash, w *packSpool) ([
 	if err != nil {
 		return nil, err
 	}
-	return linksOf(m)
+	return linksOf(m, shallow)
 }
 
-// linksOf returns the objects to which a commit, a tag or a tree refers, except for parent commits
-// and submodules.
-func linksOf(o plumbing.EncodedObject) ([]plumbing.Hash, error) {
+// linksOf returns the objects to which a commit, a tag or a tree refers, except for submodules. If
+// shallow is set, the result does not contain parent commits.
+func linksOf(o plumbing.EncodedObject, shallow bool) ([]plumbing.Hash, error) {
 	switch o.Type() {
 	case plumbing.CommitObject:
 		c, err := object.DecodeCommit(nil, o)
 		if err != nil {
 			return nil, err
 		}
-		return []plumbing.Hash{c.TreeHash}, nil
+		if shallow {
+			return []plumbing.Hash{c.TreeHash}, nil
+		}
+		return append(c.ParentHashes, c.TreeHash), nil
 	case plumbing.TagObject:
 		t := &object.Tag{}
 		err := t.Decode(o)

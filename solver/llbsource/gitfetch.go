@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
+	"iter"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,7 +28,7 @@ import (
 // no branch or tag has a similar name, it returns "".
 func (r *gitRefs) suggestion(ref string) string {
 	var names []string
-	for _, full := range slices.Sorted(maps.Keys(r.hashes)) {
+	for _, full := range r.names() {
 		for _, kind := range []string{"refs/heads/", "refs/tags/"} {
 			name, ok := strings.CutPrefix(full, kind)
 			if !ok {
@@ -50,7 +50,33 @@ func (r *gitRefs) suggestion(ref string) string {
 type gitRefs struct {
 	head   string // full name of the default branch; "" if it is unknown
 	hashes map[string]plumbing.Hash
+	sha256 map[string]string // hashes of refs if they are SHA-256 hashes; then hashes is nil
 	peeled map[string]string // commit hashes of annotated tags, by ref
+}
+
+// hash returns the hash of a ref, or false if the remote does not have the ref.
+func (r *gitRefs) hash(name string) (string, bool) {
+	if hash, ok := r.hashes[name]; ok {
+		return hash.String(), true
+	}
+	hash, ok := r.sha256[name]
+	return hash, ok
+}
+
+// names returns the full names of all refs in alphabetical order.
+func (r *gitRefs) names() []string {
+	return slices.Sorted(iter.Seq[string](func(yield func(string) bool) {
+		for name := range r.hashes {
+			if !yield(name) {
+				return
+			}
+		}
+		for name := range r.sha256 {
+			if !yield(name) {
+				return
+			}
+		}
+	}))
 }
 
 // gitService is a connection to git-upload-pack, the service that sends refs and packs.
@@ -58,6 +84,13 @@ type gitService interface {
 	AdvertisedReferencesContext(context.Context) (*packp.AdvRefs, error)
 	UploadPack(context.Context, *packp.UploadPackRequest) (*packp.UploadPackResponse, error)
 	io.Closer
+}
+
+// remoteGit is a [gitService] of a server. Its method refsStart returns the first bytes of the list of
+// refs, as far as the server has sent it.
+type remoteGit interface {
+	gitService
+	refsStart() *refsStart
 }
 
 // gitSession is a connection to a remote after the remote has listed its refs.
@@ -79,7 +112,7 @@ func (s *Sources) gitSession(ctx context.Context, o *gitOptions, remote string) 
 	if err != nil {
 		return nil, err
 	}
-	var session gitService
+	var session remoteGit
 	switch ep.Protocol {
 	case "http", "https":
 		session, err = s.dialGitHTTP(ctx, o, ep, remote)
@@ -96,6 +129,9 @@ func (s *Sources) gitSession(ctx context.Context, o *gitOptions, remote string) 
 	adv, err := session.AdvertisedReferencesContext(ctx)
 	if err != nil {
 		_ = session.Close() // err is more specific
+		if session.refsStart().hasSHA256() {
+			err = errSHA256
+		}
 		return nil, fmt.Errorf("failed to fetch remote %s: %w", redact(remote), gitError(err))
 	}
 	return &gitSession{gitService: session, remote: remote, adv: adv, refs: parseRefs(adv)}, nil
@@ -128,7 +164,8 @@ func withoutErrorPages(c *http.Client) (*http.Client, *errorPages) {
 // of the list of refs.
 type errorPages struct {
 	http.RoundTripper
-	dumb bool // the list of refs is not in the format of git's smart protocol
+	dumb  bool      // the list of refs is not in the format of git's smart protocol
+	start refsStart // start of the list of refs
 }
 
 // smartRefs is the media type of a list of refs in git's smart protocol.
@@ -142,7 +179,7 @@ func (e *errorPages) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body = http.NoBody
 	}
 	if err == nil && strings.HasSuffix(req.URL.Path, "/info/refs") {
-		resp.Body = &limitedReader{resp.Body, maxGitRefs}
+		resp.Body = &limitedReader{resp.Body, maxGitRefs, &e.start}
 		e.dumb = resp.StatusCode == http.StatusOK && resp.Header.Get("Content-Type") != smartRefs
 	}
 	return resp, err
@@ -161,16 +198,19 @@ func parseRefs(adv *packp.AdvRefs) gitRefs {
 	return refs
 }
 
-// fetch fetches all files of the commit or tag with the given hash. It omits the history if
-// the remote supports shallow fetches. Some remotes serve only commits to which a ref points.
+// fetch fetches all files of the commit or tag with the given hash. Unless history is set, it omits
+// the history if the remote supports shallow fetches. Some remotes serve only commits to which a ref points.
 // If such a remote has no ref for the commit, fetch requests all refs with their history.
-func (g *gitSession) fetch(ctx context.Context, hash plumbing.Hash, to packTarget) (*gitPack, error) {
+func (g *gitSession) fetch(ctx context.Context, hash plumbing.Hash, to packTarget, history bool) (*gitPack, error) {
 	caps := g.adv.Capabilities
 	served := caps.Supports(capability.AllowReachableSHA1InWant) || caps.Supports("allow-any-sha1-in-want")
 	for _, h := range g.adv.References {
 		served = served || h == hash
 	}
 	wants, depth := []plumbing.Hash{hash}, 1
+	if history {
+		depth = 0
+	}
 	if !served {
 		wants, depth = g.allRefs(), 0
 	}

@@ -123,10 +123,10 @@ func TestHostileSubmodules(t *testing.T) {
 func TestHostileRules(t *testing.T) {
 	left := gitBudget{steps: 3 * 2 * 3} // matches "xx" with "aaa" three times
 	m := &gitModule{r: &gitReader{left: left}, rules: map[string][]gitRule{"": {{"aaa", "ident"}, {"bbb", "ident"}}}}
-	if err := m.checkRules("d/xx", &gitFile{}); err != nil {
+	if _, err := m.conversion("d/xx", &gitFile{}); err != nil {
 		t.Error(err)
 	}
-	if err := m.checkRules("d/xx", &gitFile{}); err == nil || !strings.Contains(err.Error(), "too many rules") {
+	if _, err := m.conversion("d/xx", &gitFile{}); err == nil || !strings.Contains(err.Error(), "too many rules") {
 		t.Errorf("error %v", err)
 	}
 	const rest = " ident"

@@ -2,6 +2,7 @@ package llbsource
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -254,12 +255,25 @@ func (p *gitPack) memory() int64 {
 // bytes that can be read before limitedReader fails.
 type limitedReader struct {
 	io.ReadCloser
-	left int64
+	left  int64
+	start *refsStart // receives the first bytes; may be nil
+}
+
+// refsStart holds the first bytes of a list of refs in git's smart protocol.
+type refsStart struct{ prefixBuffer }
+
+// hasSHA256 reports whether the refs have SHA-256 hashes. The first line of the list contains the
+// capabilities of the server.
+func (s *refsStart) hasSHA256() bool {
+	return bytes.Contains(s.Bytes(), []byte("object-format=sha256"))
 }
 
 // Read implements [io.Reader].
 func (a *limitedReader) Read(p []byte) (int, error) {
 	n, err := a.ReadCloser.Read(p)
+	if a.start != nil {
+		_, _ = a.start.Write(p[:n]) // never fails
+	}
 	if a.left -= int64(n); a.left < 0 {
 		return 0, fmt.Errorf("the server lists refs in more than %d bytes", maxGitRefs)
 	}

@@ -20,18 +20,27 @@ type gitRepository struct {
 	contents map[plumbing.Hash]*gitFile // files that have been read, by object hash
 }
 
-// repository fetches a commit or a tag from a remote. The parameter remote is the URL of
-// the remote, and hash identifies the commit or tag. The caller must call the close
-// method of the result after reading the files.
-func (r *gitReader) repository(ctx context.Context, remote string, hash plumbing.Hash) (*gitRepository, error) {
-	if err := os.MkdirAll(r.s.Temp, 0o700); err != nil {
-		return nil, err
-	}
-	session, err := r.s.gitSession(ctx, r.o, remote)
+// sourceRepository fetches a commit or a tag of the source itself.
+func (r *gitReader) sourceRepository(ctx context.Context, hash plumbing.Hash) (*gitRepository, error) {
+	session, err := r.s.sourceSession(ctx, r.o)
 	if err != nil {
 		return nil, err
 	}
-	pack, err := session.fetch(ctx, hash, packTarget{r.s.Temp, maxPackMemory - r.packs})
+	repo, err := r.repository(ctx, session, hash, r.o.asBundle)
+	if err == nil {
+		repo.remote = r.o.remote // not the bundle: URLs of submodules may be relative to it
+	}
+	return repo, err
+}
+
+// repository fetches a commit or a tag from a remote, and closes the session. If history is set, it
+// also fetches all earlier commits. The caller must call the close method of the result after
+// reading the files.
+func (r *gitReader) repository(ctx context.Context, session *gitSession, hash plumbing.Hash, history bool) (*gitRepository, error) {
+	if err := os.MkdirAll(r.s.Temp, 0o700); err != nil {
+		return nil, errors.Join(err, session.Close())
+	}
+	pack, err := session.fetch(ctx, hash, packTarget{r.s.Temp, maxPackMemory - r.packs}, history)
 	if closeErr := session.Close(); err == nil && closeErr != nil {
 		err = errors.Join(closeErr, pack.Close())
 	}
@@ -39,7 +48,7 @@ func (r *gitReader) repository(ctx context.Context, remote string, hash plumbing
 		return nil, err
 	}
 	r.packs += pack.memory()
-	return &gitRepository{EncodedObjectStorer: pack, remote: remote, contents: map[plumbing.Hash]*gitFile{}, close: func() {
+	return &gitRepository{EncodedObjectStorer: pack, remote: session.remote, contents: map[plumbing.Hash]*gitFile{}, close: func() {
 		r.packs -= pack.memory()
 		_ = pack.Close() // the pack has been read
 	}}, nil

@@ -89,21 +89,32 @@ func startGit(conn net.Conn, address string, config *ssh.ClientConfig, path stri
 // parameter list is the content of a known_hosts file.
 func knownHosts(list, address string, config *ssh.ClientConfig) (err error) {
 	if list == "" {
-		return errors.New("no configured known hosts forwarded from the client")
+		return errNoHosts
 	}
-	f, err := os.CreateTemp("", "known-hosts-") // the library only reads files
+	file, err := hostsFile(list) // the library only reads files
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
-	_, err = f.WriteString(list)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	known, err := gitssh.NewKnownHostsDb(f.Name())
+	defer func() { err = errors.Join(err, os.Remove(file)) }()
+	known, err := gitssh.NewKnownHostsDb(file)
 	if err != nil {
 		return err
 	}
 	config.HostKeyCallback, config.HostKeyAlgorithms = known.HostKeyCallback(), known.HostKeyAlgorithms(address)
 	return nil
+}
+
+var errNoHosts = errors.New("no configured known hosts forwarded from the client")
+
+// hostsFile writes a list of known hosts to a temporary file and returns its name.
+func hostsFile(list string) (string, error) {
+	f, err := os.CreateTemp("", "known-hosts-")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.WriteString(list)
+	if err = errors.Join(err, f.Close()); err != nil {
+		err = errors.Join(err, os.Remove(f.Name()))
+	}
+	return f.Name(), err
 }

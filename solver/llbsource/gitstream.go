@@ -26,7 +26,10 @@ type gitStream struct {
 	waitStderr func()        // blocks until stderr is complete
 	conn       io.Closer
 	adv        *packp.AdvRefs
+	start      refsStart
 }
+
+func (g *gitStream) refsStart() *refsStart { return &g.start }
 
 // gitPort is the default port of git://.
 const gitPort = 9418
@@ -90,7 +93,7 @@ func (g *gitStream) AdvertisedReferencesContext(context.Context) (*packp.AdvRefs
 		return g.adv, nil
 	}
 	adv := packp.NewAdvRefs()
-	err := adv.Decode(&limitedReader{io.NopCloser(g), maxGitRefs})
+	err := adv.Decode(&limitedReader{io.NopCloser(g), maxGitRefs, &g.start})
 	var refused *pktline.ErrorLine
 	switch {
 	case errors.As(err, &refused):

@@ -22,11 +22,10 @@ const (
 	maxGitText  = 1 << 20 // bytes in a commit, a tag, a link target, .gitmodules or .gitattributes
 )
 
-// gitCheckout holds a fetched commit: the tree of its files, the parsed commit, and the
-// raw commit and tag objects.
+// gitCheckout holds a fetched commit: the tree of its files, and the raw commit and tag objects.
 type gitCheckout struct {
 	root                    *tree.Node
-	commit                  *object.Commit
+	commit                  string // hash
 	commitObject, tagObject []byte
 }
 
@@ -38,21 +37,29 @@ func (g *Git) checkout(ctx context.Context) (*gitCheckout, error) {
 }
 
 func (g *Git) fetchOnce(ctx context.Context) (*gitCheckout, error) {
+	if isSHA256(g.object) {
+		return g.checkoutSHA256(ctx)
+	}
 	r := &gitReader{s: g.s, o: g.o, left: g.s.gitBudget(), modules: map[string]readModule{}}
-	repo, err := r.repository(ctx, g.o.remote, plumbing.NewHash(g.object))
+	repo, err := r.sourceRepository(ctx, plumbing.NewHash(g.object))
 	if err != nil {
 		return nil, err
 	}
 	defer repo.close()
-	c := &gitCheckout{}
-	if c.commit, c.tagObject, err = repo.peel(plumbing.NewHash(g.object)); err != nil {
+	commit, tag, err := repo.peel(plumbing.NewHash(g.object))
+	if err != nil {
 		return nil, err
 	}
-	if c.commitObject, err = repo.raw(plumbing.CommitObject, c.commit.Hash); err != nil {
+	c := &gitCheckout{commit: commit.Hash.String(), tagObject: tag}
+	if c.commitObject, err = repo.raw(plumbing.CommitObject, commit.Hash); err != nil {
 		return nil, err
 	}
 	if r.time = g.s.Now().UTC(); g.o.commitTimes {
-		r.time = c.commit.Committer.When.UTC()
+		r.time = commit.Committer.When.UTC()
+	}
+	if g.o.asBundle {
+		c.root, err = r.bundle(g, repo, commit.Hash)
+		return c, err
 	}
 	m := &gitModule{gitRepository: repo, clone: gitClone{url: redact(g.o.remote), object: plumbing.NewHash(g.object), unpack: true}}
 	if g.o.hasGitDir() {
@@ -61,7 +68,7 @@ func (g *Git) fetchOnce(ctx context.Context) (*gitCheckout, error) {
 		}
 		m.clone.refs = g.gitRefs(c.tagObject != nil)
 	}
-	if c.root, err = r.files(ctx, m, c.commit); err != nil {
+	if c.root, err = r.files(ctx, m, commit); err != nil {
 		return nil, fmt.Errorf("%s: %w", redact(g.o.remote), err)
 	}
 	return c, nil
@@ -89,6 +96,8 @@ type gitModule struct {
 	list    *plumbing.Hash               // hash of .gitmodules; nil if there are no submodules
 	rules   map[string][]gitRule         // lines of .gitattributes, by directory
 	clone   gitClone                     // the repository in .git; unused if gitReader.gitDir is nil
+	commit  plumbing.Hash                // the commit whose files are read
+	program *gitProgram                  // has checked out the commit; nil until a file must be converted
 }
 
 // gitFile is the stored content of a git blob, with the text properties that decide
@@ -105,6 +114,11 @@ func (r *gitReader) files(ctx context.Context, m *gitModule, commit *object.Comm
 	if err != nil {
 		return nil, err
 	}
+	return r.subdirectory(root)
+}
+
+// subdirectory returns the directory below root that the source selects.
+func (r *gitReader) subdirectory(root *tree.Node) (_ *tree.Node, err error) {
 	var at string
 	for part := range strings.SplitSeq(r.o.subdir, "/") {
 		if part == "" {
@@ -127,7 +141,8 @@ func (r *gitReader) files(ctx context.Context, m *gitModule, commit *object.Comm
 // module reads the files of a commit in the repository m. If subdir is not "", it reads
 // only the directory subdir and its parent directories.
 func (r *gitReader) module(ctx context.Context, m *gitModule, commit *object.Commit, subdir string) (*tree.Node, error) {
-	m.r, m.rules = r, map[string][]gitRule{}
+	m.r, m.rules, m.commit = r, map[string][]gitRule{}, commit.Hash
+	defer m.closeProgram()
 	top, err := object.GetTree(m, commit.TreeHash)
 	if err != nil {
 		return nil, err
@@ -201,9 +216,9 @@ func (m *gitModule) entry(ctx context.Context, e object.TreeEntry, at, subdir st
 		}
 		return m.directory(ctx, sub, at, subdir)
 	case filemode.Regular, filemode.Deprecated:
-		return m.file(e.Hash, at, 0o644)
+		return m.file(ctx, e.Hash, at, 0o644)
 	case filemode.Executable:
-		return m.file(e.Hash, at, 0o755)
+		return m.file(ctx, e.Hash, at, 0o755)
 	case filemode.Symlink:
 		target, err := m.raw(plumbing.BlobObject, e.Hash)
 		if err != nil {
@@ -223,7 +238,7 @@ func (m *gitModule) entry(ctx context.Context, e object.TreeEntry, at, subdir st
 	return nil, fmt.Errorf("%q has the unknown mode %s", at, e.Mode)
 }
 
-func (m *gitModule) file(hash plumbing.Hash, at string, mode uint32) (*tree.Node, error) {
+func (m *gitModule) file(ctx context.Context, hash plumbing.Hash, at string, mode uint32) (*tree.Node, error) {
 	f, err := m.content(hash)
 	if err == nil {
 		err = m.r.left.spend(gitBudget{bytes: f.blob.Size})
@@ -231,10 +246,18 @@ func (m *gitModule) file(hash plumbing.Hash, at string, mode uint32) (*tree.Node
 	if err != nil {
 		return nil, fmt.Errorf("file %q: %w", at, err)
 	}
-	if err := m.checkRules(at, f); err != nil {
-		return nil, err
+	rule, err := m.conversion(at, f)
+	if err != nil || rule == nil {
+		return tree.NewFile(m.r.meta(mode), f.blob), err
 	}
-	return tree.NewFile(m.r.meta(mode), f.blob), nil
+	b, err := m.convert(ctx, at)
+	if err == nil {
+		err = m.r.left.spend(gitBudget{bytes: max(b.Size-f.blob.Size, 0)})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("file %q has the attribute %s in .gitattributes: %w", at, rule.attribute, err)
+	}
+	return tree.NewFile(m.r.meta(mode), b), nil
 }
 
 // content copies the git blob with the given hash to the content store, and returns a
@@ -307,7 +330,11 @@ func (m *gitModule) fetchModule(ctx context.Context, remote string, commit plumb
 		p.cache.Clear()
 		p.base = packedBase{}
 	}
-	repo, err := m.r.repository(ctx, remote, commit)
+	session, err := m.r.s.gitSession(ctx, m.r.o, remote)
+	if err != nil {
+		return nil, err
+	}
+	repo, err := m.r.repository(ctx, session, commit, false)
 	if err != nil {
 		return nil, err
 	}

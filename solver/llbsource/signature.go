@@ -66,8 +66,8 @@ func (g *Git) verify(ctx context.Context) error {
 		}
 		return errors.New("signed tag required but no signed tag found")
 	}
-	if err := p.check(c.commitObject, c.commit.Hash.String()); err != nil {
-		return fmt.Errorf("commit %s: %w", c.commit.Hash, err)
+	if err := p.check(c.commitObject, c.commit); err != nil {
+		return fmt.Errorf("commit %s: %w", c.commit, err)
 	}
 	return nil
 }

@@ -156,7 +156,12 @@ func (c *Capture) addGit(ctx context.Context, s *pb.SourceOp, src *llbsource.Sou
 	if g.Commit == "" {
 		g.Commit = md.Object
 	}
-	if !slices.ContainsFunc(c.sources.Git, func(o types.GitSource) bool { return o.URL == g.URL }) {
+	if bundle := s.Attrs[pb.AttrGitBundle]; bundle != "" {
+		g.Bundle = &types.GitBundle{URL: bundle}
+	}
+	if !slices.ContainsFunc(c.sources.Git, func(o types.GitSource) bool {
+		return o.URL == g.URL && bundleURL(o) == bundleURL(g)
+	}) {
 		c.sources.Git = append(c.sources.Git, g)
 	}
 	for _, attr := range []string{pb.AttrAuthTokenSecret, pb.AttrAuthHeaderSecret} {

@@ -114,7 +114,7 @@ func (c *Capture) dependencies() ([]resource, error) {
 		out = append(out, r)
 	}
 	for _, b := range c.sources.ImageBlobs {
-		uri, err := blobURL(b)
+		uri, err := blobURL(b, "ref_type=blob")
 		if err != nil {
 			return nil, err
 		}
@@ -122,6 +122,14 @@ func (c *Capture) dependencies() ([]resource, error) {
 	}
 	for _, g := range c.sources.Git {
 		out = append(out, resource{URI: g.URL, Digest: commitDigest(g.Commit)})
+		if g.Bundle == nil {
+			continue
+		}
+		r, err := bundleResource(g)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
 	}
 	for _, h := range c.sources.HTTP {
 		out = append(out, resource{URI: h.URL, Digest: slsa.DigestSet{h.Digest.Algorithm().String(): h.Digest.Encoded()}})
@@ -129,8 +137,8 @@ func (c *Capture) dependencies() ([]resource, error) {
 	return out, nil
 }
 
-// blobURL returns the package URL of a blob: the URL of an image, with the qualifier ref_type=blob.
-func blobURL(b types.ImageBlobSource) (string, error) {
+// blobURL returns the package URL of a blob: the URL of an image, with additional qualifiers.
+func blobURL(b types.ImageBlobSource, qualifiers string) (string, error) {
 	kind := "docker"
 	if b.Local {
 		kind = "oci"
@@ -143,7 +151,7 @@ func blobURL(b types.ImageBlobSource) (string, error) {
 	if strings.Contains(uri, separator) {
 		separator = "&"
 	}
-	return uri + separator + "ref_type=blob", nil
+	return uri + separator + qualifiers, nil
 }
 
 func commitDigest(commit string) slsa.DigestSet {
