@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ import (
 type Group struct {
 	all []membership // groups of every process of the step
 	own []string     // directories of groups created for this step
+	// views are the groups in own as the processes of the step may see them, see [Group.Views].
+	views []View
 	// These are the groups in the hierarchy that filters devices: filtered for
 	// processes with a device filter, privileged for processes without one. If one is
 	// zero, the processes stay in the group of the builder.
@@ -30,6 +33,30 @@ type Group struct {
 type membership struct {
 	h   *hierarchy
 	dir string // directory of the group
+}
+
+// View describes the group of a step in one hierarchy.
+type View struct {
+	Name    string // name of the directory at which the hierarchy is mounted
+	Dir     string // directory of the group
+	Unified bool   // whether the hierarchy is the one of version 2
+}
+
+// Views returns the groups that were created for the step.
+func (g *Group) Views() []View { return g.views }
+
+// Complete creates a group of the step in each hierarchy in which g has none, so that the groups
+// that the processes create below them can be removed. It leaves out hierarchies in which it cannot
+// create groups.
+func (s *Set) Complete(g *Group, step string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.all {
+		h := &s.all[i]
+		if !slices.ContainsFunc(g.views, func(v View) bool { return v.Name == filepath.Base(h.mount) }) {
+			_ = s.addGroup(g, h, step, nil) // the step does not need the group
+		}
+	}
 }
 
 // Step creates control groups for a step with the given resource limits. The parameter step
@@ -104,6 +131,7 @@ func (s *Set) addGroup(g *Group, h *hierarchy, step string, limits []setting) er
 		return err
 	}
 	g.own = append(g.own, dir)
+	g.views = append(g.views, View{Name: filepath.Base(h.mount), Dir: dir, Unified: h.unified})
 	for i := range limits {
 		if err := limits[i].set(h, dir); err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"slipway/solver/runner"
+	"slipway/solver/runner/cgroup"
 )
 
 // config is the configuration that the builder sends to the init process of a
@@ -37,6 +38,7 @@ type config struct {
 	Private  string         // mount point of the private directory, see makePrivate
 	Mounts   []mount        // mounts of the container; the first one is the root
 	Devices  []runner.Device
+	Views    []cgroup.View // control groups that an insecure process sees in /sys/fs/cgroup
 
 	root      *os.File // O_PATH descriptor of the root
 	names     int      // number of files in the private directory, see privateName

@@ -110,9 +110,9 @@ func TestGroups(t *testing.T) {
 		devices, limits, unified string // expected groups: in the version 1 hierarchies of devices and memory, and in version 2
 	}{
 		{false, 0, "", common, outside, common},
-		{true, 0, "", outside, outside, outside},
+		{true, 0, "", own, own, own},
 		{false, 1 << 30, "", common, own, "filtered"},
-		{true, 1 << 30, "", outside, own, own},
+		{true, 1 << 30, "", own, own, own},
 		{false, 0, "/slipway-test", common, own, "filtered"},
 		{true, 0, "slipway-test", own, own, own},
 	} {
@@ -178,5 +178,30 @@ func TestNoLimits(t *testing.T) {
 	p.Resources = runner.Resources{}
 	if got, _ := w.run(t, p); got != "printed\n" {
 		t.Errorf("step without limits: output %q, want printed", got)
+	}
+}
+
+// TestInsecureGroups checks that an insecure step can create control groups below its own, that they are
+// removed when the step ends, and that other steps do not see control groups.
+func TestInsecureGroups(t *testing.T) {
+	if isRootless(t) || usesRuntime() {
+		return
+	}
+	w := newFixture(t)
+	const script = "for d in /sys/fs/cgroup /sys/fs/cgroup/*; do if [ -e $d/cgroup.procs ]; then mkdir $d/made && echo made || echo failed; fi; done"
+	w.install(t, "bin/mkdir", "/bin/mkdir")
+	for _, insecure := range []bool{true, false} {
+		p := w.process(script)
+		p.Insecure = insecure
+		out, _ := w.run(t, p)
+		if strings.Contains(out, "made") != insecure || strings.Contains(out, "failed") {
+			t.Errorf("insecure %t: output %q, want that each visible control group is writable", insecure, out)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left := groups(t, os.Getpid()); len(left) > 0 {
+		t.Errorf("control groups %v remain, want none", left)
 	}
 }

@@ -41,6 +41,9 @@ func (c *config) mounts() error {
 			return err
 		}
 	}
+	if err := c.mountGroups(); err != nil {
+		return fmt.Errorf("mount /%s: %w", groupsDir, err)
+	}
 	if err := c.devices(); err != nil {
 		return fmt.Errorf("make devices: %w", err)
 	}

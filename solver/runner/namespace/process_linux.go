@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"syscall"
 
@@ -178,6 +179,7 @@ func (x *process) startInit() error {
 		return errors.Join(err, confW.Close())
 	}
 	defer errorR.Close()
+	x.showGroups()
 	err = x.command(confR, errorW)
 	if err == nil {
 		err = x.stdio()
@@ -228,6 +230,16 @@ func (x *process) startInit() error {
 		x.term.finish()
 	}
 	return err
+}
+
+// showGroups lets the first process of a container see its control groups, if it is insecure. An OCI
+// runtime does this itself.
+func (x *process) showGroups() {
+	if !x.conf.Insecure || x.conf.Join || x.conf.OCI != nil {
+		return
+	}
+	x.c.r.groups.Complete(x.c.groups, filepath.Base(x.c.work))
+	x.conf.Views = x.c.groups.Views()
 }
 
 // register registers the first process with the guard and opens its namespaces for later

@@ -75,6 +75,42 @@ func (c *config) mountSystem(s *systemMount) error {
 	return nil
 }
 
+// groupsDir is the path in the root at which control groups are mounted.
+const groupsDir = "sys/fs/cgroup"
+
+// mountGroups mounts the control groups in c.Views, which the process may write to. With version 1,
+// each hierarchy is a directory in a tmpfs.
+func (c *config) mountGroups() error {
+	if len(c.Views) == 0 {
+		return nil
+	}
+	at, err := openInRoot(c.root, groupsDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the sysfs of a kernel without control groups
+	}
+	if err != nil {
+		return err
+	}
+	defer at.Close()
+	const none = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+	if len(c.Views) == 1 && c.Views[0].Unified {
+		return c.bind(c.Views[0].Dir, procfd.Path(at.Fd()), none)
+	}
+	if err := unix.Mount("tmpfs", procfd.Path(at.Fd()), "tmpfs", none, "mode=755"); err != nil {
+		return err
+	}
+	for _, v := range c.Views {
+		dir, err := c.mkdirAll(path.Join(groupsDir, v.Name))
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(c.bind(v.Dir, procfd.Path(dir.Fd()), none), dir.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // failure adds the path of the system mount s to err, the error from creating the mount. If
 // err is ENOTDIR, failure instead returns an error that advises to replace the link or file in
 // the image by a directory.
