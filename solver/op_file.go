@@ -29,6 +29,9 @@ func (o *fileOp) CacheMap(context.Context) (*CacheMap, error) {
 	}
 	return o.cacheMap(func(i int, in *snapshot.Snapshot) ([]Part, error) {
 		parts, err := o.contentParts(i, in)
+		if missing := new(fileop.NotFoundError); errors.As(err, &missing) {
+			missing.Copying = in.Chain().Len() == 0
+		}
 		if err != nil {
 			return nil, &InputError{Index: i, Input: in, Err: err}
 		}
@@ -92,6 +95,7 @@ func (o *fileOp) checkOwners() error {
 
 // Run implements [Op].
 func (o *fileOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.Snapshot, error) {
+	started := o.opt.Now()
 	trees := make([]*tree.Node, len(in))
 	for i, s := range in {
 		var err error
@@ -107,7 +111,7 @@ func (o *fileOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	outs := make([]*snapshot.Snapshot, outputs(o.v))
 	for i, a := range o.op.Actions {
 		if a.Output >= 0 {
-			outs[a.Output] = snapshotAt(in, int64(list[i].Base)).With(list[i].Tree)
+			outs[a.Output] = snapshotAt(in, int64(list[i].Base)).WithNew(list[i].Tree, started)
 		}
 	}
 	return outs, nil

@@ -47,7 +47,7 @@ func (r *run) copy(e *tree.Editor, src *tree.Node, c *pb.FileActionCopy, owner *
 	}
 	sel, err := Select(src, c)
 	if missing := new(NotFoundError); errors.As(err, &missing) {
-		missing.Copying = !src.IsEmpty() // the source is not scratch
+		missing.Copying = true
 	}
 	if err != nil {
 		return err

@@ -23,8 +23,10 @@ func TestMissingWhileCopying(t *testing.T) {
 	if _, err := e.MkdirAll("foo", tree.Meta{Mode: 0o755}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Apply(t.Context(), op, []*tree.Node{e.Tree()}, Env{Store: store})
-	if want := "copy /bar /baz: lstat /bar: no such file or directory"; err == nil || err.Error() != want {
-		t.Errorf("error %v, want %s", err, want)
+	for _, n := range []*tree.Node{e.Tree(), tree.Empty()} {
+		_, err = Apply(t.Context(), op, []*tree.Node{n}, Env{Store: store})
+		if want := "copy /bar /baz: lstat /bar: no such file or directory"; err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
 	}
 }

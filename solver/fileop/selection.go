@@ -106,8 +106,9 @@ func notFound(name string, src *tree.Node) error {
 type NotFoundError struct {
 	Path string     // absolute
 	Root *tree.Node // root of the file system that was searched
-	// Copying is set if the copy itself has found no file, because the cache key of the
-	// operation does not depend on the content of the source.
+	// Copying is set if the copy itself finds no file in BuildKit, because the cache key of the
+	// operation does not depend on the content of the source. This is the case for copies within
+	// a tree, and for sources without layers, such as scratch.
 	Copying bool
 }
 
