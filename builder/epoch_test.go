@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -177,6 +178,50 @@ func descriptorOf(t *testing.T, res *Result) ocispecs.Descriptor {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// TestTimesOfLayers checks that each layer has the time of its step in the history of an image, and
+// keeps it when the image is built again.
+func TestTimesOfLayers(t *testing.T) {
+	o := datedOptions(t, "FROM scratch\nCOPY base /\nRUN echo 1 > /1\nRUN echo 2 > /2\n")
+	clock := year(newer)
+	var mu sync.Mutex
+	o.Now = func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		clock = clock.Add(time.Second)
+		return clock
+	}
+	var images []string
+	for range 2 {
+		dest := filepath.Join(t.TempDir(), "x.tar")
+		buildOutput(t, o, "type=oci,dest="+dest)
+		blobs := archiveBlobs(t, dest)
+		var m ocispecs.Manifest
+		var config ocispecs.Image
+		d := indexJSON(t, dest).Manifests[0]
+		if err := json.Unmarshal(blobs[d.Digest], &m); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(blobs[m.Config.Digest], &config); err != nil {
+			t.Fatal(err)
+		}
+		var last time.Time
+		for i, h := range config.History {
+			if h.Created == nil || !h.Created.After(last) {
+				t.Errorf("entry %d of the history has the time %v, want one after %v", i, h.Created, last)
+			} else {
+				last = *h.Created
+			}
+		}
+		if len(config.History) != 3 || !config.Created.Equal(last) {
+			t.Errorf("%d entries, and the image has the time %v, want 3 and %v", len(config.History), config.Created, last)
+		}
+		images = append(images, d.Digest.String())
+	}
+	if images[0] != images[1] {
+		t.Errorf("the second build gives %s, want %s", images[1], images[0])
+	}
 }
 
 // TestEpochOfBase checks that SOURCE_DATE_EPOCH changes neither the files nor the history

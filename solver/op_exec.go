@@ -76,6 +76,7 @@ func (o *execOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	}
 	stdout, stderr := o.newOutput(o.v, 1), o.newOutput(o.v, 2)
 	x.p.Stdout, x.p.Stderr = stdout, stderr
+	started := o.opt.Now()
 	trees, err := o.opt.Runner.Run(ctx, x.p)
 	if err != nil {
 		stdout.flush()
@@ -85,7 +86,7 @@ func (o *execOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	outs := make([]*snapshot.Snapshot, outputs(o.v))
 	for i, m := range x.sources {
 		if out := outputOf(m); out >= 0 {
-			outs[out] = x.base(m).With(trees[i])
+			outs[out] = x.base(m).WithNew(trees[i], started)
 		}
 	}
 	return outs, nil

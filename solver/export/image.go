@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -123,6 +124,7 @@ func (x *Exporter) blobs(ctx context.Context, r PlatformResult) ([]*snapshot.Lay
 			break
 		}
 	}
+	fillCreated(layers)
 	blobs := make([]*snapshot.LayerBlob, len(layers))
 	err = inorder.Do(ctx, len(layers), parallelLayers, func(ctx context.Context, i int) error {
 		var latest *time.Time
@@ -137,6 +139,18 @@ func (x *Exporter) blobs(ctx context.Context, r PlatformResult) ([]*snapshot.Lay
 		return err
 	})
 	return blobs, err
+}
+
+// fillCreated sets the creation time of layers whose time is unknown to the time of the next layer with a
+// known time, so that no layer is newer than those above it.
+func fillCreated(layers []snapshot.Layer) {
+	var next time.Time
+	for i := range slices.Backward(layers) {
+		if layers[i].Created.IsZero() {
+			layers[i].Created = next
+		}
+		next = layers[i].Created
+	}
 }
 
 // rewritten returns a copy of a blob whose descriptor says that the times of its files were

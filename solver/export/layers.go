@@ -27,7 +27,7 @@ import (
 type Layers struct {
 	Store *tree.Store
 	Dir   string
-	Now   time.Time // creation time of new layers
+	Now   time.Time // creation time of new layers whose own time is unknown
 	// Compression is the compression of new layers.
 	Compression Compression
 	// Written is called after each write to a new layer with the number of uncompressed
@@ -122,7 +122,11 @@ func (x *Layers) key(l snapshot.Layer, latest *time.Time) string {
 
 // compress creates the blob for the layer l from its files.
 func (x *Layers) compress(ctx context.Context, l snapshot.Layer, latest *time.Time) (*snapshot.LayerBlob, error) {
-	return x.put(x.Now.UTC(), func(w io.Writer) error {
+	created := l.Created
+	if created.IsZero() {
+		created = x.Now
+	}
+	return x.put(created.UTC(), func(w io.Writer) error {
 		trees, err := l.Load()
 		if err != nil {
 			return err

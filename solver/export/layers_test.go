@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -76,6 +77,31 @@ func TestLayerOrder(t *testing.T) {
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("second exporter gives blobs %v, want %v", got, want)
+		}
+	}
+}
+
+// TestLayerTimes checks that new layers get the times of their steps. A layer whose time is unknown gets
+// the time of the layer above it or, if that is unknown, too, the time of the export.
+func TestLayerTimes(t *testing.T) {
+	x := testExporter(t)
+	at := func(minute int) time.Time { return time.Date(2026, 1, 2, 3, minute, 0, 0, time.UTC) }
+	x.Layers.Now = at(9)
+	var s *snapshot.Snapshot
+	for i, l := range testtree.Layers(layered(t, x.Store, "a", "b", "c", "d", "e")) {
+		n, err := l.Upper.Node()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s = s.WithNew(n, []time.Time{{}, at(1), {}, at(2), {}}[i])
+	}
+	blobs, err := x.blobs(t.Context(), PlatformResult{Snapshot: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []time.Time{at(1), at(1), at(2), at(2), at(9)} {
+		if got := blobs[i].Created; !got.Equal(want) {
+			t.Errorf("layer %d has the time %v, want %v", i, got, want)
 		}
 	}
 }

@@ -34,6 +34,9 @@ type Layer struct {
 	// Blob is the layer as stored in the image or cache that it comes from. If a build on
 	// this machine produced the layer, Blob is nil.
 	Blob *LayerBlob
+	// Created is when the step that produced the layer started. It is zero if the layer comes from
+	// an image or from the cache, which does not contain this time.
+	Created time.Time
 }
 
 // LayerBlob is a layer as stored in an image: an archive, usually compressed.
@@ -109,11 +112,22 @@ func (s *Snapshot) Layers() ([]Layer, error) { return s.Chain().Layers() }
 // of the image has an entry for it.
 func (s *Snapshot) With(n *tree.Node) *Snapshot { return s.WithBlob(n, nil) }
 
+// WithNew returns a snapshot as [Snapshot.With] does. The parameter created is when the step that
+// makes the changes started.
+func (s *Snapshot) WithNew(n *tree.Node, created time.Time) *Snapshot {
+	return s.add(n, Layer{Created: created})
+}
+
 // WithBlob returns a snapshot with the tree n and one more layer, as [Snapshot.With]
 // does. The parameter b describes the added layer as it is stored in an image.
 func (s *Snapshot) WithBlob(n *tree.Node, b *LayerBlob) *Snapshot {
+	return s.add(n, Layer{Blob: b})
+}
+
+// add returns a snapshot with the tree n and the additional layer l, whose trees it sets.
+func (s *Snapshot) add(n *tree.Node, l Layer) *Snapshot {
 	upper := tree.RefTo(n)
-	l := Layer{LayerRef: tree.LayerRef{Lower: s.Ref(), Upper: upper}, Blob: b}
+	l.LayerRef = tree.LayerRef{Lower: s.Ref(), Upper: upper}
 	return &Snapshot{tree: upper, chain: s.Chain().Add(l)}
 }
 
