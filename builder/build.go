@@ -171,6 +171,9 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	defer cancel()
 	defer p.done()
 	opt := p.gatewayOptions(o, progress)
+	if p.request != nil {
+		opt.ImportCaches = caches.add
+	}
 	opt.Build, opt.Store, opt.Sources, opt.Platforms = b, s.Store, sources, []ocispecs.Platform{llbsource.Machine()}
 	c := local.New(opt)
 	defer c.Close()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/moby/buildkit/client"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
@@ -18,6 +19,7 @@ import (
 	"slipway/solver/export"
 	local "slipway/solver/gateway"
 	"slipway/solver/llbsource"
+	"slipway/solver/registry"
 	"slipway/solver/remotecache"
 	"slipway/solver/snapshot"
 )
@@ -29,7 +31,12 @@ type caches struct {
 	to       []remotecache.To
 	inline   bool // whether the images of the build get an inline cache
 	exporter *remotecache.Exporter
-	imports  solver.Imports // nil if the build imports no cache
+	imports  solver.Imports // nil if the build imports no cache, unless a client requested the build
+
+	in       *inputs
+	registry *registry.Client
+	mu       sync.Mutex
+	opened   []client.CacheOptionsEntry // caches that the build has tried to open
 }
 
 // caches converts o.CacheFrom and o.CacheTo to the remote caches that the build imports
@@ -63,7 +70,7 @@ func (s *localBuilder) openCaches(ctx context.Context, o *Options, in *inputs, s
 	if err != nil {
 		return nil, err
 	}
-	c := &caches{o: o, progress: p}
+	c := &caches{o: o, progress: p, in: in, registry: s.registry, opened: slices.Clone(o.CacheFrom)}
 	for _, t := range to {
 		if t.Type == "inline" {
 			c.inline = true
@@ -72,20 +79,55 @@ func (s *localBuilder) openCaches(ctx context.Context, o *Options, in *inputs, s
 		c.to = append(c.to, t)
 	}
 	c.exporter = &remotecache.Exporter{Store: s.Store, Layers: s.exporter(o).Layers, Registry: s.registry, Now: o.Now()}
-	if len(from) == 0 {
+	if len(from) == 0 && in.request == nil {
 		return c, nil
 	}
+	found, err := c.open(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	c.exporter.Imports = remotecache.NewImports(found, src, func(text string) { o.warn("%s", text) })
+	c.imports = c.exporter.Imports
+	return c, nil
+}
+
+// add opens the caches in a request of the frontend, except for those that are open already.
+func (c *caches) add(ctx context.Context, entries []gateway.CacheOptionsEntry) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []remotecache.From
+	for _, e := range entries {
+		if slices.ContainsFunc(c.opened, func(o client.CacheOptionsEntry) bool { return o.Type == e.Type && maps.Equal(o.Attrs, e.Attrs) }) {
+			continue
+		}
+		f, err := remotecache.NewFrom(e.Type, e.Attrs)
+		if err != nil {
+			return err
+		}
+		c.opened, list = append(c.opened, client.CacheOptionsEntry{Type: e.Type, Attrs: e.Attrs}), append(list, f)
+	}
+	if err := c.in.openStores(ctx, list, nil); err != nil {
+		return err
+	}
+	found, err := c.open(ctx, list)
+	c.exporter.Imports.Add(found)
+	return err
+}
+
+// open reads the manifests of caches. If one of them cannot be read, it logs a warning, and the build
+// does not use this cache.
+func (c *caches) open(ctx context.Context, from []remotecache.From) ([]*remotecache.Cache, error) {
 	found := make([][]*remotecache.Cache, len(from))
 	var g errgroup.Group
 	for i, f := range from {
 		g.Go(func() error {
 			name := "importing cache manifest from " + f.String()
-			err := p.step(ctx, name, name, func(ctx context.Context) (err error) {
-				found[i], err = remotecache.Open(ctx, f, s.registry)
+			err := c.progress.step(ctx, name, name, func(ctx context.Context) (err error) {
+				found[i], err = remotecache.Open(ctx, f, c.registry)
 				return err
 			})
 			if err != nil {
-				o.warn("cache %s is not used: %v", f, err)
+				c.o.warn("cache %s is not used: %v", f, err)
 			}
 			return context.Cause(ctx)
 		})
@@ -93,9 +135,7 @@ func (s *localBuilder) openCaches(ctx context.Context, o *Options, in *inputs, s
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	c.exporter.Imports = remotecache.NewImports(slices.Concat(found...), src, func(text string) { o.warn("%s", text) })
-	c.imports = c.exporter.Imports
-	return c, nil
+	return slices.Concat(found...), nil
 }
 
 // warn logs a warning to o.Log.

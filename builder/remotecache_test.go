@@ -207,6 +207,64 @@ func TestRemoteCacheOfRemoteCache(t *testing.T) {
 	}
 }
 
+// TestRemoteCacheLostLayer checks that a build can export a cache again that has lost layers of results
+// which the build does not need. The exported cache lacks these results, but not the others.
+func TestRemoteCacheLostLayer(t *testing.T) {
+	slowtest.Skip(t, "builds several times")
+	o := options(t, cacheDockerfile)
+	needed, first, second := t.TempDir(), t.TempDir(), t.TempDir()
+	o.State = t.TempDir()
+	for _, to := range []string{"type=local,mode=min,dest=" + needed, "type=local,mode=max,dest=" + first} {
+		o.CacheTo = entry(t, to)
+		stepsAgain(t, o)
+	}
+	lost := 0
+	damage(t, first, func(file string) []byte {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(filepath.Join(needed, "blobs", "sha256", filepath.Base(file))); err == nil {
+			return data
+		}
+		lost++
+		return nil
+	})
+	if lost != 2 {
+		t.Fatalf("%d layers are not part of the result, want the two of the stage made", lost)
+	}
+	removeEmpty(t, first)
+	o.CacheFrom, o.CacheTo = entry(t, "type=local,src="+first), entry(t, "type=local,mode=max,dest="+second)
+	if ran, told := steps(t, o); ran != "" || !strings.Contains(told, "(results that need it are not exported)") {
+		t.Errorf("%s ran, and told %q, want no steps and a warning", ran, told)
+	}
+	o.CacheFrom, o.CacheTo = entry(t, "type=local,src="+second), nil
+	if ran, told := steps(t, o); ran != "" || told != "" {
+		t.Errorf("%s ran with the cache that was exported again, and told %q, want no steps", ran, told)
+	}
+	o.Target, o.State = "made", t.TempDir()
+	if err := Run(t.Context(), o); err != nil {
+		t.Errorf("a build of the stage whose results were lost: %v", err)
+	}
+}
+
+// removeEmpty removes the empty blobs in a cache directory.
+func removeEmpty(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(dir, "blobs"), func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if info, err := d.Info(); err != nil || info.Size() > 0 {
+			return err
+		}
+		return os.Remove(file)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestRemoteCacheOwnFirst checks that a build fetches a result from a remote cache only if the
 // state directory does not have it.
 func TestRemoteCacheOwnFirst(t *testing.T) {

@@ -105,6 +105,8 @@ type Mounts interface {
 // Imports looks up results in imported caches, which Slipway or BuildKit has exported.
 // Package cachemap computes the cache keys to look up. Safe for concurrent use.
 type Imports interface {
+	// Empty reports whether no cache is imported. Caches may be added later.
+	Empty() bool
 	// Find returns the records for the cache key name. A record matches only if, for each
 	// input, it is linked to a record of one of the given links.
 	Find(name digest.Digest, inputs [][]Link) []Record

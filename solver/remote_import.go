@@ -158,7 +158,7 @@ func (t *task) content(ctx context.Context, input cachemap.Input, result *Result
 // mayBeImported reports whether imported caches can have the outputs of the vertex.
 // Imported caches contain no outputs of sources.
 func (t *task) mayBeImported() bool {
-	return t.opt.Imports != nil && t.v.Op.GetSource() == nil
+	return t.opt.Imports != nil && t.v.Op.GetSource() == nil && !t.opt.Imports.Empty()
 }
 
 // imported reports whether imported caches have all used outputs of the vertex, according to the

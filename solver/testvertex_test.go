@@ -455,6 +455,9 @@ type testImports struct {
 	loaded, failed []string // values fetched; names of vertices whose import failed
 }
 
+// Empty implements [Imports].
+func (c *testImports) Empty() bool { return false }
+
 // Find implements [Imports].
 func (c *testImports) Find(name digest.Digest, inputs [][]Link) []Record {
 	var list []Record

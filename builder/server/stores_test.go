@@ -6,13 +6,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/containerd/containerd/v2/core/content"
 	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
+	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
@@ -49,6 +53,47 @@ func TestLocalCache(t *testing.T) {
 	}
 	if got := out.files(t)["c.txt"]; got != "made\n" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestRequestedCache imports a cache that only a request of the frontend names.
+func TestRequestedCache(t *testing.T) {
+	r := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(r.Close)
+	attrs := map[string]string{"ref": strings.TrimPrefix(r.URL, "http://") + "/cache", "mode": "max"}
+	def, err := llb.Scratch().File(llb.Mkdir("/d", 0o755)).File(llb.Mkfile("/d/f", 0o644, []byte("x"))).Marshal(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := client.SolveOpt{CacheExports: []client.CacheOptionsEntry{{Type: "registry", Attrs: attrs}}}
+	if _, err := startServer(t, builder.Options{}).Solve(t.Context(), def, opt, nil); err != nil {
+		t.Fatal(err)
+	}
+	s := startServer(t, builder.Options{})
+	for _, tc := range []struct {
+		list   []gateway.CacheOptionsEntry
+		cached bool
+		want   string // error
+	}{
+		{nil, false, ""},
+		{[]gateway.CacheOptionsEntry{{Type: "s3"}}, false, `unknown type "s3"`},
+		{[]gateway.CacheOptionsEntry{{Type: "registry", Attrs: attrs}}, true, ""},
+	} {
+		st := collect()
+		_, err := s.Build(t.Context(), client.SolveOpt{}, "", func(ctx context.Context, c gateway.Client) (*gateway.Result, error) {
+			return c.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB(), CacheImports: tc.list, Evaluate: true})
+		}, st.ch)
+		if err != nil && (tc.want == "" || !strings.Contains(err.Error(), tc.want)) || err == nil && tc.want != "" {
+			t.Errorf("%v: error %v, want %q", tc.list, err, tc.want)
+		}
+		<-st.done
+		cached := slices.ContainsFunc(st.all.Vertexes, func(v *client.Vertex) bool { return strings.HasPrefix(v.Name, "mkfile") && v.Cached })
+		if cached != tc.cached {
+			t.Errorf("%v: cached %t, want %t", tc.list, cached, tc.cached)
+		}
+		if err := s.Prune(t.Context(), nil, client.PruneAll); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -61,6 +61,9 @@ type Options struct {
 	Warn func(Warning)
 	// Loaded is called with each graph before the graph is evaluated. It may be nil.
 	Loaded func(*solver.Graph)
+	// ImportCaches imports the caches in a request of the frontend. If it is nil, they are ignored,
+	// because they affect only the speed of a build.
+	ImportCaches func(context.Context, []client.CacheOptionsEntry) error
 	// Step calls work and shows it to the user as a step with the given name. Steps with
 	// equal ids are the same step. If Step is nil, work is not shown.
 	Step func(ctx context.Context, id, name string, work func(context.Context) error) error
@@ -152,8 +155,7 @@ func (c *Client) Inputs(context.Context) (map[string]llb.State, error) {
 	return states, nil
 }
 
-// Solve implements [client.Client]. It ignores the cache imports in a request, because
-// they affect only the speed of a build.
+// Solve implements [client.Client].
 func (c *Client) Solve(ctx context.Context, req client.SolveRequest) (*client.Result, error) {
 	req = req.Clone()
 	var res *client.Result
@@ -193,6 +195,11 @@ func (c *Client) load(ctx context.Context, req client.SolveRequest) (*client.Res
 	}
 	if c.opt.Loaded != nil {
 		c.opt.Loaded(g)
+	}
+	if len(req.CacheImports) > 0 && c.opt.ImportCaches != nil {
+		if err := c.opt.ImportCaches(ctx, req.CacheImports); err != nil {
+			return nil, err
+		}
 	}
 	res := client.NewResult()
 	if r := c.opt.Build.Result(g); r != nil {

@@ -39,7 +39,7 @@ type Exporter struct {
 func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecord, main []*snapshot.Snapshot) error {
 	w := &writer{
 		x: x, compressor: x.compressor(to), types: export.MediaTypes{Docker: to.Docker},
-		layers: map[chainLayer]int{}, remote: map[layerKey]llbsource.RemoteLayer{}, blobs: map[digest.Digest]llbsource.RemoteLayer{},
+		layers: map[chainLayer]int{}, remote: map[layerKey]llbsource.RemoteLayer{}, blobs: map[digest.Digest]llbsource.RemoteLayer{}, checked: map[digest.Digest]error{},
 	}
 	if to.Mode == Min {
 		w.permitted = map[string]bool{}
@@ -91,6 +91,7 @@ type writer struct {
 	remote     map[layerKey]llbsource.RemoteLayer
 	order      []llbsource.RemoteLayer // the blobs, in order of first use
 	blobs      map[digest.Digest]llbsource.RemoteLayer
+	checked    map[digest.Digest]error // of imported layers: nil if the layer can be read
 }
 
 // compressor returns the compressor for the layers of the cache to.
@@ -226,6 +227,9 @@ func (w *writer) imported(ctx context.Context, id digest.Digest) ([]llbsource.Re
 			return nil, nil
 		}
 	}
+	if err == nil && !w.complete(ctx, res, layers) {
+		return nil, ctx.Err()
+	}
 	if err != nil || !slices.ContainsFunc(layers, func(l llbsource.RemoteLayer) bool {
 		return w.compressor.Compression.Converts(l.Descriptor.MediaType)
 	}) {
@@ -240,6 +244,27 @@ func (w *writer) imported(ctx context.Context, id digest.Digest) ([]llbsource.Re
 		return nil, err
 	}
 	return w.remoteLayers(ctx, fetched)
+}
+
+// complete reports whether the cache of an imported result still has all its layers. If it has lost
+// one, complete warns about the results that are left out.
+func (w *writer) complete(ctx context.Context, res layerChain, layers []llbsource.RemoteLayer) bool {
+	for _, l := range layers {
+		d := l.Descriptor.Digest
+		err, checked := w.checked[d]
+		if !checked {
+			r, openErr := l.Open(ctx)
+			if err = openErr; err == nil {
+				err = r.Close()
+			}
+			w.checked[d] = err
+		}
+		if err != nil {
+			w.x.Imports.warnOnce(fmt.Sprintf("cache %s: layer %s: %v (results that need it are not exported)", res.cache.from, d, err))
+			return false
+		}
+	}
+	return true
 }
 
 // chain adds the layers of a result to the cache config and returns the index of the last

@@ -33,9 +33,9 @@ const (
 type Imports struct {
 	sources *llbsource.Sources
 	warn    func(string)
-	caches  []*Cache
 
 	mu       sync.Mutex
+	caches   []*Cache
 	results  map[digest.Digest]layerChain // results that Result returned, by id
 	warnings map[string]bool              // texts passed to warn
 }
@@ -109,10 +109,27 @@ func newCache(s storage, from string, config *cacheconfig.CacheConfig, layers ma
 	return c
 }
 
+// Add adds caches to those that are searched. Vertices that are being looked up may miss them.
+func (m *Imports) Add(caches []*Cache) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.caches = append(m.caches, caches...)
+}
+
+// list returns the caches that are searched.
+func (m *Imports) list() []*Cache {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.caches
+}
+
+// Empty implements [solver.Imports].
+func (m *Imports) Empty() bool { return len(m.list()) == 0 }
+
 // Find implements [solver.Imports].
 func (m *Imports) Find(name digest.Digest, inputs [][]solver.Link) []solver.Record {
 	var records []solver.Record
-	for n, c := range m.caches {
+	for n, c := range m.list() {
 		for _, i := range c.records[name] {
 			if linked(n, c.config.Records[i].Inputs, inputs) {
 				records = append(records, solver.Record{Cache: n, Index: i})
@@ -141,8 +158,9 @@ func linked(n int, have [][]cacheconfig.CacheInput, want [][]solver.Link) bool {
 func (m *Imports) Result(records []solver.Record) digest.Digest {
 	var best layerChain
 	var layers []int
+	caches := m.list()
 	for _, r := range records {
-		c := m.caches[r.Cache]
+		c := caches[r.Cache]
 		rec := c.config.Records[r.Index]
 		for _, res := range rec.Results {
 			if c.complete[res.LayerIndex] && best.older(res.CreatedAt) {
@@ -171,8 +189,9 @@ func (m *Imports) Result(records []solver.Record) digest.Digest {
 // Contents implements [solver.Imports].
 func (m *Imports) Contents(records []solver.Record, input int) []digest.Digest {
 	var list []digest.Digest
+	caches := m.list()
 	for _, r := range records {
-		config := m.caches[r.Cache].config
+		config := caches[r.Cache].config
 		for _, l := range config.Records[r.Index].Inputs[input] {
 			to := config.Records[l.LinkIndex]
 			if l.Selector == "" && len(to.Inputs) == 0 && len(to.Results) == 0 && !slices.Contains(list, to.Digest) {
@@ -313,10 +332,15 @@ func (m *Imports) Load(ctx context.Context, id digest.Digest) (*snapshot.Snapsho
 // Failed implements [solver.Imports]. It warns only once about each error, because a layer
 // that cannot be read may be part of many results.
 func (m *Imports) Failed(_ *solver.Vertex, err error) {
+	m.warnOnce(err.Error() + " (steps that need it run again)")
+}
+
+// warnOnce warns unless the same text was a warning before.
+func (m *Imports) warnOnce(text string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if text := err.Error(); !m.warnings[text] {
+	if !m.warnings[text] {
 		m.warnings[text] = true
-		m.warn(text + " (steps that need it run again)")
+		m.warn(text)
 	}
 }
