@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -38,10 +37,10 @@ func (s *Server) DiskUsage(ctx context.Context, req *controlapi.DiskUsageRequest
 
 // pruneWait is how long a prune waits for the end of running builds. A client that prunes from
 // within its own build would otherwise wait forever.
-const pruneWait = 10 * time.Second
+const pruneWait = 2 * time.Second
 
 // Prune implements [controlapi.ControlServer]. It waits until no build is running, for pruneWait
-// at most.
+// at most. After that, it keeps what running builds have used.
 func (s *Server) Prune(req *controlapi.PruneRequest, stream controlapi.Control_PruneServer) error {
 	matches, err := usageFilter(req.Filter)
 	if err != nil {
@@ -53,9 +52,6 @@ func (s *Server) Prune(req *controlapi.PruneRequest, stream controlapi.Control_P
 		// Upstream: without All, internal data remains, but cache mounts are removed.
 		Select: func(e *state.Entry) bool { return (req.All || e.Kind != state.KindInternal) && matches(e) },
 	})
-	if errors.Is(err, state.ErrBusy) {
-		return status.Errorf(codes.Unavailable, "prune: %v", err)
-	}
 	for i := range removed {
 		if err := stream.Send(usageRecord(&removed[i])); err != nil {
 			return err

@@ -146,7 +146,7 @@ func (gc GC) tryCollect(ctx context.Context, dir string, now func() time.Time) e
 		return err
 	}
 	removed, usage, err := d.prune(ctx, gc.rules(space)...)
-	if len(removed) > 0 && usage != nil {
+	if (len(removed) > 0 || d.sweepDue()) && usage != nil {
 		err = errors.Join(err, d.sweep(ctx, usage))
 	}
 	return errors.Join(err, d.noteGC(now()))
@@ -169,6 +169,16 @@ func (d *Dir) gcDue(now time.Time) (bool, error) {
 	}
 	since := now.Sub(info.ModTime())
 	return since >= gcInterval || since < 0, nil
+}
+
+// sweepMark returns the time of a garbage collection that [Dir.pruneUnused] records. The next garbage
+// collection is due at once and removes the data of the results that were pruned.
+func sweepMark() time.Time { return time.Unix(0, 0) }
+
+// sweepDue reports whether the time of the last garbage collection is [sweepMark].
+func (d *Dir) sweepDue() bool {
+	info, err := os.Stat(d.gcNote())
+	return err == nil && info.ModTime().Equal(sweepMark())
 }
 
 func (d *Dir) noteGC(now time.Time) error {

@@ -45,10 +45,12 @@ type PruneOptions struct {
 	Select      func(*Entry) bool // selects entries for which it returns true; nil selects all
 	Wait        time.Duration     // how long the prune waits for running builds; 0 means until its context ends
 	Log         io.Writer         // receives a message if the prune must wait; may be nil
+
+	running bool // builds are running, see [Dir.pruneUnused]
 }
 
-// ErrBusy is the error of a prune that has waited for running builds for [PruneOptions.Wait].
-var ErrBusy = errors.New("builds are running (prune when they have ended)")
+// errBusy is the reason why a prune stops waiting for running builds after [PruneOptions.Wait].
+var errBusy = errors.New("builds are running")
 
 // matches reports whether the prune options select the entry e for removal. The parameter now is
 // the current time, with which the time of the last use of e is compared.
@@ -220,7 +222,8 @@ func (c *contents) next(unsharedOnly bool, want func(*Entry) bool) *Entry {
 
 // Prune removes the entries that the options select, in the order of [Entries], and
 // returns the removed entries. It first waits until no build is running, or ctx ends. If it
-// has waited for opt.Wait, it returns [ErrBusy].
+// has waited for opt.Wait, it removes only entries that no running build has used, so that a prune
+// within a build ends. The next garbage collection then frees the space of the removed results.
 func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptions) ([]Entry, error) {
 	d, err := Open(dir, now)
 	if err != nil {
@@ -234,8 +237,8 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 		}
 		err = opt.waitFor(ctx, lock)
 	}
-	if errors.Is(err, ErrBusy) {
-		return nil, err
+	if errors.Is(err, errBusy) {
+		return d.pruneUnused(ctx, lock, opt)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
@@ -260,7 +263,7 @@ func Prune(ctx context.Context, dir string, now func() time.Time, opt PruneOptio
 func (opt *PruneOptions) waitFor(ctx context.Context, lock *flock.Flock) error {
 	if opt.Wait > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, opt.Wait, ErrBusy)
+		ctx, cancel = context.WithTimeoutCause(ctx, opt.Wait, errBusy)
 		defer cancel()
 	}
 	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
@@ -269,10 +272,38 @@ func (opt *PruneOptions) waitFor(ctx context.Context, lock *flock.Flock) error {
 	return nil
 }
 
+// pruneUnused removes the entries that the options select and that were last used before the oldest
+// running build has started. It does not remove blobs and directories from the store, because
+// running builds may refer to them. Instead, it makes the next garbage collection due.
+func (d *Dir) pruneUnused(ctx context.Context, lock *flock.Flock, opt PruneOptions) ([]Entry, error) {
+	release, err := share(ctx, lock)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if !d.isCurrent() {
+		return nil, nil // running builds are of another version
+	}
+	since, err := d.runningSince()
+	if err != nil {
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	want := opt.Select
+	opt.running, opt.Select = true, func(e *Entry) bool {
+		return e.Kind != KindInternal && e.Used.Before(since) && (want == nil || want(e))
+	}
+	removed, _, err := d.prune(ctx, opt)
+	if len(removed) > 0 {
+		err = errors.Join(err, d.noteGC(sweepMark()))
+	}
+	return removed, err
+}
+
 // prune removes the entries that any of the rules selects. It applies the rules in order,
 // each with its own limits. It returns the removed entries and the remaining usage, or a
 // nil usage if the usage is unknown after an error. If a cache mount cannot be removed,
-// prune continues with other entries. The caller must hold the exclusive lock.
+// prune continues with other entries. The caller must hold the lock, exclusively unless rules is the
+// one of [Dir.pruneUnused].
 func (d *Dir) prune(ctx context.Context, rules ...PruneOptions) (removed []Entry, usage *diskcache.Usage, err error) {
 	c, err := d.contents(ctx)
 	if err != nil {
@@ -293,7 +324,12 @@ func (d *Dir) prune(ctx context.Context, rules ...PruneOptions) (removed []Entry
 			if ctx.Err() != nil {
 				return removed, nil, context.Cause(ctx)
 			}
-			if failed := d.remove(e, c.usage); failed != nil {
+			failed := d.remove(e, c.usage, r.running)
+			if errors.Is(failed, hostmount.ErrInUse) {
+				c.total += e.Bytes
+				continue
+			}
+			if failed != nil {
 				if err = errors.Join(err, failed); e.mount == "" && e.Kind != KindInternal {
 					return removed, nil, err // the record may still refer to blobs
 				}
@@ -307,9 +343,12 @@ func (d *Dir) prune(ctx context.Context, rules ...PruneOptions) (removed []Entry
 }
 
 // remove deletes the data of an entry, except for data to which the remaining entries refer.
-// The parameter u contains their references.
-func (d *Dir) remove(e *Entry, u *diskcache.Usage) error {
+// The parameter u contains their references. If builds are running and one of them uses the entry, a
+// cache mount, remove returns [hostmount.ErrInUse].
+func (d *Dir) remove(e *Entry, u *diskcache.Usage, running bool) error {
 	switch {
+	case e.mount != "" && running:
+		return (&hostmount.Mounts{Dir: d.Mounts()}).Remove(e.mount)
 	case e.mount != "":
 		return discard(e.mount)
 	case e.Kind == KindInternal:

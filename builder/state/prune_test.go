@@ -5,13 +5,17 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"slipway/builder"
 	"slipway/builder/state"
 	"slipway/internal/testcontext"
+	"slipway/solver/tree"
 )
 
 // TestBadMounts checks that a prune lists and removes a cache mount with paths longer than
@@ -92,11 +96,87 @@ func TestPruneWaits(t *testing.T) {
 	if _, err := state.Prune(ctx, dir, time.Now, state.PruneOptions{Log: &told}); !errors.Is(err, context.DeadlineExceeded) || told.String() != "waiting for builds that use "+dir+"\n" {
 		t.Errorf("prune during a build: error %v, logged %q", err, &told)
 	}
-	if _, err := state.Prune(t.Context(), dir, time.Now, state.PruneOptions{Wait: 100 * time.Millisecond}); !errors.Is(err, state.ErrBusy) {
-		t.Errorf("prune with a limited wait during a build: error %v, want %v", err, state.ErrBusy)
-	}
 	release()
 	if _, err := state.Prune(t.Context(), dir, time.Now, state.PruneOptions{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPruneDuringBuild checks that a prune with a limited wait removes only what running builds have
+// not used, and that the next garbage collection removes the data of the results.
+func TestPruneDuringBuild(t *testing.T) {
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	clock := func(minutes int) func() time.Time {
+		return func() time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
+	}
+	dir := t.TempDir()
+	build := func(minutes int, name string) {
+		t.Helper()
+		dockerfile := "FROM scratch\nCOPY base /\nRUN --mount=type=cache,id=" + name + ",target=/c echo " + name + " > /" + name + "; echo x > /c/x\n"
+		o := builder.Options{Context: testcontext.New(t, dockerfile), State: dir, Runner: "portable", Now: clock(minutes)}
+		if err := builder.Run(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build(0, "old")
+	build(1, "locked")
+	d, err := state.Open(dir, clock(10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, err := d.Hold(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	build(11, "new")
+	entries, err := state.Entries(t.Context(), dir, clock(12))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name == "cache mount /locked" {
+			lock := flock.New(filepath.Join(dir, "mounts", e.Key, "lock"))
+			if err := lock.RLock(); err != nil {
+				t.Fatal(err)
+			}
+			defer lock.Unlock()
+		}
+	}
+	before := tree.DiskSize(t.Context(), filepath.Join(dir, "store"))
+	removed, err := state.Prune(t.Context(), dir, clock(12), state.PruneOptions{Wait: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range removed {
+		if !e.Used.Before(clock(10)()) || e.Kind == state.KindInternal {
+			t.Errorf("removed %q of %v, used at %v, after the start of a running build", e.Name, e.Kind, e.Used)
+		}
+		names = append(names, e.Name)
+	}
+	left, err := state.Entries(t.Context(), dir, clock(12))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range left {
+		if e.Used.Before(clock(10)()) && e.Name != "cache mount /locked" && e.Kind != state.KindInternal {
+			t.Errorf("%q of %v, used at %v, remains", e.Name, e.Kind, e.Used)
+		}
+	}
+	if !slices.Contains(names, "cache mount /old") || slices.Contains(names, "cache mount /locked") || len(names) < 3 {
+		t.Errorf("removed %q, want results and only the cache mount that no process uses", names)
+	}
+	if size := tree.DiskSize(t.Context(), filepath.Join(dir, "store")); size != before {
+		t.Errorf("the store has %d bytes, want %d until no build runs", size, before)
+	}
+	release()
+	if err := (state.GC{}).Collect(t.Context(), dir, clock(13)); err != nil {
+		t.Fatal(err)
+	}
+	if size := tree.DiskSize(t.Context(), filepath.Join(dir, "store")); size >= before {
+		t.Errorf("after a garbage collection, the store has %d bytes, want less than %d", size, before)
+	}
+	if files, err := os.ReadDir(filepath.Join(dir, "running")); err != nil || len(files) != 0 {
+		t.Errorf("running contains %v, %v, want no file", files, err)
 	}
 }

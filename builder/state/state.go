@@ -128,7 +128,16 @@ func (d *Dir) Hold(ctx context.Context) (release func(), err error) {
 		_ = d.reclaim() // remaining files are harmless, and a prune reports the error
 		_ = lock.Unlock()
 	}
-	return share(ctx, lock)
+	unlock, err := share(ctx, lock)
+	if err != nil {
+		return nil, err
+	}
+	leave, err := d.enter()
+	if err != nil {
+		unlock()
+		return nil, fmt.Errorf("state directory: %w", err)
+	}
+	return func() { leave(); unlock() }, nil
 }
 
 // TryExclusive locks the state directory exclusively if no build is running. If a build is

@@ -86,7 +86,7 @@ func (d *Dir) reclaim() error {
 	for _, dir := range []string{"", "layers", "explain", "images"} {
 		left = append(left, export.Unfinished(d.join(dir))...)
 	}
-	for _, pattern := range []string{"mounts/*/new-*", "mounts/*" + removalSuffix, "*" + removalSuffix} {
+	for _, pattern := range []string{"mounts/*/new-*", "mounts/*" + removalSuffix, "*" + removalSuffix, "running/*"} {
 		found, err := fs.Glob(os.DirFS(d.Path), pattern)
 		for _, name := range found {
 			if d.join(name) != d.Namespace()+removalSuffix { // see finishLayers

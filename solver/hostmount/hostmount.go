@@ -139,11 +139,8 @@ func (h *Mounts) Reset(ids []string) error {
 // discard renames the directory of a cache mount, so that no new process finds it. It then
 // removes the directory, unless a process is using it.
 func (h *Mounts) discard(dir string) error {
-	renamed, err := os.MkdirTemp(h.Dir, "reset-")
+	renamed, err := h.rename(dir)
 	if err != nil {
-		return err
-	}
-	if err := errors.Join(os.Remove(renamed), os.Rename(dir, renamed)); err != nil { // only the unique name is needed
 		return err
 	}
 	lock := flock.New(filepath.Join(renamed, "lock"))
@@ -152,6 +149,43 @@ func (h *Mounts) discard(dir string) error {
 		return err
 	}
 	return errors.Join(tree.RemoveAll(renamed), lock.Unlock())
+}
+
+// ErrInUse is the error of [Mounts.Remove] for a cache mount that a process uses.
+var ErrInUse = errors.New("a process uses the cache mount")
+
+// Remove removes the cache mount in the directory dir, unless a process uses it. Processes started
+// later get a new directory. Other processes may start during the removal.
+func (h *Mounts) Remove(dir string) error {
+	lock := flock.New(filepath.Join(dir, "lock"))
+	ok, err := lock.TryLock()
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return ErrInUse
+	}
+	err = h.discardLocked(dir)
+	return errors.Join(err, lock.Unlock())
+}
+
+// discardLocked renames and removes the directory of a cache mount that this process has locked.
+func (h *Mounts) discardLocked(dir string) error {
+	renamed, err := h.rename(dir)
+	if err != nil {
+		return err
+	}
+	return tree.RemoveAll(renamed)
+}
+
+// rename renames the directory of a cache mount, so that no new process finds it. It returns the new
+// path.
+func (h *Mounts) rename(dir string) (string, error) {
+	renamed, err := os.MkdirTemp(h.Dir, "reset-")
+	if err != nil {
+		return "", err
+	}
+	return renamed, errors.Join(os.Remove(renamed), os.Rename(dir, renamed)) // only the unique name is needed
 }
 
 // recordUse records the use of the cache mount in the directory dir. It writes the
