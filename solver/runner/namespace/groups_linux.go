@@ -62,3 +62,13 @@ func (c *container) makeGroup() error {
 	c.groups, err = c.r.groups.Step(step, &c.box.Resources, c.box.Devices)
 	return err
 }
+
+// showGroups lets the first process of a container see its control groups, if it is insecure. An OCI
+// runtime does this itself.
+func (x *process) showGroups() {
+	if !x.conf.Insecure || x.conf.Join || x.conf.OCI != nil {
+		return
+	}
+	x.c.r.groups.Complete(x.c.groups, filepath.Base(x.c.work))
+	x.conf.Views = x.c.groups.Views()
+}

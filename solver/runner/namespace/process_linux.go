@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"syscall"
 
@@ -85,9 +84,8 @@ func (x *process) hasEnded() bool {
 	}
 }
 
-// configure sets x.conf, the configuration that the builder sends to the init process:
-// the configuration of the container, completed with the user, working directory and
-// limits of the process x.
+// configure sets x.conf, the configuration that the builder sends to the init process: the
+// configuration of the container, completed with the user, working directory and limits of x.
 func (x *process) configure() error {
 	c := x.c
 	x.conf = c.conf
@@ -124,6 +122,7 @@ func (x *process) configure() error {
 	if c.r.runtime != "" {
 		x.conf.OCI, err = x.runtimeConfig()
 	}
+	x.showGroups()
 	return err
 }
 
@@ -179,7 +178,6 @@ func (x *process) startInit() error {
 		return errors.Join(err, confW.Close())
 	}
 	defer errorR.Close()
-	x.showGroups()
 	err = x.command(confR, errorW)
 	if err == nil {
 		err = x.stdio()
@@ -230,16 +228,6 @@ func (x *process) startInit() error {
 		x.term.finish()
 	}
 	return err
-}
-
-// showGroups lets the first process of a container see its control groups, if it is insecure. An OCI
-// runtime does this itself.
-func (x *process) showGroups() {
-	if !x.conf.Insecure || x.conf.Join || x.conf.OCI != nil {
-		return
-	}
-	x.c.r.groups.Complete(x.c.groups, filepath.Base(x.c.work))
-	x.conf.Views = x.c.groups.Views()
 }
 
 // register registers the first process with the guard and opens its namespaces for later
