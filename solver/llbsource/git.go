@@ -153,7 +153,7 @@ func (g *Git) Fetch(ctx context.Context) (*snapshot.Snapshot, error) {
 		return nil, err
 	}
 	if g.o.advice && g.o.hasGitDir() {
-		track.Log(ctx, fmt.Sprintf("HEAD in .git is the commit %s, not a branch (detached HEAD). To add commits to it, create a branch: git switch -c NAME", c.commit.Hash))
+		track.Log(ctx, fmt.Sprintf("HEAD in .git is the commit %s, not a branch (detached HEAD). To add commits to it, create a branch: git switch -c NAME", c.commit))
 	}
 	return snapshot.New(nil, nil).With(c.root), nil
 }
