@@ -185,6 +185,9 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 		return nil, err
 	}
 	if o.Call != "" {
+		if err := s.Files.Save(); err != nil { // a prediction reads the context
+			return nil, fmt.Errorf("state directory: %w", err)
+		}
 		return p.callResult(res.Metadata)
 	}
 	if o, err = p.withOutputs(ctx, o, res); err != nil {

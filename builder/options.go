@@ -16,6 +16,7 @@ import (
 	"github.com/moby/buildkit/client"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 
+	"slipway/answers"
 	"slipway/builder/remote"
 	"slipway/builder/state"
 	"slipway/diag"
@@ -104,6 +105,12 @@ type Options struct {
 	// vertices if ExplainKeys is set. It may be nil.
 	Explain     io.Writer
 	ExplainKeys bool
+	// ShowPath returns how errors show the path of a Dockerfile or an ignore file. If it is nil, they
+	// show the path itself.
+	ShowPath func(string) string
+	// Planned receives the description of the build before the build starts. It may be nil. Only
+	// the built-in frontend calls it.
+	Planned func(*answers.Plan)
 	// Status receives the progress in BuildKit's format. Calls do not overlap. It may be
 	// nil.
 	Status func(*client.SolveStatus)
@@ -214,13 +221,15 @@ func (o *Options) buildFunc(found func(diag.List), replaces func(ref string)) ga
 	if o.FrontendImage != "" {
 		return forwardTo(o.FrontendImage)
 	}
-	return frontend.Checking(func(ref string) (bool, error) {
+	f := frontend.Builder{Found: found, Predict: predict, Planned: o.Planned}
+	f.Follow = func(ref string) (bool, error) {
 		follow := o.forwardsTo(ref)
 		if !follow {
 			replaces(ref)
 		}
 		return follow, nil
-	}, found)
+	}
+	return f.Build
 }
 
 // maxJobs returns the maximum number of operations that the solver runs concurrently. If o.Jobs

@@ -61,6 +61,11 @@ func (o *Options) paths() map[string]string {
 	if lower := filepath.Join(o.Context, strings.ToLower(dockerfile)); o.File == "" && !isFile(file) && isFile(lower) {
 		paths[name] = lower
 	}
+	if o.ShowPath != nil {
+		for name, file := range paths {
+			paths[name] = o.ShowPath(file)
+		}
+	}
 	return paths
 }
 

@@ -2,9 +2,11 @@ package dockerfile2llb
 
 import (
 	"context"
+	"slices"
 
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/util/apicaps"
+	"github.com/opencontainers/go-digest"
 
 	"slipway/instructions"
 	"slipway/plan"
@@ -26,6 +28,9 @@ type Options struct {
 	Inputs    Inputs
 	Caps      *apicaps.CapSet // capabilities of the daemon; if nil, optional capabilities are not used
 	SourceMap *llb.SourceMap  // the Dockerfile; if nil, operations have no source locations
+	// Emitted is called with the output of each step of a stage. For the step that pulls the
+	// base, the visit is nil. Emitted may be nil.
+	Emitted func(st *plan.Stage, v *plan.Visit, out llb.Output)
 }
 
 // Conversion is the result of [Convert]: the LLB state of the target, and its image
@@ -38,6 +43,20 @@ type Conversion struct {
 	SBOM      SBOM
 
 	defaults []llb.ConstraintsOpt // default constraints for all operations
+}
+
+// Digests returns the digests of the operations that produce the given outputs, which [Emit] has
+// passed to Options.Emitted. They equal the digests in the result of Marshal.
+func (r *Conversion) Digests(ctx context.Context, outs []llb.Output) ([]digest.Digest, error) {
+	c := llb.NewConstraints(slices.Clip(r.defaults)...)
+	list := make([]digest.Digest, len(outs))
+	for i, out := range outs {
+		var err error
+		if list[i], _, _, _, err = out.Vertex(ctx, c).Marshal(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // SBOM lists the LLB states that an SBOM generator scans.

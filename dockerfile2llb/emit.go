@@ -101,6 +101,9 @@ func (e *emitter) stage(st *plan.Stage) error {
 	if err != nil {
 		return withRange(st.Location, err)
 	}
+	if st.BaseStep != nil {
+		e.emitted(st, nil, out)
+	}
 	v := &envCache{}
 	for _, visit := range st.Visits {
 		e.results[st] = out // an ONBUILD trigger may read its own stage
@@ -116,9 +119,19 @@ func (e *emitter) stage(st *plan.Stage) error {
 		if err != nil {
 			return withRange(visit.Range, err)
 		}
+		if visit.Step != nil {
+			e.emitted(st, visit, out)
+		}
 	}
 	e.results[st] = out
 	return nil
+}
+
+// emitted passes the output of a step to Options.Emitted.
+func (e *emitter) emitted(st *plan.Stage, v *plan.Visit, out llb.Output) {
+	if e.opt.Emitted != nil && out != nil {
+		e.opt.Emitted(st, v, out)
+	}
 }
 
 // withRange returns err as a diagnostic with the range r of an instruction. If err already

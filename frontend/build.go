@@ -10,6 +10,7 @@ import (
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 
+	"slipway/answers"
 	"slipway/diag"
 	"slipway/dockerfile2llb"
 	"slipway/frontend/inputs"
@@ -25,6 +26,7 @@ import (
 // build holds the state of one build: the client, the options, the parsed Dockerfile, and
 // the functions that receive warnings and findings.
 type build struct {
+	callbacks   Builder
 	client      client.Client
 	opts        client.BuildOpts
 	options     *options.Options
@@ -34,42 +36,43 @@ type build struct {
 	checks      linter.Config
 	checksRange source.Range                     // the range of the check directive's value; zero if a build argument or the default sets the checks
 	report      func(context.Context, diag.List) // handles the warnings
-
-	follow   func(ref string) (bool, error) // reports whether the frontend image ref must run the build; nil means always
-	findings func(diag.List)                // receives all findings of a check; if nil, the check stops at the first error like upstream's
 }
 
 // Build runs the build or answers the request that the client's options describe. An
 // error about the Dockerfile contains its location as errdefs.Source.
 func Build(ctx context.Context, c client.Client) (*client.Result, error) {
-	return Following(nil)(ctx, c)
+	return Builder{}.Build(ctx, c)
 }
 
-// Following returns a function like [Build] that decides which frontend runs a build. It passes
-// the frontend image in # syntax or BUILDKIT_SYNTAX to the callback follow. If the callback
-// returns true, that frontend runs the build. If it returns false, this frontend runs the
-// build. If it returns an error, the build fails. Without a callback, the named frontend always
-// runs the build.
-func Following(follow func(ref string) (bool, error)) client.BuildFunc {
-	return Checking(follow, nil)
+// Builder is a frontend with callbacks, for programs that contain the frontend. All callbacks
+// may be nil.
+type Builder struct {
+	// Follow decides which frontend runs a build. It receives the frontend image in # syntax or
+	// BUILDKIT_SYNTAX. If it returns true, or is nil, that frontend runs the build. If it returns
+	// false, this frontend runs the build. If it returns an error, the build fails.
+	Follow func(ref string) (bool, error)
+	// Found receives all problems that a check (the subrequest frontend.lint) finds in the
+	// Dockerfile, with their exact ranges: errors in file order, then warnings, then notes. Unlike
+	// upstream's check, such a check continues after an error, and an image that cannot be
+	// resolved causes only a note. The result for the client, in upstream's format, contains only
+	// the first error. If Found is nil, checks work as in upstream.
+	Found func(diag.List)
+	// Predict asks the builder of a client for the cache states of the operations of a definition,
+	// without running them. Subrequests that describe a build call it. If it is nil, or if it
+	// returns nil, the cache states in the description are unknown.
+	Predict func(ctx context.Context, c client.Client, def *pb.Definition) (*answers.Prediction, error)
+	// Planned receives the description of a build before the build starts.
+	Planned func(*answers.Plan)
 }
 
-// Checking returns a build function that works like the result of [Following], except for
-// checks (the subrequest frontend.lint). A check collects all problems in the Dockerfile:
-// errors in file order, then warnings, then notes. Unlike upstream's check, it continues after
-// an error, and an image that cannot be resolved causes only a note. The check passes the
-// problems with their exact ranges to the callback found. The result for the client, in
-// upstream's format, contains only the first error. Without the callback, checks work as in
-// upstream.
-func Checking(follow func(ref string) (bool, error), found func(diag.List)) client.BuildFunc {
-	return func(ctx context.Context, c client.Client) (*client.Result, error) {
-		b := &build{client: c, opts: c.BuildOpts(), follow: follow, findings: found}
-		res, err := b.start(ctx)
-		if err != nil {
-			return nil, withFullText(ctx, err)
-		}
-		return res, nil
+// Build is like the function [Build], but uses the callbacks of f.
+func (f Builder) Build(ctx context.Context, c client.Client) (*client.Result, error) {
+	b := &build{callbacks: f, client: c, opts: c.BuildOpts()}
+	res, err := b.start(ctx)
+	if err != nil {
+		return nil, withFullText(ctx, err)
 	}
+	return res, nil
 }
 
 // start runs the build, answers a subrequest, or hands the build to another frontend.
@@ -183,11 +186,16 @@ func (b *build) convert(ctx context.Context, opt plan.Options, first bool) (*doc
 	if err != nil {
 		return nil, err
 	}
-	return dockerfile2llb.Emit(ctx, p, dockerfile2llb.Options{
+	return dockerfile2llb.Emit(ctx, p, b.emitOptions())
+}
+
+// emitOptions returns the options for lowering a plan of the build to LLB.
+func (b *build) emitOptions() dockerfile2llb.Options {
+	return dockerfile2llb.Options{
 		Inputs:    b.inputs,
 		Caps:      &b.opts.LLBCaps,
 		SourceMap: b.file.Map,
-	})
+	}
 }
 
 // solve sends the operations of a converted Dockerfile to the builder and returns the

@@ -119,6 +119,12 @@ func TestDescribe(t *testing.T) {
 		"targets              1.0.0   List all targets current build supports\n" +
 		"lint                 1.0.0   Lint a Dockerfile\n" +
 		"convertllb           0.1.0   Convert Dockerfile to LLB\n" +
+		"plan                 1.0.0   List the steps of a build and what they use\n" +
+		"graph                1.0.0   Show the graph of a build: text\n" +
+		"graph.dot            1.0.0   Show the graph of a build: dot\n" +
+		"graph.mermaid        1.0.0   Show the graph of a build: mermaid\n" +
+		"graph.svg            1.0.0   Show the graph of a build: svg\n" +
+		"graph.html           1.0.0   Show the graph of a build: html\n" +
 		"subrequests.describe 1.0.0   List available subrequest types\n"
 	if got := string(res.Metadata["result.txt"]); got != want {
 		t.Errorf("text %q, want %q", got, want)
@@ -233,7 +239,7 @@ func TestRedirect(t *testing.T) {
 	}
 	for ref, want := range map[string]string{"other/image:1": "gateway.v0", "ours:1": ""} {
 		b = fakegateway.New("# syntax="+ref+"\nFROM a\n", nil)
-		if _, err := Following(func(ref string) (bool, error) { return ref != "ours:1", nil })(t.Context(), b); err != nil {
+		if _, err := (Builder{Follow: func(ref string) (bool, error) { return ref != "ours:1", nil }}).Build(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
 		if req := lastRequest(b); req.Frontend != want {
@@ -241,11 +247,11 @@ func TestRedirect(t *testing.T) {
 		}
 	}
 	b = fakegateway.New("FROM a\n", map[string]string{"build-arg:BUILDKIT_SYNTAX": "x"})
-	refuse := func(string) (bool, error) { return false, errors.New("refused") }
-	if _, err := Following(refuse)(t.Context(), b); err == nil || err.Error() != "failed with build-arg:BUILDKIT_SYNTAX = x: refused" {
+	refuse := Builder{Follow: func(string) (bool, error) { return false, errors.New("refused") }}
+	if _, err := refuse.Build(t.Context(), b); err == nil || err.Error() != "failed with build-arg:BUILDKIT_SYNTAX = x: refused" {
 		t.Errorf("error %v", err)
 	}
-	_, err := Following(refuse)(t.Context(), fakegateway.New("# syntax=x\nFROM a\n", nil))
+	_, err := refuse.Build(t.Context(), fakegateway.New("# syntax=x\nFROM a\n", nil))
 	if s := errdefs.Sources(err); err == nil || len(s) != 1 || s[0].Ranges[0].Start.Line != 1 {
 		t.Errorf("error %v at %v", err, s)
 	}

@@ -23,13 +23,13 @@ import (
 	"slipway/source"
 )
 
-// check answers the subrequest lint, and passes all findings to the callback b.findings.
+// check answers the subrequest lint, and passes all findings to the callback b.callbacks.Found.
 func (b *build) check(ctx context.Context) (*client.Result, error) {
 	list, err := b.collectFindings(ctx)
 	if err != nil {
 		return nil, err
 	}
-	b.findings(list)
+	b.callbacks.Found(list)
 	answer := lint.LintResults{Sources: []*pb.SourceInfo{b.sourceInfo()}}
 	warnings := ofSeverity(list, diag.Warning)
 	for _, d := range warnings {

@@ -20,7 +20,7 @@ func runCheck(t *testing.T, c *fakegateway.Client) (string, lint.LintResults) {
 	t.Helper()
 	c.Opts["requestid"] = lint.RequestLint
 	var found diag.List
-	res, err := Checking(nil, func(l diag.List) { found = l })(t.Context(), c)
+	res, err := Builder{Found: func(l diag.List) { found = l }}.Build(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestCheckCanceled(t *testing.T) {
 		cancel()
 		return ctx.Err()
 	}
-	_, err := Checking(nil, func(l diag.List) { t.Errorf("found %v", l) })(ctx, c)
+	_, err := Builder{Found: func(l diag.List) { t.Errorf("found %v", l) }}.Build(ctx, c)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want context.Canceled", err)
 	}

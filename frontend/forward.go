@@ -21,8 +21,8 @@ import (
 // second result is false if this frontend must run the build. A named context that replaces
 // the image always runs the build.
 func (b *build) forward(ctx context.Context, ref, cmdline string) (*client.Result, bool, error) {
-	if b.follow != nil && !b.isReplaced(ctx, ref) {
-		if ok, err := b.follow(ref); !ok || err != nil {
+	if b.callbacks.Follow != nil && !b.isReplaced(ctx, ref) {
+		if ok, err := b.callbacks.Follow(ref); !ok || err != nil {
 			return nil, err != nil, err
 		}
 	}

@@ -18,7 +18,7 @@ import (
 // lint answers the subrequest lint with the warnings and the error of a build for the
 // default platform. Without a target, it checks all stages.
 func (b *build) lint(ctx context.Context) (*client.Result, error) {
-	if b.findings != nil {
+	if b.callbacks.Found != nil {
 		return b.check(ctx)
 	}
 	res := lint.LintResults{Sources: []*pb.SourceInfo{b.sourceInfo()}}

@@ -16,6 +16,7 @@ import (
 
 	"slipway/dockerfile2llb"
 	"slipway/internal/inorder"
+	"slipway/plan"
 )
 
 // platformResult holds the LLB for one platform and the reference to its solved result.
@@ -28,13 +29,7 @@ type platformResult struct {
 // platforms builds all platforms concurrently. They share the parsed Dockerfile and the
 // resolved images. Each additional platform therefore costs only one plan and one solve.
 func (b *build) platforms(ctx context.Context) ([]platformResult, error) {
-	targets := make([]*ocispecs.Platform, 0, len(b.options.Platforms))
-	for i := range b.options.Platforms {
-		targets = append(targets, &b.options.Platforms[i])
-	}
-	if len(targets) == 0 {
-		targets = append(targets, nil)
-	}
+	targets := b.targetPlatforms()
 	results := make([]platformResult, len(targets))
 	// All platforms are converted before any is solved. Errors about the file are
 	// therefore reported early, and it is deterministic which one.
@@ -43,6 +38,9 @@ func (b *build) platforms(ctx context.Context) ([]platformResult, error) {
 		return err
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := b.planned(ctx, results); err != nil {
 		return nil, err
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -55,13 +53,47 @@ func (b *build) platforms(ctx context.Context) ([]platformResult, error) {
 	return results, g.Wait()
 }
 
-// platform converts the build for the platform p, or for the default platform if p is
-// nil. If first is true, it also runs the build checks.
-func (b *build) platform(ctx context.Context, p *ocispecs.Platform, first bool) (platformResult, error) {
+// targetPlatforms returns the requested platforms, or a list with nil for the default platform.
+func (b *build) targetPlatforms() []*ocispecs.Platform {
+	targets := make([]*ocispecs.Platform, 0, len(b.options.Platforms))
+	for i := range b.options.Platforms {
+		targets = append(targets, &b.options.Platforms[i])
+	}
+	if len(targets) == 0 {
+		targets = append(targets, nil)
+	}
+	return targets
+}
+
+// planned passes a description of the build to the callback Planned.
+func (b *build) planned(ctx context.Context, results []platformResult) error {
+	if b.callbacks.Planned == nil {
+		return nil
+	}
+	plans := make([]*plan.Plan, len(results))
+	for i, r := range results {
+		plans[i] = r.result.Plan
+	}
+	described, err := b.describeBuild(ctx, plans)
+	if err == nil {
+		b.callbacks.Planned(described)
+	}
+	return err
+}
+
+// optionsFor returns the options of the plan for the platform p or, if p is nil, for the default
+// platform.
+func (b *build) optionsFor(p *ocispecs.Platform) plan.Options {
 	opt := b.options.Plan
 	opt.Platform = p
 	opt.BuildPlatforms = b.buildPlatforms()
-	res, err := b.convert(ctx, opt, first)
+	return opt
+}
+
+// platform converts the build for the platform p, or for the default platform if p is
+// nil. If first is true, it also runs the build checks.
+func (b *build) platform(ctx context.Context, p *ocispecs.Platform, first bool) (platformResult, error) {
+	res, err := b.convert(ctx, b.optionsFor(p), first)
 	if err != nil {
 		return platformResult{}, err
 	}

@@ -25,13 +25,14 @@ type subrequest struct {
 
 // allSubrequests returns all subrequests in the order in which describe lists them.
 func allSubrequests() []subrequest {
-	return []subrequest{
+	list := []subrequest{
 		{outline.SubrequestsOutlineDefinition, (*build).outline},
 		{targets.SubrequestsTargetsDefinition, (*build).targets},
 		{lint.SubrequestLintDefinition, (*build).lint},
 		{convertllb.SubrequestConvertLLBDefinition, (*build).convertLLB},
-		{subrequests.SubrequestsDescribeDefinition, (*build).describe},
 	}
+	list = append(list, planSubrequests()...)
+	return append(list, subrequest{subrequests.SubrequestsDescribeDefinition, (*build).describe})
 }
 
 // subrequest answers the subrequest whose name is id. The result consists of metadata

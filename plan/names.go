@@ -53,6 +53,7 @@ func (n *namer) pull() {
 		s.Description = instructions.Code(n.st.Syntax.From)
 	}
 	n.index++
+	s.Number = n.index
 	s.Name = n.prefix(&img.Platform, Env{}, false) + "FROM " + img.Ref
 	n.st.BaseStep = s
 }
@@ -70,7 +71,7 @@ func (n *namer) visit(v *Visit) {
 		platform = v.Before.Platform
 	}
 	prefix := n.prefix(platform, v.Before.Env, v.Onbuild)
-	info.Name = prefix + info.text
+	info.Name, info.Number = prefix+info.text, n.index
 	if c, ok := v.Step.(*Copy); ok && c.Link {
 		c.LinkName = prefix + "LINK " + info.text
 	}

@@ -99,6 +99,7 @@ type Scan struct {
 // BaseStep is the step that pulls a base image, as it appears in the progress output.
 type BaseStep struct {
 	Name        string // progress name
+	Number      int    // number in Name, such as 1 in [stage 1/4]
 	Description string // the FROM line as written
 	Range       source.Range
 }

@@ -21,6 +21,7 @@ type Step interface {
 // StepInfo holds the fields that all steps have, such as the name in the progress output.
 type StepInfo struct {
 	Name        string       // progress name: [stage i/n] TEXT
+	Number      int          // the i in Name
 	Description string       // the instruction as written
 	Range       source.Range // lines of the instruction
 	NoCache     bool         // whether the step bypasses the cache

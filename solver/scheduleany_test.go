@@ -12,7 +12,8 @@ import (
 // TestAnySchedule builds random graphs of test vertices. Between builds, it changes
 // definitions, deletes cached results and imports caches at random. It checks that values
 // are right, that a vertex runs at most once per build and only if the target needs it, and
-// that a second build without changes runs nothing.
+// that a second build without changes runs nothing. It also checks that [Job.Predict] predicts
+// what runs.
 func TestAnySchedule(t *testing.T) {
 	for seed := range uint64(150) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -177,6 +178,7 @@ func (p *randomBuilds) build(target string, forced map[string]bool, again bool) 
 	if len(p.pinned()) > 0 {
 		g.imports = nil
 	}
+	known := g.predict(target)
 	got, err := g.solve(target, func(o *Options) { o.Parallel = 1 + p.r.IntN(4) })
 	p.logf("  ran %v; events: %s", g.ran, g.eventText())
 	if err != nil {
@@ -187,6 +189,7 @@ func (p *randomBuilds) build(target string, forced map[string]bool, again bool) 
 	if got%approximate != want || g.runner == "" && got != want {
 		g.t.Errorf("value %d with runner %q, want %d", got, g.runner, want)
 	}
+	g.checkPrediction(known, target)
 	need := g.closure(target)
 	counts := map[string]int{}
 	for _, name := range g.ran {

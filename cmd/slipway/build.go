@@ -69,7 +69,8 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	if err := f.parse(given); err != nil {
 		return usageError{err}
 	}
-	runs := f.opt.Call == "" || f.opt.FrontendImage != "" || f.opt.SyntaxImage // processes
+	// A description of the build looks up cache keys, which depend on how steps run.
+	runs := f.opt.Call == "" || f.describes() || f.opt.FrontendImage != "" || f.opt.SyntaxImage
 	if runs && f.opt.Builder == nil && f.opt.Runner != "portable" {
 		// Without a user namespace, steps are interpreted. Enter may start the program
 		// again, so nothing is read or written before.
@@ -93,12 +94,21 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 		return err
 	}
 	defer stop()
-	res, warnings, err := f.build(ctx)
+	var graph graphRecorder
+	if f.graphFile != "" {
+		graph.record(&f.opt)
+	}
+	res, warnings, err := f.build(ctx, graph.status)
 	if err == nil && f.opt.Call != "" {
-		return f.answer(textTo(os.Stdout), res)
+		return f.printAnswer(ctx, res)
 	}
 	if f.showsProgress() {
 		f.printWarnings(os.Stderr, warnings, isColored(os.Stderr))
+	}
+	if f.graphFile != "" && ctx.Err() == nil {
+		if err := graph.write(ctx, f.graphFile, err); err != nil {
+			return fmt.Errorf("--graph: %w", err)
+		}
 	}
 	if err != nil {
 		return err
@@ -107,8 +117,8 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 }
 
 // build runs the build that the flags describe and shows its progress. It returns the
-// warnings from the frontend.
-func (f *buildFlags) build(ctx context.Context) (res *builder.Result, warnings []client.VertexWarning, err error) {
+// warnings from the frontend. The callback watch receives the progress, too.
+func (f *buildFlags) build(ctx context.Context, watch func(*client.SolveStatus)) (res *builder.Result, warnings []client.VertexWarning, err error) {
 	var later deferredOutput
 	if f.redraws() {
 		f.opt.Log, f.opt.Explain = later.writer(f.opt.Log), later.writer(f.opt.Explain)
@@ -116,12 +126,12 @@ func (f *buildFlags) build(ctx context.Context) (res *builder.Result, warnings [
 	var logs failedLogs
 	f.opt.Now = time.Now
 	warnings, err = show(ctx, f.progress, func(send func(*client.SolveStatus)) (err error) {
-		f.opt.Status = send
-		if f.progress == string(progressui.QuietMode) {
-			f.opt.Status = func(s *client.SolveStatus) {
+		f.opt.Status = func(s *client.SolveStatus) {
+			if f.progress == string(progressui.QuietMode) {
 				logs.add(s)
-				send(s)
 			}
+			watch(s)
+			send(s)
 		}
 		res, err = builder.Build(ctx, f.opt)
 		return err

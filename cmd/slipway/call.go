@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,10 @@ import (
 	"github.com/moby/buildkit/frontend/subrequests/outline"
 	"github.com/moby/buildkit/frontend/subrequests/targets"
 
+	"slipway/answers"
 	"slipway/builder"
+	"slipway/frontend"
+	"slipway/internal/suggest"
 )
 
 // foundError is the error for a check that has findings. It makes slipway exit with status 1.
@@ -41,9 +45,7 @@ func (f *buildFlags) parseCall(given flagSet) error {
 		switch k {
 		case "":
 		case "format":
-			if f.format = v; v != "json" && v != "text" {
-				err = errors.New("use json or text")
-			}
+			f.format, err = callFormat(name, v)
 		case "ignorestatus":
 			f.ignoreStatus, err = strconv.ParseBool(v)
 		default:
@@ -53,9 +55,26 @@ func (f *buildFlags) parseCall(given flagSet) error {
 			return fmt.Errorf("--call %s: %s: %w", f.call, field, err)
 		}
 	}
-	switch name {
-	case "build", "":
+	if name == "build" || name == "" {
 		return nil
+	}
+	if err := f.setCall(name); err != nil {
+		return err
+	}
+	if given.Changed("graph") {
+		return fmt.Errorf("--graph is about a build, and --call=%s makes none (--call=graph,format=html prints a graph)", name)
+	}
+	for _, flag := range []string{"output", "push", "load", "iidfile", "quiet", "explain", "cache-to", "metadata-file"} {
+		if given.Changed(flag) && f.answerFile == "" {
+			return fmt.Errorf("--%s is about an image, and --call=%s makes none", flag, name)
+		}
+	}
+	return nil
+}
+
+// setCall sets f.opt.Call to the request for the call with the given name.
+func (f *buildFlags) setCall(name string) error {
+	switch name {
 	case "check", "lint":
 		f.opt.Call = lint.RequestLint
 	case "outline":
@@ -69,15 +88,52 @@ func (f *buildFlags) parseCall(given flagSet) error {
 		}
 	case "subrequests.describe":
 		f.opt.Call = subrequests.RequestSubrequestsDescribe
+	case "plan":
+		f.opt.Call = frontend.RequestPlan
+	case "graph":
+		f.opt.Call = graphRequest(f.format)
 	default:
-		return fmt.Errorf("--call: unknown call %q (want build, check, convertllb, outline or targets)", name)
-	}
-	for _, flag := range []string{"output", "push", "load", "iidfile", "quiet", "explain", "cache-to", "metadata-file"} {
-		if given.Changed(flag) {
-			return fmt.Errorf("--%s is about an image, and --call=%s makes none", flag, name)
-		}
+		const want = "want build, check, convertllb, graph, outline, plan or targets"
+		return fmt.Errorf("--call: unknown call %q (%s)", name, want)
 	}
 	return nil
+}
+
+// callFormat returns the format of the answer to a call, given as the value of format. All calls have
+// the formats text and json, and the call graph has further ones.
+func callFormat(call, value string) (string, error) {
+	formats := []string{"text", "json"}
+	if call == "graph" {
+		formats = graphFormats()
+	}
+	if slices.Contains(formats, value) {
+		return value, nil
+	}
+	hint := suggest.Hint(value, formats, true)
+	if n := len(formats) - 1; hint == "" {
+		hint = fmt.Sprintf(" (use %s or %s)", strings.Join(formats[:n], ", "), formats[n])
+	}
+	return "", fmt.Errorf("unknown format %q%s", value, hint)
+}
+
+// graphFormats returns the formats in which slipway prints a graph.
+func graphFormats() []string {
+	list := []string{"text", "json"}
+	for _, f := range answers.Formats() {
+		if f != answers.Tree {
+			list = append(list, string(f))
+		}
+	}
+	return list
+}
+
+// graphRequest returns the name of the subrequest for a graph in the given format. Every answer
+// contains the JSON.
+func graphRequest(format string) string {
+	if format == "" || format == "text" || format == "json" {
+		return frontend.RequestGraph
+	}
+	return frontend.RequestGraph + "." + format
 }
 
 // answer prints the result of a build with --call, such as the list of targets. The texts are
@@ -104,6 +160,8 @@ func (f *buildFlags) answer(w io.Writer, built *builder.Result) error {
 		err = targets.PrintTargets(res["result.json"], out)
 	case convertllb.RequestConvertLLB:
 		err = printLLB(out, res["result.json"])
+	case frontend.RequestPlan, graphRequest(f.format):
+		_, err = out.Write(res["result.txt"])
 	default:
 		err = subrequests.PrintDescribe(res["result.json"], out)
 	}

@@ -31,7 +31,10 @@ func (f *buildFlags) completions() (fixed, open map[string][]string) {
 		"progress": {"auto", "plain", "tty", "rawjson", "quiet", "none"},
 		"network":  {"default", "none", "host"},
 		"runner":   {"auto", "namespace", "oci", "portable"},
-		"call":     {"build", "check\tfind mistakes", "convertllb\tprint the operations", "outline\tlist arguments and secrets", "targets\tlist stages"},
+		"call": {
+			"build", "check\tfind mistakes", "convertllb\tprint the operations", "graph\tdraw the graph of the stages",
+			"outline\tlist arguments and secrets", "plan\tlist steps", "targets\tlist stages",
+		},
 		"explain":  {"misses\twhy steps missed the cache", "keys\tcache keys of all steps"},
 		"allow":    {"network.host", "security.insecure"},
 		"platform": {"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386", "linux/ppc64le", "linux/riscv64", "linux/s390x", "local"},

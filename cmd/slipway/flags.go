@@ -24,6 +24,8 @@ type buildFlags struct {
 	check                  bool
 	call                   string
 	metadataFile, iidFile  string
+	graphFile              string // --graph of slipway build
+	answerFile             string // --output of commands that print the answer to a call
 	builder                remote.Builder
 	tlsDir                 string
 	keepStorage            string
@@ -35,7 +37,7 @@ type buildFlags struct {
 	// secretSources contains the values of --secret. The secrets are read after the flags are
 	// parsed.
 	secretSources []secretSource
-	format        string // format of the output of --call: text, json or ""
+	format        string // format of the output of --call: text, json, a format of graphs, or ""
 	ignoreStatus  bool   // whether a check with findings succeeds
 }
 
@@ -45,6 +47,16 @@ type flagSet interface{ Changed(name string) bool }
 // define declares the flags of slipway build: the flags of docker build and additional
 // flags.
 func (f *buildFlags) define(fs *pflag.FlagSet) {
+	f.defineInputs(fs)
+	f.defineResults(fs)
+	fs.StringArrayVar(&f.cacheTo, "cache-to", nil, "destination of a cache export: `type=TYPE,KEY=VALUE`, or an image")
+	fs.StringVar(&f.explain, "explain", "", "print why steps missed the cache, or the cache keys of all steps and sources: `misses|keys`")
+	fs.Lookup("explain").NoOptDefVal = "misses"
+}
+
+// defineInputs declares the flags that determine what is built, and where. They are the same for
+// all commands that read a Dockerfile.
+func (f *buildFlags) defineInputs(fs *pflag.FlagSet) {
 	o := &f.opt
 	fs.StringArrayVarP(&f.files, "file", "f", nil, "Dockerfile: `PATH`, or - for standard input (default CONTEXT/Dockerfile, else CONTEXT/Containerfile)")
 	fs.StringArrayVarP(&o.Tags, "tag", "t", nil, "name and tag of the image: `NAME[:TAG]`; without an output, the image is stored (slipway image)")
@@ -62,12 +74,12 @@ func (f *buildFlags) define(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&o.Ulimits, "ulimit", nil, "limit of processes in steps: `NAME=SOFT[:HARD]`")
 	fs.StringVar(&o.CgroupParent, "cgroup-parent", "", "parent control group of steps: `PATH`")
 	fs.StringArrayVar(&o.Allow, "allow", nil, "`PRIVILEGE` that steps can request: network.host, security.insecure, device or device=NAME")
-	f.defineResults(fs)
+	fs.StringVar(&f.progress, "progress", "auto", "format of the progress: auto, plain, tty, rawjson, quiet or none")
 	f.defineCache(fs)
 	f.defineBuilder(fs)
 }
 
-// defineResults declares the flags for outputs and progress.
+// defineResults declares the flags for outputs and calls.
 func (f *buildFlags) defineResults(fs *pflag.FlagSet) {
 	fs.StringArrayVarP(&f.outputs, "output", "o", nil, "destination of the result: `type=TYPE,dest=PATH` with type oci, docker, tar, local, image or registry; a directory; or - for a tar archive")
 	fs.BoolVar(&f.push, "push", false, "push the image: the same as --output type=registry")
@@ -75,8 +87,8 @@ func (f *buildFlags) defineResults(fs *pflag.FlagSet) {
 	fs.StringVar(&f.iidFile, "iidfile", "", "write the ID of the image to `FILE`")
 	fs.StringVar(&f.metadataFile, "metadata-file", "", "write digests and names of the image to `FILE`, as JSON")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print only the ID of the image, and no progress")
-	fs.StringVar(&f.progress, "progress", "auto", "format of the progress: auto, plain, tty, rawjson, quiet or none")
-	fs.StringVar(&f.call, "call", "build", "`REQUEST` to the frontend: build, check, convertllb, outline or targets; ,format=json prints the answer as JSON")
+	fs.StringVar(&f.graphFile, "graph", "", "write the graph and the timeline of the build to `FILE`, as an HTML page")
+	fs.StringVar(&f.call, "call", "build", "`REQUEST` to the frontend: build, check, convertllb, graph, outline, plan or targets; ,format=json prints the answer as JSON")
 	fs.BoolVar(&f.check, "check", false, "check the Dockerfile: the same as --call=check")
 	fs.StringArrayVar(&f.attests, "attest", nil, "attestation: `type=sbom|provenance[,KEY=VALUE]` (default none)")
 	fs.StringVar(&f.sbom, "sbom", "", "the same as --attest type=sbom: `true|false|KEY=VALUE`")
@@ -88,10 +100,7 @@ func (f *buildFlags) defineCache(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.NoCache, "no-cache", false, "run all steps, even if they are cached")
 	fs.StringSliceVar(&o.NoCacheFilter, "no-cache-filter", nil, "run all steps of these `STAGES`, even if they are cached")
 	fs.BoolVar(&o.Pull, "pull", false, "resolve images in their registries, even if they are stored or cached")
-	fs.StringArrayVar(&f.cacheTo, "cache-to", nil, "destination of a cache export: `type=TYPE,KEY=VALUE`, or an image")
 	fs.StringArrayVar(&f.cacheFrom, "cache-from", nil, "cache to import: `type=TYPE,KEY=VALUE`, or an image")
-	fs.StringVar(&f.explain, "explain", "", "print why steps missed the cache, or the cache keys of all steps and sources: `misses|keys`")
-	fs.Lookup("explain").NoOptDefVal = "misses"
 }
 
 func (f *buildFlags) defineBuilder(fs *pflag.FlagSet) {

@@ -141,7 +141,10 @@ func run(ctx context.Context, args []string) int {
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
-	root.AddCommand(buildCommand(), serveCommand(), imageCommand(), cacheCommand(), loginCommand(), logoutCommand(), lintCommand(), fmtCommand())
+	root.AddCommand(
+		buildCommand(), planCommand(), graphCommand(), diffCommand(), serveCommand(), imageCommand(), cacheCommand(), loginCommand(), logoutCommand(),
+		lintCommand(), fmtCommand(),
+	)
 	root.InitDefaultCompletionCmd()
 	onlySubcommands(root)
 	if len(args) > 0 && args[0] == cobra.ShellCompRequestCmd {

@@ -82,14 +82,19 @@ func (f *buildFlags) parseExplain() error {
 	return nil
 }
 
-// checkResultFiles returns an error if the file of --iidfile or --metadata-file cannot be
-// written, or if several flags name the same file.
+// checkResultFiles returns an error if the file of a flag such as --iidfile cannot be written, or if
+// several flags name the same file.
 func (f *buildFlags) checkResultFiles() error {
 	used := map[string]string{} // path → flag
 	for _, out := range f.opt.Outputs {
 		used[out.Dest] = "--output"
 	}
-	for _, file := range []struct{ flag, path string }{{"--iidfile", f.iidFile}, {"--metadata-file", f.metadataFile}} {
+	if err := f.parseGraphFile(); err != nil {
+		return err
+	}
+	for _, file := range []struct{ flag, path string }{
+		{"--iidfile", f.iidFile}, {"--metadata-file", f.metadataFile}, {"--graph", f.graphFile}, {"--output", f.answerFile},
+	} {
 		if file.path == "" {
 			continue
 		}

@@ -62,11 +62,15 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.Case.Name, err)
 	}
+	o.Fails = theirs.Err != nil
+	if o.Case.Refused != "" {
+		o.Diffs = o.refusal(theirs)
+		return nil
+	}
 	ours, err := Run(ctx, build, o.Case, o.Platform)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.Case.Name, err)
 	}
-	o.Fails = theirs.Err != nil
 	o.Diffs = o.compare(theirs, ours)
 	o.Varied = map[Kind]bool{}
 	o.classify(o.Diffs, theirs, ours)
@@ -97,6 +101,20 @@ func (o *Outcome) judge(ctx context.Context, reference, build gateway.BuildFunc)
 		}
 	}
 	return nil
+}
+
+// refusal returns the difference between the error of the reference and the error in the header of
+// the case. A case with such a header uses something that only this project supports, so its
+// results cannot be compared.
+func (o *Outcome) refusal(theirs *Record) Differences {
+	got := "no error"
+	if theirs.Err != nil {
+		got = theirs.Err.Error()
+	}
+	if diff := textDiff(o.Case.Refused, got); diff != "" {
+		return Differences{ErrorText: diff}
+	}
+	return Differences{}
 }
 
 // classify sets the class of the outcome o to the class of acceptable differences that covers

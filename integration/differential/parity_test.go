@@ -28,6 +28,24 @@ func parse(t *testing.T, archive string) *golden.Case {
 	return c
 }
 
+// TestRefused checks that a case with the header refused is only compared with this error of upstream.
+func TestRefused(t *testing.T) {
+	for archive, want := range map[string]int{
+		"opts: requestid=frontend.plan\nrefused: unsupported request frontend.plan\n-- Dockerfile --\nFROM scratch\n": 0,
+		"opts: requestid=frontend.plan\nrefused: unsupported request\n-- Dockerfile --\nFROM scratch\n":               1,
+		"refused: unknown instruction\n-- Dockerfile --\nFROM scratch\n":                                              1,
+	} {
+		c := parse(t, "platforms: none\n"+archive)
+		outcomes, err := Judge(t.Context(), Upstream(), Ours(), []*golden.Case{c}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(outcomes[0].Diffs); got != want {
+			t.Errorf("%s: %d differences, want %d: %v", archive, got, want, outcomes[0].Diffs)
+		}
+	}
+}
+
 // TestParity checks that our frontend and upstream's return the same results for the
 // corpus, the test cases in testdata. `make parity` makes the same comparison.
 func TestParity(t *testing.T) {

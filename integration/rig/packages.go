@@ -33,8 +33,12 @@ func extraPrograms() []program {
 		{"buildah", "buildah"},
 		{"debootstrap", "debootstrap"},
 		{"newuidmap", "uidmap"},
+		{Chromium, "chromium"},
 	}
 }
+
+// Chromium is the name of Debian's Chromium, a web browser.
+const Chromium = "chromium"
 
 // Docker is the path of Debian's Docker client.
 const Docker = "/usr/bin/docker"

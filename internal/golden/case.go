@@ -28,6 +28,7 @@ type Case struct {
 	Worker       []string          // platforms of the builder; never empty
 	MissingCaps  []string          // LLB capabilities that the builder lacks
 	Differs      []Excuse
+	Refused      string            // error of docker/dockerfile, if it does not support what the case uses; else ""
 	LastModified map[string]string // RFC 3339 times by URL
 	Policy       map[string]string // source identifier → the identifier that a source policy replaces it with
 	Files        []File            // decoded files in the order of the archive, without recorded results

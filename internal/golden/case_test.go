@@ -15,6 +15,7 @@ opts: filename=sub/My.Dockerfile
 worker: linux/arm64
 caps: -mergeop -diffop
 differs: warnings: ours: are better
+refused: unknown instruction: X
 encoding: context/crlf quoted
 last-modified: https://example.com/f 2024-01-02T03:04:05Z
 
@@ -45,13 +46,14 @@ func TestParse(t *testing.T) {
 		Opts            map[string]string
 		Worker, Missing []string
 		Differs         []Excuse
+		Refused         string
 		Modified        map[string]string
 		Platforms       []string
 		Dockerfile      string
 		Context         map[string][]byte
 	}
 	got := view{
-		c.Title, c.Section, c.Opts, c.Worker, c.MissingCaps, c.Differs, c.LastModified,
+		c.Title, c.Section, c.Opts, c.Worker, c.MissingCaps, c.Differs, c.Refused, c.LastModified,
 		c.Platforms(), string(c.Dockerfile()), c.Context(),
 	}
 	want := view{
@@ -60,6 +62,7 @@ func TestParse(t *testing.T) {
 		Worker:     []string{"linux/arm64"},
 		Missing:    []string{"mergeop", "diffop"},
 		Differs:    []Excuse{{"warnings", "ours: are better"}},
+		Refused:    "unknown instruction: X",
 		Modified:   map[string]string{"https://example.com/f": "2024-01-02T03:04:05Z"},
 		Platforms:  []string{"", "linux/amd64", "linux/arm64", "windows/amd64", "linux/amd64,linux/arm64"},
 		Dockerfile: "FROM alpine\n",

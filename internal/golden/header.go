@@ -72,6 +72,8 @@ func setHeader(c *Case, h *header, key, value string) error {
 			return errors.New("is not of the form kind: why")
 		}
 		c.Differs = append(c.Differs, Excuse{Kind: kind, Why: why})
+	case "refused":
+		c.Refused = value
 	case "encoding":
 		file, encoding, _ := strings.Cut(value, " ")
 		if encoding != "quoted" {
