@@ -157,7 +157,7 @@ func (f *fmtFlags) names(args []string) ([]string, error) {
 		info, err := os.Stat(arg)
 		isDir := err == nil && info.IsDir()
 		several = several || isDir
-		found, err := discover.Files([]string{arg}, nil)
+		found, err := discover.Files([]string{arg})
 		if err == nil && len(found) == 0 {
 			err = fmt.Errorf("%s: no Dockerfile found", arg)
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"strings"
 
 	"slipway/diag"
-	"slipway/ignore"
 	"slipway/lint"
 	"slipway/lint/config"
 	"slipway/lint/discover"
@@ -48,22 +46,11 @@ func (r *lintRun) run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		args = []string{"."}
 	}
-	var names []string
-	for _, arg := range args {
-		if arg == stdinArgument {
-			names = append(names, arg)
-			continue
-		}
-		found, err := discover.Files([]string{arg}, nil)
-		if err != nil {
-			return usageError{err}
-		}
-		if len(found) == 0 {
-			return usageError{fmt.Errorf("%s: no Dockerfile found", arg)}
-		}
-		names = append(names, found...)
+	names, err := filesOf(args)
+	if err != nil {
+		return usageError{err}
 	}
-	for _, name := range slices.Compact(names) {
+	for _, name := range names {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -264,7 +251,11 @@ func (r *lintRun) apply(cfg *config.Config) error {
 	set := func(names []string, to func(*lint.Rule) diag.Severity) {
 		for _, name := range names {
 			for _, n := range r.base.Expand(name) {
-				s.Severity[n] = to(r.base.Rule(n))
+				rule := r.base.Rule(n)
+				if rule != nil && rule.Severity == lint.Off && strings.ContainsAny(name, "*?") {
+					continue // a pattern does not switch on what is off by default
+				}
+				s.Severity[n] = to(rule)
 			}
 		}
 	}
@@ -314,75 +305,4 @@ func (r *lintRun) linterFor(cfg *lintConfig, path string) *lint.Linter {
 		cfg.overrides[key] = r.base.With(settings)
 	}
 	return cfg.overrides[key]
-}
-
-// options returns what is known about the build of a file.
-func (r *lintRun) options(cfg *lintConfig, path string, src *source.File) lint.Options {
-	opt := lint.Options{BuildArgs: maps.Clone(cfg.Args), Target: cfg.Target}
-	if r.flags.target != "" {
-		opt.Target = r.flags.target
-	}
-	for _, arg := range r.flags.buildArgs {
-		name, value, ok := strings.Cut(arg, "=")
-		if !ok {
-			value = os.Getenv(name)
-		}
-		if opt.BuildArgs == nil {
-			opt.BuildArgs = map[string]string{}
-		}
-		opt.BuildArgs[name] = value
-	}
-	dir := r.flags.context
-	if dir == "" && cfg.Context != "" {
-		dir = filepath.Join(filepath.Dir(cfg.Path), cfg.Context)
-	}
-	if dir == "" && path != "" && hasSource(filepath.Dir(path), src) {
-		dir = filepath.Dir(path)
-	}
-	if dir == "" {
-		if r.flags.verbose {
-			fmt.Fprintf(os.Stderr, "slipway: %s: the context is unknown (set --context)\n", src.Name)
-		}
-		return opt
-	}
-	opt.Ignore = readIgnoreFile(dir, path)
-	opt.Listing = lint.NewListing(os.DirFS(dir), opt.Ignore)
-	return opt
-}
-
-// readIgnoreFile returns the ignore file of a Dockerfile or of its context, or nil.
-func readIgnoreFile(dir, dockerfile string) *ignore.Matcher {
-	for _, name := range []string{dockerfile + ".dockerignore", filepath.Join(dir, ".dockerignore")} {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			continue
-		}
-		if m, err := ignore.Parse(source.NewFile(name, data)); err == nil {
-			return m
-		}
-	}
-	return nil
-}
-
-// hasSource reports whether a directory contains a source of a COPY or ADD of a Dockerfile, so
-// that it probably is the context.
-func hasSource(dir string, src *source.File) bool {
-	for line := range bytes.SplitSeq(src.Bytes, []byte("\n")) {
-		words := strings.Fields(string(line))
-		if len(words) < 3 || !strings.EqualFold(words[0], "copy") && !strings.EqualFold(words[0], "add") {
-			continue
-		}
-		for _, w := range words[1 : len(words)-1] {
-			if strings.HasPrefix(w, "--from") {
-				break
-			}
-			if strings.HasPrefix(w, "-") || strings.ContainsAny(w, "$*?[\"'<\\:") || w == "." || w == "./" {
-				continue
-			}
-			if _, err := os.Stat(filepath.Join(dir, w)); err == nil {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -16,12 +16,12 @@ import (
 
 // Files returns the Dockerfiles that the arguments select, in order and without duplicates. An
 // argument is a file, which is returned whatever its name is, a directory, or a pattern with the
-// wildcards *, ? and **. The result contains no path in a directory for which skip returns true.
-func Files(args []string, skip func(path string) bool) ([]string, error) {
+// wildcards *, ? and **.
+func Files(args []string) ([]string, error) {
 	var list []string
 	seen := map[string]bool{}
 	for _, arg := range args {
-		found, err := expand(arg, skip)
+		found, err := expand(arg)
 		if err != nil {
 			return nil, err
 		}
@@ -36,13 +36,13 @@ func Files(args []string, skip func(path string) bool) ([]string, error) {
 }
 
 // expand returns the files that one argument selects.
-func expand(arg string, skip func(string) bool) ([]string, error) {
+func expand(arg string) ([]string, error) {
 	info, err := os.Stat(arg)
 	switch {
 	case err == nil && !info.IsDir():
 		return []string{arg}, nil
 	case err == nil:
-		return walk(arg, skip, IsDockerfile)
+		return walk(arg, IsDockerfile)
 	case !strings.ContainsAny(arg, "*?["):
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func expand(arg string, skip func(string) bool) ([]string, error) {
 			root = pattern[:max(k, 1)]
 		}
 	}
-	list, err := walk(root, skip, nil)
+	list, err := walk(root, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", arg, err)
 	}
@@ -85,7 +85,7 @@ func IsDockerfile(name string) bool {
 
 // walk returns the files below a directory whose names wanted accepts. It leaves out .git,
 // node_modules, and the files that .gitignore excludes. If wanted is nil, it returns all files.
-func walk(root string, skip func(string) bool, wanted func(string) bool) ([]string, error) {
+func walk(root string, wanted func(string) bool) ([]string, error) {
 	var list []string
 	var patterns []gitignore.Pattern
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
@@ -100,7 +100,7 @@ func walk(root string, skip func(string) bool, wanted func(string) bool) ([]stri
 			return err
 		}
 		parts := strings.Split(filepath.ToSlash(rel), "/")
-		if name != root && gitignore.NewMatcher(patterns).Match(parts, d.IsDir()) || skip != nil && skip(name) {
+		if name != root && gitignore.NewMatcher(patterns).Match(parts, d.IsDir()) {
 			if d.IsDir() {
 				return fs.SkipDir
 			}

@@ -44,8 +44,8 @@ func scriptRules() []*lint.Rule {
 }
 
 func shellSyntax(p *lint.Pass, s *script.Script) {
-	if s.Err == nil || s.Outer != nil {
-		return
+	if s.Err == nil || s.Outer != nil || strings.HasPrefix(s.Err.Message, "unclosed here-document") {
+		return // shells take the end of the script as the end of the document
 	}
 	if len(s.Text) > 0 && strings.HasPrefix(strings.TrimSpace(s.Text), "[") && s.Instruction.NearJSON() != nil {
 		return // AlmostJSON reports it

@@ -53,7 +53,10 @@ func withBodies(line source.Text, docs []parser.Heredoc) (string, positions) {
 	for _, h := range docs {
 		b.add("\n", h.Body.Start)
 		b.addText(h.Body.Text())
-		b.addText(source.Range{File: h.End.File, Start: h.End.Start, End: min(h.End.Start+len(h.Name), h.End.End)}.Text())
+		// The terminator of <<-NAME may have leading tabs, which the shell does not get.
+		end := h.End.Text()
+		at := max(strings.Index(end.String(), h.Name), 0)
+		b.addText(end.Slice(at, min(at+len(h.Name), end.Len())))
 	}
 	return b.text.String(), b.at
 }

@@ -276,6 +276,8 @@ func (s *Script) input(st *syntax.Stmt) (text string, at positions, ok bool) {
 		var b builder
 		start := int(r.Hdoc.Pos().Offset())
 		end := min(int(r.Hdoc.End().Offset()), len(s.Text))
+		// The node may contain the terminator.
+		end = start + strings.LastIndexByte(s.Text[min(start, end):end], '\n') + 1
 		if start >= end {
 			return "", nil, false
 		}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"slipway/ignore"
+	"slipway/lint"
+	"slipway/lint/discover"
+	"slipway/source"
+)
+
+// filesOf returns the files that the arguments select, without duplicates.
+func filesOf(args []string) ([]string, error) {
+	var names []string
+	for _, arg := range args {
+		found := []string{arg}
+		if arg != stdinArgument {
+			var err error
+			if found, err = discover.Files([]string{arg}); err != nil {
+				return nil, err
+			}
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("%s: no Dockerfile found", arg)
+		}
+		for _, name := range found {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names, nil
+}
+
+// options returns what is known about the build of a file.
+func (r *lintRun) options(cfg *lintConfig, path string, src *source.File) lint.Options {
+	opt := lint.Options{BuildArgs: maps.Clone(cfg.Args), Target: cfg.Target}
+	if r.flags.target != "" {
+		opt.Target = r.flags.target
+	}
+	for _, arg := range r.flags.buildArgs {
+		name, value, ok := strings.Cut(arg, "=")
+		if !ok {
+			value = os.Getenv(name)
+		}
+		if opt.BuildArgs == nil {
+			opt.BuildArgs = map[string]string{}
+		}
+		opt.BuildArgs[name] = value
+	}
+	dir := r.flags.context
+	if dir == "" && cfg.Context != "" {
+		dir = filepath.Join(filepath.Dir(cfg.Path), cfg.Context)
+	}
+	if dir == "" && path != "" && hasSource(filepath.Dir(path), src) {
+		dir = filepath.Dir(path)
+	}
+	if dir == "" {
+		if r.flags.verbose {
+			fmt.Fprintf(os.Stderr, "slipway: %s: the context is unknown (set --context)\n", src.Name)
+		}
+		return opt
+	}
+	opt.Ignore = readIgnoreFile(dir, path)
+	opt.Listing = lint.NewListing(os.DirFS(dir), opt.Ignore)
+	return opt
+}
+
+// readIgnoreFile returns the ignore file of a Dockerfile or of its context, or nil.
+func readIgnoreFile(dir, dockerfile string) *ignore.Matcher {
+	for _, name := range []string{dockerfile + ".dockerignore", filepath.Join(dir, ".dockerignore")} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		if m, err := ignore.Parse(source.NewFile(name, data)); err == nil {
+			return m
+		}
+	}
+	return nil
+}
+
+// hasSource reports whether a directory contains a source of a COPY or ADD of a Dockerfile, so
+// that it probably is the context.
+func hasSource(dir string, src *source.File) bool {
+	for line := range bytes.SplitSeq(src.Bytes, []byte("\n")) {
+		words := strings.Fields(string(line))
+		if len(words) < 3 || !strings.EqualFold(words[0], "copy") && !strings.EqualFold(words[0], "add") {
+			continue
+		}
+		for _, w := range words[1 : len(words)-1] {
+			if strings.HasPrefix(w, "--from") {
+				break
+			}
+			if strings.HasPrefix(w, "-") || strings.ContainsAny(w, "$*?[\"'<\\:") || w == "." || w == "./" {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(dir, w)); err == nil {
+				return true
+			}
+		}
+	}
+	return false
+}
