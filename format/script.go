@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"errors"
 	"path"
 	"strings"
 	"unicode"
@@ -142,8 +143,17 @@ func (p *printer) body(in *parser.Instruction, h parser.Heredoc, shell shellOf) 
 	end := h.End.String()
 	margin := end[:len(end)-len(strings.TrimLeft(end, "\t"))]
 	text, err = scriptlayout.Body(content, p.scriptOptions(shell), h.Chomp, margin)
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		if line == h.Name || h.Chomp && strings.TrimLeft(line, "\t") == h.Name {
+			return "", true, errEnds
+		}
+	}
 	return text, true, err
 }
+
+// errEnds is the reason for which the layout of a heredoc with an indented terminator is refused.
+var errEnds = errors.New("a line of the script would end the heredoc")
 
 // bodyShell returns the shell that runs the body of a heredoc: of RUN <<NAME, of RUN bash <<'NAME',
 // and, if the options select them, of COPY <<name.sh.

@@ -41,6 +41,26 @@ type operator struct {
 // the escape characters at their ends, and without comments. If ownLine is true, the first line
 // follows flags on earlier lines. The result has an element for each line.
 func Lines(lines []string, ownLine bool, opt Options) ([]Line, error) {
+	result, err := layOut(lines, ownLine, opt)
+	if err != nil {
+		return nil, err
+	}
+	var texts []string
+	var want []Line
+	for _, l := range result {
+		if l.Text != "" {
+			texts = append(texts, strings.Repeat(opt.Indent, l.Depth)+l.Text+" ")
+			want = append(want, l)
+		}
+	}
+	if again, err := layOut(texts, ownLine, opt); err != nil || !slices.Equal(again, want) {
+		return nil, errUnstable
+	}
+	return result, nil
+}
+
+// layOut lays out a command like Lines. It does not check that the result is stable.
+func layOut(lines []string, ownLine bool, opt Options) ([]Line, error) {
 	c := &command{text: strings.Join(lines, ""), opt: opt}
 	at := 0
 	for _, line := range lines {

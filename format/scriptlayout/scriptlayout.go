@@ -38,6 +38,7 @@ var (
 	errLarge    = errors.New("the script is larger than 64 KiB")
 	errTemplate = errors.New("the script contains marks of a template")
 	errChanged  = errors.New("the layout would change the script")
+	errUnstable = errors.New("the layout of the script would change again")
 )
 
 // ShellDialect returns the dialect of the shell program with the given name or path, such as
@@ -135,6 +136,18 @@ func comments(f *syntax.File) []string {
 // Body lays out the body of a heredoc. If chomp is true, the heredoc starts with <<- and its lines
 // are indented with tabs; margin is the indentation of the line that ends it.
 func Body(text string, opt Options, chomp bool, margin string) (string, error) {
+	result, err := body(text, opt, chomp, margin)
+	if err != nil {
+		return "", err
+	}
+	if again, err := body(result, opt, chomp, margin); err != nil || again != result {
+		return "", errUnstable
+	}
+	return result, nil
+}
+
+// body lays out the body of a heredoc like Body. It does not check that the result is stable.
+func body(text string, opt Options, chomp bool, margin string) (string, error) {
 	plain := text
 	if chomp {
 		plain = mapLines(text, func(line string) string { return strings.TrimLeft(line, "\t") })
