@@ -20,12 +20,12 @@ MUTANTS ?=
 TESTFLAGS = -vet=off -ldflags=-w
 # Packages whose code or tests start goroutines, for `make race`. TestRaceDirs (internal/arch)
 # checks the list.
-RACEDIRS = builder builder/explain builder/remote builder/server cmd/dockerfile-frontend cmd/slipway frontend frontend/inputs ignore internal/corpus internal/decompress internal/golden internal/inorder internal/singleflight plan solver solver/diskcache solver/export solver/gateway solver/gateway/bridge solver/hostmount solver/images solver/llbsource solver/provenance solver/registry solver/remotecache solver/runner/inprocess solver/runner/interp solver/runner/namespace solver/runner/script solver/sshagent solver/tree
+RACEDIRS = builder builder/explain builder/remote builder/server cmd/dockerfile-frontend cmd/slipway frontend frontend/inputs ignore internal/corpus internal/decompress internal/golden internal/inorder internal/singleflight lsp plan solver solver/diskcache solver/export solver/gateway solver/gateway/bridge solver/hostmount solver/images solver/llbsource solver/provenance solver/registry solver/remotecache solver/runner/inprocess solver/runner/interp solver/runner/namespace solver/runner/script solver/sshagent solver/tree
 # Flags of go test in make race: -short skips tests that mostly wait for other programs, which
 # the race detector does not see.
 RACEFLAGS ?=
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
-FUZZDIRS ?= lint parser instructions shell plan format frontend ignore gitref diag source internal/controls internal/suggest integration/differential solver
+FUZZDIRS ?= lint parser instructions shell plan format lsp frontend ignore gitref diag source internal/controls internal/suggest integration/differential solver
 # Of differential-builds: how many builds, and of which seed. ARGS="-only 17" does one;
 # realimages and probes have ARGS, too.
 N ?= 5000
@@ -42,7 +42,7 @@ COMPOSE = ^TestCompose$$
 PLATFORMS = linux/arm64,darwin/arm64,windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build fast test race fuzz golden lint fmt image size push integration old-builders compose differential-builds kills realimages probes parity mutants conformance conformance-solver demo demo-buildkit bench bench-gateway bench-build check
+.PHONY: help build fast test race fuzz golden lint fmt image size push integration old-builders compose differential-builds kills editors realimages probes parity mutants conformance conformance-solver demo demo-buildkit bench bench-gateway bench-build check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -135,6 +135,10 @@ differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Lin
 
 kills: ## kill N builds, N commands that change the store, N servers, at times of seed SEED (root, Linux)
 	go test -tags integration -count=1 -timeout 4h -v -run '^TestKill(Store|Server)?$$' ./integration/buildfaults -seed $(SEED) -kills $(N) -store-kills $(N) -server-kills $(N)
+
+editors: ## test slipway lsp with neovim (root gets it from apt)
+	@command -v nvim >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends neovim; }
+	go test -tags integration $(TESTFLAGS) -count=1 ./integration/editors
 
 realimages: ## compare ordinary builds on Debian with BuildKit's (root, Debian, network; ARGS='-only go' does one)
 	go test -tags integration -count=1 -timeout 2h -v -run TestBuilds ./integration/realimages $(ARGS)

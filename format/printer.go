@@ -115,11 +115,6 @@ func (p *printer) replace(start, end int, text string) {
 		n--
 	}
 	end, text = end-n, text[:len(text)-n]
-	if last := len(p.edits) - 1; last >= 0 && p.edits[last].Range.End == start {
-		p.edits[last].Range.End = end
-		p.edits[last].New += text
-		return
-	}
 	p.edits = append(p.edits, diag.Edit{Range: source.Range{File: p.file.Source, Start: start, End: end}, New: text})
 }
 

@@ -1,0 +1,64 @@
+//go:build integration
+
+package editors
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestNeovim checks that neovim shows the diagnostics of slipway lsp, and applies its edits.
+func TestNeovim(t *testing.T) {
+	nvim, err := exec.LookPath("nvim")
+	if err != nil {
+		t.Skip("neovim is not installed: apt-get install neovim")
+	}
+	dir := t.TempDir()
+	slipway := filepath.Join(dir, "slipway")
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-w", "-o", slipway, "slipway/cmd/slipway")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	file, result := filepath.Join(dir, "Dockerfile"), filepath.Join(dir, "result.json")
+	if err := os.WriteFile(file, []byte("from scratch AS Name\nCOPPY 🐳 b /\nWORKDIR a\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	script, err := filepath.Abs("testdata/neovim.lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), nvim, "--headless", "-u", "NONE", "-i", "NONE", "-n", "-c", "luafile "+script)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "SLIPWAY="+slipway, "DOCKERFILE="+file, "RESULT="+result, "HOME="+dir, "XDG_STATE_HOME="+dir, "XDG_CACHE_HOME="+dir)
+	out, runErr := cmd.CombinedOutput()
+	data, err := os.ReadFile(result)
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", runErr, err, out)
+	}
+	var got struct {
+		Opened, Changed, Formatted []string
+		Error                      string
+	}
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatalf("%s: %v", data, err)
+	}
+	if runErr != nil || got.Error != "" {
+		t.Fatalf("%v: %s\n%s", runErr, got.Error, out)
+	}
+	want := got
+	want.Opened = []string{"1:0 slipway: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)"}
+	want.Changed = []string{
+		"0:0 ConsistentInstructionCasing: Command 'from' should match the case of the command majority (uppercase)",
+		"0:16 StageNameCasing: Stage name 'Name' should be lowercase",
+		`3:8 WorkdirRelativePath: Relative workdir "a" can have unexpected results if the base image changes`,
+	}
+	want.Formatted = []string{"FROM scratch AS Name", "COPY 🐳 \\", "    b /", "WORKDIR a"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}

@@ -1,0 +1,46 @@
+-- Opens the file $DOCKERFILE with the server $SLIPWAY and writes what the editor received to $RESULT.
+local result = {}
+
+local function shown()
+  local list = {}
+  for _, d in ipairs(vim.diagnostic.get(0)) do
+    table.insert(list, string.format('%d:%d %s: %s', d.lnum, d.col, d.code or d.source, d.message))
+  end
+  table.sort(list)
+  return list
+end
+
+local function await(what, condition)
+  if not vim.wait(20000, condition, 20) then
+    error(what .. ' did not happen')
+  end
+end
+
+local ok, err = pcall(function()
+  vim.cmd('edit ' .. vim.env.DOCKERFILE)
+  local id = vim.lsp.start_client({ name = 'slipway', cmd = { vim.env.SLIPWAY, 'lsp' }, root_dir = vim.fn.getcwd() })
+  vim.lsp.buf_attach_client(0, id)
+  await('a diagnostic', function() return #vim.diagnostic.get(0) > 0 end)
+  result.opened = shown()
+
+  -- Fix the misspelt instruction. The checks of the other instructions are reported then.
+  vim.api.nvim_buf_set_lines(0, 1, 2, false, { 'COPY 🐳 \\', '  b /' })
+  await('a new diagnostic', function() return vim.inspect(shown()) ~= vim.inspect(result.opened) end)
+  result.changed = shown()
+
+  local params = vim.lsp.util.make_formatting_params({ tabSize = 4, insertSpaces = true })
+  local answers = vim.lsp.buf_request_sync(0, 'textDocument/formatting', params, 20000)
+  local client = vim.lsp.get_client_by_id(id)
+  vim.lsp.util.apply_text_edits(answers[id].result, 0, client.offset_encoding)
+  result.formatted = vim.api.nvim_buf_get_lines(0, 0, -1, false)
+
+  client.stop()
+  await('the end of the server', function() return client.is_stopped() end)
+end)
+if not ok then
+  result.error = err
+end
+local f = assert(io.open(vim.env.RESULT, 'w'))
+f:write(vim.json.encode(result))
+f:close()
+vim.cmd(ok and 'qall!' or 'cquit 1')
