@@ -72,7 +72,7 @@ func testHistory(t *testing.T, d *rig.Daemon) {
 		t.Errorf("buildctl debug histories does not list the build:\n%s", out)
 	}
 	b.run(t, dir, "history", "export", "--finalize", "--output", "build.dockerbuild")
-	wantRecord(t, filepath.Join(dir, "build.dockerbuild"), "printed by-the-step", "BuildConfig", "build-arg:V")
+	wantRecord(t, filepath.Join(dir, "build.dockerbuild"), "printed by-the-step", `"buildConfig"`, "build-arg:V")
 	b.run(t, dir, "history", "rm", "--all")
 	if out := b.run(t, dir, "history", "ls"); strings.Contains(out, "Completed") {
 		t.Errorf("buildx history ls lists a build after history rm --all:\n%s", out)
