@@ -3,6 +3,8 @@
 package clients
 
 import (
+	"debug/buildinfo"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,7 +70,7 @@ COPY --from=app /copied /
 	}
 	b.asPlugin(t)
 	for range 2 { // the second build is cached
-		cmd := exec.CommandContext(t.Context(), compose, "build", "--push", "--builder", "rig", "--progress=plain")
+		cmd := exec.CommandContext(t.Context(), compose, "--progress=plain", "build", "--push", "--builder", "rig")
 		cmd.Dir, cmd.Env = dir, append(b.env, "DOCKER_BUILDKIT=1")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("docker compose build: %v\n%s%s", err, out, d.DaemonLog(1000))
@@ -81,9 +83,22 @@ COPY --from=app /copied /
 	}
 }
 
-// asPlugin makes buildx a plugin of the docker program, where Compose looks for it.
+// asPlugin makes buildx a plugin of the docker program, where Compose looks for it. Compose refuses a
+// buildx without a version, such as one that is compiled from its module, so a script adds the version
+// of the module.
 func (b *buildx) asPlugin(t *testing.T) {
 	t.Helper()
+	info, err := buildinfo.ReadFile(b.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf(`#!/bin/sh
+if [ "$1" = docker-cli-plugin-metadata ]; then
+	echo '{"SchemaVersion": "0.1.0", "Vendor": "Docker Inc.", "Version": "%s"}'
+else
+	exec %s "$@"
+fi
+`, info.Main.Version, b.path)
 	for _, env := range b.env {
 		config, ok := strings.CutPrefix(env, "DOCKER_CONFIG=")
 		if !ok {
@@ -93,7 +108,7 @@ func (b *buildx) asPlugin(t *testing.T) {
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Symlink(b.path, filepath.Join(dir, "docker-buildx")); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "docker-buildx"), []byte(script), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
