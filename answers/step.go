@@ -30,6 +30,9 @@ func (c *converter) step(s *Stage, st *plan.Stage, v *plan.Visit) {
 		x.Kind, x.Platform = StepWorkdir, platformOf(&step.Platform, st)
 	}
 	c.operation(x, c.of.Operation(st, v))
+	if info.NoCache {
+		x.Cache = CacheNever
+	}
 	s.Steps = append(s.Steps, x)
 }
 

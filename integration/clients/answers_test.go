@@ -78,9 +78,35 @@ func testPlan(t *testing.T, d *rig.Daemon) {
 			t.Errorf("--call=%s prints\n%s\nwant %s", name, out, part)
 		}
 	}
+	checkRemoteGraph(t, d, dir)
 	for call, want := range map[string]string{"graph.png": "unsupported request frontend.graph.png", "plan": `target stage "ap" could not be found (did you mean app?)`} {
 		if out, err := b.runAny(t, dir, "build", "--progress=quiet", "--call="+call, "--target=ap", "."); err == nil || !strings.Contains(out, want) {
 			t.Errorf("--call=%s --target=ap: error %v\n%s\nwant %s", call, err, out, want)
+		}
+	}
+}
+
+// checkRemoteGraph checks that slipway build --builder --graph writes the timeline of a build by another
+// builder.
+func checkRemoteGraph(t *testing.T, d *rig.Daemon, dir string) {
+	t.Helper()
+	with, err := server() // has the program
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := filepath.Join(t.TempDir(), "graph.html")
+	cmd := exec.CommandContext(t.Context(), filepath.Join(with.Dir, "slipway"), "build", "--progress", "plain", "--builder", d.Socket, "--no-cache-filter", "build", "--graph", page, dir)
+	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	data, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`id="timeline"`, `<li class="never" id="s0-3">`, `<div class="bar executed"`} {
+		if !strings.Contains(string(data), want) {
+			t.Errorf("the page of a build with --builder has no %s:\n%s", want, data)
 		}
 	}
 }
@@ -116,7 +142,7 @@ func TestGraphPage(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("steps with their lines (-want +got):\n%s", diff)
 	}
-	if got := c.visible("li#s0-3 .state"); len(got) != 1 || !strings.HasPrefix(got[0], "ran for 0.") {
+	if got := c.visible("li#s0-3 .state"); len(got) != 1 || !strings.HasPrefix(got[0], "ran for ") {
 		t.Errorf("the state of the RUN is %q, want a duration", got)
 	}
 	c.click("#filter")
