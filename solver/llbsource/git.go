@@ -199,33 +199,78 @@ func (s *Sources) resolveGit(ctx context.Context, o *gitOptions) (*Git, error) {
 		g.shortRef = g.ref
 		return g, nil
 	}
-	session, err := s.sourceSession(ctx, o)
-	if errors.Is(err, errSHA256) && o.bundle == nil {
-		refs, err := g.refsSHA256(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return g, g.lookup(refs)
-	}
+	found, err := s.refs.Do(ctx, o.refKey(), func(ctx context.Context) (gitRef, error) { return s.findRef(ctx, o) })
 	if err != nil {
 		return nil, err
 	}
-	err = g.lookup(session.refs)
-	return g, errors.Join(err, session.Close())
+	if g.use(found) == nil {
+		return g, nil
+	}
+	if found, err = s.findRef(ctx, o); err != nil { // the ref may have moved since
+		return nil, err
+	}
+	return g, g.use(found)
+}
+
+// refKey returns a key for the ref of a source. Within a build, sources with equal keys have the same
+// commit, even if the ref moves and their other attributes differ. The key covers which SSH server the
+// source trusts.
+func (o *gitOptions) refKey() string {
+	key := fmt.Sprintf("%s#%s %q %q", o.remote, o.ref, o.agent, o.hosts)
+	if o.bundle != nil {
+		key += " " + o.bundle.locator
+	}
+	return key
+}
+
+// gitRef is a ref of a remote.
+type gitRef struct {
+	name   string // full name
+	short  string // name in the source, or name of the default branch
+	object string // hash of a commit or an annotated tag
+	commit string // hash of the commit if object is an annotated tag, else ""
+}
+
+// findRef asks the remote for the ref of the source with the options o.
+func (s *Sources) findRef(ctx context.Context, o *gitOptions) (gitRef, error) {
+	session, err := s.sourceSession(ctx, o)
+	if errors.Is(err, errSHA256) && o.bundle == nil {
+		refs, err := (&Git{s: s, o: o}).refsSHA256(ctx)
+		if err != nil {
+			return gitRef{}, err
+		}
+		return o.lookup(refs)
+	}
+	if err != nil {
+		return gitRef{}, err
+	}
+	found, err := o.lookup(session.refs)
+	return found, errors.Join(err, session.Close())
+}
+
+// use makes the ref the one of the source. It returns an error if the source requires another commit.
+func (g *Git) use(r gitRef) error {
+	g.ref, g.shortRef, g.object, g.commit = r.name, r.short, r.object, r.commit
+	err := g.checkChecksum()
+	if g.o.keepGitDir {
+		g.commit = "" // .git contains the tag
+	}
+	return err
 }
 
 // lookup finds the requested ref among the refs of the remote. It tries a full name such as
 // refs/pull/1/head, then a branch, then a tag. If the source requests no ref, lookup uses
 // the default branch.
-func (g *Git) lookup(refs gitRefs) error {
-	ref := g.o.ref
+func (o *gitOptions) lookup(refs gitRefs) (gitRef, error) {
+	ref := o.ref
 	if ref == "" {
 		if ref = refs.head; ref == "" {
-			return fmt.Errorf("could not find default branch for repository: %s", redact(g.o.remote))
+			return gitRef{}, fmt.Errorf("could not find default branch for repository: %s", redact(o.remote))
 		}
 	}
-	if g.shortRef = g.o.ref; g.shortRef == "" {
-		g.shortRef = strings.TrimPrefix(ref, "refs/heads/")
+	short := o.ref
+	if short == "" {
+		short = strings.TrimPrefix(ref, "refs/heads/")
 	}
 	for _, name := range []string{
 		"refs/" + strings.TrimPrefix(ref, "refs/"),
@@ -233,15 +278,10 @@ func (g *Git) lookup(refs gitRefs) error {
 		"refs/tags/" + strings.TrimPrefix(ref, "refs/tags/"),
 	} {
 		if hash, ok := refs.hash(name); ok {
-			g.ref, g.object, g.commit = name, hash, refs.peeled[name]
-			err := g.checkChecksum()
-			if g.o.keepGitDir {
-				g.commit = "" // .git contains the tag
-			}
-			return err
+			return gitRef{name, short, hash, refs.peeled[name]}, nil
 		}
 	}
-	return fmt.Errorf("repository does not contain ref %s%s", ref, refs.suggestion(ref))
+	return gitRef{}, fmt.Errorf("repository does not contain ref %s%s", ref, refs.suggestion(ref))
 }
 
 func (g *Git) checkChecksum() error {

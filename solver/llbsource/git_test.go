@@ -189,6 +189,25 @@ func TestGitRefs(t *testing.T) {
 	}
 }
 
+// TestGitMovedRef checks that a ref has the same commit during a build, even if it moves and a later
+// source has other attributes, unless the checksum of this source requires the new commit.
+func TestGitMovedRef(t *testing.T) {
+	s := newSources(t)
+	r := fakegit.Start(t).Repository(t, "/r.git")
+	old := r.Commit("refs/heads/main", committed, one("old"))
+	if md, err := s.ResolveGit(t.Context(), gitOp(r.URL, "#main"), false); err != nil || md.Object != old {
+		t.Fatalf("metadata %+v, %v, want %s", md, err, old)
+	}
+	r.Ref("refs/heads/old", old) // servers need not send commits without a ref
+	moved := r.Commit("refs/heads/main", committed, one("new"))
+	if got, _ := fetched(t, s, gitOp(r.URL, "#main", pb.AttrGitSkipSubmodules, "true")); !slices.Equal(got, []string{"f file 644 old"}) {
+		t.Errorf("files %q, want those of the first commit", got)
+	}
+	if got, _ := fetched(t, s, gitOp(r.URL, "#main", pb.AttrGitChecksum, moved)); !slices.Equal(got, []string{"f file 644 new"}) {
+		t.Errorf("files %q, want those of the commit with the checksum", got)
+	}
+}
+
 // TestGitByCommit checks that fetch-by-commit fetches the commit of the checksum, even if
 // the ref does not exist.
 func TestGitByCommit(t *testing.T) {

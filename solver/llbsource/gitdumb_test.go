@@ -55,7 +55,7 @@ func TestGitDumbError(t *testing.T) {
 	object := "objects/" + commit[:2] + "/" + commit[2:]
 	for _, c := range []struct{ file, content, want string }{
 		{"info/refs", "<html>\n", "the server has no git repository at this address"},
-		{"info/refs", strings.Repeat("a", 64) + "\trefs/heads/main\n", "repository does not contain ref v2"},
+		{"info/refs", strings.Repeat("a", 64) + "\trefs/tags/v2\n", "git: "},
 		{"info/refs", "", "remote repository is empty"},
 		{object, "no object", "object " + commit + ": "},
 		{object, "", "object " + commit + ": "},

@@ -76,6 +76,7 @@ type Sources struct {
 	layouts    singleflight.Group[string, *imageFiles]
 	downloads  singleflight.Group[string, *Download]
 	commits    singleflight.Group[string, *Git]
+	refs       singleflight.Group[string, gitRef]
 	checkouts  singleflight.Group[string, *gitCheckout]
 }
 
