@@ -42,7 +42,7 @@ COMPOSE = ^TestCompose$$
 PLATFORMS = linux/arm64,darwin/arm64,windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build fast test race fuzz golden lint fmt image size push integration old-builders compose differential-builds kills editors realimages probes parity mutants conformance conformance-solver demo demo-buildkit bench bench-gateway bench-build check
+.PHONY: help build fast test race fuzz golden lint fmt image size push integration old-builders compose differential-builds kills editors realimages probes parity mutants conformance conformance-solver demo demo-buildkit bench bench-gateway bench-build bench-lint check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -177,5 +177,8 @@ bench: ## compare our speed and memory with upstream's (BENCH='-run REGEXP -coun
 
 bench-build: ## time slipway build beside buildkitd and buildah (root, Linux; BENCH='-run REGEXP -runs N -dir DIR')
 	go run ./integration/buildbench $(BENCH)
+
+bench-lint: ## time slipway lint: the corpus in one process, and files of several lengths
+	go test -run '^$$' -bench 'BenchmarkCorpus|BenchmarkLength' -benchtime 10x ./lint/rules
 
 check: lint conformance conformance-solver test fuzz ## everything that CI runs, and all of conformance

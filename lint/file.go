@@ -39,7 +39,8 @@ type Stage struct {
 	Instructions []*Instruction
 	Scripts      []*script.Script // of all instructions that run at build time, in order
 
-	first int // the offset of the first FROM of the file
+	first    int             // the offset of the first FROM of the file
+	mentions map[string]bool // the results of Mentions
 }
 
 // Commands returns an iterator over the commands of the stage's scripts.
@@ -55,14 +56,19 @@ func (st *Stage) Commands() iter.Seq[*script.Command] {
 	}
 }
 
-// Mentions reports whether a script or a file in the stage's instructions contains a text.
+// Mentions reports whether the instructions of the stage contain a text.
 func (st *Stage) Mentions(text string) bool {
-	for _, in := range st.Instructions {
-		if strings.Contains(in.Syntax.Rng.String(), text) {
-			return true
-		}
+	found, ok := st.mentions[text]
+	if ok || len(st.Instructions) == 0 {
+		return found
 	}
-	return false
+	if st.mentions == nil {
+		st.mentions = map[string]bool{}
+	}
+	lines := st.Instructions[0].Syntax.Rng.Join(st.Instructions[len(st.Instructions)-1].Syntax.Rng)
+	found = strings.Contains(lines.String(), text)
+	st.mentions[text] = found
+	return found
 }
 
 // Instruction is an instruction of a stage.

@@ -158,6 +158,7 @@ type Pass struct {
 	linter   *Linter
 	settings Settings
 	rule     *Rule
+	done     map[onceKey]bool
 }
 
 // Lint checks a file.
@@ -192,6 +193,26 @@ func (p *Pass) Report(rng source.Range, format string, args ...any) *Finding {
 	f.Range = rng
 	p.Findings = append(p.Findings, f)
 	return f
+}
+
+// onceKey identifies what a rule does once for a stage.
+type onceKey struct {
+	rule  *Rule
+	stage *Stage
+}
+
+// Once reports whether the current rule calls it for the first time with the stage. Rules use it
+// for fixes that cover a whole stage.
+func (p *Pass) Once(st *Stage) bool {
+	key := onceKey{p.rule, st}
+	if p.done[key] {
+		return false
+	}
+	if p.done == nil {
+		p.done = map[onceKey]bool{}
+	}
+	p.done[key] = true
+	return true
 }
 
 // Replace returns an edit that replaces a range.

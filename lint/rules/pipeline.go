@@ -33,12 +33,7 @@ func pipefailMissing(p *lint.Pass, s *script.Script) {
 	at := s.Range(int(w.found.OpPos.Offset()), int(w.found.OpPos.Offset())+1)
 	f := p.Report(at, "an error of the command before | is ignored, because pipefail is not set")
 	in := p.File.InstructionOf(s)
-	for _, other := range p.Findings {
-		if in != nil && other.Rule == f.Rule && len(other.Fixes) > 0 && other.Range.Start > in.Stage.Syntax.From.In.Rng.Start {
-			return // its fix is for the whole stage
-		}
-	}
-	if in == nil || s.Outer != nil || s.Onbuild || s.Run == nil || !s.Run.Shell || in.Visit == nil || len(in.Visit.Before.Shell) > 0 {
+	if in == nil || s.Outer != nil || s.Onbuild || s.Run == nil || !s.Run.Shell || in.Visit == nil || len(in.Visit.Before.Shell) > 0 || !p.Once(in.Stage) {
 		return
 	}
 	switch baseName(in.Stage) {
