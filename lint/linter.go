@@ -52,7 +52,9 @@ func New(rules []*Rule, s Settings) *Linter {
 	builtin, checks := buildKitRules()
 	l.checks = checks
 	l.rules = append(builtin, rules...)
-	l.rules = append(l.rules, &Rule{Name: "UnknownRule", Severity: diag.Info, Hadolint: Off, Summary: "Comments that suppress findings should name existing rules"})
+	l.rules = append(l.rules,
+		&Rule{Name: "UnknownRule", Severity: diag.Info, Hadolint: Off, Summary: "Comments that suppress findings should name existing rules"},
+		&Rule{Name: unusedIgnore, Severity: Off, Hadolint: Off, Summary: "Comments that suppress findings should be necessary"})
 	for _, r := range l.rules {
 		for _, n := range r.names() {
 			l.byName[strings.ToLower(n)] = r

@@ -76,6 +76,15 @@ func TestDisabledPragmas(t *testing.T) {
 	}
 }
 
+// TestUnusedPragmas checks that comments without an effect are reported if the rule is on.
+func TestUnusedPragmas(t *testing.T) {
+	s := lint.Settings{Severity: map[string]diag.Severity{"unusedignore": diag.Info}}
+	const dockerfile = "FROM debian:12\n# hadolint ignore=DL3008\n# hadolint ignore=DL3002\nUSER root\n# hadolint ignore=SC2086\nRUN x\n"
+	if got, want := summary(t, s, dockerfile), "2:1 UnusedIgnore\n"; got != want {
+		t.Errorf("findings %q, want %q", got, want)
+	}
+}
+
 // TestBrokenFiles checks that a file with errors is checked in all its valid parts.
 func TestBrokenFiles(t *testing.T) {
 	for _, tc := range []struct{ name, dockerfile, want string }{

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"slipway/diag"
 	"slipway/internal/suggest"
 	"slipway/linter"
 	"slipway/parser"
@@ -307,8 +308,26 @@ func (p *Pass) suppress(list []*pragma) {
 	for _, pr := range list {
 		if !pr.check {
 			p.reportUnknown(pr)
+			p.reportUnused(pr)
 		}
 	}
+}
+
+// unusedIgnore is the name of the rule that reports pragmas without an effect.
+const unusedIgnore = "UnusedIgnore"
+
+// reportUnused reports a pragma that suppresses nothing. Codes of ShellCheck count as used,
+// because it does not run.
+func (p *Pass) reportUnused(pr *pragma) {
+	shellCheck := func(n pragmaName) bool { return strings.HasPrefix(strings.ToLower(n.name), "sc") }
+	r := p.linter.byName[strings.ToLower(unusedIgnore)]
+	if pr.used || p.severity(r) == Off || slices.ContainsFunc(pr.names, shellCheck) {
+		return
+	}
+	f := &Finding{Rule: r}
+	f.Severity, f.Code, f.Range = p.severity(r), r.Name, pr.comment
+	f.Message = "the comment suppresses nothing"
+	p.Findings = append(p.Findings, f.Fix("delete the comment", true, diag.Edit{Range: pr.comment}))
 }
 
 // covers reports whether the pragma applies to the place of a finding.

@@ -49,6 +49,7 @@ type lintFlags struct {
 	baseline      string
 	writeBaseline string
 	suppressed    bool
+	reportUnused  bool
 	verbose       bool
 	quiet         bool
 	listRules     bool
@@ -123,6 +124,7 @@ func (f *lintFlags) define(fs *pflag.FlagSet) {
 	fs.StringVar(&f.writeBaseline, "write-baseline", "", "`FILE` to write all findings to, for --baseline")
 	fs.Lookup("write-baseline").NoOptDefVal = defaultBaseline
 	fs.BoolVar(&f.suppressed, "show-suppressed", false, "Include suppressed findings in SARIF reports")
+	fs.BoolVar(&f.reportUnused, "report-unused", false, "Report comments that suppress nothing")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "Print which configuration is used, and what is unknown about a file")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "Print no report")
 	fs.BoolVar(&f.listRules, "list-rules", false, "List all rules")

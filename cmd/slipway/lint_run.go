@@ -271,6 +271,9 @@ func (r *lintRun) apply(cfg *config.Config) error {
 		set(f.levels[i], func(*lint.Rule) diag.Severity { return level })
 	}
 	set(f.ignore, func(*lint.Rule) diag.Severity { return lint.Off })
+	if f.reportUnused {
+		s.Severity["unusedignore"] = diag.Info
+	}
 	s.Rules.Registries = append(s.Rules.Registries, f.registries...)
 	s.Rules.StrictLabels = s.Rules.StrictLabels || f.strictLabels
 	s.DisablePragmas = s.DisablePragmas || f.disablePragma
