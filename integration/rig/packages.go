@@ -6,8 +6,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"slipway/integration/baseimage"
 )
@@ -56,18 +59,35 @@ func EnsurePackages(ctx context.Context, log io.Writer, extra ...string) error {
 		return fmt.Errorf("missing: %s (install them with your package manager, as root)", names)
 	}
 	fmt.Fprintf(log, "installing %s\n", names)
+	if err := install(ctx, missing); err != nil {
+		return err
+	}
+	if missing := missingPackages(extra); len(missing) > 0 {
+		return fmt.Errorf("still missing after apt-get install: %s", strings.Join(missing, " "))
+	}
+	return nil
+}
+
+// install runs apt-get. Packages of tests run at the same time, but apt-get fails while another
+// one is running, so that a lock on a file lets them wait for each other.
+func install(ctx context.Context, packages []string) error {
+	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "slipway-apt-get.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer lock.Close() // unlocks, too
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return fmt.Errorf("lock %s: %w", lock.Name(), err)
+	}
 	for _, args := range [][]string{
 		{"update", "-qq"},
-		append([]string{"install", "-y", "-qq", "--no-install-recommends"}, missing...),
+		append([]string{"install", "-y", "-qq", "--no-install-recommends"}, packages...),
 	} {
 		cmd := exec.CommandContext(ctx, "apt-get", args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("apt-get %s: %w\n%s", strings.Join(args, " "), err, out)
 		}
-	}
-	if missing := missingPackages(extra); len(missing) > 0 {
-		return fmt.Errorf("still missing after apt-get install: %s", strings.Join(missing, " "))
 	}
 	return nil
 }
