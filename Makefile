@@ -25,7 +25,7 @@ RACEDIRS = builder builder/explain builder/remote builder/server cmd/dockerfile-
 # the race detector does not see.
 RACEFLAGS ?=
 # Folders whose fuzz targets `make fuzz` runs; each must have one.
-FUZZDIRS ?= lint parser instructions shell plan format lsp frontend ignore gitref diag source internal/controls internal/suggest integration/differential solver
+FUZZDIRS ?= lint parser dialect instructions shell plan format lsp frontend ignore gitref diag source internal/controls internal/suggest integration/differential solver
 # Of differential-builds: how many builds, and of which seed. ARGS="-only 17" does one;
 # realimages and probes have ARGS, too.
 N ?= 5000

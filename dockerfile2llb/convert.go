@@ -10,6 +10,7 @@ import (
 
 	"slipway/instructions"
 	"slipway/plan"
+	"slipway/source"
 )
 
 // Inputs provides the external inputs of a conversion: image configs and named contexts
@@ -31,6 +32,8 @@ type Options struct {
 	// Emitted is called with the output of each step of a stage. For the step that pulls the
 	// base, the visit is nil. Emitted may be nil.
 	Emitted func(st *plan.Stage, v *plan.Visit, out llb.Output)
+
+	Included map[*source.File]*llb.SourceMap // the files that the Dockerfile includes
 }
 
 // Conversion is the result of [Convert]: the LLB state of the target, and its image

@@ -48,7 +48,7 @@ func (e *emitter) sourceLocations(r source.Range) []*llb.SourceLocation {
 	if e.opt.SourceMap == nil {
 		return nil
 	}
-	return []*llb.SourceLocation{{SourceMap: e.opt.SourceMap, Ranges: lines(r)}}
+	return []*llb.SourceLocation{{SourceMap: e.sourceMap(r), Ranges: lines(r)}}
 }
 
 // lines splits the range r into one range per line.
@@ -68,7 +68,15 @@ func lines(r source.Range) []*pb.Range {
 // location returns the source location of an instruction as an option for operations from
 // package client/llb. r is the range of the instruction.
 func (e *emitter) location(r source.Range) llb.ConstraintsOpt {
-	return e.opt.SourceMap.Location(lines(r))
+	return e.sourceMap(r).Location(lines(r))
+}
+
+// sourceMap returns the source map of the file that contains the range r.
+func (e *emitter) sourceMap(r source.Range) *llb.SourceMap {
+	if m := e.opt.Included[r.File]; m != nil {
+		return m
+	}
+	return e.opt.SourceMap
 }
 
 // constraints returns options that set the name, the source location and the cache policy

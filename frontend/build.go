@@ -6,12 +6,14 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/moby/buildkit/solver/errdefs"
 	"github.com/moby/buildkit/solver/pb"
 
 	"slipway/answers"
 	"slipway/diag"
+	"slipway/dialect"
 	"slipway/dockerfile2llb"
 	"slipway/frontend/inputs"
 	"slipway/frontend/options"
@@ -36,6 +38,8 @@ type build struct {
 	checks      linter.Config
 	checksRange source.Range                     // the range of the check directive's value; zero if a build argument or the default sets the checks
 	report      func(context.Context, diag.List) // handles the warnings
+	maps        map[*source.File]*llb.SourceMap  // the source maps of included files
+	rules       dialect.Options                  // the options of the gate and of the caller
 }
 
 // Build runs the build or answers the request that the client's options describe. An
@@ -139,22 +143,12 @@ func (b *build) parseBuild(ctx context.Context) error {
 	if err := b.configureChecks(); err != nil {
 		return err
 	}
-	err := b.parse()
+	err := b.parseFile(ctx)
 	if err != nil && b.dockerfile != nil {
 		in := linter.Input{File: b.dockerfile.File, FirstError: firstRange(err)}
-		b.report(ctx, linter.Run(rules.All(), in, b.checks))
+		b.report(ctx, linter.Run(b.allRules(), in, b.checks))
 	}
 	return err
-}
-
-// parse parses the Dockerfile into b.dockerfile, even if an instruction is invalid.
-func (b *build) parse() error {
-	file, diags := parser.Parse(b.file.Source)
-	if err := diags.Err(); err != nil {
-		return err
-	}
-	b.dockerfile, diags = instructions.Parse(file)
-	return diags.Err()
 }
 
 // plan plans the build for one platform. If first is true, it also runs the build checks,
@@ -164,7 +158,7 @@ func (b *build) plan(ctx context.Context, opt plan.Options, first bool) (*plan.P
 	if !first {
 		return p, err
 	}
-	warnings := linter.Run(rules.All(), linter.Input{File: b.dockerfile.File, Dockerfile: b.dockerfile, Plan: p}, b.checks)
+	warnings := linter.Run(b.allRules(), linter.Input{File: b.dockerfile.File, Dockerfile: p.Dockerfile, Plan: p}, b.checks)
 	b.report(ctx, warnings)
 	if err == nil {
 		err = b.violation(warnings)
@@ -172,9 +166,20 @@ func (b *build) plan(ctx context.Context, opt plan.Options, first bool) (*plan.P
 	return p, err
 }
 
+// allRules returns the build checks for the Dockerfile: upstream's checks and, if the file has a
+// gate, the checks of extensions.
+func (b *build) allRules() []*linter.Rule {
+	list := rules.All()
+	if b.dockerfile != nil && b.dockerfile.Gate != nil {
+		list = append(list, rules.Extended()...)
+	}
+	return list
+}
+
 // planOptions returns a copy of opt that also contains the resolver r and the names of the
 // named contexts.
 func (b *build) planOptions(opt plan.Options, r plan.Resolver) plan.Options {
+	opt = b.extendedOptions(opt)
 	opt.Resolver = r
 	opt.Contexts = slices.Sorted(maps.Keys(b.options.NamedContexts))
 	return opt
@@ -195,6 +200,7 @@ func (b *build) emitOptions() dockerfile2llb.Options {
 		Inputs:    b.inputs,
 		Caps:      &b.opts.LLBCaps,
 		SourceMap: b.file.Map,
+		Included:  b.maps,
 	}
 }
 

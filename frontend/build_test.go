@@ -119,6 +119,7 @@ func TestDescribe(t *testing.T) {
 		"targets              1.0.0   List all targets current build supports\n" +
 		"lint                 1.0.0   Lint a Dockerfile\n" +
 		"convertllb           0.1.0   Convert Dockerfile to LLB\n" +
+		"eject                1.0.0   Print a Dockerfile without extensions of Slipway\n" +
 		"plan                 1.0.0   List the steps of a build and what they use\n" +
 		"graph                1.0.0   Show the graph of a build: text\n" +
 		"graph.dot            1.0.0   Show the graph of a build: dot\n" +

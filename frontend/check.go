@@ -15,9 +15,7 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/diag"
-	"slipway/instructions"
 	"slipway/linter"
-	"slipway/linter/rules"
 	"slipway/parser"
 	"slipway/plan"
 	"slipway/source"
@@ -30,10 +28,10 @@ func (b *build) check(ctx context.Context) (*client.Result, error) {
 		return nil, err
 	}
 	b.callbacks.Found(list)
-	answer := lint.LintResults{Sources: []*pb.SourceInfo{b.sourceInfo()}}
+	answer := lint.LintResults{Sources: []*pb.SourceInfo{b.sourceInfo(nil)}}
 	warnings := ofSeverity(list, diag.Warning)
 	for _, d := range warnings {
-		answer.Warnings = append(answer.Warnings, lintWarning(d))
+		answer.Warnings = append(answer.Warnings, b.lintWarning(&answer, d))
 	}
 	if errs := ofSeverity(list, diag.Error); len(errs) > 0 {
 		answer.Error = lintError(errs[0])
@@ -55,12 +53,11 @@ func (b *build) collectFindings(ctx context.Context) (diag.List, error) {
 	if err := b.configureChecks(); err != nil {
 		list = append(list, diagnosticsOf(err)...)
 	}
-	file, errs := parser.Parse(b.file.Source)
-	if file == nil {
+	errs := diagnosticsOf(b.parseFile(ctx))
+	if b.dockerfile == nil {
 		return append(list, errs...), nil
 	}
-	in := linter.Input{File: file}
-	b.dockerfile, errs = instructions.Parse(file)
+	in := linter.Input{File: b.dockerfile.File}
 	var unknown *lenientResolver
 	if errs.Err() == nil {
 		in.Dockerfile = b.dockerfile
@@ -69,25 +66,28 @@ func (b *build) collectFindings(ctx context.Context) (diag.List, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		in.Plan = p
+		in.Dockerfile, in.Plan = p.Dockerfile, p
 		if err != nil {
 			errs = diagnosticsOf(err)
 		}
 	}
 	list = append(list, errs...)
-	warnings := linter.Run(rules.All(), in, b.checks)
+	warnings := linter.Run(b.allRules(), in, b.checks)
 	if unknown != nil && in.Plan != nil {
 		warnings = unknown.withoutUnknown(warnings, in.Plan)
 		list = append(append(list, warnings...), unknown.notes(in.Plan)...)
 	} else {
 		list = append(list, warnings...)
 	}
-	return append(list, nearJSON(file, errs)...), nil
+	return append(list, nearJSON(in.File, errs)...), nil
 }
 
 // diagnosticsOf returns the diagnostics in err. If err contains none, it returns a
 // diagnostic without a range.
 func diagnosticsOf(err error) diag.List {
+	if err == nil {
+		return nil
+	}
 	var l diag.List
 	if errors.As(err, &l) {
 		return l

@@ -52,7 +52,7 @@ func (e *marshalError) Unwrap() error { return e.err }
 func (b *build) isLocal(err error) bool {
 	var d *diag.Diagnostic
 	var m *marshalError
-	return errors.As(err, &m) || errors.As(firstError(err), &d) && (d.Local || d.Shown().File != b.file.Source)
+	return errors.As(err, &m) || errors.As(firstError(err), &d) && (d.Local || b.sourceMap(d.Shown().File) == nil)
 }
 
 // withLocations returns the first error in err, as selected by firstError, with its
@@ -117,17 +117,20 @@ func (e *clientError) As(target any) bool {
 // withSource adds a location to an error. The location is in the Dockerfile or in another
 // file, such as the ignore file.
 func (b *build) withSource(err error, r source.Range) error {
-	info := b.sourceInfo()
-	if r.File != b.file.Source {
-		info = &pb.SourceInfo{Data: r.File.Bytes, Filename: r.File.Name}
+	info := &pb.SourceInfo{Data: r.File.Bytes, Filename: r.File.Name}
+	if b.sourceMap(r.File) != nil {
+		info = b.sourceInfo(r.File)
 	}
 	return errdefs.WithSource(err, &errdefs.Source{Info: info, Ranges: lineRanges(r)})
 }
 
-// sourceInfo returns the Dockerfile as a protobuf message, so that clients can print the
-// lines at an error or warning.
-func (b *build) sourceInfo() *pb.SourceInfo {
-	sm := b.file.Map
+// sourceInfo returns the Dockerfile, or the included file f, as a protobuf message, so that
+// clients can print the lines at an error or warning.
+func (b *build) sourceInfo(f *source.File) *pb.SourceInfo {
+	sm := b.sourceMap(f)
+	if sm == nil {
+		sm = b.file.Map
+	}
 	return &pb.SourceInfo{Data: sm.Data, Filename: sm.Filename, Language: sm.Language, Definition: sm.Definition.ToPB()}
 }
 

@@ -21,10 +21,10 @@ func (b *build) lint(ctx context.Context) (*client.Result, error) {
 	if b.callbacks.Found != nil {
 		return b.check(ctx)
 	}
-	res := lint.LintResults{Sources: []*pb.SourceInfo{b.sourceInfo()}}
+	res := lint.LintResults{Sources: []*pb.SourceInfo{b.sourceInfo(nil)}}
 	b.report = func(_ context.Context, list diag.List) {
 		for _, d := range list {
-			res.Warnings = append(res.Warnings, lintWarning(d))
+			res.Warnings = append(res.Warnings, b.lintWarning(&res, d))
 		}
 	}
 	if err := b.lintPlan(ctx); err != nil {
@@ -36,13 +36,26 @@ func (b *build) lint(ctx context.Context) (*client.Result, error) {
 	return res.ToResult(nil)
 }
 
-// lintWarning converts a warning to upstream's format.
-func lintWarning(d *diag.Diagnostic) lint.Warning {
+// lintWarning converts a warning to upstream's format. If the warning is about an included file,
+// it adds the file to the sources of the answer res. Clients print the name of the first source
+// for all of them, so the detail names the file.
+func (b *build) lintWarning(res *lint.LintResults, d *diag.Diagnostic) lint.Warning {
 	at := location(d.Context)
+	detail := d.Message
+	if f := d.Context.File; f != nil && f != b.file.Source {
+		info := b.sourceInfo(f)
+		i := slices.IndexFunc(res.Sources, func(s *pb.SourceInfo) bool { return s.Filename == info.Filename })
+		if i < 0 {
+			i = len(res.Sources)
+			res.Sources = append(res.Sources, info)
+		}
+		at.SourceIndex = int32(i)
+		detail += " (in " + f.Name + ")"
+	}
 	if at.Ranges == nil {
 		at.Ranges = []*pb.Range{}
 	}
-	return lint.Warning{RuleName: d.Code, Description: d.Detail, URL: d.URL, Detail: d.Message, Location: at}
+	return lint.Warning{RuleName: d.Code, Description: d.Detail, URL: d.URL, Detail: detail, Location: at}
 }
 
 // lintError converts an error to upstream's format. The text does not include the hint.

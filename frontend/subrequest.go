@@ -30,6 +30,7 @@ func allSubrequests() []subrequest {
 		{targets.SubrequestsTargetsDefinition, (*build).targets},
 		{lint.SubrequestLintDefinition, (*build).lint},
 		{convertllb.SubrequestConvertLLBDefinition, (*build).convertLLB},
+		{ejectRequest(), (*build).eject},
 	}
 	list = append(list, planSubrequests()...)
 	return append(list, subrequest{subrequests.SubrequestsDescribeDefinition, (*build).describe})

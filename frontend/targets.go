@@ -9,8 +9,8 @@ import (
 
 // targets answers the subrequest targets with the list of stages, as written in the
 // Dockerfile. It expands no variables and resolves no images.
-func (b *build) targets(context.Context) (*client.Result, error) {
-	if err := b.parse(); err != nil {
+func (b *build) targets(ctx context.Context) (*client.Result, error) {
+	if err := b.parseFile(ctx); err != nil {
 		return nil, err
 	}
 	list := targets.List{Sources: [][]byte{b.file.Source.Bytes}}

@@ -82,7 +82,7 @@ func (b *build) warn(ctx context.Context, list diag.List) {
 		}
 		opts := client.WarnOpts{
 			Level:      1,
-			SourceInfo: b.sourceInfo(),
+			SourceInfo: b.sourceInfo(d.Context.File),
 			Range:      lineRanges(d.Context),
 			Detail:     [][]byte{[]byte(d.Detail)},
 			URL:        d.URL,

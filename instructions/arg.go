@@ -16,7 +16,7 @@ func buildArg(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if len(list) == 0 {
 		return nil, errAtLeastOne(in, "ARG")
 	}
-	arg := &Arg{Node: Node{in}}
+	arg := &Arg{Node: Node{In: in}}
 	for _, w := range list {
 		key, value, ok := cutWord(w)
 		decl := ArgDecl{Key: key.Value, Word: w}

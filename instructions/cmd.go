@@ -33,7 +33,7 @@ func buildCmd(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if _, d := parseFlags(in, nil); d != nil {
 		return nil, d
 	}
-	return &Cmd{Node: Node{in}, CommandLine: commandLine(in)}, nil
+	return &Cmd{Node: Node{In: in}, CommandLine: commandLine(in)}, nil
 }
 
 // buildEntrypoint parses an ENTRYPOINT instruction.
@@ -50,7 +50,7 @@ func buildEntrypoint(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if len(line.Args) == 0 {
 		line.Args = nil
 	}
-	return &Entrypoint{Node: Node{in}, CommandLine: line}, nil
+	return &Entrypoint{Node: Node{In: in}, CommandLine: line}, nil
 }
 
 // buildShell parses a SHELL instruction.
@@ -71,7 +71,7 @@ func buildShell(in *parser.Instruction) (Command, *diag.Diagnostic) {
 		}
 		return nil, d
 	}
-	return &Shell{Node: Node{in}, Shell: values(args)}, nil
+	return &Shell{Node: Node{In: in}, Shell: values(args)}, nil
 }
 
 // values returns the field Value of each word in the list.

@@ -33,14 +33,14 @@ var copyFlags = []flagSpec{
 //
 //	add = "ADD" { flag } files .
 func buildAdd(in *parser.Instruction) (Command, *diag.Diagnostic) {
-	return buildFiles(in, &Copy{Node: Node{in}, Add: true}, "ADD", addFlags)
+	return buildFiles(in, &Copy{Node: Node{In: in}, Add: true}, "ADD", addFlags)
 }
 
 // buildCopy parses a COPY instruction.
 //
 //	copy = "COPY" { flag } files .
 func buildCopy(in *parser.Instruction) (Command, *diag.Diagnostic) {
-	return buildFiles(in, &Copy{Node: Node{in}}, "COPY", copyFlags)
+	return buildFiles(in, &Copy{Node: Node{In: in}}, "COPY", copyFlags)
 }
 
 // buildFiles parses a COPY or ADD instruction into c. The parameter name is the keyword

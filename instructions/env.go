@@ -14,7 +14,7 @@ func buildEnv(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if d != nil {
 		return nil, d
 	}
-	return &Env{Node: Node{in}, Pairs: p.Pairs, Legacy: p.Legacy}, nil
+	return &Env{Node: Node{In: in}, Pairs: p.Pairs, Legacy: p.Legacy}, nil
 }
 
 // buildLabel parses a LABEL instruction.
@@ -25,7 +25,7 @@ func buildLabel(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if d != nil {
 		return nil, d
 	}
-	return &Label{Node: Node{in}, Pairs: p.Pairs, Legacy: p.Legacy}, nil
+	return &Label{Node: Node{In: in}, Pairs: p.Pairs, Legacy: p.Legacy}, nil
 }
 
 // pairs returns the key-value pairs of ENV or LABEL. The parameter name is the keyword

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"slipway/diag"
+	"slipway/dialect"
 	"slipway/internal/suggest"
 	"slipway/parser"
 	"slipway/source"
@@ -39,7 +40,7 @@ func parseFlags(in *parser.Instruction, specs []flagSpec) (flagSet, *diag.Diagno
 		f := &in.Flags[i]
 		spec, ok := findFlag(specs, f.Name)
 		if !ok {
-			return nil, diag.Errorf(f.NameRange, "unknown flag: --%s%s", f.Name, suggest.Hint(f.Name, flagNames(specs), true))
+			return nil, diag.Errorf(f.NameRange, "unknown flag: --%s%s%s", f.Name, suggest.Hint(f.Name, flagNames(specs), true), dialect.Hint(in.Keyword.String(), f.Name))
 		}
 		if first := set[f.Name]; len(first) > 0 && spec.kind != listFlag {
 			d := diag.Errorf(f.Text.Range(), "duplicate flag specified: --%s", f.Name)

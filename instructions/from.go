@@ -18,7 +18,7 @@ var fromFlags = []flagSpec{{"platform", stringFlag}}
 //	name = letter { letter | digit | "-" | "_" | "." } .
 func buildFrom(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	args := words(in.Args)
-	from := &From{Node: Node{in}}
+	from := &From{Node: Node{In: in}}
 	switch {
 	case len(args) == 3 && strings.EqualFold(args[1].Value, "as"):
 		from.As, from.Name = args[1], args[2]

@@ -33,7 +33,7 @@ func buildHealthcheck(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if !ok {
 		return nil, errAtLeastOne(in, "HEALTHCHECK")
 	}
-	c := &Healthcheck{Node: Node{in}}
+	c := &Healthcheck{Node: Node{In: in}}
 	if strings.ToUpper(t.Type.Value) == "NONE" {
 		if args := words(t.Args); len(args) > 0 {
 			return nil, diag.Errorf(args[0].Text.Range().Join(args[len(args)-1].Text.Range()), "HEALTHCHECK NONE takes no arguments")

@@ -8,14 +8,14 @@ import (
 	"slipway/parser"
 )
 
-// parseMount parses a --mount flag. It evaluates only the field from=, which must not
-// contain variables, because it determines the order of the stages. If from= occurs
-// several times, the last one is used. Package plan expands and validates the other
-// fields.
+// parseMount parses a --mount flag. It evaluates only the field from=. This field must not
+// contain variables, unless the parameter variables is true, because it determines the order of
+// the stages. If from= occurs several times, the last one is used. Package plan expands and
+// validates the other fields.
 //
 //	mount = field { "," field } .
 //	field = key [ "=" value ] .
-func parseMount(f *parser.Flag) (Mount, *diag.Diagnostic) {
+func parseMount(f *parser.Flag, variables bool) (Mount, *diag.Diagnostic) {
 	list, err := fields(f)
 	if err != nil {
 		d := diag.Errorf(err.location, "failed to parse csv mounts: %w", err.cause)
@@ -35,7 +35,7 @@ func parseMount(f *parser.Flag) (Mount, *diag.Diagnostic) {
 			continue
 		}
 		// Upstream: a trailing $ is not a variable.
-		if i := strings.IndexByte(value, '$'); i >= 0 && i < len(value)-1 {
+		if i := strings.IndexByte(value, '$'); i >= 0 && i < len(value)-1 && !variables {
 			return Mount{}, diag.Errorf(field.rangeOf(len(key)+1, len(field.text)), "'%s' doesn't support variable expansion, define alias stage instead", v.Key)
 		}
 		m.From, m.FromAt = value, field.rangeOf(len(key)+1, len(field.text))

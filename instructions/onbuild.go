@@ -27,7 +27,7 @@ func buildOnbuild(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	case "MAINTAINER", "FROM":
 		return nil, diag.Errorf(at.Range(), "%s isn't allowed as an ONBUILD trigger", name)
 	}
-	return &Onbuild{Node: Node{in}, Expression: expression(in)}, nil
+	return &Onbuild{Node: Node{In: in}, Expression: expression(in)}, nil
 }
 
 // expression returns the trigger in the format of image configs: the line without

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"slipway/diag"
+	"slipway/dialect"
 	"slipway/parser"
 )
 
@@ -56,12 +57,16 @@ const maxErrors = 100
 //
 // Upstream: an error about a single instruction starts with the line number of the
 // instruction, an error about a stage does not.
-func Parse(f *parser.File) (*Dockerfile, diag.List) {
-	a := assembly{file: &Dockerfile{File: f}}
+func Parse(f *parser.File) (*Dockerfile, diag.List) { return ParseGated(f, nil) }
+
+// ParseGated is like [Parse], but also accepts the extensions that the gate allows. If the
+// gate is nil, the file is a plain Dockerfile.
+func ParseGated(f *parser.File, gate *dialect.Gate) (*Dockerfile, diag.List) {
+	a := assembly{file: &Dockerfile{File: f, Gate: gate}}
 	s := unknownLines{file: f}
 	for _, in := range f.Instructions() {
-		c, d := ParseOne(in)
-		known := findBuilder(in) != nil
+		c, d := ParseOneGated(in, gate)
+		known := findBuilder(in) != nil || gate != nil && isExtension(in)
 		if d != nil && len(a.list) < maxErrors && (known || s.explain(d, in)) {
 			a.list = append(a.list, withLine(d, in))
 		}
@@ -78,8 +83,15 @@ func Code(c Command) string { return strings.TrimSpace(c.Syntax().Line.String())
 // ParseOne converts one instruction to the Go type for its keyword, such as *Run. Its
 // errors lack the line number that Parse prepends. Upstream also omits the line number in
 // errors about ONBUILD triggers.
-func ParseOne(in *parser.Instruction) (Command, *diag.Diagnostic) {
-	c, d := build(in)
+func ParseOne(in *parser.Instruction) (Command, *diag.Diagnostic) { return ParseOneGated(in, nil) }
+
+// ParseOneGated is like [ParseOne], but also accepts the extensions that the gate allows.
+func ParseOneGated(in *parser.Instruction, gate *dialect.Gate) (c Command, d *diag.Diagnostic) {
+	if gate == nil {
+		c, d = build(in)
+	} else {
+		c, d = buildExtended(in, gate)
+	}
 	if d == nil {
 		return c, nil
 	}
@@ -158,8 +170,12 @@ func (a *assembly) addGlobal(in *parser.Instruction, c Command) {
 		return
 	}
 	if !a.reported {
+		allowed := "only ARG"
+		if a.file.Gate != nil {
+			allowed = "only ARG, LET and INCLUDE"
+		}
 		a.list = append(a.list, diag.Errorf(in.Keyword.Range(), "no build stage in current context").In(in.Rng).
-			Hinted("only ARG may come before the first FROM"))
+			Hinted("%s may come before the first FROM", allowed))
 	}
 	a.reported = true
 }

@@ -25,13 +25,17 @@ var (
 //	run = "RUN" { flag } command { body } .
 //
 // Upstream: a RUN without arguments has an empty command.
-func buildRun(in *parser.Instruction) (Command, *diag.Diagnostic) {
+func buildRun(in *parser.Instruction) (Command, *diag.Diagnostic) { return buildRunWith(in, false) }
+
+// buildRunWith parses a RUN instruction. The parameter variables is true if the field from= of
+// a mount may contain variables.
+func buildRunWith(in *parser.Instruction, variables bool) (Command, *diag.Diagnostic) {
 	set, d := parseFlags(in, runFlags)
 	if d != nil {
 		return nil, d
 	}
 	run := &Run{
-		Node: Node{in}, CommandLine: commandLine(in), Heredocs: in.Heredocs,
+		Node: Node{In: in}, CommandLine: commandLine(in), Heredocs: in.Heredocs,
 		Network: networks[0], Security: securities[0],
 	}
 	for _, f := range set["device"] {
@@ -42,7 +46,7 @@ func buildRun(in *parser.Instruction) (Command, *diag.Diagnostic) {
 		run.Devices = append(run.Devices, v)
 	}
 	for _, f := range set["mount"] {
-		m, d := parseMount(f)
+		m, d := parseMount(f, variables)
 		if d != nil {
 			return nil, run.HintMount(d)
 		}

@@ -39,7 +39,7 @@ func buildMaintainer(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if d != nil {
 		return nil, d
 	}
-	return &Maintainer{Node: Node{in}, Author: w}, nil
+	return &Maintainer{Node: Node{In: in}, Author: w}, nil
 }
 
 // buildWorkdir parses a WORKDIR instruction.
@@ -50,7 +50,7 @@ func buildWorkdir(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if d != nil {
 		return nil, d
 	}
-	return &Workdir{Node: Node{in}, Path: w}, nil
+	return &Workdir{Node: Node{In: in}, Path: w}, nil
 }
 
 // buildUser parses a USER instruction.
@@ -61,7 +61,7 @@ func buildUser(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if d != nil {
 		return nil, d
 	}
-	return &User{Node: Node{in}, User: w}, nil
+	return &User{Node: Node{In: in}, User: w}, nil
 }
 
 // buildStopSignal parses a STOPSIGNAL instruction.
@@ -74,7 +74,7 @@ func buildStopSignal(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if len(args) != 1 {
 		return nil, errExactlyOne(in, "STOPSIGNAL")
 	}
-	return &StopSignal{Node: Node{in}, Signal: args[0]}, nil
+	return &StopSignal{Node: Node{In: in}, Signal: args[0]}, nil
 }
 
 // buildExpose parses an EXPOSE instruction.
@@ -89,7 +89,7 @@ func buildExpose(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	}
 	ports = slices.Clone(ports)
 	slices.SortStableFunc(ports, func(a, b parser.Word) int { return cmp.Compare(a.Value, b.Value) })
-	return &Expose{Node: Node{in}, Ports: ports}, nil
+	return &Expose{Node: Node{In: in}, Ports: ports}, nil
 }
 
 // buildVolume parses a VOLUME instruction.
@@ -100,7 +100,7 @@ func buildVolume(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	if d != nil {
 		return nil, d
 	}
-	c := &Volume{Node: Node{in}}
+	c := &Volume{Node: Node{In: in}}
 	for _, w := range paths {
 		w.Value = strings.TrimSpace(w.Value)
 		if w.Value == "" {

@@ -3,6 +3,7 @@ package instructions
 import (
 	"time"
 
+	"slipway/dialect"
 	"slipway/parser"
 	"slipway/source"
 )
@@ -11,6 +12,7 @@ import (
 // is immutable.
 type Dockerfile struct {
 	File   *parser.File
+	Gate   *dialect.Gate // nil for a plain Dockerfile
 	Args   []*Arg
 	Stages []*Stage
 }
@@ -30,15 +32,23 @@ type Stage struct {
 type Command interface {
 	// Syntax returns the instruction as written.
 	Syntax() *parser.Instruction
+	// Extension returns the flags of the instruction that extend the language, or nil.
+	Extension() *Extension
 	command()
 }
 
 // Node is embedded in each command type, such as Run. It links a command to its
 // instruction in the syntax tree.
-type Node struct{ In *parser.Instruction }
+type Node struct {
+	In  *parser.Instruction
+	Ext *Extension // nil if the instruction uses no extension
+}
 
 // Syntax returns the instruction as written.
 func (n Node) Syntax() *parser.Instruction { return n.In }
+
+// Extension returns the flags of the instruction that extend the language, or nil.
+func (n Node) Extension() *Extension { return n.Ext }
 
 // From represents a FROM instruction, which starts a stage: FROM [--platform=P] BASE [AS
 // NAME].
@@ -48,12 +58,15 @@ type From struct {
 	Platform parser.Word // --platform; Value is "" if absent
 	As       parser.Word // the keyword AS, as written; Value is "" if absent
 	Name     parser.Word // the stage name, as written; Value is "" if absent
+	If       *Condition  // the condition after IF; nil if absent
 }
 
 // Arg represents an ARG instruction, which declares build arguments: ARG NAME[=DEFAULT]…
+// It also represents LET, which sets variables that build arguments do not change.
 type Arg struct {
 	Node
 	Args []ArgDecl
+	Let  bool // whether the instruction is LET
 }
 
 // ArgDecl is the declaration of one build argument in an ARG instruction.
@@ -231,6 +244,23 @@ type Onbuild struct {
 	Expression string // the trigger in the image config, including heredoc bodies
 }
 
+// Unset represents an UNSET instruction, which removes a part of the image config: UNSET
+// PART [PATTERN…]. It is an extension.
+type Unset struct {
+	Node
+	Part     parser.Word // such as ENV or CMD; Value is in upper case
+	Patterns []parser.Word
+}
+
+// Include represents an INCLUDE instruction, which stands for the instructions of other
+// files: INCLUDE [--from=CONTEXT] PATH… It is an extension. Package include replaces it with
+// these instructions, so that a Dockerfile contains none.
+type Include struct {
+	Node
+	From  parser.Word // --from; Value is "" if absent
+	Paths []parser.Word
+}
+
 func (*From) command()        {}
 func (*Arg) command()         {}
 func (*Env) command()         {}
@@ -248,3 +278,5 @@ func (*Cmd) command()         {}
 func (*Entrypoint) command()  {}
 func (*Healthcheck) command() {}
 func (*Onbuild) command()     {}
+func (*Unset) command()       {}
+func (*Include) command()     {}

@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"slipway/diag"
+	"slipway/dialect"
 	"slipway/internal/suggest"
 	"slipway/parser"
 	"slipway/source"
@@ -15,7 +16,7 @@ import (
 // unknownKeyword returns the error for an instruction with an unknown keyword.
 func unknownKeyword(in *parser.Instruction) *diag.Diagnostic {
 	keyword := in.Keyword.String()
-	return diag.Errorf(in.Keyword.Range(), "unknown instruction: %s%s", keyword, suggest.Hint(keyword, names(), false))
+	return diag.Errorf(in.Keyword.Range(), "unknown instruction: %s%s%s", keyword, suggest.Hint(keyword, names(), false), dialect.Hint(keyword, ""))
 }
 
 // names returns the keywords of all instructions in lower case.

@@ -65,7 +65,7 @@ func (w walker) file() {
 				c.Instruction(w.Pass, in)
 			}
 		})
-		if !w.FirstError.IsZero() && in.Rng.End >= w.FirstError.End {
+		if in.Rng.File == w.FirstError.File && in.Rng.End >= w.FirstError.End {
 			break
 		}
 	}

@@ -17,15 +17,16 @@ const maxDepth = 100
 type form int
 
 const (
-	formNone    form = iota
-	formString       // the rest of the line
-	formCommand      // a JSON array, or the rest of the line
-	formList         // a JSON array, or words
-	formWords        // words between white space
-	formQuoted       // words between white space outside of quotes
-	formPairs        // KEY=VALUE…, or KEY VALUE
-	formTyped        // a word, followed by a command in the form formCommand
-	formSub          // another instruction
+	formNone     form = iota
+	formString        // the rest of the line
+	formCommand       // a JSON array, or the rest of the line
+	formList          // a JSON array, or words
+	formWords         // words between white space
+	formQuoted        // words between white space outside of quotes
+	formPairs         // KEY=VALUE…, or KEY VALUE
+	formTyped         // a word, followed by a command in the form formCommand
+	formSub           // another instruction
+	formExtended      // words between white space outside of quotes; BuildKit's grammar ignores the arguments
 )
 
 // formOf returns the form of an instruction's arguments, or formNone if the keyword is
@@ -48,6 +49,8 @@ func formOf(keyword string) form {
 		return formTyped
 	case "onbuild":
 		return formSub
+	case "include", "let", "unset":
+		return formExtended
 	}
 	return formNone
 }
@@ -60,6 +63,8 @@ func (p *layout) args(in *Instruction, n *parser.Node, depth int) Args {
 	switch {
 	case form == formTyped:
 		return typedArgs(n, t)
+	case form == formExtended:
+		return p.extendedArgs(t)
 	case n.Attributes["json"]:
 		return newJSON(n.Next, t)
 	case n.Next == nil:
@@ -78,6 +83,19 @@ func (p *layout) args(in *Instruction, n *parser.Node, depth int) Args {
 		return p.sub(in, n.Next.Children, depth)
 	}
 	return nil
+}
+
+// extendedArgs builds the arguments of an instruction that is an extension of Slipway. BuildKit's
+// tree does not contain them.
+func (p *layout) extendedArgs(t source.Text) Args {
+	var words []Word
+	for _, w := range p.splitQuoted(t) {
+		words = append(words, Word{Value: w.String(), Text: w})
+	}
+	if words == nil {
+		return nil
+	}
+	return &Words{Words: words}
 }
 
 // newJSON builds the [JSON] arguments of an instruction. BuildKit's node n and the nodes

@@ -7,6 +7,21 @@ type File struct {
 	Source *source.File
 	Escape byte   // the escape character, \ or `
 	Nodes  []Node // in file order; their ranges cover the file without gaps
+
+	// Included contains the files whose instructions replace INCLUDE instructions. Then Nodes
+	// also contains nodes of these files. It is nil for a file as parsed.
+	Included []*File
+}
+
+// EscapeOf returns the escape character of the file src, which is the file itself or an
+// included file.
+func (f *File) EscapeOf(src *source.File) byte {
+	for _, in := range f.Included {
+		if in.Source == src {
+			return in.Escape
+		}
+	}
+	return f.Escape
 }
 
 // Node is a part of a file: *Blank, *Comment, *Directive or *Instruction. A node covers
@@ -82,7 +97,8 @@ type Raw struct{ Word Word }
 
 // Words represents arguments that are words separated by white space. FROM and EXPOSE
 // always have this form. ADD, COPY and VOLUME have this form unless their arguments are
-// JSON. The words of ARG may contain quoted white space.
+// JSON. The words of ARG may contain quoted white space, and so may the words of the
+// extensions INCLUDE, LET and UNSET.
 type Words struct{ Words []Word }
 
 // JSON represents arguments in the exec form, a JSON array of strings. The text of an

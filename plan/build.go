@@ -5,7 +5,9 @@ import (
 
 	"github.com/distribution/reference"
 
+	"slipway/dialect"
 	"slipway/instructions"
+	"slipway/parser"
 	"slipway/shell"
 	"slipway/source"
 )
@@ -38,6 +40,8 @@ type builder struct {
 	size        int               // counts towards maxSize
 	matchSteps  int               // counts towards maxMatching
 	readCounter readCounter
+	constants   []constant              // the variables of LET before the first FROM
+	omitted     map[string]source.Range // names of the stages whose IF is false → the IF
 }
 
 // draft holds data about one stage that is not part of the plan, because only the passes of
@@ -54,6 +58,7 @@ type draft struct {
 	loaded        bool            // whether the base has been looked up
 	done          bool            // whether the stage has been evaluated
 	triggersAdded bool            // whether addTriggers has processed the stage
+	assigned      map[string]bool // see evaluator.assigned
 	historyShared bool            // whether a later stage appends to the array of Image.History
 }
 
@@ -72,6 +77,10 @@ func Build(ctx context.Context, d *instructions.Dockerfile, opt Options) (*Plan,
 		opt:    opt,
 		expand: shell.Expander{Escape: d.File.Escape},
 		byName: map[string]*Stage{},
+	}
+	if d.Gate != nil {
+		b.expand.Lookup = dialect.Lookup
+		b.Lowered = map[*parser.Instruction]*Lowering{}
 	}
 	for _, p := range passes {
 		if err := p.run(ctx, b); err != nil {

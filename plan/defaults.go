@@ -1,6 +1,9 @@
 package plan
 
-import "slipway/shell"
+import (
+	"slipway/dialect"
+	"slipway/shell"
+)
 
 // DefaultBases returns the base image names of the file's stages. Variables in the names
 // have the defaults of the global ARGs, even if build arguments override them. The list
@@ -8,11 +11,19 @@ import "slipway/shell"
 // cannot be expanded, the list is empty.
 func (p *Plan) DefaultBases() []string {
 	b := &builder{Plan: p, expand: shell.Expander{Escape: p.Dockerfile.File.Escape}}
+	if p.Dockerfile.Gate != nil {
+		b.expand.Lookup = dialect.Lookup
+	}
 	env := p.Predefined
+	for _, g := range p.Declarations { // build arguments do not change LET
+		if g.In.Let {
+			env = env.Set(g.Decl.Key, g.Value)
+		}
+	}
 	for _, arg := range p.Dockerfile.Args {
 		for i := range arg.Args {
 			decl := &arg.Args[i]
-			if decl.Default == nil {
+			if decl.Default == nil || arg.Let {
 				continue
 			}
 			res, d := b.word(b.expand, *decl.Default, env)

@@ -18,6 +18,7 @@ type boundCommand struct {
 	instructions.Command
 	sources []*Stage
 	onbuild bool
+	holds   bool // whether the condition of the instruction is already known to be true
 }
 
 // bindEdges resolves --from and the sources of mounts to stages. A name that does not
@@ -27,11 +28,21 @@ func bindEdges(_ context.Context, b *builder) error {
 	for _, st := range b.Stages[:len(b.Dockerfile.Stages)] {
 		own := b.draft(st)
 		own.commands = make([]boundCommand, 0, len(st.Syntax.Commands))
+		early := b.earlyConditions(st)
 		for _, c := range st.Syntax.Commands {
-			bound, d := b.bind(st, c, c.Syntax().Rng, c.Syntax().Rng)
+			holds, known, d := early.decide(c)
+			if known && !holds {
+				b.omit(st, c)
+				continue
+			}
+			var bound boundCommand
+			if d == nil {
+				bound, d = b.bind(st, c, c.Syntax().Rng, c.Syntax().Rng)
+			}
 			if d != nil {
 				return d.In(c.Syntax().Rng)
 			}
+			bound.holds = known
 			own.commands = append(own.commands, bound)
 		}
 	}
@@ -57,14 +68,17 @@ func (b *builder) bind(st *Stage, c instructions.Command, location, instruction 
 		if c.From.Value == "" {
 			break
 		}
-		src, d := b.copySource(c, location)
+		src, d := b.copySource(st, c, location)
 		if d != nil {
 			return bound, d
 		}
 		bound.sources, names = []*Stage{src}, []source.Range{c.From.Text.Range()}
 	case *instructions.Run:
 		for _, m := range c.Mounts {
-			from := m.From
+			from, d := b.mountSource(st, c, m)
+			if d != nil {
+				return bound, d
+			}
 			if from == "" {
 				from = scratch
 			}
@@ -103,9 +117,12 @@ func implicitStage(name string, location source.Range) *Stage {
 
 // copySource resolves the flag --from of COPY to a stage. The value of --from is the name
 // or the index of a stage, or an image reference. It must not contain variables.
-func (b *builder) copySource(c *instructions.Copy, location source.Range) (*Stage, *diag.Diagnostic) {
-	from := c.From
-	res, d := expandWord(b.expand, from, Env{})
+func (b *builder) copySource(st *Stage, c *instructions.Copy, location source.Range) (*Stage, *diag.Diagnostic) {
+	from, d := b.expandSource(st, c, c.From)
+	if d != nil {
+		return nil, d
+	}
+	res, d := expandWord(shell.Expander{Escape: b.expand.Escape}, from, Env{})
 	if d != nil {
 		return nil, d
 	}

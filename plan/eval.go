@@ -17,12 +17,12 @@ import (
 //
 // Upstream: with Options.AllStages, even the instructions of stages that named contexts
 // replace are evaluated.
-func evaluateStages(_ context.Context, b *builder) error {
+func evaluateStages(ctx context.Context, b *builder) error {
 	for _, st := range b.Stages {
 		if !st.Reachable || b.draft(st).done && !b.opt.AllStages {
 			continue
 		}
-		e := &evaluator{b: b, st: st, expand: b.expand, args: map[string]bool{}}
+		e := &evaluator{b: b, st: st, expand: b.expand, ctx: ctx, args: map[string]bool{}}
 		if err := e.stage(); err != nil {
 			return err
 		}
@@ -39,7 +39,9 @@ type evaluator struct {
 	state    State
 	visit    *Visit
 	expand   shell.Expander
+	ctx      context.Context
 	args     map[string]bool // the names in state.Args
+	assigned map[string]bool // the names that ENVs of the stage and its base stages set; nil for a plain Dockerfile
 	envIndex map[string]int  // name → index of its first entry in the config; nil until needed
 	hasCmd   bool            // whether the stage has a CMD so far
 }
@@ -62,9 +64,19 @@ func (e *evaluator) stage() error {
 		if c.onbuild {
 			v.Range = e.st.Location
 		}
-		e.st.Visits = append(e.st.Visits, v)
 		e.visit = v
-		d := e.command(c.Command)
+		run, d := e.prepare(c)
+		if !run {
+			if d != nil {
+				e.st.Visits = append(e.st.Visits, v)
+				return d.In(v.Range)
+			}
+			e.b.omit(e.st, c.Command)
+			continue
+		}
+		v.Before, e.visit = e.state, v // LETs may have been declared
+		e.st.Visits = append(e.st.Visits, v)
+		d = e.command(c.Command)
 		if d == nil {
 			d = e.b.tooLarge(source.Range{})
 		}
@@ -81,6 +93,7 @@ func (e *evaluator) stage() error {
 	e.st.Final = e.state
 	e.st.Scan = Scan{Stage: e.scanEnabled(scanStage), Context: e.scanEnabled(scanContext)}
 	e.b.draft(e.st).done = true
+	e.b.draft(e.st).assigned = e.assigned
 	return nil
 }
 
@@ -185,8 +198,10 @@ func (e *evaluator) command(c instructions.Command) *diag.Diagnostic {
 		return e.healthcheck(c)
 	case *instructions.Onbuild:
 		e.st.Image.Config.OnBuild = append(e.st.Image.Config.OnBuild, c.Expression)
-	case *instructions.From:
-		panic("plan: FROM inside a stage")
+	case *instructions.Unset:
+		return e.unset(c)
+	case *instructions.From, *instructions.Include:
+		panic("plan: FROM or INCLUDE inside a stage")
 	}
 	return nil
 }
@@ -196,6 +211,7 @@ func (e *evaluator) command(c instructions.Command) *diag.Diagnostic {
 func (e *evaluator) word(w parser.Word) (string, *diag.Diagnostic) {
 	res, d := e.b.word(e.expand, w, e.state.Env)
 	e.recordUnset(w, res.Unmatched)
+	e.b.lowerMapped(e.visit.Command, w, res)
 	return res.Value, d
 }
 

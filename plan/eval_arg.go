@@ -45,6 +45,9 @@ func (e *evaluator) scanEnabled(name string) bool {
 // the value of the global ARG with the same name. If none of these exists, the variable keeps
 // the value that an earlier instruction set.
 func (e *evaluator) arg(c *instructions.Arg) *diag.Diagnostic {
+	if c.Let {
+		return e.let(c)
+	}
 	line := make([]string, 0, len(c.Args))
 	for i := range c.Args {
 		a, d := e.argValue(&c.Args[i])

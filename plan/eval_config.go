@@ -40,10 +40,14 @@ func (e *evaluator) pairs(keyword string, list []parser.Pair) (kvs [][2]string, 
 // env sets the variables of ENV in the state and in the image config.
 func (e *evaluator) env(c *instructions.Env) *diag.Diagnostic {
 	kvs, line, d := e.pairs("ENV", c.Pairs)
+	if d == nil && c.Ext.Flag("file") != nil {
+		kvs, line, d = e.pairsFile("ENV", c)
+	}
 	if d != nil {
 		return d
 	}
 	for _, kv := range kvs {
+		e.assign(kv[0])
 		e.state.Env = e.state.Env.Set(kv[0], kv[1])
 		e.setConfigEnv(kv[0], kv[1])
 	}
@@ -79,6 +83,9 @@ func splitEnv(kv string) (key, value string) {
 
 func (e *evaluator) label(c *instructions.Label) *diag.Diagnostic {
 	kvs, line, d := e.pairs("LABEL", c.Pairs)
+	if d == nil && c.Ext.Flag("file") != nil {
+		kvs, line, d = e.pairsFile("LABEL", c)
+	}
 	if d != nil {
 		return d
 	}
@@ -152,6 +159,11 @@ func (e *evaluator) shell(c *instructions.Shell) *diag.Diagnostic {
 // withShell returns the argument list that runs a command line in the stage's shell.
 // Without SHELL, that is /bin/sh, or cmd for Windows images.
 func (e *evaluator) withShell(args []string) []string {
+	return append(slices.Clone(e.stageShell()), strings.Join(args, " "))
+}
+
+// stageShell returns the shell of the stage with its arguments.
+func (e *evaluator) stageShell() []string {
 	sh := e.st.Image.Config.Shell
 	if len(sh) == 0 {
 		sh = []string{"/bin/sh", "-c"}
@@ -159,7 +171,7 @@ func (e *evaluator) withShell(args []string) []string {
 			sh = []string{"cmd", "/S", "/C"}
 		}
 	}
-	return append(slices.Clone(sh), strings.Join(args, " "))
+	return sh
 }
 
 // commandLine returns the argument list that CMD or ENTRYPOINT stores in the config. For the
@@ -179,7 +191,11 @@ func (e *evaluator) commandLine(c instructions.CommandLine) []string {
 }
 
 func (e *evaluator) cmd(c *instructions.Cmd) *diag.Diagnostic {
-	args := e.commandLine(c.CommandLine)
+	line, d := e.expandCommand(c, c.CommandLine)
+	if d != nil {
+		return d
+	}
+	args := e.commandLine(line)
 	cfg := &e.st.Image.Config
 	cfg.Cmd = args
 	cfg.ArgsEscaped = true //nolint:staticcheck // Docker on Windows reads it
@@ -191,7 +207,11 @@ func (e *evaluator) cmd(c *instructions.Cmd) *diag.Diagnostic {
 // entrypoint sets ENTRYPOINT in the image config. It also removes a CMD that the stage
 // inherited, because an inherited CMD contains arguments for the entrypoint of the base.
 func (e *evaluator) entrypoint(c *instructions.Entrypoint) *diag.Diagnostic {
-	args := e.commandLine(c.CommandLine)
+	line, d := e.expandCommand(c, c.CommandLine)
+	if d != nil {
+		return d
+	}
+	args := e.commandLine(line)
 	cfg := &e.st.Image.Config
 	cfg.Entrypoint = args
 	if !e.hasCmd {
@@ -202,8 +222,12 @@ func (e *evaluator) entrypoint(c *instructions.Entrypoint) *diag.Diagnostic {
 }
 
 func (e *evaluator) healthcheck(c *instructions.Healthcheck) *diag.Diagnostic {
+	test, d := e.expandTest(c)
+	if d != nil {
+		return d
+	}
 	h := &dockerspec.HealthcheckConfig{
-		Test:          c.Test,
+		Test:          test,
 		Interval:      c.Interval,
 		Timeout:       c.Timeout,
 		StartPeriod:   c.StartPeriod,

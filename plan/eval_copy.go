@@ -81,6 +81,9 @@ func (p *copier) expandAll() (bodies []string, d *diag.Diagnostic) {
 	if p.sources, d = p.words(c.Sources); d != nil {
 		return nil, hintQuotes(d, c)
 	}
+	if d = p.makeOptional(); d != nil {
+		return nil, d
+	}
 	if p.dest, d = p.word(c.Dest); d != nil {
 		return nil, d
 	}
@@ -199,8 +202,10 @@ func (p *copier) source(i int) *diag.Diagnostic {
 		}
 		return p.url(src, i)
 	}
-	if d := p.recordExcluded(src, p.c.Sources[i]); d != nil {
-		return d
+	if p.c.Ext == nil || !p.c.Ext.IfExists { // a file that is excluded is missing
+		if d := p.recordExcluded(src, p.c.Sources[i]); d != nil {
+			return d
+		}
 	}
 	t, err := p.tree(src)
 	if err != nil {

@@ -48,6 +48,7 @@ func (e *evaluator) mounts(c *instructions.Run) ([]mountValues, *diag.Diagnostic
 				return nil, d
 			}
 		}
+		e.requireSecret(c, &m, &c.Mounts[i])
 		if d := m.check(); d != nil {
 			return nil, d
 		}
@@ -62,7 +63,13 @@ func (e *evaluator) mountField(m *mountValues, f instructions.MountField) *diag.
 	if !f.HasValue {
 		return m.setFlag(f)
 	}
-	v, d := e.word(parser.Word{Value: f.Value, Text: fieldText(f)})
+	w := parser.Word{Value: f.Value, Text: fieldText(f)}
+	if f.Key == "from" && e.isGated() {
+		var d *diag.Diagnostic
+		m.from, d = e.b.earlyWord(w)
+		return d
+	}
+	v, d := e.word(w)
 	if d != nil {
 		return d
 	}

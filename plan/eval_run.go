@@ -23,6 +23,7 @@ func (e *evaluator) run(c *instructions.Run) *diag.Diagnostic {
 	if c.Network != "default" {
 		x.Network = c.Network
 	}
+	e.isolate(c, x)
 	args, suffix, d := e.runArgs(c, x)
 	if d != nil {
 		return d
@@ -35,7 +36,8 @@ func (e *evaluator) run(c *instructions.Run) *diag.Diagnostic {
 		x.Devices = append(x.Devices, Device{Name: dev.Name, Optional: !dev.Required})
 	}
 	x.StepInfo = e.info(c, e.runTitle(c, suffix, mounts))
-	x.NoCache = e.st.NoCache
+	x.NoCache = e.st.NoCache || c.Ext != nil && c.Ext.NoCache
+	e.lowerNoCache(c)
 	e.visit.Step = x
 	e.commit(e.runLine(args), true)
 	return nil
@@ -84,8 +86,12 @@ func (s maskedEnv) Lookup(name string) (string, bool) {
 // progress output. If this heredoc runs as a program, runArgs stores it in the step x as
 // x.Script.
 func (e *evaluator) runArgs(c *instructions.Run, x *Exec) (args []string, suffix string, d *diag.Diagnostic) {
-	args = make([]string, 0, len(c.Args))
-	for _, w := range c.Args {
+	line, d := e.expandCommand(c, c.CommandLine)
+	if d != nil {
+		return nil, "", d
+	}
+	args = make([]string, 0, len(line.Args))
+	for _, w := range line.Args {
 		args = append(args, w.Value)
 	}
 	if len(c.Heredocs) > 0 {
@@ -100,9 +106,9 @@ func (e *evaluator) runArgs(c *instructions.Run, x *Exec) (args []string, suffix
 		}
 	}
 	if c.Shell {
-		args = e.withShell(args)
+		args, d = e.runShell(c, x, args)
 	}
-	return args, suffix, nil
+	return args, suffix, d
 }
 
 // script plans a RUN whose command consists of the heredoc h, and returns the command

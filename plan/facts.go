@@ -3,10 +3,11 @@ package plan
 import (
 	"slipway/parser"
 	"slipway/shell"
+	"slipway/source"
 )
 
 // Fact is a fact that the evaluation records for build checks: *Unset, *Assigned,
-// *Directory, *Exposed or *Excluded. Facts are in the order in which upstream runs its
+// *Directory, *Exposed, *Excluded or *Advice. Facts are in the order in which upstream runs its
 // checks. If an instruction fails, its Visit has the facts recorded before the error.
 //
 //sumtype:decl
@@ -48,11 +49,19 @@ type Excluded struct {
 	Word parser.Word
 }
 
+// Advice is a [Fact] that records a finding about an extension.
+type Advice struct {
+	Check string // the name of the check that reports the finding
+	Text  string
+	Range source.Range
+}
+
 func (*Unset) fact()     {}
 func (*Assigned) fact()  {}
 func (*Directory) fact() {}
 func (*Exposed) fact()   {}
 func (*Excluded) fact()  {}
+func (*Advice) fact()    {}
 
 // recordFact adds f to the facts of the current instruction.
 func (e *evaluator) recordFact(f Fact) { e.visit.Facts = append(e.visit.Facts, f) }

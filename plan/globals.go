@@ -24,6 +24,12 @@ func setGlobals(ctx context.Context, b *builder) error {
 	b.Predefined = predefined(b)
 	b.Globals = b.Predefined
 	for _, arg := range b.Dockerfile.Args {
+		if arg.Let {
+			if d := b.defineConstants(ctx, arg); d != nil {
+				return d.In(arg.In.Rng)
+			}
+			continue
+		}
 		for i := range arg.Args {
 			decl := &arg.Args[i]
 			g := GlobalArg{Decl: decl, In: arg}
@@ -41,6 +47,9 @@ func setGlobals(ctx context.Context, b *builder) error {
 			}
 			b.Declarations = append(b.Declarations, g)
 		}
+	}
+	if d := b.omitStages(); d != nil {
+		return d
 	}
 	return b.setEpoch(ctx)
 }

@@ -62,7 +62,7 @@ func (p *Plan) hintUnset(d *diag.Diagnostic, unset []shell.Use) *diag.Diagnostic
 // --from. The hint explains why the name refers to an image instead of a stage. It
 // returns d.
 func (p *Plan) HintBase(st *Stage, d *diag.Diagnostic) *diag.Diagnostic {
-	if d.Hint != "" || d.Range.File == nil || d.Range.File != p.Dockerfile.File.Source {
+	if d.Hint != "" || d.Range.File == nil || d.Range.File != p.Dockerfile.File.Source && !p.isIncluded(d.Range.File) {
 		return d
 	}
 	if st.Syntax == nil {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ func loadBases(ctx context.Context, b *builder) error {
 		for _, st := range b.Stages {
 			st.Reachable = true
 		}
+	}
+	if b.opt.AllStages && b.opt.Triggers {
+		fresh = append(fresh, b.reach(b.Stages)...)
 	}
 	for list := b.Stages; ; list = fresh {
 		if err := b.loadRound(ctx, list); err != nil {
@@ -154,7 +158,7 @@ func (b *builder) baseError(st *Stage, err error) error {
 	if errors.As(err, &d) {
 		return err
 	}
-	return b.HintBase(st, diag.Errorf(b.draft(st).baseName, "%w", err))
+	return b.withOmitted(b.HintBase(st, diag.Errorf(b.draft(st).baseName, "%w", err)), cmp.Or(st.OriginalBase, st.BaseName))
 }
 
 // countIdleRounds sets idleRounds of the stage st. A round of [loadBases] is idle for a stage

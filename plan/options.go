@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/dialect"
 	"slipway/ignore"
 )
 
@@ -37,6 +38,12 @@ type Options struct {
 	CgroupParent     string
 	Resources        *Resources
 	GitAdvice        bool // whether git prints advice, such as about a detached HEAD
+
+	Rules    dialect.Options // the options of the gate, and those that the caller adds
+	Triggers bool            // with AllStages: whether all stages have triggers, as if the target needed them
+
+	// ReadFile reads a file of the main context, for --file. If it is nil, --file is an error.
+	ReadFile func(ctx context.Context, path string) ([]byte, error)
 
 	Resolver Resolver
 }

@@ -76,6 +76,9 @@ type globalArg struct {
 func (p *Plan) globalArgs() map[string]globalArg {
 	args := make(map[string]globalArg, len(p.Declarations))
 	for _, d := range p.Declarations {
+		if d.In.Let {
+			continue // build arguments do not change it
+		}
 		key := d.Decl.Key
 		g := globalArg{OutlineArg: OutlineArg{Name: key, Doc: d.Decl.Doc, Value: d.Value, Range: d.In.In.Rng}}
 		for _, name := range d.Uses {
@@ -141,6 +144,9 @@ func (o *outliner) stage(st *Stage) {
 	for _, c := range st.Visits {
 		switch c := c.Command.(type) {
 		case *instructions.Arg:
+			if c.Let {
+				continue
+			}
 			for i := range c.Args {
 				o.arg(c.Args[i].Key, own, visited)
 			}
@@ -161,7 +167,7 @@ func (*outliner) ownArgs(st *Stage) map[string]OutlineArg {
 	own := map[string]OutlineArg{}
 	for i, v := range st.Visits {
 		c, ok := v.Command.(*instructions.Arg)
-		if !ok {
+		if !ok || c.Let {
 			continue
 		}
 		after := st.Final

@@ -33,6 +33,10 @@ type Plan struct {
 	Target       *Stage              // nil if an error occurred before the target was known
 	Context      *Paths              // paths that the build reads from the main context
 
+	// Lowered describes how instructions of a file with a gate read in a plain Dockerfile. It has
+	// no entry for an instruction that stays as it is.
+	Lowered map[*parser.Instruction]*Lowering
+
 	ignored *ignore.Matcher // the ignore file of the main context; nil if it does not exist
 }
 

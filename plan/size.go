@@ -37,6 +37,7 @@ func (b *builder) tooLarge(r source.Range) *diag.Diagnostic {
 // the expansion reads, to the size of the plan, even if a pattern such as ${x%%*} removes
 // most of the value.
 func (b *builder) word(x shell.Expander, w parser.Word, env shell.Env) (shell.Expansion, *diag.Diagnostic) {
+	x = b.expanderFor(x, w)
 	res, d := expandWord(x, w, b.countReads(env))
 	if d != nil {
 		return res, d

@@ -77,19 +77,28 @@ func countSteps(st *Stage) int {
 		n++
 	}
 	for _, c := range st.Syntax.Commands {
-		switch c.(type) {
-		case *instructions.Copy, *instructions.Run, *instructions.Workdir:
+		if isStep(c) {
 			n++
-		default: // changes the config only
 		}
 	}
 	return n
+}
+
+// isStep reports whether an instruction counts as a step, because it may change files.
+func isStep(c instructions.Command) bool {
+	switch c.(type) {
+	case *instructions.Copy, *instructions.Run, *instructions.Workdir:
+		return true
+	default: // changes the config only
+		return false
+	}
 }
 
 // expandFrom expands the base and the platform in the FROM of the stage st.
 func (b *builder) expandFrom(st *Stage) *diag.Diagnostic {
 	from := st.Syntax.From
 	res, d := b.word(b.expand, from.Base, b.Globals)
+	b.lowerMapped(from, from.Base, res)
 	b.Froms = append(b.Froms, From{Syntax: st.Syntax, Base: Expansion{from.Base, res}})
 	if d != nil {
 		return d
@@ -107,6 +116,7 @@ func (b *builder) expandFrom(st *Stage) *diag.Diagnostic {
 // expandPlatform expands and parses the value of --platform in the FROM of the stage st.
 func (b *builder) expandPlatform(st *Stage, w parser.Word) *diag.Diagnostic {
 	res, d := b.word(b.expand, w, b.Globals)
+	b.lowerMapped(st.Syntax.From, w, res)
 	b.Froms[len(b.Froms)-1].Platform = &Expansion{w, res}
 	if d != nil {
 		d.Message = fmt.Sprintf("failed to process arguments for platform %s: %s", res.Value, d.Message)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"slipway/diag"
 	"slipway/shell"
@@ -19,7 +20,7 @@ func chooseTarget(_ context.Context, b *builder) error {
 	}
 	b.Target = b.stageNamed(b.opt.Target)
 	if b.Target == nil {
-		return diag.Errorf(source.Range{}, "target stage %q could not be found%s", b.opt.Target, didYouMean(b.opt.Target, b.names()))
+		return b.withOmitted(diag.Errorf(source.Range{}, "target stage %q could not be found%s", b.opt.Target, didYouMean(b.opt.Target, b.names())), strings.ToLower(b.opt.Target))
 	}
 	return nil
 }

@@ -16,6 +16,12 @@
 // [Expander.Expand] returns one string, [Expander.Fields] splits the result at white
 // space, and [Split] splits without expanding.
 //
+// With [Expander.Lookup], the language also has operators that BuildKit lacks:
+//
+//	${name:@table}                     the entry of a table for the value
+//	${name^}  ${name^^}                with the first (every) character in upper case
+//	${name,}  ${name,,}                with the first (every) character in lower case
+//
 // The results equal those of BuildKit's lexer, including its oddities (tagged
 // "Upstream:"), with three exceptions. Operands nest at most 10,000 deep. A result
 // exceeds the length of its word by at most about 4 MiB. Matching a pattern takes a

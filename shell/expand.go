@@ -39,6 +39,11 @@ const (
 type Expander struct {
 	Escape byte // the escape character of the file, '\\' or '`'; zero means '\\'
 	Mode   Mode
+
+	// Lookup evaluates the operator :@ of ${name:@table}. It returns the entry of the table for
+	// a value. If Lookup is nil, this operator and ^, ^^, "," and ",," are errors, as in
+	// BuildKit.
+	Lookup func(value, table string) (string, error)
 }
 
 // Expansion is the result of expanding a word.
@@ -46,6 +51,7 @@ type Expansion struct {
 	Value     string
 	Matched   []string // names of set variables, without duplicates, in order of first use
 	Unmatched []Use    // first use of each unset variable, in order
+	Mapped    []Mapped // expressions with operators that BuildKit lacks, in order
 }
 
 // Use is a reference to a variable in a word: word[Offset:End] is "$name" or "${name…}",
@@ -92,7 +98,7 @@ func (x Expander) Expand(word string, env Env) (Expansion, error) {
 	if s.overflow != nil {
 		err = s.overflow
 	}
-	res := Expansion{Matched: s.matched.names(), Unmatched: s.unmatched.sorted()}
+	res := Expansion{Matched: s.matched.names(), Unmatched: s.unmatched.sorted(), Mapped: s.mapped}
 	if err != nil {
 		return res, err
 	}
@@ -104,7 +110,7 @@ func (x Expander) Expand(word string, env Env) (Expansion, error) {
 func (x Expander) scanner(word string, env Env) scanner {
 	s := scanner{
 		word: word, env: env, out: make([]byte, 0, len(word)+32),
-		esc: x.escape(), mode: x.Mode, keepEscapes: x.Mode&KeepEscapes != 0,
+		esc: x.escape(), mode: x.Mode, keepEscapes: x.Mode&KeepEscapes != 0, lookup: x.Lookup,
 	}
 	// Upstream: the scanner drops one byte order mark.
 	if strings.HasPrefix(word, "\ufeff") {
@@ -178,6 +184,9 @@ type scanner struct {
 	overflow    *Error
 	matched     uses
 	unmatched   uses
+	lookup      func(value, table string) (string, error) // Expander.Lookup
+	mapped      []Mapped
+	inQuotes    bool // whether the scanner is inside double quotes
 }
 
 // text expands the word up to and including the given stop character. If the stop character is

@@ -137,6 +137,9 @@ func (s *scanner) braces(start int) *Error {
 		}
 		return s.trim(&p)
 	default:
+		if s.lookup != nil && isMapping(&p) {
+			return s.mapping(&p)
+		}
 		if p.colon {
 			break // Upstream: the operand is read first, and its errors take precedence
 		}
@@ -177,10 +180,10 @@ func (s *scanner) operand(p *param, stop byte, keepEscapes, pattern bool, unclos
 	}
 	s.depth++
 	s.operands++
-	before := s.keepEscapes
-	s.keepEscapes = keepEscapes
+	before, quoted := s.keepEscapes, s.inQuotes
+	s.keepEscapes, s.inQuotes = keepEscapes, false
 	err := s.text(int(stop), pattern)
-	s.keepEscapes = before
+	s.keepEscapes, s.inQuotes = before, quoted
 	s.depth--
 	if err != nil && s.pos == len(s.word) {
 		return s.errorAt(p.start, unclosedMsg)

@@ -57,7 +57,10 @@ func (s *scanner) doubleQuoted(pattern bool) *Error {
 			s.putQuote('"')
 			return nil
 		case '$':
-			if err := s.dollar(); err != nil {
+			s.inQuotes = true
+			err := s.dollar()
+			s.inQuotes = false
+			if err != nil {
 				return err
 			}
 		default:

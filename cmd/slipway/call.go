@@ -86,6 +86,8 @@ func (f *buildFlags) setCall(name string) error {
 		if len(f.opt.Platforms) > 0 {
 			f.warnings = append(f.warnings, "--platform has no effect on --call=convertllb: the LLB is for the platform of the builder")
 		}
+	case "eject":
+		f.opt.Call = callEject
 	case "subrequests.describe":
 		f.opt.Call = subrequests.RequestSubrequestsDescribe
 	case "plan":
@@ -93,7 +95,7 @@ func (f *buildFlags) setCall(name string) error {
 	case "graph":
 		f.opt.Call = graphRequest(f.format)
 	default:
-		const want = "want build, check, convertllb, graph, outline, plan or targets"
+		const want = "want build, check, convertllb, eject, graph, outline, plan or targets"
 		return fmt.Errorf("--call: unknown call %q (%s)", name, want)
 	}
 	return nil
@@ -162,6 +164,8 @@ func (f *buildFlags) answer(w io.Writer, built *builder.Result) error {
 		err = printLLB(out, res["result.json"])
 	case frontend.RequestPlan, graphRequest(f.format):
 		_, err = out.Write(res["result.txt"])
+	case callEject:
+		return f.printEjected(w, res)
 	default:
 		err = subrequests.PrintDescribe(res["result.json"], out)
 	}

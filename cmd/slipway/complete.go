@@ -32,7 +32,7 @@ func (f *buildFlags) completions() (fixed, open map[string][]string) {
 		"network":  {"default", "none", "host"},
 		"runner":   {"auto", "namespace", "oci", "portable"},
 		"call": {
-			"build", "check\tfind mistakes", "convertllb\tprint the operations", "graph\tdraw the graph of the stages",
+			"build", "check\tfind mistakes", "convertllb\tprint the operations", "eject\tprint a plain Dockerfile", "graph\tdraw the graph of the stages",
 			"outline\tlist arguments and secrets", "plan\tlist steps", "targets\tlist stages",
 		},
 		"explain":  {"misses\twhy steps missed the cache", "keys\tcache keys of all steps"},

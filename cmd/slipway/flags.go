@@ -88,7 +88,7 @@ func (f *buildFlags) defineResults(fs *pflag.FlagSet) {
 	fs.StringVar(&f.metadataFile, "metadata-file", "", "write digests and names of the image to `FILE`, as JSON")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print only the ID of the image, and no progress")
 	fs.StringVar(&f.graphFile, "graph", "", "write the graph and the timeline of the build to `FILE`, as an HTML page")
-	fs.StringVar(&f.call, "call", "build", "`REQUEST` to the frontend: build, check, convertllb, graph, outline, plan or targets; ,format=json prints the answer as JSON")
+	fs.StringVar(&f.call, "call", "build", "`REQUEST` to the frontend: build, check, convertllb, eject, graph, outline, plan or targets; ,format=json prints the answer as JSON")
 	fs.BoolVar(&f.check, "check", false, "check the Dockerfile: the same as --call=check")
 	fs.StringArrayVar(&f.attests, "attest", nil, "attestation: `type=sbom|provenance[,KEY=VALUE]` (default none)")
 	fs.StringVar(&f.sbom, "sbom", "", "the same as --attest type=sbom: `true|false|KEY=VALUE`")

@@ -161,7 +161,7 @@ func TestUsage(t *testing.T) {
 		{"--cache-to type=tape", `unknown type "tape" (use registry or local,`},
 		{"--cache-from type=local", "a local cache needs src=DIRECTORY"},
 		{"--cache-to a=b", "it has no type=TYPE"},
-		{"--call magic", `--call: unknown call "magic" (want build, check, convertllb, graph, outline, plan or targets)`},
+		{"--call magic", `--call: unknown call "magic" (want build, check, convertllb, eject, graph, outline, plan or targets)`},
 		{"--call check,format=xml", `format=xml: unknown format "xml" (use text or json)`},
 		{"--call graph,format=dott", `format=dott: unknown format "dott" (did you mean dot?)`},
 		{"--call graph,format=picture", `unknown format "picture" (use text, json, dot, mermaid, svg or html)`},

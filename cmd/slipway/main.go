@@ -142,7 +142,7 @@ func run(ctx context.Context, args []string) int {
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
 	root.AddCommand(
-		buildCommand(), planCommand(), graphCommand(), diffCommand(), serveCommand(), imageCommand(), cacheCommand(), loginCommand(), logoutCommand(),
+		buildCommand(), ejectCommand(), planCommand(), graphCommand(), diffCommand(), serveCommand(), imageCommand(), cacheCommand(), loginCommand(), logoutCommand(),
 		lintCommand(), fmtCommand(), lspCommand(),
 	)
 	root.InitDefaultCompletionCmd()

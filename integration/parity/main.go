@@ -70,12 +70,57 @@ func run(ctx context.Context, args []string) (failed bool, err error) {
 	if err := differential.Report(os.Stdout, s, opt); err != nil {
 		return false, err
 	}
+	extended, err := compareExtensions(ctx, build, *only, opt)
+	if err != nil {
+		return false, err
+	}
 	span := differential.Span{Seed: *seed, First: *first, Count: *count, Findings: *findings}
 	tally, err := differential.JudgeGenerated(ctx, differential.Upstream(), build, span, runtime.GOMAXPROCS(0))
 	if err != nil {
 		return false, err
 	}
-	return len(s.Failures) > 0 || len(tally.Findings) > 0, tally.Write(os.Stdout)
+	return len(s.Failures) > 0 || extended > 0 || len(tally.Findings) > 0, tally.Write(os.Stdout)
+}
+
+// compareExtensions compares our builds of files with extensions with upstream's builds of the
+// plain Dockerfiles that slipway eject prints. It returns the number of failures.
+func compareExtensions(ctx context.Context, build gateway.BuildFunc, only string, opt differential.ReportOptions) (int, error) {
+	re, err := regexp.Compile(only)
+	if err != nil {
+		return 0, err
+	}
+	root, err := golden.Root()
+	if err != nil {
+		return 0, err
+	}
+	cases, err := golden.LoadExtensions(root)
+	if err != nil {
+		return 0, err
+	}
+	cases = slices.DeleteFunc(cases, func(c *golden.Case) bool { return !re.MatchString(c.Name) })
+	outcomes, err := differential.JudgeExtensions(ctx, differential.Upstream(), build, cases)
+	if err != nil {
+		return 0, err
+	}
+	s := differential.Summarize(outcomes)
+	if len(s.Failures) > 0 {
+		if err := differential.Report(os.Stdout, s, opt); err != nil {
+			return 0, err
+		}
+	}
+	fmt.Printf("files with extensions: %d of %d equal to their plain Dockerfiles\n", len(outcomes)-unequal(outcomes), len(outcomes))
+	return len(s.Failures), nil
+}
+
+// unequal returns the number of outcomes with a difference.
+func unequal(outcomes []differential.Outcome) int {
+	n := 0
+	for _, o := range outcomes {
+		if len(o.Diffs) > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 func load(only string) ([]*golden.Case, error) {
@@ -92,7 +137,7 @@ func load(only string) ([]*golden.Case, error) {
 		return nil, err
 	}
 	cases = slices.DeleteFunc(cases, func(c *golden.Case) bool { return !re.MatchString(c.Name) })
-	if len(cases) == 0 {
+	if len(cases) == 0 && !strings.HasPrefix(only, "^ext/") {
 		return nil, fmt.Errorf("no cases match %q", only)
 	}
 	return cases, nil

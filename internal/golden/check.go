@@ -32,6 +32,7 @@ func sections() map[string]string {
 	return map[string]string{
 		"parse": "parser", "instructions": "instructions", "plan": "plan", "image": "plan",
 		"llb": "dockerfile2llb", "error": "frontend", "warnings": "frontend", "answer": "frontend",
+		"ejected": "frontend", "config": "frontend",
 	}
 }
 

@@ -57,6 +57,21 @@ func encodeSection(got []byte) string {
 	return out.String()
 }
 
+// DecodeSection returns the result that a section of a case records: encodeSection of the result
+// is text.
+func DecodeSection(text string) string {
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if s, err := strconv.Unquote(line); err == nil && needsQuotes(s) {
+			line = s
+		}
+		out.WriteString(line)
+		out.WriteByte('\n')
+	}
+	return out.String()
+}
+
 func needsQuotes(line string) bool {
 	if strings.HasPrefix(line, "-- ") && strings.HasSuffix(line, " --") || !utf8.ValidString(line) {
 		return true

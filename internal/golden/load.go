@@ -15,9 +15,15 @@ import (
 
 // Load reads all archives below the directory root, which is the directory testdata of this
 // module. It returns the cases sorted by name, or an error for the first malformed archive.
-func Load(root string) ([]*Case, error) {
+func Load(root string) ([]*Case, error) { return load(root, Categories()) }
+
+// LoadExtensions is like [Load], but reads the archives about extensions, which are not part of
+// the corpus.
+func LoadExtensions(root string) ([]*Case, error) { return load(root, []string{extensions}) }
+
+func load(root string, categories []string) ([]*Case, error) {
 	var cases []*Case
-	for _, category := range Categories() {
+	for _, category := range categories {
 		err := filepath.WalkDir(filepath.Join(root, category), func(file string, e fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) && e == nil {
 				return nil // the category has no cases
@@ -95,6 +101,28 @@ func Cases(t testing.TB) []*Case {
 		t.Fatalf("no cases in %s", root)
 	}
 	return cases
+}
+
+// RunExtensions runs f in a parallel subtest for each case about extensions.
+func RunExtensions(t *testing.T, f func(t *testing.T, c *Case)) {
+	t.Helper()
+	root, err := Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases, err := LoadExtensions(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) == 0 {
+		t.Fatal("no cases about extensions")
+	}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			f(t, c)
+		})
+	}
 }
 
 // sampleInterval determines the sample of cases that [Run] uses with -short: every fifth case.

@@ -1,0 +1,31 @@
+package plan
+
+import (
+	"slipway/diag"
+	"slipway/dialect"
+	"slipway/gitref"
+)
+
+// makeOptional replaces the sources of a COPY or ADD with --if-exists by patterns that match
+// only them, because a builder ignores a pattern without matches.
+func (p *copier) makeOptional() *diag.Diagnostic {
+	if p.c.Ext == nil || !p.c.Ext.IfExists {
+		return nil
+	}
+	for i, src := range p.sources {
+		w := p.c.Sources[i]
+		if _, isGit, err := gitref.Parse(src); isHTTP(src) || isGit && err == nil && !isLocalPath(src) {
+			return diag.Errorf(w.Text.Range(), "--if-exists is for files")
+		}
+		p.sources[i] = dialect.Optional(src)
+		escape := p.b.Dockerfile.File.EscapeOf(w.Text.File())
+		p.b.lowering(p.c.In).edit(w.Text.Range(), asWritten(p.c, w, literal(p.sources[i], false, escape)))
+	}
+	return nil
+}
+
+// isLocalPath reports whether a source of ADD that could be a git repository is a path.
+func isLocalPath(src string) bool {
+	ref, _, err := gitref.Parse(src)
+	return err == nil && ref.IndistinguishableFromLocal
+}
