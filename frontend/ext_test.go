@@ -19,8 +19,8 @@ import (
 func TestExtensions(t *testing.T) {
 	golden.RunExtensions(t, func(t *testing.T, c *golden.Case) {
 		var findings diag.List
-		check := frontend.Checking(nil, func(list diag.List) { findings = list })
-		r, err := corpus.Run(t.Context(), check, c, c.Opts["platform"], 0)
+		check := frontend.Builder{Found: func(list diag.List) { findings = list }}
+		r, err := corpus.Run(t.Context(), check.Build, c, c.Opts["platform"], 0)
 		if err != nil {
 			t.Fatal(err)
 		}
