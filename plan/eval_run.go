@@ -36,8 +36,8 @@ func (e *evaluator) run(c *instructions.Run) *diag.Diagnostic {
 		x.Devices = append(x.Devices, Device{Name: dev.Name, Optional: !dev.Required})
 	}
 	x.StepInfo = e.info(c, e.runTitle(c, suffix, mounts))
-	x.NoCache = e.st.NoCache || c.Ext != nil && c.Ext.NoCache
-	e.lowerNoCache(c)
+	x.NoCache = e.st.NoCache
+	e.bypassCache(c, x)
 	e.visit.Step = x
 	e.commit(e.runLine(args), true)
 	return nil

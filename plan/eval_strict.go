@@ -145,9 +145,11 @@ func trimLineEnd(b []byte, start, end int) int {
 	return end
 }
 
-// lowerNoCache records that the plain RUN lacks --no-cache.
-func (e *evaluator) lowerNoCache(c *instructions.Run) {
+// bypassCache lets the step x of a RUN with --no-cache bypass the cache. It records that the
+// plain RUN lacks the flag.
+func (e *evaluator) bypassCache(c *instructions.Run, x *Exec) {
 	if c.Ext != nil && c.Ext.NoCache {
+		x.NoCache = true
 		l := e.b.lowering(c.In)
 		l.Left = append(l.Left, "--no-cache")
 	}
