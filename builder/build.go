@@ -170,10 +170,7 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 	defer b.Wait() // runs before run.Close, because steps may still use the runner
 	defer cancel()
 	defer p.done()
-	opt := p.gatewayOptions(o, progress)
-	if p.request != nil {
-		opt.ImportCaches = caches.add
-	}
+	opt := p.gatewayOptions(o, progress, caches)
 	opt.Build, opt.Store, opt.Sources, opt.Platforms = b, s.Store, sources, []ocispecs.Platform{llbsource.Machine()}
 	c := local.New(opt)
 	defer c.Close()

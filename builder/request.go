@@ -176,7 +176,7 @@ func (p *inputs) credentials(ctx context.Context) registry.Credentials {
 
 // gatewayOptions returns the options for the gateway client through which the frontend of the
 // build accesses the builder.
-func (p *inputs) gatewayOptions(o *Options, progress *progress) local.Options {
+func (p *inputs) gatewayOptions(o *Options, progress *progress, caches *caches) local.Options {
 	opt := local.Options{Opts: p.opts, Warn: progress.warn, Loaded: progress.loaded, Step: progress.step, NamedContext: frontend.NamedContext}
 	opt.Producers = o.Producers
 	opt.Root = &local.FrontendRequest{Name: dockerfileFrontend, Opts: p.opts}
@@ -187,6 +187,7 @@ func (p *inputs) gatewayOptions(o *Options, progress *progress) local.Options {
 	if r := p.request; r != nil {
 		opt.Request, opt.Root = nil, &local.FrontendRequest{Name: r.Frontend, Opts: p.opts}
 		opt.Inputs, opt.Policies, opt.Verify, opt.Session = r.FrontendInputs, r.Policies, r.Verify, r.Session
+		opt.ImportCaches = caches.add
 		opt.Frontends = map[string]gateway.BuildFunc{dockerfileFrontend: o.buildFunc(func(diag.List) {}, progress.replaces)}
 	}
 	return opt

@@ -83,7 +83,7 @@ func openPage(t *testing.T, url string) *chromium {
 	c.call("Network.enable", nil, nil)
 	c.call("Page.enable", nil, nil)
 	c.call("Page.navigate", map[string]any{"url": url}, nil)
-	for c.read().Method != "Page.loadEventFired" { //nolint:revive // waits
+	for c.read().Method != "Page.loadEventFired" {
 	}
 	return c
 }
