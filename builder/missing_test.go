@@ -49,7 +49,7 @@ func TestNotFound(t *testing.T) {
 		{"COPY --from=one ~/f /", `"/~/f": not found (~ is not expanded: sources are relative to the root directory of --from)`},
 		{"COPY --from=one /dangling /", `"/dangling": not found (dangling is a link to nowhere, which does not exist)`},
 		{"COPY --from=one /src/nothing /", "\"/src/nothing\": not found\n"},
-		{"COPY --from=empty /a/b /", "\"/a/b\": not found\n 6 | COPY --from=empty /a/b /\n   |                   ^^^^\n"},
+		{"COPY --from=empty /a/b /", "copy /a/b /: lstat /a/b: no such file or directory\n 6 | COPY --from=empty /a/b /\n   |                   ^^^^\n"},
 		{"COPY src/*.md /", `"/src": not found (no file matches src/*.md)`},
 		{"COPY /etc/hosts /", `"/etc/hosts": not found (/etc/hosts is outside of the build context: copy it into the context, or use --build-context NAME=DIR and --from=NAME)`},
 		{"COPY CONTEXT/src /", `/src": not found (sources are relative to the build context: write src)`},
