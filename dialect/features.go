@@ -147,5 +147,5 @@ func Hint(keyword, flag string) string {
 	if f, ok := Find(keyword, flag); !ok || Newest().Less(f.Since) {
 		return ""
 	}
-	return " (an extension of Slipway: the first line behind # syntax has to be # slipway=1.0)"
+	return " (an extension of Slipway: to use it, write # slipway=1.0 as the first line after # syntax)"
 }

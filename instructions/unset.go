@@ -31,7 +31,7 @@ func buildUnset(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	all := append(unsetLists(), unsetValues()...)
 	slices.Sort(all)
 	if len(args) == 0 {
-		return nil, diag.Errorf(argsRange(in), "UNSET what? There are %s", strings.Join(all, ", "))
+		return nil, diag.Errorf(argsRange(in), "UNSET without a property (use %s)", strings.Join(all, ", "))
 	}
 	part := args[0]
 	part.Value = strings.ToUpper(part.Value)
@@ -41,7 +41,7 @@ func buildUnset(in *parser.Instruction) (Command, *diag.Diagnostic) {
 			return nil, diag.Errorf(part.Text.Range(), "UNSET %s requires at least one name or pattern", part.Value).Hinted("* matches all")
 		}
 	case !slices.Contains(all, part.Value):
-		return nil, diag.Errorf(part.Text.Range(), "UNSET what? There are %s%s", strings.Join(all, ", "), suggest.Hint(part.Value, all, true))
+		return nil, diag.Errorf(part.Text.Range(), "UNSET of an unknown property: %s%s (use %s)", part.Value, suggest.Hint(part.Value, all, true), strings.Join(all, ", "))
 	case len(args) > 1:
 		return nil, diag.Errorf(args[1].Text.Range(), "UNSET %s takes no argument", part.Value)
 	}
