@@ -136,8 +136,8 @@ differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Lin
 kills: ## kill N builds, N commands that change the store, N servers, at times of seed SEED (root, Linux)
 	go test -tags integration -count=1 -timeout 4h -v -run '^TestKill(Store|Server)?$$' ./integration/buildfaults -seed $(SEED) -kills $(N) -store-kills $(N) -server-kills $(N)
 
-editors: ## test slipway lsp with neovim (root gets it from apt)
-	@command -v nvim >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends neovim; }
+editors: ## test slipway lsp with neovim, slipway lint with ShellCheck (root gets them from apt)
+	@command -v nvim >/dev/null && command -v shellcheck >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends neovim shellcheck; }
 	go test -tags integration $(TESTFLAGS) -count=1 ./integration/editors
 
 realimages: ## compare ordinary builds on Debian with BuildKit's (root, Debian, network; ARGS='-only go' does one)

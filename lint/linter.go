@@ -101,7 +101,7 @@ func (l *Linter) Expand(name string) []string {
 			list = append(list, n)
 		}
 	}
-	if len(list) == 0 && len(name) > 2 && strings.HasPrefix(name, "sc") && strings.Trim(name[2:], "0123456789*") == "" {
+	if len(list) == 0 && IsShellCheck(name) {
 		list = append(list, name)
 	}
 	return list
@@ -171,6 +171,7 @@ func (l *Linter) Lint(ctx context.Context, src *source.File, opt Options) *Resul
 	if f.Syntax != nil {
 		p.runBuildKit()
 		p.runRules()
+		p.shellCheck(ctx)
 		p.suppress(f.pragmas())
 	}
 	return p.result()

@@ -10,6 +10,7 @@ import (
 	"slipway/diag"
 	"slipway/instructions"
 	"slipway/lint/script"
+	"slipway/lint/shellcheck"
 	"slipway/parser"
 	"slipway/plan"
 	"slipway/source"
@@ -23,6 +24,9 @@ type Options struct {
 	Contexts  map[string]bool // the names of named contexts
 	Ignore    *ignoreFile     // the ignore file of the context; nil if it does not exist
 	Listing   *Listing        // the files of the context; nil if they are unknown
+
+	// ShellCheck checks scripts with the program ShellCheck. If it is nil, they are not checked.
+	ShellCheck *shellcheck.Checker
 
 	// Images returns the config of an image. If it is nil or returns nil, the config is unknown.
 	Images func(context.Context, string, plan.ImageQuery) (*plan.Resolved, error)

@@ -316,10 +316,10 @@ func (p *Pass) suppress(list []*pragma) {
 // unusedIgnore is the name of the rule that reports pragmas without an effect.
 const unusedIgnore = "UnusedIgnore"
 
-// reportUnused reports a pragma that suppresses nothing. Codes of ShellCheck count as used,
-// because it does not run.
+// reportUnused reports a pragma that suppresses nothing. Codes of ShellCheck count as used if it
+// does not run.
 func (p *Pass) reportUnused(pr *pragma) {
-	shellCheck := func(n pragmaName) bool { return strings.HasPrefix(strings.ToLower(n.name), "sc") }
+	shellCheck := func(n pragmaName) bool { return p.Options.ShellCheck == nil && IsShellCheck(n.name) }
 	r := p.linter.byName[strings.ToLower(unusedIgnore)]
 	if pr.used || p.severity(r) == Off || slices.ContainsFunc(pr.names, shellCheck) {
 		return

@@ -42,6 +42,7 @@ type lintFlags struct {
 	buildArgs     []string
 	target        string
 	stdinName     string
+	shellCheck    string
 	fix           bool
 	unsafe        bool
 	fixOnly       []string
@@ -116,6 +117,7 @@ func (f *lintFlags) define(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.buildArgs, "build-arg", nil, "`NAME=VALUE` of a build argument")
 	fs.StringVar(&f.target, "target", "", "`STAGE` to build")
 	fs.StringVar(&f.stdinName, "stdin-filename", "", "`PATH` of standard input in reports and for the configuration")
+	fs.StringVar(&f.shellCheck, "shellcheck", "", "`PROGRAM` that checks scripts: a path, auto or off (default auto: shellcheck on PATH if it exists)")
 	fs.BoolVar(&f.fix, "fix", false, "Apply fixes that do not change the image")
 	fs.BoolVar(&f.unsafe, "unsafe", false, "With --fix, also apply fixes that may change the image")
 	fs.StringSliceVar(&f.fixOnly, "fix-only", nil, "`RULE` whose findings --fix fixes")
@@ -197,6 +199,10 @@ func (f *lintFlags) check(base *lint.Linter) error {
 // explainRule prints the page of a rule.
 func explainRule(w io.Writer, l *lint.Linter, name string) error {
 	r := l.Rule(name)
+	if r == nil && lint.IsShellCheck(name) {
+		_, err := fmt.Fprintf(w, "ShellCheck explains its codes: https://www.shellcheck.net/wiki/%s\n", strings.ToUpper(name))
+		return err
+	}
 	if r == nil {
 		return usageError{fmt.Errorf("unknown rule %q%s (--list-rules lists them)", name, suggest.Hint(name, l.Names(), false))}
 	}

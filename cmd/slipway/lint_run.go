@@ -28,6 +28,7 @@ type lintRun struct {
 	files   []report.File
 	failed  bool
 	differs bool // whether --diff printed a change
+	checker *lintChecker
 }
 
 // lintConfig is a configuration with the flags applied.
@@ -98,6 +99,9 @@ func (r *lintRun) file(ctx context.Context, name string) error {
 	src := source.NewFile(shown, data)
 	l := r.linterFor(cfg, path)
 	opt := r.options(cfg, path, src)
+	if opt.ShellCheck, err = r.shellCheck(cfg); err != nil {
+		return usageError{err}
+	}
 	var res *lint.Result
 	if r.flags.fix {
 		if res, err = r.fix(ctx, l, src, name, opt); err != nil {

@@ -1,4 +1,5 @@
-// Package editors tests slipway lsp with real editors.
+// Package editors tests slipway lsp with real editors, and slipway lint with ShellCheck.
 //
-// TestNeovim needs neovim on PATH: apt-get install neovim.
+// TestNeovim needs neovim on PATH, TestShellCheck needs ShellCheck: apt-get install neovim
+// shellcheck.
 package editors

@@ -28,6 +28,8 @@ type Config struct {
 	Files    []Override
 	Exclude  []string
 	Baseline string
+
+	ShellCheck string // "auto", "off" or ""; "" is "auto"
 }
 
 // Override changes the severity of rules for some files.

@@ -32,6 +32,7 @@ func (p *parser) ownKeys() setters {
 		"format":                p.text(&c.Format),
 		"no-color":              p.flag(&c.NoColor),
 		"disable-ignore-pragma": p.flag(&c.Settings.DisablePragmas),
+		"shellcheck":            p.shellCheck,
 		"fmt":                   ignored,
 		"lsp":                   ignored,
 	}
@@ -210,9 +211,35 @@ func (c *Config) Profile(name string, rules []*lint.Rule) bool {
 			}
 		case "none":
 			c.Settings.Severity[key] = lint.Off
+			c.Settings.Severity["sc*"] = lint.Off
 		default:
 			return false
 		}
 	}
 	return true
+}
+
+// shellCheck reads the settings of ShellCheck. They cannot name a program, because linting the
+// files of a stranger must not run the stranger's programs.
+func (p *parser) shellCheck(n *yaml.Node) {
+	p.mapping(n, setters{
+		"path": func(n *yaml.Node) {
+			switch n.Value {
+			case "auto", "off":
+				p.cfg.ShellCheck = n.Value
+			default:
+				p.fail(n, "invalid value %q (want auto or off; --shellcheck sets another program)", n.Value)
+			}
+		},
+		"exclude": func(n *yaml.Node) {
+			var list []string
+			p.list(&list)(n)
+			for _, name := range list {
+				if !lint.IsShellCheck(name) {
+					p.fail(n, "invalid code of ShellCheck %q (want a code such as SC2086)", name)
+				}
+				p.setting(strings.ToLower(name), lint.Off)
+			}
+		},
+	})
 }

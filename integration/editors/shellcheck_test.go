@@ -1,0 +1,59 @@
+//go:build integration
+
+package editors
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestShellCheck checks that slipway lint reports comments of the real ShellCheck with exact
+// ranges and applies its corrections.
+func TestShellCheck(t *testing.T) {
+	if _, err := exec.LookPath("shellcheck"); err != nil {
+		t.Skip("ShellCheck is not installed: apt-get install shellcheck")
+	}
+	dir := t.TempDir()
+	program, file := filepath.Join(dir, "slipway"), filepath.Join(dir, "Dockerfile")
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-w", "-o", program, "slipway/cmd/slipway")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	const text = "FROM alpine:3.20\nARG V\nRUN echo\t\"🐳\" \\\n    # comment\n    $V\n" +
+		"SHELL [\"/bin/ash\", \"-c\"]\nRUN echo -e \"$V\"\n# shellcheck disable=SC2086\nRUN echo $V\nSHELL [\"/bin/bash\", \"-c\"]\nRUN <<EOF\ncd /a\nEOF\n"
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	lint := func(args ...string) []byte {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), program, append([]string{"lint", "--no-config", "--only", "SC*"}, args...)...)
+		out, err := cmd.Output()
+		if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1 || len(exit.Stderr) > 0) {
+			t.Fatalf("%v: %s", err, exit.Stderr)
+		}
+		return out
+	}
+	type finding struct {
+		Rule         string
+		Line, Column int
+	}
+	var got []finding
+	if err := json.Unmarshal(lint("-f", "json", file), &got); err != nil {
+		t.Fatal(err)
+	}
+	if want := []finding{{"SC2086", 5, 5}, {"SC2164", 12, 1}}; !cmp.Equal(got, want) {
+		t.Errorf("findings (-want +got):\n%s", cmp.Diff(want, got))
+	}
+	lint("--fix", "--unsafe", file)
+	const fixed = "FROM alpine:3.20\nARG V\nRUN echo\t\"🐳\" \\\n    # comment\n    \"$V\"\n" +
+		"SHELL [\"/bin/ash\", \"-c\"]\nRUN echo -e \"$V\"\n# shellcheck disable=SC2086\nRUN echo $V\nSHELL [\"/bin/bash\", \"-c\"]\nRUN <<EOF\ncd /a || exit\nEOF\n"
+	if data, err := os.ReadFile(file); err != nil || string(data) != fixed {
+		t.Errorf("fixed file (-want +got), error %v:\n%s", err, cmp.Diff(fixed, string(data)))
+	}
+}
