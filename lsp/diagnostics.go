@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"slipway/diag"
+	"slipway/lint"
 	"slipway/source"
 )
 
@@ -51,28 +52,39 @@ func (s *server) report(ctx context.Context, snap *snapshot) (any, error) {
 // diagnostics returns the diagnostics of a snapshot in the form of the protocol.
 func (s *server) diagnostics(ctx context.Context, snap *snapshot) []diagnostic {
 	list := []diagnostic{}
-	for _, d := range snap.check(ctx) {
-		out := diagnostic{
-			Range: snap.visibleRange(d.Range), Severity: severity(d.Severity),
-			Code: d.Code, Source: "slipway", Message: d.Message,
-		}
-		if d.Hint != "" {
-			out.Message += " (" + d.Hint + ")"
-		}
-		if d.URL != "" {
-			out.CodeDescription = &codeDescription{d.URL}
-		}
-		if d.Code == "MaintainerDeprecated" || d.Code == "LegacyKeyValueFormat" {
-			out.Tags = []int{tagDeprecated}
-		}
-		for _, r := range d.Related {
-			if s.related && r.Message != "" && !r.Range.IsZero() {
-				out.RelatedInformation = append(out.RelatedInformation, related{location{snap.uri, snap.mapper.textRange(r.Range)}, r.Message})
-			}
-		}
-		list = append(list, out)
+	for _, f := range snap.findings(ctx) {
+		list = append(list, s.diagnostic(snap, f))
 	}
 	return list
+}
+
+// diagnostic converts a finding.
+func (s *server) diagnostic(snap *snapshot, f *lint.Finding) diagnostic {
+	out := diagnostic{Range: snap.visibleRange(f.Range), Severity: severity(f.Severity), Source: "slipway", Message: f.Message}
+	if f.Rule != nil {
+		out.Code = f.Rule.Name
+	}
+	if f.Alias != "" {
+		out.Data = &findingData{f.Alias}
+	}
+	if f.Hint != "" {
+		out.Message += " (" + f.Hint + ")"
+	}
+	if f.URL != "" {
+		out.CodeDescription = &codeDescription{f.URL}
+	}
+	switch f.Code {
+	case "MaintainerDeprecated", "LegacyKeyValueFormat":
+		out.Tags = []int{tagDeprecated}
+	case "UnreachableStage", "UnusedIgnore":
+		out.Tags = []int{tagUnnecessary}
+	}
+	for _, r := range f.Related {
+		if s.related && r.Message != "" && !r.Range.IsZero() {
+			out.RelatedInformation = append(out.RelatedInformation, related{location{snap.uri, snap.mapper.textRange(r.Range)}, r.Message})
+		}
+	}
+	return out
 }
 
 // severity converts a severity to the number in the protocol.
@@ -82,6 +94,8 @@ func severity(s diag.Severity) int {
 		return severityError
 	case diag.Warning:
 		return severityWarning
+	case diag.Style:
+		return severityHint
 	}
 	return severityInfo
 }

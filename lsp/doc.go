@@ -1,11 +1,11 @@
 // Package lsp is a language server for Dockerfiles, as defined by the Language Server Protocol
 // 3.17.
 //
-// [Serve] speaks the protocol on a connection. It reports errors and BuildKit's build checks, and
-// formats documents. Each version of a document is an immutable snapshot, which is parsed and
-// checked when a request needs it. One loop applies the notifications of the client in order. A
-// request gets its snapshot in this loop and is answered concurrently.
+// [Serve] speaks the protocol on a connection. It reports the findings of package lint, offers
+// their fixes, and formats documents. Each version of a document is an immutable snapshot, which
+// is parsed and checked when a request needs it. One loop applies the notifications of the client
+// in order. A request gets its snapshot in this loop and is answered concurrently.
 //
-// The server reads the configuration of the formatter, but no other files, no registry and no
-// network. It runs no processes.
+// The server reads configurations and the names of the files in the build context, but no
+// registry and no network. It runs no processes.
 package lsp

@@ -30,7 +30,7 @@ func (s *server) open(ctx context.Context, p openParams) {
 	if old := s.documents[p.TextDocument.URI]; old != nil {
 		old.stop()
 	}
-	d := &document{snapshot: newSnapshot(p.TextDocument.documentID, []byte(p.TextDocument.Text), s.encoding)}
+	d := &document{snapshot: newSnapshot(p.TextDocument.documentID, []byte(p.TextDocument.Text), s.encoding, s.opt.Checks)}
 	s.documents[p.TextDocument.URI] = d
 	s.schedule(ctx, d)
 }
@@ -58,7 +58,7 @@ func (s *server) change(ctx context.Context, p changeParams) {
 			text = append(append(append(make([]byte, 0, len(text)+len(c.Text)), text[:start]...), c.Text...), text[end:]...)
 		}
 	}
-	d.snapshot = newSnapshot(p.TextDocument, text, s.encoding)
+	d.snapshot = newSnapshot(p.TextDocument, text, s.encoding, s.opt.Checks)
 	s.schedule(ctx, d)
 }
 

@@ -49,7 +49,7 @@ func (s *server) format(ctx context.Context, snap *snapshot, p formattingParams)
 	out := []textEdit{}
 	for _, e := range edits {
 		if e.Range.Start >= lines.start && (e.Range.Start < lines.end || lines.end == len(snap.file.Bytes)) {
-			out = append(out, textEdit{snap.mapper.textRange(e.Range), e.New})
+			out = append(out, textEdit{Range: snap.mapper.textRange(e.Range), NewText: e.New})
 		}
 	}
 	return out, nil

@@ -36,11 +36,17 @@ type initializeParams struct {
 		General struct {
 			PositionEncodings []string `json:"positionEncodings"`
 		} `json:"general"`
+		Workspace struct {
+			WorkspaceEdit workspaceEditSupport `json:"workspaceEdit"`
+		} `json:"workspace"`
 		TextDocument struct {
 			Diagnostic         json.RawMessage `json:"diagnostic"`
 			PublishDiagnostics struct {
 				RelatedInformation bool `json:"relatedInformation"`
 			} `json:"publishDiagnostics"`
+			DocumentSymbol struct {
+				Hierarchical bool `json:"hierarchicalDocumentSymbolSupport"`
+			} `json:"documentSymbol"`
 		} `json:"textDocument"`
 	} `json:"capabilities"`
 }
@@ -60,6 +66,7 @@ type serverCapabilities struct {
 	TextDocumentSync                syncOptions        `json:"textDocumentSync"`
 	DocumentFormattingProvider      bool               `json:"documentFormattingProvider"`
 	DocumentRangeFormattingProvider bool               `json:"documentRangeFormattingProvider"`
+	CodeActionProvider              *codeActionOptions `json:"codeActionProvider"`
 	DiagnosticProvider              *diagnosticOptions `json:"diagnosticProvider,omitempty"`
 }
 
@@ -121,8 +128,9 @@ type formattingParams struct {
 }
 
 type textEdit struct {
-	Range   textRange `json:"range"`
-	NewText string    `json:"newText"`
+	Range      textRange `json:"range"`
+	NewText    string    `json:"newText"`
+	Annotation string    `json:"annotationId,omitempty"`
 }
 
 type publishParams struct {
@@ -146,6 +154,12 @@ type diagnostic struct {
 	Message            string           `json:"message"`
 	Tags               []int            `json:"tags,omitempty"`
 	RelatedInformation []related        `json:"relatedInformation,omitempty"`
+	Data               *findingData     `json:"data,omitempty"`
+}
+
+// findingData is further data of a diagnostic: the code that hadolint has for it.
+type findingData struct {
+	Alias string `json:"alias"`
 }
 
 type codeDescription struct {
@@ -172,7 +186,57 @@ const (
 	severityError   = 1
 	severityWarning = 2
 	severityInfo    = 3
+	severityHint    = 4
+	tagUnnecessary  = 1
 	tagDeprecated   = 2
 	logError        = 1
 	logWarning      = 2
 )
+
+// triggerAutomatic is the kind of a request for code actions that the user has not asked for.
+const triggerAutomatic = 2
+
+type workspaceEditSupport struct {
+	DocumentChanges  bool            `json:"documentChanges"`
+	ChangeAnnotation json.RawMessage `json:"changeAnnotationSupport"`
+}
+
+type codeActionOptions struct {
+	Kinds []string `json:"codeActionKinds"`
+}
+
+type codeActionParams struct {
+	TextDocument documentID `json:"textDocument"`
+	Range        textRange  `json:"range"`
+	Context      struct {
+		Only        []string `json:"only"`
+		TriggerKind int      `json:"triggerKind"`
+	} `json:"context"`
+}
+
+type codeAction struct {
+	Title       string         `json:"title"`
+	Kind        string         `json:"kind"`
+	Diagnostics []diagnostic   `json:"diagnostics,omitempty"`
+	IsPreferred bool           `json:"isPreferred,omitempty"`
+	Edit        *workspaceEdit `json:"edit"`
+}
+
+// workspaceEdit changes documents, with or without their versions.
+type workspaceEdit struct {
+	Changes           map[string][]textEdit       `json:"changes,omitempty"`
+	DocumentChanges   []documentEdit              `json:"documentChanges,omitempty"`
+	ChangeAnnotations map[string]changeAnnotation `json:"changeAnnotations,omitempty"`
+}
+
+type documentEdit struct {
+	TextDocument documentID `json:"textDocument"`
+	Edits        []textEdit `json:"edits"`
+}
+
+// changeAnnotation asks the user about edits.
+type changeAnnotation struct {
+	Label             string `json:"label"`
+	NeedsConfirmation bool   `json:"needsConfirmation"`
+	Description       string `json:"description,omitempty"`
+}

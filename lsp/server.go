@@ -15,7 +15,9 @@ import (
 
 	"slipway/diag"
 	"slipway/format"
+	"slipway/lint"
 	"slipway/parser"
+	"slipway/source"
 )
 
 // Options configures [Serve].
@@ -27,8 +29,18 @@ type Options struct {
 	// Settings returns the layout for the file with the given path, based on the defaults. If it
 	// is nil, the defaults apply.
 	Settings func(path string, defaults format.Options) (format.Options, error)
+	// Checks returns the checks of the file with the given path and text. If it is nil, only
+	// BuildKit's build checks run.
+	Checks func(path string, f *source.File) (Checks, error)
 	// Log receives errors of the connection. It may be nil.
 	Log io.Writer
+}
+
+// Checks says how a file is checked.
+type Checks struct {
+	Linter   *lint.Linter // nil for BuildKit's build checks
+	Options  lint.Options
+	Excluded bool // whether the configuration excludes the file, so that it has no findings
 }
 
 // ErrNoShutdown is the error for a client that ends the session without the request shutdown.
@@ -83,6 +95,8 @@ type server struct {
 	encoding string
 	pull     bool // whether the client asks for diagnostics
 	related  bool // whether the client shows related locations
+	nested   bool // whether the client shows trees of symbols
+	edits    workspaceEditSupport
 
 	publishing sync.Mutex // orders diagnostics
 
@@ -149,6 +163,11 @@ func (s *server) request(ctx context.Context, req *jsonrpc2.Request) {
 		if s.decode(ctx, req, &p) {
 			s.answer(ctx, req, p.TextDocument, func(ctx context.Context, snap *snapshot) (any, error) { return s.format(ctx, snap, p) })
 		}
+	case "textDocument/codeAction":
+		var p codeActionParams
+		if s.decode(ctx, req, &p) {
+			s.answer(ctx, req, p.TextDocument, func(ctx context.Context, snap *snapshot) (any, error) { return s.codeActions(ctx, snap, p) })
+		}
 	case "textDocument/diagnostic":
 		var p documentParams
 		if s.decode(ctx, req, &p) {
@@ -206,12 +225,15 @@ func (s *server) initialize(p initializeParams) initializeResult {
 	}
 	s.pull = len(p.Capabilities.TextDocument.Diagnostic) > 0 && string(p.Capabilities.TextDocument.Diagnostic) != "null"
 	s.related = p.Capabilities.TextDocument.PublishDiagnostics.RelatedInformation
+	s.nested = p.Capabilities.TextDocument.DocumentSymbol.Hierarchical
+	s.edits = p.Capabilities.Workspace.WorkspaceEdit
 	out := initializeResult{ServerInfo: serverInfo{"slipway", s.opt.Version}}
 	out.Capabilities = serverCapabilities{
 		PositionEncoding:                s.encoding,
 		TextDocumentSync:                syncOptions{OpenClose: true, Change: syncIncremental},
 		DocumentFormattingProvider:      true,
 		DocumentRangeFormattingProvider: true,
+		CodeActionProvider:              &codeActionOptions{Kinds: []string{kindQuickFix, kindFixAll}},
 	}
 	if s.pull {
 		out.Capabilities.DiagnosticProvider = &diagnosticOptions{}

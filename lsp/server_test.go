@@ -134,7 +134,7 @@ func TestLifecycle(t *testing.T) {
 	if got := c.call("textDocument/formatting", documentURI); !strings.Contains(got, "-32002") {
 		t.Errorf("before initialize: %s", got)
 	}
-	want := `{"capabilities":{"positionEncoding":"utf-8","textDocumentSync":{"openClose":true,"change":2},"documentFormattingProvider":true,"documentRangeFormattingProvider":true},"serverInfo":{"name":"slipway","version":"1"}}`
+	want := `{"capabilities":{"positionEncoding":"utf-8","textDocumentSync":{"openClose":true,"change":2},"documentFormattingProvider":true,"documentRangeFormattingProvider":true,"codeActionProvider":{"codeActionKinds":["quickfix","source.fixAll.slipway"]}},"serverInfo":{"name":"slipway","version":"1"}}`
 	if got := c.initialize(`{"general":{"positionEncodings":["utf-16","utf-8"]}}`); got != want {
 		t.Errorf("initialize: %s, want %s", got, want)
 	}
@@ -211,7 +211,7 @@ func TestDiagnostics(t *testing.T) {
 		{"FROM scratch\r\nWORKDIR 🐳é\r\n", "1:8-1:11 2 WorkdirRelativePath Relative workdir \"🐳é\" can have unexpected results if the base image changes\n"},
 		{"\xEF\xBB\xBFFROM scratch AS A\n", "0:17-0:18 2 StageNameCasing Stage name 'A' should be lowercase\n"},
 		{"FROM scratch\nENV A=$B\nFROM alpine\nENV A=$B\n", "1:6-1:8 2 UndefinedVar Usage of undefined variable '$B'\n"},
-		{"FROM scratch\nMAINTAINER me\nRUN <<E\n", "2:4-2:7 1  unterminated heredoc (no line is \"E\" alone)\n1:0-1:10 2 MaintainerDeprecated Maintainer instruction is deprecated in favor of using label\n"},
+		{"FROM scratch\nMAINTAINER me\nRUN <<E\n", "1:0-1:10 2 MaintainerDeprecated Maintainer instruction is deprecated in favor of using label\n2:4-2:7 1  unterminated heredoc (no line is \"E\" alone)\n"},
 		{"# check=skip=StageNameCasing;x\nFROM scratch AS A\n", "0:0-1:0 1  invalid check option \"x\"\n1:16-1:17 2 StageNameCasing Stage name 'A' should be lowercase\n"},
 		{"RUN a\n", "0:0-0:3 1  no build stage in current context (only ARG may come before the first FROM)\n"},
 	} {

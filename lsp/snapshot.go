@@ -6,11 +6,9 @@ import (
 	"sync"
 
 	"slipway/diag"
-	"slipway/instructions"
+	"slipway/lint"
 	"slipway/linter"
-	"slipway/linter/rules"
 	"slipway/parser"
-	"slipway/plan"
 	"slipway/source"
 )
 
@@ -21,80 +19,78 @@ type snapshot struct {
 	version int
 	mapper  *mapper
 	file    *source.File
+	checks  checksFunc
 
 	parsed sync.Once
 	tree   *parser.File // nil if the grammar rejects the text
-	errs   diag.List    // the errors of the grammar
 
-	checked  sync.Once
-	findings diag.List
+	checked sync.Once
+	rules   Checks
+	result  *lint.Result
+	extra   diag.List // errors in configurations
 }
 
-func newSnapshot(id documentID, text []byte, encoding string) *snapshot {
-	return &snapshot{uri: id.URI, version: id.Version, mapper: newMapper(text, encoding), file: source.NewFile(fileName(id.URI), text)}
+// checksFunc returns the checks of a file.
+type checksFunc func(path string, f *source.File) (Checks, error)
+
+func newSnapshot(id documentID, text []byte, encoding string, checks checksFunc) *snapshot {
+	return &snapshot{
+		uri: id.URI, version: id.Version, checks: checks,
+		mapper: newMapper(text, encoding), file: source.NewFile(fileName(id.URI), text),
+	}
 }
 
 // parse returns the syntax tree, or nil if the grammar rejects the text.
 func (s *snapshot) parse() *parser.File {
-	s.parsed.Do(func() { s.tree, s.errs = parser.Parse(s.file) })
+	s.parsed.Do(func() { s.tree, _ = parser.Parse(s.file) })
 	return s.tree
 }
 
-// check returns the errors and the results of BuildKit's build checks.
-func (s *snapshot) check(ctx context.Context) diag.List {
+// check checks the document. The parts of an invalid document that can be parsed are checked, too.
+func (s *snapshot) check(ctx context.Context) *lint.Result {
 	s.checked.Do(func() {
-		if len(bytes.TrimSpace(s.file.Bytes)) > 0 {
-			s.findings = s.collect(ctx)
+		var err error
+		if s.checks != nil {
+			if s.rules, err = s.checks(s.file.Name, s.file); err != nil {
+				s.extra = append(s.extra, diag.Errorf(source.Range{}, "%w", err))
+			}
+		}
+		if s.rules.Linter == nil {
+			s.rules.Linter = lint.New(nil, lint.Settings{})
+		}
+		// The result is shared by all requests, so that none of them may cancel it.
+		s.result = s.rules.Linter.Lint(context.WithoutCancel(ctx), s.file, s.rules.Options)
+		if err := checkDirective(s.file); err != nil {
+			s.extra = append(s.extra, err)
 		}
 	})
-	return s.findings
+	return s.result
 }
 
-// collect finds the errors and the results of the build checks. After an error in the grammar, the
-// lines of the error are replaced by comments, so that the rest of the file is checked.
-func (s *snapshot) collect(ctx context.Context) diag.List {
-	tree := s.parse()
-	list := append(diag.List{}, s.errs...)
-	if tree == nil {
-		var errs diag.List
-		if tree, errs = parseAround(s.file, s.errs); tree == nil {
-			return append(list, errs...)
-		}
-		list = append(list, errs...)
+// findings returns the errors and findings of the document.
+func (s *snapshot) findings(ctx context.Context) []*lint.Finding {
+	if len(bytes.TrimSpace(s.file.Bytes)) == 0 {
+		return nil
 	}
-	dockerfile, errs := instructions.Parse(tree)
-	in := linter.Input{File: tree, Dockerfile: dockerfile}
-	var images resolver
-	if len(dockerfile.Stages) > 0 {
-		p, err := plan.Build(ctx, dockerfile, plan.Options{Resolver: &images, AllStages: true})
-		if in.Plan = p; err != nil && errs.Err() == nil {
-			errs = append(errs, diagnosticsOf(err)...)
-		}
+	res := s.check(ctx)
+	var list []*lint.Finding
+	for _, d := range s.extra {
+		list = append(list, &lint.Finding{Diagnostic: *d})
 	}
-	cfg, err := checkConfig(s.file)
-	if err != nil {
-		errs = append(errs, err)
+	if s.rules.Excluded {
+		return list
 	}
-	list = append(list, errs...)
-	incomplete := list.Err() != nil
-	for _, d := range linter.Run(rules.All(), in, cfg) {
-		if d.Code == "UndefinedVar" && (incomplete || images.mayDefine(in.Plan, d)) {
-			continue
-		}
-		list = append(list, d)
-	}
-	return list
+	return append(list, res.Findings...)
 }
 
-// checkConfig returns the configuration in the # check= directive.
-func checkConfig(f *source.File) (linter.Config, *diag.Diagnostic) {
+// checkDirective returns the error in the # check= directive, or nil.
+func checkDirective(f *source.File) *diag.Diagnostic {
 	value, line, ok := parser.Check(f.Bytes)
 	if !ok {
-		return linter.Config{}, nil
+		return nil
 	}
-	cfg, err := linter.ParseConfig(value)
-	if err != nil {
-		return linter.Config{}, diag.Errorf(f.LineRange(line, line), "%w", err)
+	if _, err := linter.ParseConfig(value); err != nil {
+		return diag.Errorf(f.LineRange(line, line), "%w", err)
 	}
-	return cfg, nil
+	return nil
 }

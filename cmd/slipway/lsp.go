@@ -5,27 +5,35 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"slipway/format"
 	"slipway/format/samebuild"
 	"slipway/format/settings"
+	"slipway/lint"
+	"slipway/lint/rules"
 	"slipway/lsp"
+	"slipway/source"
 )
 
 func lspCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lsp",
-		Short: "Serve an editor: diagnostics and formatting of Dockerfiles",
+		Short: "Serve an editor: findings, fixes, names and formatting of Dockerfiles",
 		Long: `Serve an editor with the Language Server Protocol on standard input and output.
 
-The server reports errors and BuildKit's build checks while you type, and formats
-documents as slipway fmt does. It uses no network and runs no processes.`,
+The server reports what slipway lint finds while you type, offers its fixes, and
+formats documents as slipway fmt does. It follows, renames and completes the names
+of stages and variables. It uses no network and runs no processes.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := lsp.Serve(cmd.Context(), stdio{}, lsp.Options{
 				Version: version(), Log: os.Stderr, Settings: layoutFor, Format: samebuild.Format,
+				Checks: newEditorChecks().of,
 			})
 			if errors.Is(err, lsp.ErrNoShutdown) {
 				return reportedError{exitFailed}
@@ -46,6 +54,46 @@ func layoutFor(path string, defaults format.Options) (format.Options, error) {
 		return opt, fmt.Errorf("configuration of the layout: %w", err)
 	}
 	return opt, nil
+}
+
+// listingAge is the age up to which the list of the files in a build context is used.
+const listingAge = 2 * time.Second
+
+// editorChecks returns the checks of slipway lint for open documents. Safe for concurrent use.
+type editorChecks struct {
+	base *lint.Linter
+
+	mu       sync.Mutex
+	listings map[string]datedListing // by path of the Dockerfile
+}
+
+// datedListing is a list of the files of a context, and the time from which it is.
+type datedListing struct {
+	options lint.Options
+	from    time.Time
+}
+
+func newEditorChecks() *editorChecks {
+	return &editorChecks{base: lint.New(rules.All(), lint.Settings{}), listings: map[string]datedListing{}}
+}
+
+// of returns the checks of the file with the given path and text, as slipway lint without flags
+// has them. It reads the configuration each time, because it may have changed.
+func (e *editorChecks) of(path string, f *source.File) (lsp.Checks, error) {
+	r := &lintRun{flags: &lintFlags{}, base: e.base, configs: map[string]*lintConfig{}}
+	cfg, err := r.config(filepath.Dir(path))
+	if err != nil {
+		return lsp.Checks{Linter: e.base}, err
+	}
+	opt := r.options(cfg, path, f)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if old := e.listings[path]; opt.Listing != nil && old.options.Listing != nil && time.Since(old.from) < listingAge {
+		opt.Listing, opt.Ignore = old.options.Listing, old.options.Ignore
+	} else {
+		e.listings[path] = datedListing{opt, time.Now()}
+	}
+	return lsp.Checks{Linter: r.linterFor(cfg, path), Options: opt, Excluded: excluded(cfg.Config, path)}, nil
 }
 
 // stdio is standard input and output as one connection.
