@@ -99,8 +99,8 @@ func (s *server) fixRule(ctx context.Context, snap *snapshot, rule string) *code
 	return s.fixAction(ctx, snap, "Fix all findings of "+rule+" in the file", func(f *lint.Finding) bool { return f.Code == rule })
 }
 
-// fixAction returns an action that applies safe fixes as slipway lint --fix does, or nil if there
-// are none. only selects the findings; nil selects all.
+// fixAction returns an action that applies safe fixes as slipway lint --fix does, or nil if
+// no fix applies. only selects the findings; nil selects all.
 func (s *server) fixAction(ctx context.Context, snap *snapshot, title string, only func(*lint.Finding) bool) *codeAction {
 	if len(snap.findings(ctx)) == 0 || snap.rules.Excluded {
 		return nil

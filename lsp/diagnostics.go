@@ -45,7 +45,7 @@ func (s *server) clear(ctx context.Context, uri string) {
 }
 
 // report returns the diagnostics of a snapshot for a client that asks for them.
-func (s *server) report(ctx context.Context, snap *snapshot) (any, error) {
+func (s *server) report(ctx context.Context, snap *snapshot, _ documentParams) (any, error) {
 	return diagnosticReport{Kind: "full", ResultID: fmt.Sprint(snap.version), Items: s.diagnostics(ctx, snap)}, nil
 }
 

@@ -107,8 +107,8 @@ func ignoreInFile(f *source.File, syntax *parser.File, finding *lint.Finding) *d
 	return &diag.Edit{Range: at, New: "# check=skip=" + finding.Code + "\n"}
 }
 
-// listEnd returns the offset behind the names in a comment that suppresses findings, or 0 if the
-// line is none. The comment is check=skip= if check is set, otherwise hadolint ignore=.
+// listEnd returns the offset of the end of the names in a comment that suppresses findings, or 0
+// if the line is not such a comment. The comment is check=skip= if check is set, otherwise hadolint ignore=.
 func listEnd(line string, check bool) int {
 	rest := strings.TrimLeft(line, " \t")
 	if !strings.HasPrefix(rest, "#") {

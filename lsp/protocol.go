@@ -67,6 +67,13 @@ type serverCapabilities struct {
 	DocumentFormattingProvider      bool               `json:"documentFormattingProvider"`
 	DocumentRangeFormattingProvider bool               `json:"documentRangeFormattingProvider"`
 	CodeActionProvider              *codeActionOptions `json:"codeActionProvider"`
+	DefinitionProvider              bool               `json:"definitionProvider"`
+	ReferencesProvider              bool               `json:"referencesProvider"`
+	DocumentHighlightProvider       bool               `json:"documentHighlightProvider"`
+	RenameProvider                  *renameOptions     `json:"renameProvider"`
+	HoverProvider                   bool               `json:"hoverProvider"`
+	DocumentSymbolProvider          bool               `json:"documentSymbolProvider"`
+	CompletionProvider              *completionOptions `json:"completionProvider"`
 	DiagnosticProvider              *diagnosticOptions `json:"diagnosticProvider,omitempty"`
 }
 
@@ -240,3 +247,107 @@ type changeAnnotation struct {
 	NeedsConfirmation bool   `json:"needsConfirmation"`
 	Description       string `json:"description,omitempty"`
 }
+
+// Kinds of highlights.
+const (
+	highlightRead  = 2
+	highlightWrite = 3
+)
+
+type positionParams struct {
+	TextDocument documentID `json:"textDocument"`
+	Position     position   `json:"position"`
+}
+
+type referenceParams struct {
+	positionParams
+	Context struct {
+		IncludeDeclaration bool `json:"includeDeclaration"`
+	} `json:"context"`
+}
+
+type renameParams struct {
+	positionParams
+	NewName string `json:"newName"`
+}
+
+type documentHighlight struct {
+	Range textRange `json:"range"`
+	Kind  int       `json:"kind"`
+}
+
+type renameOptions struct {
+	Prepare bool `json:"prepareProvider"`
+}
+
+type hoverResult struct {
+	Contents markup    `json:"contents"`
+	Range    textRange `json:"range"`
+}
+
+// markup is a text in Markdown.
+type markup struct {
+	Kind  string `json:"kind"`
+	Value string `json:"value"`
+}
+
+// Kinds of symbols.
+const (
+	symbolNamespace = 3
+	symbolVariable  = 13
+	symbolConstant  = 14
+	symbolEvent     = 24
+)
+
+type documentSymbol struct {
+	Name           string           `json:"name"`
+	Detail         string           `json:"detail,omitempty"`
+	Kind           int              `json:"kind"`
+	Range          textRange        `json:"range"`
+	SelectionRange textRange        `json:"selectionRange"`
+	Children       []documentSymbol `json:"children,omitempty"`
+}
+
+// symbolInformation is a symbol for clients that show no trees.
+type symbolInformation struct {
+	Name      string   `json:"name"`
+	Kind      int      `json:"kind"`
+	Location  location `json:"location"`
+	Container string   `json:"containerName,omitempty"`
+}
+
+func (p documentParams) document() documentID   { return p.TextDocument }
+func (p formattingParams) document() documentID { return p.TextDocument }
+func (p codeActionParams) document() documentID { return p.TextDocument }
+func (p positionParams) document() documentID   { return p.TextDocument }
+
+type completionOptions struct {
+	Triggers []string `json:"triggerCharacters"`
+}
+
+type completionList struct {
+	IsIncomplete bool             `json:"isIncomplete"`
+	Items        []completionItem `json:"items"`
+}
+
+type completionItem struct {
+	Label         string     `json:"label"`
+	Kind          int        `json:"kind"`
+	Detail        string     `json:"detail,omitempty"`
+	Documentation *markup    `json:"documentation,omitempty"`
+	SortText      string     `json:"sortText,omitempty"`
+	FilterText    string     `json:"filterText,omitempty"`
+	TextEdit      textEdit   `json:"textEdit"`
+	Additional    []textEdit `json:"additionalTextEdits,omitempty"`
+}
+
+// Kinds of completions.
+const (
+	completesVariable = 6
+	completesModule   = 9
+	completesProperty = 10
+	completesValue    = 12
+	completesKeyword  = 14
+	completesFile     = 17
+	completesFolder   = 19
+)

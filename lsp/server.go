@@ -36,7 +36,7 @@ type Options struct {
 	Log io.Writer
 }
 
-// Checks says how a file is checked.
+// Checks configures how a file is checked.
 type Checks struct {
 	Linter   *lint.Linter // nil for BuildKit's build checks
 	Options  lint.Options
@@ -159,22 +159,40 @@ func (s *server) request(ctx context.Context, req *jsonrpc2.Request) {
 		s.mu.Unlock()
 		s.reply(ctx, req.ID, nil, nil)
 	case "textDocument/formatting", "textDocument/rangeFormatting":
-		var p formattingParams
-		if s.decode(ctx, req, &p) {
-			s.answer(ctx, req, p.TextDocument, func(ctx context.Context, snap *snapshot) (any, error) { return s.format(ctx, snap, p) })
-		}
-	case "textDocument/codeAction":
-		var p codeActionParams
-		if s.decode(ctx, req, &p) {
-			s.answer(ctx, req, p.TextDocument, func(ctx context.Context, snap *snapshot) (any, error) { return s.codeActions(ctx, snap, p) })
-		}
+		serve(ctx, s, req, s.format)
 	case "textDocument/diagnostic":
-		var p documentParams
-		if s.decode(ctx, req, &p) {
-			s.answer(ctx, req, p.TextDocument, s.report)
-		}
+		serve(ctx, s, req, s.report)
+	case "textDocument/codeAction":
+		serve(ctx, s, req, s.codeActions)
+	case "textDocument/definition":
+		serve(ctx, s, req, s.definition)
+	case "textDocument/references":
+		serve(ctx, s, req, s.references)
+	case "textDocument/documentHighlight":
+		serve(ctx, s, req, s.highlight)
+	case "textDocument/prepareRename":
+		serve(ctx, s, req, s.prepareRename)
+	case "textDocument/rename":
+		serve(ctx, s, req, s.rename)
+	case "textDocument/hover":
+		serve(ctx, s, req, s.hover)
+	case "textDocument/documentSymbol":
+		serve(ctx, s, req, s.symbols)
+	case "textDocument/completion":
+		serve(ctx, s, req, s.completion)
 	default:
 		s.fail(ctx, req.ID, codeMethodNotFound, fmt.Sprintf("unknown method %q", req.Method))
+	}
+}
+
+// aboutDocument represents the parameters of a request about a document.
+type aboutDocument interface{ document() documentID }
+
+// serve decodes the parameters of a request about a document and answers it with f.
+func serve[P aboutDocument](ctx context.Context, s *server, req *jsonrpc2.Request, f func(context.Context, *snapshot, P) (any, error)) {
+	var p P
+	if s.decode(ctx, req, &p) {
+		s.answer(ctx, req, p.document(), func(ctx context.Context, snap *snapshot) (any, error) { return f(ctx, snap, p) })
 	}
 }
 
@@ -234,6 +252,13 @@ func (s *server) initialize(p initializeParams) initializeResult {
 		DocumentFormattingProvider:      true,
 		DocumentRangeFormattingProvider: true,
 		CodeActionProvider:              &codeActionOptions{Kinds: []string{kindQuickFix, kindFixAll}},
+		DefinitionProvider:              true,
+		ReferencesProvider:              true,
+		DocumentHighlightProvider:       true,
+		RenameProvider:                  &renameOptions{Prepare: true},
+		HoverProvider:                   true,
+		DocumentSymbolProvider:          true,
+		CompletionProvider:              &completionOptions{Triggers: []string{" ", "$", "{", "=", ",", "/", "-"}},
 	}
 	if s.pull {
 		out.Capabilities.DiagnosticProvider = &diagnosticOptions{}

@@ -134,7 +134,7 @@ func TestLifecycle(t *testing.T) {
 	if got := c.call("textDocument/formatting", documentURI); !strings.Contains(got, "-32002") {
 		t.Errorf("before initialize: %s", got)
 	}
-	want := `{"capabilities":{"positionEncoding":"utf-8","textDocumentSync":{"openClose":true,"change":2},"documentFormattingProvider":true,"documentRangeFormattingProvider":true,"codeActionProvider":{"codeActionKinds":["quickfix","source.fixAll.slipway"]}},"serverInfo":{"name":"slipway","version":"1"}}`
+	want := `{"capabilities":{"positionEncoding":"utf-8","textDocumentSync":{"openClose":true,"change":2},"documentFormattingProvider":true,"documentRangeFormattingProvider":true,"codeActionProvider":{"codeActionKinds":["quickfix","source.fixAll.slipway"]},"definitionProvider":true,"referencesProvider":true,"documentHighlightProvider":true,"renameProvider":{"prepareProvider":true},"hoverProvider":true,"documentSymbolProvider":true,"completionProvider":{"triggerCharacters":[" ","$","{","=",",","/","-"]}},"serverInfo":{"name":"slipway","version":"1"}}`
 	if got := c.initialize(`{"general":{"positionEncodings":["utf-16","utf-8"]}}`); got != want {
 		t.Errorf("initialize: %s, want %s", got, want)
 	}

@@ -28,6 +28,10 @@ type snapshot struct {
 	rules   Checks
 	result  *lint.Result
 	extra   diag.List // errors in configurations
+
+	indexed sync.Once
+	index   *index
+	values  sync.Mutex // guards the environments of the plan
 }
 
 // checksFunc returns the checks of a file.
