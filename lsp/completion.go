@@ -169,13 +169,12 @@ func (c *completer) add(typed string, kind int, entries ...entry) {
 
 // cased returns a keyword in the case of the file.
 func (c *completer) cased(keyword string) string {
-	if syntax := c.names.file.Syntax; syntax != nil {
-		for _, in := range syntax.Instructions() {
-			if in.Keyword.Len() > 0 && in.Keyword.String() == lowerKeyword(in) {
-				return strings.ToLower(keyword)
-			}
-			break
-		}
+	syntax := c.names.file.Syntax
+	if syntax == nil {
+		return keyword
+	}
+	if list := syntax.Instructions(); len(list) > 0 && list[0].Keyword.String() == lowerKeyword(list[0]) {
+		return strings.ToLower(keyword)
 	}
 	return keyword
 }

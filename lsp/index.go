@@ -12,7 +12,7 @@ import (
 	"slipway/source"
 )
 
-// role is what an occurrence of a name does.
+// role is the effect of an occurrence of a name.
 type role int
 
 const (
@@ -35,8 +35,8 @@ type place struct {
 	in    *lint.Instruction // nil in a FROM and above the first FROM
 	stage int               // the index of the stage that is declared or used
 
-	decl   *place // of a use: the declaration before it; nil if there is none
-	source *place // of an ARG without a default: the declaration that gives its value; nil if there is none
+	decl   *place // of a use: the declaration before it; nil if it is not in the file
+	source *place // of an ARG without a default: the declaration that gives its value, or nil
 	parent *place // of the tree of the family
 }
 
@@ -149,11 +149,11 @@ func (x *indexer) add(p *place) *place {
 
 // instruction adds the names in an instruction.
 func (x *indexer) instruction(in *lint.Instruction) {
-	switch c := in.Command.(type) {
-	case *instructions.Arg:
+	if c, ok := in.Command.(*instructions.Arg); ok {
 		x.arg(c, in)
 		return
-	case *instructions.Run:
+	}
+	if c, ok := in.Command.(*instructions.Run); ok {
 		for _, f := range c.In.Flags {
 			x.expandText(f.Text, true, in)
 		}
@@ -162,7 +162,8 @@ func (x *indexer) instruction(in *lint.Instruction) {
 		}
 		x.scripts(in)
 		return
-	case *instructions.Copy:
+	}
+	if c, ok := in.Command.(*instructions.Copy); ok {
 		x.useStage(c.From.Text.Range(), c.From.Value, in.Stage.Index, in)
 		for _, h := range in.Syntax.Heredocs {
 			if h.Expand {
@@ -218,7 +219,7 @@ func (x *indexer) declare(name string, w parser.Word, r role, valued bool, in *l
 // useVariable adds a use of a variable. At run time, only ENV has an effect.
 func (x *indexer) useVariable(at source.Range, name string, runtime bool, in *lint.Instruction) {
 	d := x.current[name]
-	for runtime && d != nil && d.role == declaresArg {
+	if runtime && d != nil && d.role == declaresArg {
 		return
 	}
 	p := x.add(&place{span: rangeSpan(at), role: usesVariable, name: name, scope: x.number, in: in, decl: d})
@@ -228,7 +229,7 @@ func (x *indexer) useVariable(at source.Range, name string, runtime bool, in *li
 }
 
 // useStage adds a use of a stage before the stage with the index limit. It returns the index of the
-// used stage, or -1 if there is none with this name or number.
+// used stage, or -1 if no such stage has this name or number.
 func (x *indexer) useStage(at source.Range, name string, limit int, in *lint.Instruction) int {
 	found := -1
 	for i := range x.finals[:min(limit, len(x.finals))] {

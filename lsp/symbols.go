@@ -58,11 +58,11 @@ func (s *snapshot) symbol(in *parser.Instruction) documentSymbol {
 	detail := strings.ToValidUTF8(in.Rest.String()[:min(in.Rest.Len(), maxDetail)], "")
 	sym := documentSymbol{Name: strings.ToUpper(in.Keyword.String()), Detail: strings.Join(strings.Fields(detail), " "), Kind: symbolEvent}
 	c, _ := instructions.ParseOne(in)
-	switch c := c.(type) {
-	case *instructions.Arg:
-		sym.Name, sym.Kind = c.Args[0].Key, symbolConstant
-	case *instructions.Env:
-		sym.Name, sym.Kind = c.Pairs[0].Key.Value, symbolVariable
+	if arg, ok := c.(*instructions.Arg); ok && len(arg.Args) > 0 {
+		sym.Name, sym.Kind = arg.Args[0].Key, symbolConstant
+	}
+	if env, ok := c.(*instructions.Env); ok && len(env.Pairs) > 0 {
+		sym.Name, sym.Kind = env.Pairs[0].Key.Value, symbolVariable
 	}
 	sym.Range, sym.SelectionRange = s.mapper.textRange(in.Rng), s.mapper.textRange(in.Keyword.Range())
 	return sym

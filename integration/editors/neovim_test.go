@@ -13,7 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestNeovim checks that neovim shows the diagnostics of slipway lsp, and applies its edits.
+// TestNeovim checks that neovim shows the diagnostics of slipway lsp, completes and follows names,
+// and applies its edits.
 func TestNeovim(t *testing.T) {
 	nvim, err := exec.LookPath("nvim")
 	if err != nil {
@@ -42,8 +43,10 @@ func TestNeovim(t *testing.T) {
 		t.Fatalf("%v: %v\n%s", runErr, err, out)
 	}
 	var got struct {
-		Opened, Changed, Formatted []string
-		Error                      string
+		Opened, Changed, Formatted  []string
+		Completed, Renamed, Ignored []string
+		Defined                     struct{ Line, Character int }
+		Error                       string
 	}
 	if err := json.Unmarshal(data, &got); err != nil {
 		t.Fatalf("%s: %v", data, err)
@@ -63,7 +66,11 @@ func TestNeovim(t *testing.T) {
 		"2:8 " + relative,
 	})
 	want.Changed = slices.Concat(others, []string{"3:8 " + relative})
-	want.Formatted = []string{"FROM scratch AS Name", "COPY 🐳 \\", "    b /", "WORKDIR a"}
+	want.Formatted = []string{"FROM scratch AS base", "COPY 🐳 \\", "    b /", "WORKDIR a"}
+	want.Completed = []string{"Name"}
+	want.Defined.Line, want.Defined.Character = 0, 16
+	want.Renamed = []string{"from scratch AS base", "COPY 🐳 \\", "  b /", "WORKDIR a", "from base", "copy --from=base x /"}
+	want.Ignored = []string{"# check=skip=WorkdirRelativePath", "WORKDIR a"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

@@ -28,6 +28,35 @@ local ok, err = pcall(function()
   await('a new diagnostic', function() return vim.inspect(shown()) ~= vim.inspect(result.opened) end)
   result.changed = shown()
 
+  local function ask(method, line, character, more)
+    local params = { textDocument = vim.lsp.util.make_text_document_params(), position = { line = line, character = character } }
+    local answers = vim.lsp.buf_request_sync(0, method, vim.tbl_extend('error', params, more or {}), 20000)
+    return answers[id].result
+  end
+
+  -- Follow, complete and rename the stage.
+  vim.api.nvim_buf_set_lines(0, -1, -1, false, { 'from Name', 'copy --from=' })
+  local names = {}
+  for _, item in ipairs(ask('textDocument/completion', 5, 12).items) do
+    table.insert(names, item.label)
+  end
+  result.completed = names
+  vim.api.nvim_buf_set_lines(0, 5, 6, false, { 'copy --from=Name x /' })
+  result.defined = ask('textDocument/definition', 5, 13).range.start
+  vim.lsp.util.apply_workspace_edit(ask('textDocument/rename', 5, 13, { newName = 'base' }), 'utf-16')
+  result.renamed = vim.api.nvim_buf_get_lines(0, 0, -1, false)
+
+  -- Suppress the finding about WORKDIR, then remove the comment and the lines that were added.
+  local workdir = { start = { line = 3, character = 0 }, ['end'] = { line = 3, character = 9 } }
+  for _, action in ipairs(ask('textDocument/codeAction', 0, 0, { range = workdir, context = { diagnostics = {} } })) do
+    if action.title == 'Ignore WorkdirRelativePath here' then
+      vim.lsp.util.apply_workspace_edit(action.edit, 'utf-16')
+    end
+  end
+  result.ignored = vim.api.nvim_buf_get_lines(0, 3, 5, false)
+  vim.api.nvim_buf_set_lines(0, 3, 4, false, {})
+  vim.api.nvim_buf_set_lines(0, 4, -1, false, {})
+
   local params = vim.lsp.util.make_formatting_params({ tabSize = 4, insertSpaces = true })
   local answers = vim.lsp.buf_request_sync(0, 'textDocument/formatting', params, 20000)
   local client = vim.lsp.get_client_by_id(id)
