@@ -54,7 +54,8 @@ func New(rules []*Rule, s Settings) *Linter {
 	l.rules = append(builtin, rules...)
 	l.rules = append(l.rules,
 		&Rule{Name: "UnknownRule", Severity: diag.Info, Hadolint: Off, Summary: "Comments that suppress findings should name existing rules"},
-		&Rule{Name: unusedIgnore, Severity: Off, Hadolint: Off, Summary: "Comments that suppress findings should be necessary"})
+		&Rule{Name: unusedIgnore, Severity: Off, Hadolint: Off, Summary: "Comments that suppress findings should be necessary"},
+		&Rule{Name: ignoreWithoutReason, Severity: Off, Hadolint: Off, Summary: "Comments that suppress findings should state the reason"})
 	for _, r := range l.rules {
 		for _, n := range r.names() {
 			l.byName[strings.ToLower(n)] = r

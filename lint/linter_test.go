@@ -85,6 +85,15 @@ func TestUnusedPragmas(t *testing.T) {
 	}
 }
 
+// TestRequiredReason checks that comments without a reason are reported if the rule is on.
+func TestRequiredReason(t *testing.T) {
+	s := lint.Settings{Severity: map[string]diag.Severity{"ignorewithoutreason": diag.Warning}}
+	const dockerfile = "FROM debian:12\n# hadolint ignore=DL3002, DL3004\nUSER root\n# hadolint ignore=DL3004 the base has no root\nRUN sudo x\n# shellcheck disable=SC2086\nCMD [\"x\"]\n"
+	if got, want := summary(t, s, dockerfile), "2:19 IgnoreWithoutReason\n6:22 IgnoreWithoutReason\n"; got != want {
+		t.Errorf("findings %q, want %q", got, want)
+	}
+}
+
 // TestBrokenFiles checks that a file with errors is checked in all its valid parts.
 func TestBrokenFiles(t *testing.T) {
 	for _, tc := range []struct{ name, dockerfile, want string }{

@@ -309,6 +309,7 @@ func (p *Pass) suppress(list []*pragma) {
 		if !pr.check {
 			p.reportUnknown(pr)
 			p.reportUnused(pr)
+			p.reportNoReason(pr)
 		}
 	}
 }
@@ -328,6 +329,22 @@ func (p *Pass) reportUnused(pr *pragma) {
 	f.Severity, f.Code, f.Range = p.severity(r), r.Name, pr.comment
 	f.Message = "the comment suppresses nothing"
 	p.Findings = append(p.Findings, f.Fix("delete the comment", true, diag.Edit{Range: pr.comment}))
+}
+
+// ignoreWithoutReason is the name of the rule that reports pragmas without a reason.
+const ignoreWithoutReason = "IgnoreWithoutReason"
+
+// reportNoReason reports a pragma without a reason.
+func (p *Pass) reportNoReason(pr *pragma) {
+	r := p.linter.byName[strings.ToLower(ignoreWithoutReason)]
+	if pr.reason != "" || len(pr.names) == 0 || p.severity(r) == Off {
+		return
+	}
+	f := &Finding{Rule: r}
+	f.Severity, f.Code = p.severity(r), r.Name
+	f.Range = pr.names[0].at.Join(pr.names[len(pr.names)-1].at)
+	f.Message = "the comment does not state why the finding is suppressed (write the reason after the list)"
+	p.Findings = append(p.Findings, f)
 }
 
 // covers reports whether the pragma applies to the place of a finding.

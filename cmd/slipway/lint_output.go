@@ -61,7 +61,7 @@ func (r *lintRun) fix(ctx context.Context, l *lint.Linter, src *source.File, nam
 func (r *lintRun) report() error {
 	specs := r.flags.formats
 	if len(specs) == 0 {
-		specs = []string{r.defaultFormat()}
+		specs = r.defaultFormats()
 	}
 	for _, spec := range specs {
 		name, file, toFile := strings.Cut(spec, "=")
@@ -101,14 +101,15 @@ func (r *lintRun) output() *os.File {
 	return os.Stdout
 }
 
-// defaultFormat returns the format from the configuration, or text.
-func (r *lintRun) defaultFormat() string {
+// defaultFormats returns the formats from the configuration if all files have the same one, or
+// text.
+func (r *lintRun) defaultFormats() []string {
 	for _, c := range r.configs {
-		if len(r.configs) == 1 && c.Format != "" && report.Check(c.Format) == nil {
-			return c.Format
+		if len(r.configs) == 1 && len(c.Formats) > 0 {
+			return c.Formats
 		}
 	}
-	return "text"
+	return []string{"text"}
 }
 
 // reportBaseline prints the entries of the baselines that no finding has used, if the user asked

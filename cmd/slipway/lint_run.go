@@ -207,8 +207,16 @@ func (r *lintRun) config(dir string) (*lintConfig, error) {
 	if r.flags.verbose {
 		fmt.Fprintf(os.Stderr, "slipway: configuration of %s: %s\n", dir, orNone(path))
 	}
+	if err := cfg.Environment(os.Getenv, r.base); err != nil {
+		return nil, usageError{err}
+	}
 	if err := r.apply(cfg); err != nil {
 		return nil, usageError{err}
+	}
+	for _, name := range cfg.Formats {
+		if err := report.Check(name); err != nil {
+			return nil, usageError{fmt.Errorf("%s: %w", orNone(path), err)}
+		}
 	}
 	c := &lintConfig{Config: cfg, linter: r.base.With(cfg.Settings), overrides: map[string]*lint.Linter{}}
 	if err := r.openBaseline(c); err != nil {

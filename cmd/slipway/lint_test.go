@@ -197,3 +197,31 @@ func TestLintContext(t *testing.T) {
 		t.Errorf("with --context: exit code %d, output %s", code, out)
 	}
 }
+
+// TestLintEnvironment checks that hadolint's variables override the configuration, and that flags
+// override the variables.
+func TestLintEnvironment(t *testing.T) {
+	writeFiles(t, map[string]string{"Dockerfile": sudoFile, ".slipway.yaml": "formats: [gnu, json]\nrules: { DL3002: info }\n", ".git/HEAD": ""})
+	t.Setenv("HADOLINT_IGNORE", "DL3004,DL3014")
+	if code, out, told := slipwayOut(t, "lint", "Dockerfile"); code != 0 || !strings.Contains(out, "Dockerfile:2") || !strings.Contains(out, `"rule": "UnpinnedApt"`) || strings.Contains(out, "NoSudo") {
+		t.Errorf("exit code %d, output %s%s", code, out, told)
+	}
+	if code, out, _ := slipwayOut(t, "lint", "--enable", "DL3004", "-f", "gnu", "Dockerfile"); code != 1 || !strings.Contains(out, "NoSudo") {
+		t.Errorf("with --enable: exit code %d, output %s", code, out)
+	}
+	t.Setenv("HADOLINT_IGNORE", "DL9999")
+	if code, _, told := slipwayOut(t, "lint", "Dockerfile"); code != 2 || !strings.Contains(told, "HADOLINT_IGNORE: unknown rule") {
+		t.Errorf("unknown rule: exit code %d, %s", code, told)
+	}
+	t.Setenv("HADOLINT_IGNORE", "")
+	// Linting must not run a program that the configuration names.
+	if err := os.WriteFile(".slipway.yaml", []byte("shellcheck: { path: ./x }\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, told := slipwayOut(t, "lint", "Dockerfile"); code != 2 || !strings.Contains(told, "invalid value") {
+		t.Errorf("program in the configuration: exit code %d, %s", code, told)
+	}
+	if code, _, told := slipwayOut(t, "lint", "--no-config", "--shellcheck", "./missing", "Dockerfile"); code != 2 || !strings.Contains(told, "--shellcheck: ") {
+		t.Errorf("missing program: exit code %d, %s", code, told)
+	}
+}

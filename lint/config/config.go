@@ -21,7 +21,7 @@ type Config struct {
 	FailOn   *diag.Severity // nil if the file does not set it
 	NoFail   bool
 	NoColor  bool
-	Format   string
+	Formats  []string
 	Target   string
 	Context  string
 	Args     map[string]string
@@ -109,7 +109,10 @@ func isFile(path string) bool {
 const maxFile = 1 << 20
 
 // Load reads the configuration in a file.
-func Load(path string, names Names) (*Config, error) {
+func Load(path string, names Names) (*Config, error) { return load(path, names, 0) }
+
+// load reads a configuration that depth other files extend.
+func load(path string, names Names, depth int) (*Config, error) {
 	data, err := os.ReadFile(path)
 	switch {
 	case err != nil:
@@ -117,13 +120,16 @@ func Load(path string, names Names) (*Config, error) {
 	case len(data) > maxFile:
 		return nil, fmt.Errorf("%s: larger than %d bytes", path, maxFile)
 	}
-	return Parse(source.NewFile(path, data), names)
+	return parse(source.NewFile(path, data), names, depth)
 }
 
 // Parse reads a configuration. Files whose name starts with hadolint, or with .hadolint, have
 // hadolint's keys. Errors are diagnostics.
-func Parse(f *source.File, names Names) (*Config, error) {
-	p := &parser{file: f, names: names, cfg: &Config{Path: f.Name}}
+func Parse(f *source.File, names Names) (*Config, error) { return parse(f, names, 0) }
+
+// parse reads a configuration that depth other files extend.
+func parse(f *source.File, names Names, depth int) (*Config, error) {
+	p := &parser{file: f, names: names, cfg: &Config{Path: f.Name}, depth: depth}
 	p.cfg.Settings.Severity = map[string]diag.Severity{}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(f.Bytes, &doc); err != nil {
@@ -137,6 +143,7 @@ func Parse(f *source.File, names Names) (*Config, error) {
 	if hadolint {
 		keys = p.hadolintKeys()
 	}
+	p.base(doc.Content[0])
 	p.mapping(doc.Content[0], keys)
 	return p.finish(hadolint)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,7 +85,7 @@ format: json
 			t.Errorf("%s: severity %v, %v, want %v", name, got, ok, want)
 		}
 	}
-	if !c.Hadolint || !c.NoFail || !c.Settings.DisablePragmas || c.Format != "json" || c.FailOn == nil || *c.FailOn != diag.Error || !c.Settings.Rules.StrictLabels {
+	if !c.Hadolint || !c.NoFail || !c.Settings.DisablePragmas || !slices.Equal(c.Formats, []string{"json"}) || c.FailOn == nil || *c.FailOn != diag.Error || !c.Settings.Rules.StrictLabels {
 		t.Errorf("configuration: %+v", c)
 	}
 }

@@ -12,8 +12,8 @@ func (p *parser) hadolintKeys() setters {
 	c := p.cfg
 	return setters{
 		"failure-threshold": p.failOn,
-		"format":            p.text(&c.Format),
-		"formats":           ignored,
+		"format":            p.formats,
+		"formats":           p.formats,
 		"ignored": func(n *yaml.Node) {
 			var list []string
 			p.list(&list)(n)

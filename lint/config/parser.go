@@ -19,6 +19,7 @@ type parser struct {
 	names Names
 	cfg   *Config
 	err   *diag.Diagnostic
+	depth int                      // the number of files that extend this one
 	set   map[string]diag.Severity // settings of rules that follow the profile
 }
 

@@ -128,10 +128,24 @@ func leakOf(name string, mode fs.FileMode) string {
 	if mode.IsDir() || strings.HasSuffix(base, ".example") {
 		return ""
 	}
+	if hasAnySuffix(base, ".pem", ".p12", ".pfx") && !isTrusted(name) {
+		return name
+	}
 	if is(base, ".env", "id_rsa", "id_ed25519", "id_ecdsa", ".npmrc", ".pypirc", ".netrc", "kubeconfig") || strings.HasPrefix(base, ".env.") && !hasAnySuffix(base, ".sample", ".template", ".dist", ".test") {
 		return name
 	}
 	return ""
+}
+
+// isTrusted reports whether a file of keys probably has only certificates, or is made for tests.
+func isTrusted(name string) bool {
+	name = strings.ToLower(name)
+	for _, part := range []string{"cert", "ca.pem", "-ca", "ca-", "chain", "public", "pub.", "test", "example"} {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // installer describes a command that installs the packages of a list.
