@@ -120,7 +120,7 @@ push: ## push the frontend image to REGISTRY/slipway/dockerfile:TAG
 integration: ## compare our image with upstream's on a real builder (root, Linux)
 	go test -tags integration $(TESTFLAGS) -count=1 -timeout 40m -skip '$(OLD)|$(COMPOSE)' $(INTEGRATION)
 	@command -v crun >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends crun; }
-	go test -tags integration $(TESTFLAGS) -count=1 -run '^TestRuntimes$$' ./solver/runner/namespace
+	go test -tags integration $(TESTFLAGS) -count=1 -run '^(TestRuntimes|TestTwoUsers)$$' ./solver/runner/namespace ./builder/server
 	$(MAKE) --no-print-directory realimages ARGS='-only users'
 	$(MAKE) --no-print-directory probes
 
@@ -137,7 +137,6 @@ kills: ## kill N builds, N commands that change the store, N servers, at times o
 	go test -tags integration -count=1 -timeout 4h -v -run '^TestKill(Store|Server)?$$' ./integration/buildfaults -seed $(SEED) -kills $(N) -store-kills $(N) -server-kills $(N)
 
 editors: ## test slipway lsp with neovim, slipway lint with ShellCheck (root gets them from apt)
-	@command -v nvim >/dev/null && command -v shellcheck >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends neovim shellcheck; }
 	go test -tags integration $(TESTFLAGS) -count=1 ./integration/editors
 
 realimages: ## compare ordinary builds on Debian with BuildKit's (root, Debian, network; ARGS='-only go' does one)

@@ -1,3 +1,5 @@
+//go:build integration
+
 package server
 
 import (
@@ -44,7 +46,7 @@ func dialAs(path string, uid uintptr) func(context.Context, string) (net.Conn, e
 // builds, files, secrets, and requests that made an input.
 func TestTwoUsers(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can connect as two users")
+		t.Fatal("only root can connect as two users")
 	}
 	s := startServer(t, builder.Options{})
 	path := strings.TrimPrefix(s.address, "unix://")

@@ -172,7 +172,7 @@ func (f *fmtFlags) names(args []string) ([]string, error) {
 		}
 	}
 	if (several || len(list) > 1) && !f.write && !f.list && !f.diff && !f.check {
-		return nil, errors.New("more than one file: use --write, --list, --diff or --check")
+		return nil, errors.New("only one named file can be printed (use --write, --list, --diff or --check)")
 	}
 	return list, nil
 }

@@ -23,9 +23,9 @@ func startSlipway(t *testing.T) *rig.Daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := filepath.Join(dir, "slipway")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "slipway/cmd/slipway").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	program, err := rig.CompileSlipway(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
 	}
 	d := &rig.Daemon{Dir: dir, Socket: "unix://" + filepath.Join(dir, "sock")}
 	cmd := exec.Command(program, "serve", "--addr", d.Socket, "--state", filepath.Join(dir, "state"),

@@ -275,9 +275,9 @@ func TestBuilderInterrupted(t *testing.T) {
 // buildSlipway compiles slipway and returns its path.
 func buildSlipway(t *testing.T) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "slipway")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "slipway/cmd/slipway").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	program, err := rig.CompileSlipway(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	return program
 }

@@ -1,5 +1,4 @@
 // Package editors tests slipway lsp with real editors, and slipway lint with ShellCheck.
 //
-// TestNeovim needs neovim on PATH, TestShellCheck needs ShellCheck: apt-get install neovim
-// shellcheck.
+// The tests install Debian's neovim and ShellCheck if they are missing.
 package editors

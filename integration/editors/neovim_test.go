@@ -11,20 +11,20 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"slipway/integration/rig"
 )
 
 // TestNeovim checks that neovim shows the diagnostics of slipway lsp, completes and follows names,
 // and applies its edits.
 func TestNeovim(t *testing.T) {
-	nvim, err := exec.LookPath("nvim")
-	if err != nil {
-		t.Skip("neovim is not installed: apt-get install neovim")
+	if err := rig.EnsurePackages(t.Context(), t.Output(), "neovim"); err != nil {
+		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	slipway := filepath.Join(dir, "slipway")
-	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-w", "-o", slipway, "slipway/cmd/slipway")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	slipway, err := rig.CompileSlipway(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
 	}
 	file, result := filepath.Join(dir, "Dockerfile"), filepath.Join(dir, "result.json")
 	if err := os.WriteFile(file, []byte("from scratch AS Name\nCOPPY 🐳 b /\nWORKDIR a\n"), 0o644); err != nil {
@@ -34,7 +34,7 @@ func TestNeovim(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), nvim, "--headless", "-u", "NONE", "-i", "NONE", "-n", "-c", "luafile "+script)
+	cmd := exec.CommandContext(t.Context(), "nvim", "--headless", "-u", "NONE", "-i", "NONE", "-n", "-c", "luafile "+script)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "SLIPWAY="+slipway, "DOCKERFILE="+file, "RESULT="+result, "HOME="+dir, "XDG_STATE_HOME="+dir, "XDG_CACHE_HOME="+dir)
 	out, runErr := cmd.CombinedOutput()

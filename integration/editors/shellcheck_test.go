@@ -11,19 +11,21 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"slipway/integration/rig"
 )
 
 // TestShellCheck checks that slipway lint reports comments of the real ShellCheck with exact
 // ranges and applies its corrections.
 func TestShellCheck(t *testing.T) {
-	if _, err := exec.LookPath("shellcheck"); err != nil {
-		t.Skip("ShellCheck is not installed: apt-get install shellcheck")
+	if err := rig.EnsurePackages(t.Context(), t.Output(), "shellcheck"); err != nil {
+		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	program, file := filepath.Join(dir, "slipway"), filepath.Join(dir, "Dockerfile")
-	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-w", "-o", program, "slipway/cmd/slipway")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	file := filepath.Join(dir, "Dockerfile")
+	program, err := rig.CompileSlipway(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
 	}
 	const text = "FROM alpine:3.20\nARG V\nRUN echo\t\"🐳\" \\\n    # comment\n    $V\n" +
 		"SHELL [\"/bin/ash\", \"-c\"]\nRUN echo -e \"$V\"\n# shellcheck disable=SC2086\nRUN echo $V\nSHELL [\"/bin/bash\", \"-c\"]\nRUN <<EOF\ncd /a\nEOF\n"

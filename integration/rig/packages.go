@@ -37,6 +37,8 @@ func extraPrograms() []program {
 		{"debootstrap", "debootstrap"},
 		{"newuidmap", "uidmap"},
 		{Chromium, "chromium"},
+		{"nvim", "neovim"},
+		{"shellcheck", "shellcheck"},
 	}
 }
 

@@ -21,7 +21,7 @@ func (r *Rig) StartServer(ctx context.Context, flags ...string) (*Daemon, error)
 	if err != nil {
 		return nil, err
 	}
-	program, err := compileSlipway(ctx, dir)
+	program, err := CompileSlipway(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +59,8 @@ func (r *Rig) startServer(ctx context.Context, dir, program string, flags []stri
 // StateDir returns the state directory of a slipway serve.
 func (d *Daemon) StateDir() string { return filepath.Join(d.Dir, "state") }
 
-// compileSlipway compiles the program slipway to a file in dir and returns its path.
-func compileSlipway(ctx context.Context, dir string) (string, error) {
+// CompileSlipway compiles the program slipway to a file in dir and returns its path.
+func CompileSlipway(ctx context.Context, dir string) (string, error) {
 	root, err := toolbox.Root()
 	if err != nil {
 		return "", err
