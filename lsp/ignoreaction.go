@@ -38,7 +38,7 @@ func (s *server) ignoreActions(ctx context.Context, snap *snapshot, f *lint.Find
 // suppresses reports whether an edit removes a finding and causes no new one.
 func suppresses(ctx context.Context, snap *snapshot, f *lint.Finding, e diag.Edit) bool {
 	before := snap.check(ctx)
-	text := fix.Edit(snap.file.Bytes, []diag.Edit{e})
+	text := fix.Edit(snap.file, []diag.Edit{e})
 	after := snap.rules.Linter.Lint(ctx, source.NewFile(snap.file.Name, text), snap.rules.Options)
 	count := func(r *lint.Result) (n int) {
 		for _, other := range r.Findings {

@@ -1,33 +1,53 @@
 package fix
 
 import (
-	"bytes"
-	"fmt"
 	"strings"
-)
 
-// contextLines is the number of unchanged lines around a change in a diff.
-const contextLines = 3
+	"slipway/diag"
+	"slipway/source"
+)
 
 // Diff returns the difference between two texts as a unified diff. It is "" if they are equal.
 func Diff(name string, before, after []byte) string {
-	if bytes.Equal(before, after) {
-		return ""
-	}
-	a, b := splitLines(before), splitLines(after)
-	start := 0
+	f := source.NewFile(name, before)
+	var out strings.Builder
+	_ = diag.Unified(&out, f, lineEdits(f, after)) // a strings.Builder returns no errors
+	return out.String()
+}
+
+// lineEdits returns edits of whole lines that turn f into the text after. Between the first and the
+// last line that differ, they are as few as possible.
+func lineEdits(f *source.File, after []byte) []diag.Edit {
+	a, b := splitLines(f.Bytes), splitLines(after)
+	start, at := 0, 0
 	for start < len(a) && start < len(b) && a[start] == b[start] {
+		at += len(a[start])
 		start++
 	}
 	end := 0
 	for end < len(a)-start && end < len(b)-start && a[len(a)-1-end] == b[len(b)-1-end] {
 		end++
 	}
-	ops := compare(a[start:len(a)-end], b[start:len(b)-end])
-	var out strings.Builder
-	fmt.Fprintf(&out, "--- %s\n+++ %s\n", name, name)
-	writeHunks(&out, a, start, end, ops)
-	return out.String()
+	var edits []diag.Edit
+	equal := true // whether the line before is equal in both texts
+	for _, o := range compare(a[start:len(a)-end], b[start:len(b)-end]) {
+		if o.kind == ' ' {
+			at, equal = at+len(o.text), true
+			continue
+		}
+		if equal {
+			edits = append(edits, diag.Edit{Range: source.Range{File: f, Start: at, End: at}})
+			equal = false
+		}
+		e := &edits[len(edits)-1]
+		if o.kind == '+' {
+			e.New += o.text
+			continue
+		}
+		at += len(o.text)
+		e.Range.End = at
+	}
+	return edits
 }
 
 // splitLines splits a text after each line end.
@@ -90,83 +110,4 @@ func compare(a, b []string) []op {
 		}
 	}
 	return ops
-}
-
-// writeHunks writes the changes with the lines around them. The first start and the last end
-// lines of a are unchanged, and ops are the lines between.
-func writeHunks(out *strings.Builder, a []string, start, end int, ops []op) {
-	all := make([]op, 0, len(ops)+2*contextLines)
-	first := max(start-contextLines, 0)
-	for _, s := range a[first:start] {
-		all = append(all, op{' ', s})
-	}
-	all = append(all, ops...)
-	tail := len(a) - end
-	for _, s := range a[tail:min(tail+contextLines, len(a))] {
-		all = append(all, op{' ', s})
-	}
-	oldLine, newLine := first+1, first+1
-	for len(all) > 0 {
-		n := hunkLength(all)
-		hunk := all[:n]
-		skip := 0
-		for skip < n && hunk[skip].kind == ' ' {
-			skip++
-		}
-		skip = max(skip-contextLines, 0)
-		oldLine, newLine = oldLine+skip, newLine+skip
-		writeHunk(out, hunk[skip:], &oldLine, &newLine)
-		all = all[n:]
-	}
-}
-
-// hunkLength returns the number of lines of the first hunk: changes with at most twice
-// contextLines unchanged lines between them.
-func hunkLength(all []op) int {
-	equal, changed := 0, false
-	for i, o := range all {
-		if o.kind != ' ' {
-			equal, changed = 0, true
-			continue
-		}
-		if equal++; changed && equal > 2*contextLines {
-			return i - contextLines
-		}
-	}
-	return len(all)
-}
-
-// writeHunk writes a hunk, and adds its lines to the line numbers.
-func writeHunk(out *strings.Builder, hunk []op, oldLine, newLine *int) {
-	for len(hunk) > 0 && trailing(hunk) > contextLines {
-		hunk = hunk[:len(hunk)-1]
-	}
-	removed, added := 0, 0
-	for _, o := range hunk {
-		if o.kind != '+' {
-			removed++
-		}
-		if o.kind != '-' {
-			added++
-		}
-	}
-	fmt.Fprintf(out, "@@ -%d,%d +%d,%d @@\n", *oldLine, removed, *newLine, added)
-	for _, o := range hunk {
-		out.WriteByte(o.kind)
-		out.WriteString(o.text)
-		if !strings.HasSuffix(o.text, "\n") {
-			out.WriteString("\n\\ No newline at end of file\n")
-		}
-	}
-	*oldLine += removed
-	*newLine += added
-}
-
-// trailing returns the number of unchanged lines at the end of a hunk.
-func trailing(hunk []op) int {
-	n := 0
-	for n < len(hunk) && hunk[len(hunk)-1-n].kind == ' ' {
-		n++
-	}
-	return n
 }

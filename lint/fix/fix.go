@@ -74,7 +74,7 @@ type session struct {
 // attempt applies fixes and checks the new text. The result next is nil if the text has a new
 // error.
 func (s *session) attempt(ctx context.Context, chosen []choice) (text []byte, next *lint.Result) {
-	text = edit(s.Text, chosen)
+	text = edit(source.NewFile(s.name, s.Text), chosen)
 	next = s.linter.Lint(ctx, source.NewFile(s.name, text), s.opt.Lint)
 	if len(next.File.Errors) > len(s.Last.File.Errors) {
 		return text, nil
@@ -136,35 +136,32 @@ func overlap(a, b diag.Fix) bool {
 	return false
 }
 
-// edit returns the text after the edits of all chosen fixes.
-func edit(text []byte, chosen []choice) []byte {
+// edit returns the content of f after the edits of all chosen fixes.
+func edit(f *source.File, chosen []choice) []byte {
 	var edits []diag.Edit
 	for _, c := range chosen {
 		edits = append(edits, c.fix.Edits...)
 	}
-	return Edit(text, edits)
+	return Edit(f, edits)
 }
 
-// Edit returns the text after edits that do not overlap. New lines get the line ends of the
-// text.
-func Edit(text []byte, edits []diag.Edit) []byte {
+// Edit returns the content of f after edits in any order. An edit that overlaps an earlier one is
+// omitted. New lines get the line ends of f.
+func Edit(f *source.File, edits []diag.Edit) []byte {
 	edits = slices.Clone(edits)
 	slices.SortStableFunc(edits, func(a, b diag.Edit) int { return cmp.Compare(a.Range.Start, b.Range.Start) })
-	crlf := bytes.Contains(text, []byte("\r\n"))
-	var b bytes.Buffer
+	crlf := bytes.Contains(f.Bytes, []byte("\r\n"))
 	at := 0
+	kept := edits[:0]
 	for _, e := range edits {
 		if e.Range.Start < at {
 			continue
 		}
-		b.Write(text[at:e.Range.Start])
-		n := e.New
 		if crlf {
-			n = strings.ReplaceAll(n, "\n", "\r\n")
+			e.New = strings.ReplaceAll(e.New, "\n", "\r\n")
 		}
-		b.WriteString(n)
 		at = e.Range.End
+		kept = append(kept, e)
 	}
-	b.Write(text[at:])
-	return b.Bytes()
+	return diag.Apply(f, kept)
 }

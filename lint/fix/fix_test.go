@@ -85,7 +85,7 @@ func TestDiff(t *testing.T) {
 		{lines("1 2 3 4 5 6 7 8 9 10 11 12"), lines("x 2 3 4 5 6 7 8 9 10 11 y"), "@@ -1,4 +1,4 @@\n-1\n+x\n 2\n 3\n 4\n@@ -9,4 +9,4 @@\n 9\n 10\n 11\n-12\n+y\n"},
 		{lines("1 2 3 4 5 6 7 8 9"), lines("1 2 3 4 n 5 6 7 8 9"), "@@ -2,6 +2,7 @@\n 2\n 3\n 4\n+n\n 5\n 6\n 7\n"},
 		{[]byte("a\nb"), []byte("a\nc"), "@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+c\n\\ No newline at end of file\n"},
-		{nil, lines("a"), "@@ -1,0 +1,1 @@\n+a\n"},
+		{nil, lines("a"), "@@ -0,0 +1 @@\n+a\n"},
 	} {
 		want := tc.want
 		if want != "" {
