@@ -1,7 +1,9 @@
 package ignore
 
 import (
+	"iter"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +21,25 @@ func (m *Matcher) Ignores(name string) (bool, *Rule) {
 	}
 	r := m.rules[by].Rule
 	return ignored, &r
+}
+
+// Rules returns an iterator over the rules of the ignore file in order.
+func (m *Matcher) Rules() iter.Seq[*Rule] {
+	return func(yield func(*Rule) bool) {
+		for i := range m.rules {
+			r := m.rules[i].Rule
+			if !yield(&r) {
+				return
+			}
+		}
+	}
+}
+
+// Matches reports whether the pattern of a rule of the ignore file matches a path or one of its
+// parent directories, whatever other rules decide. The rule must come from m.
+func (m *Matcher) Matches(r *Rule, name string) bool {
+	i := slices.IndexFunc(m.rules, func(c compiledRule) bool { return c.Range == r.Range })
+	return i >= 0 && m.rules[i].applies(cleanPath(name))
 }
 
 // cleanPath returns the clean form of name, relative to the root of the context.

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"io/fs"
+	"slices"
 	"sync"
 
 	"slipway/ignore"
@@ -19,6 +20,8 @@ type Listing struct {
 	ignore *ignore.Matcher
 	once   sync.Once
 	files  map[string]fs.FileMode // by path with slashes; directories too
+	all    []string               // the paths of all files and directories, with those that the ignore file excludes; too many are cut
+	used   map[int]bool           // the lines of the ignore file that decide about a path, by their offset
 	full   bool
 }
 
@@ -38,9 +41,44 @@ func (l *Listing) Files() (files map[string]fs.FileMode, ok bool) {
 	return l.files, l.full
 }
 
+// IgnoreLine is a line of an ignore file that decides about no file.
+type IgnoreLine struct {
+	*ignore.Rule
+	Path string       // a path that the line matches; "" if it matches none
+	By   *ignore.Rule // the line that decides about the path; nil if none does
+}
+
+// Unused returns the lines of the ignore file that decide about no file of the context. It returns
+// nil if the context cannot be read or has too many files.
+func (l *Listing) Unused() []IgnoreLine {
+	if _, ok := l.Files(); !ok || l.ignore == nil || len(l.all) > maxListed {
+		return nil
+	}
+	var list []IgnoreLine
+	for r := range l.ignore.Rules() {
+		if l.used[r.Range.Start] {
+			continue
+		}
+		line := IgnoreLine{Rule: r}
+		if i := slices.IndexFunc(l.all, func(name string) bool { return l.ignore.Matches(r, name) }); i >= 0 {
+			line.Path = l.all[i]
+			_, line.By = l.ignore.Ignores(line.Path)
+		}
+		list = append(list, line)
+	}
+	return list
+}
+
+// All returns the paths of all files and directories of the context in order, also of those that
+// the ignore file excludes.
+func (l *Listing) All() []string {
+	l.Files()
+	return l.all
+}
+
 // read reads the names of the files.
 func (l *Listing) read() {
-	l.files = map[string]fs.FileMode{}
+	l.files, l.used = map[string]fs.FileMode{}, map[int]bool{}
 	err := fs.WalkDir(l.fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -51,8 +89,15 @@ func (l *Listing) read() {
 		if len(l.files) == maxListed {
 			return fs.ErrInvalid
 		}
+		if len(l.all) <= maxListed {
+			l.all = append(l.all, name)
+		}
 		if l.ignore != nil {
-			if ignored, _ := l.ignore.Ignores(name); ignored {
+			ignored, by := l.ignore.Ignores(name)
+			if by != nil {
+				l.used[by.Range.Start] = true
+			}
+			if ignored {
 				return nil // a later line of the ignore file may include files below it
 			}
 		}

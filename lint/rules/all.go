@@ -30,5 +30,6 @@ func All() []*lint.Rule {
 		scriptRules(),
 		secretRules(),
 		contextRules(),
+		ignoreFileRules(),
 	)
 }

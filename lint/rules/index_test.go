@@ -64,7 +64,7 @@ func index(list []*lint.Rule) string {
 	}
 	slices.SortFunc(codes, func(a, b alias) int { return cmp.Compare(a.code, b.code) })
 	var b strings.Builder
-	b.WriteString("# Rules of `slipway lint`\n\n`slipway lint --explain RULE` prints a page. Names and codes are accepted in any case.\n")
+	b.WriteString("# Rules of `slipway lint`\n\n`slipway lint --explain RULE` prints a page. Names and codes are accepted in any case. In a Dockerfile, `# check=experimental=slipway:recommended` makes builds with Slipway's frontend check the rules that are on by default, and `# check=experimental=RULE,RULE` others.\n")
 	b.WriteString("\n## By name\n\n| rule | code | severity | requirement |\n|---|---|---|---|\n")
 	for _, r := range byName {
 		severity := "off"

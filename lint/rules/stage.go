@@ -178,7 +178,7 @@ func unsetInScript(in *lint.Instruction, s *script.Script, names map[string]*ins
 }
 
 func buildArgUnknown(p *lint.Pass) {
-	if len(p.Options.BuildArgs) == 0 || len(p.File.Dockerfile.Stages) == 0 {
+	if len(p.Options.BuildArgs) == 0 || len(p.File.Dockerfile.Stages) == 0 || p.File.Plan == nil {
 		return
 	}
 	declared := map[string]bool{}
@@ -197,8 +197,15 @@ func buildArgUnknown(p *lint.Pass) {
 			}
 		}
 	}
+	for _, st := range p.File.Plan.Stages {
+		for _, v := range st.Visits {
+			if a, ok := v.Command.(*instructions.Arg); ok {
+				add(a) // also in a trigger of a base image
+			}
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.Options.BuildArgs)) {
-		if declared[name] || hasAnyPrefix(name, "BUILDKIT_", "TARGET", "BUILD") || is(strings.ToUpper(name), "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY", "SOURCE_DATE_EPOCH") {
+		if declared[name] || hasAnyPrefix(name, "BUILDKIT_", "SLIPWAY_", "TARGET", "BUILD") || is(strings.ToUpper(name), "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY", "SOURCE_DATE_EPOCH") {
 			continue
 		}
 		f := p.Report(p.File.Dockerfile.Stages[0].From.In.Keyword.Range(), "the build argument %s has no effect, because no ARG declares it", name)
