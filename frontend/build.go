@@ -158,7 +158,11 @@ func (b *build) plan(ctx context.Context, opt plan.Options, first bool) (*plan.P
 	if !first {
 		return p, err
 	}
-	warnings := linter.Run(b.allRules(), linter.Input{File: b.dockerfile.File, Dockerfile: p.Dockerfile, Plan: p}, b.checks)
+	in := linter.Input{File: b.dockerfile.File, Dockerfile: p.Dockerfile, Plan: p}
+	warnings := linter.Run(b.allRules(), in, b.checks)
+	if err == nil {
+		warnings = append(warnings, b.optIn(in, allKnown)...)
+	}
 	b.report(ctx, warnings)
 	if err == nil {
 		err = b.violation(warnings)

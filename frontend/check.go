@@ -75,6 +75,9 @@ func (b *build) collectFindings(ctx context.Context) (diag.List, error) {
 	warnings := linter.Run(b.allRules(), in, b.checks)
 	if unknown != nil && in.Plan != nil {
 		warnings = unknown.withoutUnknown(warnings, in.Plan)
+		if errs.Err() == nil {
+			warnings = append(warnings, b.optIn(in, func(ref string) bool { return unknown.failed[ref] != nil })...)
+		}
 		list = append(append(list, warnings...), unknown.notes(in.Plan)...)
 	} else {
 		list = append(list, warnings...)

@@ -46,7 +46,7 @@ func load(ctx context.Context, src *source.File, opt Options, parser *script.Par
 	if len(f.Dockerfile.Stages) > 0 {
 		f.plan(ctx, opt, resolver)
 	}
-	f.stages(resolver)
+	f.stages(func(ref string) bool { return resolver.unknown[ref] })
 	f.scripts(parser)
 	return f
 }
@@ -73,8 +73,9 @@ func (f *File) plan(ctx context.Context, opt Options, resolver plan.Resolver) {
 	}
 }
 
-// stages builds the stages of the file from the syntax and the plan.
-func (f *File) stages(resolver *bases) {
+// stages builds the stages of the file from the syntax and the plan. The function unknown reports
+// whether the config of an image is unknown.
+func (f *File) stages(unknown func(ref string) bool) {
 	bySyntax := map[*instructions.Stage]*plan.Stage{}
 	if f.Plan != nil {
 		for _, st := range f.Plan.Stages {
@@ -93,7 +94,7 @@ func (f *File) stages(resolver *bases) {
 		st.fill()
 	}
 	for _, st := range f.Stages {
-		st.link(byPlan, resolver)
+		st.link(byPlan, unknown)
 	}
 	for i, st := range f.Stages {
 		st.Leaf = !st.Used || i == len(f.Stages)-1
@@ -111,7 +112,7 @@ func (f *File) stages(resolver *bases) {
 }
 
 // link sets the fields that depend on other stages.
-func (st *Stage) link(stages map[*plan.Stage]*Stage, resolver *bases) {
+func (st *Stage) link(stages map[*plan.Stage]*Stage, unknown func(ref string) bool) {
 	if st.Plan == nil {
 		return
 	}
@@ -122,7 +123,7 @@ func (st *Stage) link(stages map[*plan.Stage]*Stage, resolver *bases) {
 			st.BaseKnown = st.Base.BaseKnown
 		}
 	case *plan.FromImage:
-		st.BaseKnown = !resolver.unknown[b.Ref]
+		st.BaseKnown = !unknown(b.Ref)
 	case plan.Scratch:
 		st.BaseKnown = true
 	case *plan.FromContext:
