@@ -103,6 +103,9 @@ func (e *evaluator) argValue(decl *instructions.ArgDecl) (ArgValue, *diag.Diagno
 	switch v, ok := e.b.opt.BuildArgs[decl.Key]; {
 	case ok:
 		a.Value, a.Set = v, true
+		if e.isGated() {
+			e.b.lowerReplaced(e.visit.Command, decl, e.state.Env)
+		}
 	case decl.Default != nil:
 		v, d := e.word(*decl.Default)
 		if d != nil {

@@ -35,11 +35,13 @@ func setGlobals(ctx context.Context, b *builder) error {
 			g := GlobalArg{Decl: decl, In: arg}
 			if v, ok := b.opt.BuildArgs[decl.Key]; ok {
 				g.Value, g.Set = v, true
+				b.lowerReplaced(arg, decl, b.Globals)
 			} else if decl.Default != nil {
 				res, d := b.word(b.expand, *decl.Default, b.Globals)
 				if d != nil {
 					return d.In(arg.In.Rng)
 				}
+				b.lowerMapped(arg, *decl.Default, res)
 				g.Value, g.Set, g.Uses = res.Value, true, res.Matched
 			}
 			if g.Set {

@@ -128,6 +128,17 @@ func (b *builder) lowerMapped(c instructions.Command, w parser.Word, res shell.E
 	l.edit(w.Text.Range(), asWritten(c, w, value))
 }
 
+// lowerReplaced lowers the default of an ARG whose value is a build argument. The plain
+// Dockerfile then also works without the build argument, unless the default is an error.
+func (b *builder) lowerReplaced(c instructions.Command, decl *instructions.ArgDecl, env shell.Env) {
+	if !b.isGated() || decl.Default == nil {
+		return
+	}
+	if res, d := expandWord(b.expanderFor(b.expand, *decl.Default), *decl.Default, env); d == nil {
+		b.lowerMapped(c, *decl.Default, res)
+	}
+}
+
 // asWritten returns the text of a word with the given value: a JSON string if the word is one.
 func asWritten(c instructions.Command, w parser.Word, value string) string {
 	if _, isArray := c.Syntax().Args.(*parser.JSON); isArray && strings.HasPrefix(w.Text.String(), `"`) {
