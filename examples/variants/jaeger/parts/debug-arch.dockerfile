@@ -1,0 +1,2 @@
+# The debugger is built for amd64
+ARG TARGETARCH=amd64

@@ -1,0 +1,2 @@
+RUN set -eux; \
+	apk add --no-cache libstdc++
