@@ -136,7 +136,7 @@ differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Lin
 kills: ## kill N builds, N commands that change the store, N servers, at times of seed SEED (root, Linux)
 	go test -tags integration -count=1 -timeout 4h -v -run '^TestKill(Store|Server)?$$' ./integration/buildfaults -seed $(SEED) -kills $(N) -store-kills $(N) -server-kills $(N)
 
-editors: ## test slipway lsp with neovim, slipway lint with ShellCheck (root gets them from apt)
+editors: ## test slipway lsp with neovim, slipway lint with ShellCheck and pre-commit (root gets them from apt)
 	go test -tags integration $(TESTFLAGS) -count=1 ./integration/editors
 
 realimages: ## compare ordinary builds on Debian with BuildKit's (root, Debian, network; ARGS='-only go' does one)

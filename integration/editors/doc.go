@@ -1,4 +1,5 @@
-// Package editors tests slipway lsp with real editors, and slipway lint with ShellCheck.
+// Package editors tests slipway lsp with real editors, and slipway lint with ShellCheck and
+// pre-commit.
 //
-// The tests install Debian's neovim and ShellCheck if they are missing.
+// The tests install Debian's neovim, ShellCheck and pre-commit if they are missing.
 package editors
