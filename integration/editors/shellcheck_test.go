@@ -16,7 +16,9 @@ import (
 )
 
 // TestShellCheck checks that slipway lint reports comments of the real ShellCheck with exact
-// ranges and applies its corrections.
+// ranges and applies its corrections. The arguments of a build are variables without a value
+// (hadolint's issue 984), and those of proxies always exist (issue 87). Comments for ShellCheck
+// count (issue 343). Commands that no shell runs are not checked (issue 418).
 func TestShellCheck(t *testing.T) {
 	if err := rig.EnsurePackages(t.Context(), t.Output(), "shellcheck"); err != nil {
 		t.Fatal(err)
@@ -28,7 +30,8 @@ func TestShellCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	const text = "FROM alpine:3.20\nARG V\nRUN echo\t\"🐳\" \\\n    # comment\n    $V\n" +
-		"SHELL [\"/bin/ash\", \"-c\"]\nRUN echo -e \"$V\"\n# shellcheck disable=SC2086\nRUN echo $V\nSHELL [\"/bin/bash\", \"-c\"]\nRUN <<EOF\ncd /a\nEOF\n"
+		"SHELL [\"/bin/ash\", \"-c\"]\nRUN echo -e \"$V\"\n# shellcheck disable=SC2086\nRUN echo $V\nSHELL [\"/bin/bash\", \"-c\"]\nRUN <<EOF\ncd /a\nEOF\n" +
+		"RUN [\"sed\", \"-i\", \"/^a = /,$d\", \"b\"]\nRUN if [ \"${http_proxy}\" = \"\" ]; then echo c; fi\n"
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +57,8 @@ func TestShellCheck(t *testing.T) {
 	}
 	lint("--fix", "--unsafe", file)
 	const fixed = "FROM alpine:3.20\nARG V\nRUN echo\t\"🐳\" \\\n    # comment\n    \"$V\"\n" +
-		"SHELL [\"/bin/ash\", \"-c\"]\nRUN echo -e \"$V\"\n# shellcheck disable=SC2086\nRUN echo $V\nSHELL [\"/bin/bash\", \"-c\"]\nRUN <<EOF\ncd /a || exit\nEOF\n"
+		"SHELL [\"/bin/ash\", \"-c\"]\nRUN echo -e \"$V\"\n# shellcheck disable=SC2086\nRUN echo $V\nSHELL [\"/bin/bash\", \"-c\"]\nRUN <<EOF\ncd /a || exit\nEOF\n" +
+		"RUN [\"sed\", \"-i\", \"/^a = /,$d\", \"b\"]\nRUN if [ \"${http_proxy}\" = \"\" ]; then echo c; fi\n"
 	if data, err := os.ReadFile(file); err != nil || string(data) != fixed {
 		t.Errorf("fixed file (-want +got), error %v:\n%s", err, cmp.Diff(fixed, string(data)))
 	}
