@@ -10,12 +10,24 @@ import (
 // nodes whose meaning would change stay as they are.
 const maxAttempts = 8
 
-// Format returns the edits that lay out the file, in ascending order. The edits do not overlap.
-//
-// An error is a bug of this package: the layout would have changed an instruction. Format then
-// returns the edits for all other instructions together with the error, a [diag.List] with a
-// diagnostic for each instruction that stays as it is.
+// Layout is the layout of a file.
+type Layout struct {
+	Edits []diag.Edit  // in ascending order; they do not overlap
+	File  *parser.File // the file after the edits
+}
+
+// Format returns the edits that lay out the file, as [New] does.
 func Format(f *parser.File, opt Options) ([]diag.Edit, error) {
+	l, err := New(f, opt)
+	return l.Edits, err
+}
+
+// New lays out a file.
+//
+// An error is a bug of this package: the layout would have changed an instruction. New then
+// returns the layout of all other instructions together with the error, a [diag.List] with a
+// diagnostic for each instruction that stays as it is.
+func New(f *parser.File, opt Options) (Layout, error) {
 	if opt.Indent == "" {
 		opt.Indent = defaultIndent
 	}
@@ -25,12 +37,13 @@ func Format(f *parser.File, opt Options) ([]diag.Edit, error) {
 		p := newPrinter(f, opt, fixed)
 		edits := p.print()
 		var changes []change
+		after := f
 		if len(edits) > 0 {
-			changes = check(p, edits)
+			after, changes = check(p, edits)
 		}
 		if len(changes) == 0 {
 			p.reportRefused()
-			return edits, errs.Err()
+			return Layout{edits, after}, errs.Err()
 		}
 		for _, c := range changes {
 			if d := fixed.add(f, c); d != nil {
@@ -44,7 +57,7 @@ func Format(f *parser.File, opt Options) ([]diag.Edit, error) {
 	if !fixed.file {
 		errs = append(errs, internalError(source.Range{File: f.Source}, "the file"))
 	}
-	return nil, errs.Err()
+	return Layout{File: f}, errs.Err()
 }
 
 // fixedParts lists the parts of a file that stay as they are, because laying them out would
@@ -80,22 +93,22 @@ func internalError(r source.Range, part string) *diag.Diagnostic {
 	return diag.Errorf(r, "internal error: the layout would change the meaning of %s (it stays as it is; please report this)", part)
 }
 
-// check applies the edits of the printer p and returns what they change, other than the layout.
-// The result is empty if the edits are correct.
-func check(p *printer, edits []diag.Edit) []change {
+// check applies the edits of the printer p. It returns the new file, and what the edits change
+// other than the layout: nothing if they are correct.
+func check(p *printer, edits []diag.Edit) (after *parser.File, changes []change) {
 	text := diag.Apply(p.file.Source, edits)
 	after, diags := parser.Parse(source.NewFile(p.file.Source.Name, text))
 	if diags.Err() != nil {
-		return []change{{index: -1}}
+		return nil, []change{{index: -1}}
 	}
 	if changes := compare(p.file, after, p.scripts); len(changes) > 0 {
-		return changes
+		return after, changes
 	}
 	again := newPrinter(after, p.opt, p.fixed).print()
 	if len(again) == 0 {
-		return nil
+		return after, nil
 	}
-	return []change{{index: instructionAt(after, again[0].Range.Start)}}
+	return after, []change{{index: instructionAt(after, again[0].Range.Start)}}
 }
 
 // reportRefused calls Options.Refused for the scripts that stay as they are.

@@ -17,24 +17,24 @@ import (
 func Format(ctx context.Context, f *parser.File, opt format.Options) ([]diag.Edit, error) {
 	plain := opt
 	plain.Shell, plain.Refused = false, nil
-	edits, formatErr := format.Format(f, plain)
-	err := compareEdits(ctx, f, edits)
+	layout, formatErr := format.New(f, plain)
+	err := compareLayout(ctx, f, layout)
 	var errs diag.List
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if err != nil {
 		plain.Keep, errs = changing(ctx, f, plain)
-		edits, formatErr = format.Format(f, plain)
-		if compareEdits(ctx, f, edits) != nil {
+		layout, formatErr = format.New(f, plain)
+		if compareLayout(ctx, f, layout) != nil {
 			return nil, internalError(source.Range{File: f.Source}, "the file", err)
 		}
 	}
 	if opt.Shell {
 		opt.Keep = plain.Keep
-		edits, formatErr = format.Format(f, opt)
+		layout, formatErr = format.New(f, opt)
 	}
-	return edits, append(diagnostics(formatErr), errs...).Err()
+	return layout.Edits, append(diagnostics(formatErr), errs...).Err()
 }
 
 // changing returns the instructions whose layout would change the build, with an error for each.
@@ -42,8 +42,8 @@ func changing(ctx context.Context, f *parser.File, opt format.Options) (keep fun
 	found := map[int]bool{}
 	for i, in := range f.Instructions() {
 		opt.Keep = func(index int) bool { return index != i }
-		only, _ := format.Format(f, opt)
-		if err := compareEdits(ctx, f, only); err != nil {
+		only, _ := format.New(f, opt)
+		if err := compareLayout(ctx, f, only); err != nil {
 			found[i] = true
 			errs = append(errs, internalError(in.Head(), "this instruction", err))
 		}
@@ -69,14 +69,10 @@ func diagnostics(err error) diag.List {
 	return nil
 }
 
-// compareEdits compares the builds of f before and after the edits.
-func compareEdits(ctx context.Context, f *parser.File, edits []diag.Edit) error {
-	if len(edits) == 0 {
+// compareLayout compares the builds of f before and after a layout.
+func compareLayout(ctx context.Context, f *parser.File, layout format.Layout) error {
+	if len(layout.Edits) == 0 {
 		return nil
 	}
-	after, diags := parser.Parse(source.NewFile(f.Source.Name, diag.Apply(f.Source, edits)))
-	if err := diags.Err(); err != nil {
-		return err
-	}
-	return Compare(ctx, f, after)
+	return Compare(ctx, f, layout.File)
 }

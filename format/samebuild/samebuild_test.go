@@ -78,8 +78,8 @@ func TestFormat(t *testing.T) {
 // does, so the edits are wrong on purpose.
 func TestChanging(t *testing.T) {
 	f := parse(t, "FROM a\nRUN b\n")
-	edits := []diag.Edit{{Range: source.Range{File: f.Source, Start: 11, End: 12}, New: "c"}}
-	if err := compareEdits(t.Context(), f, edits); err == nil {
+	wrong := format.Layout{Edits: []diag.Edit{{Range: source.Range{File: f.Source, Start: 11, End: 12}, New: "c"}}, File: parse(t, "FROM a\nRUN c\n")}
+	if err := compareLayout(t.Context(), f, wrong); err == nil {
 		t.Error("an edit of a command was not found")
 	}
 	keep, errs := changing(t.Context(), f, format.Default())
