@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -383,12 +382,5 @@ func (p *Pass) duplicate(f *Finding) bool {
 	rules := explained(f.Code)
 	return rules != nil && slices.ContainsFunc(p.Findings, func(o *Finding) bool {
 		return slices.Contains(rules, o.Code) && o.Range.Start <= f.Range.End && f.Range.Start <= o.Range.End
-	})
-}
-
-// sortFindings sorts findings by offset and name.
-func sortFindings(list []*Finding) {
-	slices.SortStableFunc(list, func(a, b *Finding) int {
-		return cmp.Or(cmp.Compare(a.Range.Start, b.Range.Start), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Range.End, b.Range.End))
 	})
 }

@@ -21,6 +21,7 @@ type Options struct {
 	BuildArgs map[string]string
 	Target    string
 	Platform  *ocispecs.Platform
+	Several   bool            // whether the build is for several platforms
 	Contexts  map[string]bool // the names of named contexts
 	Ignore    *ignoreFile     // the ignore file of the context; nil if it does not exist
 	Listing   *Listing        // the files of the context; nil if they are unknown

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,6 +44,9 @@ type lintFlags struct {
 	target        string
 	stdinName     string
 	shellCheck    string
+	builds        string
+	resolve       string
+	state         string
 	fix           bool
 	unsafe        bool
 	fixOnly       []string
@@ -118,6 +122,9 @@ func (f *lintFlags) define(fs *pflag.FlagSet) {
 	fs.StringVar(&f.target, "target", "", "`STAGE` to build")
 	fs.StringVar(&f.stdinName, "stdin-filename", "", "`PATH` of standard input in reports and for the configuration")
 	fs.StringVar(&f.shellCheck, "shellcheck", "", "`PROGRAM` that checks scripts: a path, auto or off (default auto: shellcheck on PATH if it exists)")
+	fs.StringVar(&f.builds, "builds", "", "`FILE` with builds, as docker buildx bake --print writes it; their Dockerfiles are checked with their arguments")
+	fs.StringVar(&f.resolve, "resolve", "", "`MODE` of looking up base images: cached (stored by slipway build -t), never, or always (also in registries) (default cached)")
+	fs.StringVar(&f.state, "state", "", "`DIRECTORY` of stored images (default slipway in the user's cache directory)")
 	fs.BoolVar(&f.fix, "fix", false, "Apply fixes that do not change the image")
 	fs.BoolVar(&f.unsafe, "unsafe", false, "With --fix, also apply fixes that may change the image")
 	fs.StringSliceVar(&f.fixOnly, "fix-only", nil, "`RULE` whose findings --fix fixes")
@@ -160,7 +167,7 @@ func (f *lintFlags) run(ctx context.Context, given flagSet, args []string) error
 	if err := f.check(base); err != nil {
 		return usageError{err}
 	}
-	r := &lintRun{flags: f, base: base, given: given, configs: map[string]*lintConfig{}}
+	r := &lintRun{flags: f, base: base, given: given, configs: map[string]*lintConfig{}, resolvers: map[string]*lintImages{}}
 	return r.run(ctx, args)
 }
 
@@ -187,8 +194,19 @@ func (f *lintFlags) check(base *lint.Linter) error {
 	if f.profile != "" && !(&config.Config{Settings: lint.Settings{Severity: map[string]diag.Severity{}}}).Profile(f.profile, base.Rules()) {
 		return fmt.Errorf("--profile: unknown profile %q (want recommended, hadolint, all or none)", f.profile)
 	}
+	if f.resolve != "" && !slices.Contains(resolveModes(), f.resolve) {
+		return fmt.Errorf("--resolve: unknown mode %q%s (want %s)", f.resolve, suggest.Hint(f.resolve, resolveModes(), true), strings.Join(resolveModes(), ", "))
+	}
+	return f.checkFix()
+}
+
+// checkFix validates the flags about fixes.
+func (f *lintFlags) checkFix() error {
 	if (f.unsafe || f.diff || len(f.fixOnly) > 0) && !f.fix {
 		f.fix = true
+	}
+	if f.fix && f.builds != "" {
+		return errors.New("--builds and --fix exclude each other (a fix for one build may be wrong for another)")
 	}
 	if f.fix && f.writeBaseline != "" {
 		return errors.New("--write-baseline and --fix exclude each other")

@@ -38,38 +38,68 @@ func filesOf(args []string) ([]string, error) {
 	return names, nil
 }
 
-// options returns what is known about the build of a file.
-func (r *lintRun) options(cfg *lintConfig, path string, src *source.File) lint.Options {
+// options returns what is known about the build of a file, its base images, and ShellCheck. The
+// parameter build is a target of --builds, or nil.
+func (r *lintRun) options(cfg *lintConfig, path string, src *source.File, build *lintBuild) (lint.Options, error) {
+	opt := r.buildOptions(cfg, path, src, build)
+	images, err := r.images(cfg)
+	if err != nil {
+		return opt, usageError{fmt.Errorf("--resolve: %w", err)}
+	}
+	opt.Images = images.image
+	if opt.ShellCheck, err = r.shellCheck(cfg); err != nil {
+		return opt, usageError{err}
+	}
+	return opt, nil
+}
+
+// buildOptions returns what is known about the build of a file. The parameter build is a target of
+// --builds, or nil.
+func (r *lintRun) buildOptions(cfg *lintConfig, path string, src *source.File, build *lintBuild) lint.Options {
 	opt := lint.Options{BuildArgs: maps.Clone(cfg.Args), Target: cfg.Target}
 	if r.flags.target != "" {
 		opt.Target = r.flags.target
 	}
-	for _, arg := range r.flags.buildArgs {
+	if len(r.flags.buildArgs) > 0 && opt.BuildArgs == nil {
+		opt.BuildArgs = map[string]string{}
+	}
+	r.flags.setBuildArgs(opt.BuildArgs)
+	if build != nil {
+		build.apply(&opt, r.flags)
+	}
+	if dir := r.contextOf(cfg, path, src, build); dir != "" {
+		opt.Ignore = readIgnoreFile(dir, path)
+		opt.Listing = lint.NewListing(os.DirFS(dir), opt.Ignore)
+	} else if r.flags.verbose {
+		fmt.Fprintf(os.Stderr, "slipway: %s: the context is unknown (set --context)\n", src.Name)
+	}
+	return opt
+}
+
+// setBuildArgs adds the arguments of --build-arg to args, which must not be nil if there are any.
+func (f *lintFlags) setBuildArgs(args map[string]string) {
+	for _, arg := range f.buildArgs {
 		name, value, ok := strings.Cut(arg, "=")
 		if !ok {
 			value = os.Getenv(name)
 		}
-		if opt.BuildArgs == nil {
-			opt.BuildArgs = map[string]string{}
-		}
-		opt.BuildArgs[name] = value
+		args[name] = value
 	}
-	dir := r.flags.context
-	if dir == "" && cfg.Context != "" {
-		dir = filepath.Join(filepath.Dir(cfg.Path), cfg.Context)
+}
+
+// contextOf returns the directory of the build context, or "" if it is unknown.
+func (r *lintRun) contextOf(cfg *lintConfig, path string, src *source.File, build *lintBuild) string {
+	switch {
+	case r.flags.context != "":
+		return r.flags.context
+	case build != nil:
+		return build.dir()
+	case cfg.Context != "":
+		return filepath.Join(filepath.Dir(cfg.Path), cfg.Context)
+	case path != "" && hasSource(filepath.Dir(path), src):
+		return filepath.Dir(path)
 	}
-	if dir == "" && path != "" && hasSource(filepath.Dir(path), src) {
-		dir = filepath.Dir(path)
-	}
-	if dir == "" {
-		if r.flags.verbose {
-			fmt.Fprintf(os.Stderr, "slipway: %s: the context is unknown (set --context)\n", src.Name)
-		}
-		return opt
-	}
-	opt.Ignore = readIgnoreFile(dir, path)
-	opt.Listing = lint.NewListing(os.DirFS(dir), opt.Ignore)
-	return opt
+	return ""
 }
 
 // readIgnoreFile returns the ignore file of a Dockerfile or of its context, or nil.

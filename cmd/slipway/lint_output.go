@@ -19,7 +19,11 @@ import (
 
 // fix fixes a file and returns the result of checking it afterwards. It writes the file, prints
 // a diff, or prints the new text if the file is standard input, whose name is stdinArgument.
-func (r *lintRun) fix(ctx context.Context, l *lint.Linter, src *source.File, name string, opt lint.Options) (*lint.Result, error) {
+func (r *lintRun) fix(ctx context.Context, cfg *lintConfig, src *source.File, name, path string) (*lint.Result, error) {
+	opt, err := r.options(cfg, path, src, nil)
+	if err != nil {
+		return nil, err
+	}
 	o := fix.Options{Unsafe: r.flags.unsafe, Lint: opt}
 	if len(r.flags.fixOnly) > 0 {
 		var only []string
@@ -30,7 +34,7 @@ func (r *lintRun) fix(ctx context.Context, l *lint.Linter, src *source.File, nam
 			return slices.Contains(only, strings.ToLower(f.Code)) || slices.Contains(only, strings.ToLower(f.Alias))
 		}
 	}
-	res := fix.Apply(ctx, l, src, o)
+	res := fix.Apply(ctx, r.linterFor(cfg, path), src, o)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}

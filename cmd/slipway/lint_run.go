@@ -29,6 +29,9 @@ type lintRun struct {
 	failed  bool
 	differs bool // whether --diff printed a change
 	checker *lintChecker
+	builds  *lintBuilds // nil without --builds
+
+	resolvers map[string]*lintImages // by the mode of --resolve
 }
 
 // lintConfig is a configuration with the flags applied.
@@ -44,10 +47,7 @@ const stdinArgument = "-"
 
 // run checks the files that the arguments select.
 func (r *lintRun) run(ctx context.Context, args []string) error {
-	if len(args) == 0 {
-		args = []string{"."}
-	}
-	names, err := filesOf(args)
+	names, err := r.names(args)
 	if err != nil {
 		return usageError{err}
 	}
@@ -59,10 +59,33 @@ func (r *lintRun) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
+	if err := r.inlineBuilds(ctx); err != nil {
+		return err
+	}
 	if r.flags.writeBaseline != "" {
 		return r.writeBaseline()
 	}
 	return r.report()
+}
+
+// names returns the files to check: those that the arguments select, and the Dockerfiles of
+// --builds.
+func (r *lintRun) names(args []string) ([]string, error) {
+	if r.flags.builds != "" {
+		var err error
+		if r.builds, err = readBuilds(r.flags.builds); err != nil {
+			return nil, err
+		}
+	} else if len(args) == 0 {
+		args = []string{"."}
+	}
+	names, err := filesOf(args)
+	for _, name := range r.builds.files() {
+		if !slices.ContainsFunc(names, func(n string) bool { return filepath.Clean(n) == name }) {
+			names = append(names, name)
+		}
+	}
+	return names, err
 }
 
 // file checks one file.
@@ -97,18 +120,14 @@ func (r *lintRun) file(ctx context.Context, name string) error {
 		return nil
 	}
 	src := source.NewFile(shown, data)
-	l := r.linterFor(cfg, path)
-	opt := r.options(cfg, path, src)
-	if opt.ShellCheck, err = r.shellCheck(cfg); err != nil {
-		return usageError{err}
-	}
 	var res *lint.Result
 	if r.flags.fix {
-		if res, err = r.fix(ctx, l, src, name, opt); err != nil {
-			return err
-		}
+		res, err = r.fix(ctx, cfg, src, name, path)
 	} else {
-		res = l.Lint(ctx, src, opt)
+		res, err = r.check(ctx, cfg, src, path, r.builds.of(path))
+	}
+	if err != nil {
+		return err
 	}
 	r.add(cfg, shown, res)
 	return nil

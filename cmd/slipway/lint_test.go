@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// writeFiles writes files below a new directory and makes it the working directory.
+// writeFiles writes files below a new directory and makes it the working directory. The default
+// state directory does not exist.
 func writeFiles(t *testing.T, files map[string]string) {
 	t.Helper()
 	root := t.TempDir()
@@ -22,6 +23,7 @@ func writeFiles(t *testing.T, files map[string]string) {
 		}
 	}
 	t.Chdir(root)
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(root, ".cache"))
 }
 
 // sudoFile is a Dockerfile with an error, a warning and an info.

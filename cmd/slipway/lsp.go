@@ -85,7 +85,7 @@ func (e *editorChecks) of(path string, f *source.File) (lsp.Checks, error) {
 	if err != nil {
 		return lsp.Checks{Linter: e.base}, err
 	}
-	opt := r.options(cfg, path, f)
+	opt := r.buildOptions(cfg, path, f, nil)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if old := e.listings[path]; opt.Listing != nil && old.options.Listing != nil && time.Since(old.from) < listingAge {

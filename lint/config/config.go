@@ -30,6 +30,7 @@ type Config struct {
 	Baseline string
 
 	ShellCheck string // "auto", "off" or ""; "" is "auto"
+	Resolve    string // "cached", "never" or ""; "" is "cached"
 }
 
 // Override changes the severity of rules for some files.

@@ -36,6 +36,7 @@ func (p *parser) ownKeys() setters {
 		"extends":               p.extends,
 		"require-reason":        p.requireReason,
 		"shellcheck":            p.shellCheck,
+		"resolve":               p.resolve,
 		"fmt":                   ignored,
 		"lsp":                   ignored,
 	}
@@ -220,6 +221,17 @@ func (c *Config) Profile(name string, rules []*lint.Rule) bool {
 		}
 	}
 	return true
+}
+
+// resolve reads how base images are looked up. Only a flag can allow registries, because linting
+// the files of a stranger must not contact the stranger's servers.
+func (p *parser) resolve(n *yaml.Node) {
+	switch n.Value {
+	case "cached", "never":
+		p.cfg.Resolve = n.Value
+	default:
+		p.fail(n, "invalid value %q (want cached or never; --resolve=always asks registries)", n.Value)
+	}
 }
 
 // shellCheck reads the settings of ShellCheck. They cannot name a program, because linting the

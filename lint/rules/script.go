@@ -141,7 +141,7 @@ func commentEndsCommand(p *lint.Pass, s *script.Script) {
 }
 
 func targetArchHardcoded(p *lint.Pass, st *lint.Stage) {
-	declared := false
+	declared := p.Options.Several
 	for _, in := range st.Instructions {
 		if c, ok := in.Command.(*instructions.Arg); ok {
 			for _, a := range c.Args {
