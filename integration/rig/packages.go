@@ -39,6 +39,7 @@ func extraPrograms() []program {
 		{Chromium, "chromium"},
 		{"nvim", "neovim"},
 		{"shellcheck", "shellcheck"},
+		{"pre-commit", "pre-commit"},
 	}
 }
 
