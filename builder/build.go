@@ -161,10 +161,10 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 		return nil, err
 	}
 	started := o.Now()
-	usage := p.recordUsage(o)
+	job := s.jobOptions(o, p, sources, run)
+	usage := p.recordUsage(o, &job)
 	defer usage.Stop()
 	ctx, cancel := context.WithCancel(ctx)
-	job := s.jobOptions(o, p, sources, run)
 	job.Events, job.Imports = progress.event, caches.imports
 	b := solver.New(ctx, job)
 	defer b.Wait() // runs before run.Close, because steps may still use the runner

@@ -20,8 +20,9 @@ import (
 )
 
 // recordUsage records the usage of the machine during a build, if the provenance or the history of
-// builds contains it. Otherwise, it returns nil.
-func (p *inputs) recordUsage(o *Options) *provenance.Usage {
+// builds contains it. Otherwise, it returns nil. It records the usage of the steps of the job, too,
+// but not for a history: control groups make steps slower.
+func (p *inputs) recordUsage(o *Options, job *solver.Options) *provenance.Usage {
 	requests, err := attestRequests(p.opts)
 	if err != nil {
 		return nil // the build fails
@@ -30,7 +31,11 @@ func (p *inputs) recordUsage(o *Options) *provenance.Usage {
 	if err != nil || !r.Usage && (p.request == nil || !p.request.Record) {
 		return nil
 	}
-	return provenance.RecordUsage(o.Now)
+	u := provenance.RecordUsage(o.Now)
+	if r.Usage {
+		job.Measure = u.Measure
+	}
+	return u
 }
 
 // provenance returns the provenance of the result for the platform p, or nothing if there is no
@@ -72,6 +77,7 @@ func (x *attester) provenance(ctx context.Context, attrs map[string]string, p ex
 			if b.Usage, err = x.usage.Samples(); err != nil {
 				return nil, err
 			}
+			b.StepUsage = x.usage.Steps()
 			content, err := c.Predicate(r, b)
 			if err != nil {
 				return nil, err

@@ -76,6 +76,9 @@ func (o *execOp) Run(ctx context.Context, in []*snapshot.Snapshot) ([]*snapshot.
 	}
 	stdout, stderr := o.newOutput(o.v, 1), o.newOutput(o.v, 2)
 	x.p.Stdout, x.p.Stderr = stdout, stderr
+	if measure := o.opt.Measure; measure != nil {
+		x.p.Measure = func(group string) func() { return measure(o.v.Digest, group) }
+	}
 	started := o.opt.Now()
 	trees, err := o.opt.Runner.Run(ctx, x.p)
 	if err != nil {

@@ -43,6 +43,10 @@ type Options struct {
 	// Devices returns what a RUN step needs to use CDI devices of this machine. It returns an
 	// error if a device does not exist or is not allowed. If Devices is nil, there are no devices.
 	Devices func([]*pb.CDIDevice) (*device.Edits, error)
+	// Measure is called for each RUN step whose processes have a version 2 control group of their
+	// own, with the digest of its operation, see [runner.Sandbox]. If it is nil, steps get no groups
+	// for this purpose.
+	Measure func(operation digest.Digest, group string) (end func())
 	// NewOp returns the implementation of the operation of a vertex. If NewOp is nil,
 	// operations behave as defined by LLB. Tests of the scheduler set it to run operations
 	// that need no files.

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/solver/llbsolver/provenance/types"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/builder"
@@ -174,6 +175,44 @@ func TestRequests(t *testing.T) {
 				t.Errorf("(-BuildKit +server):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestStepUsage checks that provenance with capture-usage contains the CPU time of a RUN step, but
+// not of a step from the cache. BuildKit records the same if version 2 of control groups is at
+// /sys/fs/cgroup.
+func TestStepUsage(t *testing.T) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := builder.Options{Context: t.TempDir(), File: "-", Now: time.Now, Attests: map[string]string{"provenance": "capture-usage=true"}}
+	setState(t.TempDir(), "namespace")(&o)
+	o.Outputs = []builder.Output{{Type: "local", Dest: t.TempDir()}}
+	for build, want := range []bool{strings.Contains(string(mounts), " - cgroup2 "), false} {
+		o.Stdin = strings.NewReader("FROM busybox\nRUN seq 20000 > /out\n")
+		if err := builder.Run(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(filepath.Join(o.Outputs[0].Dest, "provenance.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s struct {
+			Predicate types.ProvenancePredicateSLSA1
+		}
+		if err := json.Unmarshal(data, &s); err != nil {
+			t.Fatal(err)
+		}
+		measured := 0
+		for _, step := range s.Predicate.BuildDefinition.InternalParameters.BuildConfig.Definition {
+			if u := step.ResourceUsage; u != nil && len(u.Samples) > 0 && *u.Samples[len(u.Samples)-1].CPUStat.UsageNanos > 0 {
+				measured++
+			}
+		}
+		if (measured == 1) != want || measured > 1 {
+			t.Errorf("build %d: %d steps have CPU times, want one: %t", build, measured, want)
+		}
 	}
 }
 

@@ -22,15 +22,16 @@ const compatibilityVersion = 30
 
 // Build describes a build. It becomes part of the predicate.
 type Build struct {
-	Request           FrontendRequest        // request for the frontend that made the result; empty if the client made it
-	Root              *FrontendRequest       // request of the client, if it requested another frontend; else it may be nil
-	DockerfileVersion string                 // version of the built-in frontend; "" if another one is used
-	Platform          ocispecs.Platform      // of the result
-	Machine           ocispecs.Platform      // of the machine that builds
-	Definition        *pb.Definition         // of the result
-	Outputs           []Output               // outputs of operations, for mode=max
-	Env               map[string]any         // properties of the machine, see [ReadEnv]
-	Usage             []*resources.SysSample // usage of the machine
+	Request           FrontendRequest                      // request for the frontend that made the result; empty if the client made it
+	Root              *FrontendRequest                     // request of the client, if it requested another frontend; else it may be nil
+	DockerfileVersion string                               // version of the built-in frontend; "" if another one is used
+	Platform          ocispecs.Platform                    // of the result
+	Machine           ocispecs.Platform                    // of the machine that builds
+	Definition        *pb.Definition                       // of the result
+	Outputs           []Output                             // outputs of operations, for mode=max
+	Env               map[string]any                       // properties of the machine, see [ReadEnv]
+	Usage             []*resources.SysSample               // usage of the machine
+	StepUsage         map[digest.Digest]*resources.Samples // usage of steps by the digests of their operations
 	Started, Finished time.Time
 	ID                string // identifies this build
 }
@@ -76,6 +77,8 @@ func (c *Capture) Predicate(r Request, b Build) (any, error) {
 	m.InvocationID, m.StartedOn, m.FinishedOn = b.ID, &b.Started, &b.Finished
 	if r.Usage {
 		m.BuildKitMetadata.SysUsage = b.Usage
+	} else {
+		b.StepUsage = nil
 	}
 	p.RunDetails.Metadata = m
 	moveVCS(p)

@@ -21,6 +21,9 @@ func addSteps(p *types.ProvenancePredicateSLSA1, b Build) error {
 	if err != nil {
 		return err
 	}
+	for d, i := range s.index {
+		s.list[i].ResourceUsage = b.StepUsage[d]
+	}
 	p.BuildDefinition.InternalParameters.BuildConfig = &types.BuildConfig{Definition: s.list, DigestMapping: s.names()}
 	p.RunDetails.Metadata.BuildKitMetadata.Layers = s.layers(b.Outputs)
 	if def.Source == nil || len(def.Source.Infos) == 0 {

@@ -12,26 +12,30 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/executor/resources/types"
+	"github.com/opencontainers/go-digest"
 )
 
 // Usage records how much of this machine's CPUs and memory is used during a build. It samples the
-// whole machine, not only the build. A nil *Usage has no samples. Safe for concurrent use.
+// whole machine, and with [Usage.Measure] also single steps. A nil *Usage has no samples. Safe for
+// concurrent use.
 type Usage struct {
-	proc string // the file system /proc
-	now  func() time.Time
-	stop chan struct{}
-	done chan struct{} // closed when no sample is taken any more
+	proc     string // the file system /proc
+	interval time.Duration
+	now      func() time.Time
+	stop     func() // ends the samples of the machine
 
 	mu      sync.Mutex
 	samples []*types.SysSample
 	err     error // of the first sample that could not be taken
+	steps   map[digest.Digest]*types.Samples
 }
 
-// sampleInterval is the initial time between two samples, and maxSamples is the number of samples
-// after which this time doubles, as in BuildKit.
+// sampleInterval is the initial time between two samples, as in BuildKit. The other constants are the
+// numbers of samples of the machine and of a step after which this time doubles.
 const (
 	sampleInterval = 2 * time.Second
 	maxSamples     = 20
+	maxStepSamples = 10
 )
 
 // RecordUsage starts a record of the usage. The caller must call Stop. The record of a machine
@@ -39,28 +43,38 @@ const (
 func RecordUsage(now func() time.Time) *Usage { return recordUsage("/proc", sampleInterval, now) }
 
 func recordUsage(proc string, interval time.Duration, now func() time.Time) *Usage {
-	u := &Usage{proc: proc, now: now, stop: make(chan struct{}), done: make(chan struct{})}
+	u := &Usage{proc: proc, interval: interval, now: now, steps: map[digest.Digest]*types.Samples{}}
+	u.stop = repeat(interval, maxSamples, u.add)
+	return u
+}
+
+// repeat calls add at intervals, until the caller calls stop. The interval doubles after each n
+// calls. After stop has returned, add is not called.
+func repeat(interval time.Duration, n int, add func()) (stop func()) {
+	end, done := make(chan struct{}), make(chan struct{})
 	go func() {
-		defer close(u.done)
-		for n := 1; ; n++ {
+		defer close(done)
+		for i := 1; ; i++ {
 			select {
-			case <-u.stop:
+			case <-end:
 				return
 			case <-time.After(interval):
 			}
-			if u.add(); n%maxSamples == 0 {
+			if add(); i%n == 0 {
 				interval *= 2
 			}
 		}
 	}()
-	return u
+	return func() {
+		close(end)
+		<-done
+	}
 }
 
 // Stop ends the record.
 func (u *Usage) Stop() {
 	if u != nil {
-		close(u.stop)
-		<-u.done
+		u.stop()
 	}
 }
 
@@ -113,8 +127,8 @@ func sample(proc string) (*types.SysSample, error) {
 	return s, nil
 }
 
-// fields reads a file of /proc. It returns the words after the first word of each line, by the first
-// word without a colon.
+// fields reads a file of /proc or of a control group. It returns the words after the first word of
+// each line, by the first word without a colon.
 func fields(name string) (map[string][]string, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {

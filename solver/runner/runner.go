@@ -97,6 +97,11 @@ type Sandbox struct {
 	// Devices are additional device files. Every process can use the standard ones, such as
 	// /dev/null. Processes may open the additional files even if a device filter applies.
 	Devices []Device
+	// Measure is called before the first process starts, if it is not nil. The directory group is
+	// a version 2 control group that contains the processes of this sandbox and no others. The
+	// runner calls end after the last process, while the group still exists. Runners without such
+	// groups do not call Measure.
+	Measure func(group string) (end func())
 }
 
 // Device is a device file of the host that processes see.

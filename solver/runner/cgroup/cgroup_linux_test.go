@@ -299,3 +299,40 @@ func TestPath(t *testing.T) {
 		t.Errorf("Dirs for an OCI runtime: %q, want one at the top", got)
 	}
 }
+
+// TestMeasure checks that Measure returns a version 2 group whose files count the CPU time of the
+// step, with and without a device filter, and that it uses the group of a step that has one. Without
+// version 2, there is no such group.
+func TestMeasure(t *testing.T) {
+	for _, h := range deviceHierarchies(t) {
+		for about, o := range map[string]Options{"alone": {}, "with a parent": {Parent: "slipway-test-measure"}} {
+			s := newTestSet(t, &o, h)
+			t.Cleanup(func() { _ = remove(filepath.Join(h.mount, "slipway-test-measure")) }) // before Close
+			if err := s.Filter(); err != nil {
+				t.Fatal(err)
+			}
+			g, err := s.Step("step", &runner.Resources{}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := s.Measure(g, "step")
+			if (dir != "") != h.unified {
+				t.Errorf("%s, %s: group %q, want one in version 2 only", h.mount, about, dir)
+			}
+			if dir != "" {
+				if got := run(t, g, false, "cat /proc/self/cgroup; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"); !strings.Contains(got, s.name+"/step") {
+					t.Errorf("%s, %s: groups of a step are\n%s", h.mount, about, got)
+				}
+				if data, err := os.ReadFile(filepath.Join(dir, "cpu.stat")); err != nil || !strings.HasPrefix(string(data), "usage_usec ") || strings.HasPrefix(string(data), "usage_usec 0\n") {
+					t.Errorf("%s, %s: CPU time %q, error %v", h.mount, about, data, err)
+				}
+				if again := s.Measure(g, "step"); again != dir {
+					t.Errorf("%s, %s: second group %q, want %q", h.mount, about, again, dir)
+				}
+			}
+			if err := g.Remove(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

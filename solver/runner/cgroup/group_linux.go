@@ -105,6 +105,38 @@ func (s *Set) Step(step string, limits *runner.Resources, more []runner.Device) 
 	return g, nil
 }
 
+// Measure returns the directory of the version 2 group of the step, whose files count what its
+// processes use. It creates the group if g has none. Controllers that cannot be enabled count
+// nothing. If the group cannot be created, Measure returns "".
+func (s *Set) Measure(g *Group, step string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.all, func(h hierarchy) bool { return h.unified })
+	if i < 0 {
+		return ""
+	}
+	h := &s.all[i]
+	// The order is the one in which controllers may be unavailable to the builder.
+	counters, _ := h.split([]setting{{controller: "io"}, {controller: "cpu"}, {controller: "memory"}, {controller: "pids"}})
+	for _, v := range g.views {
+		if v.Unified {
+			for _, c := range counters {
+				_ = s.enable(h, filepath.Dir(filepath.Dir(v.Dir)), []string{c.controller})
+			}
+			return v.Dir
+		}
+	}
+	for before := *g; ; counters = counters[1:] {
+		if s.addGroup(g, h, step, counters) == nil {
+			return g.own[len(g.own)-1]
+		}
+		_ = Remove(g.own[len(before.own):])
+		if *g = before; len(counters) == 0 {
+			return ""
+		}
+	}
+}
+
 // cgroupParent is the docker build flag that specifies the parent of all groups.
 const cgroupParent = "cgroup-parent"
 

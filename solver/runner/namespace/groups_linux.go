@@ -59,8 +59,16 @@ func (c *container) makeGroup() error {
 	// A process that cannot create devices needs no filter.
 	c.filtered = !c.r.noDevices && c.r.groups.Filter() == nil
 	var err error
-	c.groups, err = c.r.groups.Step(step, &c.box.Resources, c.box.Devices)
-	return err
+	if c.groups, err = c.r.groups.Step(step, &c.box.Resources, c.box.Devices); err != nil {
+		return err
+	}
+	if c.box.Measure == nil {
+		return nil
+	}
+	if dir := c.r.groups.Measure(c.groups, step); dir != "" {
+		c.stop = append(c.stop, c.box.Measure(dir))
+	}
+	return nil
 }
 
 // showGroups lets the first process of a container see its control groups, if it is insecure. An OCI

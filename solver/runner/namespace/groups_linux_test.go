@@ -205,3 +205,43 @@ func TestInsecureGroups(t *testing.T) {
 		t.Errorf("control groups %v remain, want none", left)
 	}
 }
+
+// TestMeasure checks that a step that is measured has a control group from its start until its
+// measurement ends.
+func TestMeasure(t *testing.T) {
+	if isRootless(t) {
+		return
+	}
+	w := newFixture(t)
+	p := w.process("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done")
+	var at []string
+	p.Measure = func(group string) func() {
+		at = append(at, group)
+		return func() {
+			data, err := os.ReadFile(filepath.Join(group, "cpu.stat"))
+			if err != nil || strings.HasPrefix(string(data), "usage_usec 0\n") {
+				t.Errorf("CPU time at the end: %q, error %v", data, err)
+			}
+			at = append(at, "end")
+		}
+	}
+	if _, err := w.Run(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(mounts, []byte(" - cgroup2 ")) {
+		if len(at) > 0 {
+			t.Errorf("calls %q without version 2 of control groups, want none", at)
+		}
+		return
+	}
+	if len(at) != 2 || at[1] != "end" {
+		t.Fatalf("calls %q, want a group and the end", at)
+	}
+	if _, err := os.Stat(at[0]); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("group of the step after its end: error %v, want that it does not exist", err)
+	}
+}
