@@ -234,7 +234,7 @@ type gitRef struct {
 // findRef asks the remote for the ref of the source with the options o.
 func (s *Sources) findRef(ctx context.Context, o *gitOptions) (gitRef, error) {
 	session, err := s.sourceSession(ctx, o)
-	if errors.Is(err, errSHA256) && o.bundle == nil {
+	if errors.Is(err, errSHA256) {
 		refs, err := (&Git{s: s, o: o}).refsSHA256(ctx)
 		if err != nil {
 			return gitRef{}, err

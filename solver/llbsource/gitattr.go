@@ -130,8 +130,7 @@ func (m *gitModule) startProgram(ctx context.Context) error {
 	if err := p.addPack(ctx, pack, commit); err != nil {
 		return err
 	}
-	_, err = p.checkOut(ctx, commit)
-	return err
+	return p.checkOut(ctx, commit)
 }
 
 // closeProgram removes the files of the git program.

@@ -178,12 +178,16 @@ func readBundleHeader(r *bufio.Reader, adv *packp.AdvRefs) (size int64, err erro
 		}
 	}
 	if len(adv.References) == 0 {
-		return 0, errors.New("it has no refs")
+		return 0, errNoRefs
 	}
 	return size, nil
 }
 
-var errNoBundle = errors.New("the blob is not a git bundle of version 2 or 3")
+// These are errors of bundles.
+var (
+	errNoBundle = errors.New("the blob is not a git bundle of version 2 or 3")
+	errNoRefs   = errors.New("it has no refs")
+)
 
 func addBundleLine(line string, adv *packp.AdvRefs) error {
 	if capability, ok := strings.CutPrefix(line, "@"); ok {
@@ -191,7 +195,7 @@ func addBundleLine(line string, adv *packp.AdvRefs) error {
 		case capability == "object-format=sha1":
 			return nil
 		case capability == "object-format=sha256":
-			return errors.New("bundles with SHA-256 hashes are not supported")
+			return errSHA256
 		}
 		return fmt.Errorf("the capability %q of the bundle is not supported", oneline.Excerpt(capability))
 	}

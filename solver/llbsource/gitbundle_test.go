@@ -220,7 +220,7 @@ func TestGitBundleError(t *testing.T) {
 		"# v2 git bundle\nhello x\n\n": "not a git bundle",
 		"# v2 git bundle\n" + strings.Repeat("a", maxBundleLine+1) + "\n": "not a git bundle",
 		"# v2 git bundle\n-" + other + " base\n":                          "the bundle is not complete: it depends on the commit",
-		"# v3 git bundle\n@object-format=sha256\n":                        "SHA-256",
+		"# v3 git bundle\n@object-format=sha256\n":                        "it has no refs",
 		"# v3 git bundle\n@filter=blob:none\n":                            `the capability "filter=blob:none" of the bundle is not supported`,
 		"# v2 git bundle\n" + commit + " refs/heads/next\n\n":             "repository does not contain ref main",
 		"# v2 git bundle\n" + commit + " refs/heads/main\n\nPACK":         "malformed PACK",

@@ -81,12 +81,11 @@ func programError(ctx context.Context, err error) error {
 	return fmt.Errorf("git: %s", oneline.Excerpt(err.Error()))
 }
 
-// checkOut writes the files of a commit to the directory for files, and returns this directory.
-func (p *gitProgram) checkOut(ctx context.Context, commit string) (string, error) {
-	files := filepath.Join(p.dir, programFiles)
-	cli := p.cli.New(gitutil.WithWorkTree(files))
+// checkOut writes the files of a commit to the directory for files.
+func (p *gitProgram) checkOut(ctx context.Context, commit string) error {
+	cli := p.cli.New(gitutil.WithWorkTree(filepath.Join(p.dir, programFiles)))
 	_, err := cli.Run(ctx, "checkout", "--quiet", "--no-overlay", commit, "--", ".")
-	return files, programError(ctx, err)
+	return programError(ctx, err)
 }
 
 // addPack adds the objects of a pack to the repository. The pack contains the given commit, but not

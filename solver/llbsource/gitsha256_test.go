@@ -125,8 +125,6 @@ func TestGitSHA256Error(t *testing.T) {
 		{gitOp(dumb.URL, "#main", pb.AttrGitChecksum, first), "expected checksum to match " + first},
 		{gitOp(dumb.URL, "#main:no"), `invalid subdir no: "no" does not exist`},
 		{gitOp(dumb.URL, "#"+strings.Repeat("1", 64)), "has no commit " + strings.Repeat("1", 64)},
-		{gitOp(dumb.URL, "#main", pb.AttrKeepGitDir, "true"), "keeping .git of a repository with SHA-256 hashes requires a BuildKit daemon"},
-		{gitOp(dumb.URL, "#main", pb.AttrGitCheckoutBundle, "true"), "a bundle of a repository with SHA-256 hashes requires a BuildKit daemon"},
 	} {
 		s := newSources(t)
 		src, err := s.Open(t.Context(), tc.op, nil)
