@@ -180,4 +180,4 @@ bench-build: ## time slipway build beside buildkitd and buildah (root, Linux; BE
 bench-lint: ## time slipway lint: the corpus in one process, and files of several lengths
 	go test -run '^$$' -bench 'BenchmarkCorpus|BenchmarkLength' -benchtime 10x ./lint/rules
 
-check: lint conformance conformance-solver test fuzz ## everything that CI runs, and all of conformance
+check: lint conformance conformance-solver test race fuzz ## everything that CI runs, all of conformance and fuzzing

@@ -67,7 +67,7 @@ func (r *Rig) StartDaemon(ctx context.Context, tool string) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(r.Dir, "d") // The name is short because the path of a unix socket is limited to 108 bytes.
+	dir, err := os.MkdirTemp(r.states, "d") // The name is short because the path of a unix socket is limited to 108 bytes.
 	if err != nil {
 		return nil, err
 	}

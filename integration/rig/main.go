@@ -23,7 +23,7 @@ func Main(m interface{ Run() int }, setUp func(*Rig)) {
 }
 
 func runTests(ctx context.Context, m interface{ Run() int }, setUp func(*Rig)) (code int, err error) {
-	r, err := Start(ctx, Options{Log: os.Stderr})
+	r, err := Start(ctx, Options{Log: os.Stderr, InMemory: true})
 	if err != nil {
 		return 1, err
 	}

@@ -21,6 +21,10 @@ const Registry = "localhost:5000"
 // Options configures Start. The zero value is valid.
 type Options struct {
 	Log io.Writer // receives one line per step of the start; nil discards them
+
+	// InMemory puts the state of builders into memory if there is room. Builders whose state
+	// grows beyond 1 GB need a disk.
+	InMemory bool
 }
 
 // A Rig is a running builder with its own registry. Safe for concurrent use.
@@ -30,6 +34,7 @@ type Rig struct {
 	Addr     string // host:port of the registry
 	Buildctl string // path of buildctl
 
+	states    string // parent directory of the builders' directories, removed by Close
 	log       io.Writer
 	mu        sync.Mutex
 	stops     []func() error // functions that Close calls in reverse order
@@ -52,11 +57,19 @@ func Start(ctx context.Context, opt Options) (_ *Rig, err error) {
 	if r.Dir, err = os.MkdirTemp("", "slipway-rig-"); err != nil {
 		return nil, err
 	}
+	r.states = r.Dir
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.Close())
 		}
 	}()
+	if opt.InMemory {
+		if dir, err := memoryDir(); err != nil {
+			return nil, err
+		} else if dir != "" {
+			r.states = dir
+		}
+	}
 	addr, stop, err := startRegistry(r.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("start a registry: %w", err)
@@ -76,7 +89,7 @@ func Start(ctx context.Context, opt Options) (_ *Rig, err error) {
 	return r, nil
 }
 
-// Close stops all builders and the registry and removes the rig's directory. Later calls do
+// Close stops all builders and the registry and removes the rig's directories. Later calls do
 // nothing. Safe for concurrent use.
 func (r *Rig) Close() error {
 	r.closeOnce.Do(func() {
@@ -85,7 +98,7 @@ func (r *Rig) Close() error {
 		for _, stop := range slices.Backward(r.stops) {
 			r.closeErr = errors.Join(r.closeErr, stop())
 		}
-		r.closeErr = errors.Join(r.closeErr, os.RemoveAll(r.Dir))
+		r.closeErr = errors.Join(r.closeErr, os.RemoveAll(r.states), os.RemoveAll(r.Dir))
 	})
 	return r.closeErr
 }
