@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"fmt"
 	"strings"
 
 	"slipway/diag"
@@ -138,7 +139,18 @@ func (g *Gate) Allow(f Feature, at source.Range) *diag.Diagnostic {
 	if f.Flag != "" {
 		name = "--" + f.Flag
 	}
-	return diag.Errorf(at, "%s needs # slipway=%s, and this file says %s", name, f.Since, g.Level)
+	return tooLow(at, name, f.Since, g.Level)
+}
+
+// tooLow returns the error about an extension with the given name that needs a higher level than
+// that of the file. If this program does not support that level either, the error says so,
+// because a higher level in the file would not help.
+func tooLow(at source.Range, name string, needs, level Level) *diag.Diagnostic {
+	support := ""
+	if Newest().Less(needs) {
+		support = fmt.Sprintf(" (this Slipway knows levels up to %s)", Newest())
+	}
+	return diag.Errorf(at, "%s needs # slipway=%s, and this file says %s%s", name, needs, level, support)
 }
 
 // Hint returns the text that follows the error about an unknown instruction or flag in a plain

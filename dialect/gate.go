@@ -183,7 +183,7 @@ func parseOptions(words []source.Range, level Level) (Options, *diag.Diagnostic)
 			o.Offline = true
 		default:
 			if (key == "require" && value != "") || key == "lock" {
-				return o, diag.Errorf(w, "%s needs # slipway=%s, and this file says %s", key, Level{1, 1}, level)
+				return o, tooLow(w, key, Level{1, 1}, level)
 			}
 			return o, diag.Errorf(w, "unknown option %s%s", w.String(), suggest.Hint(w.String(), optionNames(), true))
 		}

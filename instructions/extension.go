@@ -61,6 +61,9 @@ func buildExtended(in *parser.Instruction, gate *dialect.Gate) (Command, *diag.D
 	if d := checkTrigger(in); d != nil {
 		return nil, d
 	}
+	if d := misplacedFlag(in, keyword); d != nil {
+		return nil, d
+	}
 	if keyword == "from" {
 		return buildConditionalFrom(in)
 	}
@@ -97,9 +100,7 @@ func buildGated(in *parser.Instruction, keyword string, gate *dialect.Gate, ext 
 		if b := findBuilder(in); b != nil {
 			return b(in)
 		}
-		word := in.Keyword.String()
-		known := append(names(), dialect.Keywords()...)
-		return nil, diag.Errorf(in.Keyword.Range(), "unknown instruction: %s%s", word, suggest.Hint(word, known, false))
+		return nil, unknownGated(in)
 	}
 	if d := gate.Allow(f, in.Keyword.Range()); d != nil {
 		return nil, d
