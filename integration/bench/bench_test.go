@@ -27,9 +27,33 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestPairs checks that the table of files with a gate has a row for each pair, and that bench
+// fails if the files of a pair have different operations.
+func TestPairs(t *testing.T) {
+	slowtest.Skip(t, "measures conversions")
+	_, pairs, err := load("^gate: typical$|^INCLUDE: 100 files of 1$")
+	if err != nil || len(pairs) != 2 {
+		t.Fatalf("%d pairs, %v", len(pairs), err)
+	}
+	var out strings.Builder
+	if err := measurePairs(t.Context(), &out, pairs, 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range pairs {
+		row := regexp.MustCompile(`(?m)^` + p.name + ` +\S+s +\S+s +[0-9.]+x +[0-9.]+ +[0-9.]+ +[0-9.]+x$`)
+		if !row.MatchString(out.String()) {
+			t.Errorf("no row for %s in\n%s", p.name, out.String())
+		}
+	}
+	pairs[0].gated = pairs[1].gated
+	if err := measurePairs(t.Context(), &out, pairs[:1], 1); err == nil {
+		t.Error("a pair with different operations is measured")
+	}
+}
+
 // TestSame checks that bench fails if two converters produce different LLB.
 func TestSame(t *testing.T) {
-	cases, err := load("^10 (RUN|ENV)$")
+	cases, _, err := load("^10 (RUN|ENV)$")
 	if err != nil {
 		t.Fatal(err)
 	}

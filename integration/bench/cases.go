@@ -33,6 +33,7 @@ type file struct {
 	options   *options.Options
 	platforms []ocispecs.Platform
 	images    *resolver
+	included  map[string][]byte // files that the Dockerfile includes, by path
 }
 
 var sizes = []int{10, 100, 1000, 4000}

@@ -18,8 +18,10 @@ import (
 
 	theirs "github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
 
+	"slipway/dialect"
 	"slipway/dockerfile2llb"
 	"slipway/ignore"
+	"slipway/include"
 	"slipway/instructions"
 	"slipway/internal/golden"
 	"slipway/parser"
@@ -80,7 +82,19 @@ func (ours) convert(ctx context.Context, f *file) ([]*pb.Definition, error) {
 	if err := diags.Err(); err != nil {
 		return nil, err
 	}
-	d, diags := instructions.Parse(parsed)
+	gate, fault := dialect.Parse(parsed)
+	if fault != nil {
+		return nil, fault
+	}
+	parts := includedFiles{f: f}
+	if gate != nil {
+		var err error
+		parsed, err = include.Resolve(ctx, parsed, include.Options{Gate: gate, BuildArgs: f.options.Plan.BuildArgs, Reader: &parts})
+		if err != nil {
+			return nil, err
+		}
+	}
+	d, diags := instructions.ParseGated(parsed, gate)
 	if err := diags.Err(); err != nil {
 		return nil, err
 	}
@@ -90,6 +104,7 @@ func (ours) convert(ctx context.Context, f *file) ([]*pb.Definition, error) {
 			Inputs:    ours{f.images},
 			Caps:      allCaps(),
 			SourceMap: llb.NewSourceMap(nil, "Dockerfile", "Dockerfile", f.text),
+			Included:  parts.maps,
 		}
 		opt.Plan.Platform = p
 		res, err := dockerfile2llb.Convert(ctx, d, opt)

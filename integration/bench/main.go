@@ -6,6 +6,9 @@
 // the median of the ratios of each turn. Before measuring a case, bench checks that both
 // results are equal.
 //
+// A second table compares our conversions of two files: of one with a gate and of a plain file
+// with the same operations.
+//
 //	go run ./integration/bench [-run REGEXP] [-count N] [-only ours|upstream]
 package main
 
@@ -43,7 +46,7 @@ func run(ctx context.Context, w io.Writer, args []string) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
-	cases, err := load(*only)
+	cases, pairs, err := load(*only)
 	if err != nil {
 		return err
 	}
@@ -72,25 +75,36 @@ func run(ctx context.Context, w io.Writer, args []string) error {
 		t.row(c, m)
 	}
 	t.growth()
+	if *side != (upstream{}).name() {
+		if err := measurePairs(ctx, w, pairs, *count); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintf(w, "\n%d turns each, in %s, %s, %d CPUs\n", *count, time.Since(start).Round(time.Second), runtime.Version(), runtime.GOMAXPROCS(0))
 	return writeAllocs(*mem)
 }
 
-// load returns the benchmark cases whose names match the regular expression pattern.
-func load(pattern string) ([]*benchCase, error) {
+// load returns the benchmark cases and the pairs whose names match the regular expression
+// pattern.
+func load(pattern string) ([]*benchCase, []pair, error) {
 	re, err := regexp.Compile(pattern)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cases, err := allCases()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	pairs, err := allPairs()
+	if err != nil {
+		return nil, nil, err
 	}
 	cases = slices.DeleteFunc(cases, func(c *benchCase) bool { return !re.MatchString(c.name) })
-	if len(cases) == 0 {
-		return nil, fmt.Errorf("no cases match %q", pattern)
+	pairs = slices.DeleteFunc(pairs, func(p pair) bool { return !re.MatchString(p.name) })
+	if len(cases)+len(pairs) == 0 {
+		return nil, nil, fmt.Errorf("no cases match %q", pattern)
 	}
-	return cases, nil
+	return cases, pairs, nil
 }
 
 func profile(name string) (stop func(), err error) {
