@@ -181,6 +181,8 @@ func FuzzGate(f *testing.F) {
 	for _, s := range []string{
 		"# slipway=1.0\nFROM a\n", "# syntax=x\n# escape=`\n#slipway = 1 strict\nFROM a\n", "\ufeff# slipway=1.0 x\nFROM a\n",
 		"#!/x\n# slipway=9\nFROM a\n", "# slipway=1.0\n# slipway=1.0\nFROM a\n", "\n# slipway=1.0\nFROM a\n", "# slipway=1.0 strict strict\r\nFROM a",
+		"\ufeff#slipway=1\r\n\r\nFROM a\r\n", "# slipway=1.0 strict=pipefail network=none\n# escape=`\nFROM a\n",
+		"#!/x\n# syntax=x\n# escape=`\n# check=skip=all\n#\tslipway\t=\t1.0 lock require=a\nFROM a\n", "# check=error=true\n# slipway=2\nFROM a `\n\n",
 	} {
 		f.Add(s)
 	}
@@ -200,6 +202,7 @@ func FuzzGate(f *testing.F) {
 			if name, ok := directiveName(g.Range); !ok || name != "slipway" || line > maxDirectives+1 {
 				t.Fatalf("%q: gate %q in line %d", content, g.Range, line)
 			}
+			checkWithoutGate(t, file, g)
 			for _, n := range file.Nodes {
 				if in, ok := n.(*parser.Instruction); ok && in.Rng.Start <= g.Range.Start && g.Range.Start < in.Rng.End {
 					t.Fatalf("%q: the gate is inside an instruction", content)
@@ -207,4 +210,26 @@ func FuzzGate(f *testing.F) {
 			}
 		}
 	})
+}
+
+// checkWithoutGate checks that the parser directives and the instructions of a file are the same
+// without the line of the gate.
+func checkWithoutGate(t *testing.T, file *parser.File, g *Gate) {
+	t.Helper()
+	line, _ := g.Range.Lines()
+	r := file.Source.LineRange(line, line)
+	bom := ""
+	if line == 1 && strings.HasPrefix(r.String(), "\uFEFF") {
+		bom = "\uFEFF"
+	}
+	content := string(file.Source.Bytes[:r.Start]) + bom + "#" + string(file.Source.Bytes[g.Range.End:])
+	plain, _ := parser.Parse(source.NewFile("Dockerfile", []byte(content)))
+	if plain == nil || plain.Escape != file.Escape || len(plain.Nodes) != len(file.Nodes) {
+		t.Fatalf("%q and %q do not have the same nodes", file.Source.Bytes, content)
+	}
+	for i, n := range file.Nodes {
+		if _, ok := n.(*parser.Comment); !ok && n.Range().String() != plain.Nodes[i].Range().String() {
+			t.Fatalf("%q becomes %q without the gate", n.Range(), plain.Nodes[i].Range())
+		}
+	}
 }

@@ -13,8 +13,19 @@ import (
 	"slipway/source"
 )
 
-// FuzzEject checks that a printed Dockerfile parses as a plain file, and that printing finds no
-// internal error: eject itself compares the operations of both files.
+// firstIncluded returns the first file of a case that its Dockerfile may include.
+func firstIncluded(c *golden.Case) string {
+	for _, f := range c.Files {
+		if f.Name != c.DockerfileName() && !strings.Contains(f.Name, "/") {
+			return string(f.Data)
+		}
+	}
+	return "RUN included\n"
+}
+
+// FuzzEject ejects a Dockerfile that may include the file f, with the build argument A. It checks
+// that the printed Dockerfile parses as a plain file, and that eject finds no internal error:
+// eject itself compares the operations of both files.
 func FuzzEject(f *testing.F) {
 	root, err := golden.Root()
 	if err != nil {
@@ -25,20 +36,23 @@ func FuzzEject(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, c := range cases {
-		f.Add(string(c.Dockerfile()))
+		f.Add(string(c.Dockerfile()), firstIncluded(c), c.Opts["build-arg:A"])
 	}
-	f.Fuzz(func(t *testing.T, dockerfile string) {
+	f.Fuzz(func(t *testing.T, dockerfile, included, arg string) {
 		c := &golden.Case{
 			Name: "ext/fuzz", Title: "fuzz", Worker: []string{"linux/amd64"}, Opts: map[string]string{"requestid": "frontend.eject"},
-			Files: []golden.File{{Name: "Dockerfile", Data: []byte(dockerfile)}, {Name: "f", Data: []byte("RUN included\n")}},
+			Files: []golden.File{{Name: "Dockerfile", Data: []byte(dockerfile)}, {Name: "f", Data: []byte(included)}},
+		}
+		if arg != "" {
+			c.Opts["build-arg:A"] = arg
 		}
 		r, err := corpus.Run(t.Context(), frontend.Build, c, "", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if r.Err != nil {
-			if text := r.Err.Error(); strings.Contains(text, "internal error") || strings.Contains(text, "panic") {
-				t.Fatalf("%q: %s", dockerfile, text)
+			if text := r.Err.Error(); strings.HasPrefix(text, "internal error") || strings.HasPrefix(text, "panic") {
+				t.Fatalf("%q, f = %q, A = %q: %s", dockerfile, included, arg, text)
 			}
 			return
 		}
@@ -48,13 +62,13 @@ func FuzzEject(f *testing.F) {
 		text := r.Metadata["result.txt"]
 		file, list := parser.Parse(source.NewFile("ejected", text))
 		if list.Err() != nil {
-			t.Fatalf("%q becomes %q: %v", dockerfile, text, list)
+			t.Fatalf("%q, f = %q, A = %q becomes %q: %v", dockerfile, included, arg, text, list)
 		}
 		if g, d := dialect.Parse(file); g != nil || d != nil {
 			t.Fatalf("%q becomes %q, which has a gate", dockerfile, text)
 		}
 		if _, list := instructions.Parse(file); list.Err() != nil {
-			t.Fatalf("%q becomes %q: %v", dockerfile, text, list)
+			t.Fatalf("%q, f = %q, A = %q becomes %q: %v", dockerfile, included, arg, text, list)
 		}
 	})
 }

@@ -40,6 +40,9 @@ func FuzzBuild(f *testing.F) {
 			return
 		}
 		checkPlan(t, p)
+		if p.Lowered != nil {
+			t.Errorf("a file without a gate has %d lowered instructions", len(p.Lowered))
+		}
 		for _, a := range p.Outline().Args {
 			if a.Name == "" || a.Range.IsZero() {
 				t.Errorf("argument %+v", a)
