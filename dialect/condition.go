@@ -168,7 +168,23 @@ func (p *conditionParser) unexpected(want string) error {
 	if p.token.kind == tokenEnd {
 		found = "the end"
 	}
-	return &ConditionError{p.token.start, p.token.end, fmt.Sprintf("condition: expected %s, not %s", want, found)}
+	return &ConditionError{p.token.start, p.token.end, fmt.Sprintf("condition: expected %s, not %s%s", want, found, p.remedy())}
+}
+
+// remedy returns the text that follows the error about the current token, if the token is from
+// another language.
+func (p *conditionParser) remedy() string {
+	switch strings.ToLower(p.token.text) {
+	case "and":
+		return " (and is &&)"
+	case "or":
+		return " (or is ||)"
+	case "not":
+		return " (not is !, as in !($A in (b, c)))"
+	case "as":
+		return " (AS name belongs before IF)"
+	}
+	return ""
 }
 
 // or parses a condition.

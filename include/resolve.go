@@ -248,6 +248,9 @@ func (r *resolver) missing(ctx context.Context, u *unit, c Content) error {
 		return diag.Errorf(u.at, "cannot include %s: %w", u.name(), c.Err).In(u.instruction())
 	}
 	hint := suggestFile(r.opt.Reader.Names(ctx, u.from, path.Dir(u.path)), u.path)
+	if hint == "" && strings.ContainsAny(u.path, "*?[") {
+		hint = " (INCLUDE has no wildcards, write the path of each file)"
+	}
 	return diag.Errorf(u.at, "cannot include %s: no such file%s", u.name(), hint).In(u.instruction())
 }
 

@@ -81,7 +81,7 @@ func buildExtended(in *parser.Instruction, gate *dialect.Gate) (Command, *diag.D
 	if d := checkExtension(c); d != nil {
 		return nil, d
 	}
-	return c, nil
+	return c, splitCondition(plain, ext)
 }
 
 // attach sets the instruction as written, including the flags that extend the language.
@@ -185,6 +185,9 @@ func (x *Extension) add(f *parser.Flag) *diag.Diagnostic {
 		kind, to = boolFlag, &x.NoCache
 	}
 	if d := checkFlag(f, kind); d != nil {
+		if f.Name == "if" {
+			d.Message += " (write --if=CONDITION)"
+		}
 		return d
 	}
 	if to != nil {

@@ -18,6 +18,9 @@ func buildLet(in *parser.Instruction) (Command, *diag.Diagnostic) {
 	for _, w := range words(in.Args) {
 		key, value, ok := cutWord(w)
 		if !dialect.IsName(key.Value) {
+			if w.Value == "=" {
+				return nil, diag.Errorf(w.Text.Range(), "LET has spaces around = (write NAME=VALUE)")
+			}
 			return nil, diag.Errorf(key.Text.Range(), "invalid name of a variable: %q", key.Value)
 		}
 		decl := ArgDecl{Key: key.Value, Word: w}

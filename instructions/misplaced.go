@@ -34,6 +34,22 @@ func misplacedFlag(in *parser.Instruction, keyword string) *diag.Diagnostic {
 	return nil
 }
 
+// splitCondition returns an error if the text after the flags continues the condition of --if,
+// which ends at the first space outside quotes.
+func splitCondition(in *parser.Instruction, ext *Extension) *diag.Diagnostic {
+	flag := ext.Flag("if")
+	if flag == nil {
+		return nil
+	}
+	for _, operator := range []string{"== ", "!= ", "&& ", "|| "} {
+		if strings.HasPrefix(in.Rest.String(), operator) {
+			at := in.Rest.Slice(0, len(operator)-1).Range()
+			return diag.Errorf(at, "the condition of --if ends at the space before %s: quote it, as in --if='$A == b'", strings.TrimSpace(operator))
+		}
+	}
+	return nil
+}
+
 // blockHint returns the text that follows the error about an unknown instruction, if the
 // instruction is a part of a conditional block in other languages.
 func blockHint(keyword string) string {
