@@ -94,19 +94,19 @@ func (b *build) ejectPlatform(ctx context.Context, platform *ocispecs.Platform) 
 	if len(list) > 0 {
 		return nil, list, nil
 	}
-	if err := b.checkEjected(ctx, opt, res.Dockerfile); err != nil {
+	want, err := b.operations(ctx, b.dockerfile, b.planOptions(opt, b.inputs))
+	if err != nil {
+		return nil, nil, err // a build of the Dockerfile fails, too
+	}
+	if err := b.checkEjected(ctx, opt, want, res.Dockerfile); err != nil {
 		return nil, nil, fmt.Errorf("internal error: the plain Dockerfile is not equivalent (please report this): %w", err)
 	}
 	return res, nil, nil
 }
 
 // checkEjected returns an error if the printed file has other operations or another image config
-// than the Dockerfile.
-func (b *build) checkEjected(ctx context.Context, opt plan.Options, content []byte) error {
-	want, err := b.operations(ctx, b.dockerfile, b.planOptions(opt, b.inputs))
-	if err != nil {
-		return err
-	}
+// than the Dockerfile, whose operations are want.
+func (b *build) checkEjected(ctx context.Context, opt plan.Options, want operations, content []byte) error {
 	file, diags := parser.Parse(source.NewFile("ejected", content))
 	if err := diags.Err(); err != nil {
 		return err

@@ -38,6 +38,7 @@ func FuzzEject(f *testing.F) {
 	for _, c := range cases {
 		f.Add(string(c.Dockerfile()), firstIncluded(c), c.Opts["build-arg:A"])
 	}
+	f.Add("# slipway=1.0\n\nFROM alpine\nRUN echo \x80\n", "", "") // no build can encode this
 	f.Fuzz(func(t *testing.T, dockerfile, included, arg string) {
 		c := &golden.Case{
 			Name: "ext/fuzz", Title: "fuzz", Worker: []string{"linux/amd64"}, Opts: map[string]string{"requestid": "frontend.eject"},
