@@ -143,7 +143,7 @@ func (g *Gate) Allow(f Feature, at source.Range) *diag.Diagnostic {
 }
 
 // tooLow returns the error about an extension with the given name that needs a higher level than
-// that of the file. If this program does not support that level either, the error says so,
+// the file has. If this program does not support that level either, the error says so,
 // because a higher level in the file would not help.
 func tooLow(at source.Range, name string, needs, level Level) *diag.Diagnostic {
 	support := ""

@@ -114,7 +114,7 @@ func (s substitute) convert(ctx context.Context, _ *file) ([]*pb.Definition, err
 }
 
 // measurePairs prints a table of the costs of each pair. A ratio is the cost of the file with the
-// gate divided by that of the plain file.
+// gate, divided by the cost of the plain file.
 func measurePairs(ctx context.Context, w io.Writer, pairs []pair, count int) error {
 	if len(pairs) == 0 {
 		return nil
