@@ -39,6 +39,7 @@ func FuzzEject(f *testing.F) {
 		f.Add(string(c.Dockerfile()), firstIncluded(c), c.Opts["build-arg:A"])
 	}
 	f.Add("# slipway=1.0\n\nFROM alpine\nRUN echo \x80\n", "", "") // no build can encode this
+	f.Add("# slipway=1.0\n\nFROM alpine\nADD --if-exists $F /\n", "", "")
 	f.Fuzz(func(t *testing.T, dockerfile, included, arg string) {
 		c := &golden.Case{
 			Name: "ext/fuzz", Title: "fuzz", Worker: []string{"linux/amd64"}, Opts: map[string]string{"requestid": "frontend.eject"},

@@ -19,7 +19,11 @@ func (p *copier) makeOptional() *diag.Diagnostic {
 		}
 		p.sources[i] = dialect.Optional(src)
 		escape := p.b.Dockerfile.File.EscapeOf(w.Text.File())
-		p.b.lowering(p.c.In).edit(w.Text.Range(), asWritten(p.c, w, literal(p.sources[i], false, escape)))
+		text := asWritten(p.c, w, literal(p.sources[i], false, escape))
+		if text == "" { // the value of a variable; without quotes, the plain instruction lacks a source
+			text = `""`
+		}
+		p.b.lowering(p.c.In).edit(w.Text.Range(), text)
 	}
 	return nil
 }
