@@ -134,6 +134,9 @@ func (e *evaluator) lowerShell(c *instructions.Run, x *Exec, argv []string) {
 		r.End = c.Heredocs[n-1].End.End
 	}
 	r.End = trimLineEnd(r.File.Bytes, r.Start, r.End)
+	if r.Start > 0 && !strings.ContainsRune(" \t\n", rune(r.File.Bytes[r.Start-1])) {
+		text = " " + text // without a command, a flag precedes directly
+	}
 	l.edit(r, text)
 }
 
