@@ -2,6 +2,8 @@ package lint
 
 import (
 	"io/fs"
+	"maps"
+	"path"
 	"slices"
 	"sync"
 
@@ -23,6 +25,9 @@ type Listing struct {
 	all    []string               // the paths of all files and directories, with those that the ignore file excludes; too many are cut
 	used   map[int]bool           // the lines of the ignore file that decide about a path, by their offset
 	full   bool
+
+	byDir sync.Once
+	names map[string][]string // the names in each directory in order; see Names
 }
 
 // NewListing returns the listing of a context, without the files that the ignore file excludes.
@@ -74,6 +79,22 @@ func (l *Listing) Unused() []IgnoreLine {
 func (l *Listing) All() []string {
 	l.Files()
 	return l.all
+}
+
+// Names returns the names of the files and directories in a directory of the context, in order. The
+// root is ".". Names is nil if the context is unknown.
+func (l *Listing) Names(dir string) []string {
+	files, ok := l.Files()
+	if !ok {
+		return nil
+	}
+	l.byDir.Do(func() {
+		l.names = map[string][]string{}
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			l.names[path.Dir(name)] = append(l.names[path.Dir(name)], path.Base(name))
+		}
+	})
+	return l.names[dir]
 }
 
 // read reads the names of the files.

@@ -74,14 +74,7 @@ func copySourceMissing(p *lint.Pass, in *lint.Instruction, cmd instructions.Comm
 		}
 		word := cmd.(*instructions.Copy).Sources[i]
 		f := p.Report(word.Text.Range(), "the context has no %s", name)
-		var near []string
-		for other := range files {
-			if path.Dir(other) == dir {
-				near = append(near, path.Base(other))
-			}
-		}
-		slices.Sort(near)
-		if match, ok := suggest.Near(path.Base(name), near); ok {
+		if match, ok := suggest.Near(path.Base(name), p.Options.Listing.Names(dir)); ok {
 			f.Hint = "did you mean " + path.Join(dir, match) + "?"
 		}
 	})
