@@ -27,6 +27,9 @@ const (
 	maxTime    = 10 * time.Second // until it is killed
 )
 
+// maxResults is the maximum number of scripts whose comments a Checker stores.
+const maxResults = 4096
+
 // Job is a script to check.
 type Job struct {
 	Script *script.Script
@@ -43,16 +46,23 @@ type Comment struct {
 	Edits    []diag.Edit // the correction; nil if none exists, or if the text cannot be edited
 }
 
-// Checker runs ShellCheck. Safe for concurrent use.
+// Checker runs ShellCheck, one process at a time. Safe for concurrent use.
 type Checker struct {
 	program string
 	warn    func(string)
 	limit   time.Duration // after which a process is killed
+	cached  bool          // whether no process is started
+	*state
+}
+
+// state is the state that a Checker shares with its [Checker.Cached].
+type state struct {
+	running chan struct{} // has an element while a Checker starts processes
+	failed  bool          // whether warn has been called; guarded by running
 
 	mu      sync.Mutex
 	results map[string][]comment // by the language and the checked text
 	version string               // "" until a script needs it
-	failed  bool                 // whether warn has been called
 }
 
 // Open returns a Checker for a program, or for the program shellcheck on PATH if program is
@@ -65,17 +75,32 @@ func Open(program string, warn func(string)) (*Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Checker{program: path, warn: warn, limit: maxTime, results: map[string][]comment{}}, nil
+	return &Checker{program: path, warn: warn, limit: maxTime, state: &state{running: make(chan struct{}, 1), results: map[string][]comment{}}}, nil
+}
+
+// Cached returns a Checker that starts no process. It returns the comments about scripts that c
+// has checked before.
+func (c *Checker) Cached() *Checker {
+	cached := *c
+	cached.cached = true
+	return &cached
 }
 
 // Path returns the path of the program.
 func (c *Checker) Path() string { return c.program }
 
 // Check returns the comments about scripts, in the order of the scripts. It omits scripts whose
-// language ShellCheck does not know, and those in files that it failed to check.
+// language ShellCheck does not know, and those in files that it failed to check. If ctx ends, it
+// kills the process and returns the comments that are known.
 func (c *Checker) Check(ctx context.Context, jobs []Job) []Comment {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	if !c.cached {
+		select {
+		case c.running <- struct{}{}:
+			defer func() { <-c.running }()
+		case <-ctx.Done():
+			return nil
+		}
+	}
 	inputs := make([]input, len(jobs))
 	pending := map[string][]input{} // by language
 	for i, j := range jobs {
@@ -84,10 +109,27 @@ func (c *Checker) Check(ctx context.Context, jobs []Job) []Comment {
 			continue
 		}
 		inputs[i] = in
-		if _, done := c.results[in.key()]; !done && !slices.Contains(pending[in.language], in) {
+		if _, done := c.result(in); !done && !slices.Contains(pending[in.language], in) {
 			pending[in.language] = append(pending[in.language], in)
 		}
 	}
+	if !c.cached {
+		c.runAll(ctx, pending)
+	}
+	var list []Comment
+	for i, j := range jobs {
+		comments, _ := c.result(inputs[i])
+		for _, raw := range comments {
+			if found, ok := raw.locate(j.Script, inputs[i]); ok {
+				list = append(list, found)
+			}
+		}
+	}
+	return list
+}
+
+// runAll checks scripts, by language.
+func (c *Checker) runAll(ctx context.Context, pending map[string][]input) {
 	for _, language := range languages() {
 		for batch := range slices.Chunk(pending[language], maxScripts) {
 			if err := c.run(ctx, language, batch); err != nil {
@@ -95,15 +137,14 @@ func (c *Checker) Check(ctx context.Context, jobs []Job) []Comment {
 			}
 		}
 	}
-	var list []Comment
-	for i, j := range jobs {
-		for _, raw := range c.results[inputs[i].key()] {
-			if found, ok := raw.locate(j.Script, inputs[i]); ok {
-				list = append(list, found)
-			}
-		}
-	}
-	return list
+}
+
+// result returns the comments about a script that has been checked.
+func (c *Checker) result(in input) (list []comment, done bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list, done = c.results[in.key()]
+	return list, done
 }
 
 // fail reports the first failure of the program.
@@ -183,19 +224,27 @@ func isName(s string) bool {
 
 // knowsBusybox reports whether the program has the language busybox: version 0.10 and later.
 func (c *Checker) knowsBusybox(ctx context.Context) bool {
-	if c.version == "" {
-		c.version = "unknown"
+	c.mu.Lock()
+	version := c.version
+	c.mu.Unlock()
+	if version == "" && !c.cached {
+		version = "unknown"
 		out, err := c.output(ctx, "--version")
 		if err != nil {
 			c.fail(ctx, err)
 		}
 		for line := range strings.Lines(string(out)) {
 			if v, ok := strings.CutPrefix(line, "version:"); ok {
-				c.version = strings.TrimSpace(v)
+				version = strings.TrimSpace(v)
 			}
 		}
+		if ctx.Err() == nil {
+			c.mu.Lock()
+			c.version = version
+			c.mu.Unlock()
+		}
 	}
-	major, rest, _ := strings.Cut(c.version, ".")
+	major, rest, _ := strings.Cut(version, ".")
 	minor, _, _ := strings.Cut(rest, ".")
 	x, errX := strconv.Atoi(major)
 	y, errY := strconv.Atoi(minor)
@@ -232,6 +281,11 @@ func (c *Checker) run(ctx context.Context, language string, batch []input) error
 			return fmt.Errorf("invalid output: unexpected file %q", cm.File)
 		}
 		found[i] = append(found[i], cm)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.results) > maxResults {
+		clear(c.results) // an editor has changed scripts many times
 	}
 	for i, in := range batch {
 		c.results[in.key()] = found[i]

@@ -273,3 +273,18 @@ func TestFailures(t *testing.T) {
 		t.Error("a program that does not exist has no error")
 	}
 }
+
+// TestCached checks that a cached checker starts no process and returns the comments that the other
+// one has.
+func TestCached(t *testing.T) {
+	c, log := open(t, "0.10.0", func(text string) { t.Error(text) })
+	const text = "FROM alpine\nRUN echo $V\n"
+	if got := check(t, c.Cached(), settings(), text); len(got) > 0 || log() != "" {
+		t.Errorf("before: %v, processes %q", got, log())
+	}
+	want := check(t, c, settings(), text)
+	started := log()
+	if got := check(t, c.Cached(), settings(), "# comment\n"+text); len(got) != len(want) || len(want) == 0 || log() != started {
+		t.Errorf("after: %v, want %d as in %v, processes %q, want %q", got, len(want), want, log(), started)
+	}
+}
