@@ -88,6 +88,11 @@ func (p *Pass) repeated(d *diag.Diagnostic) bool {
 	switch d.Code {
 	case "UndefinedVar":
 		return p.maySetBase(d)
+	case "DuplicateStageName":
+		st := p.File.stageAt(d.Range)
+		return st != nil && st.Syntax.From.If != nil // the conditions exclude each other, or the build fails
+	case "InvalidDefaultArgInFrom", "UndefinedArgInFrom":
+		return p.File.incomplete
 	case "WorkdirRelativePath":
 		path := strings.Trim(d.Range.String(), `"'`)
 		return strings.HasPrefix(path, "$") || len(path) > 1 && path[1] == ':'
@@ -104,7 +109,7 @@ func (p *Pass) maySetBase(d *diag.Diagnostic) bool {
 		r := p.linter.byName["globalargnotinstage"]
 		return r != nil && p.severity(r) != Off
 	}
-	return st != nil && !st.BaseKnown && !strings.Contains(d.Message, "did you mean")
+	return st != nil && (!st.BaseKnown || p.File.incomplete) && !strings.Contains(d.Message, "did you mean")
 }
 
 // hasGlobal reports whether an ARG before the first FROM declares a variable.

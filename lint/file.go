@@ -20,9 +20,12 @@ type File struct {
 	Dockerfile *instructions.Dockerfile
 	Plan       *plan.Plan // incomplete if planning failed
 	Stages     []*Stage
-	Errors     diag.List // errors in the syntax and in the plan
+	Errors     diag.List      // errors in the syntax and in the plan
+	Included   []*parser.File // the files that INCLUDEs name; rules do not see their instructions
 
-	owners map[*script.Script]*Instruction
+	incomplete bool // whether the instructions of some INCLUDEs are not known
+	rootOnly   bool // whether stages leave out the instructions of included files
+	owners     map[*script.Script]*Instruction
 }
 
 // Stage is a stage of the file.
@@ -30,6 +33,7 @@ type Stage struct {
 	Syntax       *instructions.Stage
 	Plan         *plan.Stage // nil if an error prevents that the stage is planned
 	Index        int
+	Foreign      bool // whether the FROM is in an included file
 	Orphan       bool // whether the stage holds the instructions of a file without FROM
 	BaseKnown    bool // whether the config of the base image is known
 	Used         bool // whether another stage names this stage
@@ -170,7 +174,7 @@ func (f *File) InstructionOf(s *script.Script) *Instruction { return f.owners[s]
 func (f *File) stageAt(r source.Range) *Stage {
 	var found *Stage
 	for _, st := range f.Stages {
-		if st.Orphan || st.Syntax.From.In.Rng.Start <= r.Start {
+		if st.Orphan || !st.Foreign && st.Syntax.From.In.Rng.Start <= r.Start {
 			found = st
 		}
 	}

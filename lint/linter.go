@@ -163,9 +163,19 @@ type Pass struct {
 	done     map[onceKey]bool
 }
 
+// Load parses and plans a file, even if it is invalid.
+func Load(ctx context.Context, src *source.File, opt Options) *File {
+	return load(ctx, src, opt, script.NewParser())
+}
+
 // Lint checks a file.
 func (l *Linter) Lint(ctx context.Context, src *source.File, opt Options) *Result {
-	f := load(ctx, src, opt, script.NewParser())
+	return l.Check(ctx, Load(ctx, src, opt), opt)
+}
+
+// Check checks a file that [Load] has returned for the same options. While it runs, nothing else
+// may read the environments of the plan.
+func (l *Linter) Check(ctx context.Context, f *File, opt Options) *Result {
 	p := &Pass{File: f, Options: opt, Settings: l.settings.Rules, linter: l, settings: l.settings}
 	p.errors()
 	if f.Syntax != nil {
@@ -336,51 +346,4 @@ func (p *Pass) nextSame(f *Finding) *parser.Instruction {
 		}
 	}
 	return nil
-}
-
-// result returns the findings in order.
-func (p *Pass) result() *Result {
-	r := &Result{File: p.File}
-	for _, f := range p.Findings {
-		if s, ok := p.settings.Severity[strings.ToLower(f.Alias)]; ok && f.Alias != "" && f.Rule != nil {
-			f.Severity = s
-		}
-		switch {
-		case f.Severity == Off || p.duplicate(f):
-			continue
-		case p.File.Syntax != nil && p.File.Syntax.Source != p.File.Source:
-			f.Diagnostic = *rebased(&f.Diagnostic, p.File.Source)
-		}
-		if f.Ignored != "" {
-			r.Suppressed = append(r.Suppressed, f)
-		} else {
-			r.Findings = append(r.Findings, f)
-		}
-	}
-	sortFindings(r.Findings)
-	sortFindings(r.Suppressed)
-	return r
-}
-
-// explained returns the rules that know the reason of a finding of another rule about the same
-// text.
-func explained(code string) []string {
-	switch code {
-	case "UndefinedVar":
-		return []string{"EnvUsesSameInstruction"}
-	case "JSONArgsRecommended", "ShellSyntax":
-		return []string{"AlmostJSON"}
-	case "LegacyKeyValueFormat":
-		return []string{"EqualsWithSpaces"}
-	}
-	return nil
-}
-
-// duplicate reports whether a finding is about the same text as a finding of a rule that knows
-// the reason.
-func (p *Pass) duplicate(f *Finding) bool {
-	rules := explained(f.Code)
-	return rules != nil && slices.ContainsFunc(p.Findings, func(o *Finding) bool {
-		return slices.Contains(rules, o.Code) && o.Range.Start <= f.Range.End && f.Range.Start <= o.Range.End
-	})
 }

@@ -3,6 +3,7 @@ package lint
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"runtime"
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
@@ -25,6 +26,7 @@ type Options struct {
 	Contexts  map[string]bool // the names of named contexts
 	Ignore    *ignoreFile     // the ignore file of the context; nil if it does not exist
 	Listing   *Listing        // the files of the context; nil if they are unknown
+	Dir       fs.FS           // the directory of the Dockerfile, for INCLUDE; nil if it is unknown
 
 	// ShellCheck checks scripts with the program ShellCheck. If it is nil, they are not checked.
 	ShellCheck *shellcheck.Checker
@@ -40,9 +42,7 @@ func load(ctx context.Context, src *source.File, opt Options, parser *script.Par
 	if f.Syntax == nil {
 		return f
 	}
-	var errs diag.List
-	f.Dockerfile, errs = typed(f.Syntax)
-	f.Errors = append(f.Errors, errs...)
+	f.Errors = append(f.Errors, f.commands(ctx, opt)...)
 	resolver := &bases{opt: opt, unknown: map[string]bool{}}
 	if len(f.Dockerfile.Stages) > 0 {
 		f.plan(ctx, opt, resolver)
@@ -58,17 +58,21 @@ func (f *File) plan(ctx context.Context, opt Options, resolver plan.Resolver) {
 	if platform == nil {
 		platform = &ocispecs.Platform{OS: "linux", Architecture: runtime.GOARCH}
 	}
-	p, err := plan.Build(ctx, f.Dockerfile, plan.Options{
+	po := plan.Options{
 		Target: opt.Target, Platform: platform, BuildPlatforms: []ocispecs.Platform{*platform},
 		AllStages: true, BuildArgs: opt.BuildArgs, Resolver: resolver,
-	})
+	}
+	if gate := f.Dockerfile.Gate; gate != nil {
+		po.Rules, po.ReadFile = gate.Options, opt.readVariables()
+	}
+	p, err := plan.Build(ctx, f.Dockerfile, po)
 	f.Plan = p
 	var d *diag.Diagnostic
 	switch {
-	case err == nil || len(f.Errors) > 0:
+	case err == nil || f.incomplete || len(f.Errors) > 0:
 		// An error of the plan may only be a consequence of the earlier ones.
 	case errors.As(err, &d):
-		f.Errors = append(f.Errors, d)
+		f.Errors = append(f.Errors, f.located(ctx, d, f.Dockerfile.Gate, opt))
 	default:
 		f.Errors = append(f.Errors, &diag.Diagnostic{Message: err.Error(), Range: source.Range{File: f.Source}})
 	}
@@ -90,9 +94,10 @@ func (f *File) stages(unknown func(ref string) bool) {
 		if st.Plan != nil {
 			byPlan[st.Plan] = st
 		}
+		st.Foreign = f.rootOnly && !f.Contains(syntax.From.In.Rng)
 		st.first = f.Dockerfile.Stages[0].From.In.Rng.Start
 		f.Stages = append(f.Stages, st)
-		st.fill()
+		st.fill(f)
 	}
 	for _, st := range f.Stages {
 		st.link(byPlan, unknown)
@@ -137,7 +142,7 @@ func (st *Stage) link(stages map[*plan.Stage]*Stage, unknown func(ref string) bo
 }
 
 // fill adds the instructions of the stage.
-func (st *Stage) fill() {
+func (st *Stage) fill(f *File) {
 	visits := map[instructions.Command]*plan.Visit{}
 	if st.Plan != nil {
 		for _, v := range st.Plan.Visits {
@@ -145,6 +150,9 @@ func (st *Stage) fill() {
 		}
 	}
 	for _, c := range st.Syntax.Commands {
+		if f.rootOnly && !f.Contains(c.Syntax().Rng) {
+			continue
+		}
 		in := &Instruction{Command: c, Syntax: c.Syntax(), Stage: st, Visit: visits[c], Index: len(st.Instructions)}
 		st.Instructions = append(st.Instructions, in)
 		if _, ok := c.(*instructions.Onbuild); !ok {

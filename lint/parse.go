@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"slipway/diag"
+	"slipway/dialect"
 	"slipway/instructions"
 	"slipway/parser"
 	"slipway/source"
@@ -90,30 +91,28 @@ func rebased(d *diag.Diagnostic, f *source.File) *diag.Diagnostic {
 
 // typed converts the instructions of a file. Instructions before the first FROM become a stage
 // of their own, so that rules see them.
-func typed(f *parser.File) (*instructions.Dockerfile, diag.List) {
-	d, errs := instructions.Parse(f)
-	if st := orphans(f); st != nil {
+func typed(f *parser.File, gate *dialect.Gate) (*instructions.Dockerfile, diag.List) {
+	d, errs := instructions.ParseGated(f, gate)
+	if st := orphans(f, gate); st != nil {
 		d.Stages = append([]*instructions.Stage{st}, d.Stages...)
 	}
 	return d, errs
 }
 
-// orphans returns a stage with the instructions before the first FROM, or nil if there are only
-// ARGs.
-func orphans(f *parser.File) *instructions.Stage {
+// orphans returns a stage with the instructions before the first FROM, or nil if all of them may
+// precede it.
+func orphans(f *parser.File, gate *dialect.Gate) *instructions.Stage {
 	var list []instructions.Command
 	found := false
 	for _, in := range f.Instructions() {
 		if strings.EqualFold(in.Keyword.String(), "from") {
 			break
 		}
-		c, _ := instructions.ParseOne(in)
+		c, _ := instructions.ParseOneGated(in, gate)
 		if c == nil {
 			continue
 		}
-		if _, isArg := c.(*instructions.Arg); !isArg {
-			found = true
-		}
+		found = found || !isGlobal(c)
 		list = append(list, c)
 	}
 	if !found {

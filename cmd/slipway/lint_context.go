@@ -67,6 +67,9 @@ func (r *lintRun) buildOptions(cfg *lintConfig, path string, src *source.File, b
 	if build != nil {
 		build.apply(&opt, r.flags)
 	}
+	if path != "" {
+		opt.Dir = os.DirFS(filepath.Dir(path))
+	}
 	if dir := r.contextOf(cfg, path, src, build); dir != "" {
 		opt.Ignore = readIgnoreFile(dir, path)
 		opt.Listing = lint.NewListing(os.DirFS(dir), opt.Ignore)
