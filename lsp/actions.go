@@ -102,10 +102,10 @@ func (s *server) fixRule(ctx context.Context, snap *snapshot, rule string) *code
 // fixAction returns an action that applies safe fixes as slipway lint --fix does, or nil if
 // no fix applies. only selects the findings; nil selects all.
 func (s *server) fixAction(ctx context.Context, snap *snapshot, title string, only func(*lint.Finding) bool) *codeAction {
-	if len(snap.findings(ctx)) == 0 || snap.rules.Excluded {
+	if len(snap.findings(ctx)) == 0 || snap.rules.Excluded || snap.load(ctx).Syntax == nil {
 		return nil
 	}
-	res := fix.Apply(ctx, snap.rules.Linter, snap.file, fix.Options{Only: only, Lint: snap.rules.Options})
+	res := fix.Apply(ctx, snap.rules.Linter, snap.file, fix.Options{Only: only, Lint: snap.quick()})
 	if res.Applied == 0 || bytes.Equal(res.Text, snap.file.Bytes) {
 		return nil
 	}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
 	"slipway/lint"
+	"slipway/parser"
 )
 
 // maxItems is the maximum number of names that an answer offers.
@@ -38,6 +40,8 @@ func (s *server) completion(ctx context.Context, snap *snapshot, p positionParam
 	}
 	if c.line() {
 		c.complete()
+	} else {
+		c.pragma(ctx)
 	}
 	return c.list, nil
 }
@@ -45,18 +49,23 @@ func (s *server) completion(ctx context.Context, snap *snapshot, p positionParam
 // heredoc reports whether the cursor is in a heredoc, and whether a builder expands variables
 // there.
 func (c *completer) heredoc() (in, expands bool) {
-	syntax := c.names.file.Syntax
-	if syntax == nil {
-		return false, false
+	i, h := heredocAt(c.names.file, c.offset)
+	return h != nil, h != nil && h.Expand && lowerKeyword(i) != "run"
+}
+
+// heredocAt returns the heredoc that contains an offset, with its instruction, or nil.
+func heredocAt(f *lint.File, offset int) (*parser.Instruction, *parser.Heredoc) {
+	if f.Syntax == nil {
+		return nil, nil
 	}
-	for _, i := range syntax.Instructions() {
-		for _, h := range i.Heredocs {
-			if h.Body.Start <= c.offset && c.offset < h.End.End {
-				return true, h.Expand && lowerKeyword(i) != "run"
+	for _, in := range f.Syntax.Instructions() {
+		for i := range in.Heredocs {
+			if h := &in.Heredocs[i]; h.Body.Start <= offset && offset < h.End.End {
+				return in, h
 			}
 		}
 	}
-	return false, false
+	return nil, nil
 }
 
 // line splits the logical line before the cursor. It returns false if the cursor is in a comment.
@@ -139,6 +148,14 @@ func (c *completer) argument(keyword string, args int) {
 		if !slices.ContainsFunc(c.words, func(w string) bool { return strings.HasPrefix(w, "--from") }) {
 			c.paths(strings.TrimLeft(c.word, `["`))
 		}
+	case "INCLUDE":
+		c.includes()
+	case "UNSET":
+		if args == 0 {
+			for _, part := range unsetParts() {
+				c.add(c.word, completesKeyword, entry{name: c.cased(part)})
+			}
+		}
 	case "HEALTHCHECK":
 		if args == 0 {
 			c.add(c.word, completesKeyword, entry{c.cased("CMD"), "the command of the test follows"}, entry{c.cased("NONE"), "no test"})
@@ -182,10 +199,10 @@ func (c *completer) cased(keyword string) string {
 // keywords offers the instructions that are allowed at the cursor.
 func (c *completer) keywords() {
 	onbuild := strings.Contains(strings.ToLower(string(c.snap.file.Bytes[c.start:c.offset-len(c.word)])), "onbuild")
-	for _, k := range keywords() {
+	for _, k := range append(keywords(), c.names.extensions()...) {
 		switch {
-		case c.stage() == nil && k.name != "FROM" && k.name != "ARG":
-		case onbuild && (k.name == "FROM" || k.name == "ONBUILD" || k.name == "MAINTAINER"):
+		case c.stage() == nil && !slices.Contains([]string{"FROM", "ARG", "LET", "INCLUDE"}, k.name):
+		case onbuild && slices.Contains([]string{"FROM", "ONBUILD", "MAINTAINER", "LET", "INCLUDE", "UNSET"}, k.name):
 		default:
 			c.add(c.word, completesKeyword, entry{c.cased(k.name), k.text})
 		}
@@ -196,7 +213,7 @@ func (c *completer) keywords() {
 func (c *completer) stage() *lint.Stage {
 	var found *lint.Stage
 	for _, st := range c.names.file.Stages {
-		if !st.Orphan && st.Syntax.From.In.Rng.Start < c.start {
+		if !st.Orphan && !st.Foreign && st.Syntax.From.In.Rng.Start < c.start {
 			found = st
 		}
 	}
@@ -209,12 +226,15 @@ func (c *completer) stages(typed string, from bool) {
 	current := c.stage()
 	var images []entry
 	for _, st := range c.names.file.Stages {
-		if st.Orphan || st.Syntax.From.In.Rng.Start >= c.start || st == current && !from {
+		if st.Orphan || !st.Foreign && st.Syntax.From.In.Rng.Start >= c.start || st == current && !from {
 			continue
 		}
 		base := st.Syntax.From.Base.Value
-		if st.Syntax.Name != "" {
-			c.add(typed, completesModule, entry{st.Syntax.From.Name.Value, "stage FROM " + code(base)})
+		if name := st.Syntax.Name; name != "" {
+			if !from {
+				name = st.Syntax.From.Name.Value // only FROM compares the case
+			}
+			c.add(typed, completesModule, entry{name, "stage FROM " + code(base)})
 		}
 		image := entry{base, "image that the file uses"}
 		if st.Base == nil && base != "scratch" && !strings.Contains(base, "$") && !slices.Contains(images, image) {
@@ -231,7 +251,7 @@ func (c *completer) stages(typed string, from bool) {
 func (c *completer) flag(keyword string) {
 	name, value, ok := strings.Cut(strings.TrimLeft(c.word, "-"), "=")
 	if !ok {
-		for _, f := range flags(keyword) {
+		for _, f := range c.names.flags(keyword) {
 			repeats := f.name == "mount=" || f.name == "exclude=" || f.name == "device="
 			given := func(w string) bool { return strings.HasPrefix(w+"=", "--"+strings.TrimSuffix(f.name, "=")+"=") }
 			if repeats || !slices.ContainsFunc(c.words, given) {
@@ -298,23 +318,19 @@ func (c *completer) mount(value string) {
 
 // paths offers the files of the build context in the directory that is typed.
 func (c *completer) paths(typed string) {
-	files, ok := c.snap.rules.Options.Listing.Files()
+	listing := c.snap.rules.Options.Listing
+	files, ok := listing.Files()
 	if !ok {
 		return
 	}
 	slash := strings.LastIndexByte(typed, '/') + 1
-	dir := strings.TrimPrefix(strings.TrimPrefix(typed[:slash], "."), "/")
-	var names []string
-	for name := range files {
-		if rest, ok := strings.CutPrefix(name, dir); ok && !strings.Contains(rest, "/") && strings.HasPrefix(rest, typed[slash:]) {
-			names = append(names, rest)
-		}
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if files[dir+name]&fs.ModeDir != 0 {
+	dir := path.Join(".", strings.TrimLeft(path.Clean("/"+typed[:slash]), "/"))
+	for _, name := range listing.Names(dir) {
+		switch {
+		case !strings.HasPrefix(name, typed[slash:]):
+		case files[path.Join(dir, name)]&fs.ModeDir != 0:
 			c.add(typed[slash:], completesFolder, entry{name: name + "/"})
-		} else {
+		default:
 			c.add(typed[slash:], completesFile, entry{name: name})
 		}
 	}

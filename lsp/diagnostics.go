@@ -3,6 +3,7 @@ package lsp
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"slipway/diag"
@@ -10,25 +11,66 @@ import (
 	"slipway/source"
 )
 
-// restTime is the time after the last change of a document after which its diagnostics are sent.
-const restTime = 200 * time.Millisecond
+// Times after the last change of a document after which its diagnostics are sent: restTime without
+// starting processes, scriptTime with ShellCheck.
+const (
+	restTime   = 200 * time.Millisecond
+	scriptTime = 500 * time.Millisecond
+)
 
-// schedule sends the diagnostics of a document when it has not changed for restTime. The caller
-// must hold s.mu.
+// longText is the size in bytes from which a document is only checked after scriptTime.
+const longText = 256 << 10
+
+// maxWait is the time for which the answer to a client waits for ShellCheck, if the server cannot
+// ask it to repeat the request.
+const maxWait = 2 * time.Second
+
+// schedule sends the diagnostics of a document when it has not changed for restTime, and again when
+// ShellCheck has checked its scripts. The caller must hold s.mu.
 func (s *server) schedule(ctx context.Context, d *document) {
-	if s.pull {
+	snap, rest := d.snapshot, restTime
+	if len(snap.file.Bytes) > longText {
+		rest = scriptTime
+	}
+	if !s.pull {
+		d.timers = append(d.timers, time.AfterFunc(rest, func() { s.background(ctx, func() { s.publish(ctx, snap) }) }))
+	}
+	if !s.pull || s.refresh {
+		d.timers = append(d.timers, time.AfterFunc(scriptTime, func() { s.background(ctx, func() { s.inspect(ctx, snap) }) }))
+	}
+}
+
+// background calls f unless the session has ended. The end of the session waits for f.
+func (s *server) background(ctx context.Context, f func()) {
+	s.mu.Lock()
+	if s.stopped {
+		s.mu.Unlock()
 		return
 	}
-	if d.timer != nil {
-		d.timer.Stop()
+	s.running.Add(1)
+	s.mu.Unlock()
+	defer s.running.Done()
+	defer s.recoverPanic(ctx)
+	f()
+}
+
+// inspect runs ShellCheck on the scripts of a snapshot and sends the diagnostics again if it has
+// comments that were not known.
+func (s *server) inspect(ctx context.Context, snap *snapshot) {
+	before := snap.findings(ctx)
+	same := func(a, b *lint.Finding) bool { return a.Code == b.Code && a.Range.Start == b.Range.Start }
+	if !snap.checkScripts(ctx) || slices.EqualFunc(before, snap.findings(ctx), same) {
+		return
 	}
-	snap := d.snapshot
-	d.timer = time.AfterFunc(restTime, func() { s.publish(ctx, snap) })
+	if !s.pull {
+		s.publish(ctx, snap)
+	} else if s.isCurrent(snap) {
+		s.call(ctx, "workspace/diagnostic/refresh")
+	}
 }
 
 // publish sends the diagnostics of a snapshot, unless the document has changed.
 func (s *server) publish(ctx context.Context, snap *snapshot) {
-	defer s.recoverPanic(ctx)
 	list := s.diagnostics(ctx, snap)
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
@@ -46,6 +88,11 @@ func (s *server) clear(ctx context.Context, uri string) {
 
 // report returns the diagnostics of a snapshot for a client that asks for them.
 func (s *server) report(ctx context.Context, snap *snapshot, _ documentParams) (any, error) {
+	if !s.refresh {
+		limited, cancel := context.WithTimeout(ctx, maxWait)
+		defer cancel()
+		snap.checkScripts(limited)
+	}
 	return diagnosticReport{Kind: "full", ResultID: fmt.Sprint(snap.version), Items: s.diagnostics(ctx, snap)}, nil
 }
 
@@ -63,6 +110,9 @@ func (s *server) diagnostic(snap *snapshot, f *lint.Finding) diagnostic {
 	out := diagnostic{Range: snap.visibleRange(f.Range), Severity: severity(f.Severity), Source: "slipway", Message: f.Message}
 	if f.Rule != nil {
 		out.Code = f.Rule.Name
+		if lint.IsShellCheck(out.Code) {
+			out.Source = "shellcheck"
+		}
 	}
 	if f.Alias != "" {
 		out.Data = &findingData{f.Alias}
@@ -81,7 +131,9 @@ func (s *server) diagnostic(snap *snapshot, f *lint.Finding) diagnostic {
 	}
 	for _, r := range f.Related {
 		if s.related && r.Message != "" && !r.Range.IsZero() {
-			out.RelatedInformation = append(out.RelatedInformation, related{location{snap.uri, snap.mapper.textRange(r.Range)}, r.Message})
+			if at := snap.location(r.Range); at.URI != "" {
+				out.RelatedInformation = append(out.RelatedInformation, related{at, r.Message})
+			}
 		}
 	}
 	return out

@@ -7,5 +7,5 @@
 // in order. A request gets its snapshot in this loop and is answered concurrently.
 //
 // The server reads configurations and the names of the files in the build context, but no
-// registry and no network. It runs no processes.
+// registry and no network. The only process that it runs is ShellCheck, if the options have it.
 package lsp

@@ -1,6 +1,7 @@
 package lsp
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/url"
@@ -13,14 +14,16 @@ import (
 // document is an open document.
 type document struct {
 	snapshot *snapshot
-	timer    *time.Timer // sends the diagnostics; nil if none are scheduled
+	timers   []*time.Timer // send the diagnostics
 }
 
-// stop stops the timer.
+// stop ends what is scheduled or runs for the diagnostics.
 func (d *document) stop() {
-	if d.timer != nil {
-		d.timer.Stop()
+	d.snapshot.retire()
+	for _, t := range d.timers {
+		t.Stop()
 	}
+	d.timers = nil
 }
 
 // open adds a document.
@@ -30,7 +33,7 @@ func (s *server) open(ctx context.Context, p openParams) {
 	if old := s.documents[p.TextDocument.URI]; old != nil {
 		old.stop()
 	}
-	d := &document{snapshot: newSnapshot(p.TextDocument.documentID, []byte(p.TextDocument.Text), s.encoding, s.opt.Checks)}
+	d := &document{snapshot: newSnapshot(ctx, p.TextDocument.documentID, []byte(p.TextDocument.Text), s.encoding, s.opt.Checks)}
 	s.documents[p.TextDocument.URI] = d
 	s.schedule(ctx, d)
 }
@@ -58,8 +61,30 @@ func (s *server) change(ctx context.Context, p changeParams) {
 			text = append(append(append(make([]byte, 0, len(text)+len(c.Text)), text[:start]...), c.Text...), text[end:]...)
 		}
 	}
-	d.snapshot = newSnapshot(p.TextDocument, text, s.encoding, s.opt.Checks)
+	d.stop()
+	d.snapshot = newSnapshot(ctx, p.TextDocument, text, s.encoding, s.opt.Checks)
 	s.schedule(ctx, d)
+}
+
+// saved checks the documents again that include a file, after it has changed on the disk.
+func (s *server) saved(ctx context.Context, uri string) {
+	name := fileName(uri)
+	again := false
+	s.mu.Lock()
+	for _, d := range s.documents {
+		old := d.snapshot
+		if gated := bytes.Contains(old.file.Bytes, []byte("slipway")); !gated || old.uri == uri || !old.includes(name) {
+			continue
+		}
+		d.stop()
+		d.snapshot = newSnapshot(ctx, documentID{old.uri, old.version}, old.file.Bytes, s.encoding, s.opt.Checks)
+		s.schedule(ctx, d)
+		again = true
+	}
+	s.mu.Unlock()
+	if again && s.refresh {
+		s.call(ctx, "workspace/diagnostic/refresh")
+	}
 }
 
 // close removes a document and its diagnostics.

@@ -21,18 +21,9 @@ func (s *server) format(ctx context.Context, snap *snapshot, p formattingParams)
 	if tree == nil {
 		return nil, nil
 	}
-	opt := format.Default()
-	switch size := p.Options.TabSize; {
-	case !p.Options.InsertSpaces && size > 0:
-		opt.Indent = "\t"
-	case size > 0 && size <= maxIndent:
-		opt.Indent = strings.Repeat(" ", size)
-	}
-	if s.opt.Settings != nil {
-		var err error
-		if opt, err = s.opt.Settings(snap.file.Name, opt); err != nil {
-			return nil, err
-		}
+	opt, err := s.layout(snap, p.Options)
+	if err != nil {
+		return nil, err
 	}
 	lines := span{0, len(snap.file.Bytes)}
 	if p.Range != nil {
@@ -53,6 +44,21 @@ func (s *server) format(ctx context.Context, snap *snapshot, p formattingParams)
 		}
 	}
 	return out, nil
+}
+
+// layout returns the layout of a document, based on the indentation of the editor.
+func (s *server) layout(snap *snapshot, indent indentOptions) (format.Options, error) {
+	opt := format.Default()
+	switch size := indent.TabSize; {
+	case !indent.InsertSpaces && size > 0:
+		opt.Indent = "\t"
+	case size > 0 && size <= maxIndent:
+		opt.Indent = strings.Repeat(" ", size)
+	}
+	if s.opt.Settings == nil {
+		return opt, nil
+	}
+	return s.opt.Settings(snap.file.Name, opt)
 }
 
 // layOut lays out a file with the function of the options.

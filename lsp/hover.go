@@ -3,6 +3,7 @@ package lsp
 import (
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -23,16 +24,19 @@ func (s *server) hover(ctx context.Context, snap *snapshot, p positionParams) (a
 		return nil, nil
 	}
 	offset := snap.mapper.offset(p.Position)
+	if rule, at := snap.ruleAt(offset); rule != nil {
+		return hoverResult{markdown(describeRule(rule)), snap.spanRange(at)}, nil
+	}
 	for _, in := range x.file.Syntax.Instructions() {
 		for ; in != nil; in = triggerOf(in) {
 			keyword := strings.ToUpper(in.Keyword.String())
-			if k := rangeSpan(in.Keyword.Range()); k.start <= offset && offset <= k.end && keywordText(keyword) != "" {
-				return hoverResult{markdown(keywordText(keyword) + "\n\n" + referenceURL(keyword)), snap.spanRange(k)}, nil
+			if k := rangeSpan(in.Keyword.Range()); k.start <= offset && offset <= k.end && x.keywordHelp(keyword) != "" {
+				return hoverResult{markdown(x.keywordHelp(keyword)), snap.spanRange(k)}, nil
 			}
 			for _, f := range in.Flags {
 				k := rangeSpan(f.NameRange)
-				if text := flagText(keyword, f.Name); k.start <= offset && offset <= k.end && text != "" {
-					return hoverResult{markdown("`--" + f.Name + "`: " + text + "\n\n" + referenceURL(keyword)), snap.spanRange(k)}, nil
+				if text := x.flagHelp(keyword, f.Name); k.start <= offset && offset <= k.end && text != "" {
+					return hoverResult{markdown("`--" + f.Name + "`: " + text), snap.spanRange(k)}, nil
 				}
 			}
 		}
@@ -71,7 +75,10 @@ func (x *index) describeStage(p *place) string {
 	if name == "" {
 		name = fmt.Sprint(p.stage)
 	}
-	fmt.Fprintf(&b, "stage %s, number %d, line %d", code(name), p.stage, x.file.Source.Position(st.Syntax.From.In.Rng.Start).Line)
+	fmt.Fprintf(&b, "stage %s, number %d, line %d", code(name), p.stage, st.Syntax.From.In.Rng.Position().Line)
+	if st.Foreign {
+		fmt.Fprintf(&b, " of %s", code(path.Base(st.Syntax.From.In.Rng.File.Name)))
+	}
 	for base := st; base != nil; base = base.Base {
 		fmt.Fprintf(&b, "\n\nfrom %s", code(base.Syntax.From.Base.Value))
 	}
@@ -114,7 +121,10 @@ func (s *snapshot) describeVariable(x *index, p *place) string {
 	}
 	for ; d != nil; d = d.source {
 		keyword := "ARG"
-		if d.role == declaresEnv {
+		switch {
+		case d.let:
+			keyword = "LET"
+		case d.role == declaresEnv:
 			keyword = "ENV"
 		}
 		where := ""

@@ -20,7 +20,7 @@ func (s *server) ignoreActions(ctx context.Context, snap *snapshot, f *lint.Find
 			list = append(list, codeAction{Title: title, Kind: kindQuickFix, Diagnostics: d, Edit: s.edit(snap, []diag.Edit{*e})})
 		}
 	}
-	syntax := snap.check(ctx).File.Syntax
+	syntax := snap.load(ctx).Syntax
 	if syntax == nil {
 		return nil
 	}
@@ -37,9 +37,9 @@ func (s *server) ignoreActions(ctx context.Context, snap *snapshot, f *lint.Find
 
 // suppresses reports whether an edit removes a finding and causes no new one.
 func suppresses(ctx context.Context, snap *snapshot, f *lint.Finding, e diag.Edit) bool {
-	before := snap.check(ctx)
+	before := snap.best(ctx)
 	text := fix.Edit(snap.file, []diag.Edit{e})
-	after := snap.rules.Linter.Lint(ctx, source.NewFile(snap.file.Name, text), snap.rules.Options)
+	after := snap.rules.Linter.Lint(ctx, source.NewFile(snap.file.Name, text), snap.quick())
 	count := func(r *lint.Result) (n int) {
 		for _, other := range r.Findings {
 			if other.Code == f.Code {

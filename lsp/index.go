@@ -33,6 +33,7 @@ type place struct {
 	name  string // the name of the variable, or the name of the stage in lower case
 	scope int
 	in    *lint.Instruction // nil in a FROM and above the first FROM
+	let   bool              // whether the declaration is a LET
 	stage int               // the index of the stage that is declared or used
 
 	decl   *place // of a use: the declaration before it; nil if it is not in the file
@@ -86,6 +87,7 @@ type scope map[string]*place
 type indexer struct {
 	*index
 	globals scope
+	lets    scope    // the LETs above the first FROM, which all stages see
 	finals  []scope  // the variables at the end of each stage
 	stages  []*place // the declaration of each stage; nil if it has no name
 	current scope
@@ -95,7 +97,7 @@ type indexer struct {
 
 // newIndex returns the index of a file.
 func newIndex(f *lint.File) *index {
-	x := &indexer{index: &index{file: f}, globals: scope{}, seen: map[span]bool{}}
+	x := &indexer{index: &index{file: f}, globals: scope{}, lets: scope{}, seen: map[span]bool{}}
 	if f.Dockerfile == nil {
 		return x.index
 	}
@@ -104,7 +106,9 @@ func newIndex(f *lint.File) *index {
 	}
 	x.current, x.number = x.globals, global
 	for _, a := range f.Dockerfile.Args {
-		x.arg(a, nil)
+		if f.Contains(a.In.Rng) {
+			x.arg(a, nil)
+		}
 	}
 	for i, st := range f.Stages {
 		x.addStage(i, st)
@@ -118,13 +122,18 @@ func (x *indexer) addStage(i int, st *lint.Stage) {
 	x.current, x.number = x.globals, global
 	var name *place
 	inherited := scope{}
-	if from := st.Syntax.From; !st.Orphan {
+	if from := st.Syntax.From; !st.Orphan && !st.Foreign {
 		x.expand(from.In, nil)
 		if base := x.useStage(from.Base.Text.Range(), from.Base.Value, i, nil); base >= 0 {
 			inherited = maps.Clone(x.finals[base])
 		}
 		if st.Syntax.Name != "" {
 			name = x.add(&place{span: rangeSpan(from.Name.Text.Range()), role: declaresStage, name: st.Syntax.Name, scope: i, stage: i})
+		}
+	}
+	for name, let := range x.lets {
+		if inherited[name] == nil {
+			inherited[name] = let
 		}
 	}
 	x.current, x.number = inherited, i
@@ -187,6 +196,12 @@ func (x *indexer) arg(c *instructions.Arg, in *lint.Instruction) {
 			x.expandText(a.Default.Text, true, in)
 		}
 		x.declare(a.Key, a.Word, declaresArg, a.Default != nil, in)
+		if d := x.current[a.Key]; d != nil && c.Let {
+			d.let = true
+			if in == nil {
+				x.lets[a.Key] = d
+			}
+		}
 	}
 }
 
@@ -233,7 +248,8 @@ func (x *indexer) useVariable(at source.Range, name string, runtime bool, in *li
 func (x *indexer) useStage(at source.Range, name string, limit int, in *lint.Instruction) int {
 	found := -1
 	for i := range x.finals[:min(limit, len(x.finals))] {
-		if x.file.Stages[i].Syntax.Name == strings.ToLower(name) && name != "" {
+		// Of stages with the same name, the build has the one whose condition holds.
+		if st := x.file.Stages[i]; st.Syntax.Name == strings.ToLower(name) && name != "" && (found < 0 || st.Plan != nil) {
 			found = i
 		}
 	}

@@ -82,11 +82,11 @@ func (m *mapper) lineEnd(line int) int {
 // character returns the size of the character at an offset, in bytes and in the units of the
 // encoding.
 func (m *mapper) character(at int) (size, units int) {
-	if m.encoding == utf8Encoding {
-		return 1, 1
-	}
 	r, size := utf8.DecodeRune(m.text[at:])
-	if r >= 0x10000 {
+	switch {
+	case m.encoding == utf8Encoding:
+		return size, size
+	case r >= 0x10000:
 		return size, 2
 	}
 	return size, 1

@@ -13,8 +13,12 @@ import (
 
 // names returns the names in the document.
 func (s *snapshot) names(ctx context.Context) *index {
-	f := s.check(ctx).File
-	s.indexed.Do(func() { s.index = newIndex(f) })
+	f := s.load(ctx)
+	s.indexed.Do(func() {
+		s.values.Lock()
+		defer s.values.Unlock()
+		s.index = newIndex(f)
+	})
 	return s.index
 }
 
@@ -33,10 +37,13 @@ func (s *snapshot) spanRange(p span) textRange {
 func (s *server) definition(ctx context.Context, snap *snapshot, p positionParams) (any, error) {
 	x, at := snap.placeAt(ctx, p.Position)
 	if at == nil {
+		if r := x.includedAt(snap.mapper.offset(p.Position)); !r.IsZero() {
+			return snap.location(r), nil
+		}
 		return nil, nil
 	}
 	if at.isStage() && at.origin() == nil {
-		return location{snap.uri, snap.mapper.textRange(x.file.Stages[at.stage].Syntax.From.In.Keyword.Range())}, nil
+		return snap.location(x.file.Stages[at.stage].Syntax.From.In.Keyword.Range()), nil
 	}
 	if o := at.origin(); o != nil {
 		return location{snap.uri, snap.spanRange(o.span)}, nil
@@ -139,6 +146,9 @@ func (x *index) fixed(p *place) error {
 			if m.role == declaresStage {
 				return nil
 			}
+		}
+		if x.file.Stages[p.stage].Foreign {
+			return refuse("an included file declares the stage")
 		}
 		return refuse("the stage has no name, only a number")
 	}

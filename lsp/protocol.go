@@ -38,6 +38,9 @@ type initializeParams struct {
 		} `json:"general"`
 		Workspace struct {
 			WorkspaceEdit workspaceEditSupport `json:"workspaceEdit"`
+			Diagnostics   struct {
+				Refresh bool `json:"refreshSupport"`
+			} `json:"diagnostics"`
 		} `json:"workspace"`
 		TextDocument struct {
 			Diagnostic         json.RawMessage `json:"diagnostic"`
@@ -62,19 +65,26 @@ type serverInfo struct {
 }
 
 type serverCapabilities struct {
-	PositionEncoding                string             `json:"positionEncoding"`
-	TextDocumentSync                syncOptions        `json:"textDocumentSync"`
-	DocumentFormattingProvider      bool               `json:"documentFormattingProvider"`
-	DocumentRangeFormattingProvider bool               `json:"documentRangeFormattingProvider"`
-	CodeActionProvider              *codeActionOptions `json:"codeActionProvider"`
-	DefinitionProvider              bool               `json:"definitionProvider"`
-	ReferencesProvider              bool               `json:"referencesProvider"`
-	DocumentHighlightProvider       bool               `json:"documentHighlightProvider"`
-	RenameProvider                  *renameOptions     `json:"renameProvider"`
-	HoverProvider                   bool               `json:"hoverProvider"`
-	DocumentSymbolProvider          bool               `json:"documentSymbolProvider"`
-	CompletionProvider              *completionOptions `json:"completionProvider"`
-	DiagnosticProvider              *diagnosticOptions `json:"diagnosticProvider,omitempty"`
+	PositionEncoding                string                 `json:"positionEncoding"`
+	TextDocumentSync                syncOptions            `json:"textDocumentSync"`
+	DocumentFormattingProvider      bool                   `json:"documentFormattingProvider"`
+	DocumentRangeFormattingProvider bool                   `json:"documentRangeFormattingProvider"`
+	CodeActionProvider              *codeActionOptions     `json:"codeActionProvider"`
+	DefinitionProvider              bool                   `json:"definitionProvider"`
+	ReferencesProvider              bool                   `json:"referencesProvider"`
+	DocumentHighlightProvider       bool                   `json:"documentHighlightProvider"`
+	RenameProvider                  *renameOptions         `json:"renameProvider"`
+	HoverProvider                   bool                   `json:"hoverProvider"`
+	DocumentSymbolProvider          bool                   `json:"documentSymbolProvider"`
+	CompletionProvider              *completionOptions     `json:"completionProvider"`
+	FoldingRangeProvider            bool                   `json:"foldingRangeProvider"`
+	SelectionRangeProvider          bool                   `json:"selectionRangeProvider"`
+	SemanticTokensProvider          *semanticTokensOptions `json:"semanticTokensProvider"`
+	DocumentLinkProvider            *documentLinkOptions   `json:"documentLinkProvider"`
+	InlayHintProvider               bool                   `json:"inlayHintProvider"`
+	OnTypeFormatting                *onTypeOptions         `json:"documentOnTypeFormattingProvider"`
+	LinkedEditingRangeProvider      bool                   `json:"linkedEditingRangeProvider"`
+	DiagnosticProvider              *diagnosticOptions     `json:"diagnosticProvider,omitempty"`
 }
 
 // syncIncremental is the kind of synchronization in which clients send changes.
@@ -83,6 +93,7 @@ const syncIncremental = 2
 type syncOptions struct {
 	OpenClose bool `json:"openClose"`
 	Change    int  `json:"change"`
+	Save      bool `json:"save"`
 }
 
 type diagnosticOptions struct {
@@ -126,12 +137,15 @@ type documentParams struct {
 }
 
 type formattingParams struct {
-	TextDocument documentID `json:"textDocument"`
-	Range        *textRange `json:"range"` // nil for the whole document
-	Options      struct {
-		TabSize      int  `json:"tabSize"`
-		InsertSpaces bool `json:"insertSpaces"`
-	} `json:"options"`
+	TextDocument documentID    `json:"textDocument"`
+	Range        *textRange    `json:"range"` // nil for the whole document
+	Options      indentOptions `json:"options"`
+}
+
+// indentOptions is the indentation that an editor has for a document.
+type indentOptions struct {
+	TabSize      int  `json:"tabSize"`
+	InsertSpaces bool `json:"insertSpaces"`
 }
 
 type textEdit struct {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log"
 	"runtime/debug"
-	"slices"
 	"sync"
 
 	"github.com/sourcegraph/jsonrpc2"
@@ -94,6 +93,7 @@ type server struct {
 	// Set by initialize, before any document exists.
 	encoding string
 	pull     bool // whether the client asks for diagnostics
+	refresh  bool // whether the client asks again if the server wants it
 	related  bool // whether the client shows related locations
 	nested   bool // whether the client shows trees of symbols
 	edits    workspaceEditSupport
@@ -102,6 +102,7 @@ type server struct {
 
 	mu        sync.Mutex
 	state     phase
+	stopped   bool // whether the session has ended
 	documents map[string]*document
 	cancels   map[string]context.CancelFunc // of running requests, by id
 }
@@ -116,6 +117,7 @@ func (s *server) phase() phase {
 func (s *server) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.stopped = true
 	for _, d := range s.documents {
 		d.stop()
 	}
@@ -145,135 +147,15 @@ func (s *server) Handle(ctx context.Context, _ *jsonrpc2.Conn, req *jsonrpc2.Req
 	}
 }
 
-// request starts the answer to a request.
-func (s *server) request(ctx context.Context, req *jsonrpc2.Request) {
-	switch req.Method {
-	case "initialize":
-		var p initializeParams
-		if s.decode(ctx, req, &p) {
-			s.reply(ctx, req.ID, s.initialize(p), nil)
-		}
-	case "shutdown":
-		s.mu.Lock()
-		s.state = shutDown
-		s.mu.Unlock()
-		s.reply(ctx, req.ID, nil, nil)
-	case "textDocument/formatting", "textDocument/rangeFormatting":
-		serve(ctx, s, req, s.format)
-	case "textDocument/diagnostic":
-		serve(ctx, s, req, s.report)
-	case "textDocument/codeAction":
-		serve(ctx, s, req, s.codeActions)
-	case "textDocument/definition":
-		serve(ctx, s, req, s.definition)
-	case "textDocument/references":
-		serve(ctx, s, req, s.references)
-	case "textDocument/documentHighlight":
-		serve(ctx, s, req, s.highlight)
-	case "textDocument/prepareRename":
-		serve(ctx, s, req, s.prepareRename)
-	case "textDocument/rename":
-		serve(ctx, s, req, s.rename)
-	case "textDocument/hover":
-		serve(ctx, s, req, s.hover)
-	case "textDocument/documentSymbol":
-		serve(ctx, s, req, s.symbols)
-	case "textDocument/completion":
-		serve(ctx, s, req, s.completion)
-	default:
-		s.fail(ctx, req.ID, codeMethodNotFound, fmt.Sprintf("unknown method %q", req.Method))
-	}
-}
-
-// aboutDocument represents the parameters of a request about a document.
-type aboutDocument interface{ document() documentID }
-
-// serve decodes the parameters of a request about a document and answers it with f.
-func serve[P aboutDocument](ctx context.Context, s *server, req *jsonrpc2.Request, f func(context.Context, *snapshot, P) (any, error)) {
-	var p P
-	if s.decode(ctx, req, &p) {
-		s.answer(ctx, req, p.document(), func(ctx context.Context, snap *snapshot) (any, error) { return f(ctx, snap, p) })
-	}
-}
-
-// notification applies a notification.
-func (s *server) notification(ctx context.Context, req *jsonrpc2.Request) {
-	switch req.Method {
-	case "exit":
-		select {
-		case <-s.exited:
-		default:
-			close(s.exited)
-		}
-		return
-	case "$/cancelRequest":
-		var p cancelParams
-		if s.decode(ctx, req, &p) {
-			s.cancel(string(p.ID))
-		}
-		return
-	}
-	if s.phase() != initialized {
-		return
-	}
-	switch req.Method {
-	case "textDocument/didOpen":
-		var p openParams
-		if s.decode(ctx, req, &p) {
-			s.open(ctx, p)
-		}
-	case "textDocument/didChange":
-		var p changeParams
-		if s.decode(ctx, req, &p) {
-			s.change(ctx, p)
-		}
-	case "textDocument/didClose":
-		var p closeParams
-		if s.decode(ctx, req, &p) {
-			s.close(ctx, p.TextDocument.URI)
-		}
-	}
-}
-
-// initialize returns the capabilities of the server.
-func (s *server) initialize(p initializeParams) initializeResult {
-	s.encoding = utf16Encoding
-	if slices.Contains(p.Capabilities.General.PositionEncodings, utf8Encoding) {
-		s.encoding = utf8Encoding
-	}
-	s.pull = len(p.Capabilities.TextDocument.Diagnostic) > 0 && string(p.Capabilities.TextDocument.Diagnostic) != "null"
-	s.related = p.Capabilities.TextDocument.PublishDiagnostics.RelatedInformation
-	s.nested = p.Capabilities.TextDocument.DocumentSymbol.Hierarchical
-	s.edits = p.Capabilities.Workspace.WorkspaceEdit
-	out := initializeResult{ServerInfo: serverInfo{"slipway", s.opt.Version}}
-	out.Capabilities = serverCapabilities{
-		PositionEncoding:                s.encoding,
-		TextDocumentSync:                syncOptions{OpenClose: true, Change: syncIncremental},
-		DocumentFormattingProvider:      true,
-		DocumentRangeFormattingProvider: true,
-		CodeActionProvider:              &codeActionOptions{Kinds: []string{kindQuickFix, kindFixAll}},
-		DefinitionProvider:              true,
-		ReferencesProvider:              true,
-		DocumentHighlightProvider:       true,
-		RenameProvider:                  &renameOptions{Prepare: true},
-		HoverProvider:                   true,
-		DocumentSymbolProvider:          true,
-		CompletionProvider:              &completionOptions{Triggers: []string{" ", "$", "{", "=", ",", "/", "-"}},
-	}
-	if s.pull {
-		out.Capabilities.DiagnosticProvider = &diagnosticOptions{}
-	}
-	s.mu.Lock()
-	s.state = initialized
-	s.mu.Unlock()
-	return out
-}
-
 // answer answers a request about a document concurrently, with the snapshot that the document has
 // now.
 func (s *server) answer(ctx context.Context, req *jsonrpc2.Request, doc documentID, f func(context.Context, *snapshot) (any, error)) {
 	s.mu.Lock()
 	d := s.documents[doc.URI]
+	if s.stopped {
+		s.mu.Unlock()
+		return // nobody reads the answer
+	}
 	if d == nil {
 		s.mu.Unlock()
 		s.fail(ctx, req.ID, codeInvalidParams, fmt.Sprintf("the document %q is not open", doc.URI))
@@ -283,8 +165,10 @@ func (s *server) answer(ctx context.Context, req *jsonrpc2.Request, doc document
 	ctx, cancel := context.WithCancel(ctx)
 	key := idKey(req.ID)
 	s.cancels[key] = cancel
+	s.running.Add(1)
 	s.mu.Unlock()
-	s.running.Go(func() {
+	go func() {
+		defer s.running.Done()
 		defer func() {
 			cancel()
 			s.mu.Lock()
@@ -296,7 +180,7 @@ func (s *server) answer(ctx context.Context, req *jsonrpc2.Request, doc document
 			err = &jsonrpc2.Error{Code: codeCancelled, Message: "the request was cancelled"}
 		}
 		s.reply(context.WithoutCancel(ctx), req.ID, result, err)
-	})
+	}()
 }
 
 // guard calls f and converts a panic to an error.
@@ -379,6 +263,11 @@ func (s *server) fail(ctx context.Context, id jsonrpc2.ID, code int64, text stri
 // notify sends a notification to the client.
 func (s *server) notify(ctx context.Context, method string, params any) {
 	_ = s.conn.Notify(ctx, method, params) // fails if the client is gone
+}
+
+// call sends a request without parameters to the client, and ignores the answer.
+func (s *server) call(ctx context.Context, method string) {
+	_, _ = s.conn.DispatchCall(ctx, method, nil) // fails if the client is gone
 }
 
 // log sends a message to the log of the client.

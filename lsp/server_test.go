@@ -22,7 +22,7 @@ import (
 
 // client is the client of a session in a test. It sends raw messages.
 type client struct {
-	t    *testing.T
+	t    testing.TB
 	conn net.Conn
 	in   *bufio.Reader
 	done chan error // receives the result of Serve
@@ -31,7 +31,7 @@ type client struct {
 }
 
 // start starts a session. The connection is in memory, so that it works in a bubble of synctest.
-func start(t *testing.T, opt Options) *client {
+func start(t testing.TB, opt Options) *client {
 	t.Helper()
 	own, other := net.Pipe()
 	c := &client{t: t, conn: own, in: bufio.NewReader(own), done: make(chan error, 1)}
@@ -134,7 +134,7 @@ func TestLifecycle(t *testing.T) {
 	if got := c.call("textDocument/formatting", documentURI); !strings.Contains(got, "-32002") {
 		t.Errorf("before initialize: %s", got)
 	}
-	want := `{"capabilities":{"positionEncoding":"utf-8","textDocumentSync":{"openClose":true,"change":2},"documentFormattingProvider":true,"documentRangeFormattingProvider":true,"codeActionProvider":{"codeActionKinds":["quickfix","source.fixAll.slipway"]},"definitionProvider":true,"referencesProvider":true,"documentHighlightProvider":true,"renameProvider":{"prepareProvider":true},"hoverProvider":true,"documentSymbolProvider":true,"completionProvider":{"triggerCharacters":[" ","$","{","=",",","/","-"]}},"serverInfo":{"name":"slipway","version":"1"}}`
+	want := `{"capabilities":{"positionEncoding":"utf-8","textDocumentSync":{"openClose":true,"change":2,"save":true},"documentFormattingProvider":true,"documentRangeFormattingProvider":true,"codeActionProvider":{"codeActionKinds":["quickfix","source.fixAll.slipway"]},"definitionProvider":true,"referencesProvider":true,"documentHighlightProvider":true,"renameProvider":{"prepareProvider":true},"hoverProvider":true,"documentSymbolProvider":true,"completionProvider":{"triggerCharacters":[" ","$","{","=",",","/","-"]},"foldingRangeProvider":true,"selectionRangeProvider":true,"semanticTokensProvider":{"legend":{"tokenTypes":["keyword","parameter","variable","string","number","operator","comment","macro","namespace","function","property"],"tokenModifiers":["declaration","readonly","deprecated","defaultLibrary"]},"range":true,"full":true},"documentLinkProvider":{"resolveProvider":false},"inlayHintProvider":true,"documentOnTypeFormattingProvider":{"firstTriggerCharacter":"\n"},"linkedEditingRangeProvider":true},"serverInfo":{"name":"slipway","version":"1"}}`
 	if got := c.initialize(`{"general":{"positionEncodings":["utf-16","utf-8"]}}`); got != want {
 		t.Errorf("initialize: %s, want %s", got, want)
 	}

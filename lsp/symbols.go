@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"slipway/dialect"
 	"slipway/instructions"
 	"slipway/parser"
 )
@@ -23,10 +24,15 @@ func (s *server) symbols(ctx context.Context, snap *snapshot, _ documentParams) 
 	}
 	if x.file.Dockerfile != nil {
 		for _, a := range x.file.Dockerfile.Args {
-			add(&tree, snap.symbol(a.In), "")
+			if x.file.Contains(a.In.Rng) {
+				add(&tree, snap.symbol(a.In, gateOf(x.file)), "")
+			}
 		}
 	}
 	for i, st := range x.file.Stages {
+		if st.Foreign {
+			continue
+		}
 		from := st.Syntax.From
 		sym := documentSymbol{Name: st.Syntax.Name, Detail: from.Base.Value, Kind: symbolNamespace}
 		if sym.Name == "" {
@@ -34,13 +40,17 @@ func (s *server) symbols(ctx context.Context, snap *snapshot, _ documentParams) 
 		}
 		whole := rangeSpan(from.In.Rng)
 		for _, in := range st.Syntax.Commands {
-			whole.end = max(whole.end, in.Syntax().Rng.End)
+			if x.file.Contains(in.Syntax().Rng) {
+				whole.end = max(whole.end, in.Syntax().Rng.End)
+			}
 		}
 		sym.Range, sym.SelectionRange = snap.spanRange(whole), snap.mapper.textRange(from.In.Line.Range())
 		at := len(flat)
 		flat = append(flat, symbolInformation{sym.Name, sym.Kind, location{snap.uri, sym.Range}, ""})
 		for _, c := range st.Syntax.Commands {
-			add(&sym.Children, snap.symbol(c.Syntax()), flat[at].Name)
+			if x.file.Contains(c.Syntax().Rng) {
+				add(&sym.Children, snap.symbol(c.Syntax(), gateOf(x.file)), flat[at].Name)
+			}
 		}
 		tree = append(tree, sym)
 	}
@@ -54,10 +64,10 @@ func (s *server) symbols(ctx context.Context, snap *snapshot, _ documentParams) 
 const maxDetail = 60
 
 // symbol returns the symbol of an instruction.
-func (s *snapshot) symbol(in *parser.Instruction) documentSymbol {
+func (s *snapshot) symbol(in *parser.Instruction, gate *dialect.Gate) documentSymbol {
 	detail := strings.ToValidUTF8(in.Rest.String()[:min(in.Rest.Len(), maxDetail)], "")
 	sym := documentSymbol{Name: strings.ToUpper(in.Keyword.String()), Detail: strings.Join(strings.Fields(detail), " "), Kind: symbolEvent}
-	c, _ := instructions.ParseOne(in)
+	c, _ := instructions.ParseOneGated(in, gate)
 	if arg, ok := c.(*instructions.Arg); ok && len(arg.Args) > 0 {
 		sym.Name, sym.Kind = arg.Args[0].Key, symbolConstant
 	}

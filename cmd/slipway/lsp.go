@@ -11,11 +11,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/diag"
 	"slipway/format"
 	"slipway/format/samebuild"
 	"slipway/format/settings"
 	"slipway/lint"
 	"slipway/lint/rules"
+	"slipway/lint/shellcheck"
 	"slipway/lsp"
 	"slipway/source"
 )
@@ -28,7 +30,8 @@ func lspCommand() *cobra.Command {
 
 The server reports what slipway lint finds while you type, offers its fixes, and
 formats documents as slipway fmt does. It follows, renames and completes the names
-of stages and variables. It uses no network and runs no processes.`,
+of stages and variables. It uses no network. The only program that it starts is
+ShellCheck, if it is installed.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := lsp.Serve(cmd.Context(), stdio{}, lsp.Options{
@@ -61,7 +64,8 @@ const listingAge = 2 * time.Second
 
 // editorChecks returns the checks of slipway lint for open documents. Safe for concurrent use.
 type editorChecks struct {
-	base *lint.Linter
+	base    *lint.Linter
+	checker *shellcheck.Checker // nil if ShellCheck is not installed
 
 	mu       sync.Mutex
 	listings map[string]datedListing // by path of the Dockerfile
@@ -74,7 +78,11 @@ type datedListing struct {
 }
 
 func newEditorChecks() *editorChecks {
-	return &editorChecks{base: lint.New(rules.All(), lint.Settings{}), listings: map[string]datedListing{}}
+	e := &editorChecks{base: lint.New(rules.All(), lint.Settings{}), listings: map[string]datedListing{}}
+	if c, err := shellcheck.Open("", func(text string) { fmt.Fprintf(os.Stderr, "slipway: warning: %s\n", diag.Block(text)) }); err == nil {
+		e.checker = c
+	}
+	return e
 }
 
 // of returns the checks of the file with the given path and text, as slipway lint without flags
@@ -86,6 +94,9 @@ func (e *editorChecks) of(path string, f *source.File) (lsp.Checks, error) {
 		return lsp.Checks{Linter: e.base}, err
 	}
 	opt := r.buildOptions(cfg, path, f, nil)
+	if cfg.ShellCheck != "off" {
+		opt.ShellCheck = e.checker
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if old := e.listings[path]; opt.Listing != nil && old.options.Listing != nil && time.Since(old.from) < listingAge {

@@ -51,8 +51,26 @@ func TestEditorChecks(t *testing.T) {
 		if n != tc.findings || checks.Excluded != tc.excluded {
 			t.Errorf("%q: %d findings, excluded %v, want %d, %v", tc.config, n, checks.Excluded, tc.findings, tc.excluded)
 		}
+		if (checks.Options.ShellCheck != nil) != (e.checker != nil) && tc.err == "" {
+			t.Errorf("%q: ShellCheck is not used as installed", tc.config)
+		}
 		if files, ok := checks.Options.Listing.Files(); tc.err == "" && (!ok || len(files) == 0) {
 			t.Errorf("%q: the files of the context are unknown", tc.config)
 		}
+	}
+	write(".slipway.yaml", "shellcheck: { path: off }\n")
+	if checks, err := e.of(path, source.NewFile(path, []byte(text))); err != nil || checks.Options.ShellCheck != nil {
+		t.Errorf("shellcheck: off: %v, error %v", checks.Options.ShellCheck, err)
+	}
+	if err := os.RemoveAll(dir); err != nil { // the document is still open
+		t.Fatal(err)
+	}
+	f := source.NewFile(path, []byte(text))
+	checks, err := e.of(path, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(checks.Linter.Lint(t.Context(), f, checks.Options).Findings); n == 0 {
+		t.Error("no findings in a document whose directory is deleted")
 	}
 }
