@@ -42,7 +42,7 @@ COMPOSE = ^TestCompose$$
 PLATFORMS = linux/arm64,darwin/arm64,windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build fast test race fuzz golden lint fmt image size push integration old-builders compose differential-builds kills editors realimages probes parity mutants conformance conformance-solver demo demo-buildkit bench bench-gateway bench-build bench-lint check
+.PHONY: help build fast test race fuzz golden lint fmt image size push integration old-builders compose differential-builds kills editors realimages probes parity mutants conformance conformance-solver demo demo-buildkit bench bench-gateway bench-build bench-lint bench-lsp check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -136,7 +136,7 @@ differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Lin
 kills: ## kill N builds, N commands that change the store, N servers, at times of seed SEED (root, Linux)
 	go test -tags integration -count=1 -timeout 4h -v -run '^TestKill(Store|Server)?$$' ./integration/buildfaults -seed $(SEED) -kills $(N) -store-kills $(N) -server-kills $(N)
 
-editors: ## test slipway lsp with neovim, slipway lint with ShellCheck and pre-commit (root gets them from apt)
+editors: ## test slipway lsp with neovim and node, slipway lint with ShellCheck and pre-commit (root gets them from apt)
 	go test -tags integration $(TESTFLAGS) -count=1 ./integration/editors
 
 realimages: ## compare ordinary builds on Debian with BuildKit's (root, Debian, network; ARGS='-only go' does one)
@@ -179,5 +179,8 @@ bench-build: ## time slipway build beside buildkitd and buildah (root, Linux; BE
 
 bench-lint: ## time slipway lint: the corpus in one process, and files of several lengths
 	go test -run '^$$' -bench 'BenchmarkCorpus|BenchmarkLength' -benchtime 10x ./lint/rules
+
+bench-lsp: ## time slipway lsp: findings, completion, hover, and memory, with a file of 650 lines (BENCH_DOCKERFILE=FILE for another)
+	go test -run '^$$' -bench . -benchtime 20x ./lsp
 
 check: lint conformance conformance-solver test race fuzz ## everything that CI runs, all of conformance and fuzzing

@@ -1,5 +1,5 @@
-// Package editors tests slipway lsp with real editors, and slipway lint with ShellCheck and
-// pre-commit.
+// Package editors tests slipway lsp with neovim and with Microsoft's client library for node, and
+// slipway lint with ShellCheck and pre-commit.
 //
-// The tests install Debian's neovim, ShellCheck and pre-commit if they are missing.
+// The tests install Debian's packages if they are missing, and the client library from npm.
 package editors

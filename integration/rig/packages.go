@@ -40,6 +40,8 @@ func extraPrograms() []program {
 		{"nvim", "neovim"},
 		{"shellcheck", "shellcheck"},
 		{"pre-commit", "pre-commit"},
+		{"node", "nodejs"},
+		{"npm", "npm"},
 	}
 }
 
