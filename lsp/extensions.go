@@ -131,7 +131,7 @@ func (c *completer) includes() {
 	}
 }
 
-// includedAt returns the start of the file that an INCLUDE names at an offset. If there is none, the
+// includedAt returns the start of the file that an INCLUDE names at an offset. If no such file was read, the
 // range is zero.
 func (x *index) includedAt(offset int) source.Range {
 	if x.file.Syntax == nil {

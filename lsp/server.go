@@ -154,7 +154,7 @@ func (s *server) answer(ctx context.Context, req *jsonrpc2.Request, doc document
 	d := s.documents[doc.URI]
 	if s.stopped {
 		s.mu.Unlock()
-		return // nobody reads the answer
+		return // the connection is closed
 	}
 	if d == nil {
 		s.mu.Unlock()
