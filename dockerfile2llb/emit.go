@@ -1,6 +1,7 @@
 package dockerfile2llb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -74,7 +75,7 @@ func (e *emitter) sbom() (SBOM, error) {
 	}
 	for _, st := range e.plan.Stages {
 		if st != target && st.Reachable && st.Scan.Stage {
-			s.Extras[st.Name] = llb.NewState(e.results[st])
+			s.Extras[cmp.Or(st.PlainName, st.Name)] = llb.NewState(e.results[st])
 			s.NoCache = s.NoCache || st.NoCache
 		}
 	}

@@ -2,8 +2,10 @@ package eject
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"slipway/diag"
@@ -34,7 +36,12 @@ func Render(p *plan.Plan) (*Result, diag.List) {
 	if d := root.Directive("syntax"); d != nil {
 		r.out.WriteString("# syntax=docker/dockerfile:1\n")
 	}
+	stages := false
 	for _, n := range root.Nodes {
+		if in, ok := n.(*parser.Instruction); ok && !stages && isFrom(in) {
+			stages = true
+			r.printOthers()
+		}
 		r.node(n)
 	}
 	r.flush()
@@ -48,6 +55,7 @@ func Render(p *plan.Plan) (*Result, diag.List) {
 type renderer struct {
 	plan    *plan.Plan
 	root    *parser.File
+	stages  int          // the number of stages from other Dockerfiles that precede those of root
 	file    *source.File // the file of the last node
 	out     bytes.Buffer
 	gap     []parser.Node // comments and empty lines since the last instruction
@@ -160,7 +168,7 @@ func (r *renderer) instruction(in *parser.Instruction) {
 	}
 	if l.Text == "" && r.hasForeignEscape(in) {
 		r.native = append(r.native, diag.Errorf(in.Keyword.Range(), "this instruction cannot be printed: %s has the escape character %c, and %s has %c",
-			in.Rng.File.Name, r.root.EscapeOf(in.Rng.File), r.root.Source.Name, r.root.Escape).In(in.Rng))
+			in.Rng.File.Name, r.escapeOf(in.Rng.File), r.root.Source.Name, r.root.Escape).In(in.Rng))
 		return
 	}
 	for _, what := range l.Left {
@@ -174,19 +182,33 @@ func (r *renderer) instruction(in *parser.Instruction) {
 		r.write(l.Text)
 		return
 	}
-	r.write(apply(in.Rng, l.Edits))
+	var edits []diag.Edit
+	for _, n := range l.Numbers {
+		if r.stages > 0 {
+			edits = append(edits, diag.Edit{Range: n.Range, New: strconv.Itoa(n.Number + r.stages)})
+		}
+	}
+	r.write(apply(in.Rng, append(edits, l.Edits...)))
 }
 
 // hasForeignEscape reports whether the meaning of an instruction depends on the escape character
 // of its file, which is not the one of the output.
 func (r *renderer) hasForeignEscape(in *parser.Instruction) bool {
-	return r.root.EscapeOf(in.Rng.File) != r.root.Escape && strings.ContainsAny(in.Rng.String(), "\\`")
+	return r.escapeOf(in.Rng.File) != r.root.Escape && strings.ContainsAny(in.Rng.String(), "\\`")
 }
 
-// apply returns the text of a range after the edits.
+// apply returns the text of a range after the edits. Of overlapping edits, it applies the first
+// and, if they start at the same place, the longest.
 func apply(r source.Range, edits []diag.Edit) string {
-	edits = slices.Clone(edits)
-	slices.SortFunc(edits, func(a, b diag.Edit) int { return a.Range.Start - b.Range.Start })
+	slices.SortStableFunc(edits, func(a, b diag.Edit) int {
+		if d := cmp.Compare(a.Range.Start, b.Range.Start); d != 0 {
+			return d
+		}
+		if start := a.Range.Start; a.Range.End == start || b.Range.End == start {
+			return cmp.Compare(a.Range.End, b.Range.End) // an insertion precedes what follows it
+		}
+		return cmp.Compare(b.Range.End, a.Range.End)
+	})
 	var b strings.Builder
 	at := r.Start
 	for _, e := range edits {

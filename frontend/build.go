@@ -40,6 +40,7 @@ type build struct {
 	report      func(context.Context, diag.List) // handles the warnings
 	maps        map[*source.File]*llb.SourceMap  // the source maps of included files
 	rules       dialect.Options                  // the options of the gate and of the caller
+	callerRules dialect.Options                  // the options of the caller
 }
 
 // Build runs the build or answers the request that the client's options describe. An

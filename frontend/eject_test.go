@@ -43,7 +43,11 @@ func FuzzEject(f *testing.F) {
 	f.Fuzz(func(t *testing.T, dockerfile, included, arg string) {
 		c := &golden.Case{
 			Name: "ext/fuzz", Title: "fuzz", Worker: []string{"linux/amd64"}, Opts: map[string]string{"requestid": "frontend.eject"},
-			Files: []golden.File{{Name: "Dockerfile", Data: []byte(dockerfile)}, {Name: "f", Data: []byte(included)}},
+			Files: []golden.File{
+				{Name: "Dockerfile", Data: []byte(dockerfile)},
+				{Name: "f", Data: []byte(included)},
+				{Name: "go", Data: []byte("ARG V=1\nFROM alpine:$V AS b\nARG V\nRUN other $V\nFROM b\nCOPY --from=0 /a /\n")},
+			},
 		}
 		if arg != "" {
 			c.Opts["build-arg:A"] = arg

@@ -29,7 +29,11 @@ func TestExtensions(t *testing.T) {
 			text = corpus.Error(r.Err)
 		}
 		c.Record(t, "error", text)
-		c.Record(t, "answer", sentLocations(r.Err))
+		text = sentLocations(r.Err)
+		if c.Opts["requestid"] != "" {
+			text += answer(t, r, "result.json")
+		}
+		c.Record(t, "answer", corpus.Compact(text))
 		c.Record(t, "warnings", corpus.Limit(warnings(r)))
 		if r.Err != nil || c.Opts["requestid"] != "" {
 			return
@@ -59,4 +63,35 @@ func ejectCase(t *testing.T, c *golden.Case) (text string, possible bool) {
 		t.Fatalf("eject: %v", r.Err)
 	}
 	return string(r.Metadata["result.txt"]), string(r.Metadata["result.statuscode"]) == "0"
+}
+
+// TestOtherFilesRequests checks that all files at one level are read with one request.
+func TestOtherFilesRequests(t *testing.T) {
+	c := &golden.Case{
+		Name: "ext/requests", Title: "requests", Worker: []string{"linux/amd64"}, Opts: map[string]string{},
+		Files: []golden.File{
+			{Name: "Dockerfile", Data: []byte("# slipway=1.0\n\nFROM ./a\nCOPY --from=./b /b /\nRUN --mount=from=./b#0,target=/b b\n")},
+			{Name: "a", Data: []byte("# slipway=1.0\nFROM ./c\n")},
+			{Name: "b", Data: []byte("# slipway=1.0\nFROM alpine\nCOPY --from=./d /d /\n")},
+			{Name: "c", Data: []byte("FROM alpine\n")},
+			{Name: "d", Data: []byte("FROM alpine\n")},
+		},
+	}
+	plain, possible := ejectCase(t, c)
+	if !possible {
+		t.Fatal(plain)
+	}
+	twin := *c
+	twin.Files = []golden.File{{Name: "Dockerfile", Data: []byte(plain)}}
+	var requests []int
+	for _, c := range []*golden.Case{c, &twin} {
+		r, err := corpus.Run(t.Context(), frontend.Build, c, "", 0)
+		if err != nil || r.Err != nil {
+			t.Fatal(err, r.Err)
+		}
+		requests = append(requests, len(r.Requests))
+	}
+	if more := requests[0] - requests[1]; more != 2 {
+		t.Errorf("two levels of files take %d more requests than the plain Dockerfile, want 2", more)
+	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/moby/buildkit/client/llb"
 
+	"slipway/diag"
 	"slipway/dialect"
 	"slipway/include"
 	"slipway/instructions"
@@ -24,28 +25,39 @@ func (b *build) parseFile(ctx context.Context) error {
 	if d != nil {
 		return d
 	}
-	if gate != nil {
-		var err error
-		if file, err = b.include(ctx, file, gate); err != nil {
-			return err
-		}
-	}
 	if err := b.setRules(gate); err != nil {
 		return err
 	}
-	b.dockerfile, diags = instructions.ParseGated(file, gate)
-	return diags.Err()
+	if gate == nil {
+		b.dockerfile, diags = instructions.Parse(file)
+		return diags.Err()
+	}
+	return b.parseGated(ctx, file, gate)
 }
 
-// include replaces the INCLUDE instructions of a file.
-func (b *build) include(ctx context.Context, file *parser.File, gate *dialect.Gate) (*parser.File, error) {
+// parseGated parses a Dockerfile with a gate, and reads the files that it includes and the
+// Dockerfiles whose stages it uses.
+func (b *build) parseGated(ctx context.Context, file *parser.File, gate *dialect.Gate) error {
 	r := b.inputs.IncludeReader()
 	b.maps = r.Maps // also of files with errors
-	return include.Resolve(ctx, file, include.Options{
+	opt := include.Options{
 		Gate:      gate,
+		Caller:    b.callerRules,
 		BuildArgs: b.options.Plan.BuildArgs,
 		Reader:    r,
-	})
+		Origins:   map[*source.File]include.Origin{},
+	}
+	file, err := include.Resolve(ctx, file, opt)
+	if err != nil {
+		return err
+	}
+	var diags diag.List
+	b.dockerfile, diags = instructions.ParseGated(file, gate)
+	if err := diags.Err(); err != nil {
+		return err
+	}
+	b.dockerfile = include.Others(ctx, b.dockerfile, opt)
+	return nil
 }
 
 // setRules sets the options of the gate. Options in the build argument SLIPWAY_OPTIONS replace
@@ -58,11 +70,11 @@ func (b *build) setRules(gate *dialect.Gate) error {
 	if !ok {
 		return nil
 	}
-	o, d := dialect.ParseOptions(value)
-	if d != nil {
+	var d *diag.Diagnostic
+	if b.callerRules, d = dialect.ParseOptions(value); d != nil {
 		return d
 	}
-	b.rules = b.rules.Merge(o)
+	b.rules = b.rules.Merge(b.callerRules)
 	return nil
 }
 

@@ -37,18 +37,36 @@ type Content struct {
 	Err     error
 }
 
-// Options configures [Resolve].
+// Options configures [Resolve] and [Others].
 type Options struct {
 	Gate      *dialect.Gate
+	Caller    dialect.Options // options of the caller, which replace those of gates
 	BuildArgs map[string]string
 	Reader    Reader
+	Origins   map[*source.File]Origin // Resolve adds the origins of all files
+}
+
+// Origin is the location of a file: a source, as for [Reader], and a path.
+type Origin struct{ From, Path string }
+
+// String returns the file as a reference without a stage.
+func (o Origin) String() string {
+	if o.From != "" {
+		return o.From + ":./" + o.Path
+	}
+	return "./" + o.Path
 }
 
 // Resolve returns the file root with all INCLUDE instructions replaced. If root contains none,
 // it returns root itself, and reads no file. An error about a file is a *diag.Diagnostic.
 func Resolve(ctx context.Context, root *parser.File, opt Options) (*parser.File, error) {
-	r := &resolver{opt: opt, loaded: map[fileKey]*source.File{}}
+	r := &resolver{opt: opt, loaded: map[Origin]*source.File{}}
 	top := &unit{file: root, path: root.Source.Name}
+	if o, known := opt.Origins[root.Source]; known {
+		top.from, top.path = o.From, o.Path
+	} else {
+		opt.Origins[root.Source] = top.key()
+	}
 	if d := r.list(top); d != nil {
 		return nil, d
 	}
@@ -75,14 +93,11 @@ func Resolve(ctx context.Context, root *parser.File, opt Options) (*parser.File,
 // resolver holds the state of one call of [Resolve].
 type resolver struct {
 	opt    Options
-	loaded map[fileKey]*source.File
+	loaded map[Origin]*source.File
 	parsed []*parser.File // one for each included file, in the order of reading
 	files  int
 	bytes  int
 }
-
-// fileKey identifies an included file.
-type fileKey struct{ from, path string }
 
 // unit is one occurrence of a file in the result: the Dockerfile, or a path of an INCLUDE.
 type unit struct {
@@ -105,7 +120,7 @@ type item struct {
 }
 
 // key returns the identity of the file.
-func (u *unit) key() fileKey { return fileKey{u.from, u.path} }
+func (u *unit) key() Origin { return Origin{u.from, u.path} }
 
 // name returns the name of the file for messages.
 func (u *unit) name() string {
@@ -138,27 +153,27 @@ func (*resolver) hasIncludes(u *unit) bool {
 }
 
 // resolvePath returns the source and the path of a file that an INCLUDE in the unit u names.
-func (u *unit) resolvePath(c *instructions.Include, w parser.Word, value string) (fileKey, *diag.Diagnostic) {
+func (u *unit) resolvePath(c *instructions.Include, w parser.Word, value string) (Origin, *diag.Diagnostic) {
 	at := w.Text.Range()
-	key := fileKey{u.from, ""}
+	key := Origin{u.from, ""}
 	switch {
 	case c.From.Value != "":
-		key.from = c.From.Value
-		key.path = path.Clean(strings.TrimLeft(value, "/"))
+		key.From = c.From.Value
+		key.Path = path.Clean(strings.TrimLeft(value, "/"))
 	case strings.HasPrefix(value, "/"):
 		return key, diag.Errorf(at, "%s is not relative to the directory of %s", value, u.name())
 	default:
-		key.path = path.Join(path.Dir(u.path), value)
+		key.Path = path.Join(path.Dir(u.path), value)
 	}
 	switch {
-	case value == "" || key.path == ".":
+	case value == "" || key.Path == ".":
 		return key, diag.Errorf(at, "INCLUDE needs the path of a file")
-	case key.path != ".." && !strings.HasPrefix(key.path, "../"):
+	case key.Path != ".." && !strings.HasPrefix(key.Path, "../"):
 		return key, nil
-	case key.from == "":
+	case key.From == "":
 		return key, diag.Errorf(at, "%s is above the directory of the Dockerfile, which is all that the client sends: INCLUDE --from=context %s", value, path.Base(value))
 	}
-	return key, diag.Errorf(at, "%s is above the root of %s", value, key.from)
+	return key, diag.Errorf(at, "%s is above the root of %s", value, key.From)
 }
 
 // newUnit returns the unit for a path of an INCLUDE.
@@ -167,7 +182,7 @@ func (r *resolver) newUnit(u *unit, it *item, w parser.Word, value string) (*uni
 	if d != nil {
 		return nil, d
 	}
-	n := &unit{from: key.from, path: key.path, at: w.Text.Range(), by: it, in: u, depth: u.depth + 1}
+	n := &unit{from: key.From, path: key.Path, at: w.Text.Range(), by: it, in: u, depth: u.depth + 1}
 	chain := []string{n.name()}
 	for p := u; p != nil; p = p.in {
 		chain = append(chain, p.name())
@@ -277,6 +292,7 @@ func (r *resolver) parse(u *unit) *diag.Diagnostic {
 		}
 	}
 	u.file = f
+	r.opt.Origins[src] = u.key()
 	if !slices.ContainsFunc(r.parsed, func(p *parser.File) bool { return p.Source == src }) {
 		r.parsed = append(r.parsed, f)
 	}

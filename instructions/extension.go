@@ -127,12 +127,30 @@ func checkTrigger(in *parser.Instruction) *diag.Diagnostic {
 	if f, ok := dialect.Find(keyword.String(), ""); ok {
 		return diag.Errorf(keyword.Range(), reason, f)
 	}
-	for _, flag := range sub.Instruction.Flags {
+	for i := range sub.Instruction.Flags {
+		flag := &sub.Instruction.Flags[i]
 		if _, ok := dialect.Find(keyword.String(), flag.Name); ok {
 			return diag.Errorf(flag.NameRange, reason, "--"+flag.Name)
 		}
+		if refersToFile(flag) {
+			return diag.Errorf(flag.Text.Range(), reason, "a stage of another Dockerfile")
+		}
 	}
 	return nil
+}
+
+// refersToFile reports whether a flag is a --from or a --mount that reads a stage of another
+// Dockerfile.
+func refersToFile(f *parser.Flag) bool {
+	from := f.Value
+	if f.Name == "mount" {
+		m, _ := parseMount(f, true) // a trigger is parsed again
+		from = m.From
+	} else if f.Name != "from" {
+		return false
+	}
+	_, ok := dialect.ParseFileRef(from)
+	return ok
 }
 
 // cutExtension splits the flags of an instruction. It returns a copy of the instruction that

@@ -15,6 +15,11 @@ type Dockerfile struct {
 	Gate   *dialect.Gate // nil for a plain Dockerfile
 	Args   []*Arg
 	Stages []*Stage
+
+	// Others contains the Dockerfiles whose stages FROM, --from and mounts use. It is nil unless
+	// a file with a gate refers to another one. Dockerfiles that use each other's files share the
+	// map.
+	Others map[FileRef]*OtherFile
 }
 
 // Stage is a FROM instruction and the instructions after it, up to the next FROM.

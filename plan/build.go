@@ -5,10 +5,8 @@ import (
 
 	"github.com/distribution/reference"
 
-	"slipway/dialect"
 	"slipway/instructions"
 	"slipway/parser"
-	"slipway/shell"
 	"slipway/source"
 )
 
@@ -32,16 +30,14 @@ var passes = []struct {
 // builder holds the plan that [Build] creates, and the state that the passes share.
 type builder struct {
 	*Plan
+	current     *Scope   // the Dockerfile that the pass works on
 	drafts      []*draft // indexed by Stage.Index
 	opt         Options
-	expand      shell.Expander
-	byName      map[string]*Stage // the last stage of each name, in lower case
-	round       int               // the current round of loadBases, starting at 0
-	size        int               // counts towards maxSize
-	matchSteps  int               // counts towards maxMatching
+	round       int // the current round of loadBases, starting at 0
+	size        int // counts towards maxSize
+	matchSteps  int // counts towards maxMatching
 	readCounter readCounter
-	constants   []constant              // the variables of LET before the first FROM
-	omitted     map[string]source.Range // names of the stages whose IF is false → the IF
+	opened      map[*instructions.OtherFile]*Scope
 }
 
 // draft holds data about one stage that is not part of the plan, because only the passes of
@@ -72,14 +68,9 @@ func (b *builder) draft(st *Stage) *draft { return b.drafts[st.Index] }
 // An error about the file is a *diag.Diagnostic with a range. If a method of the Resolver
 // fails, its error is the Cause of the diagnostic.
 func Build(ctx context.Context, d *instructions.Dockerfile, opt Options) (*Plan, error) {
-	b := &builder{
-		Plan:   &Plan{Dockerfile: d, Options: opt, Context: &Paths{}},
-		opt:    opt,
-		expand: shell.Expander{Escape: d.File.Escape},
-		byName: map[string]*Stage{},
-	}
+	root := newScope(d, opt.Rules)
+	b := &builder{Plan: &Plan{Scope: root, Options: opt, Context: &Paths{}}, current: root, opt: opt}
 	if d.Gate != nil {
-		b.expand.Lookup = dialect.Lookup
 		b.Lowered = map[*parser.Instruction]*Lowering{}
 	}
 	for _, p := range passes {

@@ -1,19 +1,11 @@
 package plan
 
-import (
-	"slipway/dialect"
-	"slipway/shell"
-)
-
 // DefaultBases returns the base image names of the file's stages. Variables in the names
 // have the defaults of the global ARGs, even if build arguments override them. The list
 // ends before the first name that cannot be expanded. If the default of a global ARG
 // cannot be expanded, the list is empty.
 func (p *Plan) DefaultBases() []string {
-	b := &builder{Plan: p, expand: shell.Expander{Escape: p.Dockerfile.File.Escape}}
-	if p.Dockerfile.Gate != nil {
-		b.expand.Lookup = dialect.Lookup
-	}
+	b := &builder{Plan: p, current: p.Scope}
 	env := p.Predefined
 	for _, g := range p.Declarations { // build arguments do not change LET
 		if g.In.Let {
@@ -26,7 +18,7 @@ func (p *Plan) DefaultBases() []string {
 			if decl.Default == nil || arg.Let {
 				continue
 			}
-			res, d := b.word(b.expand, *decl.Default, env)
+			res, d := b.word(b.current.expand, *decl.Default, env)
 			if d != nil {
 				return nil
 			}
@@ -35,7 +27,7 @@ func (p *Plan) DefaultBases() []string {
 	}
 	var bases []string
 	for _, st := range p.Dockerfile.Stages {
-		res, d := b.word(b.expand, st.From.Base, env)
+		res, d := b.word(b.current.expand, st.From.Base, env)
 		if d != nil {
 			break
 		}

@@ -24,28 +24,11 @@ type boundCommand struct {
 // bindEdges resolves --from and the sources of mounts to stages. A name that does not
 // match a stage refers to an image. Such an image becomes an implicit stage at the end of
 // Plan.Stages.
-func bindEdges(_ context.Context, b *builder) error {
-	for _, st := range b.Stages[:len(b.Dockerfile.Stages)] {
-		own := b.draft(st)
-		own.commands = make([]boundCommand, 0, len(st.Syntax.Commands))
-		early := b.earlyConditions(st)
-		for _, c := range st.Syntax.Commands {
-			holds, known, d := early.decide(c)
-			if known && !holds {
-				b.omit(st, c)
-				continue
-			}
-			var bound boundCommand
-			if d == nil {
-				bound, d = b.bind(st, c, c.Syntax().Rng, c.Syntax().Rng)
-			}
-			if d != nil {
-				return d.In(c.Syntax().Rng)
-			}
-			bound.holds = known
-			own.commands = append(own.commands, bound)
-		}
+func bindEdges(ctx context.Context, b *builder) error {
+	if err := b.bindStages(ctx); err != nil {
+		return err
 	}
+	b.sortStages()
 	if d := b.findCycle(); d != nil {
 		return d
 	}
@@ -56,11 +39,37 @@ func bindEdges(_ context.Context, b *builder) error {
 	return nil
 }
 
+// bindStages implements bindEdges for the stages of the current Dockerfile.
+func (b *builder) bindStages(ctx context.Context) error {
+	for _, st := range b.current.explicit() {
+		own := b.draft(st)
+		own.commands = make([]boundCommand, 0, len(st.Syntax.Commands))
+		early := b.earlyConditions(st)
+		for _, c := range st.Syntax.Commands {
+			holds, known, d := early.decide(c)
+			if known && !holds {
+				b.omit(st, c)
+				continue
+			}
+			if d != nil {
+				return d.In(c.Syntax().Rng)
+			}
+			bound, err := b.bind(ctx, st, c, c.Syntax().Rng, c.Syntax().Rng)
+			if err != nil {
+				return withRange(c.Syntax().Rng, err)
+			}
+			bound.holds = known
+			own.commands = append(own.commands, bound)
+		}
+	}
+	return nil
+}
+
 // bind finds the stages from which the instruction c reads, and adds an edge from the stage st
 // to each of them. If --from or a mount names an image, bind adds an implicit stage for the
 // image. The range location becomes the Location of the implicit stage for --from. Errors
 // about images point at the range instruction.
-func (b *builder) bind(st *Stage, c instructions.Command, location, instruction source.Range) (boundCommand, *diag.Diagnostic) {
+func (b *builder) bind(ctx context.Context, st *Stage, c instructions.Command, location, instruction source.Range) (boundCommand, error) {
 	bound := boundCommand{Command: c}
 	var names []source.Range
 	switch c := c.(type) {
@@ -68,24 +77,16 @@ func (b *builder) bind(st *Stage, c instructions.Command, location, instruction 
 		if c.From.Value == "" {
 			break
 		}
-		src, d := b.copySource(st, c, location)
-		if d != nil {
-			return bound, d
+		src, err := b.copySource(ctx, st, c, location)
+		if err != nil {
+			return bound, err
 		}
 		bound.sources, names = []*Stage{src}, []source.Range{c.From.Text.Range()}
 	case *instructions.Run:
 		for _, m := range c.Mounts {
-			from, d := b.mountSource(st, c, m)
-			if d != nil {
-				return bound, d
-			}
-			if from == "" {
-				from = scratch
-			}
-			src := b.stageNamed(from)
-			if src == nil {
-				// Upstream: images of mounts have no range in the file.
-				src = implicitStage(from, source.Range{})
+			src, err := b.mountSource(ctx, st, c, m)
+			if err != nil {
+				return bound, err
 			}
 			bound.sources, names = append(bound.sources, src), append(names, m.FromAt)
 		}
@@ -94,6 +95,7 @@ func (b *builder) bind(st *Stage, c instructions.Command, location, instruction 
 	for i, src := range bound.sources {
 		st.Deps = append(st.Deps, Edge{To: src, By: c, At: names[i]})
 		if src.Syntax == nil && !b.has(src) {
+			src.Scope = b.current
 			named := names[i]
 			if named.File != instruction.File { // the name is in the text of an ONBUILD trigger
 				named = instruction
@@ -117,12 +119,15 @@ func implicitStage(name string, location source.Range) *Stage {
 
 // copySource resolves the flag --from of COPY to a stage. The value of --from is the name
 // or the index of a stage, or an image reference. It must not contain variables.
-func (b *builder) copySource(st *Stage, c *instructions.Copy, location source.Range) (*Stage, *diag.Diagnostic) {
+func (b *builder) copySource(ctx context.Context, st *Stage, c *instructions.Copy, location source.Range) (*Stage, error) {
+	if other, err := b.otherStage(ctx, c, c.From); other != nil || err != nil {
+		return other, err
+	}
 	from, d := b.expandSource(st, c, c.From)
 	if d != nil {
 		return nil, d
 	}
-	res, d := expandWord(shell.Expander{Escape: b.expand.Escape}, from, Env{})
+	res, d := expandWord(shell.Expander{Escape: b.current.expand.Escape}, from, Env{})
 	if d != nil {
 		return nil, d
 	}
@@ -132,14 +137,16 @@ func (b *builder) copySource(st *Stage, c *instructions.Copy, location source.Ra
 	i, err := strconv.Atoi(from.Value)
 	if err != nil {
 		if st := b.stageNamed(from.Value); st != nil {
+			b.refer(c, c.From, st)
 			return st, nil
 		}
 		return implicitStage(from.Value, location), nil
 	}
-	if i < 0 || i >= len(b.Stages) {
-		return nil, diag.Errorf(from.Text.Range(), "invalid stage index %d", i).Hinted("stages have the numbers 0 to %d", len(b.Dockerfile.Stages)-1)
+	if i < 0 || i >= len(b.current.stages) {
+		return nil, diag.Errorf(from.Text.Range(), "invalid stage index %d", i).Hinted("stages have the numbers 0 to %d", len(b.current.Dockerfile.Stages)-1)
 	}
-	return b.Stages[i], nil
+	b.referNumber(c, b.current.stages[i])
+	return b.current.stages[i], nil
 }
 
 // variableRange returns the range of the first unset variable in the word w. It returns
@@ -153,7 +160,7 @@ func variableRange(w parser.Word, res shell.Expansion) source.Range {
 
 // stageNamed returns the last stage with the given name, or nil. It ignores the case of
 // the name.
-func (b *builder) stageNamed(name string) *Stage { return b.byName[strings.ToLower(name)] }
+func (b *builder) stageNamed(name string) *Stage { return b.current.byName[strings.ToLower(name)] }
 
 // findCycle returns an error if stages copy from or mount each other in a cycle. It
 // ignores FROM, which can only refer to earlier stages.

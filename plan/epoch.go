@@ -26,7 +26,7 @@ const epochKey = "SOURCE_DATE_EPOCH"
 func (b *builder) setEpoch(ctx context.Context) error {
 	v, given := b.opt.BuildArgs[epochKey]
 	if !given {
-		if v, _ = b.Globals.Lookup(epochKey); v == "" {
+		if v, _ = b.current.Globals.Lookup(epochKey); v == "" {
 			return nil
 		}
 	}
@@ -39,9 +39,9 @@ func (b *builder) setEpoch(ctx context.Context) error {
 		b.opt.BuildArgs = maps.Clone(b.opt.BuildArgs)
 		delete(b.opt.BuildArgs, epochKey)
 	}
-	_, global := b.Globals.Lookup(epochKey)
+	_, global := b.current.Globals.Lookup(epochKey)
 	if t == nil {
-		b.Globals = b.Globals.Without(epochKey)
+		b.current.Globals = b.current.Globals.Without(epochKey)
 		return nil
 	}
 	v = strconv.FormatInt(t.Unix(), 10)
@@ -49,7 +49,7 @@ func (b *builder) setEpoch(ctx context.Context) error {
 		b.opt.BuildArgs[epochKey] = v
 	}
 	if global {
-		b.Globals = b.Globals.Set(epochKey, v)
+		b.current.Globals = b.current.Globals.Set(epochKey, v)
 	}
 	return nil
 }
@@ -63,7 +63,7 @@ func (b *builder) epochError(err error, given bool) error {
 	if errors.As(err, &d) && !d.Shown().IsZero() {
 		return err
 	}
-	for _, g := range b.Declarations {
+	for _, g := range b.current.Declarations {
 		if !given && g.Decl.Key == epochKey && g.Set {
 			d = diag.Errorf(g.Decl.Default.Text.Range(), "%w", err).In(g.In.In.Rng)
 		}
@@ -104,7 +104,7 @@ func (b *builder) epochOf(ctx context.Context, v string) (*time.Time, error) {
 		}
 		return b.opt.Resolver.Time(ctx, TimeSource{Input: res.Input, LogName: "[internal] resolve SOURCE_DATE_EPOCH named context " + v})
 	}
-	for _, st := range b.Dockerfile.Stages {
+	for _, st := range b.current.Dockerfile.Stages {
 		if strings.EqualFold(st.Name, v) {
 			return b.epochOfStage(ctx, st)
 		}
@@ -115,7 +115,7 @@ func (b *builder) epochOf(ctx context.Context, v string) (*time.Time, error) {
 // epochOfStage returns the time of the git repository or download that the only ADD of the stage
 // st fetches.
 func (b *builder) epochOfStage(ctx context.Context, st *instructions.Stage) (*time.Time, error) {
-	s := epochStage{b: b, env: b.Globals.Without(epochKey)}
+	s := epochStage{b: b, env: b.current.Globals.Without(epochKey)}
 	place := st.From.In.Rng
 	if d := s.read(st); d != nil {
 		return nil, d.In(place)
@@ -139,7 +139,7 @@ type epochStage struct {
 
 // read evaluates the stage st and sets s.source to the source of its only ADD.
 func (s *epochStage) read(st *instructions.Stage) *diag.Diagnostic {
-	base, err := s.b.expand.Expand(st.From.Base.Value, s.env)
+	base, err := s.b.current.expand.Expand(st.From.Base.Value, s.env)
 	at := st.From.Base.Text.Range()
 	if err != nil {
 		return diag.Errorf(errorRange(st.From.Base, err), "failed to process source stage base name %q: %w", st.From.Base.Value, err)
@@ -188,7 +188,7 @@ func (s *epochStage) args(c *instructions.Arg) *diag.Diagnostic {
 		if v, ok := s.b.opt.BuildArgs[decl.Key]; ok {
 			s.env = s.env.Set(decl.Key, v)
 		} else if decl.Default != nil {
-			res, d := expandWord(s.b.expand, *decl.Default, s.env)
+			res, d := expandWord(s.b.current.expand, *decl.Default, s.env)
 			if d != nil {
 				return d
 			}
@@ -208,11 +208,11 @@ func (s *epochStage) add(c *instructions.Copy) *diag.Diagnostic {
 		return diag.Errorf(c.In.Rng, "%s stage must contain exactly one remote ADD source", epochKey)
 	}
 	w := c.Sources[0]
-	src, d := expandWord(s.b.expand, w, s.env)
+	src, d := expandWord(s.b.current.expand, w, s.env)
 	if d != nil {
 		return d
 	}
-	sum, d := expandWord(s.b.expand, c.Checksum, s.env)
+	sum, d := expandWord(s.b.current.expand, c.Checksum, s.env)
 	ref, isGit, err := gitref.Parse(src.Value)
 	switch {
 	case isHTTP(src.Value) && (!isGit || err != nil):

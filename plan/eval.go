@@ -22,12 +22,14 @@ func evaluateStages(ctx context.Context, b *builder) error {
 		if !st.Reachable || b.draft(st).done && !b.opt.AllStages {
 			continue
 		}
-		e := &evaluator{b: b, st: st, expand: b.expand, ctx: ctx, args: map[string]bool{}}
+		b.current = st.Scope
+		e := &evaluator{b: b, st: st, expand: b.current.expand, ctx: ctx, args: map[string]bool{}}
 		if err := e.stage(); err != nil {
 			return err
 		}
 		b.Context.AddAll(st.Context)
 	}
+	b.current = b.Scope
 	return nil
 }
 

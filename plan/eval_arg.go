@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,7 +38,7 @@ func (e *evaluator) scanEnabled(name string) bool {
 	if on, err := strconv.ParseBool(value); err == nil {
 		return on
 	}
-	return slices.Contains(strings.Split(value, ","), e.st.Name)
+	return slices.Contains(strings.Split(value, ","), cmp.Or(e.st.PlainName, e.st.Name))
 }
 
 // arg declares the ARGs of an instruction. If the user passes a build argument with the name of
@@ -54,6 +55,7 @@ func (e *evaluator) arg(c *instructions.Arg) *diag.Diagnostic {
 		if d != nil {
 			return d
 		}
+		e.b.lowerInherited(c, &c.Args[i], a)
 		s := a.Key
 		if a.Set {
 			s += "=" + a.Value
@@ -102,7 +104,7 @@ func (e *evaluator) argValue(decl *instructions.ArgDecl) (ArgValue, *diag.Diagno
 	e.recordFact(&Assigned{Key: decl.Key, Word: decl.Word})
 	switch v, ok := e.b.opt.BuildArgs[decl.Key]; {
 	case ok:
-		a.Value, a.Set = v, true
+		a.Value, a.Set, a.given = v, true, true
 		if e.isGated() {
 			e.b.lowerReplaced(e.visit.Command, decl, e.state.Env)
 		}
@@ -113,7 +115,7 @@ func (e *evaluator) argValue(decl *instructions.ArgDecl) (ArgValue, *diag.Diagno
 		}
 		a.Value, a.Set = v, true
 	default:
-		a.Value, a.Set = e.b.Globals.Lookup(decl.Key)
+		a.Value, a.Set = e.b.current.Globals.Lookup(decl.Key)
 		a.Global = a.Set
 	}
 	return a, nil

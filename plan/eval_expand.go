@@ -40,7 +40,7 @@ func (e *evaluator) expandStrings(c instructions.Command, list []parser.Word) ([
 	out := make([]parser.Word, 0, len(list))
 	for _, w := range list {
 		x := e.expand
-		x.Mode, x.Escape = shell.NoQuotes, e.b.Dockerfile.File.EscapeOf(w.Text.File())
+		x.Mode, x.Escape = shell.NoQuotes, e.b.current.Dockerfile.File.EscapeOf(w.Text.File())
 		res, d := e.b.word(x, w, e.state.Env)
 		e.recordUnset(w, res.Unmatched)
 		if d != nil {

@@ -15,7 +15,7 @@ import (
 // context, and the ignore file applies to it.
 func (b *builder) readVariables(ctx context.Context, c instructions.Command, env shell.Env) ([]dialect.Variable, *diag.Diagnostic) {
 	w := c.Extension().File
-	res, d := b.word(b.expand, w, env)
+	res, d := b.word(b.current.expand, w, env)
 	if d != nil {
 		return nil, d
 	}

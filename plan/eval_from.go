@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"strings"
 
 	"slipway/diag"
@@ -11,7 +12,7 @@ import (
 
 // earlyWord expands a word with the variables that are set before the first FROM.
 func (b *builder) earlyWord(w parser.Word) (string, *diag.Diagnostic) {
-	res, d := b.word(b.expand, w, b.Globals)
+	res, d := b.word(b.current.expand, w, b.current.Globals)
 	return res.Value, d
 }
 
@@ -21,7 +22,7 @@ func (b *builder) expandSource(st *Stage, c instructions.Command, w parser.Word)
 	if !b.isGated() || !b.ownFile(w.Text.File()) || !strings.Contains(w.Value, "$") {
 		return w, nil
 	}
-	res, d := b.word(b.expand, w, b.Globals)
+	res, d := b.word(b.current.expand, w, b.current.Globals)
 	if d != nil {
 		return w, d
 	}
@@ -31,13 +32,13 @@ func (b *builder) expandSource(st *Stage, c instructions.Command, w parser.Word)
 			return w, diag.Errorf(at, "--from knows only what is set before the first FROM, and %s is set in line %d: move it there, or define a stage with FROM", u.Name, line)
 		}
 		if res.Value == "" {
-			return w, diag.Errorf(at, "--from is empty: %s has no value%s", u.Name, didYouMean(u.Name, b.Globals.Keys()))
+			return w, diag.Errorf(at, "--from is empty: %s has no value%s", u.Name, didYouMean(u.Name, b.current.Globals.Keys()))
 		}
 	}
 	if res.Value == "" {
 		return w, diag.Errorf(w.Text.Range(), "--from is empty: %s has no value", w.Value)
 	}
-	b.lowering(c.Syntax()).edit(w.Text.Range(), literal(res.Value, false, b.Dockerfile.File.EscapeOf(w.Text.File())))
+	b.lowering(c.Syntax()).edit(w.Text.Range(), literal(res.Value, false, b.Dockerfile.File.Escape))
 	w.Value = res.Value
 	return w, nil
 }
@@ -78,11 +79,23 @@ func setInStage(st *Stage, c instructions.Command, name string) int {
 	return line
 }
 
-// mountSource returns the name of the stage or image in from= of a mount.
-func (b *builder) mountSource(st *Stage, c instructions.Command, m instructions.Mount) (string, *diag.Diagnostic) {
-	if m.From == "" {
-		return "", nil
+// mountSource resolves from= of a mount to a stage. Without it, the result is the empty image.
+func (b *builder) mountSource(ctx context.Context, st *Stage, c instructions.Command, m instructions.Mount) (*Stage, error) {
+	w := parser.Word{Value: scratch}
+	if m.From != "" {
+		w = parser.Word{Value: m.From, Text: m.FromAt.Text()}
+		if other, err := b.otherStage(ctx, c, w); other != nil || err != nil {
+			return other, err
+		}
+		var d *diag.Diagnostic
+		if w, d = b.expandSource(st, c, w); d != nil {
+			return nil, d
+		}
 	}
-	w, d := b.expandSource(st, c, parser.Word{Value: m.From, Text: m.FromAt.Text()})
-	return w.Value, d
+	if src := b.stageNamed(w.Value); src != nil {
+		b.refer(c, w, src)
+		return src, nil
+	}
+	// Upstream: images of mounts have no range in the file.
+	return implicitStage(w.Value, source.Range{}), nil
 }

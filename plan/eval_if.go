@@ -18,7 +18,7 @@ import (
 func (b *builder) evalCondition(c *instructions.Condition, env shell.Env, use func(parser.Word, shell.Expansion)) (bool, *diag.Diagnostic) {
 	ok, err := c.Eval(func(cw dialect.ConditionWord) (string, error) {
 		w := c.Word(cw)
-		res, d := b.word(b.expand, w, env)
+		res, d := b.word(b.current.expand, w, env)
 		if use != nil {
 			use(w, res)
 		}
@@ -39,15 +39,15 @@ func (b *builder) omitStages() *diag.Diagnostic {
 	if !b.isGated() {
 		return nil
 	}
-	d := *b.Dockerfile
+	d := *b.current.Dockerfile
 	d.Stages = nil
-	b.omitted = map[string]source.Range{}
+	b.current.omitted = map[string]source.Range{}
 	var last *instructions.Condition
-	for _, st := range b.Dockerfile.Stages {
+	for _, st := range b.current.Dockerfile.Stages {
 		cond := st.From.If
 		if cond != nil {
 			last = cond
-			ok, d := b.evalCondition(cond, b.Globals, nil)
+			ok, d := b.evalCondition(cond, b.current.Globals, nil)
 			if d != nil {
 				return d.In(st.From.In.Rng)
 			}
@@ -60,12 +60,12 @@ func (b *builder) omitStages() *diag.Diagnostic {
 		d.Stages = append(d.Stages, st)
 	}
 	if len(d.Stages) == 0 {
-		return diag.Errorf(last.Keyword.Join(last.Range), "no stage is left: all IF are false").In(b.Dockerfile.Stages[0].From.In.Rng)
+		return diag.Errorf(last.Keyword.Join(last.Range), "no stage is left: all IF are false").In(b.current.Dockerfile.Stages[0].From.In.Rng)
 	}
-	b.Dockerfile = &d
+	b.current.Dockerfile = &d
 	if _, given := b.opt.BuildArgs["TARGETSTAGE"]; !given { // the last stage may be another one
 		stage, _ := predefined(b).Lookup("TARGETSTAGE")
-		b.Globals, b.Predefined = b.Globals.Set("TARGETSTAGE", stage), b.Predefined.Set("TARGETSTAGE", stage)
+		b.current.Globals, b.current.Predefined = b.current.Globals.Set("TARGETSTAGE", stage), b.current.Predefined.Set("TARGETSTAGE", stage)
 	}
 	return nil
 }
@@ -82,7 +82,7 @@ func wholeIf(c *instructions.Condition) source.Range {
 // omitStage records that a stage of the file does not exist.
 func (b *builder) omitStage(st *instructions.Stage) {
 	if st.Name != "" {
-		b.omitted[st.Name] = st.From.If.Keyword
+		b.current.omitted[st.Name] = st.From.If.Keyword
 	}
 	b.lowering(st.From.In).Omit = true
 	for _, c := range st.Commands {
@@ -92,8 +92,8 @@ func (b *builder) omitStage(st *instructions.Stage) {
 
 // withOmitted adds to the message of d, an error about a stage or an image called name, that
 // the stage of this name does not exist.
-func (b *builder) withOmitted(d *diag.Diagnostic, name string) *diag.Diagnostic {
-	at, ok := b.omitted[name]
+func (s *Scope) withOmitted(d *diag.Diagnostic, name string) *diag.Diagnostic {
+	at, ok := s.omitted[name]
 	if ok {
 		d.Message += fmt.Sprintf(" (stage %s is left out: its IF in line %d is false)", name, at.Position().Line)
 		d.Note(at, "this condition is false")
@@ -133,7 +133,7 @@ func (x *earlyConditions) add(c instructions.Command) {
 		x.opaque = x.opaque || c.Ext.Flag("file") != nil
 	case *instructions.Env:
 		for _, p := range c.Pairs {
-			name, d := expandWord(x.b.expand, p.Key, Env{})
+			name, d := expandWord(x.b.current.expand, p.Key, Env{})
 			x.set[name.Value] = true
 			x.opaque = x.opaque || d != nil || len(name.Unmatched) > 0
 		}
@@ -153,7 +153,7 @@ func (x *earlyConditions) decide(c instructions.Command) (holds, known bool, d *
 	if ext == nil || ext.If == nil || !x.early(ext.If) {
 		return false, false, nil
 	}
-	holds, d = x.b.evalCondition(ext.If, x.b.Globals, nil)
+	holds, d = x.b.evalCondition(ext.If, x.b.current.Globals, nil)
 	return holds, d == nil, d
 }
 
@@ -161,7 +161,7 @@ func (x *earlyConditions) decide(c instructions.Command) (holds, known bool, d *
 // are set before the first FROM.
 func (x *earlyConditions) early(c *instructions.Condition) bool {
 	for _, cw := range c.Words() {
-		res, _ := expandWord(x.b.expand, c.Word(cw), x.b.Globals)
+		res, _ := expandWord(x.b.current.expand, c.Word(cw), x.b.current.Globals)
 		names := res.Matched
 		for _, u := range res.Unmatched {
 			if !x.b.isDeclared(u.Name) {
@@ -181,7 +181,7 @@ func (x *earlyConditions) early(c *instructions.Condition) bool {
 // isDeclared reports whether an ARG or LET before the first FROM declares a variable, perhaps
 // without a value.
 func (b *builder) isDeclared(name string) bool {
-	return slices.ContainsFunc(b.Declarations, func(g GlobalArg) bool { return g.Decl.Key == name })
+	return slices.ContainsFunc(b.current.Declarations, func(g GlobalArg) bool { return g.Decl.Key == name })
 }
 
 // conditionEnv contains the variables that a condition in a stage sees. Variables that
@@ -192,7 +192,7 @@ type conditionEnv struct{ e *evaluator }
 // Lookup implements shell.Env.
 func (c conditionEnv) Lookup(name string) (string, bool) {
 	if !c.e.args[name] && !c.e.assigned[name] {
-		if v, ok := c.e.b.Globals.Lookup(name); ok {
+		if v, ok := c.e.b.current.Globals.Lookup(name); ok {
 			return v, true
 		}
 	}

@@ -23,7 +23,7 @@ type constant struct {
 // build arguments do not change, and each stage that uses one declares it.
 func (b *builder) defineConstants(ctx context.Context, c *instructions.Arg) *diag.Diagnostic {
 	if c.Ext != nil && c.Ext.If != nil {
-		if ok, d := b.evalCondition(c.Ext.If, b.Globals, nil); !ok {
+		if ok, d := b.evalCondition(c.Ext.If, b.current.Globals, nil); !ok {
 			b.lowering(c.In).Omit = true
 			return d
 		}
@@ -34,7 +34,7 @@ func (b *builder) defineConstants(ctx context.Context, c *instructions.Arg) *dia
 	}
 	for i := range c.Args {
 		decl := &c.Args[i]
-		b.constants = append(b.constants, constant{*decl, c})
+		b.current.constants = append(b.current.constants, constant{*decl, c})
 		if decl.Default == nil {
 			b.lowering(c.In).Omit = true
 			if d := b.checkDeclared(decl); d != nil {
@@ -42,7 +42,7 @@ func (b *builder) defineConstants(ctx context.Context, c *instructions.Arg) *dia
 			}
 			continue
 		}
-		res, d := b.word(b.expand, *decl.Default, b.Globals)
+		res, d := b.word(b.current.expand, *decl.Default, b.current.Globals)
 		if d != nil {
 			return d
 		}
@@ -55,20 +55,20 @@ func (b *builder) defineConstants(ctx context.Context, c *instructions.Arg) *dia
 
 // define sets a global variable.
 func (b *builder) define(g GlobalArg) {
-	b.Globals = b.Globals.Set(g.Decl.Key, g.Value)
-	b.Declarations = append(b.Declarations, g)
+	b.current.Globals = b.current.Globals.Set(g.Decl.Key, g.Value)
+	b.current.Declarations = append(b.current.Declarations, g)
 }
 
 // checkDeclared returns an error if no ARG above declares the variable in a LET without a value.
 func (b *builder) checkDeclared(decl *instructions.ArgDecl) *diag.Diagnostic {
-	names := b.Globals.Keys()
-	for _, g := range b.Declarations {
+	names := b.current.Globals.Keys()
+	for _, g := range b.current.Declarations {
 		if g.Decl.Key == decl.Key {
 			return nil
 		}
 		names = append(names, g.Decl.Key)
 	}
-	if _, ok := b.Globals.Lookup(decl.Key); ok {
+	if _, ok := b.current.Globals.Lookup(decl.Key); ok {
 		return nil
 	}
 	return diag.Errorf(decl.Word.Text.Range(), "LET %s has no value, and there is no ARG %s above%s", decl.Key, decl.Key, didYouMean(decl.Key, names))
@@ -76,13 +76,13 @@ func (b *builder) checkDeclared(decl *instructions.ArgDecl) *diag.Diagnostic {
 
 // defineFile evaluates a LET --file before the first FROM.
 func (b *builder) defineFile(ctx context.Context, c *instructions.Arg) *diag.Diagnostic {
-	list, d := b.readVariables(ctx, c, b.Globals)
+	list, d := b.readVariables(ctx, c, b.current.Globals)
 	if d != nil {
 		return d
 	}
 	for _, v := range list {
 		decl := &instructions.ArgDecl{Key: v.Key, Word: parser.Word{Value: v.Key, Text: c.Ext.File.Text}}
-		b.constants = append(b.constants, constant{*decl, c})
+		b.current.constants = append(b.current.constants, constant{*decl, c})
 		b.define(GlobalArg{Decl: decl, In: c, Value: v.Value, Set: true})
 	}
 	b.lowerFile("ARG", c, list)
@@ -107,6 +107,7 @@ func (e *evaluator) let(c *instructions.Arg) *diag.Diagnostic {
 		}
 		a := ArgValue{Key: decl.Key, Value: v, Set: true}
 		e.setArg(a)
+		e.b.lowerConstant(e.b.lowering(c.In), decl.Word.Text.Range(), decl.Key)
 		list = append(list, a)
 	}
 	e.b.lowering(c.In).edit(c.In.Keyword.Range(), "ARG")
@@ -156,14 +157,14 @@ func (e *evaluator) commitArgs(list []ArgValue) {
 // uses and that the stage does not have yet. Each of them is an ARG above the instruction. Steps
 // before the instruction therefore do not depend on it.
 func (e *evaluator) declareConstants(c boundCommand) *diag.Diagnostic {
-	for i := range e.b.constants {
-		k := &e.b.constants[i]
+	for i := range e.b.current.constants {
+		k := &e.b.current.constants[i]
 		name := k.decl.Key
 		if _, set := e.state.Env.Lookup(name); set || e.args[name] || !mentions(c.Syntax(), name) {
 			continue
 		}
 		a := ArgValue{Key: name, Global: true}
-		a.Value, a.Set = e.b.Globals.Lookup(name)
+		a.Value, a.Set = e.b.current.Globals.Lookup(name)
 		current := e.visit
 		e.visit = &Visit{
 			Command: &instructions.Arg{Node: k.let.Node, Let: true, Args: []instructions.ArgDecl{k.decl}},
@@ -179,6 +180,7 @@ func (e *evaluator) declareConstants(c boundCommand) *diag.Diagnostic {
 		if a.Set {
 			line += "=" + quotedLiteral(a.Value, e.b.Dockerfile.File.Escape)
 			l.oneLine(k.decl.Word.Text.Range(), name, a.Value)
+			e.b.lowerConstant(l, k.decl.Word.Text.Range(), name)
 		}
 		l.Above = append(l.Above, line)
 	}

@@ -18,7 +18,7 @@ func (p *copier) makeOptional() *diag.Diagnostic {
 			return diag.Errorf(w.Text.Range(), "--if-exists is for files")
 		}
 		p.sources[i] = dialect.Optional(src)
-		escape := p.b.Dockerfile.File.EscapeOf(w.Text.File())
+		escape := p.b.Dockerfile.File.Escape // of the plain Dockerfile
 		text := asWritten(p.c, w, literal(p.sources[i], false, escape))
 		if text == "" { // the value of a variable; without quotes, the plain instruction lacks a source
 			text = `""`

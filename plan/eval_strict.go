@@ -15,7 +15,7 @@ import (
 // isolate gives a RUN without --network no network, if the option network=none is set.
 func (e *evaluator) isolate(c *instructions.Run, x *Exec) {
 	given := slices.ContainsFunc(c.In.Flags, func(f parser.Flag) bool { return f.Name == "network" })
-	if !e.b.opt.Rules.Offline || given {
+	if !e.b.current.rules.Offline || given {
 		return
 	}
 	x.Network = "none"
@@ -42,7 +42,7 @@ func (e *evaluator) refuseTrigger(option string) bool {
 // does not say otherwise.
 func (e *evaluator) requireSecret(c *instructions.Run, m *mountValues, mount *instructions.Mount) {
 	given := slices.ContainsFunc(mount.Fields, func(f instructions.MountField) bool { return f.Key == "required" })
-	if !e.b.opt.Rules.Strict || given || m.typ != MountSecret && m.typ != MountSSH {
+	if !e.b.current.rules.Strict || given || m.typ != MountSecret && m.typ != MountSSH {
 		return
 	}
 	m.required = true
@@ -66,7 +66,7 @@ func pipefailShells() []string { return []string{"bash", "zsh", "ksh", "mksh"} }
 // runShell returns the argument list that runs a command line of a RUN in its shell: the shell
 // of --shell or of the stage, which stops at the first error if the option strict is set.
 func (e *evaluator) runShell(c *instructions.Run, x *Exec, args []string) ([]string, *diag.Diagnostic) {
-	strict := e.b.opt.Rules.Strict
+	strict := e.b.current.rules.Strict
 	if strict && len(c.Heredocs) > 0 && (x.Script != nil || startsProgram(c)) {
 		word := c.Heredocs[0].Word
 		e.recordFact(&Advice{Check: "StrictScript", Range: word.Range(), Text: "strict does not reach the program that reads " + word.String()})
@@ -111,7 +111,7 @@ func (e *evaluator) strictShell(c *instructions.Run, shell []string) ([]string, 
 	if !strings.Contains(last, "e") {
 		out[len(out)-1] = "-e" + last[1:]
 	}
-	if e.b.opt.Rules.Pipefail || slices.Contains(pipefailShells(), name) {
+	if e.b.current.rules.Pipefail || slices.Contains(pipefailShells(), name) {
 		out = slices.Insert(out, len(out)-1, "-o", "pipefail")
 	}
 	return out, nil

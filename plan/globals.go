@@ -13,17 +13,26 @@ import (
 // setGlobals sets the platforms of the plan, the predefined ARGs and the ARGs before the
 // first FROM.
 func setGlobals(ctx context.Context, b *builder) error {
-	if len(b.Dockerfile.Stages) == 0 {
-		end := source.Range{File: b.Dockerfile.File.Source, Start: len(b.Dockerfile.File.Source.Bytes), End: len(b.Dockerfile.File.Source.Bytes)}
-		if n := len(b.Dockerfile.Args); n > 0 {
-			end = b.Dockerfile.Args[n-1].In.Rng
+	b.choosePlatforms()
+	if err := b.setVariables(ctx); err != nil {
+		return err
+	}
+	return b.setEpoch(ctx)
+}
+
+// setVariables sets the variables of the current Dockerfile that are known before the first FROM,
+// and removes the stages whose IF is false.
+func (b *builder) setVariables(ctx context.Context) error {
+	if len(b.current.Dockerfile.Stages) == 0 {
+		end := source.Range{File: b.current.Dockerfile.File.Source, Start: len(b.current.Dockerfile.File.Source.Bytes), End: len(b.current.Dockerfile.File.Source.Bytes)}
+		if n := len(b.current.Dockerfile.Args); n > 0 {
+			end = b.current.Dockerfile.Args[n-1].In.Rng
 		}
 		return diag.Errorf(end, "dockerfile contains no stages to build").Hinted("a FROM is missing").KeepLocal()
 	}
-	b.choosePlatforms()
-	b.Predefined = predefined(b)
-	b.Globals = b.Predefined
-	for _, arg := range b.Dockerfile.Args {
+	b.current.Predefined = predefined(b)
+	b.current.Globals = b.current.Predefined
+	for _, arg := range b.current.Dockerfile.Args {
 		if arg.Let {
 			if d := b.defineConstants(ctx, arg); d != nil {
 				return d.In(arg.In.Rng)
@@ -35,9 +44,9 @@ func setGlobals(ctx context.Context, b *builder) error {
 			g := GlobalArg{Decl: decl, In: arg}
 			if v, ok := b.opt.BuildArgs[decl.Key]; ok {
 				g.Value, g.Set = v, true
-				b.lowerReplaced(arg, decl, b.Globals)
+				b.lowerReplaced(arg, decl, b.current.Globals)
 			} else if decl.Default != nil {
-				res, d := b.word(b.expand, *decl.Default, b.Globals)
+				res, d := b.word(b.current.expand, *decl.Default, b.current.Globals)
 				if d != nil {
 					return d.In(arg.In.Rng)
 				}
@@ -45,15 +54,15 @@ func setGlobals(ctx context.Context, b *builder) error {
 				g.Value, g.Set, g.Uses = res.Value, true, res.Matched
 			}
 			if g.Set {
-				b.Globals = b.Globals.Set(decl.Key, g.Value)
+				b.current.Globals = b.current.Globals.Set(decl.Key, g.Value)
 			}
-			b.Declarations = append(b.Declarations, g)
+			b.current.Declarations = append(b.current.Declarations, g)
 		}
 	}
 	if d := b.omitStages(); d != nil {
 		return d
 	}
-	return b.setEpoch(ctx)
+	return nil
 }
 
 // choosePlatforms sets the build platforms and the target platform of the plan. Unset
@@ -80,7 +89,10 @@ func (b *builder) choosePlatforms() {
 // change the other predefined ARGs.
 func predefined(b *builder) Env {
 	stage := b.opt.Target
-	if stages := b.Dockerfile.Stages; stage == "" && len(stages) > 0 {
+	if b.current.isOther() {
+		stage = b.current.target
+	}
+	if stages := b.current.Dockerfile.Stages; stage == "" && len(stages) > 0 {
 		stage = stages[len(stages)-1].Name
 	}
 	if stage == "" {

@@ -28,19 +28,19 @@ func joinNames(names []string) string {
 
 // hintUnset adds a hint to d, an error about a word in FROM, and returns d. The hint
 // explains why the first unset variable in the word has no value.
-func (p *Plan) hintUnset(d *diag.Diagnostic, unset []shell.Use) *diag.Diagnostic {
+func (s *Scope) hintUnset(d *diag.Diagnostic, unset []shell.Use) *diag.Diagnostic {
 	if len(unset) == 0 || d.Hint != "" {
 		return d
 	}
 	name := unset[0].Name
-	for _, g := range p.Declarations {
+	for _, g := range s.Declarations {
 		if g.Decl.Key == name {
 			at := g.Decl.Word.Text.Range()
 			return d.Hinted("ARG %s in line %d has no value, set one with --build-arg %s=VALUE", name, at.Position().Line, name).
 				Note(at, "a value written here is the default")
 		}
 	}
-	for _, st := range p.Dockerfile.Stages {
+	for _, st := range s.Dockerfile.Stages {
 		for _, c := range st.Commands {
 			arg, ok := c.(*instructions.Arg)
 			if !ok {
@@ -50,7 +50,7 @@ func (p *Plan) hintUnset(d *diag.Diagnostic, unset []shell.Use) *diag.Diagnostic
 				if decl := &arg.Args[i]; decl.Key == name {
 					at := decl.Word.Text.Range()
 					return d.Hinted("ARG %s in line %d belongs to a stage, FROM sees only those above the first FROM", name, at.Position().Line).
-						Note(at, "move it above the first FROM, in line %d", p.Dockerfile.Stages[0].From.In.Rng.Position().Line)
+						Note(at, "move it above the first FROM, in line %d", s.Dockerfile.Stages[0].From.In.Rng.Position().Line)
 				}
 			}
 		}

@@ -24,12 +24,12 @@ import (
 func loadBases(ctx context.Context, b *builder) error {
 	fresh := b.reach([]*Stage{b.Target})
 	if b.opt.AllStages {
-		for _, st := range b.Stages {
+		for _, st := range b.readBy(b.explicit()) {
 			st.Reachable = true
 		}
 	}
 	if b.opt.AllStages && b.opt.Triggers {
-		fresh = append(fresh, b.reach(b.Stages)...)
+		fresh = append(fresh, b.reach(b.explicit())...)
 	}
 	for list := b.Stages; ; list = fresh {
 		if err := b.loadRound(ctx, list); err != nil {
@@ -37,7 +37,7 @@ func loadBases(ctx context.Context, b *builder) error {
 		}
 		var used []*Stage
 		for _, st := range fresh {
-			added, err := b.addTriggers(st)
+			added, err := b.addTriggers(ctx, st)
 			if err != nil {
 				return err
 			}
@@ -88,6 +88,7 @@ func (b *builder) loadRound(ctx context.Context, list []*Stage) error {
 		return errs[i]
 	}) // errs has all errors
 	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
+		defer b.enter(lookups[i].Scope)()
 		return withRange(b.draft(lookups[i]).instruction, b.baseError(lookups[i], b.withSuggestion(errs[i])))
 	}
 	for _, s := range copies {
@@ -158,7 +159,7 @@ func (b *builder) baseError(st *Stage, err error) error {
 	if errors.As(err, &d) {
 		return err
 	}
-	return b.withOmitted(b.HintBase(st, diag.Errorf(b.draft(st).baseName, "%w", err)), cmp.Or(st.OriginalBase, st.BaseName))
+	return st.Scope.withOmitted(b.HintBase(st, diag.Errorf(b.draft(st).baseName, "%w", err)), cmp.Or(st.OriginalBase, st.BaseName))
 }
 
 // countIdleRounds sets idleRounds of the stage st. A round of [loadBases] is idle for a stage
@@ -321,7 +322,7 @@ func (e *imageError) Unwrap() error { return e.err }
 // a well-known image with a similar name.
 func (b *builder) withSuggestion(err error) error {
 	if image, ok := err.(*imageError); ok { //nolint:errorlint // loadBase returns it unwrapped
-		return fmt.Errorf("%w%s", err, didYouMean(image.name, append(b.names(), commonImages()...)))
+		return fmt.Errorf("%w%s", err, didYouMean(image.name, append(b.current.names(), commonImages()...)))
 	}
 	return err
 }

@@ -14,12 +14,13 @@ import (
 
 // Lowering describes how an instruction of a file with a gate reads in a plain Dockerfile.
 type Lowering struct {
-	Omit   bool             // the instruction does not exist, because its condition is false
-	Edits  []diag.Edit      // changes to the text of the instruction, which do not overlap
-	Text   string           // the instruction in full, without a line end; if not "", it replaces Edits
-	Above  []string         // instructions that precede the instruction
-	Left   []string         // flags without an effect on the image, which the plain Dockerfile lacks
-	Native *diag.Diagnostic // why no plain Dockerfile is equivalent; nil if one is
+	Omit    bool             // the instruction does not exist, because its condition is false
+	Edits   []diag.Edit      // changes to the text of the instruction, which do not overlap
+	Text    string           // the instruction in full, without a line end; if not "", it replaces Edits
+	Above   []string         // instructions that precede the instruction
+	Numbers []StageNumber    // numbers of stages in the text
+	Left    []string         // flags without an effect on the image, which the plain Dockerfile lacks
+	Native  *diag.Diagnostic // why no plain Dockerfile is equivalent; nil if one is
 }
 
 // edit adds a change. It replaces an earlier change of the same range.
@@ -34,7 +35,7 @@ func (l *Lowering) edit(r source.Range, text string) {
 }
 
 // isGated reports whether the file has a gate.
-func (b *builder) isGated() bool { return b.Dockerfile.Gate != nil }
+func (b *builder) isGated() bool { return b.current.Dockerfile.Gate != nil }
 
 // isGated reports whether the current instruction may use extensions: the file has a gate, and
 // the instruction is not an ONBUILD trigger of a base image.
@@ -78,12 +79,12 @@ func (b *builder) dropFlags(c instructions.Command) {
 // ownFile reports whether the text is from the Dockerfile or from a file that it includes.
 // Text of ONBUILD triggers is not.
 func (b *builder) ownFile(f *source.File) bool {
-	return f == b.Dockerfile.File.Source || b.isIncluded(f)
+	return f == b.current.Dockerfile.File.Source || b.current.isIncluded(f)
 }
 
 // isIncluded reports whether the Dockerfile includes the file f.
-func (p *Plan) isIncluded(f *source.File) bool {
-	for _, in := range p.Dockerfile.File.Included {
+func (s *Scope) isIncluded(f *source.File) bool {
+	for _, in := range s.Dockerfile.File.Included {
 		if in.Source == f {
 			return true
 		}
@@ -102,7 +103,7 @@ func (b *builder) expanderFor(x shell.Expander, w parser.Word) shell.Expander {
 	case !b.ownFile(f):
 		x.Lookup = nil
 	case x.Mode&shell.NoQuotes == 0:
-		x.Escape = b.Dockerfile.File.EscapeOf(f)
+		x.Escape = b.current.Dockerfile.File.EscapeOf(f)
 	}
 	return x
 }
@@ -113,7 +114,7 @@ func (b *builder) lowerMapped(c instructions.Command, w parser.Word, res shell.E
 	if len(res.Mapped) == 0 {
 		return
 	}
-	l, escape := b.lowering(c.Syntax()), b.Dockerfile.File.EscapeOf(w.Text.File())
+	l, escape := b.lowering(c.Syntax()), b.Dockerfile.File.Escape
 	if w.Value == w.Text.String() {
 		for _, m := range res.Mapped {
 			l.edit(w.Text.Slice(m.Offset, m.End).Range(), literal(m.Value, m.Quoted, escape))
@@ -134,7 +135,7 @@ func (b *builder) lowerReplaced(c instructions.Command, decl *instructions.ArgDe
 	if !b.isGated() || decl.Default == nil {
 		return
 	}
-	if res, d := expandWord(b.expanderFor(b.expand, *decl.Default), *decl.Default, env); d == nil {
+	if res, d := expandWord(b.expanderFor(b.current.expand, *decl.Default), *decl.Default, env); d == nil {
 		b.lowerMapped(c, *decl.Default, res)
 	}
 }

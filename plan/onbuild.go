@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"context"
+	"errors"
 	"strings"
 
 	"slipway/diag"
@@ -12,7 +14,7 @@ import (
 // addTriggers inserts the ONBUILD triggers of the base before the instructions of the
 // stage st. It returns the stages that the triggers read. Only the first call for a
 // stage has an effect.
-func (b *builder) addTriggers(st *Stage) (used []*Stage, err error) {
+func (b *builder) addTriggers(ctx context.Context, st *Stage) (used []*Stage, err error) {
 	if st.Replaced != nil {
 		st.Image.Config.OnBuild = nil
 	}
@@ -21,6 +23,7 @@ func (b *builder) addTriggers(st *Stage) (used []*Stage, err error) {
 		return nil, nil
 	}
 	own.triggersAdded = true
+	defer b.enter(st.Scope)()
 	triggers := st.Image.Config.OnBuild
 	if f, ok := st.Base.(*FromStage); ok {
 		triggers = nil
@@ -43,9 +46,12 @@ func (b *builder) addTriggers(st *Stage) (used []*Stage, err error) {
 		}
 		c, d := parseTrigger(t)
 		if d == nil {
-			var bound boundCommand
-			bound, d = b.bind(st, c, st.Location, own.instruction)
+			bound, err := b.bind(ctx, st, c, st.Location, own.instruction)
+			if err != nil {
+				return nil, triggerError(err, own.instruction)
+			}
 			bound.onbuild = true
+			b.referInTrigger(st, bound.sources)
 			commands = append(commands, bound)
 			for _, src := range bound.sources {
 				if src.Syntax == nil {
@@ -108,6 +114,15 @@ func firstError(l diag.List) *diag.Diagnostic {
 		}
 	}
 	return nil
+}
+
+// triggerError returns err, an error about the text of a trigger, with the range r in the
+// Dockerfile.
+func triggerError(err error, r source.Range) error {
+	if d, ok := errors.AsType[*diag.Diagnostic](err); ok {
+		return inDockerfile(d, r)
+	}
+	return err
 }
 
 // inDockerfile returns a copy of the diagnostic d, which is about the text of a trigger.

@@ -39,12 +39,16 @@ type OutlineMount struct {
 // be complete.
 func (p *Plan) Outline() Outline {
 	o := outliner{
-		globals: p.globalArgs(),
-		from:    p.fromArgs(),
+		globals: map[*Scope]map[string]globalArg{},
+		from:    map[*Stage][]string{},
 		visited: map[*Stage]bool{},
 		args:    map[string]bool{},
 		secrets: map[string]bool{},
 		ssh:     map[string]bool{},
+	}
+	for _, s := range append(slices.Clip(p.Others), p.Scope) {
+		o.globals[s] = s.globalArgs()
+		s.addFromArgs(o.from)
 	}
 	o.stage(p.Target)
 	byLine(o.out.Args, func(a OutlineArg) source.Range { return a.Range })
@@ -73,9 +77,9 @@ type globalArg struct {
 // globalArgs returns the last declaration of each global ARG by name. If a default refers to
 // its own ARG, such as A=$A-x, globalArgs replaces this reference with the variables in the
 // default of the previous declaration.
-func (p *Plan) globalArgs() map[string]globalArg {
-	args := make(map[string]globalArg, len(p.Declarations))
-	for _, d := range p.Declarations {
+func (s *Scope) globalArgs() map[string]globalArg {
+	args := make(map[string]globalArg, len(s.Declarations))
+	for _, d := range s.Declarations {
 		if d.In.Let {
 			continue // build arguments do not change it
 		}
@@ -93,14 +97,13 @@ func (p *Plan) globalArgs() map[string]globalArg {
 	return args
 }
 
-// fromArgs returns, for each stage of the file, the names of the variables in its FROM and
-// in the FROM of its base stages. If a named context replaces a stage, the variables in
+// addFromArgs adds to the map, for each stage of the file, the names of the variables in its
+// FROM and in the FROM of its base stages. If a named context replaces a stage, the variables in
 // the FROM of the stage are not included.
-func (p *Plan) fromArgs() map[*Stage][]string {
-	from := make(map[*Stage][]string, len(p.Dockerfile.Stages))
+func (s *Scope) addFromArgs(from map[*Stage][]string) {
 	byName := map[string]*Stage{}
-	for i := range p.Froms {
-		st, f := p.Stages[i], &p.Froms[i]
+	for i := range s.Froms {
+		st, f := s.stages[i], &s.Froms[i]
 		used := from[byName[f.Base.Result.Value]]
 		for _, w := range []*Expansion{&f.Base, f.Platform} {
 			if w == nil || st.Replaced != nil {
@@ -117,12 +120,11 @@ func (p *Plan) fromArgs() map[*Stage][]string {
 			byName[name] = st
 		}
 	}
-	return from
 }
 
 // outliner collects an outline in which each name appears once.
 type outliner struct {
-	globals            map[string]globalArg
+	globals            map[*Scope]map[string]globalArg
 	from               map[*Stage][]string
 	visited            map[*Stage]bool
 	args, secrets, ssh map[string]bool
@@ -139,7 +141,7 @@ func (o *outliner) stage(st *Stage) {
 	own := o.ownArgs(st)
 	visited := map[string]bool{}
 	for _, name := range o.from[st] {
-		o.arg(name, own, visited)
+		o.arg(st, name, own, visited)
 	}
 	for _, c := range st.Visits {
 		switch c := c.Command.(type) {
@@ -148,7 +150,7 @@ func (o *outliner) stage(st *Stage) {
 				continue
 			}
 			for i := range c.Args {
-				o.arg(c.Args[i].Key, own, visited)
+				o.arg(st, c.Args[i].Key, own, visited)
 			}
 		default: // declares no argument
 		}
@@ -183,9 +185,9 @@ func (*outliner) ownArgs(st *Stage) map[string]OutlineArg {
 	return own
 }
 
-// arg adds to the outline an ARG that a stage uses. For a global ARG, it also adds the
+// arg adds to the outline an ARG that the stage st uses. For a global ARG, it also adds the
 // ARGs to which the default value refers.
-func (o *outliner) arg(name string, own map[string]OutlineArg, visited map[string]bool) {
+func (o *outliner) arg(st *Stage, name string, own map[string]OutlineArg, visited map[string]bool) {
 	if visited[name] {
 		return
 	}
@@ -193,10 +195,10 @@ func (o *outliner) arg(name string, own map[string]OutlineArg, visited map[strin
 	a, ok := own[name]
 	if !ok {
 		var g globalArg
-		if g, ok = o.globals[name]; ok {
+		if g, ok = o.globals[st.Scope][name]; ok {
 			a = g.OutlineArg
 			for _, used := range g.uses {
-				o.arg(used, own, visited)
+				o.arg(st, used, own, visited)
 			}
 		}
 	}

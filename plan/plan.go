@@ -19,19 +19,16 @@ type Image = dockerspec.DockerOCIImage
 
 // Plan describes a build. It is not modified after Build has returned it.
 type Plan struct {
-	Dockerfile   *instructions.Dockerfile
-	Options      Options
-	Platform     ocispecs.Platform   // the target platform
-	Implicit     bool                // whether Platform is a default because Options.Platform is nil
-	Builders     []ocispecs.Platform // the build platforms, at least one
-	Predefined   Env                 // the ARGs that every Dockerfile has, such as TARGETOS
-	Globals      Env                 // predefined and global ARGs; build arguments override their values
-	Declarations []GlobalArg         // the ARGs before the first FROM, in order
-	Epoch        *time.Time          // SOURCE_DATE_EPOCH; nil if unset
-	Froms        []From              // the FROM lines that were evaluated, in order
-	Stages       []*Stage            // the file's stages, then the implicit stages
-	Target       *Stage              // nil if an error occurred before the target was known
-	Context      *Paths              // paths that the build reads from the main context
+	*Scope            // the Dockerfile of the build
+	Others   []*Scope // the other Dockerfiles whose stages it uses; each follows those that it uses
+	Options  Options
+	Platform ocispecs.Platform   // the target platform
+	Implicit bool                // whether Platform is a default because Options.Platform is nil
+	Builders []ocispecs.Platform // the build platforms, at least one
+	Epoch    *time.Time          // SOURCE_DATE_EPOCH; nil if unset
+	Stages   []*Stage            // the stages of other Dockerfiles, the stages of the file, then the implicit stages
+	Target   *Stage              // nil if an error occurred before the target was known
+	Context  *Paths              // paths that the build reads from the main context
 
 	// Lowered describes how instructions of a file with a gate read in a plain Dockerfile. It has
 	// no entry for an instruction that stays as it is.
@@ -66,7 +63,9 @@ type Expansion struct {
 // instructions. It represents an image to which --from or a mount refers.
 type Stage struct {
 	Index        int                 // index in Plan.Stages
+	Scope        *Scope              // the file that contains the stage or, for an implicit stage, first needs it
 	Name         string              // name in progress output and errors: AS name, stage-N, or "" for the only stage
+	PlainName    string              // name in the plain Dockerfile, if the stage is from another Dockerfile; else ""
 	Syntax       *instructions.Stage // nil for implicit stages
 	BaseName     string              // name in FROM with variables expanded; after the lookup, with tag and digest
 	OriginalBase string              // BaseName before the tag was added; "" if it was not looked up
@@ -172,4 +171,5 @@ type ArgValue struct {
 	Value  string
 	Set    bool // whether the ARG has a value
 	Global bool // whether the global ARG of the same name sets the value
+	given  bool // whether a build argument sets the value
 }

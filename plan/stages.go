@@ -19,10 +19,14 @@ const scratch = "scratch"
 // collectStages adds each stage of the file to the plan. It expands the base and the platform
 // of the stage, and looks up the named context that replaces the stage. If the base is an
 // earlier stage, collectStages links the two stages.
-func collectStages(ctx context.Context, b *builder) error {
-	for i, syntax := range b.Dockerfile.Stages {
+func collectStages(ctx context.Context, b *builder) error { return b.collect(ctx) }
+
+// collect implements collectStages for the current Dockerfile.
+func (b *builder) collect(ctx context.Context) error {
+	for i, syntax := range b.current.Dockerfile.Stages {
 		st := &Stage{
 			Index:    len(b.Stages),
+			Scope:    b.current,
 			Name:     syntax.Name,
 			Syntax:   syntax,
 			Used:     &Paths{},
@@ -30,8 +34,12 @@ func collectStages(ctx context.Context, b *builder) error {
 			Location: syntax.From.In.Rng,
 		}
 		d := &draft{instruction: st.Location, baseName: syntax.From.Base.Text.Range()}
-		if err := b.expandFrom(st); err != nil {
-			return err.In(st.Location)
+		if err := b.expandFrom(ctx, st); err != nil {
+			return withRange(st.Location, err)
+		}
+		if b.current.isOther() {
+			b.addOther(st, d, i)
+			continue
 		}
 		if st.Name != "" {
 			nc, err := b.namedContext(ctx, st.Name, st)
@@ -60,11 +68,15 @@ func collectStages(ctx context.Context, b *builder) error {
 func (b *builder) add(st *Stage, d *draft) {
 	st.Index = len(b.Stages)
 	b.Stages, b.drafts = append(b.Stages, st), append(b.drafts, d)
-	if base, ok := b.byName[st.BaseName]; ok {
+	b.current.stages = append(b.current.stages, st)
+	if base, ok := b.current.byName[st.BaseName]; ok && st.Base == nil {
 		st.Base = &FromStage{Stage: base}
+		if st.Syntax != nil {
+			b.refer(st.Syntax.From, st.Syntax.From.Base, base)
+		}
 	}
 	if st.Syntax != nil && st.Syntax.Name != "" {
-		b.byName[st.Syntax.Name] = st
+		b.current.byName[st.Syntax.Name] = st
 	}
 }
 
@@ -95,39 +107,51 @@ func isStep(c instructions.Command) bool {
 }
 
 // expandFrom expands the base and the platform in the FROM of the stage st.
-func (b *builder) expandFrom(st *Stage) *diag.Diagnostic {
+func (b *builder) expandFrom(ctx context.Context, st *Stage) error {
 	from := st.Syntax.From
-	res, d := b.word(b.expand, from.Base, b.Globals)
+	res, d := b.word(b.current.expand, from.Base, b.current.Globals)
 	b.lowerMapped(from, from.Base, res)
-	b.Froms = append(b.Froms, From{Syntax: st.Syntax, Base: Expansion{from.Base, res}})
+	b.current.Froms = append(b.current.Froms, From{Syntax: st.Syntax, Base: Expansion{from.Base, res}})
 	if d != nil {
 		return d
 	}
 	if res.Value == "" {
-		return b.hintUnset(diag.Errorf(from.Base.Text.Range(), "base name (%s) should not be blank", from.Base.Value), res.Unmatched)
+		return b.current.hintUnset(diag.Errorf(from.Base.Text.Range(), "base name (%s) should not be blank", from.Base.Value), res.Unmatched)
 	}
 	st.BaseName = res.Value
+	other, err := b.otherStage(ctx, from, from.Base)
+	if err != nil {
+		return err
+	}
+	if other != nil {
+		st.BaseName, st.Base = other.Name, &FromStage{Stage: other}
+	}
+	b.lowerValue(from, from.Base, res)
 	if from.Platform.Value == "" {
 		return nil
 	}
-	return b.expandPlatform(st, from.Platform)
+	if d := b.expandPlatform(st, from.Platform); d != nil {
+		return d
+	}
+	return nil
 }
 
 // expandPlatform expands and parses the value of --platform in the FROM of the stage st.
 func (b *builder) expandPlatform(st *Stage, w parser.Word) *diag.Diagnostic {
-	res, d := b.word(b.expand, w, b.Globals)
+	res, d := b.word(b.current.expand, w, b.current.Globals)
 	b.lowerMapped(st.Syntax.From, w, res)
-	b.Froms[len(b.Froms)-1].Platform = &Expansion{w, res}
+	b.lowerValue(st.Syntax.From, w, res)
+	b.current.Froms[len(b.current.Froms)-1].Platform = &Expansion{w, res}
 	if d != nil {
 		d.Message = fmt.Sprintf("failed to process arguments for platform %s: %s", res.Value, d.Message)
 		return d
 	}
 	if res.Value == "" {
-		return b.hintUnset(diag.Errorf(w.Text.Range(), "empty platform value from expression %s%s", w.Value, b.suggestGlobal(res.Unmatched)), res.Unmatched)
+		return b.current.hintUnset(diag.Errorf(w.Text.Range(), "empty platform value from expression %s%s", w.Value, b.suggestGlobal(res.Unmatched)), res.Unmatched)
 	}
 	p, err := platforms.Parse(res.Value)
 	if err != nil {
-		return b.hintUnset(diag.Errorf(w.Text.Range(), "failed to parse platform %s: %w%s", w.Value, err, b.suggestGlobal(res.Unmatched)), res.Unmatched)
+		return b.current.hintUnset(diag.Errorf(w.Text.Range(), "failed to parse platform %s: %w%s", w.Value, err, b.suggestGlobal(res.Unmatched)), res.Unmatched)
 	}
 	st.Platform = &p
 	return nil
@@ -145,17 +169,6 @@ func (b *builder) namedContext(ctx context.Context, name string, st *Stage) (Nam
 		p = b.opt.Platform
 	}
 	return b.opt.Resolver.Context(ctx, name, p)
-}
-
-// names returns the names of the plan's stages. It omits stages without a name.
-func (b *builder) names() []string {
-	var names []string
-	for _, st := range b.Stages {
-		if st.Name != "" {
-			names = append(names, st.Name)
-		}
-	}
-	return names
 }
 
 // didYouMean returns " (did you mean X?)", where X is the element of options that is most

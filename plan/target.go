@@ -15,12 +15,13 @@ import (
 // empty, the last stage of the file.
 func chooseTarget(_ context.Context, b *builder) error {
 	if b.opt.Target == "" {
-		b.Target = b.Stages[len(b.Stages)-1]
+		stages := b.explicit()
+		b.Target = stages[len(stages)-1]
 		return nil
 	}
 	b.Target = b.stageNamed(b.opt.Target)
 	if b.Target == nil {
-		return b.withOmitted(diag.Errorf(source.Range{}, "target stage %q could not be found%s", b.opt.Target, didYouMean(b.opt.Target, b.names())), strings.ToLower(b.opt.Target))
+		return b.withOmitted(diag.Errorf(source.Range{}, "target stage %q could not be found%s", b.opt.Target, didYouMean(b.opt.Target, b.current.names())), strings.ToLower(b.opt.Target))
 	}
 	return nil
 }
@@ -44,6 +45,23 @@ func (b *builder) reach(todo []*Stage) []*Stage {
 	return fresh
 }
 
+// readBy returns the given stages and all stages that they read directly or indirectly.
+func (*builder) readBy(todo []*Stage) []*Stage {
+	seen := map[*Stage]bool{}
+	var list []*Stage
+	todo = slices.Clone(todo)
+	for len(todo) > 0 {
+		st := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if !seen[st] {
+			seen[st] = true
+			list = append(list, st)
+			todo = append(todo, stagesReadBy(st)...)
+		}
+	}
+	return list
+}
+
 // stagesReadBy returns the stages that the stage st reads directly: its base and the
 // stages in its edges.
 func stagesReadBy(st *Stage) []*Stage {
@@ -61,7 +79,7 @@ func stagesReadBy(st *Stage) []*Stage {
 // resembles the name X of a global ARG, else "". It considers the variables in order.
 func (b *builder) suggestGlobal(unknown []shell.Use) string {
 	for _, u := range unknown {
-		if s := didYouMean(u.Name, b.Globals.Keys()); s != "" {
+		if s := didYouMean(u.Name, b.current.Globals.Keys()); s != "" {
 			return s
 		}
 	}

@@ -63,5 +63,8 @@ func firstExtension(d *instructions.Dockerfile) string {
 			return fmt.Sprintf("IF (line %d)", c.Keyword.Position().Line)
 		}
 	}
+	if refs := d.FileRefs(); len(refs) > 0 {
+		return fmt.Sprintf("%s (line %d)", refs[0].Value, refs[0].Text.Range().Position().Line)
+	}
 	return ""
 }

@@ -3,6 +3,7 @@ package rules
 import (
 	"github.com/distribution/reference"
 
+	"slipway/dialect"
 	"slipway/linter"
 	"slipway/plan"
 )
@@ -16,6 +17,9 @@ func invalidDefaultArgInFrom() *linter.Rule {
 	return r.rule(linter.Checks{Globals: func(p *linter.Pass, pl *plan.Plan) {
 		for i, name := range pl.DefaultBases() {
 			from := p.Dockerfile.Stages[i].From
+			if _, isFile := dialect.ParseFileRef(from.Base.Value); isFile && p.Dockerfile.Gate != nil {
+				continue
+			}
 			if _, err := reference.ParseNormalizedNamed(name); err != nil {
 				p.ReportIn(from.In.Rng, from.Base.Text.Range(), "%s", r.text(from.Base.Value))
 			}

@@ -8,6 +8,7 @@ import (
 	"slipway/instructions"
 	"slipway/internal/suggest"
 	"slipway/linter"
+	"slipway/parser"
 	"slipway/plan"
 )
 
@@ -42,12 +43,20 @@ func declaredArgs(p *linter.Pass, of *plan.Plan) map[string]bool {
 			}
 		}
 	}
-	for _, in := range p.File.Instructions() {
-		if !strings.EqualFold(in.Keyword.String(), "arg") {
-			continue
+	files := []*parser.File{p.File}
+	for _, other := range p.Dockerfile.Others {
+		if other.Dockerfile != nil {
+			files = append(files, other.Dockerfile.File)
 		}
-		if c, d := instructions.ParseOne(in); d == nil {
-			add(c)
+	}
+	for _, f := range files {
+		for _, in := range f.Instructions() {
+			if !strings.EqualFold(in.Keyword.String(), "arg") {
+				continue
+			}
+			if c, d := instructions.ParseOne(in); d == nil {
+				add(c)
+			}
 		}
 	}
 	for _, st := range of.Stages {
