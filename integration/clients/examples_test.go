@@ -94,6 +94,12 @@ func exampleFiles(t *testing.T, d *rig.Daemon, definition []byte) string {
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s%s", err, text, d.DaemonLog(1000))
 	}
+	return listFiles(t, out)
+}
+
+// listFiles lists the files in a directory with their modes, link targets and contents.
+func listFiles(t *testing.T, out string) string {
+	t.Helper()
 	var list strings.Builder
 	err := filepath.WalkDir(out, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || path == out {
