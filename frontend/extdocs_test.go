@@ -1,9 +1,9 @@
 package frontend_test
 
 import (
+	"bytes"
 	"os"
-	"path/filepath"
-	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,42 +11,36 @@ import (
 	"slipway/internal/golden"
 )
 
-// block matches a code block in a page: its language, the word after the language, and its text.
-var block = regexp.MustCompile("(?ms)^```(\\w+)(?: (\\S+))?\n(.*?)^```$")
-
 // TestExtensionPages builds the example of each page about an extension, and compares its plain
 // Dockerfile with the one on the page.
 func TestExtensionPages(t *testing.T) {
-	pages, err := filepath.Glob("../docs/extensions/*.md")
+	pages, err := golden.LoadPages()
 	if err != nil || len(pages) < 2 {
-		t.Fatalf("pages %q: %v", pages, err)
+		t.Fatalf("%d pages: %v", len(pages), err)
 	}
 	for _, page := range pages {
-		name := filepath.Base(page)
-		if name == "README.md" {
-			continue
-		}
-		t.Run(name, func(t *testing.T) {
-			text, err := os.ReadFile(page)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c := &golden.Case{Name: "ext/page", Title: name, Worker: []string{"linux/amd64"}, Opts: map[string]string{}}
-			want := ""
-			for _, m := range block.FindAllStringSubmatch(string(text), -1) {
-				switch {
-				case m[1] == "dockerfile" && m[2] == "":
-					c.Files = append(c.Files, golden.File{Name: "Dockerfile", Data: []byte(m[3])})
-				case m[1] == "dockerfile" && m[2] == "ejected":
-					want = m[3]
-				case m[1] == "dockerfile":
-					c.Files = append(c.Files, golden.File{Name: m[2], Data: []byte(m[3])})
-				}
-			}
-			got, possible := ejectCase(t, c)
-			if !possible || got != want {
-				t.Errorf("eject (-page +got):\n%s", cmp.Diff(want, got))
+		t.Run(page.Case.Title, func(t *testing.T) {
+			got, possible := ejectCase(t, page.Case)
+			if !possible || got != page.Ejected {
+				t.Errorf("eject (-page +got):\n%s", cmp.Diff(page.Ejected, got))
 			}
 		})
+	}
+}
+
+// TestExtensionReadme checks that README.md shows the example of the page about all extensions.
+func TestExtensionReadme(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := golden.LoadPages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range pages {
+		if p.Case.Title == "README.md" && !bytes.Contains(readme, slices.Concat([]byte("```dockerfile\n"), p.Case.Dockerfile(), []byte("```\n"))) {
+			t.Errorf("README.md lacks the example of docs/extensions/README.md:\n%s", p.Case.Dockerfile())
+		}
 	}
 }
