@@ -27,7 +27,7 @@ func longFile(tb testing.TB) string {
 		}
 		return string(data)
 	}
-	unit, err := os.ReadFile("testdata/bench.dockerfile")
+	unit, err := os.ReadFile("testdata/bench.txt")
 	if err != nil {
 		tb.Fatal(err)
 	}
