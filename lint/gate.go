@@ -38,8 +38,8 @@ func (f *File) commands(ctx context.Context, opt Options) diag.List {
 		gate = &dialect.Gate{Level: dialect.Newest(), Range: d.Range} // the instructions show which extensions the file uses
 	}
 	root := withoutIncludes(f.Syntax, func(in *parser.Instruction) bool { return opt.files(includesFrom(in)) == nil })
-	f.incomplete = len(root.Nodes) < len(f.Syntax.Nodes)
-	joined, err := f.resolve(ctx, root, gate, opt)
+	f.incomplete = opt.Dir == nil || len(root.Nodes) < len(f.Syntax.Nodes)
+	joined, io, err := f.resolveWith(ctx, root, gate, opt)
 	if err != nil {
 		list = append(list, f.located(ctx, asDiagnostic(err, f.Source), gate, opt))
 		joined = withoutIncludes(root, func(*parser.Instruction) bool { return true })
@@ -50,6 +50,9 @@ func (f *File) commands(ctx context.Context, opt Options) diag.List {
 	f.Dockerfile, errs = typed(joined, gate)
 	for _, d := range errs {
 		list = append(list, f.located(ctx, d, gate, opt))
+	}
+	if len(list) == 0 && opt.Dir != nil {
+		f.Dockerfile = include.Others(ctx, f.Dockerfile, io)
 	}
 	return list
 }
@@ -65,16 +68,19 @@ func asDiagnostic(err error, f *source.File) *diag.Diagnostic {
 
 // resolve replaces the INCLUDEs of a file. Paths are relative to the directory of the Dockerfile.
 func (f *File) resolve(ctx context.Context, root *parser.File, gate *dialect.Gate, opt Options) (*parser.File, error) {
-	named := *root
-	named.Source = source.NewFile(path.Base(f.Source.Name), root.Source.Bytes)
-	r := includeReader{opt: opt, dir: path.Dir(f.Source.Name)}
-	joined, err := include.Resolve(ctx, &named, include.Options{Gate: gate, BuildArgs: opt.BuildArgs, Reader: r})
-	if err != nil {
-		return nil, err
+	joined, _, err := f.resolveWith(ctx, root, gate, opt)
+	return joined, err
+}
+
+// resolveWith is like resolve, and returns the options for the stages of other Dockerfiles.
+func (f *File) resolveWith(ctx context.Context, root *parser.File, gate *dialect.Gate, opt Options) (*parser.File, include.Options, error) {
+	io := include.Options{
+		Gate: gate, BuildArgs: opt.BuildArgs,
+		Reader:  includeReader{opt: opt, dir: path.Dir(f.Source.Name), missed: &f.incomplete},
+		Origins: map[*source.File]include.Origin{root.Source: {Path: path.Base(f.Source.Name)}},
 	}
-	out := *joined
-	out.Source = root.Source
-	return &out, nil
+	joined, err := include.Resolve(ctx, root, io)
+	return joined, io, err
 }
 
 // withoutIncludes returns a file without the INCLUDEs for which drop reports true.
@@ -168,12 +174,15 @@ func (opt Options) files(from string) fs.FS {
 type includeReader struct {
 	opt Options
 	dir string // the directory of the Dockerfile, for the names of files
+
+	missed *bool // set if a source is not known
 }
 
 // Files implements [include.Reader].
 func (r includeReader) Files(_ context.Context, from string, paths []string) ([]include.Content, error) {
 	fsys := r.opt.files(from)
 	if fsys == nil {
+		*r.missed = true
 		return nil, errors.New("the files of this source are not known")
 	}
 	list := make([]include.Content, len(paths))

@@ -81,7 +81,7 @@ func TestGate(t *testing.T) {
 // unknown are the cases of the corpus whose outcome depends on what lint does not know: options of a
 // caller, images, # check=error=true, a build without a context, and another platform.
 func unknown() []string {
-	return []string{"gate/options-bad", "if/base", "include/check", "include/no-context", "strict/windows"}
+	return []string{"gate/options-bad", "if/base", "include/check", "include/no-context", "stages/no-context", "strict/windows"}
 }
 
 // TestExtensionCorpus checks that lint reports an error in a case of the corpus if and only if the
