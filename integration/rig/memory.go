@@ -25,7 +25,7 @@ func memoryDir() (string, error) {
 		return "", err
 	}
 	restricted := fs.Flags & (unix.ST_NODEV | unix.ST_NOEXEC | unix.ST_NOSUID | unix.ST_RDONLY)
-	room := min(fs.Bavail*uint64(fs.Bsize), uint64(info.Freeram)*uint64(info.Unit))
+	room := min(fs.Bavail*uint64(fs.Bsize), info.Freeram*uint64(info.Unit))
 	if restricted != 0 || room < memoryRoom {
 		return "", nil
 	}
