@@ -43,7 +43,7 @@ type Options struct {
 	Caller    dialect.Options // options of the caller, which replace those of gates
 	BuildArgs map[string]string
 	Reader    Reader
-	Origins   map[*source.File]Origin // Resolve adds the origins of all files
+	Origins   map[*source.File]Origin // Resolve adds the origins of all files; may be nil
 }
 
 // Origin is the location of a file: a source, as for [Reader], and a path.
@@ -60,6 +60,9 @@ func (o Origin) String() string {
 // Resolve returns the file root with all INCLUDE instructions replaced. If root contains none,
 // it returns root itself, and reads no file. An error about a file is a *diag.Diagnostic.
 func Resolve(ctx context.Context, root *parser.File, opt Options) (*parser.File, error) {
+	if opt.Origins == nil {
+		opt.Origins = map[*source.File]Origin{}
+	}
 	r := &resolver{opt: opt, loaded: map[Origin]*source.File{}}
 	top := &unit{file: root, path: root.Source.Name}
 	if o, known := opt.Origins[root.Source]; known {
