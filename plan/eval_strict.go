@@ -134,7 +134,17 @@ func (e *evaluator) lowerShell(c *instructions.Run, x *Exec, argv []string) {
 		r.End = c.Heredocs[n-1].End.End
 	}
 	r.End = trimLineEnd(r.File.Bytes, r.Start, r.End)
-	if r.Start > 0 && !strings.ContainsRune(" \t\n", rune(r.File.Bytes[r.Start-1])) {
+	removed := false // whether the text follows a flag that is removed, with the blanks after it
+	for _, e := range l.Edits {
+		if e.Range.End >= r.Start {
+			r.Start, removed = e.Range.End, true
+		}
+	}
+	if c.In.Rest.String() == "" { // comments and continuations may follow the flags
+		r.End = trimLineEnd(r.File.Bytes, r.Start, c.In.Rng.End)
+	}
+	r.End = max(r.Start, r.End)
+	if !removed && !strings.ContainsRune(" \t\n", rune(r.File.Bytes[r.Start-1])) {
 		text = " " + text // without a command, a flag precedes directly
 	}
 	l.edit(r, text)
