@@ -65,5 +65,5 @@ func apkCacheLeft(p *lint.Pass, in *lint.Instruction, _ instructions.Command) {
 	}
 	a := apk(c)
 	p.Report(c.Range(), "apk add leaves the package index in the image (use --no-cache)").
-		Fix("add --no-cache", false, lint.InsertAfter(a.Operands[0].Range, " --no-cache"))
+		Fix("add --no-cache", false, addOption(c, a.Operands[0], "--no-cache"))
 }

@@ -111,7 +111,7 @@ func aptWithoutYes(p *lint.Pass, c *script.Command) {
 		return
 	}
 	p.Report(c.Range(), "%s install asks for confirmation, which fails in a build (use -y)", c.Name).
-		Fix("add -y", true, lint.InsertAfter(a.Operands[0].Range, " -y"))
+		Fix("add -y", true, addOption(c, a.Operands[0], "-y"))
 }
 
 // answersYes reports whether apt-get asks no questions with these options.
@@ -153,7 +153,7 @@ func aptInstallsRecommends(p *lint.Pass, c *script.Command) {
 		return
 	}
 	p.Report(c.Range(), "recommended packages are installed, too (use --no-install-recommends)").
-		Fix("add --no-install-recommends", false, lint.InsertAfter(a.Operands[0].Range, " --no-install-recommends"))
+		Fix("add --no-install-recommends", false, addOption(c, a.Operands[0], "--no-install-recommends"))
 }
 
 func aptInScript(p *lint.Pass, c *script.Command) {
@@ -165,9 +165,9 @@ func aptInScript(p *lint.Pass, c *script.Command) {
 	switch {
 	case is(sub, "install", "update", "upgrade", "remove", "purge", "autoremove", "clean", "autoclean", "source", "build-dep", "download", "changelog"):
 		f.Hint = "use apt-get"
-		f.Fix("use apt-get", true, lint.Replace(c.Word.Range, "apt-get"))
+		f.Fix("use apt-get", true, lint.Replace(c.Word.Range, written(c, "apt-get")))
 	case is(sub, "search", "show", "policy"):
 		f.Hint = "use apt-cache"
-		f.Fix("use apt-cache", true, lint.Replace(c.Word.Range, "apt-cache"))
+		f.Fix("use apt-cache", true, lint.Replace(c.Word.Range, written(c, "apt-cache")))
 	}
 }

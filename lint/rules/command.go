@@ -178,7 +178,7 @@ func useraddHighUID(p *lint.Pass, c *script.Command) {
 	}
 	if n, err := strconv.ParseUint(uid.Value, 10, 64); err == nil && n > 99999 {
 		p.Report(c.Range(), "useradd creates a lastlog that is huge with a high UID (use --no-log-init)").
-			Fix("add --no-log-init", false, lint.InsertAfter(c.Word.Range, " --no-log-init"))
+			Fix("add --no-log-init", false, insertWord(c, c.Word, "--no-log-init"))
 	}
 }
 
@@ -200,7 +200,7 @@ func wgetProgress(p *lint.Pass, c *script.Command) {
 		return
 	}
 	p.Report(c.Range(), "wget prints a line for each kilobyte (use --progress=dot:giga)").
-		Fix("add --progress=dot:giga", false, lint.InsertAfter(c.Word.Range, " --progress=dot:giga"))
+		Fix("add --progress=dot:giga", false, insertWord(c, c.Word, "--progress=dot:giga"))
 }
 
 // busyboxWget reports whether the wget of a stage is the one of BusyBox, because the base image

@@ -118,7 +118,7 @@ func pipCacheLeft(p *lint.Pass, in *lint.Instruction, _ instructions.Command) {
 	}
 	a, _ := pip(c)
 	p.Report(c.Range(), "pip install leaves its cache in the image (use --no-cache-dir)").
-		Fix("add --no-cache-dir", false, lint.InsertAfter(a.Operands[0].Range, " --no-cache-dir"))
+		Fix("add --no-cache-dir", false, addOption(c, a.Operands[0], "--no-cache-dir"))
 }
 
 // keepsPipCache reports whether a command is pip install with a cache.

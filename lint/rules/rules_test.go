@@ -2,6 +2,7 @@ package rules_test
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -205,7 +206,8 @@ func is(s string, words ...string) bool { return slices.Contains(words, s) }
 
 // fixedText returns the Dockerfile of a fixture after all fixes of the rule r, or "" if no finding
 // has a fix. It checks that the rule does not report the fixed text again, that the file can
-// still be planned, and that fixing again changes nothing.
+// still be planned, that no JSON array becomes a shell command, and that fixing again changes
+// nothing.
 func fixedText(t *testing.T, r *lint.Rule, f fixture) string {
 	t.Helper()
 	opt := fix.Options{Unsafe: true, Lint: f.options(t), Only: func(x *lint.Finding) bool { return x.Code == r.Name }}
@@ -222,11 +224,25 @@ func fixedText(t *testing.T, r *lint.Rule, f fixture) string {
 			t.Errorf("reported after the fix: %s\n%s", text(t, []*lint.Finding{x}), res.Text)
 		}
 	}
+	if before, after := arrays(f.dockerfile), arrays(string(res.Text)); after < before {
+		t.Errorf("the fix leaves %d of %d JSON arrays:\n%s", after, before, res.Text)
+	}
 	again := fix.Apply(t.Context(), l, source.NewFile("Dockerfile", res.Text), opt)
 	if string(again.Text) != string(res.Text) {
 		t.Errorf("fixing again changes the file:\n%s", fix.Diff("Dockerfile", res.Text, again.Text))
 	}
 	return string(res.Text)
+}
+
+// arrays returns the number of instructions on one line that consist of a JSON array.
+func arrays(dockerfile string) int {
+	n := 0
+	for line := range strings.Lines(dockerfile) {
+		if _, rest, _ := strings.Cut(line, " "); strings.HasPrefix(rest, "[") && json.Valid([]byte(rest)) {
+			n++
+		}
+	}
+	return n
 }
 
 // TestComplete checks that each rule has a summary, a callback, a page and a fixture, and that

@@ -118,7 +118,7 @@ func curlWithoutFail(p *lint.Pass, c *script.Command) {
 		return
 	}
 	p.Report(c.Range(), "if the server returns an error, curl succeeds with the error page (use -f)").
-		Fix("add -f", true, lint.InsertAfter(c.Word.Range, " -f"))
+		Fix("add -f", true, insertWord(c, c.Word, "-f"))
 }
 
 func commentEndsCommand(p *lint.Pass, s *script.Script) {

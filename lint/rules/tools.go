@@ -3,8 +3,10 @@ package rules
 import (
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
+	"slipway/diag"
 	"slipway/lint"
 	"slipway/lint/script"
 	"slipway/source"
@@ -146,6 +148,38 @@ func hasAnyPrefix(s string, prefixes ...string) bool {
 
 // is reports whether s equals one of the words.
 func is(s string, words ...string) bool { return slices.Contains(words, s) }
+
+// written returns a word in the spelling of the command c: a JSON string in exec form.
+func written(c *script.Command, word string) string {
+	if c.Exec {
+		return strconv.Quote(word)
+	}
+	return word
+}
+
+// insertWord returns the edit that inserts a word after the word w of the command c.
+func insertWord(c *script.Command, w script.Word, word string) diag.Edit {
+	return lint.InsertAfter(w.Range, blank(c)+written(c, word))
+}
+
+// blank returns the text between two words of the command c.
+func blank(c *script.Command) string {
+	if c.Exec {
+		return ", "
+	}
+	return " "
+}
+
+// addOption returns the edit that inserts an option after the operand w of the command c, or
+// before a preceding "--", after which the program reads no options.
+func addOption(c *script.Command, w script.Word, option string) diag.Edit {
+	for _, a := range c.Args {
+		if a.Value == "--" && a.Range.Start < w.Range.Start {
+			return lint.InsertBefore(a.Range, written(c, option)+blank(c))
+		}
+	}
+	return insertWord(c, w, option)
+}
 
 // appendCommand returns the fix that appends a command to the script of c. It returns false if
 // the script has a form in which this is not possible.

@@ -89,7 +89,7 @@ func rpmWithoutYes(p *lint.Pass, c *script.Command, programs ...string) {
 		at = a.Operands[1]
 	}
 	p.Report(c.Range(), "%s %s asks for confirmation, which fails in a build (use -y)", c.Name, sub).
-		Fix("add -y", true, lint.InsertAfter(at.Range, " -y"))
+		Fix("add -y", true, addOption(c, at, "-y"))
 }
 
 func unpinnedYum(p *lint.Pass, c *script.Command) { unpinnedRPM(p, c, "yum") }

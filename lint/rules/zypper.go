@@ -54,7 +54,7 @@ func zypperWithoutYes(p *lint.Pass, c *script.Command) {
 		return
 	}
 	p.Report(c.Range(), "zypper %s asks for confirmation, which fails in a build (use --non-interactive)", a.Sub()).
-		Fix("add --non-interactive", true, lint.InsertAfter(c.Word.Range, " --non-interactive"))
+		Fix("add --non-interactive", true, insertWord(c, c.Word, "--non-interactive"))
 }
 
 func zypperDistUpgrade(p *lint.Pass, c *script.Command) {
