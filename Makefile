@@ -121,7 +121,6 @@ integration: ## compare our image with upstream's on a real builder (root, Linux
 	go test -tags integration $(TESTFLAGS) -count=1 -timeout 40m -skip '$(OLD)|$(COMPOSE)' $(INTEGRATION)
 	@command -v crun >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends crun; }
 	go test -tags integration $(TESTFLAGS) -count=1 -run '^(TestRuntimes|TestTwoUsers)$$' ./solver/runner/namespace ./builder/server
-	$(MAKE) --no-print-directory realimages ARGS='-only users'
 	$(MAKE) --no-print-directory probes
 
 old-builders: ## compare our image with upstream's on BuildKit of 2023 and Docker Engine 20.10 (root, Linux)
