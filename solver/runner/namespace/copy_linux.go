@@ -2,10 +2,12 @@ package namespace
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"syscall"
 	"time"
 
@@ -37,7 +39,8 @@ func (r *Runner) Copies() bool { return r.copies }
 
 // copy writes the whole tree of a mount into a new directory, followed by a mark file.
 // The mark is newer than every file of the copy and older than every change by
-// processes, so [Runner.readCopy] finds the changes by their times.
+// processes, so [Runner.readCopy] finds the changes by their times. It contains the inode
+// numbers of the directories, because moving a directory changes no time of the files in it.
 func (r *Runner) copy(ctx context.Context, m *runner.Mount, dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
@@ -50,9 +53,17 @@ func (r *Runner) copy(ctx context.Context, m *runner.Mount, dir string) error {
 	if err := tree.WriteDir(ctx, dir, files, r.store, opt); err != nil {
 		return fmt.Errorf("copy: %w", err)
 	}
+	dirs, err := dirInodes(ctx, dir)
+	if err != nil {
+		return err
+	}
+	content, err := json.Marshal(dirs)
+	if err != nil {
+		return err
+	}
 	// File times advance only every few milliseconds, so repeat until they differ.
 	for ctx.Err() == nil {
-		if err := os.WriteFile(markFile(dir), nil, 0o600); err != nil {
+		if err := os.WriteFile(markFile(dir), content, 0o600); err != nil {
 			return err
 		}
 		mark, err := os.Stat(markFile(dir))
@@ -71,6 +82,31 @@ func (r *Runner) copy(ctx context.Context, m *runner.Mount, dir string) error {
 // explains mark files.
 func markFile(dir string) string { return dir + ".mark" }
 
+// dirInodes returns the inode numbers of the directory dir and of the directories below it, by
+// their paths in the tree.
+func dirInodes(ctx context.Context, dir string) (map[string]uint64, error) {
+	inodes := map[string]uint64{}
+	reader := tree.HostReader{
+		Meta: func(f tree.HostFile) (tree.Meta, error) {
+			if f.Info.IsDir() {
+				inodes[f.Path] = inodeOf(f.Info)
+			}
+			return f.Meta, nil
+		},
+		Blob: func(tree.HostFile) (tree.Blob, bool) { return tree.Blob{}, true }, // contents are not read
+	}
+	_, err := reader.ReadDir(ctx, dir)
+	return inodes, err
+}
+
+// inodeOf returns the inode number of a file.
+func inodeOf(info fs.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return st.Ino
+	}
+	return 0
+}
+
 // changeTime returns the ctime of a file, the time of the last change to its content or
 // metadata. Unlike the modification time, the ctime cannot be set by a process.
 func changeTime(info fs.FileInfo) time.Time {
@@ -83,7 +119,8 @@ func changeTime(info fs.FileInfo) time.Time {
 
 // readCopy reads a directory in which processes have run. The parameter dir is this
 // directory, which was created as a copy of the tree base. It does not read files that are
-// older than the mark file, which was written after the copy: no process has changed them.
+// older than the mark file, which was written after the copy, if no directory above them was
+// moved: no process has changed them.
 // The result contains two trees: base and the tree after the step. The tree after the step
 // lacks unused mount points, whose paths are in stubs.
 func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stubs map[string]bool) (*upperDir, error) {
@@ -91,6 +128,13 @@ func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stub
 	if err != nil {
 		return nil, err
 	}
+	var dirs map[string]uint64
+	if content, err := os.ReadFile(markFile(dir)); err != nil {
+		return nil, err
+	} else if err := json.Unmarshal(content, &dirs); err != nil {
+		return nil, fmt.Errorf("%s: %w", markFile(dir), err)
+	}
+	moved := map[string]bool{} // directories that another path had, and those in them
 	c := copyReader{r: r, upperReader: upperReader{stubs: stubs, created: mark.ModTime()}, same: map[string]*tree.Node{}}
 	meta := r.metaOver(base)
 	reader := tree.HostReader{
@@ -100,8 +144,12 @@ func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stub
 			if err != nil {
 				return f.Meta, err
 			}
+			above := f.Path != "" && moved[strings.TrimPrefix(path.Join("/", path.Dir(f.Path)), "/")]
+			if f.Info.IsDir() && (above || dirs[f.Path] != inodeOf(f.Info)) {
+				moved[f.Path] = true
+			}
 			// The root may have another mode than in the tree.
-			if old == nil || f.Path == "" || !changeTime(f.Info).Before(changeTime(mark)) {
+			if old == nil || f.Path == "" || above || moved[f.Path] || !changeTime(f.Info).Before(changeTime(mark)) {
 				return meta(f)
 			}
 			c.same[f.Path] = old

@@ -23,12 +23,12 @@ func TestCopies(t *testing.T) {
 	for _, name := range []string{"ls", "rm", "mkdir", "mv", "ln", "chmod", "touch", "mknod"} {
 		w.install(t, "bin/"+name, "/usr/bin/"+name)
 	}
-	for _, name := range []string{"a", "changed", "dir/a", "dir/b", "gone/a", "moved/a", "same/size", "kept/a", "set/a", "again/a", "linked"} {
+	for _, name := range []string{"a", "changed", "dir/a", "dir/b", "gone/a", "moved/a", "same/size", "kept/a", "set/a", "again/a", "linked", "one/f", "one/in/f", "two/f", "two/in/f"} {
 		w.write(t, name, 0o640, []byte("old "+name))
 	}
 	at := time.Unix(1000, 7)
 	e := tree.Edit(w.root)
-	for _, name := range []string{"dir/a", "dir/b", "moved/a", "same/size", "kept/a"} {
+	for _, name := range []string{"dir/a", "dir/b", "moved/a", "same/size", "kept/a", "one/f", "one/in/f", "two/f", "two/in/f"} {
 		if err := e.SetMeta(name, tree.Meta{Mode: 0o640, ModTime: at}); err != nil {
 			t.Fatal(err)
 		}
@@ -42,7 +42,8 @@ func TestCopies(t *testing.T) {
 	w.root = e.Tree()
 	script := `ls -ln --time-style=full-iso /dir /tree /kept/a; echo new > /new; echo more >> /changed; rm -r /gone /dir/b; mv /moved /to
 mkdir -p /fresh/dir; echo new > /fresh/dir/f; printf 'new same/size' > /same/size; touch -d @5 /set /same/size; rm -r /again; mkdir /again
-mknod /fresh/dir/whiteout c 0 0 2>/dev/null; chmod 600 /dir/a; ln /a /a2; echo x > /cache/f; echo x > /stub/used/f`
+mknod /fresh/dir/whiteout c 0 0 2>/dev/null; chmod 600 /dir/a; ln /a /a2; echo x > /cache/f; echo x > /stub/used/f
+mv /one /tmp1; mv /two /one; mv /tmp1 /two`
 	run := func(copies bool, script string) (string, *tree.Node) {
 		w.copies = copies
 		p := w.process(script)
@@ -61,7 +62,7 @@ mknod /fresh/dir/whiteout c 0 0 2>/dev/null; chmod 600 /dir/a; ln /a /a2; echo x
 	if g, w := changedPaths(t, w.root, got), changedPaths(t, w.root, want); g != w {
 		t.Errorf("changes\n%s\nwant\n%s", g, w)
 	}
-	for _, name := range []string{"dir/a", "set", "same/size", "kept", "to/a", "fresh/dir/f"} {
+	for _, name := range []string{"dir/a", "set", "same/size", "kept", "to/a", "fresh/dir/f", "one/f", "one/in/f", "two/f", "two/in/f"} {
 		g, w := testtree.Must(got.Get(name)), testtree.Must(want.Get(name))
 		if name == "fresh/dir/f" { // a new file
 			g, w = g.WithMeta(tree.Meta{}), w.WithMeta(tree.Meta{})
