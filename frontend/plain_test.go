@@ -52,8 +52,8 @@ func FuzzPlain(f *testing.F) {
 	for _, c := range cases {
 		f.Add(strings.Replace(string(c.Dockerfile()), "slipway", "plain", 1))
 	}
-	for _, c := range golden.Cases(f) {
-		if text := string(c.Dockerfile()); len(c.Opts) == 0 && len(text) < 2048 {
+	for i, c := range golden.Cases(f) {
+		if text := string(c.Dockerfile()); len(c.Opts) == 0 && i%8 == 0 && len(text) < 2048 {
 			f.Add(text)
 		}
 	}

@@ -12,6 +12,9 @@ import (
 	"slipway/source"
 )
 
+// noNetwork is the text that [evaluator.isolate] inserts after the keyword.
+const noNetwork = " --network=none"
+
 // isolate gives a RUN without --network no network, if the option network=none is set.
 func (e *evaluator) isolate(c *instructions.Run, x *Exec) {
 	given := slices.ContainsFunc(c.In.Flags, func(f parser.Flag) bool { return f.Name == "network" })
@@ -24,7 +27,7 @@ func (e *evaluator) isolate(c *instructions.Run, x *Exec) {
 	}
 	r := c.In.Keyword.Range()
 	r.Start = r.End
-	e.b.lowering(c.In).edit(r, " --network=none")
+	e.b.lowering(c.In).edit(r, noNetwork)
 }
 
 // refuseTrigger records that an option which applies to an ONBUILD trigger cannot be said in a
@@ -137,7 +140,7 @@ func (e *evaluator) lowerShell(c *instructions.Run, x *Exec, argv []string) {
 	removed := false // whether the text follows a flag that is removed, with the blanks after it
 	for _, e := range l.Edits {
 		if e.Range.End >= r.Start {
-			r.Start, removed = e.Range.End, true
+			r.Start, removed = e.Range.End, e.New == ""
 		}
 	}
 	if c.In.Rest.String() == "" { // comments and continuations may follow the flags
@@ -146,6 +149,11 @@ func (e *evaluator) lowerShell(c *instructions.Run, x *Exec, argv []string) {
 	r.End = max(r.Start, r.End)
 	if !removed && !strings.ContainsRune(" \t\n", rune(r.File.Bytes[r.Start-1])) {
 		text = " " + text // without a command, a flag precedes directly
+	}
+	for _, e := range l.Edits {
+		if e.Range == r && strings.HasPrefix(e.New, noNetwork) {
+			text = noNetwork + text
+		}
 	}
 	l.edit(r, text)
 }
