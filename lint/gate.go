@@ -39,7 +39,7 @@ func (f *File) commands(ctx context.Context, opt Options) diag.List {
 	}
 	root := withoutIncludes(f.Syntax, func(in *parser.Instruction) bool { return opt.files(includesFrom(in)) == nil })
 	f.incomplete = opt.Dir == nil || len(root.Nodes) < len(f.Syntax.Nodes)
-	joined, io, err := f.resolveWith(ctx, root, gate, opt)
+	joined, io, err := f.resolve(ctx, root, gate, opt)
 	if err != nil {
 		list = append(list, f.located(ctx, asDiagnostic(err, f.Source), gate, opt))
 		joined = withoutIncludes(root, func(*parser.Instruction) bool { return true })
@@ -59,21 +59,15 @@ func (f *File) commands(ctx context.Context, opt Options) diag.List {
 
 // asDiagnostic returns an error as a diagnostic. The location of an error without one is the file.
 func asDiagnostic(err error, f *source.File) *diag.Diagnostic {
-	var d *diag.Diagnostic
-	if errors.As(err, &d) {
+	if d, ok := errors.AsType[*diag.Diagnostic](err); ok {
 		return d
 	}
 	return &diag.Diagnostic{Message: err.Error(), Range: source.Range{File: f}}
 }
 
 // resolve replaces the INCLUDEs of a file. Paths are relative to the directory of the Dockerfile.
-func (f *File) resolve(ctx context.Context, root *parser.File, gate *dialect.Gate, opt Options) (*parser.File, error) {
-	joined, _, err := f.resolveWith(ctx, root, gate, opt)
-	return joined, err
-}
-
-// resolveWith is like resolve, and returns the options for the stages of other Dockerfiles.
-func (f *File) resolveWith(ctx context.Context, root *parser.File, gate *dialect.Gate, opt Options) (*parser.File, include.Options, error) {
+// It also returns the options for the stages of other Dockerfiles.
+func (f *File) resolve(ctx context.Context, root *parser.File, gate *dialect.Gate, opt Options) (*parser.File, include.Options, error) {
 	io := include.Options{
 		Gate: gate, BuildArgs: opt.BuildArgs,
 		Reader:  includeReader{opt: opt, dir: path.Dir(f.Source.Name), missed: &f.incomplete},
@@ -146,7 +140,7 @@ func (f *File) includeOf(ctx context.Context, name string, gate *dialect.Gate, o
 		}
 		one := *f.Syntax
 		one.Nodes = append(before[:len(before):len(before)], in)
-		joined, err := f.resolve(ctx, &one, gate, opt)
+		joined, _, err := f.resolve(ctx, &one, gate, opt)
 		if err != nil {
 			if r := asDiagnostic(err, f.Source).Range; !r.IsZero() && r.File.Name == name {
 				return in.Rest.Range()

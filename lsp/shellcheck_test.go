@@ -25,9 +25,6 @@ type fakeShellCheck struct {
 
 func newFakeShellCheck(t *testing.T) fakeShellCheck {
 	t.Helper()
-	if _, err := os.Stat("/bin/sh"); err != nil {
-		t.Skip("no /bin/sh")
-	}
 	dir := t.TempDir()
 	f := fakeShellCheck{hang: filepath.Join(dir, "hang"), log: filepath.Join(dir, "log"), warned: &atomic.Bool{}}
 	program := filepath.Join(dir, "shellcheck")

@@ -121,6 +121,7 @@ func changeTime(info fs.FileInfo) time.Time {
 // directory, which was created as a copy of the tree base. It does not read files that are
 // older than the mark file, which was written after the copy, if no directory above them was
 // moved: no process has changed them.
+//
 // The result contains two trees: base and the tree after the step. The tree after the step
 // lacks unused mount points, whose paths are in stubs.
 func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stubs map[string]bool) (*upperDir, error) {
@@ -144,7 +145,8 @@ func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stub
 			if err != nil {
 				return f.Meta, err
 			}
-			above := f.Path != "" && moved[strings.TrimPrefix(path.Join("/", path.Dir(f.Path)), "/")]
+			parent, _ := path.Split(f.Path)
+			above := moved[strings.TrimSuffix(parent, "/")]
 			if f.Info.IsDir() && (above || dirs[f.Path] != inodeOf(f.Info)) {
 				moved[f.Path] = true
 			}
