@@ -141,10 +141,7 @@ func run(ctx context.Context, args []string) int {
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
-	root.AddCommand(
-		buildCommand(), ejectCommand(), planCommand(), graphCommand(), diffCommand(), serveCommand(), imageCommand(), cacheCommand(), loginCommand(), logoutCommand(),
-		lintCommand(), fmtCommand(), lspCommand(),
-	)
+	root.AddCommand(subcommands(args)...)
 	root.InitDefaultCompletionCmd()
 	onlySubcommands(root)
 	if len(args) > 0 && args[0] == cobra.ShellCompRequestCmd {
@@ -176,6 +173,28 @@ func run(ctx context.Context, args []string) int {
 		return exitFailed
 	}
 	return exitFailed
+}
+
+// subcommands returns the subcommand that args name, or all subcommands if they name none. To
+// define the flags of all takes a tenth of the time of a small build.
+func subcommands(args []string) []*cobra.Command {
+	all := []struct {
+		name string
+		make func() *cobra.Command
+	}{
+		{"build", buildCommand}, {"eject", ejectCommand}, {"plan", planCommand}, {"graph", graphCommand},
+		{"diff", diffCommand}, {"serve", serveCommand}, {"image", imageCommand}, {"cache", cacheCommand},
+		{"login", loginCommand}, {"logout", logoutCommand}, {"lint", lintCommand}, {"fmt", fmtCommand},
+		{"lsp", lspCommand},
+	}
+	var commands []*cobra.Command
+	for _, c := range all {
+		if len(args) > 0 && args[0] == c.name {
+			return []*cobra.Command{c.make()}
+		}
+		commands = append(commands, c.make())
+	}
+	return commands
 }
 
 // watchedWriter is a writer that stores the first error of the underlying writer. Use it with
