@@ -25,6 +25,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"slipway/builder"
+	"slipway/solver/llbsource"
 	"slipway/solver/registry"
 )
 
@@ -91,7 +92,7 @@ func (c *buildClient) open(ctx context.Context) (session.Caller, error) {
 }
 
 // Local implements [llbsource.Client].
-func (c *buildClient) Local(ctx context.Context, name string, attrs map[string]string, read func(dir string) error) error {
+func (c *buildClient) Local(ctx context.Context, name string, attrs map[string]string, read func(dir string, earlier *llbsource.Reading) (*llbsource.Reading, error)) error {
 	session, caller, err := c.sessionOf(ctx, attrs)
 	if err != nil {
 		return fmt.Errorf("local source %q: %w", name, err)
@@ -101,10 +102,22 @@ func (c *buildClient) Local(ctx context.Context, name string, attrs map[string]s
 		return err
 	}
 	defer release()
-	if err := syncFiles(ctx, caller, dir, name, attrs); err != nil {
+	kept, err := c.server.received.take(dir)
+	if err != nil {
+		return err
+	}
+	listing, err := syncFiles(ctx, caller, dir, name, attrs)
+	if err != nil {
 		return fmt.Errorf("local source %q: %w", name, err)
 	}
-	return read(dir)
+	if kept.listing != listing {
+		kept = keptFiles{}
+	}
+	reading, err := read(dir, kept.reading)
+	if err == nil {
+		c.server.received.keep(keptFiles{dir, listing, reading})
+	}
+	return err
 }
 
 // sessionOf returns the session that has the files of a local source, and its ID: the session that

@@ -238,7 +238,7 @@ func TestIncomingLimits(t *testing.T) {
 		"too much data":    {tree.Limits{Files: 100, Names: 1 << 20, Bytes: 20}, data},
 		"after the end of": {tree.Limits{Files: 100, Names: 1 << 20, Bytes: 20}, &fstypes.Packet{}},
 	} {
-		in := &incoming{left: c.left}
+		in := newIncoming(nil, c.left)
 		var err error
 		n := 0
 		for ; err == nil && n < 10; n++ {

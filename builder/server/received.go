@@ -2,11 +2,14 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/gofrs/flock"
 	"github.com/moby/buildkit/session"
@@ -17,6 +20,8 @@ import (
 	"github.com/tonistiigi/fsutil"
 	fstypes "github.com/tonistiigi/fsutil/types"
 
+	"slipway/internal/regularfile"
+	"slipway/solver/llbsource"
 	"slipway/solver/track"
 )
 
@@ -26,9 +31,64 @@ import (
 // concurrent use, also by several processes.
 //
 //	KEY-NUMBER/
-//		lock  locked while a build uses the directory
-//		data  the files
-type receivedDirs struct{ dir string }
+//		lock   locked while a build uses the directory
+//		owner  the process that used it last
+//		data   the files
+type receivedDirs struct {
+	dir     string
+	process string // identifies this process in the file owner
+	max     int    // number of files in the readings that are kept
+
+	mu   sync.Mutex
+	kept []keptFiles // directories that this process has received, the latest last
+}
+
+// keptFiles describes the files of a directory after a transfer.
+type keptFiles struct {
+	dir     string
+	listing listing // what the client has sent
+	reading *llbsource.Reading
+}
+
+// maxKept is the default for the number of files in the readings that a server keeps. They take up
+// to about 100 MB.
+const maxKept = 200_000
+
+func newReceivedDirs(dir string) *receivedDirs {
+	return &receivedDirs{dir: dir, process: rand.Text(), max: maxKept}
+}
+
+// take returns and removes what keep has stored about a directory. If another process has used the
+// directory since, it returns the zero value. The caller must hold the directory.
+func (r *receivedDirs) take(data string) (keptFiles, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var k keptFiles
+	if i := slices.IndexFunc(r.kept, func(k keptFiles) bool { return k.dir == data }); i >= 0 {
+		k = r.kept[i]
+		r.kept = slices.Delete(r.kept, i, i+1)
+	}
+	owner := filepath.Join(filepath.Dir(data), "owner")
+	if last, err := regularfile.Read(owner); err == nil && string(last) == r.process {
+		return k, nil
+	}
+	return keptFiles{}, os.WriteFile(owner, []byte(r.process), 0o600)
+}
+
+// keep stores k for take. If there are too many files, it removes the directories that were stored
+// first. The caller must hold the directory.
+func (r *receivedDirs) keep(k keptFiles) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kept = append(r.kept, k)
+	files := 0
+	for i := range slices.Backward(r.kept) {
+		if files += r.kept[i].reading.Files(); files > r.max {
+			r.kept = slices.Delete(r.kept, 0, i+1)
+			return
+		}
+	}
+}
 
 // hold locks a directory with the given key and returns the path of its files. Builds that run
 // concurrently get different directories.
@@ -113,11 +173,12 @@ func ownedByUs(_ string, st *fstypes.Stat) bool {
 	return true
 }
 
-// syncFiles receives a local source of a client in the directory dest.
-func syncFiles(ctx context.Context, c session.Caller, dest, name string, attrs map[string]string) error {
+// syncFiles receives a local source of a client in the directory dest. If it does not change the
+// directory, it returns the same listing as the last time.
+func syncFiles(ctx context.Context, c session.Caller, dest, name string, attrs map[string]string) (listing, error) {
 	opt, err := syncRequest(name, attrs)
 	if err != nil {
-		return err
+		return listing{}, err
 	}
 	t := track.Start(ctx, "transferring "+name+":", 0)
 	defer t.Done()

@@ -69,7 +69,7 @@ func New(o Options) (*Server, error) {
 	}
 	return &Server{
 		opt: o, sessions: sessions, history: h,
-		received: &receivedDirs{dir: state.ReceivedDirs(o.Build.State)},
+		received: newReceivedDirs(state.ReceivedDirs(o.Build.State)),
 		builds:   newBuilds(), gateways: newGateways(),
 	}, nil
 }

@@ -2,13 +2,17 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"maps"
 	"net/url"
 	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/moby/buildkit/session"
 	"github.com/moby/buildkit/session/filesync"
@@ -21,10 +25,11 @@ import (
 )
 
 // receiveFiles receives the files of a local source in the directory opt.DestDir. Unlike
-// [filesync.FSSync], it does not trust the client: see [incoming].
-func receiveFiles(ctx context.Context, c session.Caller, opt *filesync.FSSendRequestOpt) error {
+// [filesync.FSSync], it does not trust the client: see [incoming]. If it changes the directory, it
+// returns a listing that it has never returned before.
+func receiveFiles(ctx context.Context, c session.Caller, opt *filesync.FSSendRequestOpt) (listing, error) {
 	if !c.Supports(session.MethodURL(filesync.FileSync_ServiceDesc.ServiceName, "diffcopy")) {
-		return errors.New("no local sources enabled")
+		return listing{}, errors.New("no local sources enabled")
 	}
 	ctx, cancel := context.WithCancel(metadata.NewOutgoingContext(c.Context(ctx), encoded(metadata.MD{
 		"dir-name": {opt.Name}, "include-patterns": opt.IncludePatterns, "exclude-patterns": opt.ExcludePatterns, "followpaths": opt.FollowPaths,
@@ -32,9 +37,9 @@ func receiveFiles(ctx context.Context, c session.Caller, opt *filesync.FSSendReq
 	defer cancel()
 	stream, err := filesync.NewFileSyncClient(c.Conn()).DiffCopy(ctx)
 	if err != nil {
-		return err
+		return listing{}, err
 	}
-	in := &incoming{ClientStream: stream, left: tree.Limits{}.OrDefault()}
+	in := newIncoming(stream, tree.Limits{}.OrDefault())
 	receive := fsutil.ReceiveOpt{ProgressCb: opt.ProgressCb, Filter: opt.Filter, Differ: opt.Differ}
 	if opt.MetadataOnly {
 		receive.MetadataOnly = func(name string, st *fstypes.Stat) bool {
@@ -42,9 +47,18 @@ func receiveFiles(ctx context.Context, c session.Caller, opt *filesync.FSSendReq
 		}
 	}
 	if err := fsutil.Receive(stream.Context(), in, opt.DestDir, receive); err != nil {
-		return err
+		return listing{}, err
 	}
-	return stream.CloseSend()
+	return in.listing(), stream.CloseSend()
+}
+
+// listing identifies the files that a client has sent: it contains the digest of their names and
+// metadata, in the order of the client.
+type listing struct {
+	digest [sha256.Size]byte
+	// unique is nil if the directory had all content already. Otherwise, it makes the listing
+	// different from every other one.
+	unique *byte
 }
 
 // encoded encodes values for headers, as clients decode them: if a value has characters outside
@@ -75,6 +89,30 @@ type incoming struct {
 	left   tree.Limits // what the client can still send
 	listed bool        // whether the list of files has ended
 	done   bool        // whether the transfer has ended
+
+	hash      hash.Hash   // of the list of files
+	requested atomic.Bool // whether a file was requested from the client
+}
+
+func newIncoming(s grpc.ClientStream, limits tree.Limits) *incoming {
+	return &incoming{ClientStream: s, left: limits, hash: sha256.New()}
+}
+
+// SendMsg implements [fsutil.Stream].
+func (s *incoming) SendMsg(m any) error {
+	if p, ok := m.(*fstypes.Packet); ok && p.Type == fstypes.PACKET_REQ {
+		s.requested.Store(true)
+	}
+	return s.ClientStream.SendMsg(m)
+}
+
+// listing returns the listing of a transfer that has ended.
+func (s *incoming) listing() listing {
+	l := listing{digest: [sha256.Size]byte(s.hash.Sum(nil))}
+	if s.requested.Load() {
+		l.unique = new(byte)
+	}
+	return l
 }
 
 // RecvMsg implements [fsutil.Stream].
@@ -100,6 +138,9 @@ func (s *incoming) check(p *fstypes.Packet) error {
 			return errors.New("the client lists a file after the end of its list")
 		}
 		s.listed = p.Stat == nil
+		if err := s.hashFile(p.Stat); err != nil {
+			return err
+		}
 		s.left.Files--
 		s.left.Names -= int64(p.Size())
 	case fstypes.PACKET_DATA:
@@ -115,6 +156,18 @@ func (s *incoming) check(p *fstypes.Packet) error {
 	case s.left.Bytes < 0:
 		return errors.New("the client sends too much data")
 	}
+	return nil
+}
+
+// hashFile adds a file to the digest of the list of files. The order of several extended attributes
+// is random, so that the digest of equal files may differ.
+func (s *incoming) hashFile(st *fstypes.Stat) error {
+	data, err := st.MarshalVT()
+	if err != nil {
+		return err
+	}
+	s.hash.Write(binary.AppendUvarint(nil, uint64(len(data))))
+	s.hash.Write(data)
 	return nil
 }
 

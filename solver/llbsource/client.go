@@ -12,9 +12,10 @@ import (
 type Client interface {
 	// Local copies the selected files of a local source to this machine and calls read with
 	// the path of the directory that contains exactly these files. The directory must not be
-	// used after read returns. The parameter attrs contains the attributes of the source
-	// operation, such as the include patterns.
-	Local(ctx context.Context, name string, attrs map[string]string, read func(dir string) error) error
+	// used after read returns. If the files are the same as at an earlier call, the parameter
+	// earlier may be what read returned then; otherwise, it is nil. The parameter attrs contains
+	// the attributes of the source operation, such as the include patterns.
+	Local(ctx context.Context, name string, attrs map[string]string, read func(dir string, earlier *Reading) (*Reading, error)) error
 	// Upload opens a file that the client offers under a URL. If the client does not offer
 	// this URL, ok is false.
 	Upload(ctx context.Context, url string) (r io.ReadCloser, ok bool, err error)

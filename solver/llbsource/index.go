@@ -27,7 +27,8 @@ type Index struct {
 	mu      sync.Mutex
 	content indexContent
 	loaded  bool // whether content was read from file: on first use, when no other process prunes the store
-	changed bool
+	changed bool // whether content differs from the file
+	saved   indexVersion
 }
 
 // indexContent is the part of an Index that is saved in a file. The file starts with the SHA-256
@@ -67,23 +68,24 @@ func OpenIndex(file string, now func() time.Time) *Index { return &Index{file: f
 func (x *Index) lock() (unlock func()) {
 	x.mu.Lock()
 	if !x.loaded {
-		x.content, x.loaded = readIndex(x.file), true
+		x.content, x.saved = readIndex(x.file)
+		x.loaded = true
 	}
 	return x.mu.Unlock
 }
 
-// readIndex returns the content of an index file. If the file is missing or damaged, it returns
-// an empty index.
-func readIndex(file string) indexContent {
+// readIndex returns the content of an index file and its version. If the file is missing or
+// damaged, it returns an empty index and no version.
+func readIndex(file string) (indexContent, indexVersion) {
 	data, err := regularfile.Read(file)
 	if err != nil || len(data) < sha256.Size || sha256.Sum256(data[sha256.Size:]) != [sha256.Size]byte(data) {
-		return newIndexContent()
+		return newIndexContent(), indexVersion{}
 	}
 	content, ok := decodeIndex(data[sha256.Size:])
 	if !ok {
-		return newIndexContent()
+		return newIndexContent(), indexVersion{}
 	}
-	return content
+	return content, indexVersion(data)
 }
 
 // maxIdle is the maximum number of files of an index that stays in memory between uses. It
@@ -140,8 +142,11 @@ func (x *Index) save() error {
 	if err = errors.Join(err, tmp.Close()); err != nil {
 		return err
 	}
-	x.changed = false
-	return os.Rename(tmp.Name(), x.file)
+	if err := os.Rename(tmp.Name(), x.file); err != nil {
+		return err
+	}
+	x.changed, x.saved = false, sum
+	return nil
 }
 
 func (x *Index) lookup(file string, info fs.FileInfo) (tree.Blob, bool) {

@@ -63,32 +63,56 @@ func (s *Sources) local(ctx context.Context, name string, attrs map[string]strin
 
 // fromClient receives the selected files of the client's local source called name.
 func (s *Sources) fromClient(ctx context.Context, name string, attrs map[string]string) (src solver.Source, err error) {
-	err = s.Client.Local(ctx, name, attrs, func(dir string) error {
-		src, err = s.readDir(ctx, name, dir, nil) // the client has applied the attributes
-		return err
+	index := s.Files
+	if attrs[pb.AttrLocalDiffer] == pb.AttrLocalDifferNone {
+		index = nil // the client sends all files again each time
+	}
+	err = s.Client.Local(ctx, name, attrs, func(dir string, earlier *Reading) (*Reading, error) {
+		r, err := s.reread(ctx, name, dir, index, earlier)
+		if err == nil {
+			src = s.newLocal(r.root)
+		}
+		return r, err
 	})
 	return src, err
+}
+
+// newLocal returns a local source with the given files.
+func (s *Sources) newLocal(root *tree.Node) *localSource {
+	m := root.Meta()
+	if s.Now != nil {
+		m.ModTime = s.Now().UTC()
+	}
+	return &localSource{root.WithMeta(m)}
 }
 
 // readDir reads the files of a directory that the attributes of the source operation select.
 // The parameter name is the name of the local source.
 func (s *Sources) readDir(ctx context.Context, name, dir string, attrs map[string]string) (solver.Source, error) {
+	r, err := s.read(ctx, name, dir, attrs, s.Files)
+	if err != nil {
+		return nil, err
+	}
+	return s.newLocal(r.e.Tree()), nil
+}
+
+// read reads the files of a directory, except those that the index lists.
+func (s *Sources) read(ctx context.Context, name, dir string, attrs map[string]string, index *Index) (*localReader, error) {
 	files, err := filtered(dir, attrs)
 	if err != nil {
 		return nil, err
 	}
 	t := track.Start(ctx, "transferring "+name+":", 0)
 	defer t.Done()
-	defer s.Files.release()
-	r := &localReader{ctx: ctx, s: s, name: name, transfer: t, dir: dir, files: files, e: tree.Edit(nil), links: map[string]*tree.Node{}}
+	defer index.release()
+	r := &localReader{
+		ctx: ctx, s: s, name: name, transfer: t, dir: dir, files: files, index: index, indexed: index != nil,
+		e: tree.Edit(nil), links: map[string]*tree.Node{},
+	}
 	if err := r.walk(ctx); err != nil {
 		return nil, fmt.Errorf("read %s: %w", dir, err)
 	}
-	m := r.e.Tree().Meta()
-	if s.Now != nil {
-		m.ModTime = s.Now().UTC()
-	}
-	return &localSource{r.e.Tree().WithMeta(m)}, nil
+	return r, nil
 }
 
 // filtered returns those files of a directory that match the operation's attributes: include
@@ -121,6 +145,9 @@ type localReader struct {
 	transfer *track.Tracker
 	dir      string
 	files    fsutil.FS
+	index    *Index
+	indexed  bool // whether the index has an entry for each file
+	count    int  // of files
 	e        *tree.Editor
 	links    map[string]*tree.Node // regular files by path, as targets of hard links
 }
@@ -184,6 +211,7 @@ func newLocalFile(name string, d gofs.DirEntry, err error) (localFile, error) {
 // visit adds the file f to the tree.
 func (r *localReader) visit(f localFile) error {
 	name, st := f.name, f.st
+	r.count++
 	m := metaOf(st)
 	switch mode := os.FileMode(st.Mode); {
 	case mode.IsDir():
@@ -259,12 +287,13 @@ func (r *localReader) blob(name string) (tree.Blob, error) {
 		return tree.Blob{}, err
 	}
 	if info.Mode()&os.ModeSocket != 0 {
+		r.indexed = false
 		return r.s.Store.PutBytes(nil) // the walk reports a socket as a file
 	}
-	if b, ok := r.s.Files.lookup(file, info); ok {
+	if b, ok := r.index.lookup(file, info); ok {
 		return b, nil
 	}
-	stable := r.s.Files.isStable(info)
+	stable := r.index.isStable(info)
 	f, err := r.files.Open(name)
 	if err != nil {
 		return tree.Blob{}, err
@@ -274,7 +303,8 @@ func (r *localReader) blob(name string) (tree.Blob, error) {
 		return b, err
 	}
 	if stable {
-		r.s.Files.remember(file, info, b)
+		r.index.remember(file, info, b)
 	}
+	r.indexed = r.indexed && stable
 	return b, nil
 }
