@@ -64,8 +64,9 @@ test: ## all tests: unit and golden, parity, real builder (root, Linux)
 race: ## unit tests and promises under the race detector (needs gcc; root gets it from apt)
 	@command -v gcc >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev; }
 	# These take minutes here: TestBounds bounds the work of one goroutine, TestCorpus and
-	# TestUnique compare recorded results, and TestOrdinaryUser runs other tests again.
-	CGO_ENABLED=1 go test -race $(TESTFLAGS) $(RACEFLAGS) -timeout 20m -skip '^(TestBounds|TestCorpus|TestUnique|TestOrdinaryUser)$$' $(addprefix ./,$(RACEDIRS))
+	# TestUnique compare recorded results, TestOrdinaryUser runs other tests again, and all
+	# fuzz targets but that of lsp use one goroutine.
+	CGO_ENABLED=1 go test -race $(TESTFLAGS) $(RACEFLAGS) -timeout 20m -skip '^(TestBounds|TestCorpus|TestUnique|TestOrdinaryUser)$$|^Fuzz' $(addprefix ./,$(RACEDIRS))
 	# The skipped tests start a program that is compiled without the race detector.
 	CGO_ENABLED=1 go test -race $(TESTFLAGS) -timeout 20m -skip '^(TestNoTrace|TestUnreadable|TestReproducible)$$' ./integration/promises
 

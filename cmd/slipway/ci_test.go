@@ -13,6 +13,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"go.yaml.in/yaml/v3"
+
+	"slipway/internal/slowtest"
 )
 
 // readYAML reads a YAML file into v. Unknown keys are errors.
@@ -44,6 +46,7 @@ func repositoryRoot(t *testing.T) string {
 // PATH as slipway.
 func ciRepository(t *testing.T, dockerfile string) {
 	t.Helper()
+	slowtest.Skip(t, "runs many programs")
 	writeFiles(t, map[string]string{"Dockerfile": dockerfile, ".git/HEAD": ""})
 	self, err := os.Executable()
 	if err != nil {

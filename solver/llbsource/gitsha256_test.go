@@ -15,6 +15,7 @@ import (
 
 	"github.com/moby/buildkit/solver/pb"
 
+	"slipway/internal/slowtest"
 	"slipway/internal/testtree"
 )
 
@@ -22,6 +23,7 @@ import (
 // directory .git, the commit of the annotated tag v1, and the commit of the branch main.
 func sha256Repository(t *testing.T) (dir, first, second string) {
 	t.Helper()
+	slowtest.Skip(t, "runs many programs")
 	work := t.TempDir()
 	gitCommand(t, work, "init", "--quiet", "--object-format=sha256")
 	commit := func(content string) string {
