@@ -35,6 +35,13 @@ func TestIndex(t *testing.T) {
 		return
 	}
 	checkFile(t, filepath.Join(root, "INDEX.md"), func(string) string { return Index(sections, corpus) })
+	checkFile(t, filepath.Join(root, "..", "docs", "reference", "errors.md"), func(old string) string {
+		before, _, ok := strings.Cut(old, errorsBegin)
+		if !ok {
+			t.Fatalf("docs/reference/errors.md: the line %q does not exist", errorsBegin)
+		}
+		return before + errorsBegin + Errors(corpus)
+	})
 	checkFile(t, filepath.Join(root, "..", "COMPATIBILITY.md"), func(old string) string {
 		before, rest, ok := strings.Cut(old, begin)
 		_, after, ok2 := strings.Cut(rest, end)
@@ -51,6 +58,9 @@ const (
 	begin = "<!-- UPDATE=1 go test ./internal/checklist writes what follows -->\n"
 	end   = "<!-- UPDATE=1 go test ./internal/checklist wrote what precedes -->\n"
 )
+
+// errorsBegin is the line before the generated tables in docs/reference/errors.md.
+const errorsBegin = "<!-- UPDATE=1 go test ./internal/checklist writes what follows -->\n"
 
 // checkFile checks that a generated file is up to date: render, called with the current content,
 // must return the same content. With UPDATE=1, checkFile writes the new content instead.
