@@ -90,20 +90,27 @@ func (d *Dir) isCurrent() bool {
 }
 
 // markNew records this program's format version in a state directory that has neither a format
-// version nor cached results.
+// version nor cached results. Other processes never see an incomplete version, for which they
+// would remove the results of this one.
 func (d *Dir) markNew() error {
 	if _, err := os.Lstat(d.join("format")); err == nil || d.hasResults() {
 		return nil
 	}
-	f, err := os.OpenFile(d.join("format"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil // another process was faster
-	}
+	f, err := os.CreateTemp(d.Path, ".slipway-format-")
 	if err != nil {
 		return err
 	}
+	defer os.Remove(f.Name())
 	_, err = f.WriteString(formatVersion)
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	err = os.Link(f.Name(), d.join("format"))
+	// A faster process may also have removed the temporary file, see [Dir.Hold].
+	if err == nil || errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return os.Rename(f.Name(), d.join("format")) // a file system without hard links
 }
 
 // hasResults reports whether the state directory contains cached results of any format

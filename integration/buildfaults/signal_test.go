@@ -16,7 +16,7 @@ import (
 func TestInterrupted(t *testing.T) {
 	k := newKiller(t, rand.New(rand.NewPCG(*seed, 100)))
 	interrupted := 0
-	for i := range 24 {
+	for i := range 12 {
 		if i%3 == 0 {
 			k.removeState()
 		}
