@@ -31,7 +31,12 @@ func (p *Plan) writeHTML(b *strings.Builder) {
 		"svg-style": svgStyle, "graph": graph.String(), "stages": stages.String(),
 		"summary": p.summaryHTML(), "legend": p.legendHTML(), "timeline": p.timelineHTML(),
 	}
-	for rest := pageText; rest != ""; {
+	fillPage(b, pageText, values)
+}
+
+// fillPage writes a page with each {{NAME}} replaced by the value of the name.
+func fillPage(b *strings.Builder, page string, values map[string]string) {
+	for rest := page; rest != ""; {
 		before, after, found := strings.Cut(rest, "{{")
 		b.WriteString(before)
 		if !found {

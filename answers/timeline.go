@@ -27,6 +27,7 @@ const (
 // the operation has not started or not ended.
 type Vertex struct {
 	Digest, Name       string
+	Inputs             []string // digests
 	Started, Completed time.Time
 	Cached             bool
 	Error              string
