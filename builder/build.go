@@ -12,6 +12,7 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"slipway/answers"
 	"slipway/builder/explain"
 	"slipway/diag"
 	"slipway/frontend"
@@ -30,6 +31,9 @@ type Result struct {
 	Exported map[string]string
 	// Images contains the descriptors of exported images and indexes, by the index of the output.
 	Images map[int]v1.Descriptor
+	// Measured describes the layers of the image of each platform. It is nil unless Options.Measure is
+	// set, and if the build has not read the files of its result.
+	Measured []*answers.ReportImage
 	// Answer is the result of the subrequest in Options.Call, with the keys of BuildKit's
 	// subrequests: result.json, result.txt, version.
 	Answer map[string][]byte

@@ -111,6 +111,8 @@ type Options struct {
 	// Planned receives the description of the build before the build starts. It may be nil. Only
 	// the built-in frontend calls it.
 	Planned func(*answers.Plan)
+	// Measure sets Result.Measured. Builds by a daemon ignore it.
+	Measure bool
 	// Status receives the progress in BuildKit's format. Calls do not overlap. It may be
 	// nil.
 	Status func(*client.SolveStatus)

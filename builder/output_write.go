@@ -28,7 +28,7 @@ type buildResult struct {
 }
 
 // write writes a build result to all outputs. In res, it records the digests and names of exported
-// images.
+// images and, if o.Measure is set, the sizes of the layers.
 func (s *localBuilder) write(ctx context.Context, o *Options, p *progress, b buildResult, res *Result) error {
 	x := s.exporter(o)
 	described := false
@@ -52,14 +52,22 @@ func (s *localBuilder) write(ctx context.Context, o *Options, p *progress, b bui
 			return fmt.Errorf("output %s: %w", out.Type, err)
 		}
 	}
-	if !o.Describe || described {
+	if o.Describe && !described {
+		image := Output{Type: "image"}
+		err := p.step(ctx, "describe", image.exporter(), func(ctx context.Context) error {
+			_, err := makeImage(ctx, x, o, imageOutput{image, 0, res}, b)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if !o.Measure {
 		return nil
 	}
-	image := Output{Type: "image"}
-	return p.step(ctx, "describe", image.exporter(), func(ctx context.Context) error {
-		_, err := makeImage(ctx, x, o, imageOutput{image, 0, res}, b)
-		return err
-	})
+	var err error
+	res.Measured, err = measure(x, b.results)
+	return err
 }
 
 // exporter returns the name that the progress output shows for the step that writes the
