@@ -253,3 +253,51 @@ func TestCompleteAnswers(t *testing.T) {
 		}
 	}
 }
+
+// TestBuildReport checks that slipway build --report writes a report in each format, also if a step
+// fails, and that nothing is left if the report cannot be written.
+func TestBuildReport(t *testing.T) {
+	dir := t.TempDir()
+	build := func(dockerfile string, flags ...string) (int, string) {
+		t.Helper()
+		args := append([]string{"build", "--state", filepath.Join(dir, "state"), "--runner", "portable", "--progress", "quiet"}, flags...)
+		return slipway(t, append(args, testcontext.New(t, dockerfile))...)
+	}
+	for format, want := range map[string][]string{
+		"md":   {"# Build report: ", "## Steps by time", "## Layers of linux/", "| Dockerfile:"},
+		"json": {`"version": 1`, `"images": [`, `"criticalPath": [`, `"failed": false`},
+		"html": {"<!doctype html>", "<h2>Steps by time</h2>", `<div class="bar executed"`},
+	} {
+		file := filepath.Join(dir, "report."+format)
+		code, told := build(answeredDockerfile, "--no-cache", "-t", "x", "--report="+file)
+		data, err := os.ReadFile(file)
+		if err != nil || code != 0 {
+			t.Fatalf("%s: exit code %d, %v, %s", format, code, err, told)
+		}
+		for _, w := range want {
+			if !strings.Contains(string(data), w) {
+				t.Errorf("%s has no %q:\n%s", format, w, data)
+			}
+		}
+	}
+	code, told := build("FROM scratch\nCOPY base /\nRUN exit 3\nRUN last\n", "--report")
+	for _, want := range []string{"Build report: ", "\nfailed in ", " not started\n", "layers: the build failed before it had an image"} {
+		if code != exitFailed || !strings.Contains(told, want) {
+			t.Errorf("exit code %d, no %q in\n%s", code, want, told)
+		}
+	}
+	if code, told := build("FROM scratch\nCOPPY a /\n", "--report"); code != exitFailed || !strings.Contains(told, "lines of the Dockerfile: another frontend did the build, or it failed before it was planned") {
+		t.Errorf("an invalid Dockerfile: exit code %d, %s", code, told)
+	}
+	for flag, want := range map[string]string{
+		"--report=x.txt":                 `--report: the name of "x.txt" has no known format (want FILE.md, FILE.json or FILE.html)`,
+		"--report=" + dir + "/none/x.md": "--report: ",
+		"--report --progress=rawjson":    "--report: standard error has JSON only with --progress=rawjson (use --report=FILE)",
+		"--report --call=plan":           "--report is about a build, and --call=plan makes none",
+		"--report=g.html --graph=g.html": `"g.html" is the file of --graph too`,
+	} {
+		if code, told := build("FROM scratch\n", strings.Fields(flag)...); code != exitUsage || !strings.Contains(told, want) {
+			t.Errorf("%s: exit code %d, %s\nwant %s", flag, code, told, want)
+		}
+	}
+}

@@ -94,26 +94,43 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 		return err
 	}
 	defer stop()
-	var graph graphRecorder
-	if f.graphFile != "" {
-		graph.record(&f.opt)
+	var r recorder
+	if f.graphFile != "" || f.report != "" {
+		r.record(&f.opt)
 	}
-	res, warnings, err := f.build(ctx, graph.status)
+	res, warnings, err := f.build(ctx, r.status)
 	if err == nil && f.opt.Call != "" {
 		return f.printAnswer(ctx, res)
 	}
 	if f.showsProgress() {
 		f.printWarnings(os.Stderr, warnings, isColored(os.Stderr))
 	}
-	if f.graphFile != "" && ctx.Err() == nil {
-		if err := graph.write(ctx, f.graphFile, err); err != nil {
-			return fmt.Errorf("--graph: %w", err)
-		}
+	if err := f.writeRecord(ctx, &r, res, err); err != nil {
+		return err
 	}
 	if err != nil {
 		return err
 	}
 	return f.printOutcome(ctx, res.Exported)
+}
+
+// writeRecord writes the graph and the report of a build, which ended with the given error, unless it
+// was interrupted.
+func (f *buildFlags) writeRecord(ctx context.Context, r *recorder, res *builder.Result, failed error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	if f.graphFile != "" {
+		if err := r.writeGraph(ctx, f.graphFile, failed); err != nil {
+			return fmt.Errorf("--graph: %w", err)
+		}
+	}
+	if f.report != "" {
+		if err := f.writeReport(ctx, r.finished(res, failed, f.opt.Builder != nil)); err != nil {
+			return fmt.Errorf("--report: %w", err)
+		}
+	}
+	return nil
 }
 
 // build runs the build that the flags describe and shows its progress. It returns the

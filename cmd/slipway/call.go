@@ -64,6 +64,9 @@ func (f *buildFlags) parseCall(given flagSet) error {
 	if given.Changed("graph") {
 		return fmt.Errorf("--graph is about a build, and --call=%s makes none (--call=graph,format=html prints a graph)", name)
 	}
+	if given.Changed("report") {
+		return fmt.Errorf("--report is about a build, and --call=%s makes none", name)
+	}
 	for _, flag := range []string{"output", "push", "load", "iidfile", "quiet", "explain", "cache-to", "metadata-file"} {
 		if given.Changed(flag) && f.answerFile == "" {
 			return fmt.Errorf("--%s is about an image, and --call=%s makes none", flag, name)

@@ -84,6 +84,7 @@ func (f *buildFlags) complete(cmd *cobra.Command) {
 	for _, name := range []string{"state", "tlsdir"} {
 		_ = cmd.MarkFlagDirname(name)
 	}
+	_ = cmd.MarkFlagFilename("report", "md", "json", "html")
 	for _, name := range []string{"target", "no-cache-filter"} {
 		_ = cmd.RegisterFlagCompletionFunc(name, f.completeStages)
 	}

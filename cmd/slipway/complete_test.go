@@ -29,6 +29,7 @@ func TestComplete(t *testing.T) {
 		{"--progress ", "auto|plain|tty|rawjson|quiet|none|:4"},
 		{"--output ", "type=oci,dest=|type=docker,dest=|type=tar,dest=|type=local,dest=|type=image|type=image,push=true|type=registry|type=cacheonly|:6"},
 		{"--state ", ":16"},
+		{"--report=", "md|json|html|:8"},
 		{"--tlsk", "--tlskey\tkey FILE of --tlscert|:4"},
 		{"--file ", ":0"},
 		{"", ":16"},

@@ -24,8 +24,9 @@ type buildFlags struct {
 	check                  bool
 	call                   string
 	metadataFile, iidFile  string
-	graphFile              string // --graph of slipway build
-	answerFile             string // --output of commands that print the answer to a call
+	graphFile              string       // --graph of slipway build
+	report                 string       // --report of slipway build: reportToTerminal or the name of a file
+	answerFile             string       // --output of commands that print the answer to a call
 	builder                remote.Builder
 	tlsDir                 string
 	keepStorage            string
@@ -88,6 +89,8 @@ func (f *buildFlags) defineResults(fs *pflag.FlagSet) {
 	fs.StringVar(&f.metadataFile, "metadata-file", "", "write digests and names of the image to `FILE`, as JSON")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print only the ID of the image, and no progress")
 	fs.StringVar(&f.graphFile, "graph", "", "write the graph and the timeline of the build to `FILE`, as an HTML page")
+	fs.StringVar(&f.report, "report", "", "report what took the time and what made the image large: on standard error, or in `FILE`.md, .json or .html")
+	fs.Lookup("report").NoOptDefVal = reportToTerminal
 	fs.StringVar(&f.call, "call", "build", "`REQUEST` to the frontend: build, check, convertllb, eject, graph, outline, plan or targets; ,format=json prints the answer as JSON")
 	fs.BoolVar(&f.check, "check", false, "check the Dockerfile: the same as --call=check")
 	fs.StringArrayVar(&f.attests, "attest", nil, "attestation: `type=sbom|provenance[,KEY=VALUE]` (default none)")

@@ -89,11 +89,11 @@ func (f *buildFlags) checkResultFiles() error {
 	for _, out := range f.opt.Outputs {
 		used[out.Dest] = "--output"
 	}
-	if err := f.parseGraphFile(); err != nil {
+	if err := errors.Join(f.parseGraphFile(), f.parseReport()); err != nil {
 		return err
 	}
 	for _, file := range []struct{ flag, path string }{
-		{"--iidfile", f.iidFile}, {"--metadata-file", f.metadataFile}, {"--graph", f.graphFile}, {"--output", f.answerFile},
+		{"--iidfile", f.iidFile}, {"--metadata-file", f.metadataFile}, {"--graph", f.graphFile}, {"--report", f.reportFile()}, {"--output", f.answerFile},
 	} {
 		if file.path == "" {
 			continue

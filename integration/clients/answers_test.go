@@ -86,8 +86,8 @@ func testPlan(t *testing.T, d *rig.Daemon) {
 	}
 }
 
-// checkRemoteGraph checks that slipway build --builder --graph writes the timeline of a build by another
-// builder.
+// checkRemoteGraph checks that slipway build --builder writes the timeline (--graph) and the report
+// (--report) of a build by another builder.
 func checkRemoteGraph(t *testing.T, d *rig.Daemon, dir string) {
 	t.Helper()
 	with, err := server() // has the program
@@ -95,7 +95,7 @@ func checkRemoteGraph(t *testing.T, d *rig.Daemon, dir string) {
 		t.Fatal(err)
 	}
 	page := filepath.Join(t.TempDir(), "graph.html")
-	cmd := exec.CommandContext(t.Context(), filepath.Join(with.Dir, "slipway"), "build", "--progress", "plain", "--builder", d.Socket, "--no-cache-filter", "build", "--graph", page, dir)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(with.Dir, "slipway"), "build", "--progress", "plain", "--builder", d.Socket, "--no-cache-filter", "build", "--graph", page, "--report="+page+".json", dir)
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -107,6 +107,14 @@ func checkRemoteGraph(t *testing.T, d *rig.Daemon, dir string) {
 	for _, want := range []string{`id="timeline"`, `<li class="never" id="s0-3">`, `<div class="bar executed"`} {
 		if !strings.Contains(string(data), want) {
 			t.Errorf("the page of a build with --builder has no %s:\n%s", want, data)
+		}
+	}
+	if data, err = os.ReadFile(page + ".json"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"sent": true`, `"source": "context"`, `"location": "Dockerfile:`, `"criticalPath": [`, "layers: BuildKit does not report"} {
+		if !strings.Contains(string(data), want) {
+			t.Errorf("the report of a build with --builder has no %s:\n%s", want, data)
 		}
 	}
 }

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/moby/buildkit/util/progress/progressui"
+
+	"slipway/answers"
+	"slipway/builder"
+	"slipway/solver/export"
+)
+
+// reportToTerminal is the value of --report without a file. The report is then written to standard
+// error, because an output may go to standard output.
+const reportToTerminal = "-"
+
+// parseReport returns an error if --report names a file in an unknown format, or if standard error
+// cannot take the report.
+func (f *buildFlags) parseReport() error {
+	switch f.report {
+	case "":
+		return nil
+	case reportToTerminal:
+		if f.progress == string(progressui.RawJSONMode) {
+			return errors.New("--report: standard error has JSON only with --progress=rawjson (use --report=FILE)")
+		}
+	default:
+		if _, err := reportFormat(f.report); err != nil {
+			return err
+		}
+	}
+	f.opt.Measure = true
+	return nil
+}
+
+// reportFile returns the file of --report, or "" if the report goes to standard error.
+func (f *buildFlags) reportFile() string {
+	if f.report == reportToTerminal {
+		return ""
+	}
+	return f.report
+}
+
+// reportFormat returns the format of the report in a file with the given name.
+func reportFormat(name string) (answers.ReportFormat, error) {
+	switch format := answers.ReportFormat(strings.TrimPrefix(filepath.Ext(name), ".")); format {
+	case answers.ReportMarkdown, answers.ReportJSON, answers.ReportHTML:
+		return format, nil
+	}
+	return "", fmt.Errorf("--report: the name of %q has no known format (want FILE.md, FILE.json or FILE.html)", name)
+}
+
+// finished returns what the recorder knows about a finished build. If the build failed, res may be nil.
+func (r *recorder) finished(res *builder.Result, failed error, remote bool) answers.Finished {
+	f := answers.Finished{Plan: r.plan, Vertices: r.list(), Failed: failed != nil, Remote: remote}
+	if res != nil && failed == nil {
+		f.Images = res.Measured
+	}
+	for _, t := range r.transfers {
+		x := &answers.Transfer{Source: strings.TrimSuffix(strings.TrimPrefix(t.ID, transferring), ":"), Bytes: t.Current}
+		if t.Started != nil {
+			end := t.Timestamp
+			if t.Completed != nil {
+				end = *t.Completed
+			}
+			x.Milliseconds = answers.Milliseconds(max(0, end.Sub(*t.Started)) / time.Millisecond)
+		}
+		f.Transfers = append(f.Transfers, x)
+	}
+	return f
+}
+
+// writeReport writes the report about a finished build to the destination of --report.
+func (f *buildFlags) writeReport(ctx context.Context, finished answers.Finished) error {
+	report := answers.NewReport(finished)
+	file := f.reportFile()
+	if file == "" {
+		return report.Write(os.Stderr, answers.ReportText)
+	}
+	format, err := reportFormat(file)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if err := report.Write(&b, format); err != nil {
+		return err
+	}
+	return export.Write(ctx, file, b.Bytes())
+}
