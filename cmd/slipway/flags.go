@@ -26,6 +26,7 @@ type buildFlags struct {
 	metadataFile, iidFile  string
 	graphFile              string       // --graph of slipway build
 	report                 string       // --report of slipway build: reportToTerminal or the name of a file
+	digestFiles            []digestFile // of slipway kaniko
 	answerFile             string       // --output of commands that print the answer to a call
 	builder                remote.Builder
 	tlsDir                 string

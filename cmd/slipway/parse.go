@@ -32,7 +32,9 @@ func (f *buildFlags) parse(given flagSet) error {
 // parseState parses the flags for the state directory and the builder.
 func (f *buildFlags) parseState(given flagSet) error {
 	o := &f.opt
-	o.Stdin = os.Stdin
+	if o.Stdin == nil {
+		o.Stdin = os.Stdin
+	}
 	if len(f.files) > 1 {
 		return fmt.Errorf("--file: %d files are named (name one)", len(f.files))
 	}

@@ -59,7 +59,7 @@ func (f *buildFlags) parseOutputs(flagSet) error {
 	if err := f.parseExplain(); err != nil {
 		return err
 	}
-	o.Describe = f.quiet || f.iidFile != "" || f.metadataFile != ""
+	o.Describe = f.quiet || f.iidFile != "" || f.metadataFile != "" || len(f.digestFiles) > 0
 	return f.checkResultFiles()
 }
 
@@ -266,6 +266,11 @@ func (f *buildFlags) printOutcome(ctx context.Context, exported map[string]strin
 		}
 		if err := export.Write(ctx, f.metadataFile, data); err != nil {
 			return fmt.Errorf("--metadata-file: %w", err)
+		}
+	}
+	for _, d := range f.digestFiles {
+		if err := d.write(ctx, exported); err != nil {
+			return err
 		}
 	}
 	if f.quiet && id != "" {
