@@ -37,7 +37,7 @@ func (f *pathFinder) find() []*ReportStep {
 		s := f.steps[at]
 		f.seen[at] = true
 		path = append(path, s)
-		next := -1
+		var next int
 		if f.outside[at] {
 			next = f.latest(func(i int) bool { return f.steps[i].end() <= s.Start })
 		} else {

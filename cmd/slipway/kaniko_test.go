@@ -101,18 +101,24 @@ func TestKanikoMapping(t *testing.T) {
 		{line: "-d r.example/aa:1 -c https://h/a.tar.gz", want: "--file=Dockerfile --no-cache=true " + push, context: "https://h/a.tar.gz"},
 		{line: "-d r.example/aa:1 -c git://h/p --git branch=main --context-sub-path s", want: "--file=Dockerfile --no-cache=true " + push, context: "https://h/p.git#main:s"},
 		{line: "-d r.example/aa:1 -c git://h/p.git#refs/heads/x#abc", want: "--secret=id=GIT_AUTH_TOKEN,env=GIT_TOKEN --file=Dockerfile --no-cache=true " + push, context: "http://h/p.git#abc", env: map[string]string{"GIT_PULL_METHOD": "http", "GIT_TOKEN": "t"}},
-		{line: "--no-push --build-arg A=1 --build-arg B --build-arg C --label x=y --target s --custom-platform linux/arm64 -v error", env: map[string]string{"B": "2"},
-			want: "--file=/workspace/Dockerfile --build-arg=A=1 --build-arg=B --build-arg=C= --label=x=y --target=s --platform=linux/arm64 --no-cache=true --output=type=cacheonly --progress=quiet", context: "/workspace/"},
+		{
+			line: "--no-push --build-arg A=1 --build-arg B --build-arg C --label x=y --target s --custom-platform linux/arm64 -v error", env: map[string]string{"B": "2"},
+			want: "--file=/workspace/Dockerfile --build-arg=A=1 --build-arg=B --build-arg=C= --label=x=y --target=s --platform=linux/arm64 --no-cache=true --output=type=cacheonly --progress=quiet", context: "/workspace/",
+		},
 		{line: "-d r.example/aa:1 --cache", want: "--file=/workspace/Dockerfile --cache-from=type=registry,ref=r.example/aa/cache --cache-to=type=registry,ref=r.example/aa/cache,mode=max,ignore-error=true " + push, context: "/workspace/"},
 		{line: "-d r.example/aa:1 --cache=true --cache-repo o.example/cc --insecure-registry o.example --no-push-cache", want: "--file=/workspace/Dockerfile --mirror=o.example=http://o.example --cache-from=type=registry,ref=o.example/cc,registry.insecure=true " + push, context: "/workspace/"},
 		{line: "--no-push --cache --cache-repo oci:/c", want: "--file=/workspace/Dockerfile --cache-to=type=local,dest=/c,mode=max,ignore-error=true --output=type=cacheonly", context: "/workspace/"},
-		{line: "--no-push -d aa -d bb:2 --tar-path x.tar --oci-layout-path d --compression zstd --compression-level 3 --reproducible",
-			want: `--file=/workspace/Dockerfile --build-arg=SOURCE_DATE_EPOCH=0 --no-cache=true --output=type=docker,dest=x.tar,"name=aa,bb:2",compression=zstd,compression-level=3,rewrite-timestamp=true --output=type=oci,tar=false,dest=d,compression=zstd,compression-level=3,rewrite-timestamp=true`, context: "/workspace/"},
+		{
+			line: "--no-push -d aa -d bb:2 --tar-path x.tar --oci-layout-path d --compression zstd --compression-level 3 --reproducible",
+			want: `--file=/workspace/Dockerfile --build-arg=SOURCE_DATE_EPOCH=0 --no-cache=true --output=type=docker,dest=x.tar,"name=aa,bb:2",compression=zstd,compression-level=3,rewrite-timestamp=true --output=type=oci,tar=false,dest=d,compression=zstd,compression-level=3,rewrite-timestamp=true`, context: "/workspace/",
+		},
 		{line: "--no-push --tarPath x.tar", want: "--file=/workspace/Dockerfile --no-cache=true --output=type=docker,dest=x.tar,name=unset-repo/unset-image-name", context: "/workspace/"},
 		{line: "-d r.example/aa:1 -d o.example/aa:1 --skip-tls-verify-registry o.example", want: "--file=/workspace/Dockerfile --no-cache=true " + push + " --output=type=image,push=true,registry.insecure=true,name=o.example/aa:1", context: "/workspace/"},
 		{line: "-d r.example/aa:1 --insecure", want: "--file=/workspace/Dockerfile --no-cache=true --output=type=image,push=true,registry.insecure=true,name=r.example/aa:1", context: "/workspace/"},
-		{line: "--registry-map index.docker.io=m;ghcr.io=n", env: map[string]string{"KANIKO_NO_PUSH": "1", "KANIKO_REGISTRY_MIRROR": "m", "KANIKO_REGISTRY_MAP": "q=o"},
-			want: "--file=/workspace/Dockerfile --mirror=docker.io=m --mirror=ghcr.io=n --mirror=q=o --no-cache=true --output=type=cacheonly", context: "/workspace/"},
+		{
+			line: "--registry-map index.docker.io=m;ghcr.io=n", env: map[string]string{"KANIKO_NO_PUSH": "1", "KANIKO_REGISTRY_MIRROR": "m", "KANIKO_REGISTRY_MAP": "q=o"},
+			want: "--file=/workspace/Dockerfile --mirror=docker.io=m --mirror=ghcr.io=n --mirror=q=o --no-cache=true --output=type=cacheonly", context: "/workspace/",
+		},
 	} {
 		k, err := convertKaniko(t, tc.line, tc.env)
 		if err != nil {

@@ -182,9 +182,19 @@ func subcommands(args []string) []*cobra.Command {
 		name string
 		make func() *cobra.Command
 	}{
-		{"build", buildCommand}, {"kaniko", kanikoCommand}, {"eject", ejectCommand}, {"plan", planCommand}, {"graph", graphCommand},
-		{"diff", diffCommand}, {"serve", serveCommand}, {"image", imageCommand}, {"cache", cacheCommand},
-		{"login", loginCommand}, {"logout", logoutCommand}, {"lint", lintCommand}, {"fmt", fmtCommand},
+		{"build", buildCommand},
+		{"kaniko", kanikoCommand},
+		{"eject", ejectCommand},
+		{"plan", planCommand},
+		{"graph", graphCommand},
+		{"diff", diffCommand},
+		{"serve", serveCommand},
+		{"image", imageCommand},
+		{"cache", cacheCommand},
+		{"login", loginCommand},
+		{"logout", logoutCommand},
+		{"lint", lintCommand},
+		{"fmt", fmtCommand},
 		{"lsp", lspCommand},
 	}
 	var commands []*cobra.Command
