@@ -128,3 +128,38 @@ func TestPrintReasons(t *testing.T) {
 		t.Error("a lost test with a reason is an error")
 	}
 }
+
+// TestQuick checks that each test that CI runs of a suite passes with buildkitd and is not known to
+// fail with slipway serve.
+func TestQuick(t *testing.T) {
+	listed := 0
+	for _, suite := range solverSuites() {
+		pattern, err := quickPattern(suite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pattern == "" {
+			continue
+		}
+		record, err := readRecord(recordOf(suite), pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lost, err := readLost("solver-" + suite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		won := map[string]bool{}
+		for test, o := range record {
+			won[topTest(test)] = won[topTest(test)] || o == passed && lost[test] == ""
+		}
+		for name := range strings.SplitSeq(strings.Trim(pattern, "^()$"), "|") {
+			if listed++; !won[name] {
+				t.Errorf("suite %s: %s is listed, but does not pass", suite, name)
+			}
+		}
+	}
+	if listed == 0 {
+		t.Error("no test is listed")
+	}
+}

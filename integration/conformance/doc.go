@@ -8,6 +8,7 @@
 //	go run ./integration/conformance -record                    only upstream's; write the record
 //	go run ./integration/conformance -solver                    both builders, all suites
 //	go run ./integration/conformance -solver -suites client -recorded -run TestFileOp
+//	go run ./integration/conformance -solver -recorded -quick   what CI runs
 //	go run ./integration/conformance -solver -record            only buildkitd; write the record
 //
 // For each worker it prints the number of tests that passed with each image, and every
@@ -26,7 +27,8 @@
 // dockerfile-image (the same with upstream's frontend image). A program named
 // buildkitd starts slipway serve with the flags of buildkitd. The exit code is
 // 1 if a test passes only with buildkitd, unless recorded/solver-SUITE-lost.txt
-// contains the reason. That file has a line for each such test.
+// contains the reason. That file has a line for each such test. With -quick, a
+// suite that has a file recorded/solver-SUITE-quick.txt runs only the tests in it.
 //
 // Each test starts its own builder, and serves the frontend image and base
 // images from its own registry. suite.go runs the tests, outcomes.go counts the

@@ -34,6 +34,7 @@ type settings struct {
 
 	solver bool     // compare builders instead of frontend images
 	suites []string // with solver: suites to run
+	quick  bool     // with solver: of each suite, run only the tests that CI runs
 }
 
 func main() {
@@ -44,6 +45,7 @@ func main() {
 	flag.BoolVar(&set.record, "record", false, "run only upstream's image and record its outcomes")
 	flag.BoolVar(&set.solver, "solver", false, "compare slipway serve with buildkitd, instead of frontend images")
 	suites := flag.String("suites", strings.Join(solverSuites(), ","), "with -solver, `suites` to run, separated by commas")
+	flag.BoolVar(&set.quick, "quick", false, "with -solver, run only the tests in recorded/solver-SUITE-quick.txt, if this file exists")
 	flag.Parse()
 	set.suites = strings.Split(*suites, ",")
 	set.workers = strings.Split(*list, ",")
@@ -73,8 +75,11 @@ func (set settings) check() error {
 			return fmt.Errorf("unknown suite %q, want %s", name, strings.Join(solverSuites(), ", "))
 		}
 	}
-	if set.record && (set.recorded || set.pattern != "") {
-		return errors.New("-record excludes -run and -recorded, because it records the whole suite")
+	if set.record && (set.recorded || set.pattern != "" || set.quick) {
+		return errors.New("-record excludes -run, -quick and -recorded, because it records the whole suite")
+	}
+	if set.quick && set.pattern != "" {
+		return errors.New("-quick excludes -run, because both select tests")
 	}
 	return nil
 }

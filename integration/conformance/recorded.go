@@ -2,7 +2,9 @@ package main
 
 import (
 	"embed"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -62,6 +64,26 @@ func readLost(record string) (map[string]string, error) {
 		lost[test] = reason
 	}
 	return lost, nil
+}
+
+// quickPattern returns a regular expression for the tests of a suite that CI runs, or "" for all. The
+// file recorded/solver-SUITE-quick.txt lists these tests, one on a line. An empty line or one that
+// begins with a number sign is a comment.
+func quickPattern(suite string) (string, error) {
+	text, err := recordedFiles.ReadFile("recorded/solver-" + suite + "-quick.txt")
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var names []string
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSuffix(line, "\n"); line != "" && !strings.HasPrefix(line, "#") {
+			names = append(names, line)
+		}
+	}
+	return "^(" + strings.Join(names, "|") + ")$", nil
 }
 
 // writeRecord writes upstream's outcomes to a file in directory recorded, under the name that

@@ -31,6 +31,12 @@ func (set settings) compareSolvers(ctx context.Context, bed *testbed, root strin
 	}
 	ok = true
 	for _, name := range set.suites {
+		set := set
+		if set.quick {
+			if set.pattern, err = quickPattern(name); err != nil {
+				return false, err
+			}
+		}
 		s, env, err := bed.solverSuite(ctx, root, name)
 		if err != nil {
 			return false, err
