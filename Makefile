@@ -42,7 +42,7 @@ COMPOSE = ^TestCompose$$
 PLATFORMS = linux/arm64,darwin/arm64,windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build fast test race fuzz golden lint fmt image size push integration old-builders compose differential-builds kills editors realimages probes parity mutants conformance conformance-solver demo demo-buildkit bench bench-gateway bench-build bench-lint bench-lsp check
+.PHONY: help build fast test race fuzz golden lint fmt image size push integration old-builders compose differential-builds kills editors realimages probes parity mutants conformance conformance-solver demo demo-buildkit manual manual-test bench bench-gateway bench-build bench-lint bench-lsp check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -167,6 +167,16 @@ demo: ## build examples/hello in this process; needs only Go, no root
 
 demo-buildkit: ## build examples/hello with our frontend on a real BuildKit (root, Linux)
 	go run ./integration/demo
+
+manual: ## make the site of the manual in bin/manual (root gets node and npm from apt)
+	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm; }
+	go run ./integration/manual
+
+manual-test: manual ## test the site in Chromium: links, search, widths, requests, equal bytes (root gets it from apt)
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	go run ./integration/manual -o bin/manual-again
+	diff -r bin/manual bin/manual-again
+	SITE=$(CURDIR)/bin/manual CHROMIUM=$$(command -v chromium) node --test --test-reporter=spec bin/manual-work/browser.test.mjs
 
 bench-gateway: ## time a build with nothing to do, with our image, upstream's and an empty one (root, Linux)
 	go run ./integration/latency

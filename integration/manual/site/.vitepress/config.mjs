@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs'
+import { defineConfig } from 'vitepress'
+
+// anchor returns the anchor of a heading, as GitHub makes it, so that a link works in both places.
+// The Go test of docs checks links by the same rule.
+function anchor(title) {
+  return title.trim().toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-')
+}
+
+// The program integration/manual writes sidebar.json and the pages in src.
+export default defineConfig({
+  title: 'Slipway',
+  description: 'A Dockerfile frontend for BuildKit, and a builder that needs no daemon',
+  lang: 'en-US',
+  base: process.env.MANUAL_BASE ?? '/',
+  srcDir: 'src',
+  outDir: 'dist',
+  cacheDir: 'cache',
+  // One page after another: otherwise the order of the search index would depend on time.
+  buildConcurrency: 1,
+  markdown: {
+    anchor: { slugify: anchor },
+    attrs: { disable: true },
+    languageAlias: { dockerignore: 'ini' },
+    config(md) {
+      // Pages are plain Markdown: <NAME> is text, and Dockerfile.dev is no host.
+      md.set({ html: false, linkify: false })
+      md.core.ruler.disable('emoji', true)
+      // Vue would read {{ as the start of an expression, also in code.
+      for (const rule of ['text', 'code_inline']) {
+        const render = md.renderer.rules[rule]
+        md.renderer.rules[rule] = (...args) => render(...args).replaceAll('{{', '&#123;&#123;')
+      }
+    },
+  },
+  themeConfig: {
+    nav: [
+      { text: 'Start', link: '/getting-started' },
+      { text: 'Dockerfile', link: '/reference/dockerfile/' },
+      { text: 'Commands', link: '/reference/cli/' },
+      { text: 'Rules', link: '/rules/' },
+    ],
+    sidebar: JSON.parse(readFileSync(new URL('sidebar.json', import.meta.url), 'utf8')),
+    outline: [2, 3],
+    search: {
+      provider: 'local',
+      options: {
+        miniSearch: { searchOptions: { boost: { title: 6, titles: 2, text: 1 }, combineWith: 'AND' } },
+      },
+    },
+  },
+})
