@@ -18,12 +18,15 @@ const types = {
   '.json': 'application/json', '.woff2': 'font/woff2', '.txt': 'text/plain',
 }
 
+// On a busy machine, the watchdog would end the process that draws, and then the browser.
+const args = ['--no-sandbox', '--disable-gpu', '--disable-gpu-watchdog']
+
 let browser, context
 const foreign = [] // requests to other hosts
 const problems = [] // missing files, errors in scripts
 
 before(async () => {
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox'] })
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args })
   context = await browser.newContext({ reducedMotion: 'reduce' })
   context.setDefaultTimeout(timeout)
   await context.route(() => true, answer)
@@ -63,47 +66,6 @@ const paths = readdirSync(site, { recursive: true })
   .sort()
 // The pages and the browser share two cores with other work, so nothing has a short limit.
 const timeout = 60_000
-
-test('links lead to pages and headings, and pages fit', async () => {
-  assert.ok(paths.length > 150, `${paths.length} pages`)
-  const found = new Map() // by path: ids and links
-  const wide = []
-  const queue = [...paths]
-  const work = async () => {
-    const page = await context.newPage()
-    for (let path; (path = queue.shift()); ) {
-      await open(page, path)
-      for (const width of widths) {
-        await page.setViewportSize({ width, height: 900 })
-        // Elements may scroll, such as code, but not the page.
-        const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-        if (over > 0) wide.push(`${path} is ${over} pixels too wide for ${width}`)
-      }
-      found.set(path, await page.evaluate(() => ({
-        ids: [...document.querySelectorAll('[id]')].map((e) => e.id),
-        links: [...document.querySelectorAll('a[href]')].map((a) => a.href),
-      })))
-    }
-    await page.close()
-  }
-  await Promise.all([work(), work()])
-  const broken = []
-  const linked = new Set(['/index.html'])
-  for (const [path, { links }] of found) {
-    for (const href of links) {
-      const url = new URL(href)
-      if (url.origin !== origin) continue
-      const target = url.pathname.endsWith('/') ? url.pathname + 'index.html' : url.pathname
-      if (path !== target) linked.add(target)
-      const ids = found.get(target)?.ids
-      const id = decodeURIComponent(url.hash.slice(1))
-      if (!ids || (id && !ids.includes(id))) broken.push(`${path}: ${href}`)
-    }
-  }
-  assert.deepEqual(broken, [], 'broken links')
-  assert.deepEqual(paths.filter((p) => !linked.has(p)), [], 'pages without a link to them')
-  assert.deepEqual(wide, [], 'pages that scroll sideways')
-})
 
 test('search finds --parents', async () => {
   const page = await context.newPage()
@@ -161,6 +123,47 @@ test('screenshots', { skip: !process.env.SHOTS }, async () => {
     }
   }
   await page.close()
+})
+
+test('links lead to pages and headings, and pages fit', async () => {
+  assert.ok(paths.length > 150, `${paths.length} pages`)
+  const found = new Map() // by path: ids and links
+  const wide = []
+  const queue = [...paths]
+  const work = async () => {
+    const page = await context.newPage()
+    for (let path; (path = queue.shift()); ) {
+      await open(page, path)
+      for (const width of widths) {
+        await page.setViewportSize({ width, height: 900 })
+        // Elements may scroll, such as code, but not the page.
+        const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+        if (over > 0) wide.push(`${path} is ${over} pixels too wide for ${width}`)
+      }
+      found.set(path, await page.evaluate(() => ({
+        ids: [...document.querySelectorAll('[id]')].map((e) => e.id),
+        links: [...document.querySelectorAll('a[href]')].map((a) => a.href),
+      })))
+    }
+    await page.close()
+  }
+  await Promise.all([work(), work()])
+  const broken = []
+  const linked = new Set(['/index.html'])
+  for (const [path, { links }] of found) {
+    for (const href of links) {
+      const url = new URL(href)
+      if (url.origin !== origin) continue
+      const target = url.pathname.endsWith('/') ? url.pathname + 'index.html' : url.pathname
+      if (path !== target) linked.add(target)
+      const ids = found.get(target)?.ids
+      const id = decodeURIComponent(url.hash.slice(1))
+      if (!ids || (id && !ids.includes(id))) broken.push(`${path}: ${href}`)
+    }
+  }
+  assert.deepEqual(broken, [], 'broken links')
+  assert.deepEqual(paths.filter((p) => !linked.has(p)), [], 'pages without a link to them')
+  assert.deepEqual(wide, [], 'pages that scroll sideways')
 })
 
 test('no request leaves the page, and none fails', () => {

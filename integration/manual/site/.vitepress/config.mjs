@@ -18,6 +18,8 @@ export default defineConfig({
   cacheDir: 'cache',
   // One page after another: otherwise the order of the search index would depend on time.
   buildConcurrency: 1,
+  // A page loads what it shows, not what its links lead to.
+  router: { prefetchLinks: false },
   markdown: {
     anchor: { slugify: anchor },
     attrs: { disable: true },
@@ -26,6 +28,12 @@ export default defineConfig({
       // Pages are plain Markdown: <NAME> is text, and Dockerfile.dev is no host.
       md.set({ html: false, linkify: false })
       md.core.ruler.disable('emoji', true)
+      // Short names stay on one line: browsers would break them after a hyphen.
+      const code = md.renderer.rules.code_inline
+      md.renderer.rules.code_inline = (tokens, i, ...rest) => {
+        if (/^\S{1,22}$/.test(tokens[i].content)) tokens[i].attrJoin('class', 'name')
+        return code(tokens, i, ...rest)
+      }
       // Vue would read {{ as the start of an expression, also in code.
       for (const rule of ['text', 'code_inline']) {
         const render = md.renderer.rules[rule]
