@@ -131,7 +131,7 @@ compose: ## build with docker compose on buildkitd and on slipway serve; compile
 	go test -tags integration $(TESTFLAGS) -count=1 -timeout 40m -run '$(COMPOSE)' ./integration/clients
 
 differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Linux)
-	go test -tags integration -count=1 -timeout 24h -run TestBuilds ./integration/builds -seed $(SEED) -n $(N) $(ARGS)
+	go test -tags integration -count=1 -timeout 24h -run TestBuilds ./integration/builds -args -seed $(SEED) -n $(N) $(ARGS)
 
 kills: ## kill N builds, N commands that change the store, N servers, at times of seed SEED (root, Linux)
 	go test -tags integration -count=1 -timeout 4h -v -run '^TestKill(Store|Server)?$$' ./integration/buildfaults -seed $(SEED) -kills $(N) -store-kills $(N) -server-kills $(N)

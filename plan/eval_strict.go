@@ -12,8 +12,10 @@ import (
 	"slipway/source"
 )
 
-// noNetwork is the text that [evaluator.isolate] inserts after the keyword.
-const noNetwork = " --network=none"
+const (
+	noNetwork = " --network=none" // what [evaluator.isolate] inserts after the keyword
+	required  = ",required"       // what [evaluator.requireSecret] inserts after the mount
+)
 
 // isolate gives a RUN without --network no network, if the option network=none is set.
 func (e *evaluator) isolate(c *instructions.Run, x *Exec) {
@@ -57,7 +59,7 @@ func (e *evaluator) requireSecret(c *instructions.Run, m *mountValues, mount *in
 		r.End--
 	}
 	r.Start = r.End
-	e.b.lowering(c.In).edit(r, ",required")
+	e.b.lowering(c.In).edit(r, required)
 }
 
 // strictShells lists the names of shells that support -e.
@@ -151,8 +153,10 @@ func (e *evaluator) lowerShell(c *instructions.Run, x *Exec, argv []string) {
 		text = " " + text // without a command, a flag precedes directly
 	}
 	for _, e := range l.Edits {
-		if e.Range == r && strings.HasPrefix(e.New, noNetwork) {
-			text = noNetwork + text
+		for _, before := range []string{noNetwork, required} {
+			if e.Range == r && strings.HasPrefix(e.New, before) {
+				text = before + text
+			}
 		}
 	}
 	l.edit(r, text)
