@@ -165,7 +165,7 @@ func (s *localBuilder) buildOnce(ctx context.Context, o *Options, p *inputs, ref
 		return nil, err
 	}
 	started := o.Now()
-	job := s.jobOptions(o, p, sources, run)
+	job := s.jobOptions(o, caches.mounts(s, o, p), sources, run)
 	usage := p.recordUsage(o, &job)
 	defer usage.Stop()
 	ctx, cancel := context.WithCancel(ctx)
@@ -248,10 +248,10 @@ func (w *resultWriter) write(ctx context.Context, results []export.PlatformResul
 
 // jobOptions returns the options for the job that solves the requests of the frontend,
 // without Events and Imports.
-func (s *localBuilder) jobOptions(o *Options, p *inputs, sources *llbsource.Sources, run *autoRunner) solver.Options {
+func (s *localBuilder) jobOptions(o *Options, mounts solver.Mounts, sources *llbsource.Sources, run *autoRunner) solver.Options {
 	return solver.Options{
 		Store: s.Store, Cache: s.Cache, Sources: sources, Runner: run,
-		Mounts: s.mounts(o, p), Shared: o.Shared,
+		Mounts: mounts, Shared: o.Shared,
 		Parallel: o.maxJobs(), Now: o.Now, Output: o.Output,
 		Insecure: o.allows("security.insecure"), HostNetwork: o.allows("network.host"),
 		Devices: o.editsFor,

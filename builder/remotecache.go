@@ -3,6 +3,7 @@ package builder
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -18,6 +19,7 @@ import (
 	"slipway/solver"
 	"slipway/solver/export"
 	local "slipway/solver/gateway"
+	"slipway/solver/hostmount"
 	"slipway/solver/llbsource"
 	"slipway/solver/registry"
 	"slipway/solver/remotecache"
@@ -32,6 +34,8 @@ type caches struct {
 	inline   bool // whether the images of the build get an inline cache
 	exporter *remotecache.Exporter
 	imports  solver.Imports // nil if the build imports no cache, unless a client requested the build
+
+	cacheMounts *cacheMounts
 
 	in       *inputs
 	registry *registry.Client
@@ -184,7 +188,7 @@ func (c *caches) export(ctx context.Context, b *solver.Job, results []*solver.Re
 			exported[cacheManifestKey] = string(data)
 		}
 		err := c.progress.step(ctx, fmt.Sprintf("cache %d", i), cacheExporterName(to), func(ctx context.Context) error {
-			return c.exporter.Write(ctx, to, records, made)
+			return c.write(ctx, b, to, records, made)
 		})
 		if err != nil && to.IgnoreError && ctx.Err() == nil {
 			c.o.warn("cache %s is not written: %v", to, err)
@@ -195,6 +199,23 @@ func (c *caches) export(ctx context.Context, b *solver.Job, results []*solver.Re
 		}
 	}
 	return nil
+}
+
+// write writes the cache to: the records and, if it has the attribute mounts, the cache mounts.
+func (c *caches) write(ctx context.Context, b *solver.Job, to remotecache.To, records []solver.ChainRecord, made []*snapshot.Snapshot) (err error) {
+	if !to.Mounts {
+		return c.exporter.Write(ctx, to, records, made, nil)
+	}
+	tmp, err := hostmount.NewTemp(c.cacheMounts.temp)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, tmp.Remove()) }()
+	mounts, err := c.list(ctx, b, to, tmp)
+	if err != nil {
+		return err
+	}
+	return c.exporter.Write(ctx, to, records, made, mounts)
 }
 
 // cacheManifestKey is the key of [Result.Exported] for the descriptor of a cache that was exported

@@ -19,7 +19,6 @@ import (
 
 	"slipway/diag"
 	"slipway/frontend"
-	"slipway/solver"
 	"slipway/solver/export"
 	local "slipway/solver/gateway"
 	"slipway/solver/hostmount"
@@ -199,16 +198,6 @@ func (p *inputs) buildFunc(o *Options, progress *progress) gateway.BuildFunc {
 		return p.request.Build
 	}
 	return p.recordSolves(o.buildFunc(p.recordFindings(o), progress.replaces))
-}
-
-// mounts returns the host mounts for RUN steps. If a client requested the build, secrets and SSH
-// agents come from the client.
-func (s *localBuilder) mounts(o *Options, p *inputs) solver.Mounts {
-	m := s.hostMounts(o)
-	if p.request == nil {
-		return m
-	}
-	return clientMounts{m, p.request.Client}
 }
 
 // clientMounts contains the host mounts for RUN steps of a build for a client in another

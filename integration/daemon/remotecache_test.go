@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/buildkit/client"
 	"github.com/opencontainers/go-digest"
+	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/builder"
 	"slipway/builder/remote"
@@ -129,6 +131,11 @@ func (c cacheCase) exchange(t *testing.T, from, to cacheBuilder) {
 		{Type: "local", Attrs: map[string]string{"dest": dir, "src": dir, "mode": "max", "image-manifest": "false"}},
 		{Type: "registry", Attrs: map[string]string{"ref": ref, "mode": c.mode}},
 	}
+	for _, cache := range caches {
+		if c.name == "mounts" { // BuildKit ignores the attribute, and the cache mounts in a cache
+			cache.Attrs["mounts"] = "true"
+		}
+	}
 	if from.name == "buildkitd" && c.mode == "max" {
 		caches[1].Attrs["compression"], caches[1].Attrs["force-compression"] = "zstd", "true"
 	}
@@ -138,6 +145,9 @@ func (c cacheCase) exchange(t *testing.T, from, to cacheBuilder) {
 	first, _ := buildOut(t, exporting, nil, caches[1:])
 	if again, ran := buildOut(t, exporting, nil, caches[:1]); again != first {
 		t.Errorf("steps %q ran again", ran)
+	}
+	if n, want := cacheMounts(t, dir), map[string]int{"mountsslipway": 2}[c.name+from.name]; n != want {
+		t.Errorf("the cache has %d cache mounts, want %d", n, want)
 	}
 	for _, cache := range caches {
 		got, ran := buildFresh(t, to, o, cache)
@@ -150,6 +160,32 @@ func (c cacheCase) exchange(t *testing.T, from, to cacheBuilder) {
 	if diff := cmp.Diff(c.changed, ran); diff != "" {
 		t.Errorf("steps that ran with another file (-want +got):\n%s", diff)
 	}
+}
+
+// cacheMounts returns the number of cache mounts in the cache in a directory.
+func cacheMounts(t *testing.T, dir string) int {
+	t.Helper()
+	var index, cache ocispecs.Index
+	data, err := os.ReadFile(filepath.Join(dir, "index.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &index)
+	}
+	if err == nil {
+		data, err = os.ReadFile(filepath.Join(dir, "blobs", "sha256", index.Manifests[0].Digest.Encoded()))
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &cache)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, d := range cache.Manifests {
+		if d.Annotations["slipway/cachemount.name"] != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // TestInlineCache checks that each builder can import the inline cache of an image that the

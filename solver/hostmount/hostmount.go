@@ -7,6 +7,7 @@
 //
 //	NAME-NUMBER/
 //		lock  locked while a process uses the cache mount
+//		fill  locked while the directory data is restored from an imported cache
 //		id    the id of the cache mount; its modification time is the last use
 //		data  the directory that processes see
 package hostmount
@@ -19,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -43,6 +45,15 @@ type Mounts struct {
 	Now     func() time.Time  // returns the time of the last use of a cache mount
 	Secrets map[string][]byte // content by id
 	Agents  map[string]string // paths of sockets by id; the id of the default agent is "default"
+
+	// Restore returns the files of a cache mount, given its name, from an imported cache. It stores
+	// their contents in s. If no cache has the cache mount, it returns nil. Restore is called only
+	// if this machine has no directory for the cache mount. It may be nil.
+	Restore func(ctx context.Context, name string, s *tree.Store) (*tree.Node, error)
+	Temp    string // directory for the stores that Restore gets, see [NewTemp]
+
+	mu    sync.Mutex
+	fresh map[string]bool // ids that Reset has discarded: they start without restored files
 }
 
 // Secret returns the content of a secret, and reports whether the secret exists.
@@ -73,9 +84,9 @@ func (h *Mounts) CacheName(id string, from *snapshot.Snapshot) string {
 // directory, waits for it, or returns another one. If ctx ends while Cache waits, it
 // returns an error.
 func (h *Mounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOpt, from *snapshot.Snapshot) (string, func(), error) {
-	base := filepath.Join(h.Dir, h.CacheName(id, from))
+	name := h.CacheName(id, from)
 	for i := 0; ; i++ {
-		dir := fmt.Sprintf("%s-%d", base, i)
+		dir := filepath.Join(h.Dir, fmt.Sprintf("%s-%d", name, i))
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return "", nil, err
 		}
@@ -93,15 +104,11 @@ func (h *Mounts) Cache(ctx context.Context, id string, sharing pb.CacheSharingOp
 			continue // a process uses the directory, and the sharing mode is private
 		}
 		release := func() { _ = lock.Unlock() } // if it fails, the system unlocks the file when it is closed
-		data, err := h.fill(ctx, dir, from)
-		if err == nil {
-			err = h.recordUse(dir, id)
-		}
-		if err != nil {
+		if err := h.prepare(ctx, dir, id, name, from); err != nil {
 			release()
 			return "", nil, err
 		}
-		return data, release, nil
+		return filepath.Join(dir, "data"), release, nil
 	}
 }
 
@@ -119,6 +126,7 @@ func exists(lock *flock.Flock) bool {
 // Reset discards the cache mounts with the given ids. Processes started later get new
 // directories. Running processes keep the directories that they use until they end.
 func (h *Mounts) Reset(ids []string) error {
+	h.startFresh(ids)
 	dirs, err := os.ReadDir(h.Dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -268,31 +276,49 @@ func tryLock(ctx context.Context, lock *flock.Flock, sharing pb.CacheSharingOpt)
 	return lock.TryRLockContext(ctx, lockRetry)
 }
 
-// fill returns the path dir/data, where dir is the directory of a cache mount. If this
-// path does not exist, fill creates a directory there with the files of the snapshot
-// initial.
-func (h *Mounts) fill(ctx context.Context, dir string, initial *snapshot.Snapshot) (string, error) {
+// prepare creates the directory dir/data of a cache mount, unless it exists, and records the use of the
+// cache mount. The new directory has the files from an imported cache or, if no cache has the cache
+// mount, the files of the snapshot from.
+func (h *Mounts) prepare(ctx context.Context, dir, id, name string, from *snapshot.Snapshot) error {
 	data := filepath.Join(dir, "data")
-	if _, err := os.Stat(data); err == nil {
-		return data, nil
+	if !isDir(data) {
+		if err := h.restore(ctx, data, id, name); err != nil {
+			return err
+		}
 	}
-	root, err := initial.Tree()
+	if !isDir(data) {
+		root, err := from.Tree()
+		if err != nil {
+			return err
+		}
+		if err := h.write(ctx, data, root, h.Store); err != nil {
+			return err
+		}
+	}
+	return h.recordUse(dir, id)
+}
+
+// isDir reports whether a directory exists.
+func isDir(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
+// write creates the directory data with the files of the tree root, whose contents are in s. If
+// another process has created the directory meanwhile, write leaves it as it is.
+func (h *Mounts) write(ctx context.Context, data string, root *tree.Node, s *tree.Store) error {
+	tmp, err := os.MkdirTemp(filepath.Dir(data), "new-")
 	if err != nil {
-		return "", err
+		return err
 	}
-	tmp, err := os.MkdirTemp(dir, "new-")
-	if err != nil {
-		return "", err
-	}
-	if err := tree.WriteDir(ctx, tmp, root, h.Store, tree.HostOptions{Owners: h.Owners}); err != nil {
-		return "", errors.Join(err, tree.RemoveAll(tmp))
+	if err := tree.WriteDir(ctx, tmp, root, s, tree.HostOptions{Owners: h.Owners}); err != nil {
+		return errors.Join(err, tree.RemoveAll(tmp))
 	}
 	if err := os.Rename(tmp, data); err != nil {
-		// Another process that shares the cache mount may have created it first.
-		if _, statErr := os.Stat(data); statErr == nil {
-			return data, tree.RemoveAll(tmp)
+		if isDir(data) {
+			return tree.RemoveAll(tmp)
 		}
-		return "", err
+		return err
 	}
-	return data, nil
+	return nil
 }

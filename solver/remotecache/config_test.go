@@ -49,7 +49,7 @@ func TestBadManifest(t *testing.T) {
 		{"no JSON", `]`, "invalid character"},
 		{"a bad digest", `{"layers": [{"digest": "x"}]}`, "invalid checksum digest format"},
 	} {
-		if _, _, err := parseManifest([]byte(tc.manifest)); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if _, _, _, err := parseManifest([]byte(tc.manifest)); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: error %v, want %s", tc.about, err, tc.want)
 		}
 	}
@@ -157,7 +157,7 @@ func FuzzConfig(f *testing.F) {
 	}
 	f.Add([]byte(`{}`), `{"manifests": [{"mediaType": "`+configType+`", "digest": "`+string(d)+`"}, {"digest": "sha256:"}]}`)
 	f.Fuzz(func(t *testing.T, data []byte, manifest string) {
-		_, layers, err := parseManifest([]byte(manifest))
+		_, layers, _, err := parseManifest([]byte(manifest))
 		if err != nil {
 			return
 		}

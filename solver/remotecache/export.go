@@ -3,6 +3,7 @@ package remotecache
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -33,10 +34,10 @@ type Exporter struct {
 	Now      time.Time        // recorded as the creation time of layers without one
 }
 
-// Write exports records as a cache in a registry or directory. The parameter main lists
-// the snapshots of the build result. In mode [Min], the cache contains only results whose
-// layers all belong to these snapshots. If no result has a layer, Write writes nothing.
-func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecord, main []*snapshot.Snapshot) error {
+// Write exports records and cache mounts as a cache in a registry or directory. The parameter main lists
+// the snapshots of the build result. In mode [Min], the cache contains only results whose layers all
+// belong to these snapshots. If no result has a layer and there are no cache mounts, Write writes nothing.
+func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecord, main []*snapshot.Snapshot, mounts []Mount) error {
 	w := &writer{
 		x: x, compressor: x.compressor(to), types: export.MediaTypes{Docker: to.Docker},
 		layers: map[chainLayer]int{}, remote: map[layerKey]llbsource.RemoteLayer{}, blobs: map[digest.Digest]llbsource.RemoteLayer{}, checked: map[digest.Digest]error{},
@@ -53,10 +54,10 @@ func (x *Exporter) Write(ctx context.Context, to To, records []solver.ChainRecor
 			}
 		}
 	}
-	if err := w.records(ctx, records); err != nil {
+	if err := errors.Join(w.records(ctx, records), w.addMounts(ctx, mounts)); err != nil {
 		return err
 	}
-	if len(w.config.Layers) == 0 {
+	if len(w.config.Layers) == 0 && len(w.mounts) == 0 {
 		track.Start(ctx, "skipping cache export for empty result", 0).Done()
 		return nil
 	}
@@ -90,6 +91,7 @@ type writer struct {
 	layers     map[chainLayer]int // indexes of layers in config
 	remote     map[layerKey]llbsource.RemoteLayer
 	order      []llbsource.RemoteLayer // the blobs, in order of first use
+	mounts     []mountBlob
 	blobs      map[digest.Digest]llbsource.RemoteLayer
 	checked    map[digest.Digest]error // of imported layers: nil if the layer can be read
 }
@@ -330,27 +332,36 @@ func (w *writer) write(ctx context.Context, s storage, to To) error {
 // parallelLayers is the maximum number of layers that an export writes concurrently.
 const parallelLayers = 4
 
-// writeLayers writes the blobs of all layers and returns their descriptors.
+// writeLayers writes the blobs of all layers and cache mounts and returns their descriptors.
 func (w *writer) writeLayers(ctx context.Context, s storage) ([]ocispecs.Descriptor, error) {
-	layers := make([]ocispecs.Descriptor, len(w.order))
+	descriptors := make([]ocispecs.Descriptor, 0, len(w.order)+len(w.mounts))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelLayers)
-	for i, l := range w.order {
-		layers[i] = w.describe(l)
-		g.Go(func() error {
-			t := track.Start(ctx, "writing layer "+layers[i].Digest.String(), layers[i].Size)
-			defer t.Done()
-			err := s.put(ctx, layers[i], func() (io.ReadCloser, error) {
-				r, err := l.Open(ctx)
-				return t.ReadCloser(r), err
-			})
-			if err != nil {
-				return fmt.Errorf("layer %s: %w", layers[i].Digest, err)
-			}
-			return nil
-		})
+	for _, l := range w.order {
+		d := w.describe(l)
+		descriptors = append(descriptors, d)
+		g.Go(func() error { return writeLayer(ctx, s, d, l) })
 	}
-	return layers, g.Wait()
+	for _, m := range w.mounts {
+		d := w.describeMount(m)
+		descriptors = append(descriptors, d)
+		g.Go(func() error { return writeLayer(ctx, s, d, m.RemoteLayer) })
+	}
+	return descriptors, g.Wait()
+}
+
+// writeLayer writes the blob of a layer with the descriptor d.
+func writeLayer(ctx context.Context, s storage, d ocispecs.Descriptor, l llbsource.RemoteLayer) error {
+	t := track.Start(ctx, "writing layer "+d.Digest.String(), d.Size)
+	defer t.Done()
+	err := s.put(ctx, d, func() (io.ReadCloser, error) {
+		r, err := l.Open(ctx)
+		return t.ReadCloser(r), err
+	})
+	if err != nil {
+		return fmt.Errorf("layer %s: %w", d.Digest, err)
+	}
+	return nil
 }
 
 // createdAt returns the creation time of a layer or, if it is unknown, the time of the export.

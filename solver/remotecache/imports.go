@@ -1,6 +1,7 @@
 package remotecache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,9 @@ type Cache struct {
 	layers  map[digest.Digest]ocispecs.Descriptor // layers of the manifest by digest
 	records map[digest.Digest][]int               // indexes of records by digest
 
+	mounts     map[string]ocispecs.Descriptor // cache mounts by name
+	mountLimit int64                          // maximum size of the files of a cache mount in bytes
+
 	complete []bool // by layer: whether the manifest lists it and all of its parents
 }
 
@@ -81,7 +85,7 @@ func Open(ctx context.Context, f From, c *registry.Client) ([]*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	desc, layers, err := parseManifest(data)
+	desc, layers, mounts, err := parseManifest(data)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +99,11 @@ func Open(ctx context.Context, f From, c *registry.Client) ([]*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []*Cache{newCache(s, f.String(), config, layers)}, nil
+	cache := newCache(s, f.String(), config, layers)
+	if !f.NoMounts {
+		cache.mounts, cache.mountLimit = mounts, cmp.Or(f.MountLimit, DefaultMountLimit)
+	}
+	return []*Cache{cache}, nil
 }
 
 // newCache returns a cache for [Imports] from its config and from the layers that its manifest

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/distribution/reference"
+	"github.com/docker/go-units"
 	"github.com/opencontainers/go-digest"
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -26,6 +28,10 @@ type From struct {
 	Src, Tag string        // for local: directory, and tag of the cache in it; "" means latest
 	Digest   digest.Digest // for local: digest of the manifest; "" means the cache with Tag
 	Insecure bool          // access the registry without TLS
+	// NoMounts ignores the cache mounts in the cache. MountLimit is the maximum size of the files of a
+	// cache mount in bytes; 0 means DefaultMountLimit.
+	NoMounts   bool
+	MountLimit int64
 	// Store contains a local cache instead of the directory Src. If it is nil, Src is a directory
 	// of this machine.
 	Store content.Store
@@ -57,6 +63,10 @@ type To struct {
 	IgnoreError bool
 	// Reset removes the blobs from the directory Dest that no cache in it contains.
 	Reset bool
+	// Mounts adds the cache mounts of the build to the cache. Those whose files have more than
+	// MountLimit bytes are left out; 0 means DefaultMountLimit.
+	Mounts     bool
+	MountLimit int64
 	// Store receives a local cache instead of the directory Dest. If it is nil, Dest is a
 	// directory of this machine. If Store is not nil, Tagged is called with the descriptor of the
 	// manifest when the cache is complete; it may be nil.
@@ -74,15 +84,18 @@ func (t To) String() string { return t.Ref + t.Dest }
 // parameter kind is the type of the cache: "registry" or "local". Unknown attributes are
 // errors.
 func NewFrom(kind string, attrs map[string]string) (From, error) {
-	f := From{Type: kind}
+	f, mounts := From{Type: kind}, true
 	err := parse(attrs, map[string]func(string) error{
 		"ref":               text(&f.Ref),
 		"src":               text(&f.Src),
 		"tag":               text(&f.Tag),
 		"digest":            text((*string)(&f.Digest)),
 		"registry.insecure": boolean(&f.Insecure),
+		"mounts":            boolean(&mounts),
+		"mount-limit":       size(&f.MountLimit),
 		"mode":              text(new(string)), // Upstream: ignored, so that the attributes of an export can be reused
 	})
+	f.NoMounts = !mounts
 	switch {
 	case err != nil:
 	case kind == "local" && f.Src == "":
@@ -118,6 +131,8 @@ func NewTo(kind string, attrs map[string]string) (To, error) {
 		"compression-level": text(&c.level),
 		"force-compression": text(&c.force),
 		"reset":             boolean(&t.Reset),
+		"mounts":            boolean(&t.Mounts),
+		"mount-limit":       size(&t.MountLimit),
 	})
 	_, c.forced = attrs["force-compression"]
 	if err == nil {
@@ -134,6 +149,10 @@ func NewTo(kind string, attrs map[string]string) (To, error) {
 		err = errors.New("image-manifest=true needs oci-mediatypes=true")
 	case t.Reset && kind != "local":
 		err = errors.New("only a local cache can be reset")
+	case t.MountLimit != 0 && !t.Mounts:
+		err = errors.New("mount-limit needs mounts=true")
+	case kind == "inline" && t.Mounts:
+		err = errors.New("an inline cache cannot have cache mounts (use type=registry or type=local)")
 	case kind == "inline":
 	default:
 		err = checkType(kind, t.Ref)
@@ -182,6 +201,19 @@ func text(dst *string) func(string) error {
 // stores it in *dst.
 func boolean(dst *bool) func(string) error {
 	return func(v string) (err error) { *dst, err = strconv.ParseBool(v); return err }
+}
+
+// size returns a function that parses the value of an attribute, such as "500MB", and stores the number
+// of bytes in *dst.
+func size(dst *int64) func(string) error {
+	return func(v string) error {
+		n, err := units.FromHumanSize(v)
+		if err != nil || n <= 0 || n == math.MaxInt64 { // the result of an overflow depends on the processor
+			return fmt.Errorf("%q is not a size (use 500MB or 2GB)", v)
+		}
+		*dst = n
+		return nil
+	}
 }
 
 // parse calls a function with the value of each attribute. The parameter fields maps

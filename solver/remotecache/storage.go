@@ -64,27 +64,30 @@ type manifest struct {
 	Manifests []ocispecs.Descriptor `json:"manifests"`
 }
 
-// parseManifest parses the manifest of a cache. It returns the descriptor of the config,
-// and the descriptors of the layers by digest. If the manifest has no cache config, config
-// is empty.
-func parseManifest(data []byte) (config ocispecs.Descriptor, layers map[digest.Digest]ocispecs.Descriptor, err error) {
+// parseManifest parses the manifest of a cache. It returns the descriptors of the config, of the layers
+// by digest, and of the cache mounts by name. If the manifest has no cache config, config is empty.
+func parseManifest(data []byte) (config ocispecs.Descriptor, layers map[digest.Digest]ocispecs.Descriptor, mounts map[string]ocispecs.Descriptor, err error) {
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {
-		return config, nil, fmt.Errorf("manifest: %w", err)
+		return config, nil, nil, fmt.Errorf("manifest: %w", err)
 	}
-	layers = map[digest.Digest]ocispecs.Descriptor{}
+	layers, mounts = map[digest.Digest]ocispecs.Descriptor{}, map[string]ocispecs.Descriptor{}
 	for _, d := range append(m.Layers, m.Manifests...) {
 		if err := d.Digest.Validate(); err != nil {
-			return config, nil, fmt.Errorf("manifest: %w", err)
+			return config, nil, nil, fmt.Errorf("manifest: %w", err)
 		}
-		if d.MediaType == configType {
+		name := d.Annotations[mountName]
+		switch {
+		case d.MediaType == configType:
 			config = d
-			continue
+		case name == "":
+			layers[d.Digest] = d
+		case isName(name):
+			mounts[name] = d
 		}
-		layers[d.Digest] = d
 	}
 	if m.Config.MediaType == configType {
 		config = m.Config
 	}
-	return config, layers, nil
+	return config, layers, mounts, nil
 }
