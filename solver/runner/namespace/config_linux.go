@@ -15,6 +15,7 @@ import (
 
 	"slipway/solver/runner"
 	"slipway/solver/runner/cgroup"
+	"slipway/solver/runner/launch"
 )
 
 // config is the configuration that the builder sends to the init process of a
@@ -23,7 +24,7 @@ type config struct {
 	Args, Env []string
 	Dir       string // working directory, without links and ".."
 	DirName   string // working directory as specified by the process
-	ids
+	launch.IDs
 	Join     bool // join the namespaces of a container
 	Terminal bool
 	Hostname string

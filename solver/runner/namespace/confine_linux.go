@@ -7,24 +7,14 @@ import (
 
 	"github.com/moby/sys/capability"
 	"golang.org/x/sys/unix"
+	"slipway/solver/runner/launch"
 )
-
-// defaultCapabilities returns the capabilities that containers have by default in
-// Docker, containerd and BuildKit.
-func defaultCapabilities() []capability.Cap {
-	return []capability.Cap{
-		capability.CAP_CHOWN, capability.CAP_DAC_OVERRIDE, capability.CAP_FSETID, capability.CAP_FOWNER,
-		capability.CAP_MKNOD, capability.CAP_NET_RAW, capability.CAP_SETGID, capability.CAP_SETUID,
-		capability.CAP_SETFCAP, capability.CAP_SETPCAP, capability.CAP_NET_BIND_SERVICE,
-		capability.CAP_SYS_CHROOT, capability.CAP_KILL, capability.CAP_AUDIT_WRITE,
-	}
-}
 
 // confine sets the resource limits of the process, switches to its user, and drops the
 // privileges and system calls that it does not need.
 func (c *config) confine() error {
 	for _, l := range c.Limits {
-		which, ok := limits()[l.Name]
+		which, ok := launch.Limits()[l.Name]
 		if !ok {
 			return fmt.Errorf("unknown limit %s", l.Name)
 		}
@@ -130,20 +120,9 @@ func (c *config) dropPrivileges() error {
 	if err != nil {
 		return fmt.Errorf("read capabilities: %w", err)
 	}
-	caps.Set(capability.BOUNDS|capability.EFFECTIVE|capability.PERMITTED, defaultCapabilities()...)
+	caps.Set(capability.BOUNDS|capability.EFFECTIVE|capability.PERMITTED, launch.DefaultCapabilities()...)
 	if err := caps.Apply(capability.CAPS | capability.BOUNDS | capability.AMBS); err != nil {
 		return fmt.Errorf("drop capabilities: %w", err)
 	}
 	return nil
-}
-
-// limits returns a map from the Docker name of each resource limit, such as nofile, to
-// the kernel's number (RLIMIT_*).
-func limits() map[string]int {
-	return map[string]int{
-		"core": unix.RLIMIT_CORE, "cpu": unix.RLIMIT_CPU, "data": unix.RLIMIT_DATA, "fsize": unix.RLIMIT_FSIZE,
-		"locks": unix.RLIMIT_LOCKS, "memlock": unix.RLIMIT_MEMLOCK, "msgqueue": unix.RLIMIT_MSGQUEUE, "nice": unix.RLIMIT_NICE,
-		"nofile": unix.RLIMIT_NOFILE, "nproc": unix.RLIMIT_NPROC, "rss": unix.RLIMIT_RSS, "rtprio": unix.RLIMIT_RTPRIO,
-		"rttime": unix.RLIMIT_RTTIME, "sigpending": unix.RLIMIT_SIGPENDING, "stack": unix.RLIMIT_STACK,
-	}
 }

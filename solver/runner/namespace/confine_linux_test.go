@@ -20,6 +20,7 @@ import (
 	"slipway/internal/slowtest"
 	"slipway/internal/testtree"
 	"slipway/solver/runner"
+	"slipway/solver/runner/launch"
 	"slipway/solver/tree"
 )
 
@@ -173,7 +174,7 @@ func answer(arg string) any {
 		return len(data)
 	case "limit":
 		var l unix.Rlimit
-		if err := unix.Getrlimit(limits()[param], &l); err != nil {
+		if err := unix.Getrlimit(launch.Limits()[param], &l); err != nil {
 			return err
 		}
 		return fmt.Sprint(l.Cur, " ", l.Max)

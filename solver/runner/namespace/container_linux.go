@@ -14,6 +14,7 @@ import (
 
 	"slipway/solver/runner"
 	"slipway/solver/runner/cgroup"
+	"slipway/solver/runner/socket"
 	"slipway/solver/tree"
 )
 
@@ -103,7 +104,7 @@ func (c *container) mount(i int) (mount, error) {
 		return out, err
 	case runner.MountSocket:
 		out.Bind, out.File = filepath.Join(dir, "socket"), true
-		stop, err := listen(c.ctx, out.Bind, m)
+		stop, err := socket.Listen(c.ctx, out.Bind, m)
 		if err != nil {
 			return out, err
 		}

@@ -13,17 +13,18 @@ import (
 
 	"slipway/internal/slowtest"
 	"slipway/internal/testtree"
+	"slipway/solver/runner/launch"
 	"slipway/solver/tree"
 )
 
 // dynamicProgram returns the ELF headers of a program for this machine that requires a
 // dynamic loader.
 func dynamicProgram(loader string) string {
-	for _, m := range machines() {
-		if m.arch != runtime.GOARCH || m.class != elf.ELFCLASS64 || m.data != elf.ELFDATA2LSB {
+	for _, m := range launch.Machines() {
+		if m.Arch != runtime.GOARCH || m.Class != elf.ELFCLASS64 || m.Data != elf.ELFDATA2LSB {
 			continue
 		}
-		head, le := m.header()[:64], binary.LittleEndian
+		head, le := m.Header()[:64], binary.LittleEndian
 		le.PutUint64(head[32:], 64) // program headers
 		le.PutUint16(head[52:], 64) // size of this header
 		le.PutUint16(head[54:], 56) // size of a program header
@@ -49,10 +50,10 @@ type execCase struct {
 // execCases returns one program for each reason why the kernel may refuse to execute a
 // file.
 func execCases() []execCase {
-	foreign := machine{"none", elf.EM_M32, elf.ELFCLASS32, elf.ELFDATA2MSB}
-	other := machines()[3]
-	if other.arch == runtime.GOARCH {
-		other = machines()[1]
+	foreign := launch.Machine{Arch: "none", ELF: elf.EM_M32, Class: elf.ELFCLASS32, Data: elf.ELFDATA2MSB}
+	other := launch.Machines()[3]
+	if other.Arch == runtime.GOARCH {
+		other = launch.Machines()[1]
 	}
 	return []execCase{
 		{"crlf", 0o755, "#!/bin/sh\r\necho hi\r\n", `exec /bin/crlf: its first line "#!/bin/sh\r" ends in a carriage return`},
@@ -72,8 +73,8 @@ func execCases() []execCase {
 		{"blank", 0o755, "\n #!/bin/sh\n", "exec /bin/blank: blanks or empty lines precede its #!"},
 		{"windows", 0o755, "MZ\x90\x00", "exec /bin/windows: it is a program for Windows"},
 		{"macos", 0o755, "\xcf\xfa\xed\xfe\x07", "exec /bin/macos: it is a program for macOS"},
-		{"foreign", 0o755, string(foreign.header()), "exec /bin/foreign: it is a program for an architecture other than " + runtime.GOARCH},
-		{"other", 0o755, string(other.header()), "exec /bin/other: it is a program for " + other.arch + ", and this machine is " + runtime.GOARCH},
+		{"foreign", 0o755, string(foreign.Header()), "exec /bin/foreign: it is a program for an architecture other than " + runtime.GOARCH},
+		{"other", 0o755, string(other.Header()), "exec /bin/other: it is a program for " + other.Arch + ", and this machine is " + runtime.GOARCH},
 		{"plain", 0o644, "#!/bin/sh\n", `exec: "plain": executable file not found in $PATH (/bin/plain has mode 0644: set the executable bit`},
 		{"/bin/plain", 0, "", `exec: "/bin/plain": permission denied (/bin/plain has mode 0644: set the executable bit`},
 		{"/bin", 0, "", `exec: "/bin": is a directory`},

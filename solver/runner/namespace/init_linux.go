@@ -6,10 +6,9 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
+	"slipway/solver/runner/launch"
 )
 
 // Main runs a process of a step, the guard or a probe if this program was started as
@@ -100,7 +99,7 @@ func run(in *os.File) error {
 	if err := c.confine(); err != nil {
 		return err
 	}
-	return c.exec()
+	return launch.Exec(c.Args, launch.Environ(c.Env, c.Home))
 }
 
 // closeInherited closes files that the builder inherited from its parent. A host
@@ -211,49 +210,4 @@ func (c *config) enter() error {
 		}
 	}
 	return nil
-}
-
-// exec executes the program of the step. It returns only if an error occurs.
-func (c *config) exec() error {
-	env := c.environ()
-	if err := os.Setenv("PATH", getenv(env, "PATH")); err != nil {
-		return err
-	}
-	file, err := findProgram(c.Args[0])
-	if err != nil {
-		return err
-	}
-	return fmt.Errorf("exec %s: %w", file, explainExec(file, syscall.Exec(file, c.Args, env)))
-}
-
-// environ returns the environment of the process. If a variable is set several times, only
-// its last value remains, as in runc. The kernel would pass all values, and C libraries
-// use the first value.
-func (c *config) environ() []string {
-	var env []string
-	at := map[string]int{}
-	for _, kv := range c.Env {
-		name, _, _ := strings.Cut(kv, "=")
-		if i, ok := at[name]; ok {
-			env[i] = kv
-			continue
-		}
-		at[name] = len(env)
-		env = append(env, kv)
-	}
-	if _, ok := at["HOME"]; !ok {
-		env = append(env, "HOME="+c.Home)
-	}
-	return env
-}
-
-// getenv returns the value of a variable in env, a list of NAME=VALUE. If the variable
-// is not set, getenv returns "".
-func getenv(env []string, name string) string {
-	for _, kv := range env {
-		if v, ok := strings.CutPrefix(kv, name+"="); ok {
-			return v
-		}
-	}
-	return ""
 }

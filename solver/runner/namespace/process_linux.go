@@ -14,6 +14,7 @@ import (
 
 	"slipway/internal/procfd"
 	"slipway/solver/runner"
+	"slipway/solver/runner/launch"
 )
 
 // initName is the value of os.Args[0] with which this program runs as the init process
@@ -97,7 +98,7 @@ func (x *process) configure() error {
 			return err
 		}
 	}
-	id, err := c.r.user(root, x.p.User)
+	id, err := launch.LookUp(c.r.store, root, x.p.User)
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func (x *process) configure() error {
 	for _, g := range x.p.Groups {
 		id.Groups = append(id.Groups, int(g))
 	}
-	x.conf.ids, x.conf.Dir, x.conf.DirName = id, "/"+at, x.p.Dir
+	x.conf.IDs, x.conf.Dir, x.conf.DirName = id, "/"+at, x.p.Dir
 	x.conf.Args, x.conf.Env, x.conf.Insecure, x.conf.Terminal = x.p.Args, x.p.Env, x.p.Insecure, x.p.Terminal
 	if x.conf.Filter = nil; !x.p.Insecure && c.r.runtime == "" {
 		if x.conf.Filter, err = c.r.filter(); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"slipway/solver/runner"
 	"slipway/solver/runner/cgroup"
+	"slipway/solver/runner/launch"
 	"slipway/solver/runner/oci"
 	"slipway/solver/tree"
 )
@@ -235,7 +236,7 @@ func (r *Runner) open(ctx context.Context, s *runner.Sandbox) (*container, error
 	if s.Root() < 0 {
 		return nil, errors.New("the process has no root")
 	}
-	if err := checkPlatform(s.Platform); err != nil {
+	if err := launch.CheckPlatform(s.Platform); err != nil {
 		return nil, err
 	}
 	guarded, err := r.guard.start(ctx)

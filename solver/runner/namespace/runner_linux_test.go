@@ -18,6 +18,7 @@ import (
 	"slipway/internal/slowtest"
 	"slipway/internal/testtree"
 	"slipway/solver/runner"
+	"slipway/solver/runner/launch"
 	"slipway/solver/runner/oci"
 	"slipway/solver/tree"
 )
@@ -133,7 +134,7 @@ func TestUser(t *testing.T) {
 		if tc.empty {
 			root = tree.Empty()
 		}
-		id, err := (&Runner{store: w.store}).user(root, tc.name)
+		id, err := launch.LookUp(w.store, root, tc.name)
 		got := fmt.Sprint(id)
 		if err != nil {
 			got = err.Error()

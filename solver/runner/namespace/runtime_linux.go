@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/internal/procfd"
+	"slipway/solver/runner/launch"
 	"slipway/solver/runner/oci"
 )
 
@@ -229,11 +230,11 @@ func (x *process) runtimeConfig() (*runtimeConfig, error) {
 		Log: filepath.Join(c.work, "log-"+number), PID: filepath.Join(c.work, "pid-"+number),
 	}
 	p := &oci.Process{
-		Args: x.p.Args, Env: x.conf.environ(), Dir: x.p.Dir, UID: x.conf.UID, GID: x.conf.GID, Groups: x.conf.Groups,
+		Args: x.p.Args, Env: launch.Environ(x.conf.Env, x.conf.Home), Dir: x.p.Dir, UID: x.conf.UID, GID: x.conf.GID, Groups: x.conf.Groups,
 		Terminal: x.p.Terminal, Insecure: x.p.Insecure,
 	}
 	for _, l := range x.conf.Limits {
-		if _, ok := limits()[l.Name]; !ok {
+		if _, ok := launch.Limits()[l.Name]; !ok {
 			return nil, fmt.Errorf("unknown limit %s", l.Name)
 		}
 		p.Limits = append(p.Limits, oci.Limit(l))

@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+	"slipway/solver/runner/launch"
 )
 
 // systemCalls returns the seccomp filter for steps that are not insecure, as an array of
@@ -21,7 +22,7 @@ import (
 // default capabilities.
 func systemCalls() ([]byte, error) {
 	var caps []string
-	for _, c := range defaultCapabilities() {
+	for _, c := range launch.DefaultCapabilities() {
 		caps = append(caps, "CAP_"+strings.ToUpper(c.String()))
 	}
 	profile, err := seccomp.GetDefaultProfile(&specs.Spec{Process: &specs.Process{Capabilities: &specs.LinuxCapabilities{Bounding: caps}}})

@@ -1,4 +1,4 @@
-package namespace
+package socket
 
 import (
 	"context"
@@ -15,11 +15,11 @@ import (
 	"slipway/solver/tree"
 )
 
-// listen creates the socket for m, a mount of the kind [runner.MountSocket], and serves
+// Listen creates the socket for m, a mount of the kind [runner.MountSocket], and serves
 // connections with m.Serve. The parameter socket is the path of the socket. The
 // returned function closes the socket and all connections, and waits for m.Serve. If
 // ctx ends, the connections are closed, too.
-func listen(ctx context.Context, socket string, m *runner.Mount) (stop func(), err error) {
+func Listen(ctx context.Context, socket string, m *runner.Mount) (stop func(), err error) {
 	// The path of a socket is limited to 107 bytes, and the state directory may have a
 	// longer path.
 	dir, err := os.OpenFile(filepath.Dir(socket), unix.O_PATH|unix.O_CLOEXEC, 0)

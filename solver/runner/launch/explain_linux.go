@@ -1,4 +1,4 @@
-package namespace
+package launch
 
 import (
 	"bytes"
@@ -195,15 +195,15 @@ func explainFormat(head []byte) error {
 // usually that the program is for another architecture. The parameter head is the start
 // of the program, see headOf.
 func explainMachine(head string) error {
-	for _, m := range machines() {
-		h := string(m.header())
+	for _, m := range Machines() {
+		h := string(m.Header())
 		if h[4:6] != head[4:6] || h[18:20] != head[18:20] {
 			continue
 		}
-		if m.arch == runtime.GOARCH {
-			return fmt.Errorf("it is a damaged program for %s", m.arch)
+		if m.Arch == runtime.GOARCH {
+			return fmt.Errorf("it is a damaged program for %s", m.Arch)
 		}
-		return fmt.Errorf("it is a program for %s, and this machine is %s without an emulator for it: install QEMU as a user program that the kernel starts (Debian: apt-get install qemu-user-static binfmt-support; with Docker: docker run --privileged --rm tonistiigi/binfmt --install %[1]s), or build for this platform", m.arch, runtime.GOARCH)
+		return fmt.Errorf("it is a program for %s, and this machine is %s without an emulator for it: install QEMU as a user program that the kernel starts (Debian: apt-get install qemu-user-static binfmt-support; with Docker: docker run --privileged --rm tonistiigi/binfmt --install %[1]s), or build for this platform", m.Arch, runtime.GOARCH)
 	}
 	return fmt.Errorf("it is a program for an architecture other than %s", runtime.GOARCH)
 }

@@ -1,4 +1,4 @@
-package namespace
+package socket
 
 import (
 	"context"
@@ -20,7 +20,7 @@ func TestSocketEnds(t *testing.T) {
 		_, err := io.ReadAll(conn)
 		answers <- errors.Join(err, ctx.Err())
 	}}
-	stop, err := listen(t.Context(), socket, m)
+	stop, err := Listen(t.Context(), socket, m)
 	if err != nil {
 		t.Fatal(err)
 	}

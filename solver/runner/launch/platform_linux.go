@@ -1,4 +1,4 @@
-package namespace
+package launch
 
 import (
 	"debug/elf"
@@ -10,17 +10,17 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// machine describes the ELF header of programs for an architecture.
-type machine struct {
-	arch  string // GOARCH name
-	elf   elf.Machine
-	class elf.Class
-	data  elf.Data
+// Machine describes the ELF header of programs for an architecture.
+type Machine struct {
+	Arch  string // GOARCH name
+	ELF   elf.Machine
+	Class elf.Class
+	Data  elf.Data
 }
 
-// machines returns the architectures for which the kernel may have an emulator.
-func machines() []machine {
-	return []machine{
+// Machines returns the architectures for which the kernel may have an emulator.
+func Machines() []Machine {
+	return []Machine{
 		{"386", elf.EM_386, elf.ELFCLASS32, elf.ELFDATA2LSB},
 		{"amd64", elf.EM_X86_64, elf.ELFCLASS64, elf.ELFDATA2LSB},
 		{"arm", elf.EM_ARM, elf.ELFCLASS32, elf.ELFDATA2LSB},
@@ -35,27 +35,27 @@ func machines() []machine {
 	}
 }
 
-// header returns the start of an ELF program for the architecture: enough bytes for
+// Header returns the start of an ELF program for the architecture: enough bytes for
 // binfmt_misc to recognize it.
-func (m machine) header() []byte {
+func (m Machine) Header() []byte {
 	b := make([]byte, 128) // the kernel compares at most this many bytes
 	copy(b, elf.ELFMAG)
-	b[elf.EI_CLASS], b[elf.EI_DATA], b[elf.EI_VERSION] = byte(m.class), byte(m.data), byte(elf.EV_CURRENT)
+	b[elf.EI_CLASS], b[elf.EI_DATA], b[elf.EI_VERSION] = byte(m.Class), byte(m.Data), byte(elf.EV_CURRENT)
 	var order binary.ByteOrder = binary.LittleEndian
-	if m.data == elf.ELFDATA2MSB {
+	if m.Data == elf.ELFDATA2MSB {
 		order = binary.BigEndian
 	}
 	order.PutUint16(b[16:], uint16(elf.ET_EXEC))
-	order.PutUint16(b[18:], uint16(m.elf))
+	order.PutUint16(b[18:], uint16(m.ELF))
 	order.PutUint32(b[20:], uint32(elf.EV_CURRENT))
 	return b
 }
 
-// checkPlatform returns an error if this machine cannot run steps for a platform: if its
+// CheckPlatform returns an error if this machine cannot run steps for a platform: if its
 // operating system is another one, or if its CPU lacks features that the platform requires.
-// For another architecture, checkPlatform returns no error: the kernel may have an emulator
+// For another architecture, CheckPlatform returns no error: the kernel may have an emulator
 // (binfmt_misc), and the programs may be for this machine. Otherwise, the step fails.
-func checkPlatform(p ocispecs.Platform) error {
+func CheckPlatform(p ocispecs.Platform) error {
 	here := platforms.Normalize(platforms.DefaultSpec())
 	if p.OS == "" {
 		return nil

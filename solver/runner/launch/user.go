@@ -1,4 +1,4 @@
-package namespace
+package launch
 
 import (
 	"bytes"
@@ -15,28 +15,29 @@ import (
 	"slipway/solver/tree"
 )
 
-// ids contains the user and group IDs and the home directory of a process.
-type ids struct {
+// IDs contains the user and group IDs and the home directory of a process.
+type IDs struct {
 	UID, GID int
 	Groups   []int // supplementary groups, including GID
 	Home     string
 }
 
-// user returns the IDs for the user of a process, given as in [runner.Process].User. It
-// reads /etc/passwd and /etc/group in the root if necessary.
-func (r *Runner) user(root *tree.Node, name string) (ids, error) {
-	passwd, err := r.readDatabase(root, "etc/passwd")
+// LookUp returns the IDs for the user of a process, given as in [runner.Process].User. The
+// parameter root is the root file system, whose file contents are in the store s. If
+// necessary, LookUp reads /etc/passwd and /etc/group in the root.
+func LookUp(s *tree.Store, root *tree.Node, name string) (IDs, error) {
+	passwd, err := readDatabase(s, root, "etc/passwd")
 	if err != nil {
-		return ids{}, err
+		return IDs{}, err
 	}
 	id, ok := parseIDs(name)
 	if !ok {
-		group, err := r.readDatabase(root, "etc/group")
+		group, err := readDatabase(s, root, "etc/group")
 		if err != nil {
-			return ids{}, err
+			return IDs{}, err
 		}
 		if id, err = lookUpUser(name, passwd, group); err != nil {
-			return ids{}, fmt.Errorf("user %q: %w", name, err)
+			return IDs{}, fmt.Errorf("user %q: %w", name, err)
 		}
 	}
 	id.Home, err = home(id.UID, passwd)
@@ -46,11 +47,11 @@ func (r *Runner) user(root *tree.Node, name string) (ids, error) {
 // parseIDs parses a user of the form UID:GID. Both IDs are decimal numbers or root,
 // which is 0. For any other text, it returns false. The IDs need not exist in a user
 // database, and a process with these IDs has no supplementary groups.
-func parseIDs(name string) (ids, bool) {
+func parseIDs(name string) (IDs, bool) {
 	first, second, _ := strings.Cut(name, ":")
 	uid, ok := parseID(first)
 	gid, both := parseID(second)
-	return ids{UID: uid, GID: gid, Groups: []int{gid}}, ok && both
+	return IDs{UID: uid, GID: gid, Groups: []int{gid}}, ok && both
 }
 
 // parseID parses a decimal user or group ID, or root, which is 0. If s is neither, ok
@@ -65,10 +66,10 @@ func parseID(s string) (id int, ok bool) {
 
 // lookUpUser returns the IDs of a user in the form USER[:GROUP], where both are names
 // or numbers. passwd and group are the contents of /etc/passwd and /etc/group.
-func lookUpUser(name string, passwd, group []byte) (ids, error) {
+func lookUpUser(name string, passwd, group []byte) (IDs, error) {
 	u, err := user.GetExecUser(name, nil, bytes.NewReader(passwd), bytes.NewReader(group))
 	if err != nil {
-		return ids{}, err
+		return IDs{}, err
 	}
 	// The primary group is also a supplementary group, because programs check either
 	// one (CVE-2023-25173).
@@ -78,7 +79,7 @@ func lookUpUser(name string, passwd, group []byte) (ids, error) {
 			groups = append(groups, g)
 		}
 	}
-	return ids{UID: u.Uid, GID: u.Gid, Groups: groups}, nil
+	return IDs{UID: u.Uid, GID: u.Gid, Groups: groups}, nil
 }
 
 // home returns the home directory of the first user with the ID uid in passwd, the
@@ -97,7 +98,7 @@ func home(uid int, passwd []byte) (string, error) {
 
 // readDatabase returns the content of a user database in a tree. If the file does not exist
 // or is not a regular file, it returns nil.
-func (r *Runner) readDatabase(n *tree.Node, name string) ([]byte, error) {
+func readDatabase(s *tree.Store, n *tree.Node, name string) ([]byte, error) {
 	at, err := n.Resolve(name, true)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -109,7 +110,7 @@ func (r *Runner) readDatabase(n *tree.Node, name string) ([]byte, error) {
 	if f == nil || f.Kind() != tree.File {
 		return nil, err
 	}
-	in, err := r.store.Open(f.Blob())
+	in, err := s.Open(f.Blob())
 	if err != nil {
 		return nil, err
 	}

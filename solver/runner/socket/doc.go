@@ -1,0 +1,2 @@
+// Package socket serves the Unix sockets that steps see, such as the sockets of SSH agents.
+package socket
