@@ -20,7 +20,7 @@ MUTANTS ?=
 TESTFLAGS = -vet=off -ldflags=-w
 # Packages whose code or tests start goroutines, for `make race`. TestRaceDirs (internal/arch)
 # checks the list.
-RACEDIRS = builder builder/explain builder/remote builder/server builder/state cmd/dockerfile-frontend cmd/slipway frontend frontend/inputs ignore internal/corpus internal/decompress internal/golden internal/inorder internal/singleflight lsp plan solver solver/diskcache solver/export solver/gateway solver/gateway/bridge solver/hostmount solver/images solver/llbsource solver/provenance solver/registry solver/remotecache solver/runner/inprocess solver/runner/interp solver/runner/namespace solver/runner/script solver/sshagent solver/tree
+RACEDIRS = builder builder/explain builder/remote builder/server builder/state cmd/dockerfile-frontend cmd/slipway frontend frontend/inputs ignore internal/corpus internal/decompress internal/golden internal/inorder internal/singleflight lsp plan solver solver/diskcache solver/export solver/gateway solver/gateway/bridge solver/hostmount solver/images solver/llbsource solver/provenance solver/registry solver/remotecache solver/runner/chroot solver/runner/inprocess solver/runner/interp solver/runner/namespace solver/runner/script solver/runner/socket solver/sshagent solver/tree
 # Flags of go test in make race: -short skips tests that mostly wait for other programs, which
 # the race detector does not see.
 RACEFLAGS ?=

@@ -87,8 +87,7 @@ func (o *Options) resources() (*runner.Resources, error) {
 }
 
 // checkLimits returns an error if resource limits contradict each other. It also returns
-// an error if there are limits and the portable runner is selected, which cannot limit
-// resources.
+// an error if there are limits and a runner is selected that cannot limit resources.
 func (o *Options) checkLimits() error {
 	r, err := o.resources()
 	switch {
@@ -96,6 +95,8 @@ func (o *Options) checkLimits() error {
 		return err
 	case o.limitGiven() != "" && o.Runner == "portable":
 		return fmt.Errorf("--%s: the portable runner has no control groups (use --runner namespace)", o.limitGiven())
+	case o.limitGiven() != "" && o.Runner == "chroot":
+		return fmt.Errorf("--%s: the chroot runner has no control groups (use --runner namespace)", o.limitGiven())
 	case r.MemorySwap > 0 && r.Memory == 0:
 		return errors.New("--memory-swap: limits memory and swap together, and memory has no limit (add --memory)")
 	case r.MemorySwap > 0 && r.MemorySwap < r.Memory:

@@ -23,6 +23,7 @@ import (
 	"slipway/frontend"
 	"slipway/solver"
 	local "slipway/solver/gateway"
+	"slipway/solver/runner/chroot"
 )
 
 // Options configures a build. Most fields are named after the flags of docker build.
@@ -84,11 +85,14 @@ type Options struct {
 	// their provenance names the requests that made the inputs. It may be nil.
 	Producers *local.Producers
 
-	State  string   // state directory, with the cache and stored images
-	Runner string   // auto, namespace, oci or portable
-	GC     state.GC // garbage collection of State after the build
-	Jobs   int      // maximum number of concurrent operations; 0 means no limit, as in BuildKit
-	Now    func() time.Time
+	State  string // state directory, with the cache and stored images
+	Runner string // auto, namespace, oci, chroot or portable
+	// Unisolated lists the kinds of isolation that steps may request and not get, see
+	// [chroot.Isolation].
+	Unisolated []string
+	GC         state.GC // garbage collection of State after the build
+	Jobs       int      // maximum number of concurrent operations; 0 means no limit, as in BuildKit
+	Now        func() time.Time
 	// Output limits how much output of each step the build reports. If it is nil, the limits are
 	// the same as in BuildKit.
 	Output *OutputLimit
@@ -146,9 +150,12 @@ func (o *Options) Check() error {
 // example if they require a BuildKit daemon.
 func (o *Options) checkLocal() error {
 	switch o.Runner {
-	case "", "auto", "namespace", "oci", "portable":
+	case "", "auto", "namespace", "oci", "chroot", "portable":
 	default:
-		return fmt.Errorf("unknown runner %q (use auto, namespace, oci or portable)", o.Runner)
+		return fmt.Errorf("unknown runner %q (use auto, namespace, oci, chroot or portable)", o.Runner)
+	}
+	if _, err := chroot.ParseIsolations(o.Unisolated); err != nil {
+		return fmt.Errorf("--unisolated: %w", err)
 	}
 	for _, out := range o.Outputs {
 		if err := out.checkLocal(); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"slipway/internal/singleflight"
 	"slipway/solver/runner"
+	"slipway/solver/runner/chroot"
 	"slipway/solver/runner/interp"
 	"slipway/solver/runner/namespace"
 	"slipway/solver/runner/oci"
@@ -54,9 +55,12 @@ func newRunner(s *localBuilder, o *Options) *autoRunner {
 	return &autoRunner{s: s, o: o, privileged: namespace.Privileged, available: namespace.Available}
 }
 
+// isForced reports whether Options.Runner is a runner that needs no namespaces.
+func (c *autoRunner) isForced() bool { return c.o.Runner == "portable" || c.o.Runner == "chroot" }
+
 // CacheKey implements [runner.Keyed].
 func (c *autoRunner) CacheKey(ctx context.Context) (string, error) {
-	if c.o.Runner != "portable" && !c.refused && c.privileged() {
+	if !c.isForced() && !c.refused && c.privileged() {
 		return namespace.CacheKey(), nil
 	}
 	run, err := c.choose(ctx)
@@ -71,7 +75,7 @@ func (c *autoRunner) CacheKey(ctx context.Context) (string, error) {
 
 // Run implements [runner.Runner].
 func (c *autoRunner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, error) {
-	if c.o.Runner == "portable" || c.refused || !c.privileged() {
+	if c.isForced() || c.refused || !c.privileged() {
 		return c.runChosen(ctx, p)
 	}
 	trees, failed := c.runInNamespaces(ctx, p)
@@ -96,7 +100,7 @@ func (c *autoRunner) Run(ctx context.Context, p *runner.Process) ([]*tree.Node, 
 func (c *autoRunner) Prepare(ctx context.Context, s *runner.Sandbox) {
 	var run runner.Runner
 	var err error
-	if c.o.Runner == "portable" || c.refused || !c.privileged() {
+	if c.isForced() || c.refused || !c.privileged() {
 		run, err = c.choose(ctx)
 	} else {
 		run, err = c.inNamespaces(ctx)
@@ -165,8 +169,11 @@ func (c *autoRunner) choose(ctx context.Context) (runner.Opener, error) {
 // runner because processes cannot run in namespaces, it logs a warning.
 func (c *autoRunner) chooseOnce(ctx context.Context) (runner.Opener, error) {
 	portable := interp.New(c.s.Store, c.o.Now)
-	if c.o.Runner == "portable" {
+	switch c.o.Runner {
+	case "portable":
 		return portable, nil
+	case "chroot":
+		return c.inChroot()
 	}
 	err := c.available(ctx)
 	switch {
@@ -186,6 +193,19 @@ func (c *autoRunner) chooseOnce(ctx context.Context) (runner.Opener, error) {
 	}
 	c.o.warn("RUN steps are interpreted, as they cannot run in namespaces: %v", err)
 	return portable, nil
+}
+
+// inChroot returns the runner that runs processes without namespaces.
+func (c *autoRunner) inChroot() (runner.Opener, error) {
+	accept, err := chroot.ParseIsolations(c.o.Unisolated)
+	if err != nil {
+		return nil, fmt.Errorf("--unisolated: %w", err)
+	}
+	run, err := chroot.New(c.s.Chroot(), c.s.Store, accept)
+	if err != nil {
+		return nil, err // not run: a nil *Runner is not a nil interface
+	}
+	return run, nil
 }
 
 // inNamespaces returns the runner that runs processes in namespaces, either directly or

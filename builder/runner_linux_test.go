@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/internal/slowtest"
+	"slipway/solver/runner/chroot"
 	"slipway/solver/runner/namespace"
 )
 
@@ -27,6 +28,7 @@ const asRoot = "SLIPWAY_TEST_AS_ROOT"
 
 func TestMain(m *testing.M) {
 	namespace.Main()
+	chroot.Main()
 	if os.Getenv(asRoot) != "" {
 		if err := namespace.Enter(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -77,6 +77,9 @@ func (d *Dir) Mounts() string { return d.join("mounts") }
 // Namespace returns the directory of the namespace runner, see solver/runner/namespace.
 func (d *Dir) Namespace() string { return d.join("namespace") }
 
+// Chroot returns the directory of the chroot runner, see solver/runner/chroot.
+func (d *Dir) Chroot() string { return d.join("chroot") }
+
 // runnerLayers returns the directory for the layers of the namespace runner, which contains
 // one subdirectory per boot ID. The parameter dir is the directory of the runner.
 func runnerLayers(dir string) string { return filepath.Join(dir, "layers") }

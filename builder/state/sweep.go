@@ -82,7 +82,7 @@ func (d *Dir) sweep(ctx context.Context, u *diskcache.Usage) error {
 // lock.
 func (d *Dir) reclaim() error {
 	errs := []error{d.Store.Clean(), d.Cache.Clean(), d.Outputs().Reclaim(), d.finishLayers(nil)}
-	left := []string{d.Temp(), filepath.Join(d.Namespace(), "run")}
+	left := []string{d.Temp(), filepath.Join(d.Namespace(), "run"), filepath.Join(d.Chroot(), "run")}
 	for _, dir := range []string{"", "layers", "explain", "images"} {
 		left = append(left, export.Unfinished(d.join(dir))...)
 	}

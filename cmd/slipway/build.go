@@ -71,7 +71,7 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	}
 	// A description of the build looks up cache keys, which depend on how steps run.
 	runs := f.opt.Call == "" || f.describes() || f.opt.FrontendImage != "" || f.opt.SyntaxImage
-	if runs && f.opt.Builder == nil && f.opt.Runner != "portable" {
+	if runs && f.opt.Builder == nil && usesNamespaces(&f.opt) {
 		// Without a user namespace, steps are interpreted. Enter may start the program
 		// again, so nothing is read or written before.
 		if err := namespace.Enter(); err != nil && (f.opt.Runner == "namespace" || f.opt.Runner == "oci") {
@@ -132,6 +132,9 @@ func (f *buildFlags) writeRecord(ctx context.Context, r *recorder, res *builder.
 	}
 	return nil
 }
+
+// usesNamespaces reports whether steps may run in namespaces.
+func usesNamespaces(o *builder.Options) bool { return o.Runner != "portable" && o.Runner != "chroot" }
 
 // build runs the build that the flags describe and shows its progress. It returns the
 // warnings from the frontend. The callback watch receives the progress, too.

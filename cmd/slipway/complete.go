@@ -28,9 +28,10 @@ func completeDirs(*cobra.Command, []string, string) ([]string, cobra.ShellCompDi
 // other flags, shells complete file names.
 func (f *buildFlags) completions() (fixed, open map[string][]string) {
 	fixed = map[string][]string{
-		"progress": {"auto", "plain", "tty", "rawjson", "quiet", "none"},
-		"network":  {"default", "none", "host"},
-		"runner":   {"auto", "namespace", "oci", "portable"},
+		"progress":   {"auto", "plain", "tty", "rawjson", "quiet", "none"},
+		"network":    {"default", "none", "host"},
+		"runner":     {"auto", "namespace", "oci", "chroot", "portable"},
+		"unisolated": {"network", "hostname", "limits"},
 		"call": {
 			"build", "check\tfind mistakes", "convertllb\tprint the operations", "eject\tprint a plain Dockerfile", "graph\tdraw the graph of the stages",
 			"outline\tlist arguments and secrets", "plan\tlist steps", "targets\tlist stages",

@@ -77,7 +77,7 @@ func (f *buildFlags) diff(ctx context.Context, given flagSet, was, is, format st
 	if err := f.parse(given); err != nil {
 		return usageError{err}
 	}
-	if f.opt.Builder == nil && f.opt.Runner != "portable" {
+	if f.opt.Builder == nil && usesNamespaces(&f.opt) {
 		// Cache keys depend on how steps run. Enter may start the program again.
 		if err := namespace.Enter(); err != nil && (f.opt.Runner == "namespace" || f.opt.Runner == "oci") {
 			return err

@@ -22,6 +22,7 @@ import (
 	"slipway/builder"
 	"slipway/diag"
 	"slipway/internal/suggest"
+	"slipway/solver/runner/chroot"
 	"slipway/solver/runner/namespace"
 )
 
@@ -66,6 +67,7 @@ func adjustLimit() {
 
 func main() {
 	namespace.Main()
+	chroot.Main()
 	collectLess()
 	_ = log.SetLevel("error") // for messages from libraries on standard error
 	ctx, cancel := context.WithCancel(context.Background())

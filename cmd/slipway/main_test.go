@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"slipway/internal/testcontext"
+	"slipway/solver/runner/chroot"
 	"slipway/solver/runner/namespace"
 )
 
@@ -21,6 +22,7 @@ func TestMain(m *testing.M) {
 		main()
 	}
 	namespace.Main()
+	chroot.Main()
 	os.Exit(m.Run())
 }
 

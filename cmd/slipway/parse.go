@@ -47,7 +47,7 @@ func (f *buildFlags) parseState(given flagSet) error {
 		return errors.New("--no-cache and --no-cache-filter cannot be used together (--no-cache is for all stages)")
 	}
 	if f.builder.Address != "" {
-		for _, name := range []string{"state", "runner", "jobs", "keep-storage", "mirror", "explain"} {
+		for _, name := range []string{"state", "runner", "unisolated", "jobs", "keep-storage", "mirror", "explain"} {
 			if given.Changed(name) {
 				return fmt.Errorf("--%s is for builds in this process, and has no meaning with --builder", name)
 			}

@@ -73,7 +73,8 @@ func (f *serveFlags) define(fs *pflag.FlagSet) {
 
 // defineLocal declares the flags of builds in this process, for the state directory and for steps.
 func defineLocal(fs *pflag.FlagSet, o *builder.Options, keepStorage *string, mirrors *[]string) {
-	fs.StringVar(&o.Runner, "runner", "auto", "how RUN steps run: auto, namespace, oci (runc or crun) or portable (interpreted)")
+	fs.StringVar(&o.Runner, "runner", "auto", "how RUN steps run: auto, namespace, oci (runc or crun), chroot (without isolation) or portable (interpreted)")
+	fs.StringSliceVar(&o.Unisolated, "unisolated", nil, "`ISOLATION` that steps may lack with --runner chroot: network, hostname, limits")
 	fs.StringVar(keepStorage, "keep-storage", "", "disk space that the state directory can use after the build: `SIZE` such as 20GB, 10% of the disk, or unlimited (default as buildkitd)")
 	fs.IntVar(&o.Jobs, "jobs", 0, "maximum number of steps that run concurrently (default no limit)")
 	fs.StringArrayVar(&o.DeviceDirs, "cdi-spec-dir", nil, "`DIRECTORY` with descriptions of CDI devices (default /etc/cdi, /var/run/cdi and /etc/buildkit/cdi)")
@@ -125,7 +126,7 @@ func (f *serveFlags) parse() (err error) {
 
 // run runs the server until ctx ends.
 func (f *serveFlags) run(ctx context.Context) error {
-	if f.opt.Runner != "portable" {
+	if usesNamespaces(&f.opt) {
 		// Without a user namespace, steps are interpreted. Enter may start the program
 		// again, so nothing is read or written before.
 		if err := namespace.Enter(); err != nil && (f.opt.Runner == "namespace" || f.opt.Runner == "oci") {
