@@ -76,6 +76,8 @@ func TestCheck(t *testing.T) {
 		"less with swap":         {Options{Resources: map[string]string{"memswap": "5", "memory": "6"}}, "--memory-swap: is less than --memory (it limits memory and swap together)"},
 		"interpreted limits":     {Options{Runner: "portable", Resources: map[string]string{"cpuquota": "5"}}, "--cpu-quota: the portable runner has no control groups (use --runner namespace)"},
 		"an interpreted parent":  {Options{Runner: "portable", CgroupParent: "x"}, "--cgroup-parent: the portable runner has no control groups (use --runner namespace)"},
+		"limits in a chroot":     {Options{Runner: "chroot", Resources: map[string]string{"cpuquota": "5"}}, "--cpu-quota: the chroot runner has no control groups (use --runner namespace)"},
+		"unknown isolation":      {Options{Runner: "chroot", Unisolated: []string{"x"}}, `--unisolated: unknown isolation "x" (use network, hostname, limits)`},
 		"no limit":               {Options{Runner: "portable", Resources: map[string]string{"memory": ""}}, ""},
 		"a limit without number": {Options{Resources: map[string]string{"cpushares": "x"}}, `--cpu-shares: invalid value "x" (want a number)`},
 		"an unknown limit":       {Options{Resources: map[string]string{"pids": "1"}}, `limit "pids": unknown`},
