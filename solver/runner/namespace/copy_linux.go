@@ -33,8 +33,8 @@ func refusesUpper(dir string) (bool, error) {
 }
 
 // Copies reports whether each process runs in a copy of its trees. Copying is slow, but
-// necessary if the file system of the runner's directory cannot hold the upper
-// directory of an overlay.
+// necessary if neither the file system of the runner's directory nor that of a directory for
+// temporary files can hold the upper directory of an overlay.
 func (r *Runner) Copies() bool { return r.copies }
 
 // copy writes the whole tree of a mount into a new directory, followed by a mark file.

@@ -94,11 +94,10 @@ func TestCopiedRootMode(t *testing.T) {
 	}
 }
 
-// TestStateOnOverlay checks a runner whose state directory is on an overlay, as in a container
-// without a volume. The runner must copy trees, and return the changes of a step.
-func TestStateOnOverlay(t *testing.T) {
-	slowtest.Skip(t, "starts many processes")
-	w := newFixture(t)
+// onOverlay makes w use a runner whose state directory is on an overlay, as in a container without
+// a volume.
+func (w *fixture) onOverlay(t *testing.T) {
+	t.Helper()
 	dir := t.TempDir()
 	m := &mount{Lower: []string{dir + "/lower"}, Upper: dir + "/upper", Work: dir + "/work", Merged: dir + "/merged"}
 	for _, d := range []string{m.Lower[0], m.Upper, m.Work, m.Merged} {
@@ -111,6 +110,9 @@ func TestStateOnOverlay(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(m.Merged, unix.MNT_DETACH) })
+	if os.Getenv("TMPDIR") == "" {
+		t.Setenv("TMPDIR", m.Merged)
+	}
 	r, err := New(filepath.Join(m.Merged, "state"), w.store)
 	if err != nil {
 		t.Fatal(err)
@@ -121,9 +123,18 @@ func TestStateOnOverlay(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestStateOnOverlay checks a runner whose state directory is on an overlay, and which finds no
+// other one. The runner must copy trees, and return the changes of a step.
+func TestStateOnOverlay(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
+	w := newFixture(t)
+	t.Setenv("TMPDIR", "")
+	w.onOverlay(t)
 	_, n := w.run(t, w.process("echo x > /f"))
-	if got := changedPaths(t, w.root, n); got != "f" || !r.Copies() {
-		t.Errorf("changes %q, Copies %v, want f and true", got, r.Copies())
+	if got := changedPaths(t, w.root, n); got != "f" || !w.Copies() {
+		t.Errorf("changes %q, Copies %v, want f and true", got, w.Copies())
 	}
 	if w.noDevices {
 		return
@@ -138,6 +149,60 @@ func TestStateOnOverlay(t *testing.T) {
 			t.Errorf("device of the image: output %q, want %q", out, want)
 		}
 		w.withoutGroups(t)
+	}
+}
+
+// processOn returns a process that runs a shell script in n, the result of an earlier process.
+func (w *fixture) processOn(n *tree.Node, script string) *runner.Process {
+	p := w.process(script)
+	p.Mounts[0].Tree = n
+	p.Mounts[0].Layers = append(p.Mounts[0].Layers, tree.Layer{Lower: w.root, Upper: n}.Ref())
+	return p
+}
+
+// TestScratch checks a runner whose state directory is on an overlay, but whose directory for
+// temporary files is not. Later steps and runners must see the changes of a step, although the
+// scratch directory is removed. A scratch directory of a killed runner is removed, too.
+func TestScratch(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
+	w := newFixture(t)
+	w.install(t, "bin/rm", "/usr/bin/rm")
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	w.onOverlay(t)
+	_, n := w.run(t, w.process("echo x > /f; echo x > /g"))
+	_, again := w.run(t, w.processOn(n, "rm /f; echo y > /g"))
+	if got := changedPaths(t, w.root, again); got != "g" || w.Copies() || filepath.Dir(w.Scratch()) != temp {
+		t.Errorf("changes %q, Copies %v, scratch directory %s, want g, false and one in %s", got, w.Copies(), w.Scratch(), temp)
+	}
+	other, err := New(filepath.Dir(filepath.Dir(w.scratch.record)), w.store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(w.Scratch()); err != nil {
+		t.Errorf("another runner removes the scratch directory: %v", err)
+	}
+	if err := w.scratch.lock.Unlock(); err != nil { // as if the first runner had been killed
+		t.Fatal(err)
+	}
+	if err := other.Close(); err != nil {
+		t.Error(err)
+	}
+	if other, err = New(filepath.Dir(filepath.Dir(w.scratch.record)), w.store); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(w.Scratch()); err == nil {
+		t.Error("the scratch directory of a killed runner still exists")
+	}
+	w.Runner = other
+	if out, _ := w.run(t, w.processOn(again, "read x < /g; echo $x")); out != "y\n" {
+		t.Errorf("the next runner sees %q, want %q", out, "y\n")
+	}
+	if err := other.Close(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }
 

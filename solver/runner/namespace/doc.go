@@ -26,8 +26,9 @@
 //
 // An insecure step is one with all privileges of the builder (RUN --security=insecure).
 //
-// If the kernel cannot write an overlay, for example on another overlay, a process runs
-// in a copy of its trees. See [Runner.Copies].
+// If the kernel cannot write an overlay in the state directory, for example on another overlay,
+// layers are in a temporary directory, see [Runner.Scratch]. Without one, a process runs in a
+// copy of its trees, see [Runner.Copies].
 //
 // A runner from [NewOCI] lets an OCI runtime, runc or crun, start the processes. It
 // uses the same trees and mounts. See package oci.

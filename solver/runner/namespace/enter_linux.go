@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -27,12 +28,16 @@ const (
 
 // Enter makes an ordinary user root of a user namespace: it runs this program again in the
 // namespace and then exits with the exit code of that run. It returns nil if this process
-// already runs as root, and an error if the namespace cannot be created.
+// already has the privileges of root, and an error if the namespace cannot be created.
 //
 // With newuidmap and ranges in /etc/subuid, files may belong to any user of an image. Without
 // newuidmap or such a range, all files belong to root.
+//
+// Root in a container usually lacks CAP_SYS_ADMIN. Enter makes it root of a user namespace
+// with the same users, but only if steps can run there. Otherwise it returns nil, because this
+// process could do less in the user namespace than outside, for example create devices.
 func Enter() error {
-	if os.Geteuid() == 0 {
+	if os.Geteuid() == 0 && (Privileged() || runProbe(exec.Command("/proc/self/exe")) != nil) {
 		return nil
 	}
 	// The kernel kills the child when the thread that started it ends.
@@ -64,13 +69,17 @@ func enter(mapOthers bool) (*exec.Cmd, error) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	mapAfterStart := func(int) error { return nil }
-	if mapOthers {
-		var err error
-		if mapAfterStart, err = mapIDs(cmd); err != nil {
-			return nil, err
-		}
-	} else {
+	var err error
+	switch {
+	case !mapOthers:
 		mapRoot(cmd)
+	case os.Geteuid() == 0:
+		err = mapAll(cmd)
+	default:
+		mapAfterStart, err = mapIDs(cmd)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start a user namespace: %w", err)
@@ -103,6 +112,33 @@ func waitPassingSignals(cmd *exec.Cmd) error {
 func mapRoot(cmd *exec.Cmd) {
 	cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
 	cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+}
+
+// mapAll makes the command run in a user namespace with the users and groups that this process
+// has. Writing such a map requires CAP_SETUID and CAP_SETGID.
+func mapAll(cmd *exec.Cmd) error {
+	uids, err := subid.CurrentProcessUIDMap()
+	if err != nil {
+		return err
+	}
+	gids, err := subid.CurrentProcessGIDMap()
+	if err != nil {
+		return err
+	}
+	cmd.SysProcAttr.UidMappings, cmd.SysProcAttr.GidMappings = sameIDs(uids), sameIDs(gids)
+	cmd.SysProcAttr.GidMappingsEnableSetgroups = true
+	return nil
+}
+
+// sameIDs returns a map in which each ID of the map ids stands for itself. It leaves out the
+// last ID of a map with all IDs: with such a map, package userns and other programs would
+// not recognize the user namespace.
+func sameIDs(ids []subid.IDMap) (list []syscall.SysProcIDMap) {
+	for _, m := range ids {
+		size := min(int(m.Count), math.MaxUint32-1)
+		list = append(list, syscall.SysProcIDMap{ContainerID: int(m.ID), HostID: int(m.ID), Size: size})
+	}
+	return list
 }
 
 // mapIDs makes the command run in a user namespace in which this user is root, and
@@ -243,21 +279,48 @@ func available(ctx context.Context, goarch string) error {
 	if _, err := nativeCalls(goarch); err != nil {
 		return fmt.Errorf("namespaces: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	if err := runProbe(exec.CommandContext(ctx, "/proc/self/exe")); err != nil {
+		return fmt.Errorf("namespaces: %w", err)
+	}
+	if !Privileged() {
+		return errors.New("namespaces: this process is not root of a user namespace")
+	}
+	return nil
+}
+
+// runProbe runs [probe] in new namespaces. The command cmd executes this program. Without
+// privileges, runProbe also creates a user namespace.
+func runProbe(cmd *exec.Cmd) error {
 	cmd.Args = []string{probeName}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | syscall.CLONE_NEWNET}
-	if os.Geteuid() != 0 {
+	if !Privileged() {
 		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		mapRoot(cmd)
 	}
 	out, err := cmd.CombinedOutput()
 	switch {
-	case err != nil:
-		return fmt.Errorf("namespaces: %w: %s", err, out)
-	case os.Geteuid() != 0:
-		return errors.New("namespaces: this process is not root of a user namespace")
+	case err == nil:
+		return nil
+	case len(out) > 0:
+		return errors.New(string(out))
 	}
-	return nil
+	return fmt.Errorf("create namespaces: %w%s", err, forbidden())
+}
+
+// forbidden returns a remedy, in parentheses, if a setting of the machine forbids users to
+// create user namespaces. Otherwise it returns "".
+func forbidden() string {
+	for _, s := range []struct{ name, forbids, allows string }{
+		{"kernel.apparmor_restrict_unprivileged_userns", "1", "0"},
+		{"kernel.unprivileged_userns_clone", "0", "1"},
+		{"user.max_user_namespaces", "0", "10000"},
+	} {
+		value, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(s.name, ".", "/"))
+		if err == nil && strings.TrimSpace(string(value)) == s.forbids && os.Geteuid() != 0 {
+			return fmt.Sprintf(" (allow it on the machine: sysctl -w %s=%s)", s.name, s.allows)
+		}
+	}
+	return ""
 }
 
 // probeName is the value of os.Args[0] with which this program runs [probe].

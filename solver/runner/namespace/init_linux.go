@@ -191,18 +191,14 @@ func (c *config) build() error {
 	return c.enter()
 }
 
-// enter makes the root of the container the root of this process, and unmounts the old
-// root.
+// enter makes the root of the container the root of this process, and leaves the old root.
 func (c *config) enter() error {
 	// An O_PATH descriptor is sufficient for fchdir.
 	if err := errors.Join(unix.Fchdir(int(c.root.Fd())), c.root.Close()); err != nil {
 		return err
 	}
-	if err := unix.PivotRoot(".", "."); err != nil {
+	if err := changeRoot(); err != nil {
 		return fmt.Errorf("change the root: %w", err)
-	}
-	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
-		return fmt.Errorf("leave the old root: %w", err)
 	}
 	if c.ReadOnly {
 		if err := restrict("/", unix.MOUNT_ATTR_RDONLY); err != nil {
@@ -210,4 +206,28 @@ func (c *config) enter() error {
 		}
 	}
 	return nil
+}
+
+// changeRoot makes the working directory, which must be the root of a mount, the root of this
+// process and of its mount namespace.
+//
+// pivot_root fails if the old root is an initial RAM file system, and a security module may
+// forbid it. changeRoot then moves the mount over the old root. The old root remains mounted
+// below it. No path leads there: the kernel resolves ".." in the root of the namespace to the
+// topmost mount. Only insecure steps have the privilege to unmount the topmost one.
+func changeRoot() error {
+	err := unix.PivotRoot(".", ".")
+	if err == nil {
+		if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+			return fmt.Errorf("leave the old one: %w", err)
+		}
+		return nil
+	}
+	if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EACCES) {
+		return err
+	}
+	if moveErr := unix.Mount(".", "/", "", unix.MS_MOVE, ""); moveErr != nil {
+		return errors.Join(err, fmt.Errorf("move the mount: %w", moveErr))
+	}
+	return errors.Join(unix.Chroot("."), unix.Chdir("/"))
 }

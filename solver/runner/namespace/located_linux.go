@@ -32,8 +32,11 @@ func readsAllFiles() (bool, error) {
 // locations returns the paths and contents of those files of the layer n that the store can
 // read from the layer's directory instead of keeping a copy. It omits files that a process may
 // be unable to open later, for example because the process runs outside of the user namespace
-// in which the step ran.
+// in which the step ran. A scratch directory is removed, so that the store needs all files.
 func (r *Runner) locations(n *tree.Node) (list []tree.Location, err error) {
+	if r.scratch != nil {
+		return nil, nil
+	}
 	enter := func(n *tree.Node) bool { return r.readsAll || isReadable(n, 0o5) }
 	err = n.EachFile(enter, func(at tree.Location, n *tree.Node) {
 		if r.readsAll || isReadable(n, 0o4) {

@@ -42,6 +42,9 @@ func (*Runner) Close() error { return nil }
 // is always false here, because this system has no Runner.
 func (*Runner) Copies() bool { return false }
 
+// Scratch returns "", because this system has no Runner.
+func (*Runner) Scratch() string { return "" }
+
 // Main does nothing, because only the runner on Linux starts processes of steps by
 // executing this program.
 func Main() {}

@@ -92,7 +92,7 @@ func TestOrdinaryUser(t *testing.T) {
 		checkEndsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 		return
 	}
-	again(path, "Privileges|Setuid|System.*|Ends|Container|ContainerDirectory|Terminal.*|StartFails|Session|LeakedDirectory|MadeOutside|ThreadRoots|OwnProgram|ProgramCopies|JoiningIsHidden|OpenFiles|FileMounts|Mount.*|Copies|State.*|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*|NoLimits")
+	again(path, "Privileges|Setuid|System.*|Ends|Container|ContainerDirectory|Terminal.*|StartFails|Session|LeakedDirectory|MadeOutside|ThreadRoots|OwnProgram|ProgramCopies|JoiningIsHidden|OpenFiles|FileMounts|Mount.*|Copies|State.*|Scratch|Secrets.*|Whiteouts|Sockets|Devices.*|Guard.*|NoLimits")
 	checkEndsWithBuilder(t, func() *exec.Cmd { return command(path, "Endless") })
 	// Test with subordinate IDs and failing newuidmap and newgidmap.
 	for _, name := range []string{"subuid", "subgid", "newuidmap", "newgidmap"} {
@@ -141,4 +141,33 @@ func copyFile(from, to string) error {
 	}
 	_, err = io.Copy(dst, src)
 	return errors.Join(err, dst.Close())
+}
+
+// containerVar is the environment variable that is set when this program runs with the
+// privileges of root in a container.
+const containerVar = "SLIPWAY_TEST_AS_CONTAINER"
+
+// TestContainerRoot runs tests of this package again with the privileges that root has in a
+// container, if the container allows user namespaces. [Enter] must make it root of a user
+// namespace with all users.
+func TestContainerRoot(t *testing.T) {
+	slowtest.Skip(t, "starts many processes")
+	if os.Getenv(containerVar) != "" {
+		if ids, err := os.ReadFile("/proc/self/uid_map"); err != nil || initialIDs() || hasOneUser() || !Privileged() {
+			t.Errorf("IDs %q, error %v, Privileged %t, want all IDs in a user namespace", ids, err, Privileged())
+		}
+		return
+	}
+	if isRootless(t) {
+		return
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "setpriv", "--bounding-set", "-sys_admin", self, "-test.run", "^Test(ContainerRoot|User|Setuid|Mounts|Copies|Container)$")
+	cmd.Env = append(os.Environ(), containerVar+"=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }

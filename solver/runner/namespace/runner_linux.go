@@ -29,9 +29,10 @@ type Runner struct {
 	merged   merger // merges layers if a root has many
 	oneOwner bool   // files on disk can belong to root only, see hasOneUser
 
-	noDevices bool // devices cannot be created, as in a user namespace
-	copies    bool // see Copies
-	readsAll  bool // see readsAllFiles
+	noDevices bool     // devices cannot be created, as in a user namespace
+	copies    bool     // see Copies
+	scratch   *scratch // contains dir; nil if dir is the runner's own directory
+	readsAll  bool     // see readsAllFiles
 
 	program program                // executed by init processes
 	guard   guard                  // kills steps that outlive this process
@@ -74,8 +75,8 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runner{store: store, dir: dir, oneOwner: hasOneUser(), filter: sync.OnceValues(systemCalls)}
-	if err := os.MkdirAll(filepath.Join(dir, "run"), 0o700); err != nil {
+	r := &Runner{store: store, oneOwner: hasOneUser(), filter: sync.OnceValues(systemCalls)}
+	if dir, err = r.place(dir); err != nil {
 		return nil, err
 	}
 	if r.noDevices, err = refusesDevices(filepath.Join(dir, "run")); err != nil {
@@ -91,9 +92,6 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 		return nil, err
 	}
 	r.program.dir = r.layers
-	if r.copies, err = refusesUpper(dir); err != nil {
-		return nil, err
-	}
 	if r.readsAll, err = readsAllFiles(); err != nil {
 		return nil, err
 	}
@@ -102,6 +100,38 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 	}
 	store.AddLayers(all)
 	return r, r.removeOld(all, bootName)
+}
+
+// place sets r.dir, the directory of the runner's data, creates it and returns it. If home, the
+// runner's own directory, cannot hold an overlay, the data is in a scratch directory. Without
+// one, processes run in copies of their trees.
+func (r *Runner) place(home string) (string, error) {
+	r.dir = home
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return "", err
+	}
+	var err error
+	if r.copies, err = refusesUpper(home); err != nil {
+		return "", err
+	}
+	if r.copies {
+		if r.scratch, err = openScratch(home); err != nil {
+			return "", err
+		}
+	}
+	if r.scratch != nil {
+		r.dir, r.copies = r.scratch.dir, false
+	}
+	return r.dir, os.MkdirAll(filepath.Join(r.dir, "run"), 0o700)
+}
+
+// Scratch returns the path of the temporary directory that contains the layers of this runner,
+// because its own directory cannot hold an overlay. It returns "" if no such directory exists.
+func (r *Runner) Scratch() string {
+	if r.scratch == nil {
+		return ""
+	}
+	return r.scratch.dir
 }
 
 // layersName returns the name of the subdirectory in which a runner stores layers. Runners use
@@ -200,10 +230,9 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) (_ []*tree.Node, er
 }
 
 // Close ends the guard process, which the first step started, and removes control
-// groups. Call it after the last step has ended. The runner remains usable: another
-// step starts another guard process.
+// groups and the scratch directory. Call it after the last step has ended.
 func (r *Runner) Close() error {
-	return errors.Join(r.guard.Close(), r.program.Close(), r.groups.Close())
+	return errors.Join(r.guard.Close(), r.program.Close(), r.groups.Close(), r.scratch.close())
 }
 
 // minFree is the number of free bytes below which a file system counts as full.

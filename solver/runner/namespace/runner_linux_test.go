@@ -29,7 +29,7 @@ import (
 func TestMain(m *testing.M) {
 	Main()
 	probeMain()
-	if err := errors.Join(becomeNobody(), Enter(), emulateOldKernel()); err != nil {
+	if err := errors.Join(becomeNobody(), Enter(), forbidCalls()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
