@@ -12,6 +12,7 @@ import (
 
 	"slipway/solver/diskcache"
 	"slipway/solver/export"
+	"slipway/solver/runner/chroot"
 	"slipway/solver/tree"
 )
 
@@ -81,7 +82,7 @@ func (d *Dir) sweep(ctx context.Context, u *diskcache.Usage) error {
 // reclaim removes the temporary files of killed builds. The caller must hold the exclusive
 // lock.
 func (d *Dir) reclaim() error {
-	errs := []error{d.Store.Clean(), d.Cache.Clean(), d.Outputs().Reclaim(), d.finishLayers(nil)}
+	errs := []error{d.Store.Clean(), d.Cache.Clean(), d.Outputs().Reclaim(), d.finishLayers(nil), chroot.Restore(d.Chroot())}
 	left := []string{d.Temp(), filepath.Join(d.Namespace(), "run"), filepath.Join(d.Chroot(), "run")}
 	for _, dir := range []string{"", "layers", "explain", "images"} {
 		left = append(left, export.Unfinished(d.join(dir))...)

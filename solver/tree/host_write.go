@@ -19,6 +19,9 @@ type HostOptions struct {
 	// system may not create, and which is therefore left out. If Refused is nil and Owners
 	// is false, WriteDir does not try to create them.
 	Refused func(name string)
+	// NoDevices makes WriteDir leave out character and block devices, as if the system refused
+	// them.
+	NoDevices bool
 	// OneOwner makes root the owner of all files, for user namespaces without other users.
 	OneOwner bool
 	// Written is called after each regular file with its size in bytes. Calls may be
@@ -84,7 +87,11 @@ func (w *hostWriter) special(parent *os.Root, name string, e Entry) (created boo
 	if !w.opt.Owners && w.opt.Refused == nil {
 		return false, nil
 	}
-	err = mknod(parent, e.Name, e.Node)
+	if w.opt.NoDevices && (e.Node.kind == CharDevice || e.Node.kind == BlockDevice) {
+		err = fs.ErrPermission
+	} else {
+		err = mknod(parent, e.Name, e.Node)
+	}
 	switch {
 	case err == nil:
 		return true, nil

@@ -1,11 +1,13 @@
 package chroot
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -69,7 +71,8 @@ func (s *step) lockCaches() error {
 	return nil
 }
 
-// placeCache exchanges a file or directory of the host with an empty one in the root.
+// placeCache exchanges a file or directory of the host with an empty one in the root, which has
+// the same owner and mode.
 func (s *step) placeCache(pl *place, source string) error {
 	info, err := os.Lstat(source)
 	if err != nil {
@@ -87,12 +90,48 @@ func (s *step) placeCache(pl *place, source string) error {
 	if err := unix.Lstat(source, &st); err != nil {
 		return err
 	}
+	if err := errors.Join(os.Lchown(pl.path(), int(st.Uid), int(st.Gid)), os.Chmod(pl.path(), info.Mode())); err != nil {
+		return err
+	}
 	c := &cacheMount{Source: source, Dir: s.root + path.Dir(pl.target), Name: pl.name, Inode: st.Ino}
-	if err := c.exchange(pl.parent); err != nil {
+	record, err := json.Marshal(append(s.caches(), c))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(s.work, recordName), record, 0o600)
+	}
+	if err == nil {
+		err = c.exchange(pl.parent)
+	}
+	if err != nil {
 		return fmt.Errorf("move %s into the root: %w", source, err)
 	}
 	pl.cache = c
 	return nil
+}
+
+// recordName is the name of the file in the directory of a step that lists its cache mounts. It
+// is written before the files are moved.
+const recordName = "caches.json"
+
+// Restore moves the files of cache mounts back that steps have left in the directory dir of a
+// runner, because their container was killed. No step may be running.
+func Restore(dir string) error {
+	records, err := filepath.Glob(filepath.Join(dir, "run", "*", recordName))
+	for _, name := range records {
+		data, readErr := os.ReadFile(name)
+		var list []cacheMount
+		if readErr != nil || json.Unmarshal(data, &list) != nil { // incomplete
+			err = errors.Join(err, readErr)
+			continue
+		}
+		for _, c := range list {
+			var st unix.Stat_t
+			at := filepath.Join(c.Dir, c.Name)
+			if unix.Lstat(at, &st) == nil && st.Ino == c.Inode { // otherwise, it was not moved
+				err = errors.Join(err, unix.Rename(at, c.Source)) // [os.Rename] replaces no empty directory
+			}
+		}
+	}
+	return err
 }
 
 // exchange exchanges the files on the host and in dir, the open directory in the root.

@@ -84,19 +84,20 @@ func (s *step) outDir(i int) string {
 // copied is a copy of a tree on the host.
 type copied struct {
 	base    *tree.Node
-	refused map[string]bool   // paths of device files that could not be created
+	refused map[string]bool   // paths of device files, which are left out
 	inodes  map[string]uint64 // inode numbers of directories by path
 }
 
 // copy writes a tree into the existing directory dir. If isRoot is set, the tree is the root of
-// the process.
+// the process. Devices of the image are left out: no kernel feature would prevent the process
+// from using them, even as an ordinary user.
 func (s *step) copy(base *tree.Node, dir string, isRoot bool) (*copied, error) {
 	c := &copied{base: base, refused: map[string]bool{}, inodes: map[string]uint64{}}
 	n := base
 	if isRoot {
 		n = s.p.Mounts[s.p.Root()].Base()
 	}
-	opt := tree.HostOptions{Owners: true, Refused: func(name string) { c.refused[name] = true }}
+	opt := tree.HostOptions{Owners: true, NoDevices: true, Refused: func(name string) { c.refused[name] = true }}
 	if err := tree.WriteDir(s.ctx, dir, n, s.r.store, opt); err != nil {
 		return nil, fmt.Errorf("copy: %w", err)
 	}

@@ -18,9 +18,11 @@
 //   - /dev contains the standard devices. /proc contains copies of some files, such as
 //     /proc/cpuinfo, but no processes: /proc/self and /dev/stdout do not work.
 //
-// Processes share everything else with the builder: network, host name, process IDs, and the
-// privileges of the container. A chroot is no boundary for a process of root, so SECURITY.md
-// counts the container as the boundary. A step that requests isolation fails, unless the user
+// Processes share everything else with the builder: network, host name and process IDs. They have
+// the default capabilities of containers, except for CAP_SYS_CHROOT and CAP_MKNOD. So a single
+// step cannot leave its root or read the memory of the builder. Two steps that cooperate can
+// leave their roots, because one can pass an open directory to the other. SECURITY.md
+// therefore counts the container as the boundary. A step that requests isolation fails, unless the user
 // accepts that it gets none, see [Isolation]. A process that changes a read-only mount fails
 // after it has ended, because nothing prevents the change.
 //

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"slices"
 
 	"github.com/moby/sys/capability"
 	"golang.org/x/sys/unix"
@@ -95,7 +96,16 @@ func (c *initConfig) confine(caps capability.Capabilities) error {
 	return nil
 }
 
-// defaultCapabilities returns the capabilities of this process that containers have by default.
+// withheld returns the default capabilities of containers that a step does not have. With
+// CAP_SYS_CHROOT, it could leave its root, and with CAP_MKNOD, open the disks of a machine. The
+// kernel also forbids a process to read the memory of one with more capabilities, so the
+// step cannot trace the builder or its supervisor.
+func withheld() []capability.Cap {
+	return []capability.Cap{capability.CAP_SYS_CHROOT, capability.CAP_MKNOD}
+}
+
+// defaultCapabilities returns the capabilities of this process that containers have by default,
+// except for those in withheld.
 func defaultCapabilities() (capability.Capabilities, error) {
 	caps, err := capability.NewPid2(0)
 	if err == nil {
@@ -106,7 +116,7 @@ func defaultCapabilities() (capability.Capabilities, error) {
 	}
 	var left []capability.Cap
 	for _, c := range launch.DefaultCapabilities() {
-		if caps.Get(capability.PERMITTED, c) {
+		if caps.Get(capability.PERMITTED, c) && !slices.Contains(withheld(), c) {
 			left = append(left, c)
 		}
 	}

@@ -34,3 +34,10 @@ func Main() {}
 
 // Available returns an error, because the runner is available on Linux only.
 func Available() error { return errLinux }
+
+// InContainer reports whether this process certainly runs in a container. It is always false
+// here, because the runner is available on Linux only.
+func InContainer() bool { return false }
+
+// Restore does nothing, because no step has run on this system.
+func Restore(string) error { return nil }

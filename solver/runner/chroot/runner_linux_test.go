@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"slipway/internal/testtree"
 	"slipway/solver/runner"
 	"slipway/solver/tree"
@@ -195,6 +197,22 @@ touch -d @1000.000000007 /size; mkdir /dir; ln /dir /none 2>/dev/null; echo x > 
 	}
 }
 
+// TestDevices checks that a step cannot use devices of the image, and that the result still
+// contains them.
+func TestDevices(t *testing.T) {
+	w := newFixture(t)
+	disk := tree.NewDevice(tree.BlockDevice, tree.Meta{Mode: 0o666}, tree.Device{Major: 8})
+	e := tree.Edit(w.root)
+	if err := e.Put("disk", disk); err != nil {
+		t.Fatal(err)
+	}
+	w.root = e.Tree()
+	out, trees := w.mustRun(t, w.process("ls /disk 2>/dev/null; : < /dev/zero; echo x > /dev/null"))
+	if n := testtree.Must(trees[0].Get("disk")); out != "" || n == nil || !n.Same(disk) {
+		t.Errorf("the step sees %q, and the result contains %v, want nothing and the device", out, n)
+	}
+}
+
 // TestMounts checks that a step sees each kind of mount, that mounts hide files only while the
 // step runs, and which trees they return.
 func TestMounts(t *testing.T) {
@@ -332,6 +350,20 @@ func TestHostile(t *testing.T) {
 		t.Errorf("the step took %v, want that it kills its background processes", d)
 	}
 	w.mustRun(t, w.process("rm -rf / 2>/dev/null; :"))
+	w.mustRun(t, w.process(`f() { if [ $1 -gt 0 ]; then f $(($1-1)) & f $(($1-1)) & fi; sleep 1000; }; f 6 & sleep 0.1`))
+}
+
+// TestConfined checks that a step of root can neither leave its root by a second chroot, nor create
+// devices, nor trace its supervisor, which has the privileges of the builder.
+func TestConfined(t *testing.T) {
+	w := newFixture(t)
+	w.install(t, "bin/perl", testtree.Must(exec.LookPath("perl")))
+	out, _ := w.mustRun(t, w.process(fmt.Sprintf(`mkdir /below; mknod /disk b 8 0 2>/dev/null && echo device
+perl -e 'chroot "below" and print "chroot\n"; chdir ".." for 1..50; print "outside\n" if -e "%s"; kill 0, $ARGV[0] or print "no supervisor\n"; print "traced\n" if syscall(%d, 16, $ARGV[0]+0) >= 0' $PPID`,
+		strings.TrimPrefix(t.TempDir(), "/"), unix.SYS_PTRACE)))
+	if out != "" {
+		t.Errorf("the step succeeds in %q", out)
+	}
 }
 
 // TestUser checks the user, groups, home and working directory of a process.
@@ -437,21 +469,60 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// TestRestore checks that the files of a cache mount are moved back if the builder and the
+// supervisor were killed while the step had them.
+func TestRestore(t *testing.T) {
+	w := newFixture(t)
+	cache, file := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "file")
+	work := filepath.Join(w.Runner.dir, "x")
+	s := &step{r: w.Runner, p: w.process(":"), ctx: t.Context(), work: work, root: filepath.Join(work, "root")}
+	err := errors.Join(os.Mkdir(cache, 0o711), os.WriteFile(filepath.Join(cache, "f"), nil, 0o600), os.WriteFile(file, []byte("x"), 0o640), os.MkdirAll(s.root, 0o755))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, source := range []string{cache, file} {
+		pl, err := s.add(fmt.Sprintf("/c%d", i), i)
+		if err == nil {
+			err = s.placeCache(pl, source)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := pl.parent.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	for range 2 {
+		if err := Restore(filepath.Dir(w.Runner.dir)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(cache, "f")); err != nil {
+		t.Error(err)
+	}
+	if data, err := os.ReadFile(file); err != nil || string(data) != "x" {
+		t.Errorf("the file has content %q, error %v, want x", data, err)
+	}
+}
+
 // TestMissingPrivileges checks that errors name the settings of each system.
 func TestMissingPrivileges(t *testing.T) {
-	err := explainMissing(1000, nil)
+	err := explainMissing(1000, false, nil)
 	for _, want := range []string{"user ID 1000", "docker run --user 0", "runAsUser: 0", "GitLab"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
-	err = explainMissing(0, []string{"CAP_CHOWN", "CAP_MKNOD"})
-	for _, want := range []string{"--cap-add CAP_CHOWN --cap-add CAP_MKNOD", "add: [CAP_CHOWN, CAP_MKNOD]", `cap_add = ["CAP_CHOWN", "CAP_MKNOD"]`} {
+	err = explainMissing(0, false, []string{"CAP_CHOWN", "CAP_MKNOD"})
+	for _, want := range []string{"lacks: CAP_CHOWN, CAP_MKNOD", "--cap-add CHOWN --cap-add MKNOD", "add: [CHOWN, MKNOD]", `cap_add = ["CHOWN", "MKNOD"]`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
 	}
-	if err := explainMissing(0, nil); err != nil {
+	if err := explainMissing(0, true, nil); err == nil || !strings.Contains(err.Error(), "user namespace") {
+		t.Errorf("error %v, want that of a user namespace", err)
+	}
+	if err := explainMissing(0, false, nil); err != nil {
 		t.Errorf("error %v, want none", err)
 	}
 }

@@ -156,7 +156,8 @@ func start(c *initConfig) (int, error) {
 }
 
 // killAll kills all descendants of this process. A process whose parent has ended becomes a
-// child of this one, so killAll repeats until none is left.
+// child of this one, so killAll repeats until none is left. The kernel kills all processes of a
+// group at once, so that processes that start others without end cannot outrun killAll.
 func killAll() {
 	for {
 		pids := descendants(os.Getpid())
@@ -164,6 +165,9 @@ func killAll() {
 			return
 		}
 		for _, pid := range pids {
+			if group, err := unix.Getpgid(pid); err == nil && group != unix.Getpgrp() {
+				_ = unix.Kill(-group, unix.SIGKILL)
+			}
 			_ = unix.Kill(pid, unix.SIGSTOP) // a stopped process starts no others
 		}
 		for _, pid := range pids {
