@@ -126,7 +126,7 @@ func (s *localBuilder) buildLocked(ctx context.Context, o *Options, p *inputs) (
 
 // build performs the build in this process. It repeats the build once in two cases. If a blob
 // in the state directory is missing or damaged, it first repairs the directory. If RUN steps
-// turn out not to work in namespaces, it interprets the steps in the second attempt.
+// turn out not to work in namespaces, it chooses another runner for the second attempt.
 func (s *localBuilder) build(ctx context.Context, o *Options, p *inputs) (*Result, error) {
 	refused := false
 	res, err := s.buildOnce(ctx, o, p, refused)

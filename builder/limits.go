@@ -10,6 +10,7 @@ import (
 
 	"slipway/solver/runner"
 	"slipway/solver/runner/cgroup"
+	"slipway/solver/runner/chroot"
 	"slipway/solver/runner/namespace"
 )
 
@@ -95,14 +96,19 @@ func (o *Options) checkLimits() error {
 		return err
 	case o.limitGiven() != "" && o.Runner == "portable":
 		return fmt.Errorf("--%s: the portable runner has no control groups (use --runner namespace)", o.limitGiven())
-	case o.limitGiven() != "" && o.Runner == "chroot":
-		return fmt.Errorf("--%s: the chroot runner has no control groups (use --runner namespace)", o.limitGiven())
+	case o.limitGiven() != "" && o.Runner == "chroot" && !o.acceptsNoLimits():
+		return fmt.Errorf("--%s: the chroot runner has no control groups (use --runner namespace, or accept it with --unisolated limits)", o.limitGiven())
 	case r.MemorySwap > 0 && r.Memory == 0:
 		return errors.New("--memory-swap: limits memory and swap together, and memory has no limit (add --memory)")
 	case r.MemorySwap > 0 && r.MemorySwap < r.Memory:
 		return errors.New("--memory-swap: is less than --memory (it limits memory and swap together)")
 	}
 	return nil
+}
+
+// acceptsNoLimits reports whether the user accepts that a runner does not limit resources.
+func (o *Options) acceptsNoLimits() bool {
+	return slices.Contains(o.Unisolated, string(chroot.Limits))
 }
 
 // limitSteps applies the resource limits in o to all steps that the runner r will run. It

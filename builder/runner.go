@@ -31,6 +31,10 @@ type autoRunner struct {
 	// available returns nil if processes can run in namespaces, and otherwise the reason
 	// why they cannot.
 	available func(context.Context) error
+	// inContainer reports whether this program runs in a container.
+	inContainer func() bool
+	// openChroot returns the runner that runs processes without namespaces.
+	openChroot func() (runner.Opener, error)
 
 	chosen singleflight.Group[struct{}, runner.Opener]
 	opened singleflight.Group[struct{}, *namespace.Runner]
@@ -52,7 +56,9 @@ var (
 var errRefused = errors.New("namespaces are not available")
 
 func newRunner(s *localBuilder, o *Options) *autoRunner {
-	return &autoRunner{s: s, o: o, privileged: namespace.Privileged, available: namespace.Available}
+	c := &autoRunner{s: s, o: o, privileged: namespace.Privileged, available: namespace.Available, inContainer: chroot.InContainer}
+	c.openChroot = c.inChroot
+	return c
 }
 
 // isForced reports whether Options.Runner is a runner that needs no namespaces.
@@ -136,9 +142,15 @@ func (c *autoRunner) runInNamespaces(ctx context.Context, p *runner.Process) ([]
 }
 
 // markWorking records that processes can run in namespaces. On the first call, it logs a
-// warning if each step has to copy its root file system.
+// warning if the state directory cannot hold overlays.
 func (c *autoRunner) markWorking(run *namespace.Runner) {
-	if c.works.CompareAndSwap(false, true) && run.Copies() {
+	if !c.works.CompareAndSwap(false, true) {
+		return
+	}
+	if dir := run.Scratch(); dir != "" {
+		c.o.warn("this build unpacks its layers in %s, as the file system of %s cannot hold an overlay (use --state DIR on another one)", dir, c.s.Path)
+	}
+	if run.Copies() {
 		c.o.warn("each RUN step copies its whole root, as the file system of %s cannot hold an overlay (use --state DIR on another one)", c.s.Path)
 	}
 }
@@ -165,15 +177,13 @@ func (c *autoRunner) choose(ctx context.Context) (runner.Opener, error) {
 	return c.chosen.Do(ctx, struct{}{}, c.chooseOnce)
 }
 
-// chooseOnce chooses the runner that Options.Runner specifies. If it chooses the portable
-// runner because processes cannot run in namespaces, it logs a warning.
+// chooseOnce chooses the runner that Options.Runner specifies.
 func (c *autoRunner) chooseOnce(ctx context.Context) (runner.Opener, error) {
-	portable := interp.New(c.s.Store, c.o.Now)
 	switch c.o.Runner {
 	case "portable":
-		return portable, nil
+		return interp.New(c.s.Store, c.o.Now), nil
 	case "chroot":
-		return c.inChroot()
+		return c.openChroot()
 	}
 	err := c.available(ctx)
 	switch {
@@ -188,11 +198,8 @@ func (c *autoRunner) chooseOnce(ctx context.Context) (runner.Opener, error) {
 		return run, nil
 	case c.o.Runner == "namespace", c.o.Runner == "oci":
 		return nil, err
-	case c.o.limitGiven() != "":
-		return nil, fmt.Errorf("--%s: RUN steps would be interpreted, as they cannot run in namespaces: %w (leave the limit out)", c.o.limitGiven(), err)
 	}
-	c.o.warn("RUN steps are interpreted, as they cannot run in namespaces: %v", err)
-	return portable, nil
+	return c.withoutNamespaces(err)
 }
 
 // inChroot returns the runner that runs processes without namespaces.

@@ -56,8 +56,8 @@ func runsAsRoot(t *testing.T) bool {
 	return false
 }
 
-// TestCopyWarning checks that a build logs a warning if each step must copy its root file
-// system, which is necessary if the state directory is on an overlay.
+// TestCopyWarning checks that a build logs a warning if its state directory is on an overlay: each
+// step must copy its root file system, or the layers are in a directory for temporary files.
 func TestCopyWarning(t *testing.T) {
 	slowtest.Skip(t, "builds several times")
 	if !runsAsRoot(t) {
@@ -75,16 +75,26 @@ func TestCopyWarning(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = unix.Unmount(o.State, unix.MNT_DETACH) }()
-	s, err := openLocal(&o, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := newRunner(s, &o).choose(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	want := "warning: each RUN step copies its whole root, as the file system of " + o.State + " cannot hold an overlay (use --state DIR on another one)\n"
-	if log.String() != want {
-		t.Errorf("log %q, want %q", &log, want)
+	for dir, want := range map[string]string{
+		o.State:     "warning: each RUN step copies its whole root, as the file system of " + o.State + " cannot hold an overlay (use --state DIR on another one)\n",
+		t.TempDir(): "warning: this build unpacks its layers in ",
+	} {
+		log.Reset()
+		t.Setenv("TMPDIR", dir)
+		s, err := openLocal(&o, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newRunner(s, &o)
+		if _, err := c.choose(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(log.String(), want) || strings.Count(log.String(), "\n") != 1 {
+			t.Errorf("log %q, want %q", &log, want)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -10,26 +10,35 @@ import (
 	"time"
 
 	"slipway/solver/runner"
+	"slipway/solver/runner/interp"
 	"slipway/solver/runner/namespace"
 	"slipway/solver/tree"
 )
 
-// TestRunnerWarning checks that a build logs one warning if steps are interpreted without
-// the user's request.
-func TestRunnerWarning(t *testing.T) {
-	none := errors.New("no namespaces")
-	const warning = "warning: RUN steps are interpreted, as they cannot run in namespaces: no namespaces\n"
+// TestLadder checks which runner a build chooses, and that it logs one warning if steps run with
+// less isolation than in namespaces. A runner without isolation must not be chosen outside of a
+// container, or although namespaces are available, unless the user requests it.
+func TestLadder(t *testing.T) {
+	none, noRoot := errors.New("no namespaces"), errors.New("no root")
+	const warning = "warning: RUN steps run in a changed root directory, isolated by nothing but this container, as they cannot run in namespaces: no namespaces (to allow namespaces: Docker: "
 	for _, tc := range []struct {
-		runner  string
-		err     error
-		fails   bool
-		warning string
+		runner    string
+		available error
+		container bool
+		chroot    error
+		want      string // the runner, or the start of its error
+		log       string // the start of the log
 	}{
-		{"auto", none, false, warning},
-		{"auto", nil, false, ""},
-		{"portable", none, false, ""},
-		{"namespace", none, true, ""},
-		{"oci", none, true, ""},
+		{"auto", nil, false, nil, "namespace", ""},
+		{"auto", nil, true, nil, "namespace", ""},
+		{"auto", none, true, nil, "chroot", warning},
+		{"auto", none, false, nil, "RUN steps cannot run on this machine: no namespaces (allow user namespaces, ", ""},
+		{"auto", none, true, noRoot, "RUN steps cannot run in this container: no namespaces; no root (to allow namespaces: Docker: ", ""},
+		{"chroot", nil, false, nil, "chroot", ""},
+		{"chroot", none, false, noRoot, "no root", ""},
+		{"portable", none, true, nil, "portable", ""},
+		{"namespace", none, true, nil, "no namespaces", ""},
+		{"oci", none, true, nil, "no namespaces", ""},
 	} {
 		o := options(t, "")
 		var log bytes.Buffer
@@ -39,24 +48,51 @@ func TestRunnerWarning(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := newRunner(s, &o)
-		c.available = func(context.Context) error { return tc.err }
+		c.available = func(context.Context) error { return tc.available }
+		c.inContainer = func() bool { return tc.container }
+		c.openChroot = func() (runner.Opener, error) { return chrootRunner{}, tc.chroot }
 		for range 2 {
-			if _, err := c.choose(t.Context()); (err != nil) != tc.fails {
-				t.Errorf("runner %s with %v: error %v, want one: %t", tc.runner, tc.err, err, tc.fails)
+			if got := chosen(t, c); !strings.HasPrefix(got, tc.want) {
+				t.Errorf("%+v: chose %s", tc, got)
 			}
 		}
-		if log.String() != tc.warning {
-			t.Errorf("runner %s with %v: log %q, want %q", tc.runner, tc.err, &log, tc.warning)
+		if got := log.String(); !strings.HasPrefix(got, tc.log) || (got == "") != (tc.log == "") || strings.Count(got, "\n") > 1 {
+			t.Errorf("%+v: log %q", tc, got)
 		}
 	}
+}
+
+// chrootRunner takes the place of the chroot runner.
+type chrootRunner struct{ runner.Opener }
+
+// chosen returns the name of the runner that c chooses, or the error of a process.
+func chosen(t *testing.T, c *autoRunner) string {
+	t.Helper()
+	run, err := c.choose(t.Context())
+	switch run := run.(type) {
+	case chrootRunner:
+		if err == nil {
+			return "chroot"
+		}
+	case *namespace.Runner:
+		return "namespace"
+	case *interp.Runner:
+		return "portable"
+	case noRunner:
+		_, err = run.Run(t.Context(), nil)
+		if _, failed := run.Open(t.Context(), nil); !errors.Is(failed, err) {
+			t.Errorf("a container fails with %v, want %v", failed, err)
+		}
+	}
+	return err.Error()
 }
 
 // TestNoNamespaces checks that a build with resource limits fails if steps cannot run in
 // namespaces.
 func TestNoNamespaces(t *testing.T) {
 	for want, o := range map[string]Options{
-		"--memory: RUN steps would be interpreted, as they cannot run in namespaces: none (leave the limit out)": {Resources: map[string]string{"memory": "1"}},
-		"--cgroup-parent: RUN steps would be": {CgroupParent: "x"},
+		"--memory: RUN steps have control groups only in namespaces: none (leave the limit out, or accept it with --unisolated limits)": {Resources: map[string]string{"memory": "1"}},
+		"--cgroup-parent: RUN steps have": {CgroupParent: "x"},
 	} {
 		o.State, o.Now, o.Runner = t.TempDir(), time.Now, "auto"
 		s, err := openLocal(&o, nil)
@@ -65,6 +101,7 @@ func TestNoNamespaces(t *testing.T) {
 		}
 		c := newRunner(s, &o)
 		c.available = func(context.Context) error { return errors.New("none") }
+		c.inContainer = func() bool { return true }
 		if err := c.limit(t.Context()); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
@@ -73,7 +110,7 @@ func TestNoNamespaces(t *testing.T) {
 
 // TestFirstProcess checks the first process of a build on a machine without namespaces. Unless
 // the user selected the namespace runner, the process must fail with errRefused. The repeated
-// build must then interpret steps, log one warning and use different cache keys.
+// build must not try namespaces again.
 func TestFirstProcess(t *testing.T) {
 	none := errors.New("no namespaces")
 	for _, tc := range []struct {
@@ -113,32 +150,35 @@ func TestFirstProcess(t *testing.T) {
 		}
 		again := newRunner(s, &o)
 		again.available, again.refused = c.available, true
+		again.inContainer = func() bool { return false }
 		for range 2 {
 			_, err := again.Run(t.Context(), p)
-			key, keyErr := again.CacheKey(t.Context())
-			if err == nil || !strings.Contains(err.Error(), "exit code: 127") || again.namespaces != nil || key != "interpreted 1" || keyErr != nil {
-				t.Errorf("with refused set: error %v, cache key %q, %v, want the error and the key of the portable runner", err, key, keyErr)
+			if err == nil || !strings.HasPrefix(err.Error(), "RUN steps cannot run on this machine") || again.namespaces != nil {
+				t.Errorf("with refused set: error %v, want that no runner is available", err)
 			}
-		}
-		if want := "warning: RUN steps are interpreted, as they cannot run in namespaces: no namespaces\n"; log.String() != want {
-			t.Errorf("log %q, want %q", &log, want)
 		}
 	}
 }
 
 // TestRunnerKey checks the part of the cache key that each runner adds. For a runner that
-// starts real processes, it must equal the key of package namespace. If no runner can be
-// chosen, CacheKey must return an error.
+// starts real processes, it must equal the key of package namespace, and also if no process can
+// run. If the requested runner is not available, CacheKey must return an error.
 func TestRunnerKey(t *testing.T) {
 	none := errors.New("no namespaces")
 	for _, tc := range []struct {
 		runner    string
 		available error
+		container bool
 		key       string
+		err       error
 	}{
-		{"portable", nil, "interpreted 1"},
-		{"namespace", nil, namespace.CacheKey()},
-		{"auto", nil, namespace.CacheKey()},
+		{"portable", nil, false, "interpreted 1", nil},
+		{"namespace", nil, false, namespace.CacheKey(), nil},
+		{"auto", nil, false, namespace.CacheKey(), nil},
+		{"portable", none, false, "interpreted 1", nil},
+		{"namespace", none, false, "", none},
+		{"auto", none, false, namespace.CacheKey(), nil},
+		{"auto", none, true, "a key", nil},
 	} {
 		o := options(t, "")
 		o.Runner = tc.runner
@@ -147,18 +187,20 @@ func TestRunnerKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := newRunner(s, &o)
-		c.available = func(context.Context) error { return tc.available }
-		if key, err := c.CacheKey(t.Context()); key != tc.key || err != nil {
-			t.Errorf("runner %s: cache key %q, %v, want %q", tc.runner, key, err, tc.key)
-		}
-		c = newRunner(s, &o)
-		c.available, c.refused = func(context.Context) error { return none }, true
-		key, err := c.CacheKey(t.Context())
-		if tc.runner == "namespace" && (key != "" || !errors.Is(err, none)) || tc.runner != "namespace" && (key != "interpreted 1" || err != nil) {
-			t.Errorf("runner %s without namespaces: cache key %q, %v", tc.runner, key, err)
+		c.available, c.refused = func(context.Context) error { return tc.available }, tc.available != nil
+		c.inContainer = func() bool { return tc.container }
+		c.openChroot = func() (runner.Opener, error) { return keyedRunner{}, nil }
+		if key, err := c.CacheKey(t.Context()); key != tc.key || !errors.Is(err, tc.err) {
+			t.Errorf("%+v: cache key %q, %v", tc, key, err)
 		}
 	}
 }
+
+// keyedRunner is a runner whose results have a cache key of their own.
+type keyedRunner struct{ runner.Opener }
+
+// CacheKey implements [runner.Keyed].
+func (keyedRunner) CacheKey(context.Context) (string, error) { return "a key", nil }
 
 // TestRunnerInterrupted checks a step that is canceled while it chooses the runner. The
 // cancelation must not affect other steps. A step that waits for the choice must also end if

@@ -29,7 +29,9 @@ CONTEXT is a directory, the URL of a git repository or an archive, or - for
 an archive or a Dockerfile on standard input.
 
 RUN steps run in Linux namespaces if the machine allows it. They share the kernel
-of the host, so build hostile code in a virtual machine only.
+of the host, so build hostile code in a virtual machine only. Root in a container
+without namespaces runs them in a changed root directory, isolated by nothing but
+the container. A warning says so, and --runner namespace makes it an error.
 
 An image without an output is stored (see slipway image). --push and --load store
 no new image, so that pushed images do not fill the disk. They replace a stored
@@ -72,7 +74,7 @@ func (f *buildFlags) run(ctx context.Context, given flagSet) error {
 	// A description of the build looks up cache keys, which depend on how steps run.
 	runs := f.opt.Call == "" || f.describes() || f.opt.FrontendImage != "" || f.opt.SyntaxImage
 	if runs && f.opt.Builder == nil && usesNamespaces(&f.opt) {
-		// Without a user namespace, steps are interpreted. Enter may start the program
+		// Without a user namespace, steps may run without one. Enter may start the program
 		// again, so nothing is read or written before.
 		if err := namespace.Enter(); err != nil && (f.opt.Runner == "namespace" || f.opt.Runner == "oci") {
 			return err

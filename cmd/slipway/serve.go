@@ -127,7 +127,7 @@ func (f *serveFlags) parse() (err error) {
 // run runs the server until ctx ends.
 func (f *serveFlags) run(ctx context.Context) error {
 	if usesNamespaces(&f.opt) {
-		// Without a user namespace, steps are interpreted. Enter may start the program
+		// Without a user namespace, steps may run without one. Enter may start the program
 		// again, so nothing is read or written before.
 		if err := namespace.Enter(); err != nil && (f.opt.Runner == "namespace" || f.opt.Runner == "oci") {
 			return err
@@ -153,8 +153,9 @@ func (f *serveFlags) run(ctx context.Context) error {
 }
 
 // chooseRunner chooses the runner of all builds. If the flag --runner is auto, it chooses the
-// namespace runner. If steps cannot run in namespaces, it chooses the portable runner instead
-// and prints a warning.
+// namespace runner. If steps cannot run in namespaces, it prints a warning: builds without a RUN
+// step, or whose RUN steps are cached, still work. It never chooses the chroot runner, because
+// steps of one client could then read what other clients send.
 func (f *serveFlags) chooseRunner(ctx context.Context) error {
 	if f.opt.Runner != "auto" {
 		return nil
@@ -164,10 +165,8 @@ func (f *serveFlags) chooseRunner(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
-		fmt.Fprintln(os.Stderr, "warning: RUN steps are interpreted, as they cannot run in namespaces:", err)
-		f.opt.Runner = "portable"
-	default:
-		f.opt.Runner = "namespace"
+		fmt.Fprintf(os.Stderr, "warning: RUN steps fail, as they cannot run in namespaces: %v (--runner portable interprets simple scripts; --runner chroot runs steps without isolation, for clients that trust each other)\n", err)
 	}
+	f.opt.Runner = "namespace"
 	return nil
 }
