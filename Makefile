@@ -14,6 +14,8 @@ FUZZTIME ?= 4s
 # to run, Go minimizes without end.
 FUZZMIN ?= 50x
 BENCH ?=
+# Of demo: how RUN steps run.
+RUNNER ?= auto
 MUTANTS ?=
 # Flags of go test. make lint runs all of vet. Linking a test program is shorter
 # without debug information.
@@ -42,7 +44,7 @@ COMPOSE = ^TestCompose$$
 PLATFORMS = linux/arm64,darwin/arm64,windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build fast test race fuzz golden lint fmt image size push integration old-builders compose differential-builds kills editors realimages probes parity mutants conformance conformance-solver demo demo-buildkit manual manual-test bench bench-gateway bench-build bench-lint bench-lsp check
+.PHONY: help build fast test race fuzz golden lint fmt image size push integration old-builders compose differential-builds kills containers editors realimages probes parity mutants conformance conformance-solver demo demo-buildkit manual manual-test bench bench-gateway bench-build bench-lint bench-lsp check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -136,6 +138,9 @@ differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Lin
 kills: ## kill N builds, N commands that change the store, N servers, at times of seed SEED (root, Linux)
 	go test -tags integration -count=1 -timeout 4h -v -run '^TestKill(Store|Server)?$$' ./integration/buildfaults -seed $(SEED) -kills $(N) -store-kills $(N) -server-kills $(N)
 
+containers: ## build in containers of Docker, podman and runc, as CI systems start them (root, Debian; UPDATE=1 writes the table)
+	go test -tags integration $(TESTFLAGS) -count=1 -timeout 1h -v -run '^TestContainers$$' ./integration/containers
+
 editors: ## test slipway lsp with neovim and node, slipway lint with ShellCheck and pre-commit (root gets them from apt)
 	go test -tags integration $(TESTFLAGS) -count=1 ./integration/editors
 
@@ -162,7 +167,7 @@ demo: ## build examples/hello in this process; needs only Go, no root
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/ ./cmd/slipway
 	CGO_ENABLED=0 go -C examples/toolbox build -trimpath -buildvcs=false -ldflags "-s -w" -o ../../bin/toolbox .
 	bin/toolbox -install bin/base
-	bin/slipway build --build-context busybox=bin/base -t hello -o type=oci,dest=bin/hello.tar -o bin/hello examples/hello
+	bin/slipway build --runner $(RUNNER) --build-context busybox=bin/base -t hello -o type=oci,dest=bin/hello.tar -o bin/hello examples/hello
 	cat bin/hello/hello/greeting bin/hello/hello/machine
 
 demo-buildkit: ## build examples/hello with our frontend on a real BuildKit (root, Linux)

@@ -36,8 +36,10 @@ func (r *Rig) StartEngine(ctx context.Context) (*Engine, error) {
 	}
 	defer log.Close()
 	cmd := exec.Command("dockerd", "--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"),
-		"--pidfile", filepath.Join(dir, "pid"), "--host", e.Socket, "--iptables=false", "--bridge=none",
-		"--registry-mirror", "http://"+r.Addr)
+		"--pidfile", filepath.Join(dir, "pid"), "--host", e.Socket, "--iptables=false", "--bridge=none")
+	if r.Addr != "" {
+		cmd.Args = append(cmd.Args, "--registry-mirror", "http://"+r.Addr)
+	}
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	cmd.Stdout, cmd.Stderr = log, log
 	if e.process, err = contained.Start(cmd); err != nil {

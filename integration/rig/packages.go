@@ -34,6 +34,8 @@ func extraPrograms() []program {
 		{"dockerd", "docker.io"},
 		{"git", "git"},
 		{"buildah", "buildah"},
+		{"podman", "podman"},
+		{"crun", "crun"},
 		{"debootstrap", "debootstrap"},
 		{"newuidmap", "uidmap"},
 		{Chromium, "chromium"},

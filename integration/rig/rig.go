@@ -89,6 +89,18 @@ func Start(ctx context.Context, opt Options) (_ *Rig, err error) {
 	return r, nil
 }
 
+// StartEmpty returns a rig without a builder and a registry, on which a Docker Engine can run.
+func StartEmpty(opt Options) (*Rig, error) {
+	r := &Rig{log: opt.Log}
+	if r.log == nil {
+		r.log = io.Discard
+	}
+	var err error
+	r.Dir, err = os.MkdirTemp("", "slipway-rig-")
+	r.states = r.Dir
+	return r, err
+}
+
 // Close stops all builders and the registry and removes the rig's directories. Later calls do
 // nothing. Safe for concurrent use.
 func (r *Rig) Close() error {
