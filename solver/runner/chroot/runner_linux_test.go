@@ -57,7 +57,7 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatalf("this test needs the privileges of root: %v", err)
 	}
 	image.once.Do(func() {
-		image.dir = testtree.Must(os.MkdirTemp("", "chroot-test-"))
+		image.dir = testtree.Must(os.MkdirTemp("", "chroot-test-")) //nolint:usetesting // all tests share it
 		s := testtree.Must(tree.OpenStore(image.dir))
 		image.fixture = &fixture{&Runner{store: s}, tree.Empty()}
 		for _, name := range []string{"sh", "ls", "rm", "mv", "ln", "cat", "chown", "touch", "mkdir", "sleep", "id", "mknod", "stat"} {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/moby/sys/capability"
 	"golang.org/x/sys/unix"
+
 	"slipway/solver/runner/launch"
 )
 

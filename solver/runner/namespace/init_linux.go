@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
 	"slipway/solver/runner/launch"
 )
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"slipway/solver/runner/launch"
 )
 

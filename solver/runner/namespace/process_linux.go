@@ -387,12 +387,9 @@ func (x *process) Resize(rows, cols uint16) error {
 // signal ended the process, the code is 128 plus the signal number. If err contains no exit
 // status, exitCode returns err.
 func exitCode(err error) (int, error) {
-	var exit *exec.ExitError
-	if err == nil {
-		return 0, nil
-	}
-	if !errors.As(err, &exit) {
-		return 0, err
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		return 0, err // it may be nil
 	}
 	if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		return 128 + int(ws.Signal()), nil
