@@ -24,6 +24,13 @@ export default defineConfig({
     anchor: { slugify: anchor },
     attrs: { disable: true },
     languageAlias: { dockerignore: 'ini' },
+    codeTransformers: [{
+      name: 'no time limit',
+      // By default, a line that takes 500 ms has other colors, so the site would depend on time.
+      preprocess(_, options) {
+        options.tokenizeTimeLimit = 0
+      },
+    }],
     config(md) {
       // Pages are plain Markdown: <NAME> is text, and Dockerfile.dev is no host.
       md.set({ html: false, linkify: false })
