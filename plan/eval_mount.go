@@ -28,6 +28,7 @@ var (
 type mountValues struct {
 	typ            MountType
 	from           string
+	variable       *source.Range // of an earlier from= with a variable
 	source, target string
 	readOnly       *bool // nil selects the default for the type
 	size           int64
@@ -65,9 +66,7 @@ func (e *evaluator) mountField(m *mountValues, f instructions.MountField) *diag.
 	}
 	w := parser.Word{Value: f.Value, Text: fieldText(f)}
 	if f.Key == "from" && e.isGated() {
-		var d *diag.Diagnostic
-		m.from, d = e.b.earlyWord(w)
-		return d
+		return e.gatedFrom(m, w)
 	}
 	v, d := e.word(w)
 	if d != nil {
@@ -88,6 +87,20 @@ func (e *evaluator) mountField(m *mountValues, f instructions.MountField) *diag.
 		return m.setParsed(f, v)
 	}
 	return nil
+}
+
+// gatedFrom parses the value w of from= in a file with a gate, where it can have variables. A later
+// from= must not override one with a variable: no plain Dockerfile could contain the former.
+func (e *evaluator) gatedFrom(m *mountValues, w parser.Word) (d *diag.Diagnostic) {
+	if m.variable != nil {
+		return diag.Errorf(*m.variable, "a later from= of the mount overrides this one: remove it")
+	}
+	if strings.Contains(w.Value, "$") {
+		r := w.Text.Range()
+		m.variable = &r
+	}
+	m.from, d = e.b.earlyWord(w)
+	return d
 }
 
 // fieldText returns the source text of a field's value. If quotes or escapes hide where
