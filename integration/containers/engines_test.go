@@ -94,7 +94,7 @@ func (h *host) containers() []container {
 	}
 	podman := func(name string, run func(context.Context, ...string) *exec.Cmd, flags ...string) container {
 		return container{name, "/tmp", func(ctx context.Context, job ...string) *exec.Cmd {
-			args := append([]string{"run", "--rm", "--network", "host", "--cgroups", "disabled"}, flags...)
+			args := append([]string{"run", "--rm", "--network", "host"}, flags...)
 			return run(ctx, append(append(args, image), job...)...)
 		}}
 	}
@@ -110,11 +110,13 @@ func (h *host) containers() []container {
 		docker("UNCONFINED", "/tmp", unconfined()...),
 		docker("UNCONFINED -v state:/state", "/state", append(unconfined(), "-v", "/state")...),
 		docker("UNCONFINED --user 1000", "/tmp", append(unconfined(), "--user", "1000")...),
-		docker("--privileged", "/tmp", "--privileged"),
-		docker("--privileged -v state:/state", "/state", "--privileged", "-v", "/state"),
+		docker("UNCONFINED -v scratch:/scratch -e TMPDIR=/scratch", "/tmp", append(unconfined(), "-v", "/scratch", "-e", "TMPDIR=/scratch")...),
+		docker("--cap-add SYS_ADMIN", "/tmp", "--cap-add", "SYS_ADMIN"),
+		docker("--cap-add SYS_ADMIN -v state:/state", "/state", "--cap-add", "SYS_ADMIN", "-v", "/state"),
 		podman("`podman run` as root", h.podman),
-		podman("`podman run`, rootless", h.rootlessPodman),
-		podman("`podman run --privileged`, rootless", h.rootlessPodman, "--privileged"),
+		podman("`podman run --cap-add MKNOD` as root", h.podman, "--cap-add", "MKNOD"),
+		podman("`podman run`, rootless", h.rootlessPodman, "--cgroups", "disabled"),
+		podman("`podman run --privileged`, rootless", h.rootlessPodman, "--cgroups", "disabled", "--privileged"),
 		pod("pod of Kubernetes", 0),
 		pod("pod of Kubernetes, `runAsUser: 1000`", 1000),
 	}
@@ -122,22 +124,27 @@ func (h *host) containers() []container {
 
 // podman returns a command of podman as root.
 func (h *host) podman(ctx context.Context, args ...string) *exec.Cmd {
-	all := append([]string{"--root", filepath.Join(h.dir, "podman"), "--runroot", filepath.Join(h.dir, "podman-run"), "--cgroup-manager", "cgroupfs", "--events-backend", "none"}, args...)
-	return exec.CommandContext(ctx, "podman", all...)
+	all := []string{"podman", "--root", filepath.Join(h.dir, "podman"), "--runroot", filepath.Join(h.dir, "podman-run"), "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "none"}
+	return exec.CommandContext(ctx, "unshare", append(append(apart(), all...), args...)...)
 }
+
+// apart returns options of unshare with which no process and no mount outlives the command. Podman
+// leaves a process in the background, which has the standard output open.
+func apart() []string { return []string{"--mount", "--pid", "--fork", "--kill-child", "--mount-proc"} }
 
 // ordinaryID is the ID of an ordinary user.
 const ordinaryID = 65534
 
-// asNobody is a shell script that runs a program as an ordinary user, whose subordinate IDs are in
-// the file $0.
-const asNobody = `mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"`
+// asOrdinary is a shell script that runs a program as an ordinary user, whose subordinate IDs are in
+// the file $0. It hides version 2 of control groups if the machine has both versions, because crun
+// refuses such machines.
+const asOrdinary = `if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified || exit; fi
+mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"`
 
-// rootlessPodman returns a command of podman as an ordinary user. Podman leaves a process in the
-// background, which ends with the PID namespace.
+// rootlessPodman returns a command of podman as an ordinary user.
 func (h *host) rootlessPodman(ctx context.Context, args ...string) *exec.Cmd {
-	podman := []string{"podman", "--root", filepath.Join(h.dir, "rootless", "storage"), "--runroot", filepath.Join(h.dir, "rootless", "run"), "--cgroup-manager", "cgroupfs", "--events-backend", "none"}
-	all := append([]string{"--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", asNobody, h.subIDs}, append(podman, args...)...)
+	podman := []string{"podman", "--root", filepath.Join(h.dir, "rootless", "storage"), "--runroot", filepath.Join(h.dir, "rootless", "run"), "--runtime", "crun", "--cgroup-manager", "cgroupfs", "--events-backend", "none"}
+	all := append(append(apart(), "sh", "-c", asOrdinary, h.subIDs), append(podman, args...)...)
 	cmd := exec.CommandContext(ctx, "unshare", all...)
 	cmd.Dir = h.dir
 	home := filepath.Join(h.dir, "home")
