@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"strings"
+
 	"slipway/diag"
 	"slipway/dialect"
 	"slipway/gitref"
@@ -17,13 +19,17 @@ func (p *copier) makeOptional() *diag.Diagnostic {
 		if _, isGit, err := gitref.Parse(src); isHTTP(src) || isGit && err == nil && !isLocalPath(src) {
 			return diag.Errorf(w.Text.Range(), "--if-exists is for files")
 		}
+		l := p.b.lowering(p.c.In)
+		if strings.Contains(src, "<<") { // whether a word is a heredoc depends on the words before it
+			l.Native = diag.Errorf(w.Text.Range(), "a plain Dockerfile cannot contain the pattern for the name %s; rename the file", src)
+		}
 		p.sources[i] = dialect.Optional(src)
 		escape := p.b.Dockerfile.File.Escape // of the plain Dockerfile
 		text := asWritten(p.c, w, literal(p.sources[i], false, escape))
 		if text == "" { // the value of a variable; without quotes, the plain instruction lacks a source
 			text = `""`
 		}
-		p.b.lowering(p.c.In).edit(w.Text.Range(), text)
+		l.edit(w.Text.Range(), text)
 	}
 	return nil
 }
