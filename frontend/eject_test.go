@@ -41,6 +41,9 @@ func FuzzEject(f *testing.F) {
 	}
 	f.Add("# slipway=1.0\n\nFROM alpine\nRUN echo \x80\n", "", "") // no build can encode this
 	f.Add("# slipway=1.0\n\nFROM alpine\nADD --if-exists $F /\n", "", "")
+	for _, arg := range []string{"\r4", "a\nb", "a\u00a0b\vc"} { // values with white space
+		f.Add("# slipway=1.0\nFROM alpine\nARG A U=${A^}", "", arg)
+	}
 	f.Fuzz(func(t *testing.T, dockerfile, included, arg string) {
 		c := &golden.Case{
 			Name: "ext/fuzz", Title: "fuzz", Worker: []string{"linux/amd64"}, Opts: map[string]string{"requestid": "frontend.eject"},

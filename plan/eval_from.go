@@ -38,7 +38,7 @@ func (b *builder) expandSource(st *Stage, c instructions.Command, w parser.Word)
 	if res.Value == "" {
 		return w, diag.Errorf(w.Text.Range(), "--from is empty: %s has no value", w.Value)
 	}
-	b.lowering(c.Syntax()).edit(w.Text.Range(), literal(res.Value, false, b.Dockerfile.File.Escape))
+	b.lowering(c.Syntax()).editWord(w.Text.Range(), literal(res.Value, false, b.Dockerfile.File.Escape))
 	w.Value = res.Value
 	return w, nil
 }

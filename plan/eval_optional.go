@@ -29,7 +29,7 @@ func (p *copier) makeOptional() *diag.Diagnostic {
 		if text == "" { // the value of a variable; without quotes, the plain instruction lacks a source
 			text = `""`
 		}
-		l.edit(w.Text.Range(), text)
+		l.editWord(w.Text.Range(), text)
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"slipway/diag"
 	"slipway/instructions"
@@ -32,6 +34,12 @@ func (l *Lowering) edit(r source.Range, text string) {
 		}
 	}
 	l.Edits = append(l.Edits, diag.Edit{Range: r, New: text})
+}
+
+// editWord adds a change of a word, or of a part of it.
+func (l *Lowering) editWord(r source.Range, text string) {
+	l.oneLine(r, r.String(), text)
+	l.edit(r, text)
 }
 
 // isGated reports whether the file has a gate.
@@ -117,7 +125,7 @@ func (b *builder) lowerMapped(c instructions.Command, w parser.Word, res shell.E
 	l, escape := b.lowering(c.Syntax()), b.Dockerfile.File.Escape
 	if w.Value == w.Text.String() {
 		for _, m := range res.Mapped {
-			l.edit(w.Text.Slice(m.Offset, m.End).Range(), literal(m.Value, m.Quoted, escape))
+			l.editWord(w.Text.Slice(m.Offset, m.End).Range(), literal(m.Value, m.Quoted, escape))
 		}
 		return
 	}
@@ -126,7 +134,7 @@ func (b *builder) lowerMapped(c instructions.Command, w parser.Word, res shell.E
 		m := res.Mapped[i]
 		value = value[:m.Offset] + literal(m.Value, m.Quoted, escape) + value[m.End:]
 	}
-	l.edit(w.Text.Range(), asWritten(c, w, value))
+	l.editWord(w.Text.Range(), asWritten(c, w, value))
 }
 
 // lowerReplaced lowers the default of an ARG whose value is a build argument. The plain
@@ -161,12 +169,13 @@ func jsonText(v any) string {
 // is in double quotes.
 func literal(v string, quoted bool, escape byte) string {
 	var b strings.Builder
-	for i := range len(v) {
-		c := v[i]
-		if c == '$' || c == '"' || c == escape || !quoted && (c == '\'' || c == ' ' || c == '\t') {
+	for len(v) > 0 {
+		c, n := utf8.DecodeRuneInString(v)
+		if c == '$' || c == '"' || c == rune(escape) || !quoted && (c == '\'' || unicode.IsSpace(c)) {
 			b.WriteByte(escape)
 		}
-		b.WriteByte(c)
+		b.WriteString(v[:n])
+		v = v[n:]
 	}
 	return b.String()
 }

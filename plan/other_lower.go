@@ -100,7 +100,7 @@ func (b *builder) referInTrigger(st *Stage, sources []*Stage) {
 // variables of another Dockerfile do not exist in the plain one.
 func (b *builder) lowerValue(from *instructions.From, w parser.Word, res shell.Expansion) {
 	if b.current.isOther() && len(res.Matched) > 0 && res.Value != "" {
-		b.lowering(from.In).edit(w.Text.Range(), literal(res.Value, false, b.Dockerfile.File.Escape))
+		b.lowering(from.In).editWord(w.Text.Range(), literal(res.Value, false, b.Dockerfile.File.Escape))
 	}
 }
 
