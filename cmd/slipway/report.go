@@ -63,18 +63,30 @@ func (r *recorder) finished(res *builder.Result, failed error, remote bool) answ
 	if res != nil && failed == nil {
 		f.Images = res.Measured
 	}
+	bySource := map[string]*answers.Transfer{}
 	for _, t := range r.transfers {
-		x := &answers.Transfer{Source: strings.TrimSuffix(strings.TrimPrefix(t.ID, transferring), ":"), Bytes: t.Current}
-		if t.Started != nil {
-			end := t.Timestamp
-			if t.Completed != nil {
-				end = *t.Completed
-			}
-			x.Milliseconds = answers.Milliseconds(max(0, end.Sub(*t.Started)) / time.Millisecond)
+		source := strings.TrimSuffix(strings.TrimPrefix(t.ID, transferring), ":")
+		x := bySource[source]
+		if x == nil {
+			x = &answers.Transfer{Source: source}
+			bySource[source], f.Transfers = x, append(f.Transfers, x)
 		}
-		f.Transfers = append(f.Transfers, x)
+		x.Bytes += t.Current
+		x.Milliseconds += t.milliseconds()
 	}
 	return f
+}
+
+// milliseconds returns how long the transfer took, or 0 if it has not started.
+func (t *transfer) milliseconds() answers.Milliseconds {
+	if t.Started == nil {
+		return 0
+	}
+	end := t.Timestamp
+	if t.Completed != nil {
+		end = *t.Completed
+	}
+	return answers.Milliseconds(max(0, end.Sub(*t.Started)) / time.Millisecond)
 }
 
 // writeReport writes the report about a finished build to the destination of --report.
