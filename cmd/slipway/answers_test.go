@@ -279,6 +279,9 @@ func TestBuildReport(t *testing.T) {
 				t.Errorf("%s has no %q:\n%s", format, w, data)
 			}
 		}
+		if n := strings.Count(string(data), "| `context` |"); format == "md" && n != 1 { // also .dockerignore is from the context
+			t.Errorf("the context has %d rows, want one:\n%s", n, data)
+		}
 	}
 	code, told := build("FROM scratch\nCOPY base /\nRUN exit 3\nRUN last\n", "--report")
 	for _, want := range []string{"Build report: ", "\nfailed in ", " not started\n", "layers: the build failed before it had an image"} {
