@@ -469,6 +469,29 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// TestClockSetBack checks that a change is found whose change time is before those of the copies,
+// because the clock was set back while the step ran.
+func TestClockSetBack(t *testing.T) {
+	w := newFixture(t)
+	w.write(t, "file", 0o644, "old")
+	work := filepath.Join(w.Runner.dir, "x")
+	s := &step{r: w.Runner, p: w.process(":"), ctx: t.Context(), work: work, root: filepath.Join(work, "root")}
+	if err := errors.Join(os.Mkdir(work, 0o700), s.prepare()); err != nil {
+		t.Fatal(err)
+	}
+	s.mark = s.mark.Add(time.Hour)
+	if err := os.WriteFile(filepath.Join(s.root, "file"), []byte("new"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := s.finish()
+	if err = errors.Join(err, s.close()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.content(t, out[0], "file"); got != "new" {
+		t.Errorf("the file has content %q, want new", got)
+	}
+}
+
 // TestRestore checks that the files of a cache mount are moved back if the builder and the
 // supervisor were killed while the step had them.
 func TestRestore(t *testing.T) {

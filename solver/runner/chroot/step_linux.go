@@ -124,20 +124,12 @@ func (s *step) mounted(m *runner.Mount) (_ *tree.Node, err error) {
 // setMark sets s.mark to a time that is later than the change times of all copies. Change
 // times advance only every few milliseconds, so setMark repeats until the time has advanced.
 func (s *step) setMark() error {
-	name := filepath.Join(s.work, "mark")
 	first := time.Time{}
 	for s.ctx.Err() == nil {
-		if err := os.WriteFile(name, nil, 0o600); err != nil {
+		at, err := s.changeNow()
+		switch {
+		case err != nil:
 			return err
-		}
-		if err := os.Chmod(name, 0o600); err != nil { // changes the change time
-			return err
-		}
-		info, err := os.Lstat(name)
-		if err != nil {
-			return err
-		}
-		switch at := changeTime(info); {
 		case first.IsZero():
 			first = at
 		case at.After(first):
@@ -146,6 +138,32 @@ func (s *step) setMark() error {
 		}
 	}
 	return context.Cause(s.ctx)
+}
+
+// checkMark makes all files count as changed if the clock of the machine was set back to a time
+// before s.mark. Files that the process has changed since could have older change times.
+func (s *step) checkMark() error {
+	at, err := s.changeNow()
+	if at.Before(s.mark) {
+		s.mark = time.Time{}
+	}
+	return err
+}
+
+// changeNow changes a file and returns its change time.
+func (s *step) changeNow() (time.Time, error) {
+	name := filepath.Join(s.work, "mark")
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		return time.Time{}, err
+	}
+	if err := os.Chmod(name, 0o600); err != nil { // changes the change time
+		return time.Time{}, err
+	}
+	info, err := os.Lstat(name)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return changeTime(info), nil
 }
 
 // changeTime returns the ctime of a file, the time of the last change to its content or
@@ -213,7 +231,7 @@ func (s *step) finish() ([]*tree.Node, error) {
 			err = errors.Join(err, fmt.Errorf("mount %s: %w", s.places[i].target, failed))
 		}
 	}
-	if err != nil {
+	if err = errors.Join(err, s.checkMark()); err != nil {
 		return nil, err
 	}
 	out := make([]*tree.Node, len(s.p.Mounts))
