@@ -469,8 +469,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestClockSetBack checks that a change is found whose change time is before those of the copies,
-// because the clock was set back while the step ran.
+// TestClockSetBack checks that a step's changes are found if the clock was set back while the step
+// ran, so that changed files have older change times than the copies.
 func TestClockSetBack(t *testing.T) {
 	w := newFixture(t)
 	w.write(t, "file", 0o644, "old")
