@@ -227,7 +227,6 @@ func TestTimesOfLayers(t *testing.T) {
 // TestEpochOfBase checks that SOURCE_DATE_EPOCH changes neither the files nor the history
 // times of a base image.
 func TestEpochOfBase(t *testing.T) {
-	slowtest.Skip(t, "builds several times")
 	base := datedOptions(t, "FROM scratch\nCOPY base/bin/sh /\n")
 	dir := t.TempDir()
 	buildOutput(t, base, "type=oci,dest="+filepath.Join(dir, "base.tar"))

@@ -11,13 +11,11 @@ import (
 	"syscall"
 	"testing"
 
-	"slipway/internal/slowtest"
 	"slipway/internal/testcontext"
 )
 
 // TestFIFOs checks that a build does not block if one of its input files is a FIFO.
 func TestFIFOs(t *testing.T) {
-	slowtest.Skip(t, "builds several times")
 	for about, tc := range map[string]struct {
 		fifo string // path of the FIFO in the context
 		set  func(o *Options)

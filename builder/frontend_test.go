@@ -143,7 +143,6 @@ func TestFrontend(t *testing.T) {
 // TestResultDefaults checks which platform and image config a result gets if the frontend sets
 // neither.
 func TestResultDefaults(t *testing.T) {
-	slowtest.Skip(t, "builds several times")
 	machine := platforms.FormatAll(llbsource.Machine())
 	const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	for _, tc := range []struct {

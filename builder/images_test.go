@@ -318,7 +318,6 @@ func TestRemoveKeepsCache(t *testing.T) {
 // TestLostLayer checks that a build from a stored image with a damaged layer fails with a
 // hint, and that building the image again repairs the layer.
 func TestLostLayer(t *testing.T) {
-	slowtest.Skip(t, "builds several times")
 	o := options(t, "")
 	failOnRequest(t, &o)
 	o.stored(t, appDockerfile, "app")
@@ -356,7 +355,6 @@ func TestLostLayer(t *testing.T) {
 // fail, even if a registry has the image, other images must remain usable, and the user must
 // be able to remove the name.
 func TestDamagedName(t *testing.T) {
-	slowtest.Skip(t, "builds several times")
 	o := options(t, "")
 	failOnRequest(t, &o)
 	o.stored(t, appDockerfile, "app")

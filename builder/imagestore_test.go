@@ -150,7 +150,6 @@ func TestTag(t *testing.T) {
 // TestInspect checks that Inspect describes an index together with the images of its
 // platforms.
 func TestInspect(t *testing.T) {
-	slowtest.Skip(t, "builds several times")
 	o := options(t, "")
 	o.Platforms = []string{"linux/amd64", "linux/arm64"}
 	d := o.stored(t, appDockerfile, "multi").Exported["containerimage.digest"]

@@ -288,7 +288,6 @@ func TestRemoteCacheOwnFirst(t *testing.T) {
 // TestRemoteCacheKept checks that results from a remote cache are stored in the state
 // directory.
 func TestRemoteCacheKept(t *testing.T) {
-	slowtest.Skip(t, "builds several times")
 	o := options(t, cacheDockerfile)
 	dir := t.TempDir()
 	o.CacheTo = entry(t, "type=local,mode=max,dest="+dir)

@@ -8,14 +8,11 @@ import (
 
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/solver/pb"
-
-	"slipway/internal/slowtest"
 )
 
 // TestReportPath checks that errors and warnings have the path of the Dockerfile that the
 // user gave, so that a terminal can open it.
 func TestReportPath(t *testing.T) {
-	slowtest.Skip(t, "builds several times")
 	for _, tc := range []struct {
 		name string // name of the Dockerfile in the working directory
 		file string // value of -f

@@ -213,7 +213,6 @@ func (w *fixture) startEndless(t *testing.T) runner.Running {
 // TestGuardKilled checks that killing the guard kills all steps, that their errors name
 // the guard, and that no further step starts.
 func TestGuardKilled(t *testing.T) {
-	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	const want = "guard process: signal: killed while RUN steps were running"
 	late := w.process("echo printed")
@@ -264,7 +263,6 @@ func TestCause(t *testing.T) {
 // TestUnknownToGuard checks that a step whose process cannot be registered with the guard
 // fails before its program runs.
 func TestUnknownToGuard(t *testing.T) {
-	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	p := w.process("echo printed")
 	var out bytes.Buffer

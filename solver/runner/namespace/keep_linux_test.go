@@ -140,7 +140,6 @@ func diffPaths(a, b *tree.Node) string {
 // creation time. If the upper directory were older, it would look as if a step had set
 // the time of the root.
 func TestRootTime(t *testing.T) {
-	slowtest.Skip(t, "starts many processes")
 	w := newFixture(t)
 	for range 20 {
 		c, err := w.Runner.open(t.Context(), &w.process("").Sandbox)
