@@ -107,17 +107,6 @@ func (k *kanikoBuild) parseOutputs() error {
 	return nil
 }
 
-// csvLine returns a value of --output or --cache-to with the given fields.
-func csvLine(fields []string) string {
-	quoted := make([]string, len(fields))
-	for i, f := range fields {
-		if quoted[i] = f; strings.ContainsAny(f, ",\"\n") {
-			quoted[i] = `"` + strings.ReplaceAll(f, `"`, `""`) + `"`
-		}
-	}
-	return strings.Join(quoted, ",")
-}
-
 // digestFile is a file that receives the digest of the image after the build.
 type digestFile struct {
 	flag, path string
