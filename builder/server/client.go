@@ -106,16 +106,16 @@ func (c *buildClient) Local(ctx context.Context, name string, attrs map[string]s
 	if err != nil {
 		return err
 	}
-	listing, err := syncFiles(ctx, caller, dir, name, attrs)
+	now, err := syncFiles(ctx, caller, dir, name, attrs)
 	if err != nil {
 		return fmt.Errorf("local source %q: %w", name, err)
 	}
-	if kept.listing != listing {
+	if now.content || now.listing != kept.listing {
 		kept = keptFiles{}
 	}
 	reading, err := read(dir, kept.reading)
-	if err == nil {
-		c.server.received.keep(keptFiles{dir, listing, reading})
+	if err == nil && reading.Reusable() {
+		c.server.received.keep(keptFiles{dir, now.listing, reading})
 	}
 	return err
 }

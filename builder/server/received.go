@@ -46,7 +46,7 @@ type receivedDirs struct {
 // keptFiles describes the files of a directory after a transfer.
 type keptFiles struct {
 	dir     string
-	listing listing // what the client has sent
+	listing listing // of the files
 	reading *llbsource.Reading
 }
 
@@ -173,12 +173,11 @@ func ownedByUs(_ string, st *fstypes.Stat) bool {
 	return true
 }
 
-// syncFiles receives a local source of a client in the directory dest. If it does not change the
-// directory, it returns the same listing as the last time.
-func syncFiles(ctx context.Context, c session.Caller, dest, name string, attrs map[string]string) (listing, error) {
+// syncFiles receives a local source of a client in the directory dest.
+func syncFiles(ctx context.Context, c session.Caller, dest, name string, attrs map[string]string) (received, error) {
 	opt, err := syncRequest(name, attrs)
 	if err != nil {
-		return listing{}, err
+		return received{}, err
 	}
 	t := track.Start(ctx, "transferring "+name+":", 0)
 	defer t.Done()

@@ -25,11 +25,10 @@ import (
 )
 
 // receiveFiles receives the files of a local source in the directory opt.DestDir. Unlike
-// [filesync.FSSync], it does not trust the client: see [incoming]. If it changes the directory, it
-// returns a listing that it has never returned before.
-func receiveFiles(ctx context.Context, c session.Caller, opt *filesync.FSSendRequestOpt) (listing, error) {
+// [filesync.FSSync], it does not trust the client: see [incoming].
+func receiveFiles(ctx context.Context, c session.Caller, opt *filesync.FSSendRequestOpt) (received, error) {
 	if !c.Supports(session.MethodURL(filesync.FileSync_ServiceDesc.ServiceName, "diffcopy")) {
-		return listing{}, errors.New("no local sources enabled")
+		return received{}, errors.New("no local sources enabled")
 	}
 	ctx, cancel := context.WithCancel(metadata.NewOutgoingContext(c.Context(ctx), encoded(metadata.MD{
 		"dir-name": {opt.Name}, "include-patterns": opt.IncludePatterns, "exclude-patterns": opt.ExcludePatterns, "followpaths": opt.FollowPaths,
@@ -37,7 +36,7 @@ func receiveFiles(ctx context.Context, c session.Caller, opt *filesync.FSSendReq
 	defer cancel()
 	stream, err := filesync.NewFileSyncClient(c.Conn()).DiffCopy(ctx)
 	if err != nil {
-		return listing{}, err
+		return received{}, err
 	}
 	in := newIncoming(stream, tree.Limits{}.OrDefault())
 	receive := fsutil.ReceiveOpt{ProgressCb: opt.ProgressCb, Filter: opt.Filter, Differ: opt.Differ}
@@ -47,18 +46,18 @@ func receiveFiles(ctx context.Context, c session.Caller, opt *filesync.FSSendReq
 		}
 	}
 	if err := fsutil.Receive(stream.Context(), in, opt.DestDir, receive); err != nil {
-		return listing{}, err
+		return received{}, err
 	}
-	return in.listing(), stream.CloseSend()
+	return received{listing: listing(in.hash.Sum(nil)), content: in.requested.Load()}, stream.CloseSend()
 }
 
-// listing identifies the files that a client has sent: it contains the digest of their names and
-// metadata, in the order of the client.
-type listing struct {
-	digest [sha256.Size]byte
-	// unique is nil if the directory had all content already. Otherwise, it makes the listing
-	// different from every other one.
-	unique *byte
+// listing is the digest of the names and metadata of files, in the order in which a client lists them.
+type listing [sha256.Size]byte
+
+// received describes a transfer of files from a client.
+type received struct {
+	listing listing
+	content bool // whether the content of a file was sent
 }
 
 // encoded encodes values for headers, as clients decode them: if a value has characters outside
@@ -104,15 +103,6 @@ func (s *incoming) SendMsg(m any) error {
 		s.requested.Store(true)
 	}
 	return s.ClientStream.SendMsg(m)
-}
-
-// listing returns the listing of a transfer that has ended.
-func (s *incoming) listing() listing {
-	l := listing{digest: [sha256.Size]byte(s.hash.Sum(nil))}
-	if s.requested.Load() {
-		l.unique = new(byte)
-	}
-	return l
 }
 
 // RecvMsg implements [fsutil.Stream].

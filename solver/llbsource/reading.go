@@ -20,10 +20,13 @@ type Reading struct {
 // Files returns the number of files and directories.
 func (r *Reading) Files() int { return r.files }
 
+// Reusable reports whether the index listed all files, so that the next build can use the Reading.
+func (r *Reading) Reusable() bool { return r.index != (indexVersion{}) }
+
 // reread returns the files of a directory. If the parameter earlier is a Reading of the same files,
 // and the store still has their content, it returns that one.
 func (s *Sources) reread(ctx context.Context, name, dir string, index *Index, earlier *Reading) (*Reading, error) {
-	if earlier != nil && index.isSaved(earlier.index) {
+	if earlier != nil && earlier.Reusable() && index.isSaved(earlier.index) {
 		return earlier, nil
 	}
 	r, err := s.read(ctx, name, dir, nil, index) // the client has applied the attributes
@@ -54,7 +57,7 @@ func (x *Index) savedVersion() indexVersion {
 // isSaved reports whether the file of the index has the version v. A prune of the store that
 // removes the content of an entry also changes the version, see [Index.Keep].
 func (x *Index) isSaved(v indexVersion) bool {
-	if x == nil || v == (indexVersion{}) {
+	if x == nil {
 		return false
 	}
 	f, err := regularfile.Open(x.file)
