@@ -33,10 +33,10 @@ func (x *testServer) kept(t *testing.T, name string) keptFiles {
 // also by a transfer to another server with the same state directory.
 func TestKeptReading(t *testing.T) {
 	files := testFiles(t.TempDir())
-	files.write(t, "Dockerfile", "FROM scratch\nCOPY sent /\n", time.Unix(1, 0))
+	files.write(t, "Dockerfile", "FROM scratch\nCOPY sent* /\n", time.Unix(1, 0))
 	first := startServer(t, builder.Options{})
 	second := startServer(t, builder.Options{State: first.state})
-	build := func(s *testServer, want string) {
+	build := func(s *testServer, want string) (built map[string]string) {
 		t.Helper()
 		opt := dockerfileOpt(files.fs(t))
 		opt.LocalMounts["dockerfile"] = opt.LocalMounts["context"]
@@ -45,11 +45,14 @@ func TestKeptReading(t *testing.T) {
 		if _, err := s.Solve(t.Context(), nil, opt, nil); err != nil {
 			t.Fatal(err)
 		}
-		if got := out.files(t)["sent"]; got != want {
+		built = out.files(t)
+		if got := built["sent"]; got != want {
 			t.Errorf("built %q, want %q", got, want)
 		}
+		return built
 	}
 	files.write(t, "sent", "1", time.Unix(1, 0))
+	files.write(t, "sent too", "1", time.Unix(1, 0))
 	for range 3 { // a file is indexed when it is older than a tick of the clock
 		build(first, "1")
 		time.Sleep(30 * time.Millisecond)
@@ -57,6 +60,12 @@ func TestKeptReading(t *testing.T) {
 	k := first.kept(t, "sent")
 	if build(first, "1"); first.kept(t, "sent").reading != k.reading {
 		t.Error("the files are the same, but were read again")
+	}
+	if err := os.Remove(filepath.Join(string(files), "sent too")); err != nil {
+		t.Fatal(err)
+	}
+	if built := build(first, "1"); built["sent too"] != "" { // nothing is sent
+		t.Error("built a file that the client has removed")
 	}
 	if err := os.Remove(filepath.Join(k.dir, "sent")); err != nil {
 		t.Fatal(err)
