@@ -1,6 +1,7 @@
 package llbsource
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -129,14 +130,22 @@ func (g *gitStream) UploadPack(_ context.Context, req *packp.UploadPackRequest) 
 	if err := req.Validate(); err != nil {
 		return nil, err
 	}
+	var ask bytes.Buffer
+	if err := errors.Join(req.UploadRequest.Encode(&ask), req.UploadHaves.Encode(&ask, true), pktline.NewEncoder(&ask).Encodef("done\n")); err != nil {
+		return nil, err
+	}
 	g.timer.wait()
-	err := errors.Join(req.UploadRequest.Encode(g.in), req.UploadHaves.Encode(g.in, true), pktline.NewEncoder(g.in).Encodef("done\n"))
+	_, sent := g.in.Write(ask.Bytes())
 	g.timer.stop()
-	if err != nil {
-		return nil, g.timer.cause(err)
+	answer := bufio.NewReader(g)
+	if sent != nil {
+		// A server may answer, and close the connection, before it has read the whole request.
+		if _, err := answer.Peek(1); err != nil {
+			return nil, g.timer.cause(sent)
+		}
 	}
 	resp := packp.NewUploadPackResponse(req)
-	return resp, resp.Decode(io.NopCloser(g))
+	return resp, resp.Decode(io.NopCloser(answer))
 }
 
 // prefixBuffer is a writer that keeps the first 4096 bytes and drops the others.

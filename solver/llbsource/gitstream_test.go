@@ -3,6 +3,7 @@ package llbsource
 import (
 	"bufio"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/pktline"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/moby/buildkit/solver/pb"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -53,6 +56,33 @@ func TestGitDaemon(t *testing.T) {
 	}
 	if got, want := <-asked, "git-upload-pack /r.git\x00host="+addr+"\x00"; got != want {
 		t.Errorf("asked for %q, want %q", got, want)
+	}
+}
+
+// closedWriter is the connection to a server that does not read any more.
+type closedWriter struct{}
+
+func (closedWriter) Write([]byte) (int, error) { return 0, io.EOF }
+func (closedWriter) Close() error              { return nil }
+
+// TestGitEarlyAnswer checks that a fetch reads the response of a server that answered, and
+// closed the connection, before the whole request was sent. Without a response, the error is
+// that of the request.
+func TestGitEarlyAnswer(t *testing.T) {
+	req := packp.NewUploadPackRequest()
+	req.Wants = append(req.Wants, plumbing.NewHash(strings.Repeat("1", 40)))
+	for answer, want := range map[string]error{"0008NAK\nPACK": nil, "": io.EOF} {
+		g := &gitStream{timer: newStallTimer(t.Context(), "host", 0), in: closedWriter{}, out: strings.NewReader(answer), conn: closedWriter{}}
+		resp, err := g.UploadPack(t.Context(), req)
+		if !errors.Is(err, want) {
+			t.Fatalf("%q: error %v, want %v", answer, err, want)
+		}
+		if want != nil {
+			continue
+		}
+		if pack, err := io.ReadAll(resp); string(pack) != "PACK" || err != nil {
+			t.Errorf("pack %q, error %v", pack, err)
+		}
 	}
 }
 
