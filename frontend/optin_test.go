@@ -35,9 +35,11 @@ func TestOptIn(t *testing.T) {
 		{on + "DL3024\nFROM a:1 AS b\nFROM a:1 AS b\n", "DuplicateStageName:3"}, // one of BuildKit's, which runs anyway
 		{on + "NoSudo;skip=NoSudo\nFROM a:1\n" + run, ""},
 		{on + "NoSudo\nFROM a:1\nCOPY x\n" + run, "error"},
-		{on + "NoSudo\n# slipway=1.0\nFROM a:1\n" + run, ""},
+		{on + "NoSudo\n# slipway=1.0\nFROM a:1\n" + run, "NoSudo:4"},
+		{on + "slipway:recommended\n# slipway=1.0\nFROM a:1\nINCLUDE included\n" + run, "GateWithoutSyntax:2 CdInsteadOfWorkdir:5 NoSudo:5 AptInstallsRecommends:5 AptWithoutYes:5 UnpinnedApt:5"},
 	} {
 		c := fakegateway.New(tc.text, map[string]string{})
+		c.Files["included"] = "RUN sudo b\n"
 		c.Opts["requestid"] = lint.RequestLint
 		var found diag.List
 		full, err := Builder{Found: func(l diag.List) { found = l }}.Build(t.Context(), c)

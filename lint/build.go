@@ -37,7 +37,7 @@ func (l *Linter) CheckBuild(in linter.Input, cfg linter.Config, unknown func(ref
 	}
 	f := &File{
 		Source: in.File.Source, Syntax: in.File, Dockerfile: in.Dockerfile, Plan: in.Plan,
-		owners: map[*script.Script]*Instruction{},
+		Included: in.File.Included, rootOnly: in.Dockerfile.Gate != nil, owners: map[*script.Script]*Instruction{},
 	}
 	f.stages(unknown)
 	f.scripts(script.NewParser())

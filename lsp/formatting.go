@@ -15,10 +15,10 @@ import (
 const maxIndent = 16
 
 // format returns the edits that lay out a document or a range of it. An invalid document has no
-// edits: its diagnostics show the errors.
+// edits: its diagnostics show the errors. Nor has a document that the configuration excludes.
 func (s *server) format(ctx context.Context, snap *snapshot, p formattingParams) (any, error) {
 	tree := snap.parse()
-	if tree == nil {
+	if tree == nil || snap.rules.Excluded {
 		return nil, nil
 	}
 	opt, err := s.layout(snap, p.Options)

@@ -217,6 +217,10 @@ func (f *fmtFlags) file(ctx context.Context, name string) error {
 		f.failed = true
 		return f.report(err)
 	}
+	patterns, used, err := f.reader.Excluded(path)
+	if err == nil && excluded(patterns, used, path) {
+		return f.output(name, file, nil)
+	}
 	opt, used, err := f.reader.Options(path, format.Default())
 	if err != nil {
 		f.failed = true

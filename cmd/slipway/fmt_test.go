@@ -22,6 +22,7 @@ func TestFmt(t *testing.T) {
 	files := map[string]string{
 		"Dockerfile": "from a\nrun  b  c\n", "good/Dockerfile": "FROM a\n", "bad.dockerfile": "FROM a\nRUN <<E\n",
 		".editorconfig": "[good/*]\nindent_size=2\n", "other.yaml": "fmt: {keyword-case: lower}\n", "wrong.yaml": "fmt: {x: y}\n",
+		"out/.slipway.yaml": "exclude: ['third_party/**']\n", "out/third_party/x/Dockerfile": "from  a\n", "list.yaml": "exclude: {a: b}\n",
 		"other/dockerfile.go": "package  x\n", "other/dockerfile.x": "from  x import y\nz = 1\n", "other/Dockerfile.y": "# A\nRUN <<E\n",
 	}
 	const layout = "FROM a\nRUN b  c\n"
@@ -48,6 +49,11 @@ func TestFmt(t *testing.T) {
 		{"-l -v --no-config other", 0, "", "other/dockerfile.x: is not a Dockerfile\n"},
 		{"-l -v --no-config other/dockerfile.go", 0, "other/dockerfile.go\n", ""},
 		{"bad.dockerfile", 1, "", "unterminated heredoc"},
+		{"--check out", 0, "", ""},
+		{"--check out/third_party/x/Dockerfile", 0, "", ""},
+		{"out/third_party/x/Dockerfile", 0, "from  a\n", ""},
+		{"--no-config --check out", 1, "out/third_party/x/Dockerfile\n", ""},
+		{"-c list.yaml Dockerfile", 2, "", "list.yaml:1:10: error: exclude: want a list of patterns"},
 		{"", 2, "", "only one named file can be printed (use --write, --list, --diff or --check)"},
 		{"good", 2, "", "only one named file"},
 		{"Dockerfile good/Dockerfile", 2, "", "only one named file"},

@@ -116,7 +116,7 @@ func (r *lintRun) file(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if excluded(cfg.Config, path) {
+	if excluded(cfg.Exclude, cfg.Path, path) {
 		return nil
 	}
 	src := source.NewFile(shown, data)
@@ -143,15 +143,15 @@ func readBounded(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxDockerfile+1))
 }
 
-// excluded reports whether the configuration excludes a file.
-func excluded(cfg *config.Config, path string) bool {
-	return slices.ContainsFunc(cfg.Exclude, func(pattern string) bool { return discover.Match(pattern, relative(cfg, path)) })
+// excluded reports whether one of the patterns of a configuration file excludes a file.
+func excluded(patterns []string, configFile, path string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return discover.Match(pattern, relative(configFile, path)) })
 }
 
-// relative returns a path below the directory of the configuration, with slashes.
-func relative(cfg *config.Config, path string) string {
-	if abs, err := filepath.Abs(path); err == nil && cfg.Path != "" {
-		if dir, err := filepath.Abs(filepath.Dir(cfg.Path)); err == nil {
+// relative returns a path below the directory of a configuration file, with slashes.
+func relative(configFile, path string) string {
+	if abs, err := filepath.Abs(path); err == nil && configFile != "" {
+		if dir, err := filepath.Abs(filepath.Dir(configFile)); err == nil {
 			if rel, err := filepath.Rel(dir, abs); err == nil {
 				return filepath.ToSlash(rel)
 			}
@@ -323,7 +323,7 @@ func (r *lintRun) linterFor(cfg *lintConfig, path string) *lint.Linter {
 	key := ""
 	settings := cfg.Settings
 	for _, o := range cfg.Files {
-		if !discover.Match(o.Match, relative(cfg.Config, path)) {
+		if !discover.Match(o.Match, relative(cfg.Path, path)) {
 			continue
 		}
 		if key == "" {

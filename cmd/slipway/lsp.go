@@ -104,7 +104,7 @@ func (e *editorChecks) of(path string, f *source.File) (lsp.Checks, error) {
 	} else {
 		e.listings[path] = datedListing{opt, time.Now()}
 	}
-	return lsp.Checks{Linter: r.linterFor(cfg, path), Options: opt, Excluded: excluded(cfg.Config, path)}, nil
+	return lsp.Checks{Linter: r.linterFor(cfg, path), Options: opt, Excluded: excluded(cfg.Exclude, cfg.Path, path)}, nil
 }
 
 // stdio is standard input and output as one connection.

@@ -19,9 +19,10 @@ import (
 
 // section is the section fmt of a configuration file.
 type section struct {
-	path   string
-	source *source.File
-	values []setting
+	path    string
+	source  *source.File
+	values  []setting
+	exclude []string // the key exclude, outside of the section
 }
 
 // setting is a key of the section with its value.
@@ -84,7 +85,7 @@ func findConfig(path string) (string, error) {
 	}
 }
 
-// parseConfig parses a configuration file. Only the section fmt is checked.
+// parseConfig parses a configuration file. Only the section fmt and the key exclude are checked.
 func parseConfig(path string, data []byte) (*section, error) {
 	s := &section{path: path, source: source.NewFile(path, data)}
 	var doc yaml.Node
@@ -99,15 +100,18 @@ func parseConfig(path string, data []byte) (*section, error) {
 		return nil, s.errorf(top, "want keys and values")
 	}
 	for i := 0; i+1 < len(top.Content); i += 2 {
-		if top.Content[i].Value != "fmt" {
-			continue
-		}
-		body := top.Content[i+1]
-		if body.Kind != yaml.MappingNode {
-			return nil, s.errorf(body, "fmt: want keys and values")
-		}
-		for j := 0; j+1 < len(body.Content); j += 2 {
-			s.values = append(s.values, setting{body.Content[j], body.Content[j+1]})
+		switch body := top.Content[i+1]; top.Content[i].Value {
+		case "fmt":
+			if body.Kind != yaml.MappingNode {
+				return nil, s.errorf(body, "fmt: want keys and values")
+			}
+			for j := 0; j+1 < len(body.Content); j += 2 {
+				s.values = append(s.values, setting{body.Content[j], body.Content[j+1]})
+			}
+		case "exclude":
+			if err := body.Decode(&s.exclude); err != nil {
+				return nil, s.errorf(body, "exclude: want a list of patterns")
+			}
 		}
 	}
 	return s, nil

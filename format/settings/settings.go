@@ -56,6 +56,16 @@ func (r *Reader) Options(path string, opt format.Options) (_ format.Options, use
 	return opt, s.path, s.apply(&opt)
 }
 
+// Excluded returns the patterns of the files that the configuration for the Dockerfile with the given
+// path excludes, and the path of the configuration file. Patterns are relative to its directory.
+func (r *Reader) Excluded(path string) (patterns []string, used string, err error) {
+	s, err := r.config(path)
+	if err != nil || s == nil {
+		return nil, "", err
+	}
+	return s.exclude, s.path, nil
+}
+
 // ParseIndent returns the indentation for a number of blanks, or for "tab".
 func ParseIndent(value string) (string, error) {
 	if value == "tab" {

@@ -84,11 +84,15 @@ func IsDockerfile(name string) bool {
 }
 
 // walk returns the files below a directory whose names wanted accepts. It leaves out .git,
-// node_modules, and the files that .gitignore excludes. If wanted is nil, it returns all files.
+// node_modules, and the files that .gitignore excludes, also those in the directories above, up to
+// the root of the repository. If wanted is nil, it returns all files.
 func walk(root string, wanted func(string) bool) ([]string, error) {
 	var list []string
-	var patterns []gitignore.Pattern
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+	above, patterns, err := inherited(root)
+	if err != nil {
+		return nil, err
+	}
+	err = filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			if name == root {
 				return err
@@ -99,7 +103,7 @@ func walk(root string, wanted func(string) bool) ([]string, error) {
 		if err != nil {
 			return err
 		}
-		parts := strings.Split(filepath.ToSlash(rel), "/")
+		parts := slices.Concat(above, strings.Split(filepath.ToSlash(rel), "/"))
 		if name != root && gitignore.NewMatcher(patterns).Match(parts, d.IsDir()) {
 			if d.IsDir() {
 				return fs.SkipDir
@@ -116,12 +120,38 @@ func walk(root string, wanted func(string) bool) ([]string, error) {
 			return fs.SkipDir
 		}
 		if name == root {
-			parts = nil
+			parts = above
 		}
 		patterns = append(patterns, readIgnore(name, parts)...)
 		return nil
 	})
 	return list, err
+}
+
+// inherited returns the patterns of the .gitignore files above the directory root, and the path of
+// root below the root of the repository. Outside of a repository, or if the patterns exclude root
+// itself, both are empty.
+func inherited(root string) (parts []string, patterns []gitignore.Pattern, err error) {
+	dir, err := filepath.Abs(root)
+	if err != nil {
+		return nil, nil, err
+	}
+	for top := dir; ; top = filepath.Dir(top) {
+		if _, err := os.Stat(filepath.Join(top, ".git")); err == nil {
+			for at := top; at != dir; at = filepath.Join(at, parts[len(parts)-1]) {
+				patterns = append(patterns, readIgnore(at, slices.Clone(parts))...)
+				below, _, _ := strings.Cut(strings.TrimPrefix(dir[len(at):], string(filepath.Separator)), string(filepath.Separator))
+				parts = append(parts, below)
+			}
+			if gitignore.NewMatcher(patterns).Match(parts, true) {
+				return nil, nil, nil
+			}
+			return parts, patterns, nil
+		}
+		if top == filepath.Dir(top) {
+			return nil, nil, nil
+		}
+	}
 }
 
 // readIgnore returns the patterns of the .gitignore in a directory.

@@ -1,6 +1,7 @@
 package discover_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,6 +58,35 @@ func TestFiles(t *testing.T) {
 	}
 	if _, err := discover.Files([]string{"missing"}); err == nil {
 		t.Error("no error for a missing file")
+	}
+}
+
+// TestFilesBelow checks that the .gitignore files above the start directory count, up to the root
+// of the repository.
+func TestFilesBelow(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		".gitignore": "*.dev\n", "repo/.git/HEAD": "", "repo/.gitignore": "/a/b/ignored/\n/ignored/\n*.old\n", "repo/a/.gitignore": "b/x/\n!kept.old\n",
+		"repo/a/b/Dockerfile": "", "repo/a/b/ignored/Dockerfile": "", "repo/a/b/x/Dockerfile": "", "repo/a/b/c/ignored/Dockerfile.dev": "",
+		"repo/a/b/c/Dockerfile.old": "", "repo/a/b/c/Dockerfile.kept.old": "", "other/Dockerfile.dev": "",
+	} {
+		name = filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for start, want := range map[string]string{
+		"repo/a/b": "Dockerfile c/ignored/Dockerfile.dev",
+		"repo":     "a/b/Dockerfile a/b/c/ignored/Dockerfile.dev",
+		"other":    "Dockerfile.dev",
+
+		"repo/a/b/ignored": "Dockerfile",
+	} {
+		t.Chdir(filepath.Join(dir, start))
+		got, err := discover.Files([]string{"."})
+		if err != nil || !slices.Equal(got, strings.Fields(want)) {
+			t.Errorf("%s: %v, error %v, want %s", start, got, err, want)
+		}
 	}
 }
 
