@@ -66,8 +66,8 @@ func (closedWriter) Write([]byte) (int, error) { return 0, io.EOF }
 func (closedWriter) Close() error              { return nil }
 
 // TestGitEarlyAnswer checks that a fetch reads the response of a server that answered, and
-// closed the connection, before the whole request was sent. Without a response, the error is
-// that of the request.
+// closed the connection, before the whole request was sent. Without a response, UploadPack
+// returns the error of sending the request.
 func TestGitEarlyAnswer(t *testing.T) {
 	req := packp.NewUploadPackRequest()
 	req.Wants = append(req.Wants, plumbing.NewHash(strings.Repeat("1", 40)))
