@@ -1,6 +1,7 @@
 package chroot
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
 
 	"slipway/solver/runner"
@@ -62,13 +62,39 @@ func (s *step) lockCaches() error {
 	}
 	slices.Sort(dirs)
 	for _, dir := range slices.Compact(dirs) {
-		lock := flock.New(dir + ".lock")
-		if _, err := lock.TryLockContext(s.ctx, lockRetry); err != nil {
-			return fmt.Errorf("lock %s: %w", dir, err)
+		if err := s.lock(dir + ".lock"); err != nil {
+			return err
 		}
-		s.locks = append(s.locks, lock)
 	}
 	return nil
+}
+
+// lockName is the name of a file in the directory of a step. It is locked until the supervisor
+// has ended.
+const lockName = "lock"
+
+// lock locks a file, which it creates if necessary, and adds it to s.locks. The supervisor inherits
+// the lock, because it uses the files of the step after the builder has ended.
+func (s *step) lock(name string) error {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	s.locks = append(s.locks, f)
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
+			return fmt.Errorf("lock %s: %w", name, err)
+		}
+		select {
+		case <-s.ctx.Done():
+			return context.Cause(s.ctx)
+		case <-time.After(lockRetry):
+		}
+	}
 }
 
 // placeCache exchanges a file or directory of the host with an empty one in the root, which has
@@ -94,11 +120,7 @@ func (s *step) placeCache(pl *place, source string) error {
 		return err
 	}
 	c := &cacheMount{Source: source, Dir: s.root + path.Dir(pl.target), Name: pl.name, Inode: st.Ino}
-	record, err := json.Marshal(append(s.caches(), c))
-	if err == nil {
-		err = os.WriteFile(filepath.Join(s.work, recordName), record, 0o600)
-	}
-	if err == nil {
+	if err = s.record(append(s.caches(), c)); err == nil {
 		err = c.exchange(pl.parent)
 	}
 	if err != nil {
@@ -108,27 +130,63 @@ func (s *step) placeCache(pl *place, source string) error {
 	return nil
 }
 
-// recordName is the name of the file in the directory of a step that lists its cache mounts. It
-// is written before the files are moved.
+// recordName is the name of the file in the directory of a step that lists its cache mounts.
 const recordName = "caches.json"
 
-// Restore moves the files of cache mounts back that steps have left in the directory dir of a
-// runner, because their container was killed. No step may be running.
+// record writes the list of the cache mounts of the step. The caller must do so before it moves
+// the last of them. The file is replaced as a whole, because the builder may be killed.
+func (s *step) record(caches []*cacheMount) error {
+	data, err := json.Marshal(caches)
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(s.work, recordName)
+	return errors.Join(os.WriteFile(name+".new", data, 0o600), os.Rename(name+".new", name))
+}
+
+// Restore kills the processes of steps whose builder was killed, and moves the files of their cache
+// mounts back. The parameter dir is the directory of a runner. No builder may
+// be using it.
 func Restore(dir string) error {
-	records, err := filepath.Glob(filepath.Join(dir, "run", "*", recordName))
-	for _, name := range records {
-		data, readErr := os.ReadFile(name)
-		var list []cacheMount
-		if readErr != nil || json.Unmarshal(data, &list) != nil { // incomplete
-			err = errors.Join(err, readErr)
-			continue
+	steps, err := filepath.Glob(filepath.Join(dir, "run", "*"))
+	if err != nil || len(steps) == 0 {
+		return err
+	}
+	killInside(filepath.Join(dir, "run"))
+	for _, work := range steps {
+		err = errors.Join(err, awaitSupervisor(work), restoreRecord(filepath.Join(work, recordName)))
+	}
+	return err
+}
+
+// awaitSupervisor waits until the supervisor of the step with the directory work has ended. If it
+// has survived its builder, it is removing the directory.
+func awaitSupervisor(work string) error {
+	f, err := os.Open(filepath.Join(work, lockName))
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	defer f.Close()
+	for {
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
+			return err
 		}
-		for _, c := range list {
-			var st unix.Stat_t
-			at := filepath.Join(c.Dir, c.Name)
-			if unix.Lstat(at, &st) == nil && st.Ino == c.Inode { // otherwise, it was not moved
-				err = errors.Join(err, unix.Rename(at, c.Source)) // [os.Rename] replaces no empty directory
-			}
+	}
+}
+
+// restoreRecord moves the files back that the record of a step lists. No process of the step may
+// be running. If the record does not exist or is incomplete, no file was moved.
+func restoreRecord(name string) error {
+	data, err := os.ReadFile(name)
+	var list []cacheMount
+	if err != nil || json.Unmarshal(data, &list) != nil {
+		return ignoreMissing(err)
+	}
+	for _, c := range list {
+		var st unix.Stat_t
+		at := filepath.Join(c.Dir, c.Name)
+		if unix.Lstat(at, &st) == nil && st.Ino == c.Inode { // otherwise, it was not moved
+			err = errors.Join(err, unix.Rename(at, c.Source)) // [os.Rename] replaces no empty directory
 		}
 	}
 	return err

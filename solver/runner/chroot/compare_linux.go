@@ -19,17 +19,20 @@ var errChanged = errors.New("the step changed a read-only mount, which the chroo
 // errRemoved is the error for a step that removed or moved a directory of a mount.
 var errRemoved = errors.New("the step moved or removed the mounted file or directory (use --runner namespace)")
 
+// isChanged reports whether a file may have changed since it was copied.
+type isChanged func(fs.FileInfo) bool
+
 // readMount returns the tree of the mount with the index i in the sandbox, after the process has
 // ended. If the mount is read-only and the process changed it, readMount returns errChanged.
-func (s *step) readMount(i int) (*tree.Node, error) {
+func (s *step) readMount(i int, changed isChanged) (*tree.Node, error) {
 	m, c := &s.p.Mounts[i], s.copies[i]
 	if m.Target == "/" {
 		if m.ReadOnly { // mount points and the working directory may have changed it
 			return m.Tree, nil
 		}
-		return s.read(c, s.root)
+		return s.read(c, s.root, changed)
 	}
-	all, err := s.read(c, s.outDir(i))
+	all, err := s.read(c, s.outDir(i), changed)
 	if err != nil {
 		return nil, err
 	}
@@ -126,15 +129,15 @@ func inodeOf(info fs.FileInfo) uint64 {
 // read reads dir, which contains the copy c after the process has ended. It does not read the
 // content of files that the process has not changed.
 //
-// A file is unchanged if its change time is before s.mark and each directory in its path is the
-// directory that the copy had at that path. The change time alone does not suffice: renaming a directory changes no
-// time below it, so two directories may have exchanged their names.
-func (s *step) read(c *copied, dir string) (*tree.Node, error) {
+// A file is unchanged if the function changed says so and each directory in its path is the
+// directory that the copy had at that path. The function alone does not suffice: renaming a
+// directory changes no file below it, so two directories may have exchanged their names.
+func (s *step) read(c *copied, dir string, changed isChanged) (*tree.Node, error) {
 	x := comparison{copied: c, same: map[string]*tree.Node{}, original: map[string]bool{}}
 	reader := tree.HostReader{
 		Store: s.r.store, Origin: string(c.base.ID()),
 		Meta: func(f tree.HostFile) (tree.Meta, error) {
-			if !x.isOriginal(f) || f.Path == "" || !changeTime(f.Info).Before(s.mark) {
+			if !x.isOriginal(f) || f.Path == "" || changed(f.Info) {
 				return f.Meta, nil // the root may have another mode than in the tree
 			}
 			old, err := c.base.Get(f.Path)

@@ -66,7 +66,7 @@ func runInit() error {
 	return launch.Exec(c.Args, c.Env)
 }
 
-// confine sets the resource limits of the process, drops all capabilities but caps unless the
+// confine sets the resource limits of the process, hides the keys of the builder, drops all capabilities but caps unless the
 // process is insecure, and switches to the user of the process.
 func (c *initConfig) confine(caps capability.Capabilities) error {
 	for _, l := range c.Limits {
@@ -77,6 +77,9 @@ func (c *initConfig) confine(caps capability.Capabilities) error {
 		if err := unix.Setrlimit(which, &unix.Rlimit{Cur: uint64(l.Soft), Max: uint64(l.Hard)}); err != nil {
 			return fmt.Errorf("limit %s: %w", l.Name, err)
 		}
+	}
+	if err := launch.NewKeyring(); err != nil {
+		return fmt.Errorf("session keyring: %w", err)
 	}
 	if !c.Insecure {
 		if err := caps.Apply(capability.CAPS | capability.BOUNDS | capability.AMBS); err != nil {

@@ -84,13 +84,9 @@ func (r *Runner) Run(ctx context.Context, p *runner.Process) (_ []*tree.Node, er
 	if err := r.check(p); err != nil {
 		return nil, err
 	}
-	work, err := os.MkdirTemp(r.dir, "")
-	if err != nil {
-		return nil, err
-	}
-	s := &step{r: r, p: p, ctx: ctx, work: work, root: filepath.Join(work, "root")}
+	s := &step{r: r, p: p, ctx: ctx}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if s.super, err = startSupervisor(p, work); err != nil {
+	if err := s.start(); err != nil {
 		return nil, err
 	}
 	if err := s.prepare(); err != nil {
@@ -132,25 +128,29 @@ func (s *step) explain(err error) error {
 	return err
 }
 
-// close ends the supervisor and removes the files of the step.
+// close removes the files of the step. The supervisor ends afterwards, because it removes the files
+// if the builder is killed meanwhile.
 func (s *step) close() error {
-	var err error
-	if s.super != nil {
-		err = s.super.close()
-	}
 	for _, stop := range s.stop {
 		stop()
 	}
+	if s.mark != nil {
+		s.mark.Close()
+	}
+	var err error
 	for _, pl := range s.places {
 		if pl.cache != nil { // the process has not started
 			err = errors.Join(err, pl.cache.restore(pl.parent))
 		}
 		err = errors.Join(err, pl.parent.Close())
 	}
-	err = errors.Join(err, tree.RemoveAll(s.work))
-	for _, l := range s.locks {
-		err = errors.Join(err, l.Unlock())
+	if s.work != "" {
+		err = errors.Join(err, tree.RemoveAll(s.work))
 	}
+	if s.super != nil {
+		err = errors.Join(err, s.super.close())
+	}
+	closeAll(s.locks)
 	return err
 }
 

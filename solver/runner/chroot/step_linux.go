@@ -10,13 +10,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
-	"github.com/gofrs/flock"
 
 	"slipway/solver/runner"
+	"slipway/solver/runner/changes"
 	"slipway/solver/runner/launch"
 	"slipway/solver/tree"
 )
@@ -34,12 +32,29 @@ type step struct {
 	root   string
 	super  *supervisor
 	init   initConfig
-	places []*place // in the order in which they were put into the root
-	stop   []func() // close sockets
-	locks  []*flock.Flock
+	places []*place   // in the order in which they were put into the root
+	stop   []func()   // close sockets
+	locks  []*os.File // locked files of the cache mounts and of the step
 
 	copies map[int]*copied // copies of trees, by index of the mount
-	mark   time.Time       // later than the change times of all files in copies
+	mark   *changes.Mark   // made after copies; nil until then
+}
+
+// start locks the cache mounts, creates the directory of the step and starts its supervisor.
+func (s *step) start() error {
+	if err := s.lockCaches(); err != nil {
+		return err
+	}
+	var err error
+	if s.work, err = os.MkdirTemp(s.r.dir, ""); err != nil {
+		return err
+	}
+	s.root = filepath.Join(s.work, "root")
+	if err := s.lock(filepath.Join(s.work, lockName)); err != nil {
+		return err
+	}
+	s.super, err = startSupervisor(s.p, s.work, s.locks)
+	return err
 }
 
 // prepare makes the root of the process with everything that it sees.
@@ -49,13 +64,11 @@ func (s *step) prepare() error {
 			return err
 		}
 	}
-	if err := s.lockCaches(); err != nil {
-		return err
-	}
 	if err := s.copyTrees(); err != nil {
 		return err
 	}
-	if err := s.setMark(); err != nil {
+	var err error
+	if s.mark, err = changes.NewMark(s.ctx, s.work); err != nil {
 		return err
 	}
 	if err := s.placeSystem(); err != nil {
@@ -121,61 +134,6 @@ func (s *step) mounted(m *runner.Mount) (_ *tree.Node, err error) {
 	return tree.NewDir(tree.Meta{Mode: 0o755}, []tree.Entry{{Name: mountName, Node: n}})
 }
 
-// setMark sets s.mark to a time that is later than the change times of all copies. Change
-// times advance only every few milliseconds, so setMark repeats until the time has advanced.
-func (s *step) setMark() error {
-	first := time.Time{}
-	for s.ctx.Err() == nil {
-		at, err := s.changeNow()
-		switch {
-		case err != nil:
-			return err
-		case first.IsZero():
-			first = at
-		case at.After(first):
-			s.mark = at
-			return nil
-		}
-	}
-	return context.Cause(s.ctx)
-}
-
-// checkMark makes all files count as changed if the clock of the machine was set back to a time
-// before s.mark. Files that the process has changed since could have older change times.
-func (s *step) checkMark() error {
-	at, err := s.changeNow()
-	if at.Before(s.mark) {
-		s.mark = time.Time{}
-	}
-	return err
-}
-
-// changeNow changes a file and returns its change time.
-func (s *step) changeNow() (time.Time, error) {
-	name := filepath.Join(s.work, "mark")
-	if err := os.WriteFile(name, nil, 0o600); err != nil {
-		return time.Time{}, err
-	}
-	if err := os.Chmod(name, 0o600); err != nil { // changes the change time
-		return time.Time{}, err
-	}
-	info, err := os.Lstat(name)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return changeTime(info), nil
-}
-
-// changeTime returns the ctime of a file, the time of the last change to its content or
-// metadata. Unlike the modification time, the ctime cannot be set by a process.
-func changeTime(info fs.FileInfo) time.Time {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return time.Time{}
-	}
-	return time.Unix(st.Ctim.Unix())
-}
-
 // configure sets s.init, the configuration of the process, and creates its working directory.
 func (s *step) configure() error {
 	root := s.p.Mounts[s.p.Root()].Tree
@@ -231,7 +189,11 @@ func (s *step) finish() ([]*tree.Node, error) {
 			err = errors.Join(err, fmt.Errorf("mount %s: %w", s.places[i].target, failed))
 		}
 	}
-	if err = errors.Join(err, s.checkMark()); err != nil {
+	if err != nil {
+		return nil, err
+	}
+	changed, err := s.mark.Changes()
+	if err != nil {
 		return nil, err
 	}
 	out := make([]*tree.Node, len(s.p.Mounts))
@@ -239,7 +201,7 @@ func (s *step) finish() ([]*tree.Node, error) {
 		if s.copies[i] == nil {
 			continue
 		}
-		if out[i], err = s.readMount(i); err != nil {
+		if out[i], err = s.readMount(i, changed); err != nil {
 			return nil, fmt.Errorf("mount %s: %w", s.p.Mounts[i].Target, err)
 		}
 	}

@@ -8,8 +8,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -42,6 +45,7 @@ func Main() {
 // supervise is the main function of the supervisor. It follows the orders of the builder.
 func supervise() {
 	var w watch
+	var st starter
 	err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	unix.CloseOnExec(ordersFile)
 	unix.CloseOnExec(statusFile)
@@ -52,17 +56,23 @@ func supervise() {
 			break
 		}
 		switch {
-		case o.Kill:
-			killAll()
+		case o.Exit:
 			os.Exit(0)
+		case o.Kill:
+			st.forbid()
+			killAll()
 		case o.Init != nil:
 			w.open(o.Init.Caches)
-			go runStep(o.Init)
+			go st.runStep(o.Init)
 		default:
 			w.work = o.Work
+			for i := range o.Locks {
+				unix.CloseOnExec(statusFile + 1 + i)
+			}
 		}
 	}
 	// The builder has ended.
+	st.forbid()
 	killAll()
 	w.clean()
 	os.Exit(1)
@@ -85,22 +95,50 @@ func (w *watch) open(caches []*cacheMount) {
 	}
 }
 
-// clean moves the caches back to the host and removes the directory of the step. Errors
-// are ignored, because the builder has ended. The next build removes what is left.
+// clean moves the caches back to the host and removes the directory of the step. If the process
+// was not started, the record lists the caches. After an error, the directory remains, so that
+// the next build can move the caches.
 func (w *watch) clean() {
+	if w.work == "" {
+		return
+	}
 	for i, c := range w.caches {
-		_ = c.restore(w.dirs[i])
+		_ = c.restore(w.dirs[i]) // fails if the builder has moved the cache, or the process has removed it
 	}
-	if w.work != "" {
-		_ = tree.RemoveAll(w.work)
+	if len(w.caches) == 0 && restoreRecord(filepath.Join(w.work, recordName)) != nil {
+		return
 	}
+	_ = tree.RemoveAll(w.work)
+}
+
+// starter starts the process of a step, unless that was forbidden. Safe for concurrent use.
+type starter struct {
+	mu        sync.Mutex
+	forbidden bool
+}
+
+// forbid forbids to start the process.
+func (s *starter) forbid() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forbidden = true
+}
+
+// start starts a command, unless that was forbidden.
+func (s *starter) start(cmd *exec.Cmd) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.forbidden {
+		return errors.New("the step was canceled")
+	}
+	return cmd.Start()
 }
 
 // runStep starts the process of the step, waits for its end, kills its descendants, and sends
 // the status to the builder.
-func runStep(c *initConfig) {
+func (s *starter) runStep(c *initConfig) {
 	runtime.LockOSThread() // the process dies with this thread
-	code, err := start(c)
+	code, err := s.run(c)
 	killAll()
 	st := status{Code: code}
 	if err != nil {
@@ -110,9 +148,9 @@ func runStep(c *initConfig) {
 	select {}
 }
 
-// start starts the process of the step and returns its exit code. If a signal ended it, the
+// run starts the process of the step and returns its exit code. If a signal ended it, the
 // code is 128 plus the signal number.
-func start(c *initConfig) (int, error) {
+func (s *starter) run(c *initConfig) (int, error) {
 	data, err := json.Marshal(c)
 	if err != nil {
 		return 0, err
@@ -129,7 +167,7 @@ func start(c *initConfig) (int, error) {
 	cmd.Args, cmd.Env = []string{initName}, []string{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{confR, failureW}
-	err = cmd.Start()
+	err = s.start(cmd)
 	// The builder waits until no process has its output open.
 	_ = errors.Join(confR.Close(), failureW.Close(), os.Stdin.Close(), os.Stdout.Close(), os.Stderr.Close())
 	if err != nil {
@@ -168,12 +206,8 @@ func killAll() {
 			if group, err := unix.Getpgid(pid); err == nil && group != unix.Getpgrp() {
 				_ = unix.Kill(-group, unix.SIGKILL)
 			}
-			_ = unix.Kill(pid, unix.SIGSTOP) // a stopped process starts no others
 		}
-		for _, pid := range pids {
-			_ = unix.Kill(pid, unix.SIGKILL)
-		}
-		time.Sleep(time.Millisecond)
+		kill(pids)
 		for {
 			pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
 			if pid <= 0 && !errors.Is(err, unix.EINTR) {
@@ -183,23 +217,69 @@ func killAll() {
 	}
 }
 
+// kill kills processes, and then waits a moment. It stops all of them first, because a stopped
+// process starts no others.
+func kill(pids []int) {
+	for _, pid := range pids {
+		_ = unix.Kill(pid, unix.SIGSTOP)
+	}
+	for _, pid := range pids {
+		_ = unix.Kill(pid, unix.SIGKILL)
+	}
+	time.Sleep(time.Millisecond)
+}
+
+// killInside kills all processes whose root is the directory dir or is below it. It is for
+// processes whose supervisor was killed, which are descendants of no process of the builder.
+func killInside(dir string) {
+	for {
+		pids := inside(dir)
+		if len(pids) == 0 {
+			return
+		}
+		kill(pids)
+	}
+}
+
+// inside returns the process IDs of all processes whose root is the directory dir or is below it,
+// even if the directory was removed.
+func inside(dir string) []int {
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	var list []int
+	for _, pid := range processes() {
+		root, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/root") // fails for zombies
+		if err == nil && strings.HasPrefix(root+"/", dir+"/") {
+			list = append(list, pid)
+		}
+	}
+	return list
+}
+
 // descendants returns the process IDs of all descendants of the process with the ID root.
 func descendants(root int) []int {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil
-	}
 	children := map[int][]int{}
-	for _, e := range entries {
-		if pid, err := strconv.Atoi(e.Name()); err == nil {
-			if parent, ok := parentOf(pid); ok {
-				children[parent] = append(children[parent], pid)
-			}
+	for _, pid := range processes() {
+		if parent, ok := parentOf(pid); ok {
+			children[parent] = append(children[parent], pid)
 		}
 	}
 	list := children[root]
 	for i := 0; i < len(list); i++ {
 		list = append(list, children[list[i]]...)
+	}
+	return list
+}
+
+// processes returns the process IDs of all processes that /proc shows.
+func processes() []int {
+	entries, _ := os.ReadDir("/proc") // without /proc, no process is found
+	var list []int
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			list = append(list, pid)
+		}
 	}
 	return list
 }

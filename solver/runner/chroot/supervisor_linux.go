@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -18,11 +19,13 @@ import (
 const supervisorName = "slipway-chroot"
 
 // order is a message from the builder to the supervisor. When the pipe ends without the order
-// Kill, the builder has ended, and the supervisor removes the files of the step.
+// Exit, the builder has ended, and the supervisor removes the files of the step.
 type order struct {
-	Work string      `json:",omitempty"` // first order: the directory of the step
-	Init *initConfig `json:",omitempty"` // start the process
-	Kill bool        `json:",omitempty"` // kill the process and exit
+	Work  string      `json:",omitempty"` // first order: the directory of the step
+	Locks int         `json:",omitempty"` // with Work: number of locked files that the supervisor inherits
+	Init  *initConfig `json:",omitempty"` // start the process
+	Kill  bool        `json:",omitempty"` // kill the process
+	Exit  bool        `json:",omitempty"` // exit; the process has ended
 }
 
 // status is the message from the supervisor to the builder after all processes have ended.
@@ -36,6 +39,7 @@ type status struct {
 type supervisor struct {
 	p      *runner.Process
 	cmd    *exec.Cmd
+	work   string     // directory of the step
 	mu     sync.Mutex // protects orders
 	orders *json.Encoder
 	pipe   io.WriteCloser // end of the orders
@@ -46,8 +50,8 @@ type supervisor struct {
 }
 
 // startSupervisor starts the supervisor of p, which removes the directory work if the builder
-// ends.
-func startSupervisor(p *runner.Process, work string) (*supervisor, error) {
+// ends. Until the supervisor has ended, the files in locks stay locked.
+func startSupervisor(p *runner.Process, work string, locks []*os.File) (*supervisor, error) {
 	var theirs, ours [4]*os.File // orders, status, output and errors
 	for i := range theirs {
 		r, w, err := os.Pipe()
@@ -61,10 +65,10 @@ func startSupervisor(p *runner.Process, work string) (*supervisor, error) {
 	}
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args, cmd.Env, cmd.Dir = []string{supervisorName}, []string{}, "/"
-	cmd.ExtraFiles, cmd.Stdout, cmd.Stderr = theirs[:2], theirs[2], theirs[3]
+	cmd.ExtraFiles, cmd.Stdout, cmd.Stderr = slices.Concat(theirs[:2], locks), theirs[2], theirs[3]
 	// Signals from the terminal are intended for the builder.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	s := &supervisor{p: p, cmd: cmd, orders: json.NewEncoder(ours[0]), pipe: ours[0], status: ours[1], output: ours[2:]}
+	s := &supervisor{p: p, cmd: cmd, work: work, orders: json.NewEncoder(ours[0]), pipe: ours[0], status: ours[1], output: ours[2:]}
 	var err error
 	if s.input, err = cmd.StdinPipe(); err == nil {
 		err = cmd.Start()
@@ -78,7 +82,7 @@ func startSupervisor(p *runner.Process, work string) (*supervisor, error) {
 	for i, to := range []io.Writer{p.Stdout, p.Stderr} {
 		s.copied.Go(func() { _, _ = io.Copy(lockedWriter{&mu, orDiscard(to)}, s.output[i]) })
 	}
-	if err := s.send(order{Work: work}); err != nil {
+	if err := s.send(order{Work: work, Locks: len(locks)}); err != nil {
 		return nil, errors.Join(fmt.Errorf("supervisor: %w", err), s.close())
 	}
 	return s, nil
@@ -132,6 +136,7 @@ func (s *supervisor) run(ctx context.Context, c initConfig) error {
 	}()
 	var st status
 	if err := json.NewDecoder(s.status).Decode(&st); err != nil {
+		killInside(s.work) // before the builder reads the root, which a process could redirect to other files
 		return errors.New("the supervisor of the step was killed (a step without a process namespace can kill every process of the container)")
 	}
 	s.copied.Wait()
@@ -148,16 +153,16 @@ func (s *supervisor) send(o order) error {
 	return s.orders.Encode(o)
 }
 
-// kill makes the supervisor kill all processes of the step and exit.
+// kill makes the supervisor kill all processes of the step.
 func (s *supervisor) kill() {
-	if s.send(order{Kill: true}) != nil { // it has ended, or was killed
-		_ = s.cmd.Process.Kill()
-	}
+	_ = s.send(order{Kill: true}) // fails if it was killed
 }
 
-// close ends the supervisor and releases its files.
+// close ends the supervisor and releases its files. The process must have ended.
 func (s *supervisor) close() error {
-	s.kill()
+	if s.send(order{Exit: true}) != nil { // it was killed
+		_ = s.cmd.Process.Kill()
+	}
 	_ = s.cmd.Wait() // its exit code has no meaning
 	closeAll(s.output, []*os.File{s.status})
 	s.copied.Wait()

@@ -23,7 +23,7 @@ func (c *config) confine() error {
 			return fmt.Errorf("limit %s: %w", l.Name, err)
 		}
 	}
-	if err := newKeyring(); err != nil && c.Insecure {
+	if err := launch.NewKeyring(); err != nil && c.Insecure {
 		return fmt.Errorf("session keyring: %w", err)
 	}
 	if !c.Insecure {
@@ -32,21 +32,6 @@ func (c *config) confine() error {
 		}
 	}
 	return c.switchUser()
-}
-
-// newKeyring gives this thread a session keyring of its own, so that the process cannot
-// read keys of the user who started the builder. It does nothing if programs cannot use
-// keyrings at all.
-//
-// Only insecure processes need the keyring, because the seccomp filter of all other
-// processes rejects keyctl. For those other processes, the caller may ignore an error
-// such as an exhausted quota.
-func newKeyring() error {
-	_, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0)
-	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
-		return nil
-	}
-	return err
 }
 
 // switchUser switches to the user and groups of the process. In a user namespace that

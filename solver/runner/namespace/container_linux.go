@@ -40,10 +40,11 @@ type container struct {
 	first     *process   // nil until the first process has been started
 	spaces    []*os.File // see openSpaces
 	closed    bool
-	processes int            // number of processes so far, if a runtime starts them
-	spec      *specs.Spec    // spec of the first process, if a runtime starts it
-	all       sync.WaitGroup // counts running processes
-	uppers    []*upperDir    // upper directories that become layers when the container is closed
+	processes int             // number of processes so far, if a runtime starts them
+	spec      *specs.Spec     // spec of the first process, if a runtime starts it
+	all       sync.WaitGroup  // counts running processes
+	uppers    []*upperDir     // upper directories that become layers when the container is closed
+	copies    map[int]*copied // by index of the mount, if the runner copies trees
 
 	overlays []uint64 // device numbers of the container's overlays
 	inUse    bool     // see isInUse
@@ -52,7 +53,7 @@ type container struct {
 // prepare sets c.conf, the configuration that all processes of the container share, and
 // creates what the mounts need on the host.
 func (c *container) prepare() error {
-	c.stub = map[string]bool{}
+	c.stub, c.copies = map[string]bool{}, map[int]*copied{}
 	c.conf = config{
 		Hostname: c.box.Hostname, Filtered: c.filtered, Loopback: c.box.Network == runner.NetworkNone,
 		Root: filepath.Join(c.work, "root"), Private: filepath.Join(c.work, "private"), ReadOnly: c.box.Mounts[c.box.Root()].ReadOnly,
@@ -96,7 +97,7 @@ func (c *container) mount(i int) (mount, error) {
 	}
 	switch m.Kind {
 	case runner.MountTree:
-		return c.overlay(m, dir, out)
+		return c.overlay(i, dir, out)
 	case runner.MountDir:
 		out.Bind, out.Source = m.HostPath, m.Source
 		var err error
@@ -134,11 +135,12 @@ func isFile(m *runner.Mount) (bool, error) {
 	return err == nil && !info.IsDir(), errors.Join(err, f.Close())
 }
 
-// overlay prepares the mount m, whose source is a file tree. It uses the new directory dir for
+// overlay prepares the mount with the index i in the sandbox, whose source is a file tree. It uses the new directory dir for
 // the directories of an overlay or, if the runner copies trees, for a copy of the tree. The
 // parameter out describes the mount for the init process. The result is a copy of out with the
 // paths of the directories.
-func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, error) {
+func (c *container) overlay(i int, dir string, out mount) (mount, error) {
+	m := &c.box.Mounts[i]
 	at, src, err := m.Resolve(m.Tree)
 	if err != nil {
 		return out, err
@@ -146,7 +148,11 @@ func (c *container) overlay(m *runner.Mount, dir string, out mount) (mount, erro
 	out.Source, out.File = at, src.Kind() != tree.Dir
 	if c.r.copies {
 		out.Bind = filepath.Join(dir, "copy")
-		return out, c.r.copy(c.ctx, m, out.Bind)
+		copied, err := c.r.copy(c.ctx, m, out.Bind)
+		if err == nil {
+			c.copies[i] = copied
+		}
+		return out, err
 	}
 	if out.Lower, err = c.r.lowerDirs(c.ctx, m); err != nil {
 		return out, err
@@ -221,7 +227,7 @@ func (c *container) read(i int, results bool) (*tree.Node, error) {
 	read := func() (*upperDir, error) {
 		switch {
 		case c.r.copies:
-			return c.r.readCopy(c.ctx, m.Tree, filepath.Join(dir, "copy"), stub)
+			return c.r.readCopy(c.ctx, m.Tree, c.copies[i], filepath.Join(dir, "copy"), stub)
 		case isLayer: // saveLayer stores the content
 			return c.r.readUpper(c.ctx, m.Tree, filepath.Join(dir, "upper"), stub, nil)
 		}
@@ -251,6 +257,9 @@ func (c *container) Close() error {
 		stop()
 	}
 	c.closeSpaces()
+	for _, copied := range c.copies {
+		copied.mark.Close()
+	}
 	var err error
 	if c.groups != nil {
 		err = c.groups.Remove()

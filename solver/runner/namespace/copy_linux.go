@@ -2,18 +2,18 @@ package namespace
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"slipway/solver/runner"
+	"slipway/solver/runner/changes"
 	"slipway/solver/tree"
 )
 
@@ -37,50 +37,35 @@ func refusesUpper(dir string) (bool, error) {
 // temporary files can hold the upper directory of an overlay.
 func (r *Runner) Copies() bool { return r.copies }
 
-// copy writes the whole tree of a mount into a new directory, followed by a mark file.
-// The mark is newer than every file of the copy and older than every change by
-// processes, so [Runner.readCopy] finds the changes by their times. It contains the inode
-// numbers of the directories, because moving a directory changes no time of the files in it.
-func (r *Runner) copy(ctx context.Context, m *runner.Mount, dir string) error {
+// copied is a copy of a tree in which processes run.
+type copied struct {
+	mark *changes.Mark
+	dirs map[string]uint64 // inode numbers of directories by path, as moving one changes no time of the files in it
+}
+
+// copy writes the whole tree of a mount into a new directory. Its parent directory gets the
+// temporary files of the mark.
+func (r *Runner) copy(ctx context.Context, m *runner.Mount, dir string) (*copied, error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
+		return nil, err
 	}
 	files, err := r.withoutDevices(m.Base())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	opt := tree.HostOptions{Owners: true, OneOwner: r.oneOwner}
 	if err := tree.WriteDir(ctx, dir, files, r.store, opt); err != nil {
-		return fmt.Errorf("copy: %w", err)
+		return nil, fmt.Errorf("copy: %w", err)
 	}
-	dirs, err := dirInodes(ctx, dir)
-	if err != nil {
-		return err
+	c := &copied{}
+	if c.dirs, err = dirInodes(ctx, dir); err != nil {
+		return nil, err
 	}
-	content, err := json.Marshal(dirs)
-	if err != nil {
-		return err
+	if c.mark, err = changes.NewMark(ctx, filepath.Dir(dir)); err != nil {
+		return nil, err
 	}
-	// File times advance only every few milliseconds, so repeat until they differ.
-	for ctx.Err() == nil {
-		if err := os.WriteFile(markFile(dir), content, 0o600); err != nil {
-			return err
-		}
-		mark, err := os.Stat(markFile(dir))
-		if err != nil {
-			return err
-		}
-		last, err := os.Stat(dir)
-		if err != nil || !changeTime(last).Equal(changeTime(mark)) {
-			return err
-		}
-	}
-	return context.Cause(ctx)
+	return c, nil
 }
-
-// markFile returns the path of the mark file for the copy in dir. [Runner.copy]
-// explains mark files.
-func markFile(dir string) string { return dir + ".mark" }
 
 // dirInodes returns the inode numbers of the directory dir and of the directories below it, by
 // their paths in the tree.
@@ -107,36 +92,19 @@ func inodeOf(info fs.FileInfo) uint64 {
 	return 0
 }
 
-// changeTime returns the ctime of a file, the time of the last change to its content or
-// metadata. Unlike the modification time, the ctime cannot be set by a process.
-func changeTime(info fs.FileInfo) time.Time {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return time.Time{}
-	}
-	return time.Unix(st.Ctim.Unix())
-}
-
 // readCopy reads a directory in which processes have run. The parameter dir is this
-// directory, which was created as a copy of the tree base. It does not read files that are
-// older than the mark file, which was written after the copy, if no directory above them was
-// moved: no process has changed them.
+// directory, which was created as a copy of the tree base. It does not read files that no
+// process has changed: they are older than the mark, and no directory above them was moved.
 //
 // The result contains two trees: base and the tree after the step. The tree after the step
 // lacks unused mount points, whose paths are in stubs.
-func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stubs map[string]bool) (*upperDir, error) {
-	mark, err := os.Stat(markFile(dir))
+func (r *Runner) readCopy(ctx context.Context, base *tree.Node, copied *copied, dir string, stubs map[string]bool) (*upperDir, error) {
+	changed, err := copied.mark.Changes()
 	if err != nil {
 		return nil, err
 	}
-	var dirs map[string]uint64
-	if content, err := os.ReadFile(markFile(dir)); err != nil {
-		return nil, err
-	} else if err := json.Unmarshal(content, &dirs); err != nil {
-		return nil, fmt.Errorf("%s: %w", markFile(dir), err)
-	}
 	moved := map[string]bool{} // directories that another path had, and those in them
-	c := copyReader{r: r, upperReader: upperReader{stubs: stubs, created: mark.ModTime()}, same: map[string]*tree.Node{}}
+	c := copyReader{r: r, upperReader: upperReader{stubs: stubs, created: copied.mark.Time()}, same: map[string]*tree.Node{}}
 	meta := r.metaOver(base)
 	reader := tree.HostReader{
 		Store: r.store, Origin: string(base.ID()),
@@ -147,11 +115,11 @@ func (r *Runner) readCopy(ctx context.Context, base *tree.Node, dir string, stub
 			}
 			parent, _ := path.Split(f.Path)
 			above := moved[strings.TrimSuffix(parent, "/")]
-			if f.Info.IsDir() && (above || dirs[f.Path] != inodeOf(f.Info)) {
+			if f.Info.IsDir() && (above || copied.dirs[f.Path] != inodeOf(f.Info)) {
 				moved[f.Path] = true
 			}
 			// The root may have another mode than in the tree.
-			if old == nil || f.Path == "" || above || moved[f.Path] || !changeTime(f.Info).Before(changeTime(mark)) {
+			if old == nil || f.Path == "" || above || moved[f.Path] || changed(f.Info) {
 				return meta(f)
 			}
 			c.same[f.Path] = old
