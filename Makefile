@@ -135,8 +135,8 @@ compose: ## build with docker compose on buildkitd and on slipway serve; compile
 differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Linux)
 	go test -tags integration -count=1 -timeout 24h -run TestBuilds ./integration/builds -args -seed $(SEED) -n $(N) $(ARGS)
 
-kills: ## kill N builds, N commands that change the store, N servers, at times of seed SEED (root, Linux)
-	go test -tags integration -count=1 -timeout 4h -v -run '^TestKill(Store|Server)?$$' ./integration/buildfaults -seed $(SEED) -kills $(N) -store-kills $(N) -server-kills $(N)
+kills: ## kill N builds (also with chroot), N commands that change the store, N servers, at times of seed SEED (root, Linux)
+	go test -tags integration -count=1 -timeout 4h -v -run '^(TestKill(Store|Server|Chroot)?|TestDestructiveSteps|TestFullChroot)$$' ./integration/buildfaults -seed $(SEED) -kills $(N) -chroot-kills $(N) -chroot-all -store-kills $(N) -server-kills $(N)
 
 containers: ## build in containers of Docker, podman and runc, as CI systems start them (root, Debian; UPDATE=1 writes the table)
 	go test -tags integration $(TESTFLAGS) -count=1 -timeout 1h -v -run '^TestContainers$$' ./integration/containers

@@ -66,7 +66,7 @@ func (s *site) checkRecords() {
 // mounts.
 func (s *site) checkNoTemp() {
 	s.t.Helper()
-	for _, dir := range []string{"store/tmp", "cache/tmp", "namespace/run", "outputs", "temp"} {
+	for _, dir := range []string{"store/tmp", "cache/tmp", "namespace/run", "chroot/run", "outputs", "temp"} {
 		list, err := os.ReadDir(filepath.Join(s.state, dir))
 		if err != nil && !os.IsNotExist(err) {
 			s.t.Error(err)
