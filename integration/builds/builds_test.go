@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"slipway/integration/rig"
+	"slipway/solver/runner/chroot"
 	"slipway/solver/runner/namespace"
 )
 
@@ -29,6 +30,7 @@ var (
 	workers = flag.Int("workers", 4, "number of concurrent builds")
 	file    = flag.String("case", "", "compare the case in this `file` instead of generated ones")
 	verbose = flag.Bool("verbose", false, "print each build and its outcomes")
+	way     = flag.String("runner", "namespace", "runner of our solver: namespace, chroot")
 	shrinks = flag.Int("shrink", 3, "number of differing builds of each kind to shrink")
 )
 
@@ -36,7 +38,8 @@ var (
 var startTime = time.Now()
 
 func TestMain(m *testing.M) {
-	namespace.Main() // runs and exits if this is a child process of a build
+	namespace.Main() // these run and exit if this is a child process of a build
+	chroot.Main()
 	flag.Parse()
 	os.Exit(m.Run())
 }
@@ -49,7 +52,7 @@ func TestBuilds(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	run := &Runner{Rig: r, State: filepath.Join(r.Dir, "state"), Dir: r.Dir, Start: startTime}
+	run := &Runner{Rig: r, State: filepath.Join(r.Dir, "state"), Dir: r.Dir, Start: startTime, Way: *way}
 	if *verbose {
 		run.Log = os.Stderr
 	}
@@ -88,8 +91,8 @@ func TestBuilds(t *testing.T) {
 	}
 	close(numbers)
 	wg.Wait()
-	t.Logf("%d builds of seed %d, %.1f a second; %d timed out; findings: %v",
-		end-first, *seed, float64(end-first)/time.Since(start).Seconds(), f.timedOut.Load(), f.summary())
+	t.Logf("%d builds of seed %d, %.1f a second; %d timed out, %d refused; findings: %v",
+		end-first, *seed, float64(end-first)/time.Since(start).Seconds(), f.timedOut.Load(), run.refused.Load(), f.summary())
 }
 
 // findings collects the differences between our solver's and BuildKit's results for random

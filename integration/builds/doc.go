@@ -12,5 +12,6 @@
 // lists the few differences in behavior that BuildKit does not specify.
 //
 //	make differential-builds SEED=1 N=5000
+//	make differential-builds ARGS='-runner chroot'
 //	go test -tags integration ./integration/builds -seed 1 -only 17
 package builds

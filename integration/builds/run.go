@@ -2,6 +2,7 @@ package builds
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -35,6 +37,10 @@ type Runner struct {
 	Log   io.Writer // receives each build and its outcomes; nil discards them
 	// MustBuild makes it an error if a build fails with BuildKit.
 	MustBuild bool
+	// Way is the runner of our solver; "" means namespace. If another one refuses to run a step,
+	// and the error says to use --runner namespace, the builds do not count as different.
+	Way     string
+	refused atomic.Int32 // number of such builds
 }
 
 // An outcome is the result of a build with one builder: the image, the executed and failed
@@ -115,7 +121,7 @@ func (r *Runner) CompareBuild(ctx context.Context, req rig.Request, solvers ...S
 }
 
 // compareBuild returns the differences that [Runner.CompareBuild] returns. It also reports
-// whether the build failed with BuildKit.
+// whether the build failed with BuildKit or was refused by a solver.
 func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...Solver) (diffs []string, failed bool, err error) {
 	dir, err := os.MkdirTemp(r.Dir, "build-")
 	if err != nil {
@@ -138,6 +144,10 @@ func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...S
 			fmt.Fprintf(r.Log, "%s\nBuildKit: %s\nsolver: %s\n", req.Dockerfile, want, got)
 		}
 		diff := want.difference(got)
+		if got.isRefusal() {
+			r.refused.Add(1)
+			diff, failed = "", true
+		}
 		if want.err != nil && got.err != nil && diff != "" {
 			same, err := r.failAlike(ctx, dir, req, s, truncations(req.Dockerfile, want.failed, got.failed))
 			if err != nil {
@@ -149,7 +159,7 @@ func (r *Runner) compareBuild(ctx context.Context, req rig.Request, solvers ...S
 		}
 		diffs = append(diffs, diff)
 	}
-	return diffs, want.err != nil, nil
+	return diffs, failed || want.err != nil, nil
 }
 
 // failAlike builds several truncated forms of a Dockerfile with BuildKit and with the solver s.
@@ -228,6 +238,12 @@ func (o *outcome) difference(got *outcome) string {
 	return diff
 }
 
+// isRefusal reports whether the build failed at a known step, because only a runner with namespaces
+// can run it.
+func (o *outcome) isRefusal() bool {
+	return o.err != nil && len(o.failed) > 0 && strings.Contains(o.err.Error(), "use --runner namespace")
+}
+
 // maxOutput is the maximum size in bytes of the part of a failed step's output that is shown.
 const maxOutput = 4 << 10
 
@@ -287,7 +303,7 @@ func (r *Runner) buildWithSolver(ctx context.Context, dir string, req rig.Reques
 	}
 	archive := filepath.Join(dir, "image.tar")
 	opt.Outputs = []builder.Output{{Type: "oci", Dest: archive}}
-	opt.State, opt.Runner = r.State, "namespace"
+	opt.State, opt.Runner = r.State, cmp.Or(r.Way, "namespace")
 	opt.Mirrors = map[string]string{"docker.io": r.Rig.Addr, rig.Registry: r.Rig.Addr}
 	res := &rig.Result{Logs: map[digest.Digest][]byte{}, Sent: map[string]int64{}}
 	opt.Status = res.Add

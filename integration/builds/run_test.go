@@ -39,6 +39,24 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// TestIsRefusal checks which failed builds count as refused.
+func TestIsRefusal(t *testing.T) {
+	refusal := errors.New("RUN x: cannot do that (use --runner namespace, or accept it)")
+	for _, tc := range []struct {
+		o    outcome
+		want bool
+	}{
+		{outcome{err: refusal, failed: []string{"RUN x"}}, true},
+		{outcome{err: refusal}, false}, // the error has no location
+		{outcome{err: errors.New("exit code: 1"), failed: []string{"RUN x"}}, false},
+		{outcome{}, false},
+	} {
+		if got := tc.o.isRefusal(); got != tc.want {
+			t.Errorf("%v: %t, want %t", tc.o.err, got, tc.want)
+		}
+	}
+}
+
 // TestWithoutRan checks that withoutRan removes only the executed steps from a difference.
 func TestWithoutRan(t *testing.T) {
 	const image = "-layer 1: file a\n+layer 1: file b\n"
