@@ -1,9 +1,6 @@
 package frontend_test
 
 import (
-	"bytes"
-	"os"
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,22 +22,5 @@ func TestExtensionPages(t *testing.T) {
 				t.Errorf("eject (-page +got):\n%s", cmp.Diff(page.Ejected, got))
 			}
 		})
-	}
-}
-
-// TestExtensionReadme checks that README.md shows the example of the page about all extensions.
-func TestExtensionReadme(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	pages, err := golden.LoadPages()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range pages {
-		if p.Case.Title == "README.md" && !bytes.Contains(readme, slices.Concat([]byte("```dockerfile\n"), p.Case.Dockerfile(), []byte("```\n"))) {
-			t.Errorf("README.md lacks the example of docs/extensions/README.md:\n%s", p.Case.Dockerfile())
-		}
 	}
 }

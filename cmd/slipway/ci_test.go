@@ -222,17 +222,15 @@ func TestCIPreCommit(t *testing.T) {
 	}
 }
 
-// TestEditorSettings checks that the settings of editors in README.md are valid, and that they
+// TestEditorSettings checks that the settings of editors in docs/guides/editors.md are valid, and that they
 // start slipway lsp.
 func TestEditorSettings(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(repositoryRoot(t), "README.md"))
+	data, err := os.ReadFile(filepath.Join(repositoryRoot(t), "docs/guides/editors.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(data), "## Editors\n")
-	section, _, _ = strings.Cut(section, "\n## ")
 	editors := map[string]bool{"VS Code": false, "Neovim": false, "Helix": false, "Emacs": false, "Zed": false}
-	for _, m := range regexp.MustCompile("(?ms)^([A-Z][^\n]*):\n\n```([a-z]+)\n(.*?)^```$").FindAllStringSubmatch(section, -1) {
+	for _, m := range regexp.MustCompile("(?ms)^([A-Z][^\n]*):\n\n```([a-z]+)\n(.*?)^```$").FindAllStringSubmatch(string(data), -1) {
 		var err error
 		switch language, text := m[2], []byte(m[3]); language {
 		case "json":
@@ -249,7 +247,7 @@ func TestEditorSettings(t *testing.T) {
 	}
 	for name, found := range editors {
 		if !found {
-			t.Errorf("README.md has no settings for %s", name)
+			t.Errorf("no settings for %s", name)
 		}
 	}
 }
