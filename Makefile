@@ -41,7 +41,7 @@ OLD = ^(TestBuildKit2023|TestEngine20)$$
 COMPOSE = ^TestCompose$$
 
 # What the programs compile for, besides this machine.
-PLATFORMS = linux/arm64,darwin/arm64,windows/amd64
+PLATFORMS = linux/arm,linux/arm64,darwin/arm64,windows/amd64
 
 .DEFAULT_GOAL := help
 .PHONY: help build fast test race fuzz golden lint fmt image size push integration old-builders compose differential-builds kills containers editors realimages probes parity mutants conformance conformance-solver demo demo-buildkit manual manual-test bench bench-gateway bench-build bench-lint bench-lsp check
@@ -105,7 +105,7 @@ golden: ## rewrite the expected results of tests; review the diff
 lint: ## run vet and the linters of .golangci.yml, and type-check for other PLATFORMS
 	go run ./integration/tools golangci-lint
 	bin/tools/golangci-lint run --allow-parallel-runners ./...
-	go run ./integration/crosscheck $(PLATFORMS) ./cmd/... ./builder/... ./solver/...
+	go run ./integration/crosscheck $(PLATFORMS) ./cmd/... ./builder/... ./solver/... ./lsp
 
 fmt: ## format the Go files
 	go run ./integration/tools golangci-lint

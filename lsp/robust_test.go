@@ -3,6 +3,7 @@ package lsp
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -91,7 +92,7 @@ func TestInvalidChanges(t *testing.T) {
 		{position{0, 99}, position{1, 0}, "FROM 🐳XRUN a"},
 		{position{1, 2}, position{0, 2}, "FROM 🐳\r\nRUXN a"}, // the end precedes the start
 		{position{1, 0}, position{99, 0}, "FROM 🐳\r\nX"},
-		{position{1 << 40, 1 << 40}, position{1 << 50, 0}, "FROM 🐳\r\nRUN aX"},
+		{position{math.MaxInt, math.MaxInt}, position{math.MaxInt, 0}, "FROM 🐳\r\nRUN aX"},
 	} {
 		s := &server{opt: Options{Log: &lockedBuffer{}}, pull: true, encoding: utf16Encoding, documents: map[string]*document{}}
 		p := openParams{}
