@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -85,12 +84,4 @@ func actionsCache(attrs map[string]string) {
 	if attrs["version"] == "2" {
 		set("url_v2", "ACTIONS_RESULTS_URL")
 	}
-}
-
-// version returns the version that Go recorded in the program, or "(devel)".
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

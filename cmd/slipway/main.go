@@ -144,6 +144,7 @@ func run(ctx context.Context, args []string) int {
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
 	root.AddCommand(subcommands(args)...)
+	root.AddCommand(releaseCommands()...)
 	root.InitDefaultCompletionCmd()
 	onlySubcommands(root)
 	if len(args) > 0 && args[0] == cobra.ShellCompRequestCmd {
@@ -198,6 +199,7 @@ func subcommands(args []string) []*cobra.Command {
 		{"lint", lintCommand},
 		{"fmt", fmtCommand},
 		{"lsp", lspCommand},
+		{"version", versionCommand},
 	}
 	var commands []*cobra.Command
 	for _, c := range all {
