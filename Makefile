@@ -14,6 +14,11 @@ FUZZTIME ?= 4s
 # to run, Go minimizes without end.
 FUZZMIN ?= 50x
 BENCH ?=
+# Of make release: the version; some targets instead of all, such as linux/amd64,darwin/arm64; and
+# the URL from which the archives can be downloaded, for the Homebrew formula.
+VERSION ?=
+TARGETS ?=
+RELEASE_URL ?=
 # Of demo: how RUN steps run.
 RUNNER ?= auto
 MUTANTS ?=
@@ -44,7 +49,7 @@ COMPOSE = ^TestCompose$$
 PLATFORMS = linux/arm,linux/arm64,darwin/arm64,windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build fast test race fuzz golden lint fmt image size push integration old-builders compose differential-builds kills containers editors realimages probes parity mutants conformance conformance-solver demo demo-buildkit manual manual-test bench bench-gateway bench-build bench-lint bench-lsp check
+.PHONY: help build fast test race fuzz golden lint fmt image size push release packages integration old-builders compose differential-builds kills containers editors realimages probes parity mutants conformance conformance-solver demo demo-buildkit manual manual-test bench bench-gateway bench-build bench-lint bench-lsp check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -119,6 +124,13 @@ size: ## print how large the image is, and of what
 
 push: ## push the frontend image to REGISTRY/slipway/dockerfile:TAG
 	go run ./integration/mkimage -push $(REGISTRY)/slipway/dockerfile:$(TAG)
+
+# The version of Go in go.mod compiles the release, on every machine.
+release: ## write dist/VERSION: archives, packages, SBOMs, checksums (VERSION=1.2.3; TARGETS, RELEASE_URL)
+	@GOTOOLCHAIN=go$$(awk '/^go / { print $$2 }' go.mod) go run ./integration/release -version '$(VERSION)' -targets '$(TARGETS)' -url '$(RELEASE_URL)'
+
+packages: ## test packages of a release: install, use and remove one; compiles nfpm (root, Debian)
+	go test -tags integration $(TESTFLAGS) -count=1 -run TestPackages ./integration/release
 
 integration: ## compare our image with upstream's on a real builder (root, Linux)
 	go test -tags integration $(TESTFLAGS) -count=1 -timeout 40m -skip '$(OLD)|$(COMPOSE)' $(INTEGRATION)
