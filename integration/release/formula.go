@@ -44,7 +44,7 @@ type formulaSystem struct {
 
 type formulaArchive struct{ CPU, URL, Sum string }
 
-// writeFormula writes the Homebrew formula. Without a URL it only reports that there is none.
+// writeFormula writes the Homebrew formula. Without a URL, it writes no formula and reports the reason.
 func (r *release) writeFormula() error {
 	if r.url == "" {
 		fmt.Fprintln(r.log, "release: no Homebrew formula, because no URL of the archives is known (set RELEASE_URL)")

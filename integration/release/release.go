@@ -16,7 +16,7 @@ type release struct {
 	*source
 	targets []target
 	url     string // from which the archives can be downloaded; if "", there is no formula
-	nfpm    string // path of the program that makes packages; if "", there are none
+	nfpm    string // path of the program that makes packages; if "", no packages are written
 	log     io.Writer
 
 	tmp  string            // directory for temporary files
