@@ -18,6 +18,7 @@ import (
 	"github.com/moby/buildkit/solver/result"
 	"github.com/tonistiigi/go-csvvalue"
 
+	"slipway/frontend"
 	"slipway/solver"
 	"slipway/solver/export"
 	local "slipway/solver/gateway"
@@ -30,7 +31,7 @@ import (
 const dockerfileFrontend = "dockerfile.v0"
 
 // DockerfileVersion is the version of docker/dockerfile that the built-in frontend equals.
-const DockerfileVersion = "1.28.0"
+const DockerfileVersion = frontend.DockerfileVersion
 
 // spdxType is the predicate type of an SBOM in SPDX's format.
 const spdxType = "https://spdx.dev/Document"

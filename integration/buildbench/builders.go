@@ -14,7 +14,7 @@ import (
 	"github.com/moby/buildkit/client"
 	"golang.org/x/sys/unix"
 
-	"slipway/integration/frontendimage"
+	"slipway/integration/programimage"
 	"slipway/integration/rig"
 	"slipway/integration/toolbox"
 )
@@ -70,7 +70,7 @@ func newSlipway(ctx context.Context, r *rig.Rig, dir, archive string) (*slipway,
 		return nil, err
 	}
 	s := &slipway{label: "slipway", program: filepath.Join(dir, "slipway"), dir: filepath.Join(dir, "state"), registry: r.Addr, archive: archive}
-	args := append([]string{"build"}, frontendimage.BuildFlags()...)
+	args := append([]string{"build"}, programimage.BuildFlags()...)
 	cmd := exec.CommandContext(ctx, "go", append(args, "-o", s.program, "./cmd/slipway")...)
 	cmd.Dir, cmd.Stderr = root, os.Stderr
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

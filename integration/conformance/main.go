@@ -17,6 +17,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"slipway/integration/frontendimage"
+	"slipway/integration/programimage"
 	"slipway/integration/rig"
 	"slipway/integration/toolbox"
 )
@@ -189,7 +190,7 @@ func writeFrontend(ctx context.Context, root, image, archive string) error {
 	if _, err := os.Stat(archive); err == nil {
 		return nil
 	}
-	var binaries []frontendimage.Binary
+	var binaries []programimage.Binary
 	var err error
 	if image == "upstream" {
 		binaries, err = frontendimage.Upstream(ctx, os.Stderr)
@@ -203,5 +204,5 @@ func writeFrontend(ctx context.Context, root, image, archive string) error {
 	if err != nil {
 		return err
 	}
-	return frontendimage.WriteArchive(archive, index)
+	return programimage.WriteArchive(archive, index)
 }

@@ -13,6 +13,7 @@ import (
 
 	"slipway/integration/frontendimage"
 	"slipway/integration/imagetree"
+	"slipway/integration/programimage"
 	"slipway/integration/rig"
 	"slipway/integration/toolbox"
 )
@@ -29,7 +30,7 @@ func TestFrontendImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	binary := frontendimage.Binary{
+	binary := programimage.Binary{
 		Platform: v1.Platform{OS: "linux", Architecture: runtime.GOARCH},
 		Content:  []byte("not a program"),
 	}
@@ -43,7 +44,7 @@ func TestFrontendImage(t *testing.T) {
 		Attrs:      map[string]string{"context:build": "local:build"},
 		Contexts:   map[string]string{"build": out},
 	})
-	index, err := frontendimage.Index([]frontendimage.Binary{binary})
+	index, err := frontendimage.Index([]programimage.Binary{binary})
 	if err != nil {
 		t.Fatal(err)
 	}

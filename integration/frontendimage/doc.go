@@ -3,8 +3,9 @@
 // images.
 //
 // The Dockerfile in the root of the repository describes the same image, for users who have a
-// builder and can pull a Go image. This package needs only Go, so tests and first experiments
-// do not depend on a builder. A test checks that both images are equal.
+// builder and can pull a Go image. Package programimage, which creates it here, needs only Go, so
+// tests and first experiments do not depend on a builder. A test checks that both images are
+// equal.
 //
 // labels.go contains the labels that a builder reads before it starts the frontend.
 package frontendimage

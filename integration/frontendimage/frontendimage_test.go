@@ -8,12 +8,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/validate"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 
-	"slipway/integration/imagetree"
+	"slipway/integration/programimage"
 	"slipway/integration/toolbox"
 )
 
@@ -68,40 +66,9 @@ func TestDockerfile(t *testing.T) {
 	if diff := cmp.Diff([]string{BinaryPath}, copied); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
-	flags := strings.Join(BuildFlags(), " ")
+	flags := strings.Join(programimage.BuildFlags(), " ")
 	flags = strings.Replace(flags, "-s -w", `"-s -w"`, 1)
 	if want := "go build " + flags + " -o /out/dockerfile-frontend ./" + PackagePath; !strings.Contains(string(text), want) {
 		t.Errorf("the Dockerfile does not run: %s", want)
-	}
-}
-
-// TestReproducible checks that two archives of the same image have equal bytes.
-func TestReproducible(t *testing.T) {
-	var archives [2][]byte
-	for i := range archives {
-		index, err := Index([]Binary{
-			{Platform: v1.Platform{OS: "linux", Architecture: "amd64"}, Content: []byte("not a program")},
-			{Platform: v1.Platform{OS: "linux", Architecture: "arm64"}, Content: []byte("nor this")},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		file := filepath.Join(t.TempDir(), "image.tar")
-		if err := WriteArchive(file, index); err != nil {
-			t.Fatal(err)
-		}
-		written, err := imagetree.Open(file, t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := validate.Index(written); err != nil {
-			t.Errorf("not a valid image: %v", err)
-		}
-		if archives[i], err = os.ReadFile(file); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if !bytes.Equal(archives[0], archives[1]) {
-		t.Error("two runs give different bytes")
 	}
 }

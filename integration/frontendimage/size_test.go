@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/integration/programimage"
 	"slipway/integration/toolbox"
 )
 
@@ -37,7 +38,7 @@ func TestDeadCode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"list", "-deps"}, BuildFlags(), []string{"./" + PackagePath})...)
+	cmd := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"list", "-deps"}, programimage.BuildFlags(), []string{"./" + PackagePath})...)
 	cmd.Dir, cmd.Stderr = root, t.Output()
 	deps, err := cmd.Output()
 	if err != nil {

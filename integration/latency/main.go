@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"slipway/integration/frontendimage"
+	"slipway/integration/programimage"
 	"slipway/integration/rig"
 	"slipway/integration/toolbox"
 )
@@ -54,7 +55,7 @@ func main() {
 // image is a frontend image that is measured, with the durations of the builds that use it.
 type image struct {
 	name  string
-	make  func(context.Context) ([]frontendimage.Binary, error)
+	make  func(context.Context) ([]programimage.Binary, error)
 	times []time.Duration
 }
 
@@ -67,18 +68,18 @@ func run(ctx context.Context, runs int) (err error) {
 		return err
 	}
 	platforms := []v1.Platform{{OS: "linux", Architecture: runtime.GOARCH}}
-	compile := func(name string) func(context.Context) ([]frontendimage.Binary, error) {
-		return func(ctx context.Context) ([]frontendimage.Binary, error) {
-			return frontendimage.CompilePackage(ctx, root, "integration/latency/"+name, platforms)
+	compile := func(name string) func(context.Context) ([]programimage.Binary, error) {
+		return func(ctx context.Context) ([]programimage.Binary, error) {
+			return programimage.Program{Root: root, Package: "integration/latency/" + name}.Compile(ctx, platforms)
 		}
 	}
 	images := []*image{
 		{name: "scratch", make: compile("scratch")},
 		{name: "known", make: compile("known")},
-		{name: "ours", make: func(ctx context.Context) ([]frontendimage.Binary, error) {
+		{name: "ours", make: func(ctx context.Context) ([]programimage.Binary, error) {
 			return frontendimage.Compile(ctx, root, platforms)
 		}},
-		{name: "upstream", make: func(ctx context.Context) ([]frontendimage.Binary, error) {
+		{name: "upstream", make: func(ctx context.Context) ([]programimage.Binary, error) {
 			return frontendimage.Upstream(ctx, os.Stderr)
 		}},
 	}

@@ -11,11 +11,17 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"slipway/integration/frontendimage"
+	"slipway/integration/programimage"
+	"slipway/integration/toolbox"
 )
 
 // printSize prints the sizes of our frontend image and upstream's for the platform of this
 // machine. It also prints the size of our program by section and by module.
-func printSize(ctx context.Context, w io.Writer, root string) error {
+func printSize(ctx context.Context, w io.Writer) error {
+	root, err := toolbox.Root()
+	if err != nil {
+		return err
+	}
 	platforms := []v1.Platform{{OS: "linux", Architecture: runtime.GOARCH}}
 	ours, err := frontendimage.Compile(ctx, root, platforms)
 	if err != nil {
@@ -32,14 +38,14 @@ func printSize(ctx context.Context, w io.Writer, root string) error {
 	defer os.RemoveAll(dir)
 	for _, p := range []struct {
 		name     string
-		binaries []frontendimage.Binary
+		binaries []programimage.Binary
 	}{{"ours", ours}, {"upstream", upstream}} {
 		index, err := frontendimage.Index(p.binaries)
 		if err != nil {
 			return err
 		}
 		file := filepath.Join(dir, p.name+".tar")
-		if err := frontendimage.WriteArchive(file, index); err != nil {
+		if err := programimage.WriteArchive(file, index); err != nil {
 			return err
 		}
 		archive, err := os.Stat(file)
@@ -50,7 +56,7 @@ func printSize(ctx context.Context, w io.Writer, root string) error {
 			float64(len(p.binaries[0].Content))/1e6, float64(archive.Size())/1e6)
 	}
 	fmt.Fprintln(w, "\nOur program in bytes, by section and by module:")
-	withSymbols, err := frontendimage.CompilePackage(ctx, root, frontendimage.PackagePath, platforms, "-ldflags=")
+	withSymbols, err := programimage.Program{Root: root, Package: frontendimage.PackagePath, Flags: []string{"-ldflags="}}.Compile(ctx, platforms)
 	if err != nil {
 		return err
 	}

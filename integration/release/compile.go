@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+
+	"slipway/integration/checkout"
 )
 
 // program is the package of the released program.
@@ -15,25 +17,17 @@ const program = "./cmd/slipway"
 // buildTags are the build tags of the released program, as in `make build`.
 const buildTags = "grpcnotrace"
 
-// goCommand returns a go command in the repository, with the settings env in addition.
-func (s *source) goCommand(ctx context.Context, env []string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = s.root
-	cmd.Env = append(append(cmd.Env, s.env...), env...)
-	return cmd
-}
-
 // compile compiles the program for t, or for this machine if t is the zero target, to the file
 // out.
-func (s *source) compile(ctx context.Context, t target, tags, out string) error {
+func (r *release) compile(ctx context.Context, t target, tags, out string) error {
 	var env []string
 	if t == (target{}) {
 		env = []string{"CGO_ENABLED=0"}
 	} else {
 		env = t.env()
 	}
-	flags := fmt.Sprintf("-s -w -X main.releaseVersion=v%s -X main.releaseCommit=%s", s.version, s.commit)
-	_, err := output(s.goCommand(ctx, env, "build", "-tags", tags, "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", flags, "-o", out, program))
+	flags := fmt.Sprintf("-s -w -X main.releaseVersion=v%s -X main.releaseCommit=%s", r.Version, r.Commit)
+	_, err := checkout.Output(r.Go(ctx, env, "build", "-tags", tags, "-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", flags, "-o", out, program))
 	return err
 }
 
@@ -44,9 +38,9 @@ func shells() map[string]string {
 
 // manual returns the manual pages and the completions. They come from the program itself,
 // compiled with the command that writes the pages.
-func (s *source) manual(ctx context.Context, tmp string) ([]file, error) {
+func (r *release) manual(ctx context.Context, tmp string) ([]file, error) {
 	bin, pages := filepath.Join(tmp, "manual"), filepath.Join(tmp, "man")
-	if err := s.compile(ctx, target{}, buildTags+",manpages", bin); err != nil {
+	if err := r.compile(ctx, target{}, buildTags+",manpages", bin); err != nil {
 		return nil, err
 	}
 	if err := os.Mkdir(pages, 0o755); err != nil {
@@ -54,9 +48,9 @@ func (s *source) manual(ctx context.Context, tmp string) ([]file, error) {
 	}
 	// Defaults of flags must not depend on the user.
 	env := []string{"HOME=/home/user", "TZ=UTC", "LC_ALL=C"}
-	cmd := exec.CommandContext(ctx, bin, "manpages", "--time", strconv.FormatInt(s.time.Unix(), 10), pages)
+	cmd := exec.CommandContext(ctx, bin, "manpages", "--time", strconv.FormatInt(r.Time.Unix(), 10), pages)
 	cmd.Env = env
-	if _, err := output(cmd); err != nil {
+	if _, err := checkout.Output(cmd); err != nil {
 		return nil, err
 	}
 	list, err := os.ReadDir(pages)
@@ -74,7 +68,7 @@ func (s *source) manual(ctx context.Context, tmp string) ([]file, error) {
 	for shell, name := range shells() {
 		cmd := exec.CommandContext(ctx, bin, "completion", shell)
 		cmd.Env = env
-		out, err := output(cmd)
+		out, err := checkout.Output(cmd)
 		if err != nil {
 			return nil, err
 		}

@@ -70,7 +70,7 @@ func (r *release) writeFormula() error {
 		return nil
 	}
 	var b bytes.Buffer
-	err := template.Must(template.New("formula").Parse(formulaText)).Execute(&b, map[string]any{"URL": base, "Version": r.version, "Systems": systems})
+	err := template.Must(template.New("formula").Parse(formulaText)).Execute(&b, map[string]any{"URL": base, "Version": r.Version, "Systems": systems})
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,6 @@ func run(ctx context.Context, log io.Writer, version, list, url string) error {
 	if err != nil {
 		return err
 	}
-	r := &release{source: src, targets: targets, url: url, nfpm: nfpm, log: log}
+	r := &release{Source: src, targets: targets, url: url, nfpm: nfpm, log: log}
 	return r.write(ctx)
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"slipway/integration/checkout"
 )
 
 // packageFile is a file of a package, in the configuration of nfpm.
@@ -49,8 +51,8 @@ func (r *release) writePackages(ctx context.Context, t target, files []file) err
 			return err
 		}
 		cmd := exec.CommandContext(ctx, r.nfpm, "package", "-f", configFile, "-p", format, "-t", out)
-		cmd.Env = []string{fmt.Sprintf("SOURCE_DATE_EPOCH=%d", r.time.Unix()), "TZ=UTC", "LC_ALL=C"}
-		if _, err := output(cmd); err != nil {
+		cmd.Env = []string{fmt.Sprintf("SOURCE_DATE_EPOCH=%d", r.Time.Unix()), "TZ=UTC", "LC_ALL=C"}
+		if _, err := checkout.Output(cmd); err != nil {
 			return err
 		}
 		data, err := os.ReadFile(out)
@@ -68,10 +70,10 @@ func (r *release) writePackages(ctx context.Context, t target, files []file) err
 func (r *release) packageConfig(t target, format string, contents []packageFile) map[string]any {
 	recommends := map[string][]string{"deb": {"ca-certificates", "uidmap"}, "rpm": {"ca-certificates", "shadow-utils"}}
 	return map[string]any{
-		"name": "slipway", "arch": t.arch + strings.TrimPrefix(t.variant, "v"), "platform": "linux", "version": r.version, "release": "1",
+		"name": "slipway", "arch": t.arch + strings.TrimPrefix(t.variant, "v"), "platform": "linux", "version": r.Version, "release": "1",
 		"section": "devel", "priority": "optional", "maintainer": "Slipway authors", "license": "Apache-2.0",
 		"description":      "Build Dockerfiles without a daemon\nSlipway is a Dockerfile frontend for BuildKit, and a builder that needs no daemon.",
-		"mtime":            r.time,
+		"mtime":            r.Time,
 		"umask":            0o022,
 		"disable_globbing": true,
 		"recommends":       recommends[format],
@@ -102,7 +104,7 @@ func (r *release) stage(dir, format string, files []file) ([]packageFile, error)
 		if err := os.WriteFile(src, data, 0o644); err != nil {
 			return nil, err
 		}
-		contents = append(contents, packageFile{src, installed, packageFileInfo{f.mode(), "root", "root", r.time}})
+		contents = append(contents, packageFile{src, installed, packageFileInfo{f.mode(), "root", "root", r.Time}})
 	}
 	return contents, nil
 }

@@ -34,13 +34,13 @@ func TestPackages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &release{source: src, targets: []target{{"linux", runtime.GOARCH, ""}}, nfpm: nfpm, log: io.Discard}
+		r := &release{Source: src, targets: []target{{"linux", runtime.GOARCH, ""}}, nfpm: nfpm, log: io.Discard}
 		err = r.write(t.Context())
 		syscall.Umask(old)
 		if err != nil {
 			t.Fatal(err)
 		}
-		releases = append(releases, readDir(t, src.dist()))
+		releases = append(releases, readDir(t, r.dist()))
 	}
 	if releases[0]["SHA256SUMS"] != releases[1]["SHA256SUMS"] {
 		t.Errorf("the packages differ:\n%s\n%s", releases[0]["SHA256SUMS"], releases[1]["SHA256SUMS"])

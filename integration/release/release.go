@@ -9,11 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"slipway/integration/checkout"
+	"slipway/integration/sbom"
 )
 
 // release writes the files of a release.
 type release struct {
-	*source
+	*checkout.Source
 	targets []target
 	url     string // from which the archives can be downloaded; if "", there is no formula
 	nfpm    string // path of the program that makes packages; if "", no packages are written
@@ -23,6 +26,21 @@ type release struct {
 	out  string            // directory that becomes dist/VERSION
 	sums map[string]string // hexadecimal SHA-256, by file name
 }
+
+// openSource returns the source of a release. The directory of the release must not exist.
+func openSource(ctx context.Context, root, version string) (*checkout.Source, error) {
+	src, err := checkout.Open(ctx, root, version)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Lstat(filepath.Join(root, "dist", version)); err == nil {
+		return nil, fmt.Errorf("dist/%s: already exists (remove it to make the release again)", version)
+	}
+	return src, nil
+}
+
+// dist returns the directory of the release.
+func (r *release) dist() string { return filepath.Join(r.Root, "dist", r.Version) }
 
 // write writes the release. It is complete in dist/VERSION, or nothing is there.
 func (r *release) write(ctx context.Context) error {
@@ -67,12 +85,13 @@ func (r *release) writeTarget(ctx context.Context, t target, manual []file) erro
 	if err != nil {
 		return err
 	}
-	main, deps, err := r.modules(ctx, t)
+	b, err := sbom.New(ctx, r.Source, sbom.Program{
+		Document: r.base(t), File: t.program(), Platform: t.String(), Content: data, Package: program, Tags: buildTags, Env: t.env(),
+	})
 	if err != nil {
 		return err
 	}
-	b := bill{source: r.source, target: t, program: data, main: main, deps: deps}
-	if err := r.writeSBOMs(b); err != nil {
+	if err := r.writeSBOMs(b, t); err != nil {
 		return err
 	}
 	files := append([]file{{name: t.program(), data: data, executable: true}}, manual...)
@@ -81,9 +100,9 @@ func (r *release) writeTarget(ctx context.Context, t target, manual []file) erro
 		return err
 	}
 	files = append(files, docs...)
-	for _, m := range deps {
-		for _, text := range m.texts {
-			files = append(files, file{name: "licenses/" + m.path + "/" + text.name, data: text.data})
+	for _, m := range b.Modules {
+		for _, text := range m.Texts {
+			files = append(files, file{name: "licenses/" + m.Path + "/" + text.Name, data: text.Data})
 		}
 	}
 	slices.SortFunc(files, byName)
@@ -97,7 +116,7 @@ func (r *release) writeTarget(ctx context.Context, t target, manual []file) erro
 func (r *release) documents() ([]file, error) {
 	var files []file
 	for _, name := range []string{"LICENSE", "README.md", "CHANGELOG.md"} {
-		data, err := os.ReadFile(filepath.Join(r.root, name))
+		data, err := os.ReadFile(filepath.Join(r.Root, name))
 		if err != nil {
 			return nil, err
 		}
@@ -110,27 +129,27 @@ func (r *release) documents() ([]file, error) {
 func (r *release) archiveName(t target) string { return r.base(t) + t.archive() }
 
 // base returns the file name for t, without an extension.
-func (r *release) base(t target) string { return "slipway_" + r.version + "_" + t.fileName() }
+func (r *release) base(t target) string { return "slipway_" + r.Version + "_" + t.fileName() }
 
 func (r *release) writeArchive(t target, files []file) error {
 	pack := tarball
 	if t.os == "windows" {
 		pack = zipped
 	}
-	data, err := pack(r.base(t), files, r.time)
+	data, err := pack(r.base(t), files, r.Time)
 	if err != nil {
 		return err
 	}
 	return r.add(r.archiveName(t), data)
 }
 
-func (r *release) writeSBOMs(b bill) error {
-	for ext, encode := range map[string]func() ([]byte, error){".spdx.json": b.spdx, ".cdx.json": b.cyclonedx} {
+func (r *release) writeSBOMs(b *sbom.Bill, t target) error {
+	for ext, encode := range map[string]func() ([]byte, error){".spdx.json": b.SPDX, ".cdx.json": b.CycloneDX} {
 		data, err := encode()
 		if err != nil {
 			return err
 		}
-		if err := r.add(r.base(b.target)+ext, data); err != nil {
+		if err := r.add(r.base(t)+ext, data); err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,9 @@ import (
 	cdx "github.com/CycloneDX/cyclonedx-go"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	spdxjson "github.com/spdx/tools-golang/json"
+	"github.com/spdx/tools-golang/spdx/v2/common"
+
+	"slipway/integration/checkout"
 )
 
 // tinyMain stands in for slipway: it has the commands that a release calls.
@@ -77,6 +80,12 @@ func writeFile(t *testing.T, name, text string) {
 	}
 }
 
+// head returns the commit of the repository at root.
+func head(root string) (string, error) {
+	out, err := checkout.Output(exec.Command("git", "-C", root, "rev-parse", "HEAD"))
+	return strings.TrimSpace(string(out)), err
+}
+
 func git(t *testing.T, dir string, args ...string) {
 	t.Helper()
 	cmd := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=a", "-c", "user.email=a@example.com"}, args...)...)
@@ -93,11 +102,11 @@ func makeRelease(t *testing.T, root string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &release{source: src, targets: []target{{"linux", runtime.GOARCH, ""}}, url: "https://example.com/v1.2.3/", log: io.Discard}
+	r := &release{Source: src, targets: []target{{"linux", runtime.GOARCH, ""}}, url: "https://example.com/v1.2.3/", log: io.Discard}
 	if err := r.write(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return src.dist()
+	return r.dist()
 }
 
 // TestReproducible makes a release twice: the second time in another directory of another depth,
@@ -114,7 +123,7 @@ func TestReproducible(t *testing.T) {
 	t.Run("again", func(t *testing.T) {
 		old := syscall.Umask(0o077)
 		defer syscall.Umask(old)
-		cache, err := output(exec.Command("go", "env", "GOCACHE")) // compiling Go's packages again takes long
+		cache, err := checkout.Output(exec.Command("go", "env", "GOCACHE")) // compiling Go's packages again takes long
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,11 +244,15 @@ func checkSBOMs(t *testing.T, spdxText, cdxText string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	names := map[common.ElementID]string{"DOCUMENT": "DOCUMENT"}
+	for _, p := range doc.Packages {
+		names[p.PackageSPDXIdentifier] = p.PackageName
+	}
 	var relations []string
 	for _, r := range doc.Relationships {
-		relations = append(relations, fmt.Sprint(r.RefA.ElementRefID, " ", r.Relationship, " ", r.RefB.ElementRefID))
+		relations = append(relations, names[r.RefA.ElementRefID]+" "+r.Relationship+" "+names[r.RefB.ElementRefID])
 	}
-	want := []string{"DOCUMENT DESCRIBES " + spdxID("tiny"), spdxID("tiny") + " DEPENDS_ON " + spdxID("std")}
+	want := []string{"DOCUMENT DESCRIBES tiny", "tiny DEPENDS_ON std"}
 	if !slices.Equal(relations, want) || len(doc.Packages) != 2 || len(doc.Packages[0].PackageChecksums) != 1 {
 		t.Errorf("SPDX: relationships %q, want %q:\n%s", relations, want, spdxText)
 	}
@@ -258,7 +271,7 @@ func checkSBOMs(t *testing.T, spdxText, cdxText string) {
 // checkSchema checks a CycloneDX SBOM with the published schema, which the library contains.
 func checkSchema(t *testing.T, text string) {
 	t.Helper()
-	dir, err := output(exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/CycloneDX/cyclonedx-go"))
+	dir, err := checkout.Output(exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/CycloneDX/cyclonedx-go"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,13 +323,13 @@ func TestRefused(t *testing.T) {
 	writeFile(t, filepath.Join(root, "new.go"), "package x\n")
 	refused("1.2.3", "the work tree differs from its commit: ?? new.go (commit, stash or remove the changes)")
 	git(t, root, "tag", "v1.2.3")
-	at, err := (&source{root: root}).git(t.Context(), "rev-parse", "HEAD")
+	at, err := head(root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	git(t, root, "add", ".")
 	git(t, root, "commit", "-q", "-m", "new")
-	now, err := (&source{root: root}).git(t.Context(), "rev-parse", "HEAD")
+	now, err := head(root)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +337,7 @@ func TestRefused(t *testing.T) {
 	writeFile(t, filepath.Join(root, "dist", "1.2.4", "x"), "")
 	refused("1.2.4", "dist/1.2.4: already exists (remove it to make the release again)")
 	writeFile(t, filepath.Join(root, "go.mod"), "module tiny\n\ngo 1.99.1\n")
-	refused("1.2.5", "Go is "+runtime.Version()+", but go.mod says go1.99.1 (set GOTOOLCHAIN=go1.99.1)")
+	refused("1.2.5", "wrong version of Go: "+runtime.Version()+", but go.mod says go1.99.1 (set GOTOOLCHAIN=go1.99.1)")
 }
 
 // TestFailed checks that a release that fails leaves nothing.
@@ -336,7 +349,7 @@ func TestFailed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &release{source: src, targets: []target{{"linux", runtime.GOARCH, ""}}, log: io.Discard}
+	r := &release{Source: src, targets: []target{{"linux", runtime.GOARCH, ""}}, log: io.Discard}
 	if err := r.write(t.Context()); err == nil || !strings.HasSuffix(err.Error(), "module tiny: has no licence text") {
 		t.Errorf("error %v", err)
 	}

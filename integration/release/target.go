@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"slipway/integration/checkout"
 )
 
 // target is a platform for which the program is compiled.
@@ -14,10 +16,16 @@ type target struct {
 
 func allTargets() []target {
 	return []target{
-		{"linux", "amd64", ""}, {"linux", "arm64", ""}, {"linux", "arm", "v7"},
-		{"linux", "ppc64le", ""}, {"linux", "s390x", ""}, {"linux", "riscv64", ""},
-		{"darwin", "amd64", ""}, {"darwin", "arm64", ""},
-		{"windows", "amd64", ""}, {"windows", "arm64", ""},
+		{"linux", "amd64", ""},
+		{"linux", "arm64", ""},
+		{"linux", "arm", "v7"},
+		{"linux", "ppc64le", ""},
+		{"linux", "s390x", ""},
+		{"linux", "riscv64", ""},
+		{"darwin", "amd64", ""},
+		{"darwin", "arm64", ""},
+		{"windows", "amd64", ""},
+		{"windows", "arm64", ""},
 	}
 }
 
@@ -69,11 +77,5 @@ func (t target) archive() string {
 	return ".tar.gz"
 }
 
-// env returns the settings of Go for t. They include the defaults of each architecture, so that
-// the settings of the user have no effect.
-func (t target) env() []string {
-	return []string{
-		"GOOS=" + t.os, "GOARCH=" + t.arch, "CGO_ENABLED=0",
-		"GOAMD64=v1", "GOARM64=v8.0", "GOARM=7", "GOPPC64=power8", "GORISCV64=rva20u64",
-	}
-}
+// env returns the settings of Go for t.
+func (t target) env() []string { return checkout.PlatformEnv(t.os, t.arch) }

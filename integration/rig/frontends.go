@@ -8,6 +8,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"slipway/integration/frontendimage"
+	"slipway/integration/programimage"
 	"slipway/integration/toolbox"
 )
 
@@ -44,7 +45,7 @@ func (r *Rig) PushFrontends(ctx context.Context) error {
 	return r.pushFrontend(ctx, upstreamRepository, binaries)
 }
 
-func (r *Rig) pushFrontend(ctx context.Context, repository string, binaries []frontendimage.Binary) error {
+func (r *Rig) pushFrontend(ctx context.Context, repository string, binaries []programimage.Binary) error {
 	index, err := frontendimage.Index(binaries)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package frontendimage
+package programimage
 
 import (
 	"archive/tar"

@@ -1,7 +1,8 @@
-package main
+package sbom
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,15 +15,24 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"slipway/integration/checkout"
 )
 
-// module is a module that is linked into the program. The standard library is a module named std.
-type module struct {
-	path    string
-	version string // such as v1.2.3; 1.26.8 for std
-	sum     string // as in go.sum; "" for std and the main module
-	imports []string
-	texts   []file // licences and notices, by path below the root of the module
+// A Module is a Go module that is linked into a program. The standard library is a module named
+// std.
+type Module struct {
+	Path    string
+	Version string   // such as v1.2.3; 1.26.8 for std
+	Sum     string   // as in go.sum; "" for std and the main module
+	Imports []string // paths of modules
+	Texts   []Text
+}
+
+// A Text is a licence or a notice of a module.
+type Text struct {
+	Name string // path below the root of the module
+	Data []byte
 }
 
 // listedPackage is a package as `go list -json` describes it.
@@ -39,57 +49,57 @@ type listedPackage struct {
 	}
 }
 
-// modules returns the modules that the program contains on t, sorted by path, and the main
-// module. Each has at least one licence text.
-func (s *source) modules(ctx context.Context, t target) (main module, deps []module, err error) {
-	packages, err := s.packages(ctx, t)
+// readModules sets the modules of the program, sorted by path, and the main module. Each has at
+// least one licence text.
+func (b *Bill) readModules(ctx context.Context) error {
+	packages, err := b.packages(ctx)
 	if err != nil {
-		return module{}, nil, err
+		return err
 	}
 	owner := map[string]string{} // path of the module, by import path
 	for _, p := range packages {
 		owner[p.ImportPath] = moduleOf(p)
 	}
-	found := map[string]*module{}
+	found := map[string]*Module{}
 	for _, p := range packages {
 		m := found[owner[p.ImportPath]]
 		if m == nil {
 			m = newModule(p)
-			found[m.path] = m
+			found[m.Path] = m
 		}
 		for _, imported := range p.Imports {
 			if mapped, ok := p.ImportMap[imported]; ok {
 				imported = mapped
 			}
-			if to := owner[imported]; to != m.path && to != "" && !slices.Contains(m.imports, to) {
-				m.imports = append(m.imports, to)
+			if to := owner[imported]; to != m.Path && to != "" && !slices.Contains(m.Imports, to) {
+				m.Imports = append(m.Imports, to)
 			}
 		}
 		if err := m.readTexts(p); err != nil {
-			return module{}, nil, err
+			return err
 		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(found)) {
 		m := found[path]
-		slices.Sort(m.imports)
-		slices.SortFunc(m.texts, byName)
+		slices.Sort(m.Imports)
+		slices.SortFunc(m.Texts, func(x, y Text) int { return cmp.Compare(x.Name, y.Name) })
 		switch {
-		case len(m.texts) == 0:
-			return module{}, nil, fmt.Errorf("module %s: has no licence text", strings.TrimSpace(m.path+" "+m.version))
-		case m.version == "":
-			main = *m
-			main.version = s.version
+		case len(m.Texts) == 0:
+			return fmt.Errorf("module %s: has no licence text", strings.TrimSpace(m.Path+" "+m.Version))
+		case m.Version == "":
+			b.Main = *m
+			b.Main.Version = b.source.Version
 		default:
-			deps = append(deps, *m)
+			b.Modules = append(b.Modules, *m)
 		}
 	}
-	return main, deps, nil
+	return nil
 }
 
-// packages returns all packages of the program on t.
-func (s *source) packages(ctx context.Context, t target) ([]listedPackage, error) {
-	out, err := output(s.goCommand(ctx, t.env(), "list", "-deps", "-mod=readonly", "-tags", buildTags,
-		"-json=ImportPath,Dir,Root,Standard,Imports,ImportMap,Module", program))
+// packages returns all packages of the program.
+func (b *Bill) packages(ctx context.Context) ([]listedPackage, error) {
+	out, err := checkout.Output(b.source.Go(ctx, b.Env, "list", "-deps", "-mod=readonly", "-tags", b.Tags,
+		"-json=ImportPath,Dir,Root,Standard,Imports,ImportMap,Module", b.Package))
 	if err != nil {
 		return nil, err
 	}
@@ -117,16 +127,16 @@ func moduleOf(p listedPackage) string {
 }
 
 // newModule returns the module of p, without imports and texts.
-func newModule(p listedPackage) *module {
+func newModule(p listedPackage) *Module {
 	if p.Standard {
-		return &module{path: "std", version: strings.TrimPrefix(runtime.Version(), "go")}
+		return &Module{Path: "std", Version: strings.TrimPrefix(runtime.Version(), "go")}
 	}
-	return &module{path: p.Module.Path, version: p.Module.Version, sum: p.Module.Sum}
+	return &Module{Path: p.Module.Path, Version: p.Module.Version, Sum: p.Module.Sum}
 }
 
 // readTexts adds the licence texts in the directory of p and in its parents, up to the root of
 // the module, to m. Those of the standard library are in the root of Go.
-func (m *module) readTexts(p listedPackage) error {
+func (m *Module) readTexts(p listedPackage) error {
 	root := p.Root
 	if !p.Standard {
 		root = p.Module.Dir
@@ -146,7 +156,7 @@ func (m *module) readTexts(p listedPackage) error {
 }
 
 // readDir adds the licence texts in dir, whose path below the root of the module is rel.
-func (m *module) readDir(dir, rel string) error {
+func (m *Module) readDir(dir, rel string) error {
 	isText := regexp.MustCompile(`(?i)^(licen[cs]es?|copying|copyright|notice|patents|unlicense)([-_.].*)?$`)
 	list, err := os.ReadDir(dir)
 	if err != nil {
@@ -157,14 +167,14 @@ func (m *module) readDir(dir, rel string) error {
 			continue
 		}
 		name := strings.TrimPrefix(rel+"/"+e.Name(), "./")
-		if slices.ContainsFunc(m.texts, func(f file) bool { return f.name == name }) {
+		if slices.ContainsFunc(m.Texts, func(t Text) bool { return t.Name == name }) {
 			continue
 		}
 		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return err
 		}
-		m.texts = append(m.texts, file{name: name, data: data})
+		m.Texts = append(m.Texts, Text{Name: name, Data: data})
 	}
 	return nil
 }

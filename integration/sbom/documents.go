@@ -1,4 +1,4 @@
-package main
+package sbom
 
 import (
 	"bytes"
@@ -16,47 +16,34 @@ import (
 	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
 )
 
-// bill is what an SBOM says about the program for one target: its modules, and which of them
-// imports which.
-type bill struct {
-	*source
-	target  target
-	program []byte
-	main    module
-	deps    []module
-}
-
-// name returns the name of the SBOM.
-func (b bill) name() string { return "slipway_" + b.version + "_" + b.target.fileName() }
-
 // sum returns the hexadecimal SHA-256 of the program.
-func (b bill) sum() string { return fmt.Sprintf("%x", sha256.Sum256(b.program)) }
+func (b *Bill) sum() string { return fmt.Sprintf("%x", sha256.Sum256(b.Content)) }
 
 // all returns the main module and its dependencies.
-func (b bill) all() []module { return append([]module{b.main}, b.deps...) }
+func (b *Bill) all() []Module { return append([]Module{b.Main}, b.Modules...) }
 
-// purl returns the package URL of m.
-func (m module) purl() string {
-	dir, base := path.Split(m.path)
-	return packageurl.NewPackageURL("golang", strings.TrimSuffix(dir, "/"), base, m.version, nil, "").ToString()
+// PURL returns the package URL of m.
+func (m Module) PURL() string {
+	dir, base := path.Split(m.Path)
+	return packageurl.NewPackageURL("golang", strings.TrimSuffix(dir, "/"), base, m.Version, nil, "").ToString()
 }
 
-// spdx returns the SBOM in SPDX 2.3. The licence of each module is not asserted: the archive
+// SPDX returns the SBOM in SPDX 2.3. The licence of each module is not asserted: the archive
 // contains the texts.
-func (b bill) spdx() ([]byte, error) {
+func (b *Bill) SPDX() ([]byte, error) {
 	doc := &spdx.Document{
-		SPDXVersion: spdx.Version, DataLicense: spdx.DataLicense, SPDXIdentifier: "DOCUMENT", DocumentName: b.name(),
-		DocumentNamespace: "urn:slipway:" + b.name() + ":sha256:" + b.sum(),
+		SPDXVersion: spdx.Version, DataLicense: spdx.DataLicense, SPDXIdentifier: "DOCUMENT", DocumentName: b.Document,
+		DocumentNamespace: "urn:slipway:" + b.Document + ":sha256:" + b.sum(),
 		CreationInfo: &spdx.CreationInfo{
 			Creators: []common.Creator{{CreatorType: "Tool", Creator: "slipway-release"}},
-			Created:  b.time.Format(time.RFC3339),
+			Created:  b.source.Time.Format(time.RFC3339),
 		},
-		Relationships: []*spdx.Relationship{relation("DOCUMENT", "DESCRIBES", spdxID(b.main.path))},
+		Relationships: []*spdx.Relationship{relation("DOCUMENT", "DESCRIBES", spdxID(b.Main.Path))},
 	}
 	for _, m := range b.all() {
 		doc.Packages = append(doc.Packages, b.spdxPackage(m))
-		for _, to := range m.imports {
-			doc.Relationships = append(doc.Relationships, relation(spdxID(m.path), "DEPENDS_ON", spdxID(to)))
+		for _, to := range m.Imports {
+			doc.Relationships = append(doc.Relationships, relation(spdxID(m.Path), "DEPENDS_ON", spdxID(to)))
 		}
 	}
 	var out bytes.Buffer
@@ -64,23 +51,23 @@ func (b bill) spdx() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-func (b bill) spdxPackage(m module) *spdx.Package {
+func (b *Bill) spdxPackage(m Module) *spdx.Package {
 	const unknown = "NOASSERTION"
 	p := &spdx.Package{
-		PackageName: m.path, PackageSPDXIdentifier: common.ElementID(spdxID(m.path)), PackageVersion: m.version,
+		PackageName: m.Path, PackageSPDXIdentifier: common.ElementID(spdxID(m.Path)), PackageVersion: m.Version,
 		PackageDownloadLocation: unknown, PackageLicenseConcluded: unknown, PackageLicenseDeclared: unknown, PackageCopyrightText: unknown,
 		PrimaryPackagePurpose: "LIBRARY",
 		PackageExternalReferences: []*spdx.PackageExternalReference{{
-			Category: common.CategoryPackageManager, RefType: common.TypePackageManagerPURL, Locator: m.purl(),
+			Category: common.CategoryPackageManager, RefType: common.TypePackageManagerPURL, Locator: m.PURL(),
 		}},
 	}
-	if m.sum != "" {
-		p.PackageSourceInfo = "go.sum: " + m.sum
+	if m.Sum != "" {
+		p.PackageSourceInfo = "go.sum: " + m.Sum
 	}
-	if m.path == b.main.path {
+	if m.Path == b.Main.Path {
 		p.PrimaryPackagePurpose, p.PackageLicenseDeclared = "APPLICATION", "Apache-2.0"
-		p.PackageSourceInfo = "commit " + b.commit
-		p.PackageFileName = b.target.program()
+		p.PackageSourceInfo = "commit " + b.source.Commit
+		p.PackageFileName = b.File
 		p.PackageChecksums = []common.Checksum{{Algorithm: common.SHA256, Value: b.sum()}}
 	}
 	return p
@@ -104,32 +91,32 @@ func spdxID(modulePath string) string {
 	return fmt.Sprintf("%s-%.4x", readable, sha256.Sum256([]byte(modulePath)))
 }
 
-// cyclonedx returns the SBOM in CycloneDX 1.6.
-func (b bill) cyclonedx() ([]byte, error) {
+// CycloneDX returns the SBOM in CycloneDX 1.6.
+func (b *Bill) CycloneDX() ([]byte, error) {
 	refs := map[string]string{}
 	for _, m := range b.all() {
-		refs[m.path] = m.purl()
+		refs[m.Path] = m.PURL()
 	}
-	app := component(b.main)
+	app := component(b.Main)
 	app.Type = cdx.ComponentTypeApplication
 	app.Licenses = &cdx.Licenses{{License: &cdx.License{ID: "Apache-2.0"}}}
 	app.Hashes = &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: b.sum()}}
-	app.Properties = &[]cdx.Property{{Name: "commit", Value: b.commit}, {Name: "platform", Value: b.target.String()}}
+	app.Properties = &[]cdx.Property{{Name: "commit", Value: b.source.Commit}, {Name: "platform", Value: b.Platform}}
 	var components []cdx.Component
-	for _, m := range b.deps {
+	for _, m := range b.Modules {
 		components = append(components, component(m))
 	}
 	var edges []cdx.Dependency
 	for _, m := range b.all() {
 		var on []string
-		for _, to := range m.imports {
+		for _, to := range m.Imports {
 			on = append(on, refs[to])
 		}
 		slices.Sort(on)
-		edges = append(edges, cdx.Dependency{Ref: refs[m.path], Dependencies: &on})
+		edges = append(edges, cdx.Dependency{Ref: refs[m.Path], Dependencies: &on})
 	}
 	bom := cdx.NewBOM()
-	bom.Metadata = &cdx.Metadata{Timestamp: b.time.Format(time.RFC3339), Component: &app}
+	bom.Metadata = &cdx.Metadata{Timestamp: b.source.Time.Format(time.RFC3339), Component: &app}
 	bom.Components, bom.Dependencies = &components, &edges
 	var out bytes.Buffer
 	err := cdx.NewBOMEncoder(&out, cdx.BOMFileFormatJSON).SetPretty(true).SetEscapeHTML(false).EncodeVersion(bom, cdx.SpecVersion1_6)
@@ -137,12 +124,12 @@ func (b bill) cyclonedx() ([]byte, error) {
 }
 
 // component returns the component of m.
-func component(m module) cdx.Component {
+func component(m Module) cdx.Component {
 	c := cdx.Component{
-		BOMRef: m.purl(), Type: cdx.ComponentTypeLibrary, Name: m.path, Version: m.version, PackageURL: m.purl(),
+		BOMRef: m.PURL(), Type: cdx.ComponentTypeLibrary, Name: m.Path, Version: m.Version, PackageURL: m.PURL(),
 	}
-	if m.sum != "" {
-		c.Properties = &[]cdx.Property{{Name: "go.sum", Value: m.sum}}
+	if m.Sum != "" {
+		c.Properties = &[]cdx.Property{{Name: "go.sum", Value: m.Sum}}
 	}
 	return c
 }
