@@ -4,7 +4,14 @@
 # (as root, with apt-get).
 
 REGISTRY ?= localhost:5000
-TAG ?= 1
+# Of make push: the image (frontend or slipway), tags instead of those of the version, the private
+# key that signs it, whether the tag of the complete version may be replaced, and some platforms
+# instead of all, such as linux/amd64,linux/arm/v7.
+IMAGE ?= frontend
+TAGS ?=
+KEY ?=
+REPLACE ?=
+IMAGE_PLATFORMS ?=
 # Flags of the conformance run: see go doc ./integration/conformance.
 CONFORMANCE ?=
 # Of each target. A long run of the comparison with upstream, on its own:
@@ -45,11 +52,14 @@ OLD = ^(TestBuildKit2023|TestEngine20)$$
 # Test that builds Docker Compose.
 COMPOSE = ^TestCompose$$
 
+# The version of Go in go.mod compiles releases and images, on every machine.
+RELEASEGO = GOTOOLCHAIN=go$$(awk '/^go / { print $$2 }' go.mod)
+
 # What the programs compile for, besides this machine.
 PLATFORMS = linux/arm,linux/arm64,darwin/arm64,windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build fast test race fuzz golden lint fmt image size push release packages integration old-builders compose differential-builds kills containers editors realimages probes parity mutants conformance conformance-solver demo demo-buildkit manual manual-test bench bench-gateway bench-build bench-lint bench-lsp check
+.PHONY: help build fast test race fuzz golden lint fmt image size push release upstream packages integration old-builders compose differential-builds kills containers editors realimages probes parity mutants conformance conformance-solver demo demo-buildkit manual manual-test bench bench-gateway bench-build bench-lint bench-lsp check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -117,20 +127,23 @@ fmt: ## format the Go files
 	bin/tools/golangci-lint fmt ./...
 
 image: ## write the frontend image to bin/dockerfile-frontend.tar, an OCI archive
-	go run ./integration/mkimage -o bin/dockerfile-frontend.tar
+	@$(RELEASEGO) go run ./integration/mkimage -o bin/dockerfile-frontend.tar
 
 size: ## print how large the image is, and of what
 	go run ./integration/mkimage -size
 
-push: ## push the frontend image to REGISTRY/slipway/dockerfile:TAG
-	go run ./integration/mkimage -push $(REGISTRY)/slipway/dockerfile:$(TAG)
+push: ## push REGISTRY/slipway/dockerfile for all platforms, or IMAGE=slipway (VERSION, TAGS, KEY, REPLACE=1)
+	@$(RELEASEGO) go run ./integration/mkimage -image '$(IMAGE)' -push '$(REGISTRY)/slipway/$(if $(filter frontend,$(IMAGE)),dockerfile,$(IMAGE))' \
+		-version '$(VERSION)' -tags '$(TAGS)' -key '$(KEY)' $(if $(REPLACE),-replace) $(if $(IMAGE_PLATFORMS),-platforms '$(IMAGE_PLATFORMS)')
 
-# The version of Go in go.mod compiles the release, on every machine.
 release: ## write dist/VERSION: archives, packages, SBOMs, checksums (VERSION=1.2.3; TARGETS, RELEASE_URL)
-	@GOTOOLCHAIN=go$$(awk '/^go / { print $$2 }' go.mod) go run ./integration/release -version '$(VERSION)' -targets '$(TARGETS)' -url '$(RELEASE_URL)'
+	@$(RELEASEGO) go run ./integration/release -version '$(VERSION)' -targets '$(TARGETS)' -url '$(RELEASE_URL)'
 
-packages: ## test packages of a release: install, use and remove one; compiles nfpm (root, Debian)
-	go test -tags integration $(TESTFLAGS) -count=1 -run TestPackages ./integration/release
+upstream: ## move to BuildKit VERSION=v0.35.0: modules, recorded results; print the differences (CONFORMANCE=1: root, long)
+	go run ./integration/upstream -version '$(VERSION)' $(if $(CONFORMANCE),-conformance)
+
+packages: ## test packages of a release and the image of slipway: install, use and remove one; compiles nfpm (root, Debian)
+	go test -tags integration $(TESTFLAGS) -count=1 -run '^(TestPackages|TestCommandImage)$$' ./integration/release ./integration/mkimage
 
 integration: ## compare our image with upstream's on a real builder (root, Linux)
 	go test -tags integration $(TESTFLAGS) -count=1 -timeout 40m -skip '$(OLD)|$(COMPOSE)' $(INTEGRATION)

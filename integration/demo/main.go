@@ -70,7 +70,7 @@ func run(ctx context.Context, w io.Writer) (err error) {
 	_, err = fmt.Fprint(w, `Change examples/hello/Dockerfile and run make demo-buildkit again: it takes seconds now.
 
 With a builder and a registry of your own (here: localhost:5000):
-  make push REGISTRY=localhost:5000
+  make push REGISTRY=localhost:5000 IMAGE_PLATFORMS=linux/amd64
   docker buildx build examples/hello
 Any Dockerfile is built by Slipway once its first line is
   # syntax=localhost:5000/slipway/dockerfile:1
