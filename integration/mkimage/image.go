@@ -71,7 +71,7 @@ func makeIndex(ctx context.Context, w io.Writer, src *checkout.Source, k kind, p
 		binaries, bills[platform.String()] = append(binaries, made[0]), bill
 		spec.Labels = k.labels(src, bill) // the same for each platform
 	}
-	spec.Attest = func(b programimage.Binary, _ v1.Hash) ([]programimage.Attestation, error) {
+	spec.Attest = func(b programimage.Binary) ([]programimage.Attestation, error) {
 		return k.attest(src, bills[b.Platform.String()])
 	}
 	index, err := spec.Index(binaries)

@@ -33,7 +33,7 @@ const (
 // returns nil.
 func readKey(file string) (signature.SignerVerifier, error) {
 	if file == "" {
-		return nil, nil //nolint:nilnil // without a key, nothing is signed
+		return nil, nil
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {

@@ -23,7 +23,7 @@ func (s Spec) attest(b Binary, img v1.Image) (entry mutate.IndexAddendum, err er
 	if err != nil {
 		return entry, err
 	}
-	list, err := s.Attest(b, digest)
+	list, err := s.Attest(b)
 	if err != nil {
 		return entry, err
 	}

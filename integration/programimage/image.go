@@ -27,7 +27,7 @@ type Spec struct {
 	WorkingDir string   // if it is "", the root directory
 	Files      []File   // in addition to the program
 	// Attest returns the attestations of an image. If Attest is nil, there are none.
-	Attest func(Binary, v1.Hash) ([]Attestation, error)
+	Attest func(Binary) ([]Attestation, error)
 }
 
 // A File is a file or a directory in an image. Its parent directories are created.

@@ -33,7 +33,7 @@ func attested() Spec {
 	return Spec{
 		Path: "/bin/x", Source: "x", Labels: map[string]string{"b": "1", "a": "2"},
 		Files: []File{{"/tmp/", 0o1777, nil}, {"/etc/ssl/y", 0o600, []byte("y")}, {"/etc/x", 0o644, []byte("x")}},
-		Attest: func(b Binary, _ v1.Hash) ([]Attestation, error) {
+		Attest: func(b Binary) ([]Attestation, error) {
 			return []Attestation{
 				{"https://spdx.dev/Document", fmt.Appendf(nil, `{"of":%q}`, b.Platform)},
 				{"https://slsa.dev/provenance/v1", []byte(`{"buildDefinition":{}}`)},
@@ -141,7 +141,7 @@ func exported(t *testing.T, index v1.ImageIndex, digest v1.Hash, b Binary) strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	attestations, err := attested().Attest(b, digest)
+	attestations, err := attested().Attest(b)
 	if err != nil {
 		t.Fatal(err)
 	}
