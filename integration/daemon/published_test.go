@@ -88,13 +88,13 @@ func checkIndex(t *testing.T, ref name.Digest) {
 	if len(m.Manifests) != 2 || m.Manifests[1].Annotations["vnd.docker.reference.digest"] != m.Manifests[0].Digest.String() {
 		t.Fatalf("index %+v, want an image and its attestations", m.Manifests)
 	}
-	for _, l := range layersOf(t, index, m.Manifests[0].Digest) {
+	for _, l := range descriptorsOf(t, index, m.Manifests[0].Digest) {
 		if l.Size > maxFrontendSize {
 			t.Errorf("the layer has %d bytes, want at most %d (make size shows what is in it)", l.Size, maxFrontendSize)
 		}
 	}
 	var types []string
-	for _, l := range layersOf(t, index, m.Manifests[1].Digest) {
+	for _, l := range descriptorsOf(t, index, m.Manifests[1].Digest) {
 		types = append(types, l.Annotations["in-toto.io/predicate-type"])
 	}
 	if got := strings.Join(types, " "); got != "https://spdx.dev/Document https://slsa.dev/provenance/v1" {
@@ -102,8 +102,8 @@ func checkIndex(t *testing.T, ref name.Digest) {
 	}
 }
 
-// layersOf returns the descriptors of the layers of an image in index.
-func layersOf(t *testing.T, index v1.ImageIndex, digest v1.Hash) []v1.Descriptor {
+// descriptorsOf returns the descriptors of the layers of an image in index.
+func descriptorsOf(t *testing.T, index v1.ImageIndex, digest v1.Hash) []v1.Descriptor {
 	t.Helper()
 	img, err := index.Image(digest)
 	if err != nil {
