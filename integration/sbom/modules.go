@@ -39,7 +39,6 @@ type Text struct {
 type listedPackage struct {
 	ImportPath string
 	Dir        string
-	Root       string // for the standard library, the root of Go
 	Standard   bool
 	Imports    []string
 	ImportMap  map[string]string
@@ -53,6 +52,10 @@ type listedPackage struct {
 // least one licence text.
 func (b *Bill) readModules(ctx context.Context) error {
 	packages, err := b.packages(ctx)
+	if err != nil {
+		return err
+	}
+	goroot, err := checkout.Output(b.source.Go(ctx, b.Env, "env", "GOROOT"))
 	if err != nil {
 		return err
 	}
@@ -75,7 +78,11 @@ func (b *Bill) readModules(ctx context.Context) error {
 				m.Imports = append(m.Imports, to)
 			}
 		}
-		if err := m.readTexts(p); err != nil {
+		root := strings.TrimSpace(string(goroot))
+		if !p.Standard {
+			root = p.Module.Dir
+		}
+		if err := m.readTexts(p, root); err != nil {
 			return err
 		}
 	}
@@ -99,7 +106,7 @@ func (b *Bill) readModules(ctx context.Context) error {
 // packages returns all packages of the program.
 func (b *Bill) packages(ctx context.Context) ([]listedPackage, error) {
 	out, err := checkout.Output(b.source.Go(ctx, b.Env, "list", "-deps", "-mod=readonly", "-tags", b.Tags,
-		"-json=ImportPath,Dir,Root,Standard,Imports,ImportMap,Module", b.Package))
+		"-json=ImportPath,Dir,Standard,Imports,ImportMap,Module", b.Package))
 	if err != nil {
 		return nil, err
 	}
@@ -135,12 +142,8 @@ func newModule(p listedPackage) *Module {
 }
 
 // readTexts adds the licence texts in the directory of p and in its parents, up to the root of
-// the module, to m. Those of the standard library are in the root of Go.
-func (m *Module) readTexts(p listedPackage) error {
-	root := p.Root
-	if !p.Standard {
-		root = p.Module.Dir
-	}
+// the module, to m. For the standard library, root is the root directory of Go.
+func (m *Module) readTexts(p listedPackage, root string) error {
 	for dir := p.Dir; ; dir = filepath.Dir(dir) {
 		rel, err := filepath.Rel(root, dir)
 		if err != nil || rel == ".." || strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
