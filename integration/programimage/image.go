@@ -26,7 +26,7 @@ type Spec struct {
 	Env        []string // in addition to PATH
 	WorkingDir string   // if it is "", the root directory
 	Files      []File   // in addition to the program
-	// Attest returns the attestations of an image. If Attest is nil, there are none.
+	// Attest returns the attestations of an image. If it is nil, images have no attestations.
 	Attest func(Binary) ([]Attestation, error)
 }
 

@@ -2,8 +2,9 @@
 // in the formats of SPDX and CycloneDX.
 //
 // The modules are those whose packages are linked into the program, with their versions, digests
-// in go.sum, licence texts, and imports of each other. A bill contains no time but that of the
-// commit, and no random identifier, so that two bills of the same program are equal.
+// in go.sum, licence texts, and imports of each other. The only time in a
+// bill is the time of the commit, and it has no random identifiers, so that two bills of the same
+// program are equal.
 package sbom
 
 import (
