@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,8 @@ import (
 	ocispecs "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"slipway/frontend"
+	"slipway/internal/connserver"
+	"slipway/internal/fakegateway"
 	"slipway/internal/slowtest"
 	"slipway/solver/llbsource"
 )
@@ -208,4 +211,18 @@ func archivedConfig(t *testing.T, file string) ocispecs.Image {
 		t.Fatal(err)
 	}
 	return config
+}
+
+// TestHostKeys checks that the built-in frontend asks the SSH server of a git repository for its
+// host key.
+func TestHostKeys(t *testing.T) {
+	asked := make(chan bool, 10)
+	addr := connserver.Serve(t, "tcp", "127.0.0.1:0", func(net.Conn) { asked <- true })
+	c := fakegateway.New("FROM scratch\nADD ssh://git@"+addr+"/a.git /\n", nil)
+	if _, err := (&Options{}).buildFunc(nil, nil)(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if len(asked) == 0 {
+		t.Error("the frontend has not connected to the server")
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/client"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/util/sshutil"
 
 	"slipway/answers"
 	"slipway/builder/remote"
@@ -230,7 +231,7 @@ func (o *Options) buildFunc(found func(diag.List), replaces func(ref string)) ga
 	if o.FrontendImage != "" {
 		return forwardTo(o.FrontendImage)
 	}
-	f := frontend.Builder{Found: found, Predict: predict, Planned: o.Planned}
+	f := frontend.Builder{Found: found, Predict: predict, Planned: o.Planned, HostKeys: sshutil.SSHKeyScan}
 	f.Follow = func(ref string) (bool, error) {
 		follow := o.forwardsTo(ref)
 		if !follow {

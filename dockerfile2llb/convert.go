@@ -34,6 +34,7 @@ type Options struct {
 	Emitted func(st *plan.Stage, v *plan.Visit, out llb.Output)
 
 	Included map[*source.File]*llb.SourceMap // the files that the Dockerfile includes
+	HostKeys HostKeys                        // for git repositories over SSH; may be nil
 }
 
 // Conversion is the result of [Convert]: the LLB state of the target, and its image

@@ -22,7 +22,7 @@ func (e *emitter) copySource(c *pb.FileActionCopy, s *plan.Copy, src plan.CopySo
 		return Download(src, llb.WithCustomName(s.Name), describe("")).Output(), nil
 	case *plan.CopyGit:
 		c.Src = "/"
-		return Checkout(src, e.plan.Options.GitAdvice, llb.WithCustomName(s.Name)).Output(), nil
+		return Checkout(src, e.plan.Options.GitAdvice, e.opt.HostKeys, llb.WithCustomName(s.Name)).Output(), nil
 	case *plan.CopyTree:
 		c.Src = cleanPath(src.Path)
 		c.IncludePatterns, c.RequiredPaths = src.Include, src.Required
@@ -55,7 +55,8 @@ func Download(src *plan.CopyURL, opts ...llb.ConstraintsOpt) llb.State {
 
 // Checkout returns a git source for the repository that ADD checks out. If advice is true, the
 // progress output includes git's advice to users, such as the note about a detached HEAD.
-func Checkout(src *plan.CopyGit, advice bool, opts ...llb.ConstraintsOpt) llb.State {
+// Function hostKeys may be nil, see [Git].
+func Checkout(src *plan.CopyGit, advice bool, hostKeys HostKeys, opts ...llb.ConstraintsOpt) llb.State {
 	all := []llb.GitOption{llb.GitRef(src.Ref)}
 	for _, o := range opts {
 		all = append(all, o)
@@ -78,5 +79,5 @@ func Checkout(src *plan.CopyGit, advice bool, opts ...llb.ConstraintsOpt) llb.St
 	if src.FetchByCommit {
 		all = append(all, llb.GitFetchByCommit())
 	}
-	return llb.Git(src.Remote, "", all...)
+	return Git(src.Remote, hostKeys, all...)
 }

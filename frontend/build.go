@@ -68,6 +68,10 @@ type Builder struct {
 	Predict func(ctx context.Context, c client.Client, def *pb.Definition) (*answers.Prediction, error)
 	// Planned receives the description of a build before the build starts.
 	Planned func(*answers.Plan)
+	// HostKeys asks SSH servers of git repositories for their host keys, which become part of the
+	// operations. A frontend in a container has no network. If HostKeys is nil, or if it returns an
+	// error, the builder decides which keys it accepts.
+	HostKeys func(address string) (string, error)
 }
 
 // Build is like the function [Build], but uses the callbacks of f.
@@ -94,6 +98,7 @@ func (b *build) start(ctx context.Context) (*client.Result, error) {
 		return nil, missing
 	}
 	b.inputs = inputs.New(b.client, b.options)
+	b.inputs.HostKeys = b.callbacks.HostKeys
 	b.report = b.warn
 	if b.file, err = b.inputs.Dockerfile(ctx); err != nil {
 		return nil, err
@@ -206,6 +211,7 @@ func (b *build) emitOptions() dockerfile2llb.Options {
 		Caps:      &b.opts.LLBCaps,
 		SourceMap: b.file.Map,
 		Included:  b.maps,
+		HostKeys:  b.callbacks.HostKeys,
 	}
 }
 

@@ -45,7 +45,7 @@ func (in *Inputs) timedSource(ctx context.Context, of plan.TimeSource) (*llb.Sta
 		st := dockerfile2llb.Download(src)
 		return &st, nil
 	case *plan.CopyGit:
-		st := dockerfile2llb.Checkout(src, in.options.Plan.GitAdvice)
+		st := dockerfile2llb.Checkout(src, in.options.Plan.GitAdvice, in.HostKeys)
 		return &st, nil
 	default: // a context
 	}

@@ -3,6 +3,7 @@ package inputs
 import (
 	"github.com/moby/buildkit/client/llb"
 
+	"slipway/dockerfile2llb"
 	"slipway/gitref"
 )
 
@@ -36,6 +37,6 @@ func (in *Inputs) git(ref string, opts ...llb.GitOption) (st *llb.State, isGit b
 	if g.FetchByCommit {
 		opts = append(opts, llb.GitFetchByCommit())
 	}
-	s := llb.Git(g.Remote, "", opts...)
+	s := dockerfile2llb.Git(g.Remote, in.HostKeys, opts...)
 	return &s, true, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/moby/buildkit/util/grpcerrors"
 	"google.golang.org/grpc/codes"
 
+	"slipway/dockerfile2llb"
 	"slipway/frontend/options"
 	"slipway/ignore"
 	"slipway/internal/singleflight"
@@ -23,6 +24,9 @@ const maxFile = 16 << 20
 
 // Inputs reads the inputs of one build. Safe for concurrent use.
 type Inputs struct {
+	// HostKeys asks SSH servers of git repositories for their host keys. It may be nil.
+	HostKeys dockerfile2llb.HostKeys
+
 	client  client.Client
 	build   client.BuildOpts
 	options *options.Options
