@@ -135,8 +135,8 @@ func mapAll(cmd *exec.Cmd) error {
 // not recognize the user namespace.
 func sameIDs(ids []subid.IDMap) (list []syscall.SysProcIDMap) {
 	for _, m := range ids {
-		size := min(int(m.Count), math.MaxUint32-1)
-		list = append(list, syscall.SysProcIDMap{ContainerID: int(m.ID), HostID: int(m.ID), Size: size})
+		size := min(m.Count, math.MaxUint32-1, math.MaxInt) // an int has 32 bits on some platforms
+		list = append(list, syscall.SysProcIDMap{ContainerID: int(m.ID), HostID: int(m.ID), Size: int(size)})
 	}
 	return list
 }
