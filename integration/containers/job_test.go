@@ -87,7 +87,7 @@ func writeRoot(dir string) error {
 		if err := os.WriteFile(filepath.Join(dir, at, "bin", "busybox"), busybox, 0o755); err != nil {
 			return err
 		}
-		for name := range strings.FieldsSeq("sh cat rm ls test wc echo chown chmod id grep sha256sum true sleep") {
+		for name := range strings.FieldsSeq("sh cat rm ls test wc echo chown chmod id grep sha256sum true sleep nc") {
 			if err := os.Symlink("busybox", filepath.Join(dir, at, "bin", name)); err != nil {
 				return err
 			}

@@ -31,7 +31,7 @@ type config struct {
 	Insecure bool
 	Filtered bool   // the process's control group filters devices
 	Filter   []byte // seccomp filter; nil if the process is insecure
-	Loopback bool   // the process has its own network
+	Loopback bool   // the process has its own network namespace, in which it activates the loopback device
 	ReadOnly bool   // the root is read-only
 	Limits   []limit
 	OCI      *runtimeConfig `json:"-"` // nil unless an OCI runtime runs the process
@@ -96,6 +96,9 @@ func (c *container) network() error {
 	resolv, err := os.ReadFile("/etc/resolv.conf")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
+	}
+	if c.link != "" {
+		resolv = resolvConf(resolv)
 	}
 	for name, data := range map[string][]byte{"hosts": []byte(hosts), "resolv.conf": resolv} {
 		file := filepath.Join(c.work, name)

@@ -31,6 +31,7 @@ type container struct {
 	conf   config          // configuration common to all processes
 	stub   map[string]bool // see stubs
 	stop   []func()        // called when the container is closed
+	link   connector       // connects the network namespace of the container; "" if it needs none
 	shared bool            // other processes may join the first one
 
 	groups   *cgroup.Group // control groups of the processes
@@ -58,6 +59,10 @@ func (c *container) prepare() error {
 		Hostname: c.box.Hostname, Filtered: c.filtered, Loopback: c.box.Network == runner.NetworkNone,
 		Root: filepath.Join(c.work, "root"), Private: filepath.Join(c.work, "private"), ReadOnly: c.box.Mounts[c.box.Root()].ReadOnly,
 		Devices: c.box.Devices,
+	}
+	if c.box.Network == runner.NetworkDefault && c.r.runtime == "" {
+		c.link = c.r.connect()
+		c.conf.Loopback = c.link != ""
 	}
 	if c.conf.Hostname == "" {
 		c.conf.Hostname = "buildkitsandbox"

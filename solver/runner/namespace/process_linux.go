@@ -10,8 +10,6 @@ import (
 	"runtime"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"slipway/internal/procfd"
 	"slipway/solver/runner"
 	"slipway/solver/runner/launch"
@@ -30,6 +28,7 @@ type process struct {
 
 	term  *terminal      // nil if the process has no terminal
 	input io.WriteCloser // standard input; nil if it is a terminal
+	ports *portWatch     // nil if the process may use all ports
 
 	ended chan struct{}
 	err   error // valid after ended is closed
@@ -231,8 +230,8 @@ func (x *process) startInit() error {
 	return err
 }
 
-// register registers the first process with the guard and opens its namespaces for later
-// processes. It must be called while the process waits for its configuration. This order has
+// register registers the first process with the guard, connects its network, and opens its
+// namespaces for later processes. It must be called while the process waits for its configuration. This order has
 // two effects: the guard can already kill the process when the program of the step starts,
 // and the process cannot end before its namespaces are opened.
 func (x *process) register() error {
@@ -241,6 +240,13 @@ func (x *process) register() error {
 	}
 	if err := x.c.r.guard.watch(x.cmd.Process); err != nil {
 		return err
+	}
+	if x.c.link != "" {
+		stop, err := x.c.link.connect(x.cmd.Process.Pid)
+		if err != nil {
+			return err
+		}
+		x.c.stop = append(x.c.stop, stop)
 	}
 	return x.c.openSpaces(x.cmd.Process.Pid)
 }
@@ -284,6 +290,10 @@ func (x *process) stdio() (err error) {
 		return err
 	}
 	x.cmd.Stdout, x.cmd.Stderr = orDiscard(x.p.Stdout), orDiscard(x.p.Stderr)
+	if !x.conf.Loopback && x.c.r.runtime == "" && lacksPorts() {
+		x.ports = &portWatch{}
+		x.cmd.Stdout, x.cmd.Stderr = x.ports.stream(x.cmd.Stdout), x.ports.stream(x.cmd.Stderr)
+	}
 	x.input, err = x.cmd.StdinPipe()
 	if err == nil && x.p.Stdin == nil {
 		err = x.input.Close()
@@ -317,45 +327,6 @@ func (x *process) copyInput() {
 			to.Close()
 		}
 	}()
-}
-
-// openSpaces opens the namespaces of the first process in the order in which later
-// processes join them, the mount namespace last. The namespaces exist as long as the
-// files are open.
-func (c *container) openSpaces(pid int) error {
-	names := []string{"ipc", "uts", "pid", "mnt"}
-	if c.r.runtime != "" {
-		names = []string{"pid", "mnt"}
-	} else if c.conf.Loopback {
-		names = append([]string{"net"}, names...)
-	}
-	for _, name := range names {
-		f, err := os.Open(fmt.Sprintf("/proc/%d/ns/%s", pid, name))
-		if err != nil {
-			return err
-		}
-		c.spaces = append(c.spaces, f)
-	}
-	return nil
-}
-
-// closeSpaces closes the files that openSpaces has opened for the namespaces.
-func (c *container) closeSpaces() {
-	for _, f := range c.spaces {
-		f.Close()
-	}
-	c.spaces = nil
-}
-
-// joinSpaces moves this thread to the given namespaces. Processes that the thread
-// starts later are in these namespaces, too.
-func joinSpaces(spaces []*os.File) error {
-	for _, f := range spaces {
-		if err := unix.Setns(int(f.Fd()), 0); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Wait implements [runner.Running].

@@ -37,6 +37,7 @@ type Runner struct {
 	program program                // executed by init processes
 	guard   guard                  // kills steps that outlive this process
 	filter  func() ([]byte, error) // returns the seccomp filter
+	connect func() connector       // returns the connector of steps; "" if they use the network of the machine
 
 	groups        *cgroup.Set // control groups of steps
 	writing       sync.Map    // locks of layer directories by path; see [Runner.layer]
@@ -75,7 +76,7 @@ func New(dir string, store *tree.Store) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runner{store: store, oneOwner: hasOneUser(), filter: sync.OnceValues(systemCalls)}
+	r := &Runner{store: store, oneOwner: hasOneUser(), filter: sync.OnceValues(systemCalls), connect: sync.OnceValue(findConnector)}
 	if dir, err = r.place(dir); err != nil {
 		return nil, err
 	}

@@ -348,11 +348,14 @@ func parent(file string) int {
 
 // exit returns nil if the exit code of the process means success, and otherwise an error that
 // contains the code. If the kernel killed a process because of the memory limit, the error
-// also mentions the limit.
+// also mentions the limit. If a program was not allowed to use a port, the error says what to install.
 func (x *process) exit(code int) error {
 	err := x.p.Exit(code)
 	if err != nil && x.c.groups.OutOfMemory() {
 		return fmt.Errorf("%w: %w (the step reached the memory limit of its control group)", err, unix.ENOMEM)
+	}
+	if err != nil && x.ports != nil && x.ports.end() {
+		return fmt.Errorf("%w (a step of an ordinary user can use ports below 1024 only in a network of its own: install %s, which needs %s)", err, connectorName, tunDevice)
 	}
 	return err
 }
