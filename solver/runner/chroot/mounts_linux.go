@@ -29,6 +29,13 @@ func (s *step) placeMount(i int, m *runner.Mount) error {
 	if err != nil {
 		return err
 	}
+	isDir, err := s.showsDir(i, m, source)
+	if err == nil {
+		err = s.checkHidden(pl, isDir)
+	}
+	if err != nil {
+		return err
+	}
 	return pl.keepTime(func() error {
 		switch m.Kind {
 		case runner.MountTree:
@@ -51,6 +58,39 @@ func (s *step) placeMount(i int, m *runner.Mount) error {
 		}
 		return fmt.Errorf("unknown kind %d", m.Kind)
 	})
+}
+
+// showsDir reports whether the mount m, with the index i in the sandbox, shows a directory. The
+// parameter source is the path of its cache mount.
+func (s *step) showsDir(i int, m *runner.Mount, source string) (bool, error) {
+	switch {
+	case m.Kind == runner.MountTmpfs:
+		return true, nil
+	case m.Kind == runner.MountFile, m.Kind == runner.MountSocket:
+		return false, nil
+	case source == "":
+		source = filepath.Join(s.work, "in", strconv.Itoa(i), mountName)
+	}
+	info, err := os.Lstat(source)
+	return err == nil && info.IsDir(), err
+}
+
+// checkHidden returns an error if a directory would hide a file, or the reverse. The kernel refuses
+// such mounts.
+func (s *step) checkHidden(pl *place, isDir bool) error {
+	if !pl.hides {
+		return nil
+	}
+	info, err := os.Lstat(s.indexed("aside", pl))
+	switch {
+	case err != nil:
+		return err
+	case isDir && !info.IsDir():
+		return errors.New("a directory cannot be mounted over a file")
+	case !isDir && info.IsDir():
+		return errors.New("a file cannot be mounted over a directory")
+	}
+	return nil
 }
 
 // placeTree moves the copy of the tree of the mount with the index i into the root.
@@ -151,6 +191,9 @@ func (s *step) placeNetworkFiles() error {
 		data   []byte
 	}{{"/etc/hosts", []byte(hosts)}, {"/etc/resolv.conf", resolv}} {
 		pl, err := s.add(f.target, -1)
+		if err == nil {
+			err = s.checkHidden(pl, false)
+		}
 		if err == nil {
 			err = pl.keepTime(func() error { return errors.Join(os.WriteFile(pl.path(), f.data, 0o644), os.Chmod(pl.path(), 0o644)) })
 		}
