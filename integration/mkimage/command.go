@@ -11,19 +11,20 @@ import (
 )
 
 // commandSpec returns the specification of the image whose entrypoint is the command slipway. It
-// contains what the command needs: certificates of authorities, a user, and a directory for
-// temporary files.
+// contains what the command needs: certificates of authorities, a user, a directory for temporary
+// files, and a home in which every user can write.
 func commandSpec() (programimage.Spec, error) {
 	certificates, err := certificates()
 	return programimage.Spec{
 		Path:       "/bin/slipway",
 		Source:     "/out/slipway",
-		Env:        []string{"HOME=/root"},
+		Env:        []string{"HOME=/home"}, // for each user, as a container may run as any
 		WorkingDir: "/work",
 		Files: []programimage.File{
 			{Path: "/etc/group", Mode: 0o644, Data: []byte("root:x:0:\n")},
 			{Path: "/etc/passwd", Mode: 0o644, Data: []byte("root:x:0:0:root:/root:/sbin/nologin\n")},
 			{Path: "/etc/ssl/certs/ca-certificates.crt", Mode: 0o644, Data: certificates},
+			{Path: "/home/", Mode: 0o1777},
 			{Path: "/root/", Mode: 0o700},
 			{Path: "/tmp/", Mode: 0o1777},
 			{Path: "/work/", Mode: 0o755},

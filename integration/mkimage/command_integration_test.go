@@ -22,7 +22,7 @@ var shared *rig.Rig
 func TestMain(m *testing.M) { rig.Main(m, func(r *rig.Rig) { shared = r }) }
 
 // TestCommandImage pushes the image of slipway and runs the command in a container, where it
-// prints its version and builds a Dockerfile.
+// prints its version and builds a Dockerfile, as root and as another user.
 func TestCommandImage(t *testing.T) {
 	root, err := toolbox.Root()
 	if err != nil {
@@ -54,8 +54,11 @@ hello
 END
 EOF
 RUN ["/bin/slipway", "build", "--progress=plain", "-o", "/out", "."]
+USER 1000
+RUN ["/bin/slipway", "build", "--progress=plain", "-o", "/tmp/out", "."]
 FROM scratch
 COPY --from=0 /out/greeting /
+COPY --from=0 /tmp/out/greeting /other
 `, "IMAGE", rig.Registry+"/slipway/slipway:1"), Image: true})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, shared.DaemonLog(2000))
