@@ -59,7 +59,7 @@ RELEASEGO = GOTOOLCHAIN=go$$(awk '/^go / { print $$2 }' go.mod)
 PLATFORMS = linux/arm,linux/arm64,darwin/arm64,windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build fast test race fuzz golden lint fmt image size push release upstream packages integration old-builders compose differential-builds kills containers editors realimages probes parity mutants conformance conformance-solver demo demo-buildkit manual manual-test bench bench-gateway bench-build bench-lint bench-lsp check
+.PHONY: help build fast test race fuzz golden lint fmt image size push release upstream packages integration old-builders compose differential-builds kills containers editors realimages kaniko probes parity mutants conformance conformance-solver demo demo-buildkit manual manual-test bench bench-gateway bench-build bench-lint bench-lsp check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -164,13 +164,16 @@ kills: ## kill N builds (also with chroot), N commands that change the store, N 
 	go test -tags integration -count=1 -timeout 4h -v -run '^(TestKill(Store|Server|Chroot)?|TestDestructiveSteps|TestFullChroot)$$' ./integration/buildfaults -seed $(SEED) -kills $(N) -chroot-kills $(N) -chroot-all -store-kills $(N) -server-kills $(N)
 
 containers: ## build in containers of Docker, podman and runc, as CI systems start them (root, Debian; UPDATE=1 writes the table)
-	go test -tags integration $(TESTFLAGS) -count=1 -timeout 1h -v -run '^(TestContainers|TestConnector)$$' ./integration/containers
+	go test -tags integration $(TESTFLAGS) -count=1 -timeout 1h -v -run '^(TestContainers|TestConnector|TestExamples)$$' ./integration/containers
 
 editors: ## test slipway lsp with neovim and node, slipway lint with ShellCheck and pre-commit (root gets them from apt)
 	go test -tags integration $(TESTFLAGS) -count=1 ./integration/editors
 
 realimages: ## compare ordinary builds on Debian with BuildKit's (root, Debian, network; ARGS='-only go' does one)
 	go test -tags integration -count=1 -timeout 2h -v -run TestBuilds ./integration/realimages $(ARGS)
+
+kaniko: ## compare slipway kaniko with BuildKit by the Dockerfiles of kaniko's own tests (root, Debian, network)
+	go test -tags integration $(TESTFLAGS) -count=1 -timeout 1h -v -run '^TestKaniko$$' ./integration/clients -kaniko $(ARGS)
 
 probes: ## try in steps what they must not do, with each runner and BuildKit (root, Linux, amd64; ARGS=-v)
 	@command -v gcc >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev; }

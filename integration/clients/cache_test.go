@@ -59,6 +59,38 @@ from the context
 	}
 }
 
+// TestCacheMountsMove checks that slipway serve exports cache mounts with a cache, and that another
+// server restores them. Not on buildkitd, which ignores mounts=true, as a test in
+// integration/daemon shows.
+func TestCacheMountsMove(t *testing.T) {
+	t.Parallel()
+	const dockerfile = `
+-- Dockerfile --
+FROM busybox AS build
+COPY in /
+RUN --mount=type=cache,target=/c cat /c/x > /d || echo none > /d; cat /in > /c/x
+FROM scratch
+COPY --from=build /d /
+-- in --
+first
+`
+	cache := "type=registry,ref=" + builder.Addr + "/test/mounts"
+	d, err := server()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := writeArchive(t, dockerfile)
+	newBuildx(t, d).run(t, first, "build", "--cache-to", cache+",mode=max,mounts=true", "--output", "out", ".")
+	wantFile(t, "none\n", first, "out", "d")
+	other, err := builder.StartServer(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := writeArchive(t, strings.Replace(dockerfile, "first", "second", 1))
+	newBuildx(t, other).run(t, second, "build", "--cache-from", cache, "--output", "out", ".")
+	wantFile(t, "first\n", second, "out", "d")
+}
+
 func read(t *testing.T, path ...string) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(path...))
