@@ -45,20 +45,22 @@ func TestCommandImage(t *testing.T) {
 	if err := shared.PushImage(t.Context(), "slipway/slipway:1", index); err != nil {
 		t.Fatal(err)
 	}
-	res, err := shared.Build(t.Context(), rig.Request{Dockerfile: strings.ReplaceAll(`FROM IMAGE
-RUN ["/bin/slipway", "version", "--json"]
+	res, err := shared.Build(t.Context(), rig.Request{Dockerfile: strings.ReplaceAll(`FROM IMAGE AS files
 COPY <<EOF Dockerfile
 FROM scratch
 COPY <<END /greeting
 hello
 END
 EOF
+FROM files AS root
+RUN ["/bin/slipway", "version", "--json"]
 RUN ["/bin/slipway", "build", "--progress=plain", "-o", "/out", "."]
+FROM files AS other
 USER 1000
 RUN ["/bin/slipway", "build", "--progress=plain", "-o", "/tmp/out", "."]
 FROM scratch
-COPY --from=0 /out/greeting /
-COPY --from=0 /tmp/out/greeting /other
+COPY --from=root /out/greeting /
+COPY --from=other /tmp/out/greeting /other
 `, "IMAGE", rig.Registry+"/slipway/slipway:1"), Image: true})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, shared.DaemonLog(2000))
