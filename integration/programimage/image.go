@@ -3,7 +3,6 @@ package programimage
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"path"
@@ -16,6 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/klauspost/compress/gzip"
 )
 
 // Spec specifies images of a program, one for each platform.
@@ -72,9 +72,13 @@ func (s Spec) image(b Binary) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	blob, err := compress(content)
+	if err != nil {
+		return nil, err
+	}
 	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(content)), nil
-	}, tarball.WithMediaType(types.OCILayer), tarball.WithCompressionLevel(gzip.BestCompression))
+		return io.NopCloser(bytes.NewReader(blob)), nil
+	}, tarball.WithMediaType(types.OCILayer))
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +109,21 @@ func (s Spec) image(b Binary) (v1.Image, error) {
 		Labels:     s.Labels,
 	}
 	return mutate.ConfigFile(img, cf)
+}
+
+// compress returns data as a gzip file. A layer from package tarball would compress its data each
+// time that it is read.
+func compress(data []byte) ([]byte, error) {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(data); err != nil {
+		return nil, err
+	}
+	err = w.Close()
+	return b.Bytes(), err
 }
 
 // layerTar returns the only layer of an image: a tar of files, sorted by path, and of their
