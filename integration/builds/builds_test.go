@@ -151,7 +151,7 @@ func (f *findings) try(n int) {
 // that have a different suffix.
 func (f *findings) compare(c *Case, suffix string) string {
 	text := c.Text()
-	if *way == "chroot" && makesDevice(text) {
+	if *way == "chroot" && needsNamespaces(text) {
 		f.run.refused.Add(1)
 		return ""
 	}
@@ -173,9 +173,12 @@ func (f *findings) compare(c *Case, suffix string) string {
 	return Unexcused(text, diff)
 }
 
-// makesDevice reports whether a step of a case creates a device, which the kernel refuses without
-// namespaces. The step itself decides whether it fails then.
-func makesDevice(text []byte) bool { return regexp.MustCompile(`mknod \S+ [bc] `).Match(text) }
+// needsNamespaces reports whether a step of a case needs what exists only in namespaces: devices, or
+// /proc/self/exe, as which the shell of the image base/bare starts its commands. The step itself
+// decides whether it fails without.
+func needsNamespaces(text []byte) bool {
+	return regexp.MustCompile(`mknod \S+ [bc] |base/bare`).Match(text)
+}
 
 // kindOf returns the kind of a difference: the names of the properties that differ. Findings
 // are counted by kind.
