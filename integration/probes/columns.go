@@ -15,7 +15,8 @@ import (
 // the printed table of privileges.
 type column struct {
 	name       string
-	runner     string // runner of slipway build; "" for buildkitd
+	runner     string   // runner of slipway build; "" for buildkitd
+	flags      []string // further flags of slipway build
 	user       user
 	jobPrefix  string // prefix of the jobs that the builder can run
 	skippedJob string // name of a job that the builder does not run
@@ -45,6 +46,7 @@ func columns() []column {
 		{name: "oci", runner: "oci", skippedJob: "race"},
 		{name: "oci rootless", runner: "oci", user: subIDUser, skippedJob: "race"},
 		{name: "oci, one id", runner: "oci", user: singleIDUser, skippedJob: "race"},
+		{name: "chroot", runner: "chroot", flags: []string{"--unisolated", "network"}, skippedJob: "race"},
 		{name: "portable", runner: "portable", user: singleIDUser, jobPrefix: "script"},
 	}
 }
@@ -79,6 +81,7 @@ func (s *site) command(ctx context.Context, dir string) *exec.Cmd {
 			"--local", "context=" + dir, "--local", "dockerfile=" + dir,
 		}
 	}
+	args = append(args, s.flags...)
 	args = append(args, "--ssh", "default="+s.agent.path, "--secret", "id=s,src="+s.secretFile)
 	switch s.user {
 	case subIDUser:

@@ -17,6 +17,7 @@ type exception struct {
 // order of the table's footnotes.
 func exceptions() []exception {
 	namespace := []string{"root", "rootless", "rootless, one id"}
+	chroot := []string{"chroot"}
 	oci := []string{"oci", "oci rootless", "oci, one id"}
 	return []exception{
 		{
@@ -33,6 +34,34 @@ func exceptions() []exception {
 			namespace,
 			[]string{"exe/run", "exe/chmod"},
 			"`RUN [\"/proc/self/exe\"]` runs a read-only copy of the builder's program in memory, with the privileges of the step. With runc, it runs nothing.",
+		},
+		{
+			chroot,
+			slices.Concat(
+				rootAndUser("keys/"), rootAndUser("io_uring/"), rootAndUser("perf/"), rootAndUser("userfaultfd/"), rootAndUser("machine/quotactl"),
+				[]string{"root/64bit/", "root/personality/", "root/families/", "none/families/"},
+			),
+			"The chroot runner has no filter of system calls. Docker's profile applies if the container has it; pods of Kubernetes have none by default.",
+		},
+		{
+			chroot,
+			slices.Concat(rootAndUser("writable/"), rootAndUser("mount-flags/"), []string{"none/writable/", "over/"}),
+			"`/proc`, `/sys`, `/dev` and mounts are directories of the root, with copies of files. A step can change only the copies.",
+		},
+		{
+			chroot,
+			[]string{"none/services/"},
+			"Only with `--unisolated network`. Otherwise, a step with `--network=none` is an error.",
+		},
+		{
+			chroot,
+			[]string{"secret/while-running"},
+			"A secret is a file in the state directory while its step runs.",
+		},
+		{
+			chroot,
+			[]string{"script/pid"},
+			"Processes have the IDs that they have in the container.",
 		},
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/containerd/console"
+
+	"slipway/integration/poll"
 )
 
 // runJobs runs the given builds, except for those that the builder does not support. It returns
@@ -48,7 +50,7 @@ func (s *site) runJob(ctx context.Context, j job, out *outcomes) error {
 	}
 	switch {
 	case j.kill:
-		err = s.killWhenReady(b, out)
+		err = s.killWhenReady(ctx, b, out)
 	case j.race:
 		err = s.raceMounts(ctx, b)
 	}
@@ -162,26 +164,35 @@ func (s *site) start(ctx context.Context, j job) (*running, error) {
 // killWhenReady kills the builder as soon as a step can read the build secret. It searches
 // the state of the builder for the secret before and after the kill, and adds a privilege
 // to out each time that it finds the secret.
-func (s *site) killWhenReady(b *running, out *outcomes) error {
+func (s *site) killWhenReady(ctx context.Context, b *running, out *outcomes) error {
 	select {
 	case <-b.ready:
 	case <-time.After(30 * time.Second):
 		return errors.New("no step is ready")
 	}
-	for _, id := range []string{"secret/while-running", "secret/after-kill"} {
-		found, err := containsText(s.state(), s.secret)
-		if err != nil {
-			return err
-		}
-		if found {
-			out.granted[id] = true
-		}
-		if err := b.kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			return err
-		}
+	found, err := containsText(s.state(), s.secret)
+	if err != nil {
+		return err
 	}
-	return nil
+	if found {
+		out.granted["secret/while-running"] = true
+	}
+	if err := b.kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	// A process that outlives the builder may remove the secret.
+	gone := poll.Until(ctx, killTime, func() bool {
+		found, err = containsText(s.state(), s.secret)
+		return err != nil || !found
+	})
+	if !gone {
+		out.granted["secret/after-kill"] = true
+	}
+	return err
 }
+
+// killTime limits how long the processes of a killed builder may take to remove secrets.
+const killTime = 10 * time.Second
 
 // containsText reports whether a file below dir contains the given text. It ignores files
 // larger than 64 KiB, because a file with only the secret is smaller.

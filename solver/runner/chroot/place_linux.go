@@ -36,7 +36,7 @@ type place struct {
 // path returns a path of the place for system calls that do not follow its last component.
 func (pl *place) path() string { return procfd.Path(pl.parent.Fd()) + "/" + pl.name }
 
-// errInProc is the error for a mount point inside /proc.
+// errInProc is the error for a mount over /proc or inside of it.
 var errInProc = errors.New("cannot be mounted because it is inside /proc")
 
 // add adds a place at the path target in the root, and moves an existing file aside. The
@@ -50,7 +50,7 @@ func (s *step) add(target string, mount int) (*place, error) {
 	switch {
 	case rel == "":
 		return nil, errors.New("the target is the root file system")
-	case strings.HasPrefix(rel, "/proc/"):
+	case rel == "/proc" && mount >= 0, strings.HasPrefix(rel, "/proc/"):
 		return nil, errInProc
 	}
 	if err := s.makeParents(path.Dir(rel)); err != nil {

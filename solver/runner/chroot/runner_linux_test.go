@@ -309,6 +309,7 @@ func TestRefusals(t *testing.T) {
 		{":", nil, func(p *runner.Process) { p.Hostname = "h" }, `the chroot runner cannot set the host name "h"`},
 		{":", nil, func(p *runner.Process) { p.Resources.Memory = 1 << 20 }, "the chroot runner cannot limit the resources of a step"},
 		{":", nil, func(p *runner.Process) { p.Terminal = true }, "the chroot runner has no terminals"},
+		{":", []runner.Mount{{Kind: runner.MountTmpfs, Target: "/proc"}}, nil, "mount /proc: cannot be mounted because it is inside /proc"},
 		{":", []runner.Mount{{Kind: runner.MountTmpfs, Target: "/proc/x"}}, nil, "mount /proc/x: cannot be mounted because it is inside /proc"},
 		{":", nil, func(p *runner.Process) { p.Args = []string{"/none"} }, "exec: \"/none\": stat /none: no such file or directory"},
 		{"exit 3", nil, nil, `process "/bin/sh -c exit 3" did not complete successfully: exit code: 3`},
