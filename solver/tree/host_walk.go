@@ -168,7 +168,7 @@ func (w *hostWriter) files(d *hostDir, root *os.Root, entries []Entry) {
 			return
 		}
 		name := join(d.path, e.Name)
-		if first, ok := w.inodes[n.inode]; ok && n.inode != "" {
+		if first, ok := w.inodes[n.inode]; ok && n.inode != "" && !w.opt.NoLinks {
 			d.pending.Add(1)
 			w.links = append(w.links, hostLink{d, first, name, w.visited})
 			continue

@@ -22,6 +22,9 @@ type HostOptions struct {
 	// NoDevices makes WriteDir leave out character and block devices, as if the system refused
 	// them.
 	NoDevices bool
+	// NoLinks makes WriteDir write each name of a file as a file of its own, so that a process
+	// that changes one of them does not change the others, as on an overlay.
+	NoLinks bool
 	// OneOwner makes root the owner of all files, for user namespaces without other users.
 	OneOwner bool
 	// Written is called after each regular file with its size in bytes. Calls may be

@@ -100,7 +100,7 @@ func (s *step) copy(base *tree.Node, dir string, isRoot bool) (*copied, error) {
 	if isRoot {
 		n = s.p.Mounts[s.p.Root()].Base()
 	}
-	opt := tree.HostOptions{Owners: true, NoDevices: true, Refused: func(name string) { c.refused[name] = true }}
+	opt := tree.HostOptions{Owners: true, NoDevices: true, NoLinks: true, Refused: func(name string) { c.refused[name] = true }}
 	if err := tree.WriteDir(s.ctx, dir, n, s.r.store, opt); err != nil {
 		return nil, fmt.Errorf("copy: %w", err)
 	}
@@ -217,6 +217,8 @@ func (x *comparison) dir(base, current *tree.Node, at string) (*tree.Node, error
 			}
 		case x.same[name] != nil:
 			n = x.same[name]
+		case e.Lower != nil && n.Same(e.Lower.WithInode("")): // the copy has no hard links
+			n = e.Lower
 		}
 		list = append(list, tree.Entry{Name: e.Name, Node: n})
 	}

@@ -3,7 +3,8 @@
 //
 // The root of a step is a copy of its tree. Copies share their blocks with the store where the
 // file system can do that (reflinks). Hard links would be cheaper elsewhere, but root could
-// write through them into the store. What a process changed is found by comparison: the inode
+// write through them into the store. Names of one file in the tree become several files, so that
+// a process changes only one of them, as on an overlay. What a process changed is found by comparison: the inode
 // of a changed file has a newer change time than the copy.
 //
 // Everything that a mount would show is put into the root before the process starts, and removed

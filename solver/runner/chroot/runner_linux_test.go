@@ -168,7 +168,8 @@ func TestChanges(t *testing.T) {
 	link := testtree.Must(w.root.Get("kept")).WithInode("i")
 	e := tree.Edit(w.root)
 	zero := tree.NewDevice(tree.CharDevice, tree.Meta{Mode: 0o666, UID: 3}, tree.Device{Major: 1, Minor: 5})
-	if err := errors.Join(e.Put("kept", link), e.Put("kept2", link), e.Put("zero", zero)); err != nil {
+	half := testtree.Must(w.root.Get("changed")).WithInode("h")
+	if err := errors.Join(e.Put("kept", link), e.Put("kept2", link), e.Put("changed", half), e.Put("other", half), e.Put("zero", zero)); err != nil {
 		t.Fatal(err)
 	}
 	w.root = e.Tree()
@@ -176,13 +177,13 @@ func TestChanges(t *testing.T) {
 touch -d @1000.000000007 /size; mkdir /dir; ln /dir /none 2>/dev/null; echo x > /dir/f; ln /dir/f /dir/g; chown 12:34 /dir/f; mknod /whiteout c 0 0`))
 	n := trees[0]
 	for name, want := range map[string]string{
-		"changed": "old changednew\n", "gone": "-", "a/x": "old b/x", "b/x": "old a/x", "size": "new size", "kept": "old kept", "dir/f": "x\n", "whiteout": "-",
+		"changed": "old changednew\n", "other": "old changed", "gone": "-", "a/x": "old b/x", "b/x": "old a/x", "size": "new size", "kept": "old kept", "dir/f": "x\n", "whiteout": "-",
 	} {
 		if got := w.content(t, n, name); got != want {
 			t.Errorf("%s: content %q, want %q", name, got, want)
 		}
 	}
-	for _, name := range []string{"kept", "kept2", "zero"} {
+	for _, name := range []string{"kept", "kept2", "zero", "other"} {
 		if got, want := testtree.Must(n.Get(name)), testtree.Must(w.root.Get(name)); !got.Same(want) {
 			t.Errorf("%s: %v, want the unchanged node", name, got)
 		}

@@ -53,7 +53,7 @@ func (r *Runner) copy(ctx context.Context, m *runner.Mount, dir string) (*copied
 	if err != nil {
 		return nil, err
 	}
-	opt := tree.HostOptions{Owners: true, OneOwner: r.oneOwner}
+	opt := tree.HostOptions{Owners: true, NoLinks: true, OneOwner: r.oneOwner}
 	if err := tree.WriteDir(ctx, dir, files, r.store, opt); err != nil {
 		return nil, fmt.Errorf("copy: %w", err)
 	}
@@ -177,6 +177,8 @@ func (c *copyReader) tree(base, current *tree.Node, at string) (*tree.Node, erro
 			}
 		case c.same[name] != nil:
 			n = c.same[name]
+		case e.Lower != nil && n.Same(e.Lower.WithInode("")): // the copy has no hard links
+			n = e.Lower
 		}
 		if e.Upper == nil || !c.isStub(name, n) && !n.IsWhiteout() {
 			list = append(list, tree.Entry{Name: e.Name, Node: n})

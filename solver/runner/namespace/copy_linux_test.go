@@ -38,14 +38,15 @@ func TestCopies(t *testing.T) {
 	link := testtree.Must(w.root.Get("linked")).WithInode("i")
 	zero := tree.NewDevice(tree.CharDevice, tree.Meta{Mode: 0o666, ModTime: at, UID: 3}, tree.Device{Major: 1, Minor: 5})
 	pipe := tree.NewDevice(tree.Fifo, tree.Meta{Mode: 0o600, ModTime: at, GID: 4}, tree.Device{})
-	if err := errors.Join(e.Put("linked", link), e.Put("linked2", link), e.Put("dir/zero", zero), e.Put("dir/pipe", pipe)); err != nil {
+	half := testtree.Must(w.root.Get("set/a")).WithInode("h")
+	if err := errors.Join(e.Put("half", half), e.Put("half2", half), e.Put("linked", link), e.Put("linked2", link), e.Put("dir/zero", zero), e.Put("dir/pipe", pipe)); err != nil {
 		t.Fatal(err)
 	}
 	w.root = e.Tree()
 	script := `ls -ln --time-style=full-iso /dir /tree /kept/a; echo new > /new; echo more >> /changed; rm -r /gone /dir/b; mv /moved /to
 mkdir -p /fresh/dir; echo new > /fresh/dir/f; printf 'new same/size' > /same/size; touch -d @5 /set /same/size; rm -r /again; mkdir /again
 mknod /fresh/dir/whiteout c 0 0 2>/dev/null; chmod 600 /dir/a; ln /a /a2; echo x > /cache/f; echo x > /stub/used/f
-mv /one /tmp1; mv /two /one; mv /tmp1 /two`
+mv /one /tmp1; mv /two /one; mv /tmp1 /two; echo more >> /half`
 	run := func(copies bool, script string) (string, *tree.Node) {
 		w.copies = copies
 		p := w.process(script)
