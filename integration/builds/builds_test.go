@@ -174,10 +174,10 @@ func (f *findings) compare(c *Case, suffix string) string {
 }
 
 // needsNamespaces reports whether a step of a case needs what exists only in namespaces: devices, or
-// /proc/self/exe, as which the shell of the image base/bare starts its commands. The step itself
+// /proc/self, by which the shell of the image base/bare starts its commands. The step itself
 // decides whether it fails without.
 func needsNamespaces(text []byte) bool {
-	return regexp.MustCompile(`mknod \S+ [bc] |base/bare`).Match(text)
+	return regexp.MustCompile(`mknod \S+ [bc] |base/bare|/proc/self`).Match(text)
 }
 
 // kindOf returns the kind of a difference: the names of the properties that differ. Findings
