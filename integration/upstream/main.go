@@ -65,6 +65,7 @@ type step struct {
 	env     []string
 	command []string
 	report  bool // whether a failure only means that there are differences
+	pinned  bool // whether go.mod in dir must require the version afterwards
 }
 
 // run checks the work tree and runs the steps.
@@ -86,6 +87,11 @@ func (m move) run(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("%s: %s: %w (fix the cause and run the command again)", s.about, strings.Join(s.command, " "), err)
 		}
+		if s.pinned {
+			if err := m.checkPinned(s.dir); err != nil {
+				return fmt.Errorf("%s: %w", s.about, err)
+			}
+		}
 	}
 	fmt.Fprintln(m.log, "== What remains: see CONTRIBUTING.md, Move to another BuildKit")
 	if differences {
@@ -101,9 +107,9 @@ func (m move) steps() []step {
 	tidy := []string{"go", "mod", "tidy"}
 	steps := []step{
 		{about: "move the module", command: get},
-		{about: "tidy the module", command: tidy},
+		{about: "tidy the module", command: tidy, pinned: true},
 		{about: "move the tools", dir: tools, command: get},
-		{about: "tidy the tools", dir: tools, command: tidy},
+		{about: "tidy the tools", dir: tools, command: tidy, pinned: true},
 		{about: "record the corpus", env: []string{"UPDATE=1"}, report: true, command: []string{
 			"go", "test", "-vet=off", "-run", "^TestCorpus$", "./parser", "./instructions", "./plan", "./dockerfile2llb", "./frontend",
 		}},
@@ -131,6 +137,16 @@ func (m move) check(ctx context.Context) error {
 	src, err := checkout.OpenUnreleased(ctx, m.root)
 	if err == nil && src.Modified {
 		err = errors.New("the work tree differs from its commit (commit, stash or remove the changes)")
+	}
+	return err
+}
+
+// checkPinned returns an error if go.mod in dir, below the root, does not require the version of the
+// move: if a package is missing in that version, the go command selects a later one.
+func (m move) checkPinned(dir string) error {
+	got, err := currentVersion(filepath.Join(m.root, dir))
+	if err == nil && got != m.version {
+		err = fmt.Errorf("%s: requires BuildKit %s instead of %s (replace packages that %s lacks, see above)", filepath.Join(dir, "go.mod"), got, m.version, m.version)
 	}
 	return err
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestCheck checks which moves are refused.
+// TestCheck checks which moves are refused, before and after the module is tidied.
 func TestCheck(t *testing.T) {
 	root := t.TempDir()
 	write := func(name, text string) {
@@ -44,6 +44,15 @@ func TestCheck(t *testing.T) {
 	write("new.go", "package x\n")
 	check("v0.35.0", "the work tree differs from its commit (commit, stash or remove the changes)")
 	check("v0.34.2", "")
+	m := move{root: root, version: "v0.34.2"}
+	if err := m.checkPinned(""); err != nil {
+		t.Error(err)
+	}
+	m.version = "v0.33.1"
+	const other = "go.mod: requires BuildKit v0.34.2 instead of v0.33.1 (replace packages that v0.33.1 lacks, see above)"
+	if err := m.checkPinned(""); err == nil || err.Error() != other {
+		t.Errorf("error %v, want %s", err, other)
+	}
 	write("go.mod", "module x\n")
 	check("v0.35.0", "go.mod: does not require github.com/moby/buildkit")
 }
