@@ -145,8 +145,10 @@ upstream: ## move to BuildKit VERSION=v0.35.0: modules, recorded results; print 
 packages: ## test packages of a release and the image of slipway: install, use and remove one; compiles nfpm (root, Debian)
 	go test -tags integration $(TESTFLAGS) -count=1 -run '^(TestPackages|TestCommandImage)$$' ./integration/release ./integration/mkimage
 
+# Many tests wait for a builder or a timeout, so that more packages run at once than there are
+# processors.
 integration: ## compare our image with upstream's on a real builder (root, Linux)
-	go test -tags integration $(TESTFLAGS) -count=1 -timeout 40m -skip '$(OLD)|$(COMPOSE)' $(INTEGRATION)
+	go test -p $$(($$(nproc) + 1)) -tags integration $(TESTFLAGS) -count=1 -timeout 40m -skip '$(OLD)|$(COMPOSE)' $(INTEGRATION)
 	@command -v crun >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends crun; }
 	go test -tags integration $(TESTFLAGS) -count=1 -run '^(TestRuntimes|TestTwoUsers)$$' ./solver/runner/namespace ./builder/server
 	$(MAKE) --no-print-directory probes
