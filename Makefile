@@ -228,4 +228,4 @@ bench-lint: ## time slipway lint: the corpus in one process, and files of severa
 bench-lsp: ## time slipway lsp: findings, completion, hover, and memory, with a file of 650 lines (BENCH_DOCKERFILE=FILE for another)
 	go test -run '^$$' -bench . -benchtime 20x ./lsp
 
-check: lint conformance conformance-solver test race fuzz ## everything that CI runs, all of conformance and fuzzing
+check: lint manual-test conformance conformance-solver test race fuzz ## everything that CI runs, all of conformance and fuzzing
