@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,8 +45,13 @@ func newBuilder(ctx context.Context, r *rig.Rig, name string) (builder, error) {
 	}
 	archive := filepath.Join(dir, "image.tar")
 	switch name {
-	case "slipway":
-		return newSlipway(ctx, r, dir, archive)
+	case "slipway", "slipway-chroot":
+		s, err := newSlipway(ctx, r, dir, archive)
+		if err != nil {
+			return nil, err
+		}
+		s.label, s.runner = name, cmp.Or(strings.TrimPrefix(strings.TrimPrefix(name, "slipway"), "-"), s.runner)
+		return s, nil
 	case "buildkitd":
 		return newBuildkitd(r, archive), nil
 	case "slipway-serve":
@@ -54,13 +60,13 @@ func newBuilder(ctx context.Context, r *rig.Rig, name string) (builder, error) {
 		return newBuildah(ctx, r, dir, archive)
 	}
 	if filepath.IsAbs(name) {
-		return &slipway{label: filepath.Base(name), program: name, dir: filepath.Join(dir, "state"), registry: r.Addr, archive: archive}, nil
+		return &slipway{label: filepath.Base(name), runner: "namespace", program: name, dir: filepath.Join(dir, "state"), registry: r.Addr, archive: archive}, nil
 	}
-	return nil, fmt.Errorf("unknown builder %q (use slipway, slipway-serve, buildkitd, buildah or the absolute path of a slipway program)", name)
+	return nil, fmt.Errorf("unknown builder %q (use slipway, slipway-chroot, slipway-serve, buildkitd, buildah or the absolute path of a slipway program)", name)
 }
 
 // slipway measures the command slipway build.
-type slipway struct{ label, program, dir, registry, archive string }
+type slipway struct{ label, runner, program, dir, registry, archive string }
 
 // newSlipway compiles slipway from this repository into the directory dir. With -output oci,
 // builds write the image to the path archive.
@@ -69,7 +75,7 @@ func newSlipway(ctx context.Context, r *rig.Rig, dir, archive string) (*slipway,
 	if err != nil {
 		return nil, err
 	}
-	s := &slipway{label: "slipway", program: filepath.Join(dir, "slipway"), dir: filepath.Join(dir, "state"), registry: r.Addr, archive: archive}
+	s := &slipway{label: "slipway", runner: "namespace", program: filepath.Join(dir, "slipway"), dir: filepath.Join(dir, "state"), registry: r.Addr, archive: archive}
 	args := append([]string{"build"}, programimage.BuildFlags()...)
 	cmd := exec.CommandContext(ctx, "go", append(args, "-o", s.program, "./cmd/slipway")...)
 	cmd.Dir, cmd.Stderr = root, os.Stderr
@@ -82,14 +88,14 @@ func newSlipway(ctx context.Context, r *rig.Rig, dir, archive string) (*slipway,
 
 func (s *slipway) name() string { return s.label }
 
-func (s *slipway) about(context.Context) string { return "slipway build, namespace runner" }
+func (s *slipway) about(context.Context) string { return "slipway build, " + s.runner + " runner" }
 
 func (s *slipway) state() string { return s.dir }
 
 func (s *slipway) empty(context.Context) error { return os.RemoveAll(s.dir) }
 
 func (s *slipway) build(ctx context.Context, req request) (usage, error) {
-	args := []string{s.program, "build", "--state", s.dir, "--runner", "namespace", "--progress", "plain", "--mirror", "docker.io=" + s.registry}
+	args := []string{s.program, "build", "--state", s.dir, "--runner", s.runner, "--progress", "plain", "--mirror", "docker.io=" + s.registry}
 	switch req.output {
 	case "oci":
 		args = append(args, "--output", "type=oci,dest="+s.archive)
