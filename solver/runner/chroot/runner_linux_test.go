@@ -196,8 +196,8 @@ touch -d @1000.000000007 /size; mkdir /dir; ln /dir /none 2>/dev/null; echo x > 
 	}
 }
 
-// TestDevices checks that a step cannot use devices of the image, and that the result still
-// contains them.
+// TestDevices checks that a step cannot use devices of the image, that the result still contains
+// them, and that /dev has the same names as with BuildKit.
 func TestDevices(t *testing.T) {
 	w := newFixture(t)
 	disk := tree.NewDevice(tree.BlockDevice, tree.Meta{Mode: 0o666}, tree.Device{Major: 8})
@@ -206,9 +206,10 @@ func TestDevices(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.root = e.Tree()
-	out, trees := w.mustRun(t, w.process("ls /disk 2>/dev/null; : < /dev/zero; echo x > /dev/null"))
-	if n := testtree.Must(trees[0].Get("disk")); out != "" || n == nil || !n.Same(disk) {
-		t.Errorf("the step sees %q, and the result contains %v, want nothing and the device", out, n)
+	out, trees := w.mustRun(t, w.process("ls /disk 2>/dev/null; : < /dev/zero; echo x > /dev/null; echo $(ls /dev)"))
+	const names = "fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero\n"
+	if n := testtree.Must(trees[0].Get("disk")); out != names || n == nil || !n.Same(disk) {
+		t.Errorf("the step sees %q, and the result contains %v, want %q and the device", out, n, names)
 	}
 }
 

@@ -68,10 +68,12 @@ func fillDev(dir string) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	// Without /proc/self, the links lead nowhere. Without the links, programs would create
-	// files at their paths and lose their output.
-	for name, target := range map[string]string{"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"} {
-		if err := os.Symlink("/proc/self/fd"+target, filepath.Join(dir, name)); err != nil {
+	// Without /proc/self and a terminal, the links lead nowhere. Without the links, programs would
+	// create files at their paths and lose their output.
+	for name, target := range map[string]string{
+		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2", "ptmx": "pts/ptmx",
+	} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
 			return err
 		}
 	}
