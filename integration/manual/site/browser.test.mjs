@@ -104,50 +104,73 @@ test('search works on a phone, also for errors and rules', async () => {
   await page.close()
 })
 
-test('pages without scripts have their text', async () => {
-  const plain = await browser.newContext({ javaScriptEnabled: false })
+// withoutScripts returns a context in which pages have only their HTML and CSS.
+async function withoutScripts(viewport) {
+  const plain = await browser.newContext({ javaScriptEnabled: false, viewport })
   await plain.route(() => true, answer)
+  return plain
+}
+
+test('pages without scripts have their text', async () => {
+  const plain = await withoutScripts()
   const page = await plain.newPage()
   await page.goto(origin + '/reference/dockerfile/copy.html')
   assert.match(await page.locator('main').innerText(), /Keep the directories of each source/)
   await plain.close()
 })
 
-if (process.env.SHOTS) test('screenshots', async () => {
+// Pages of each kind.
+const samples = ['/index', '/getting-started', '/reference/dockerfile/copy', '/reference/cli/build', '/reference/errors', '/guides/rootless', '/rules/index'].map((path) => path + '.html')
+
+// excess returns by how many pixels a page is too wide. Elements may scroll, such as code, but not
+// the page.
+const excess = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+
+test('pages fit', async () => {
   const page = await context.newPage()
-  for (const path of ['/index', '/getting-started', '/reference/dockerfile/copy', '/reference/cli/build', '/reference/errors', '/guides/rootless', '/rules/index']) {
+  for (const path of samples) {
+    await open(page, path)
     for (const width of widths) {
       await page.setViewportSize({ width, height: 900 })
-      await open(page, path + '.html')
-      await page.screenshot({ path: join(process.env.SHOTS, path.slice(1).replaceAll('/', '-') + `-${width}.png`) })
+      assert.equal(await excess(page), 0, `${path} at ${width}`)
     }
   }
   await page.close()
 })
 
-test('links lead to pages and headings, and pages fit', async () => {
+if (process.env.SHOTS) test('screenshots', async () => {
+  const page = await context.newPage()
+  for (const path of samples) {
+    for (const width of widths) {
+      await page.setViewportSize({ width, height: 900 })
+      await open(page, path)
+      await page.screenshot({ path: join(process.env.SHOTS, path.slice(1, -5).replaceAll('/', '-') + `-${width}.png`) })
+    }
+  }
+  await page.close()
+})
+
+// All pages, on a phone and without scripts, which takes a third of the time.
+test('links lead to pages and headings, and pages fit a phone', async () => {
   assert.ok(paths.length > 150, `${paths.length} pages`)
+  const plain = await withoutScripts({ width: widths[0], height: 900 })
   const found = new Map() // by path: ids and links
   const wide = []
   const queue = [...paths]
   const work = async () => {
-    const page = await context.newPage()
+    const page = await plain.newPage()
     for (let path; (path = queue.shift()); ) {
-      await open(page, path)
-      for (const width of widths) {
-        await page.setViewportSize({ width, height: 900 })
-        // Elements may scroll, such as code, but not the page.
-        const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-        if (over > 0) wide.push(`${path} is ${over} pixels too wide for ${width}`)
-      }
+      await page.goto(origin + path)
+      const over = await excess(page)
+      if (over > 0) wide.push(`${path} is ${over} pixels too wide`)
       found.set(path, await page.evaluate(() => ({
         ids: [...document.querySelectorAll('[id]')].map((e) => e.id),
         links: [...document.querySelectorAll('a[href]')].map((a) => a.href),
       })))
     }
-    await page.close()
   }
   await Promise.all([work(), work()])
+  await plain.close()
   const broken = []
   const linked = new Set(['/index.html'])
   for (const [path, { links }] of found) {
