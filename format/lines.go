@@ -192,9 +192,13 @@ func (p *printer) indentAfter(start, limit int) (string, bool) {
 }
 
 // tail lays out the bytes after the last part of an instruction. If the last line of a file is
-// continued, they contain the continuation.
+// continued, they contain the continuation. They stay if they separate an escape character from the
+// line end, such as a CR before a blank, because without them the line would be continued.
 func (p *printer) tail(start, end int) {
 	text := p.src[start:end]
+	if start > 0 && p.src[start-1] == p.file.Escape {
+		return
+	}
 	if len(bytes.Trim(text, " \t\r\n")) > 0 || bytes.Count(text, []byte{'\n'}) > 1 {
 		p.verbatimLines(start, end, end)
 		return
