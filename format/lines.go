@@ -113,7 +113,7 @@ func (p *printer) brokenLine(text []byte) (layout string, ok bool) {
 		switch {
 		case i > 0 && len(token) > 0 && token[0] == '#':
 			b.WriteString(p.opt.Indent)
-			b.Write(bytes.TrimRight(token, " \t"))
+			b.Write(token[:trimBlanks(token, 0, len(token))])
 			b.WriteString(p.lineEnd)
 		case i > 0 && len(token) == 0:
 		case string(bytes.Trim(line, " \t")) != string(p.file.Escape):

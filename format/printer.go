@@ -269,12 +269,17 @@ func (p *printer) endOf(next int) string {
 	return p.lineEnd
 }
 
-// trimBlanks returns the end of the text [start, end) without trailing blanks and tabs.
+// trimBlanks returns the end of the text [start, end) without trailing blanks and tabs. Blanks after
+// a CR stay, because without them the CR would belong to the line end.
 func trimBlanks(src []byte, start, end int) int {
-	for end > start && isBlank(src[end-1]) {
-		end--
+	trimmed := end
+	for trimmed > start && isBlank(src[trimmed-1]) {
+		trimmed--
 	}
-	return end
+	if trimmed > start && src[trimmed-1] == '\r' {
+		return end
+	}
+	return trimmed
 }
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }

@@ -79,7 +79,7 @@ func (p *printer) scriptLines(start, end int) []scriptLine {
 		switch {
 		case !first && !last && len(token) == 0:
 		case !first && !last && token[0] == '#':
-			comments = append(comments, string(bytes.TrimRight(token, " \t")))
+			comments = append(comments, string(token[:trimBlanks(token, 0, len(token))]))
 		default:
 			if at := p.continuation(start, text); !last && at > start && p.src[at-1] == p.file.Escape {
 				text = at - 1
