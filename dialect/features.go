@@ -38,8 +38,8 @@ func (f Feature) String() string {
 	return strings.ToUpper(f.Keyword) + " --" + f.Flag
 }
 
-// features is the table of all instructions and flags that extend the language. Features
-// of a level above [Newest] are not implemented. The table contains them so that errors can
+// features is the table of all instructions and flags that extend the language. Files
+// cannot use features of a level above [Newest]. The table contains them so that errors can
 // name the level.
 //
 // ARG, STOPSIGNAL, HEALTHCHECK NONE and ONBUILD never get an extension, because

@@ -14,8 +14,8 @@ import (
 // maxIndent is the maximum number of blanks of an indentation.
 const maxIndent = 16
 
-// format returns the edits that lay out a document or a range of it. An invalid document has no
-// edits: its diagnostics show the errors. Nor has a document that the configuration excludes.
+// format returns the edits that lay out a document or a range of it. It returns none for an invalid
+// document, whose diagnostics show the errors, and for a document that the configuration excludes.
 func (s *server) format(ctx context.Context, snap *snapshot, p formattingParams) (any, error) {
 	tree := snap.parse()
 	if tree == nil || snap.rules.Excluded {

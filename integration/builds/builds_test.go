@@ -173,9 +173,9 @@ func (f *findings) compare(c *Case, suffix string) string {
 	return Unexcused(text, diff)
 }
 
-// needsNamespaces reports whether a step of a case needs what exists only in namespaces: devices, or
-// /proc/self, by which the shell of the image base/bare starts its commands. The step itself
-// decides whether it fails without.
+// needsNamespaces reports whether a step of a case needs something that exists only in namespaces:
+// devices, or /proc/self, by which the shell of the image base/bare starts its commands. Without
+// them, such a step may fail or have another result.
 func needsNamespaces(text []byte) bool {
 	return regexp.MustCompile(`mknod \S+ [bc] |base/bare|/proc/self`).Match(text)
 }
