@@ -53,7 +53,7 @@ func TestFmt(t *testing.T) {
 		{"--check out/third_party/x/Dockerfile", 0, "", ""},
 		{"out/third_party/x/Dockerfile", 0, "from  a\n", ""},
 		{"--no-config --check out", 1, "out/third_party/x/Dockerfile\n", ""},
-		{"-c list.yaml Dockerfile", 2, "", "list.yaml:1:10: error: exclude: want a list of patterns"},
+		{"-c list.yaml Dockerfile", 2, "", "list.yaml:1:10: error: want a list of strings"},
 		{"", 2, "", "only one named file can be printed (use --write, --list, --diff or --check)"},
 		{"good", 2, "", "only one named file"},
 		{"Dockerfile good/Dockerfile", 2, "", "only one named file"},
@@ -66,7 +66,7 @@ func TestFmt(t *testing.T) {
 		{"--keyword-case x Dockerfile", 2, "", `--keyword-case: invalid keyword case "x"`},
 		{"--max-blank-lines x Dockerfile", 2, "", "--max-blank-lines: invalid number"},
 		{"-c wrong.yaml Dockerfile", 2, "", `wrong.yaml:1:7: error: fmt: unknown key "x"`},
-		{"-c none.yaml Dockerfile", 2, "", "none.yaml: file does not exist"},
+		{"-c none.yaml Dockerfile", 2, "", "none.yaml: no such file"},
 	} {
 		fmtDir(t, files)
 		code, out, told := slipwayOut(t, append([]string{"fmt"}, strings.Fields(tc.args)...)...)

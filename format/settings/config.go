@@ -1,127 +1,95 @@
 package settings
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 
-	"slipway/diag"
 	"slipway/format"
+	"slipway/internal/configfile"
 	"slipway/internal/suggest"
-	"slipway/source"
 )
+
+// config is what a configuration file, and the files that it extends, say about the layout.
+type config struct {
+	path    string
+	fmt     []section
+	exclude []string // the patterns of the key exclude
+}
 
 // section is the section fmt of a configuration file.
 type section struct {
-	path    string
-	source  *source.File
-	values  []setting
-	exclude []string // the key exclude, outside of the section
+	file *configfile.File
+	body *yaml.Node // a mapping
 }
 
-// setting is a key of the section with its value.
-type setting struct{ key, value *yaml.Node }
-
-// config returns the section fmt for the Dockerfile at path. It returns nil if no configuration
+// config returns the configuration for the Dockerfile at path. It returns nil if no configuration
 // file exists.
-func (r *Reader) config(path string) (*section, error) {
+func (r *Reader) config(path string) (*config, error) {
 	name := r.File
+	if name == "" && !r.None {
+		name = configfile.Find(filepath.Dir(path), configfile.Names())
+	}
 	if name == "" {
-		if r.None {
-			return nil, nil
-		}
-		var err error
-		if name, err = findConfig(path); err != nil || name == "" {
-			return nil, err
-		}
+		return nil, nil
 	}
-	if s, ok := r.configs[name]; ok {
-		return s, nil
+	if c, ok := r.configs[name]; ok {
+		return c, nil
 	}
-	data, err := readConfig(name)
-	if err == nil && data == nil {
-		err = &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
-	}
+	f, err := configfile.Read(name)
 	if err != nil {
 		return nil, err
 	}
-	s, err := parseConfig(name, data)
-	if err != nil {
+	c := &config{path: name}
+	if err := c.add(f); err != nil {
 		return nil, err
 	}
 	if r.configs == nil {
-		r.configs = map[string]*section{}
+		r.configs = map[string]*config{}
 	}
-	r.configs[name] = s
-	return s, nil
+	r.configs[name] = c
+	return c, nil
 }
 
-// findConfig returns the path of the nearest configuration file in the directory of path and
-// above, up to the root of the repository. It returns "" if there is no such file.
-func findConfig(path string) (string, error) {
-	path, err := filepath.Abs(path)
+// add adds a file, after those that it extends. It reads only the section fmt and the keys exclude
+// and extends.
+func (c *config) add(f *configfile.File) error {
+	base, err := f.Base()
+	if err == nil && base != nil {
+		err = c.add(base)
+	}
 	if err != nil {
-		return "", err
+		return err
 	}
-	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
-		for _, name := range []string{".slipway.yaml", "slipway.yaml"} {
-			info, err := os.Stat(filepath.Join(dir, name))
-			switch {
-			case err == nil && info.Mode().IsRegular():
-				return filepath.Join(dir, name), nil
-			case err != nil && !errors.Is(err, fs.ErrNotExist):
-				return "", err
-			}
-		}
-		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil || dir == filepath.Dir(dir) {
-			return "", nil
-		}
+	if f.Top != nil && f.Top.Kind != yaml.MappingNode {
+		return f.Errorf(f.Top, "want keys and values")
 	}
+	if body := f.Value("fmt"); body != nil && body.Tag != "!!null" {
+		if body.Kind != yaml.MappingNode {
+			return f.Errorf(body, "fmt: want keys and values")
+		}
+		c.fmt = append(c.fmt, section{f, body})
+	}
+	if list := f.Value("exclude"); list != nil {
+		patterns, err := f.Strings(list)
+		if err != nil {
+			return err
+		}
+		c.exclude = append(c.exclude, patterns...)
+	}
+	return nil
 }
 
-// parseConfig parses a configuration file. Only the section fmt and the key exclude are checked.
-func parseConfig(path string, data []byte) (*section, error) {
-	s := &section{path: path, source: source.NewFile(path, data)}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return nil, fmt.Errorf("%s: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
-	}
-	if len(doc.Content) == 0 {
-		return s, nil
-	}
-	top := doc.Content[0]
-	if top.Kind != yaml.MappingNode {
-		return nil, s.errorf(top, "want keys and values")
-	}
-	for i := 0; i+1 < len(top.Content); i += 2 {
-		switch body := top.Content[i+1]; top.Content[i].Value {
-		case "fmt":
-			if body.Kind != yaml.MappingNode {
-				return nil, s.errorf(body, "fmt: want keys and values")
-			}
-			for j := 0; j+1 < len(body.Content); j += 2 {
-				s.values = append(s.values, setting{body.Content[j], body.Content[j+1]})
-			}
-		case "exclude":
-			if err := body.Decode(&s.exclude); err != nil {
-				return nil, s.errorf(body, "exclude: want a list of patterns")
-			}
+// apply applies the settings. The first invalid setting is an error.
+func (c *config) apply(opt *format.Options) error {
+	for _, s := range c.fmt {
+		if err := s.apply(opt); err != nil {
+			return err
 		}
 	}
-	return s, nil
-}
-
-// errorf returns an error at a node of the file.
-func (s *section) errorf(n *yaml.Node, text string, args ...any) *diag.Diagnostic {
-	start := min(s.source.LineStart(n.Line)+max(n.Column-1, 0), len(s.source.Bytes))
-	r := source.Range{File: s.source, Start: start, End: min(start+max(len(n.Value), 1), len(s.source.Bytes))}
-	return diag.Errorf(r, text, args...)
+	return nil
 }
 
 // key is a key of the section fmt.
@@ -165,23 +133,24 @@ func boolean(set func(*format.Options, bool)) func(*format.Options, string) erro
 	}
 }
 
-// apply applies the settings. The first invalid setting is an error.
-func (s *section) apply(opt *format.Options) error {
+// apply applies the settings of the section.
+func (s section) apply(opt *format.Options) error {
 	known := keys()
-	for _, v := range s.values {
-		i := slices.IndexFunc(known, func(k key) bool { return k.name == v.key.Value })
-		if i < 0 {
+	for i := 0; i+1 < len(s.body.Content); i += 2 {
+		name, value := s.body.Content[i], s.body.Content[i+1]
+		at := slices.IndexFunc(known, func(k key) bool { return k.name == name.Value })
+		if at < 0 {
 			var names []string
 			for _, k := range known {
 				names = append(names, k.name)
 			}
-			return s.errorf(v.key, "fmt: unknown key %q%s", v.key.Value, suggest.Hint(v.key.Value, names, true))
+			return s.file.Errorf(name, "fmt: unknown key %q%s", name.Value, suggest.Hint(name.Value, names, true))
 		}
-		if v.value.Kind != yaml.ScalarNode {
-			return s.errorf(v.value, "fmt: %s: want one value", v.key.Value)
+		if value.Kind != yaml.ScalarNode {
+			return s.file.Errorf(value, "fmt: %s: want one value", name.Value)
 		}
-		if err := known[i].set(opt, v.value.Value); err != nil {
-			return s.errorf(v.value, "fmt: %s: %w", v.key.Value, err)
+		if err := known[at].set(opt, value.Value); err != nil {
+			return s.file.Errorf(value, "fmt: %s: %w", name.Value, err)
 		}
 	}
 	return nil

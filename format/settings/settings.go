@@ -24,14 +24,14 @@ const maxIndent = 16
 type Reader struct {
 	// File is the configuration file for all Dockerfiles. If it is "", the Reader searches
 	// .slipway.yaml and slipway.yaml in the directory of each Dockerfile and above, up to the
-	// root of the repository.
+	// root of the repository. Settings of a file override those of a file that it extends.
 	File string
 	// None ignores all configuration files except for .editorconfig.
 	None bool
 
 	editorconfigs map[string]*editorconfig.File // by directory; nil if the file does not exist
 	patterns      map[string]*regexp.Regexp     // the names of sections, compiled
-	configs       map[string]*section           // by path
+	configs       map[string]*config            // by path
 }
 
 // Options returns the options for the Dockerfile with the given path, which need not exist. Values
@@ -49,21 +49,22 @@ func (r *Reader) Options(path string, opt format.Options) (_ format.Options, use
 	applyScripts(&opt, scripts)
 	applyEditorconfig(&opt, properties)
 	applyScripts(&opt, properties)
-	s, err := r.config(path)
-	if err != nil || s == nil {
+	c, err := r.config(path)
+	if err != nil || c == nil {
 		return opt, "", err
 	}
-	return opt, s.path, s.apply(&opt)
+	err = c.apply(&opt)
+	return opt, c.path, err
 }
 
 // Excluded returns the patterns of the files that the configuration for the Dockerfile with the given
 // path excludes, and the path of the configuration file. Patterns are relative to its directory.
 func (r *Reader) Excluded(path string) (patterns []string, used string, err error) {
-	s, err := r.config(path)
-	if err != nil || s == nil {
+	c, err := r.config(path)
+	if err != nil || c == nil {
 		return nil, "", err
 	}
-	return s.exclude, s.path, nil
+	return c.exclude, c.path, nil
 }
 
 // ParseIndent returns the indentation for a number of blanks, or for "tab".

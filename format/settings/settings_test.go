@@ -65,6 +65,10 @@ func TestOptions(t *testing.T) {
 		})},
 		{"nearest yaml", map[string]string{".slipway.yaml": "fmt: {indent: 8}\n", "sub/slipway.yaml": "fmt: {indent: tab}\n"}, with(func(o *format.Options) { o.Indent = "\t" })},
 		{"yaml of another repository", map[string]string{".slipway.yaml": "fmt: {indent: 8}\n", "sub/.git": ""}, format.Default()},
+		{"extends", map[string]string{"team.yaml": "fmt: {indent: 8, shell: true}\nrules: {x: y}\n", "sub/.slipway.yaml": "fmt: {indent: 2}\nextends: ../team.yaml\n"}, with(func(o *format.Options) {
+			o.Indent, o.Shell = "  ", true
+		})},
+		{"empty section", map[string]string{".slipway.yaml": "fmt:\n"}, format.Default()},
 		{"empty yaml", map[string]string{".slipway.yaml": ""}, format.Default()},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -95,6 +99,9 @@ func TestErrors(t *testing.T) {
 		{"fmt: {shell: yes}", `fmt: shell: invalid value "yes" (want true or false)`},
 		{"fmt: 2", "fmt: want keys and values"},
 		{"- 2", "want keys and values"},
+		{"extends: none.yaml", "none.yaml does not exist"},
+		{"extends: .slipway.yaml", "more than 10 configurations extend each other"},
+		{"exclude: {a: b}", "want a list of strings"},
 		{"fmt: {", "line 1: did not find expected node content"},
 	} {
 		dir := t.TempDir()
@@ -126,5 +133,17 @@ func TestChosenFile(t *testing.T) {
 		if got, _, err := tc.r.Options(path, format.Default()); err != nil || got.Indent != tc.want {
 			t.Errorf("%+v: indentation %q, %v, want %q", tc.r, got.Indent, err, tc.want)
 		}
+	}
+}
+
+// TestExcluded checks that the patterns of an extended file count, too, and that one pattern needs
+// no list.
+func TestExcluded(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, map[string]string{".slipway.yaml": "exclude: a/**\nextends: base.yaml\n", "base.yaml": "exclude: [b, c]\n"})
+	var r Reader
+	got, used, err := r.Excluded(filepath.Join(dir, "Dockerfile"))
+	if d := cmp.Diff([]string{"b", "c", "a/**"}, got); d != "" || err != nil || used != filepath.Join(dir, ".slipway.yaml") {
+		t.Errorf("%s, error %v:\n%s", used, err, d)
 	}
 }

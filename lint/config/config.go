@@ -1,14 +1,12 @@
 package config
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"slipway/diag"
+	"slipway/internal/configfile"
 	"slipway/lint"
 	"slipway/source"
 )
@@ -46,19 +44,18 @@ type Names interface {
 	Rules() []*lint.Rule
 }
 
-// ownFiles and hadolintFiles are the names of configuration files, in the order in which they
-// are tried.
-func ownFiles() []string      { return []string{".slipway.yaml", "slipway.yaml"} }
+// hadolintFiles returns the names of hadolint's configuration file, in the order in which they are
+// tried.
 func hadolintFiles() []string { return []string{".hadolint.yaml", ".hadolint.yml"} }
 
 // Find returns the path of the configuration for the files in dir, or "". It searches dir and
 // the directories above, up to the root of the repository. The environment env returns the
 // values of variables, such as os.Getenv.
 func Find(dir string, env func(string) string) string {
-	if path := upwards(dir, ownFiles()); path != "" {
+	if path := configfile.Find(dir, configfile.Names()); path != "" {
 		return path
 	}
-	if path := upwards(dir, hadolintFiles()); path != "" {
+	if path := configfile.Find(dir, hadolintFiles()); path != "" {
 		return path
 	}
 	home := env("HOME")
@@ -81,71 +78,47 @@ func Find(dir string, env func(string) string) string {
 	return ""
 }
 
-// upwards returns the first of the named files in dir or the directories above, or "".
-func upwards(dir string, names []string) string {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return ""
-	}
-	for {
-		for _, n := range names {
-			if path := filepath.Join(dir, n); isFile(path) {
-				return path
-			}
-		}
-		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil || filepath.Dir(dir) == dir {
-			return ""
-		}
-		dir = filepath.Dir(dir)
-	}
-}
-
 // isFile reports whether a path is a file.
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && !info.IsDir()
 }
 
-// maxFile is the maximum size of a configuration in bytes.
-const maxFile = 1 << 20
-
-// Load reads the configuration in a file.
-func Load(path string, names Names) (*Config, error) { return load(path, names, 0) }
-
-// load reads a configuration that depth other files extend.
-func load(path string, names Names, depth int) (*Config, error) {
-	data, err := os.ReadFile(path)
-	switch {
-	case err != nil:
+// Load reads the configuration in a file. Errors about its content are diagnostics.
+func Load(path string, names Names) (*Config, error) {
+	f, err := configfile.Read(path)
+	if err != nil {
 		return nil, err
-	case len(data) > maxFile:
-		return nil, fmt.Errorf("%s: larger than %d bytes", path, maxFile)
 	}
-	return parse(source.NewFile(path, data), names, depth)
+	return parse(f, names)
 }
 
 // Parse reads a configuration. Files whose name starts with hadolint, or with .hadolint, have
 // hadolint's keys. Errors are diagnostics.
-func Parse(f *source.File, names Names) (*Config, error) { return parse(f, names, 0) }
+func Parse(s *source.File, names Names) (*Config, error) {
+	f, err := configfile.Parse(s)
+	if err != nil {
+		return nil, err
+	}
+	return parse(f, names)
+}
 
-// parse reads a configuration that depth other files extend.
-func parse(f *source.File, names Names, depth int) (*Config, error) {
-	p := &parser{file: f, names: names, cfg: &Config{Path: f.Name}, depth: depth}
-	p.cfg.Settings.Severity = map[string]diag.Severity{}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(f.Bytes, &doc); err != nil {
-		return nil, p.syntaxError(err)
+// parse reads a configuration, and first the one that it extends.
+func parse(f *configfile.File, names Names) (*Config, error) {
+	path := f.Source.Name
+	p := &parser{file: f, names: names, cfg: &Config{Path: path, Settings: lint.Settings{Severity: map[string]diag.Severity{}}}}
+	hadolint := isHadolint(path)
+	if f.Top == nil {
+		return p.finish(hadolint)
 	}
-	if len(doc.Content) == 0 {
-		return p.finish(isHadolint(f.Name))
+	keys := p.hadolintKeys()
+	if !hadolint {
+		keys = p.ownKeys()
+		if err := p.base(); err != nil {
+			return nil, err
+		}
 	}
-	hadolint := isHadolint(f.Name)
-	keys := p.ownKeys()
-	if hadolint {
-		keys = p.hadolintKeys()
-	}
-	p.base(doc.Content[0])
-	p.mapping(doc.Content[0], keys)
+	p.mapping(f.Top, keys)
 	return p.finish(hadolint)
 }
 

@@ -1,8 +1,6 @@
 package config
 
 import (
-	"errors"
-	"os"
 	"path/filepath"
 
 	"go.yaml.in/yaml/v3"
@@ -10,58 +8,23 @@ import (
 	"slipway/diag"
 )
 
-// maxDepth is the maximum number of configurations that extend each other.
-const maxDepth = 10
-
-// extends accepts the key extends, which base reads before the other keys.
-func (p *parser) extends(*yaml.Node) {}
-
-// base reads the configuration that the mapping n extends. Other keys of n change the settings of
-// that configuration.
-func (p *parser) base(n *yaml.Node) {
-	if n.Kind != yaml.MappingNode || isHadolint(p.file.Name) {
-		return
+// base reads the configuration that the file extends, and makes its settings those of p.cfg. The
+// other keys of the file change them.
+func (p *parser) base() error {
+	f, err := p.file.Base()
+	if err != nil || f == nil {
+		return err
 	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == "extends" {
-			p.load(n.Content[i+1])
-			return
-		}
+	base, err := parse(f, p.names)
+	if err != nil {
+		return err
 	}
-}
-
-// load reads the configuration that a node names, and makes its settings those of p.cfg.
-func (p *parser) load(n *yaml.Node) {
-	if n.Kind != yaml.ScalarNode || n.Value == "" {
-		p.fail(n, "want the path of a configuration")
-		return
-	}
-	if p.depth >= maxDepth {
-		p.fail(n, "more than %d configurations extend each other (does one extend itself?)", maxDepth)
-		return
-	}
-	dir := filepath.Dir(p.file.Name)
-	path := n.Value
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
-	}
-	base, err := load(path, p.names, p.depth+1)
-	var d *diag.Diagnostic
-	switch {
-	case errors.As(err, &d):
-		p.err = d
-		return
-	case errors.Is(err, os.ErrNotExist):
-		p.fail(n, "the configuration %s does not exist", path)
-		return
-	case err != nil:
-		p.fail(n, "%v", err)
-		return
-	}
-	base.Context = moved(base.Context, filepath.Dir(path), dir)
-	base.Baseline = moved(base.Baseline, filepath.Dir(path), dir)
+	from, to := filepath.Dir(base.Path), filepath.Dir(p.cfg.Path)
+	base.Context = moved(base.Context, from, to)
+	base.Baseline = moved(base.Baseline, from, to)
 	base.Path = p.cfg.Path
 	*p.cfg = *base
+	return nil
 }
 
 // moved returns a path below the directory from as a path below the directory to.

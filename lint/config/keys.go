@@ -33,7 +33,7 @@ func (p *parser) ownKeys() setters {
 		"no-color":              p.flag(&c.NoColor),
 		"disable-ignore-pragma": p.flag(&c.Settings.DisablePragmas),
 		"formats":               p.formats,
-		"extends":               p.extends,
+		"extends":               ignored, // base has read it
 		"require-reason":        p.requireReason,
 		"shellcheck":            p.shellCheck,
 		"resolve":               p.resolve,

@@ -1,25 +1,21 @@
 package config
 
 import (
-	"errors"
-	"fmt"
 	"slices"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"slipway/diag"
+	"slipway/internal/configfile"
 	"slipway/internal/suggest"
-	"slipway/source"
 )
 
 // parser reads a configuration. It stops at the first error.
 type parser struct {
-	file  *source.File
+	file  *configfile.File
 	names Names
 	cfg   *Config
 	err   *diag.Diagnostic
-	depth int                      // the number of files that extend this one
 	set   map[string]diag.Severity // settings of rules that follow the profile
 }
 
@@ -39,26 +35,9 @@ func (p *parser) finish(hadolint bool) (*Config, error) {
 
 // fail records an error about a node.
 func (p *parser) fail(n *yaml.Node, format string, args ...any) {
-	if p.err != nil {
-		return
+	if p.err == nil {
+		p.err = p.file.Errorf(n, format, args...)
 	}
-	at := source.Range{File: p.file, Start: min(p.file.LineStart(n.Line)+max(n.Column-1, 0), len(p.file.Bytes))}
-	at.End = min(at.Start+max(len(n.Value), 1), p.file.LineStart(n.Line+1))
-	at.End = max(at.End, at.Start)
-	p.err = diag.Errorf(at, format, args...)
-}
-
-// syntaxError converts an error of the YAML library, whose text contains the line.
-func (p *parser) syntaxError(err error) error {
-	line := 1
-	var te *yaml.TypeError
-	if !errors.As(err, &te) {
-		if _, rest, ok := strings.Cut(err.Error(), "line "); ok {
-			_, _ = fmt.Sscanf(rest, "%d", &line)
-		}
-	}
-	at := p.file.LineRange(line, line)
-	return diag.Errorf(at, "%s", strings.TrimPrefix(err.Error(), "yaml: "))
 }
 
 // setters maps the keys of a mapping to functions that read their values.
@@ -109,25 +88,14 @@ func (p *parser) flag(to *bool) func(*yaml.Node) {
 	}
 }
 
-// list returns a function that reads a string or a list of strings.
+// list returns a function that reads a string or a list of strings, and adds them to a list.
 func (p *parser) list(to *[]string) func(*yaml.Node) {
 	return func(n *yaml.Node) {
-		switch n.Kind {
-		case yaml.ScalarNode:
-			if n.Tag != "!!null" {
-				*to = append(*to, n.Value)
-			}
-		case yaml.SequenceNode:
-			for _, item := range n.Content {
-				if item.Kind != yaml.ScalarNode {
-					p.fail(item, "want a string")
-					return
-				}
-				*to = append(*to, item.Value)
-			}
-		default:
-			p.fail(n, "want a list of strings")
+		list, err := p.file.Strings(n)
+		if err != nil && p.err == nil {
+			p.err = err
 		}
+		*to = append(*to, list...)
 	}
 }
 
@@ -145,5 +113,5 @@ func (p *parser) pairs(to *map[string]string) func(*yaml.Node) {
 	}
 }
 
-// ignored accepts a value that other commands read.
+// ignored accepts a value that is read elsewhere.
 func ignored(*yaml.Node) {}
