@@ -47,6 +47,9 @@ SEED ?= 1
 ARGS ?=
 # Packages whose tests start programs, a builder among them.
 INTEGRATION = ./integration/contained ./integration/registries ./integration/cachekeys ./integration/rig ./integration/demo ./integration/daemon ./integration/clients ./integration/faults ./integration/buildfaults ./integration/builds
+# Builders wait for the disk most of the time. Their files are in memory if enough is free, unless
+# TMPDIR is set.
+IN_MEMORY = $(if $(TMPDIR),,$(shell [ "$$(df --output=avail -BG /dev/shm 2>/dev/null | tr -dc 0-9)" -ge 8 ] 2>/dev/null && echo TMPDIR=/dev/shm))
 # Tests that build and start old builders.
 OLD = ^(TestBuildKit2023|TestEngine20)$$
 # Test that builds Docker Compose.
@@ -145,10 +148,8 @@ upstream: ## move to BuildKit VERSION=v0.35.0: modules, recorded results; print 
 packages: ## test packages of a release and the image of slipway: install, use and remove one; compiles nfpm (root, Debian)
 	go test -tags integration $(TESTFLAGS) -count=1 -run '^(TestPackages|TestCommandImage)$$' ./integration/release ./integration/mkimage
 
-# Many tests wait for a builder or a timeout, so that more packages run at once than there are
-# processors.
 integration: ## compare our image with upstream's on a real builder (root, Linux)
-	go test -p $$(($$(nproc) + 1)) -tags integration $(TESTFLAGS) -count=1 -timeout 40m -skip '$(OLD)|$(COMPOSE)' $(INTEGRATION)
+	$(IN_MEMORY) go test -tags integration $(TESTFLAGS) -count=1 -timeout 40m -skip '$(OLD)|$(COMPOSE)' $(INTEGRATION)
 	@command -v crun >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends crun; }
 	go test -tags integration $(TESTFLAGS) -count=1 -run '^(TestRuntimes|TestTwoUsers)$$' ./solver/runner/namespace ./builder/server
 	$(MAKE) --no-print-directory probes
@@ -188,10 +189,10 @@ mutants: ## change single lines of the product and check that tests of their pac
 	go run ./integration/mutants $(MUTANTS)
 
 conformance: ## compare images by BuildKit's own Dockerfile tests; CONFORMANCE="-worker oci -run X" runs some
-	go run ./integration/conformance $(CONFORMANCE)
+	$(IN_MEMORY) go run ./integration/conformance $(CONFORMANCE)
 
 conformance-solver: ## compare slipway serve with buildkitd by BuildKit's own tests; CONFORMANCE="-suites client -run X" runs some
-	go run ./integration/conformance -solver $(CONFORMANCE)
+	$(IN_MEMORY) go run ./integration/conformance -solver $(CONFORMANCE)
 
 demo: ## build examples/hello in this process; needs only Go, no root
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/ ./cmd/slipway

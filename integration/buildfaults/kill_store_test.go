@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-var storeKills = flag.Int("store-kills", 7, "number of kills of commands that change the store")
+var storeKills = flag.Int("store-kills", 4, "number of kills of commands that change the store")
 
 // storeKill describes a command that [TestKillStore] kills. Before the command, the state
 // directory contains all results of a build with the first version of the build context.

@@ -16,7 +16,7 @@ import (
 
 var (
 	seed  = flag.Uint64("seed", 1, "seed of the times at which builds are killed")
-	kills = flag.Int("kills", 12, "number of kills")
+	kills = flag.Int("kills", 8, "number of kills")
 )
 
 // killedDockerfile covers everything that a kill can interrupt: concurrent stages, a build

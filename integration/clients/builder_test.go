@@ -180,7 +180,9 @@ func testBuildctl(t *testing.T, d *rig.Daemon) {
 // buildctl runs buildctl with a builder and returns its output. It must succeed.
 func buildctl(t *testing.T, d *rig.Daemon, args ...string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), builder.Buildctl, append([]string{"--addr", d.Socket}, args...)...).CombinedOutput()
+	out, err := rig.CombinedOutput(func() *exec.Cmd {
+		return exec.CommandContext(t.Context(), builder.Buildctl, append([]string{"--addr", d.Socket}, args...)...)
+	})
 	if err != nil {
 		t.Fatalf("buildctl %s: %v\n%s%s", strings.Join(args, " "), err, out, d.DaemonLog(1000))
 	}

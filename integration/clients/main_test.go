@@ -95,12 +95,15 @@ func newBuildx(t *testing.T, d *rig.Daemon) *buildx {
 }
 
 // runAny runs buildx in dir and returns its output, even if it fails. It leaves out what the HTTP/2
-// server of the session logs when a busy machine ends the connection early.
+// server of the session logs when a busy machine ends the connection early. A build that fails
+// with [rig.StartTimeout] runs once more.
 func (b *buildx) runAny(t *testing.T, dir string, args ...string) (string, error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), b.path, args...)
-	cmd.Dir, cmd.Env = dir, b.env
-	out, err := cmd.CombinedOutput()
+	out, err := rig.CombinedOutput(func() *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), b.path, args...)
+		cmd.Dir, cmd.Env = dir, b.env
+		return cmd
+	})
 	return regexp.MustCompile(`(?m)^[0-9/]+ [0-9:]+ http2: .*\n`).ReplaceAllString(string(out), ""), err
 }
 

@@ -14,7 +14,7 @@ import (
 	"slipway/integration/rig"
 )
 
-var builds = flag.Int("builds", 40, "number of concurrent builds")
+var builds = flag.Int("builds", 24, "number of concurrent builds")
 
 // TestConcurrentBuilds checks that each of many concurrent builds gets its own result or
 // error. A quarter of the builds succeed, and the others fail in three different ways. Builds

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -51,6 +52,17 @@ type Result struct {
 // process may start so late while the machine is compiling. The error is the same for a
 // frontend that crashes.
 const StartTimeout = "frontend grpc server closed unexpectedly"
+
+// CombinedOutput runs the command that newCommand returns, for example a client that builds, and
+// returns its standard output and standard error. A command that prints [StartTimeout] and fails
+// runs once more.
+func CombinedOutput(newCommand func() *exec.Cmd) ([]byte, error) {
+	out, err := newCommand().CombinedOutput()
+	if err != nil && strings.Contains(string(out), StartTimeout) {
+		return newCommand().CombinedOutput()
+	}
+	return out, err
+}
 
 // Build runs a build as docker buildx does. It uses buildkitd's built-in Dockerfile frontend,
 // which forwards the build to the frontend image of a # syntax line. The result is not nil
