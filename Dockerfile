@@ -11,7 +11,7 @@ COPY . .
 ARG TARGETOS TARGETARCH
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -tags grpcnotrace -trimpath -buildvcs=false -ldflags "-s -w" -o /out/dockerfile-frontend ./cmd/dockerfile-frontend
+    go build -tags grpcnotrace -trimpath -buildvcs=false -ldflags "-s -w" -gcflags=net/...=-l -gcflags=crypto/...=-l -gcflags=google.golang.org/grpc/...=-l -o /out/dockerfile-frontend ./cmd/dockerfile-frontend
 
 FROM scratch
 LABEL moby.buildkit.frontend.network.none="true"

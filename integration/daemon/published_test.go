@@ -25,7 +25,7 @@ import (
 )
 
 // maxFrontendSize is the maximum compressed size of the frontend image in bytes.
-const maxFrontendSize = 6_100_000
+const maxFrontendSize = 6_000_000
 
 // TestPublishedImage pushes the frontend image as `make push` does, with attestations and a
 // signature, and builds with it by its digest. It checks the size, and the signature with OpenSSL.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,7 +67,7 @@ func TestDockerfile(t *testing.T) {
 	if diff := cmp.Diff([]string{BinaryPath}, copied); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
-	flags := strings.Join(programimage.BuildFlags(), " ")
+	flags := strings.Join(slices.Concat(programimage.BuildFlags(), BuildFlags()), " ")
 	flags = strings.Replace(flags, "-s -w", `"-s -w"`, 1)
 	if want := "go build " + flags + " -o /out/dockerfile-frontend ./" + PackagePath; !strings.Contains(string(text), want) {
 		t.Errorf("the Dockerfile does not run: %s", want)

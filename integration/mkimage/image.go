@@ -30,7 +30,8 @@ func kindOf(name string, src *checkout.Source) (kind, error) {
 	case "frontend":
 		return kind{
 			title: "slipway/dockerfile", description: "Dockerfile frontend for BuildKit", pkg: frontendimage.PackagePath,
-			spec: frontendimage.Spec(), tags: versionTags(frontend.DockerfileVersion),
+			flags: frontendimage.BuildFlags(),
+			spec:  frontendimage.Spec(), tags: versionTags(frontend.DockerfileVersion),
 		}, nil
 	case "slipway":
 		spec, err := commandSpec()

@@ -56,7 +56,7 @@ func printSize(ctx context.Context, w io.Writer) error {
 			float64(len(p.binaries[0].Content))/1e6, float64(archive.Size())/1e6)
 	}
 	fmt.Fprintln(w, "\nOur program in bytes, by section and by module:")
-	withSymbols, err := programimage.Program{Root: root, Package: frontendimage.PackagePath, Flags: []string{"-ldflags="}}.Compile(ctx, platforms)
+	withSymbols, err := programimage.Program{Root: root, Package: frontendimage.PackagePath, Flags: append(frontendimage.BuildFlags(), "-ldflags=")}.Compile(ctx, platforms)
 	if err != nil {
 		return err
 	}
