@@ -31,6 +31,7 @@ var (
 	file    = flag.String("case", "", "compare the case in this `file` instead of generated ones")
 	verbose = flag.Bool("verbose", false, "print each build and its outcomes")
 	way     = flag.String("runner", "namespace", "runner of our solver: namespace, chroot")
+	timeout = flag.Duration("case-timeout", 0, "limit for the duration of a case on a busy machine; 0 means 30 seconds")
 	shrinks = flag.Int("shrink", 3, "number of differing builds of each kind to shrink")
 )
 
@@ -52,7 +53,7 @@ func TestBuilds(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
-	run := &Runner{Rig: r, State: filepath.Join(r.Dir, "state"), Dir: r.Dir, Start: startTime, Way: *way}
+	run := &Runner{Rig: r, State: filepath.Join(r.Dir, "state"), Dir: r.Dir, Start: startTime, Way: *way, Timeout: *timeout}
 	if *verbose {
 		run.Log = os.Stderr
 	}

@@ -25,8 +25,8 @@ import (
 	"slipway/solver"
 )
 
-// caseTimeout limits the duration of a case. Commands that open a named pipe block forever.
-const caseTimeout = 30 * time.Second
+// defaultTimeout is the default of Runner.Timeout.
+const defaultTimeout = 30 * time.Second
 
 // A Runner runs builds with BuildKit and with our solver. Safe for concurrent use.
 type Runner struct {
@@ -41,6 +41,9 @@ type Runner struct {
 	// and the error says to use --runner namespace, the builds do not count as different.
 	Way     string
 	refused atomic.Int32 // number of such builds
+	// Timeout limits the duration of a case, because commands that open a named pipe block forever;
+	// 0 means 30 seconds.
+	Timeout time.Duration
 }
 
 // An outcome is the result of a build with one builder: the image, the executed and failed
@@ -61,7 +64,7 @@ func (r *Runner) Compare(ctx context.Context, text []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, caseTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(r.Timeout, defaultTimeout))
 	defer cancel()
 	dir, err := os.MkdirTemp(r.Dir, "case-")
 	if err != nil {
