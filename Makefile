@@ -166,8 +166,8 @@ differential-builds: ## compare N builds of seed SEED with BuildKit's (root, Lin
 kills: ## kill N builds (also with chroot), N commands that change the store, N servers, at times of seed SEED (root, Linux)
 	go test -tags integration -count=1 -timeout 4h -v -run '^(TestKill(Store|Server|Chroot)?|TestDestructiveSteps|TestFullChroot)$$' ./integration/buildfaults -seed $(SEED) -kills $(N) -chroot-kills $(N) -chroot-all -store-kills $(N) -server-kills $(N)
 
-containers: ## build in containers of Docker, podman and runc, as CI systems start them (root, Debian; UPDATE=1 writes the table)
-	go test -tags integration $(TESTFLAGS) -count=1 -timeout 1h -v -run '^(TestContainers|TestConnector|TestExamples)$$' ./integration/containers
+containers: ## build in containers of Docker, podman and runc, as CI systems start them; check examples/ci (root, Debian; UPDATE=1 writes the table)
+	go test -tags integration $(TESTFLAGS) -count=1 -timeout 1h -v -run '^(TestContainers|TestConnector|TestExamples|TestSchemas)$$' ./integration/containers
 
 editors: ## test slipway lsp with neovim and node, slipway lint with ShellCheck and pre-commit (root gets them from apt)
 	go test -tags integration $(TESTFLAGS) -count=1 ./integration/editors

@@ -10,15 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
-	"slipway/integration/toolbox"
-)
-
-// These lines enclose the table in COMPATIBILITY.md.
-const (
-	tableStart = "<!-- UPDATE=1 make containers writes what follows -->\n"
-	tableEnd   = "<!-- UPDATE=1 make containers wrote what precedes -->\n"
+	"slipway/integration/doctable"
 )
 
 // TestContainers checks what the job can build in each container. The table in COMPATIBILITY.md is
@@ -61,7 +53,7 @@ func TestContainers(t *testing.T) {
 		}
 		b.WriteString("\n")
 	}
-	compare(t, b.String())
+	doctable.Check(t, "containers", b.String())
 }
 
 // outside returns the results of the job on this machine, as root.
@@ -87,32 +79,4 @@ func (h *host) outside() []result {
 		}
 	}
 	return list
-}
-
-// compare compares the table with the one in COMPATIBILITY.md. With UPDATE=1, it writes it there.
-func compare(t *testing.T, table string) {
-	t.Helper()
-	root, err := toolbox.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(root, "COMPATIBILITY.md")
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(data), tableStart)
-	old, after, ok2 := strings.Cut(rest, tableEnd)
-	if !ok || !ok2 {
-		t.Fatalf("%s lacks the lines that enclose the table", file)
-	}
-	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(file, []byte(before+tableStart+table+tableEnd+after), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(old, table); diff != "" {
-		t.Errorf("%s (-file +now); UPDATE=1 writes it\n%s", file, diff)
-	}
 }

@@ -214,10 +214,10 @@ func gitlabArgs(t *testing.T) []string {
 	}
 	readExample(t, "gitlab-build.yml", &jobs)
 	script := "set -e; CI_REGISTRY_IMAGE=registry.example/app; CI_COMMIT_SHA=TAG; CI_REGISTRY=registry.example; CI_REGISTRY_USER=me; CI_REGISTRY_PASSWORD=x\n"
-	for name, value := range jobs["image"].Variables {
+	for name, value := range jobs["build-image"].Variables {
 		script += name + "=\"" + value + "\"\n"
 	}
-	return []string{"sh", "-c", script + strings.Join(jobs["image"].Script, "\n")}
+	return []string{"sh", "-c", script + strings.Join(jobs["build-image"].Script, "\n")}
 }
 
 // githubArgs returns a command that runs the scripts of the workflow of GitHub.

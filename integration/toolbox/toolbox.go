@@ -41,6 +41,7 @@ func tools() []tool {
 		{name: "docker-compose", module: "compose", pkg: "github.com/docker/compose/v5/cmd"},
 		{name: "golangci-lint", module: "lint", pkg: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint"},
 		{name: "gofumpt", module: "lint", pkg: "mvdan.cc/gofumpt"},
+		{name: "manifest", module: "manifest", pkg: "./manifest"},
 		{name: "nfpm", module: "nfpm", pkg: "github.com/goreleaser/nfpm/v2/cmd/nfpm"},
 	}
 }
