@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"slipway/solver/tree"
 )
@@ -133,7 +134,10 @@ func inodeOf(info fs.FileInfo) uint64 {
 // directory that the copy had at that path. The function alone does not suffice: renaming a
 // directory changes no file below it, so two directories may have exchanged their names.
 func (s *step) read(c *copied, dir string, changed isChanged) (*tree.Node, error) {
-	x := comparison{copied: c, same: map[string]*tree.Node{}, original: map[string]bool{}}
+	x := comparison{copied: c, created: s.mark.Time(), same: map[string]*tree.Node{}, original: map[string]bool{}}
+	if dir == s.root {
+		x.stubDirs = s.stubDirs()
+	}
 	reader := tree.HostReader{
 		Store: s.r.store, Origin: string(c.base.ID()),
 		Meta: func(f tree.HostFile) (tree.Meta, error) {
@@ -164,6 +168,8 @@ func (s *step) read(c *copied, dir string, changed isChanged) (*tree.Node, error
 // comparison holds the state of [step.read].
 type comparison struct {
 	*copied
+	created  time.Time // time before the runner created files in the root
+	stubDirs map[string]bool
 	same     map[string]*tree.Node // unchanged files and directories by path; the entries of a directory may have changed
 	original map[string]bool       // directories that are at the same path as in the copy
 }
@@ -222,5 +228,9 @@ func (x *comparison) dir(base, current *tree.Node, at string) (*tree.Node, error
 		}
 		list = append(list, tree.Entry{Name: e.Name, Node: n})
 	}
-	return tree.NewDir(current.Meta(), list)
+	n, err := tree.NewDir(current.Meta(), list)
+	if err == nil && x.stubDirs[at] && base != nil && base.Kind() == tree.Dir && equalExceptTime(base, n) && !n.Meta().ModTime.Before(x.created) {
+		return base, nil
+	}
+	return n, err
 }

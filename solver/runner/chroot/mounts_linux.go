@@ -36,7 +36,7 @@ func (s *step) placeMount(i int, m *runner.Mount) error {
 	if err != nil {
 		return err
 	}
-	return pl.keepTime(func() error {
+	return pl.show(func() error {
 		switch m.Kind {
 		case runner.MountTree:
 			return s.placeTree(i, pl)
@@ -195,7 +195,7 @@ func (s *step) placeNetworkFiles() error {
 			err = s.checkHidden(pl, false)
 		}
 		if err == nil {
-			err = pl.keepTime(func() error { return errors.Join(os.WriteFile(pl.path(), f.data, 0o644), os.Chmod(pl.path(), 0o644)) })
+			err = pl.show(func() error { return errors.Join(os.WriteFile(pl.path(), f.data, 0o644), os.Chmod(pl.path(), 0o644)) })
 		}
 		if err != nil {
 			return fmt.Errorf("mount %s: %w", f.target, err)

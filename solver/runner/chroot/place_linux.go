@@ -100,7 +100,7 @@ func (s *step) makeParents(dir string) error {
 	if err := s.open(pl); err != nil {
 		return err
 	}
-	return pl.keepTime(func() error { return makeDir(pl.path()) })
+	return makeDir(pl.path())
 }
 
 // indexed returns the path of a file for pl in one of the subdirectories of the step.
@@ -111,6 +111,31 @@ func (s *step) indexed(subdir string, pl *place) string {
 		}
 	}
 	return ""
+}
+
+// show calls fn, which creates a file at the place. The directory that contains the place keeps its
+// modification time only if the place hides a file. See [step.stubDirs] for the other directories.
+func (pl *place) show(fn func() error) error {
+	if pl.hides {
+		return pl.keepTime(fn)
+	}
+	return fn()
+}
+
+// stubDirs returns the paths in the root of the directories with a place that hides nothing. The
+// process finds them with a new modification time. If a process changes nothing in such a
+// directory, the result has its old time.
+//
+// Upstream: runc creates mount points there. BuildKit removes them after the process, and then
+// restores only the time that the process left.
+func (s *step) stubDirs() map[string]bool {
+	dirs := map[string]bool{}
+	for _, pl := range s.places {
+		if !pl.hides {
+			dirs[strings.TrimPrefix(path.Dir(pl.target), "/")] = true
+		}
+	}
+	return dirs
 }
 
 // keepTime calls fn and then restores the modification time of the directory that contains

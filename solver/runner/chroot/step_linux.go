@@ -157,8 +157,30 @@ func (s *step) configure() error {
 
 // makeWorkDir creates the working directory and its missing parents with the user of the
 // process as their owner. It returns the path without links.
+//
+// Upstream: runc also creates the directories before "..": the directory /x/../y makes it create
+// /x.
 func (s *step) makeWorkDir(id *launch.IDs) (string, error) {
-	full, err := securejoin.SecureJoin(s.root, s.p.Dir)
+	dir, err := s.makeDirs(s.p.Dir, id.UID, id.GID)
+	if err != nil {
+		return "", err
+	}
+	parts := strings.Split(s.p.Dir, "/")
+	for i, part := range parts {
+		if part != ".." {
+			continue
+		}
+		if _, err := s.makeDirs(strings.Join(parts[:i], "/"), 0, 0); err != nil {
+			return "", err
+		}
+	}
+	return path.Join("/", dir), nil
+}
+
+// makeDirs creates the directory with the path name in the root, and its missing parents, with the
+// owner uid:gid. It returns the path without links.
+func (s *step) makeDirs(name string, uid, gid int) (string, error) {
+	full, err := securejoin.SecureJoin(s.root, name)
 	if err != nil {
 		return "", err
 	}
@@ -171,13 +193,13 @@ func (s *step) makeWorkDir(id *launch.IDs) (string, error) {
 			continue
 		}
 		if err == nil {
-			err = errors.Join(os.Chmod(at, 0o755), os.Lchown(at, id.UID, id.GID))
+			err = errors.Join(os.Chmod(at, 0o755), os.Lchown(at, uid, gid))
 		}
 		if err != nil {
 			return "", err
 		}
 	}
-	return path.Join("/", dir), nil
+	return dir, nil
 }
 
 // finish removes everything from the root that does not belong to it, and returns the trees of
