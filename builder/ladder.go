@@ -18,7 +18,7 @@ func (c *autoRunner) withoutNamespaces(reason error) (runner.Opener, error) {
 		return nil, fmt.Errorf("--%s: RUN steps have control groups only in namespaces: %w (leave the limit out, or accept it with --unisolated limits)", limit, reason)
 	}
 	if !c.inContainer() {
-		return noRunner{fmt.Errorf("RUN steps cannot run on this machine: %w (%s)", reason, outsideContainer)}, nil
+		return noRunner{fmt.Errorf("RUN steps cannot run on this machine: %w (%s)", reason, outsideContainer(c.os))}, nil
 	}
 	run, err := c.openChroot()
 	if err != nil {
@@ -29,8 +29,13 @@ func (c *autoRunner) withoutNamespaces(reason error) (runner.Opener, error) {
 }
 
 // outsideContainer lists what a user can do on a machine, which is no container, without
-// namespaces.
-const outsideContainer = "allow user namespaces, use --builder ADDRESS or --runner portable, which interprets simple scripts, or, if this is a container for one build, --runner chroot"
+// namespaces. The parameter os is the machine's operating system, as in [runtime.GOOS].
+func outsideContainer(os string) string {
+	if os != "linux" {
+		return "use --builder ADDRESS, or --runner portable, which interprets simple scripts"
+	}
+	return "allow user namespaces, use --builder ADDRESS or --runner portable, which interprets simple scripts, or, if this is a container for one build, --runner chroot"
+}
 
 // allowNamespaces is a text that lists the settings of containers with which steps can run in
 // namespaces: a profile that permits the system calls, and a /proc without hidden files, because

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 
 	"slipway/internal/singleflight"
@@ -24,8 +25,9 @@ import (
 // fails, too, the error is errRefused. The caller must then repeat the build with the field
 // refused set to true, because cache keys include how steps are run.
 type autoRunner struct {
-	s *localBuilder
-	o *Options
+	s  *localBuilder
+	o  *Options
+	os string // operating system of this machine, as in [runtime.GOOS]
 	// privileged reports whether this program is allowed to create namespaces.
 	privileged func() bool
 	// available returns nil if processes can run in namespaces, and otherwise the reason
@@ -56,7 +58,7 @@ var (
 var errRefused = errors.New("namespaces are not available")
 
 func newRunner(s *localBuilder, o *Options) *autoRunner {
-	c := &autoRunner{s: s, o: o, privileged: namespace.Privileged, available: namespace.Available, inContainer: chroot.InContainer}
+	c := &autoRunner{s: s, o: o, os: runtime.GOOS, privileged: namespace.Privileged, available: namespace.Available, inContainer: chroot.InContainer}
 	c.openChroot = c.inChroot
 	return c
 }

@@ -2,6 +2,7 @@ package builder
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -28,17 +29,19 @@ func TestLadder(t *testing.T) {
 		chroot    error
 		want      string // the runner, or the start of its error
 		log       string // the start of the log
+		os        string // of the machine; Linux if it is ""
 	}{
-		{"auto", nil, false, nil, "namespace", ""},
-		{"auto", nil, true, nil, "namespace", ""},
-		{"auto", none, true, nil, "chroot", warning},
-		{"auto", none, false, nil, "RUN steps cannot run on this machine: no namespaces (allow user namespaces, ", ""},
-		{"auto", none, true, noRoot, "RUN steps cannot run in this container: no namespaces; no root (to allow namespaces: Docker: ", ""},
-		{"chroot", nil, false, nil, "chroot", ""},
-		{"chroot", none, false, noRoot, "no root", ""},
-		{"portable", none, true, nil, "portable", ""},
-		{"namespace", none, true, nil, "no namespaces", ""},
-		{"oci", none, true, nil, "no namespaces", ""},
+		{"auto", nil, false, nil, "namespace", "", ""},
+		{"auto", nil, true, nil, "namespace", "", ""},
+		{"auto", none, true, nil, "chroot", warning, ""},
+		{"auto", none, false, nil, "RUN steps cannot run on this machine: no namespaces (allow user namespaces, ", "", ""},
+		{"auto", none, false, nil, "RUN steps cannot run on this machine: no namespaces (use --builder ADDRESS, or --runner portable, ", "", "darwin"},
+		{"auto", none, true, noRoot, "RUN steps cannot run in this container: no namespaces; no root (to allow namespaces: Docker: ", "", ""},
+		{"chroot", nil, false, nil, "chroot", "", ""},
+		{"chroot", none, false, noRoot, "no root", "", ""},
+		{"portable", none, true, nil, "portable", "", ""},
+		{"namespace", none, true, nil, "no namespaces", "", ""},
+		{"oci", none, true, nil, "no namespaces", "", ""},
 	} {
 		o := options(t, "")
 		var log bytes.Buffer
@@ -48,6 +51,7 @@ func TestLadder(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := newRunner(s, &o)
+		c.os = cmp.Or(tc.os, "linux")
 		c.available = func(context.Context) error { return tc.available }
 		c.inContainer = func() bool { return tc.container }
 		c.openChroot = func() (runner.Opener, error) { return chrootRunner{}, tc.chroot }

@@ -75,7 +75,7 @@ func Machine() ocispecs.Platform {
 
 func platformOf(p *pb.Platform) ocispecs.Platform {
 	if p == nil {
-		return platforms.Normalize(platforms.DefaultSpec())
+		return Machine()
 	}
 	return platforms.Normalize(ocispecs.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion, OSFeatures: p.OSFeatures})
 }

@@ -31,11 +31,11 @@ func (r repository) referrers(ctx context.Context, d digest.Digest) ([]ocispecs.
 }
 
 // Resolve finds the image for a reference, among the stored images or in the image's
-// registry. If pull is set, it ignores stored images. If p is nil, the platform is this
-// machine's.
+// registry. If pull is set, it ignores stored images. If p is nil, the platform is the
+// default of [Machine].
 func (s *Sources) Resolve(ctx context.Context, ref string, p *ocispecs.Platform, pull bool) (*Image, error) {
 	if p == nil {
-		d := platforms.DefaultSpec()
+		d := Machine()
 		p = &d
 	}
 	return s.image(ctx, ref, platforms.Normalize(*p), pull)
