@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
 
+	"slipway/frontend"
 	"slipway/integration/rig"
 	"slipway/integration/toolbox"
 )
@@ -28,7 +29,8 @@ import (
 const maxFrontendSize = 6_000_000
 
 // TestPublishedImage pushes the frontend image as `make push` does, with attestations and a
-// signature, and builds with it by its digest. It checks the size, and the signature with OpenSSL.
+// signature, and builds with it by its digest. It checks the tags, the size, and the signature with
+// OpenSSL.
 func TestPublishedImage(t *testing.T) {
 	root, err := toolbox.Root()
 	if err != nil {
@@ -55,6 +57,7 @@ func TestPublishedImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	checkTags(t, digest)
 	checkIndex(t, digest)
 	checkSignature(t, digest, public)
 }
@@ -72,6 +75,24 @@ func writeKeys(t *testing.T) (private, public string) {
 	writeFile(t, private, key)
 	writeFile(t, public, pub)
 	return private, public
+}
+
+// checkTags checks that the version of docker/dockerfile is a tag of the index at ref, and that its
+// shorter forms, such as 1 and 1.28, are, too.
+func checkTags(t *testing.T, ref name.Digest) {
+	t.Helper()
+	for end, c := range frontend.DockerfileVersion + "." {
+		if c != '.' {
+			continue
+		}
+		tag := ref.Tag(frontend.DockerfileVersion[:end])
+		d, err := remote.Head(tag)
+		if err != nil {
+			t.Errorf("%s: %v", tag, err)
+		} else if d.Digest.String() != ref.DigestStr() {
+			t.Errorf("%s is %s, want %s", tag, d.Digest, ref.DigestStr())
+		}
+	}
 }
 
 // checkIndex checks that the index has an image that is small enough, and both attestations of it.

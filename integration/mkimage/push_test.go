@@ -22,6 +22,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/sigstore/sigstore/pkg/cryptoutils"
+
+	"slipway/integration/frontendimage"
+	"slipway/integration/programimage"
 )
 
 // startRegistry starts a registry and returns the reference of a repository in it.
@@ -231,5 +234,53 @@ func TestCertificates(t *testing.T) {
 	}
 	if count < 50 {
 		t.Errorf("%d certificates, want at least 50", count)
+	}
+}
+
+// TestPlatforms checks that an index for all platforms has an image for each, and attestations
+// of each image.
+func TestPlatforms(t *testing.T) {
+	platforms, err := parsePlatforms(allPlatforms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var binaries []programimage.Binary
+	for _, p := range platforms {
+		binaries = append(binaries, programimage.Binary{Platform: p, Content: []byte(p.String())})
+	}
+	spec := frontendimage.Spec()
+	spec.Attest = func(b programimage.Binary) ([]programimage.Attestation, error) {
+		return []programimage.Attestation{{PredicateType: "x", Predicate: []byte("{}")}}, nil
+	}
+	p := push{repository: startRegistry(t), tags: []string{"1"}}
+	index, err := spec.Index(binaries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.run(t.Context(), io.Discard, index); err != nil {
+		t.Fatal(err)
+	}
+	tag, err := name.NewTag(p.repository + ":1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pushed, err := remote.Index(tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := pushed.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, d := range m.Manifests {
+		got = append(got, d.Platform.String())
+	}
+	want := strings.Split(allPlatforms, ",")
+	for range platforms {
+		want = append(want, "unknown/unknown")
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("platforms %q, want %q", got, want)
 	}
 }
