@@ -36,6 +36,7 @@ type request struct {
 	output string // output in addition to the builder's state: none, oci or push
 	layout *layoutImage
 	sink   string // address of the registry for the output push
+	cold   bool   // whether the build may use no cache
 }
 
 func newBuilder(ctx context.Context, r *rig.Rig, name string) (builder, error) {
@@ -58,11 +59,13 @@ func newBuilder(ctx context.Context, r *rig.Rig, name string) (builder, error) {
 		return newServe(ctx, r, dir, archive)
 	case "buildah":
 		return newBuildah(ctx, r, dir, archive)
+	case "kaniko":
+		return newKaniko(ctx, r, dir)
 	}
 	if filepath.IsAbs(name) {
 		return &slipway{label: filepath.Base(name), runner: "namespace", program: name, dir: filepath.Join(dir, "state"), registry: r.Addr, archive: archive}, nil
 	}
-	return nil, fmt.Errorf("unknown builder %q (use slipway, slipway-chroot, slipway-serve, buildkitd, buildah or the absolute path of a slipway program)", name)
+	return nil, fmt.Errorf("unknown builder %q (use slipway, slipway-chroot, slipway-serve, buildkitd, buildah, kaniko or the absolute path of a slipway program)", name)
 }
 
 // slipway measures the command slipway build.

@@ -13,7 +13,8 @@
 // driver, chroot isolation, and one job per CPU.
 //
 // The builder slipway-serve is buildctl with a running slipway serve; -builders
-// buildkitd,slipway-serve compares it with buildctl and buildkitd. The flag -builders
+// buildkitd,slipway-serve compares it with buildctl and buildkitd. The builder kaniko is the
+// executor of kaniko's last release, whose layers are cached in a registry. The flag -builders
 // also accepts absolute paths of slipway programs. With two programs, one run measures
 // the effect of a change.
 //

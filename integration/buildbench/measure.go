@@ -165,7 +165,7 @@ func (r *caseRun) build(ctx context.Context, b builder) (usage, error) {
 		}
 	}
 	unix.Sync() // writes of earlier builds would slow this one down
-	req := request{dir: r.dir, output: r.opt.output, sink: r.sink}
+	req := request{dir: r.dir, output: r.opt.output, sink: r.sink, cold: r.c.cold}
 	if r.c.output != "" {
 		req.output = r.c.output
 	}
