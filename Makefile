@@ -62,7 +62,7 @@ RELEASEGO = GOTOOLCHAIN=go$$(awk '/^go / { print $$2 }' go.mod)
 PLATFORMS = linux/arm,linux/arm64,darwin/arm64,windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build fast test race fuzz golden lint fmt image size push release upstream packages integration old-builders compose differential-builds kills containers editors realimages kaniko probes parity mutants conformance conformance-solver demo demo-buildkit manual manual-test bench bench-gateway bench-build bench-lint bench-lsp check
+.PHONY: help build fast test race fuzz golden lint fmt image size push release upstream packages integration old-builders compose differential-builds kills containers runners editors realimages kaniko probes parity mutants conformance conformance-solver demo demo-buildkit manual manual-test bench bench-gateway bench-build bench-lint bench-lsp check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -168,6 +168,9 @@ kills: ## kill N builds (also with chroot), N commands that change the store, N 
 
 containers: ## build in containers of Docker, podman and runc, as CI systems start them; check examples/ci (root, Debian; UPDATE=1 writes the table)
 	go test -tags integration $(TESTFLAGS) -count=1 -timeout 1h -v -run '^(TestContainers|TestConnector|TestExamples|TestSchemas)$$' ./integration/containers
+
+runners: ## compare the cases with RUN, and a base of 200,000 files, on each way of running steps with BuildKit (root; UPDATE=1 writes the table)
+	go test -tags integration $(TESTFLAGS) -count=1 -timeout 2h -v -run '^(TestRunners|TestLargeBase)$$' ./integration/daemon -all-runners -large-files 200000
 
 editors: ## test slipway lsp with neovim and node, slipway lint with ShellCheck and pre-commit (root gets them from apt)
 	go test -tags integration $(TESTFLAGS) -count=1 ./integration/editors

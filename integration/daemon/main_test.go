@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"slipway/integration/rig"
+	"slipway/solver/runner/chroot"
 	"slipway/solver/runner/namespace"
 )
 
@@ -21,6 +22,7 @@ const (
 var shared *rig.Rig
 
 func TestMain(m *testing.M) {
-	namespace.Main() // runs and exits if this is a child process of a build
+	namespace.Main() // these run and exit if this is a child process of a build
+	chroot.Main()
 	rig.Main(m, func(r *rig.Rig) { shared = r })
 }
