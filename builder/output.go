@@ -13,6 +13,7 @@ import (
 	"github.com/distribution/reference"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 
+	"slipway/internal/suggest"
 	"slipway/solver/export"
 )
 
@@ -170,9 +171,27 @@ func (o Output) checkLocal() error {
 		if annotation && o.isImage() || v == onlyValue(k) && v != "" {
 			continue
 		}
+		if name, ok := suggest.Near(k, o.attributes()); ok {
+			return fmt.Errorf("output %s: unknown attribute %q (did you mean %s?)", o.Type, k, name)
+		}
 		return fmt.Errorf("output %s: %s=%s requires a BuildKit daemon (choose one with --builder, or buildctl --addr)", o.Type, k, v)
 	}
 	return nil
+}
+
+// attributes returns the names of the attributes that the output supports, except for those of image
+// configs and annotations.
+func (o Output) attributes() []string {
+	list := []string{"type", "dest", "name", "push"}
+	for _, k := range []string{
+		"compression", "compression-level", forceAttr, epochAttr, rewriteAttr, inlineAttr, artifactAttr, ociTypesAttr,
+		prefixAttr, sourceAttr, splitAttr, modeAttr, tarAttr, insecureAttr, byDigestAttr, storeAttr,
+	} {
+		if o.supports(k) {
+			list = append(list, k)
+		}
+	}
+	return list
 }
 
 // has reports whether the output has an attribute, even an empty one.

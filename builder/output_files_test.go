@@ -111,6 +111,7 @@ func TestBadAttributes(t *testing.T) {
 		"type=oci,dest=x,oci-mediatypes=false,compression=zstd":       "",
 		"type=oci,dest=x,oci-mediatypes=false,oci-artifact=true":      `"oci-artifact=true" conflicts with "oci-mediatypes=false"`,
 		"type=image,push-by-digest=perhaps":                           "push-by-digest=perhaps is neither true nor false",
+		"type=oci,dest=x,compresion=zstd":                             `unknown attribute "compresion" (did you mean compression?)`,
 		"type=docker,dest=x,store=false":                              "store=false requires a BuildKit daemon",
 		"type=local,dest=x,src=/a,mode=delete,platform-split=false":   "",
 		"type=image,name=*,push=true,store=false,push-by-digest=true": "",

@@ -2,7 +2,6 @@ package builder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -184,8 +183,11 @@ func toEngine(ctx context.Context, log io.Writer, write func(io.Writer) error) e
 		l.Abandon()
 		return ctx.Err()
 	}
-	text, err := l.Finish() // if docker ended early, its error is more specific than writeErr
-	if err = errors.Join(err, writeErr); err != nil && text == "" {
+	text, err := l.Finish() // if docker ended early, its error says why, and writeErr only that it ended
+	if err == nil {
+		err = writeErr
+	}
+	if err != nil && text == "" {
 		return err
 	}
 	fmt.Fprintln(log, text)

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os/exec"
 	"strings"
+	"sync/atomic"
+	"syscall"
 )
 
 // Docker returns the path of the docker program, or an error if it is not installed.
@@ -27,6 +29,7 @@ type Load struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser
 	out    bytes.Buffer
+	broken atomic.Bool // whether docker load ended before all of its input was written
 	cancel context.CancelFunc
 }
 
@@ -52,7 +55,26 @@ func StartLoad(ctx context.Context) (*Load, error) {
 }
 
 // Input returns the writer to which the caller must write the archive.
-func (l *Load) Input() io.WriteCloser { return l.in }
+func (l *Load) Input() io.WriteCloser { return input{l} }
+
+// input is the standard input of docker load.
+type input struct{ l *Load }
+
+// Write implements [io.Writer].
+func (i input) Write(p []byte) (int, error) {
+	n, err := i.l.in.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		i.l.broken.Store(true)
+	}
+	return n, err
+}
+
+// Close implements [io.Closer].
+func (i input) Close() error { return i.l.in.Close() }
+
+// Broken reports whether docker load ended before all of its input was written. [Load.Finish] then
+// returns the reason.
+func (l *Load) Broken() bool { return l.broken.Load() }
 
 // Finish closes the input, waits until the engine has loaded the images, and returns the
 // output of docker load.

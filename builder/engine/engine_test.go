@@ -42,6 +42,13 @@ func TestLoad(t *testing.T) {
 	if _, err := start("echo no engine >&2; exit 1\n").Finish(); err == nil || err.Error() != "docker load: exit status 1: no engine" {
 		t.Errorf("an engine that fails: %v", err)
 	}
+	l = start("echo no engine >&2; exit 1\n")
+	if _, err := l.Input().Write(make([]byte, 1<<20)); err == nil || !l.Broken() {
+		t.Errorf("written to an engine that has ended: error %v, broken %v", err, l.Broken())
+	}
+	if _, err := l.Finish(); err == nil || !strings.HasSuffix(err.Error(), "no engine") {
+		t.Errorf("an engine that ended early: %v", err)
+	}
 	loaded := filepath.Join(dir, "loaded")
 	start("read line && echo $line > " + loaded + "\n").Abandon()
 	if _, err := os.Stat(loaded); err == nil {

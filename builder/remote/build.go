@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -120,6 +121,8 @@ func (b *Build) Run(ctx context.Context, r *Request) (*Response, error) {
 		return nil, ctx.Err()
 	case b.failed != nil:
 		return nil, b.failed // has columns, while the error from the daemon has lines only
+	case err != nil && b.load != nil && b.load.Broken():
+		return nil, fmt.Errorf("output docker: %w", cmp.Or(b.finishLoad(r.Log), err)) // the daemon knows only that a pipe broke
 	case err != nil:
 		return nil, err
 	}

@@ -86,13 +86,10 @@ func (stdout) Close() error { return nil }
 // has loaded an image into the Docker Engine. It writes the output of docker load to the
 // writer log.
 func (b *Build) moveOutputs(log io.Writer) error {
-	if l := b.load; l != nil {
-		b.load = nil
-		text, err := l.Finish()
-		if err != nil {
+	if b.load != nil {
+		if err := b.finishLoad(log); err != nil {
 			return err
 		}
-		fmt.Fprintln(log, text)
 	}
 	for _, s := range b.pending {
 		if s.temp == "" {
@@ -108,6 +105,16 @@ func (b *Build) moveOutputs(log io.Writer) error {
 		s.isNew = false
 	}
 	return nil
+}
+
+// finishLoad waits for docker load, and copies its output to the writer log.
+func (b *Build) finishLoad(log io.Writer) error {
+	text, err := b.load.Finish()
+	b.load = nil
+	if err == nil {
+		fmt.Fprintln(log, text)
+	}
+	return err
 }
 
 // discard removes the outputs that have not been moved to their destinations.

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"net/url"
@@ -103,6 +104,9 @@ func Listen(address string) (net.Listener, error) {
 	}
 	dir := filepath.Dir(at)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("address %s: %w (choose a socket in a directory of yours, for example in $XDG_RUNTIME_DIR)", address, err)
+		}
 		return nil, err
 	}
 	return listenPrivately(dir, at)

@@ -61,7 +61,7 @@ func (f *buildFlags) define(fs *pflag.FlagSet) {
 func (f *buildFlags) defineInputs(fs *pflag.FlagSet) {
 	o := &f.opt
 	fs.StringArrayVarP(&f.files, "file", "f", nil, "Dockerfile: `PATH`, or - for standard input (default CONTEXT/Dockerfile, else CONTEXT/Containerfile)")
-	fs.StringArrayVarP(&o.Tags, "tag", "t", nil, "name and tag of the image: `NAME[:TAG]`; without an output, the image is stored (slipway image)")
+	fs.StringArrayVarP(&o.Tags, "tag", "t", nil, "name and tag of the image: `NAME[:TAG]`; without an output and --builder, the image is stored (slipway image)")
 	fs.StringVar(&o.Target, "target", "", "name of the `STAGE` to build (default the last one)")
 	fs.StringArrayVar(&f.args, "build-arg", nil, "value of an ARG: `KEY=VALUE`, or KEY for the value of the environment variable")
 	fs.StringArrayVar(&f.labels, "label", nil, "label of the image: `KEY=VALUE`")

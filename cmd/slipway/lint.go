@@ -197,6 +197,11 @@ func (f *lintFlags) check(base *lint.Linter) error {
 	if f.resolve != "" && !slices.Contains(resolveModes(), f.resolve) {
 		return fmt.Errorf("--resolve: unknown mode %q%s (want %s)", f.resolve, suggest.Hint(f.resolve, resolveModes(), true), strings.Join(resolveModes(), ", "))
 	}
+	if f.context != "" {
+		if err := checkDir(f.context); err != nil {
+			return fmt.Errorf("--context: %w", err)
+		}
+	}
 	return f.checkFix()
 }
 

@@ -105,6 +105,15 @@ func (r *lintRun) contextOf(cfg *lintConfig, path string, src *source.File, buil
 	return ""
 }
 
+// checkDir returns an error unless the path is a directory.
+func checkDir(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is not a directory", path)
+	}
+	return err
+}
+
 // readIgnoreFile returns the ignore file of a Dockerfile or of its context, or nil.
 func readIgnoreFile(dir, dockerfile string) *ignore.Matcher {
 	for _, name := range []string{dockerfile + ".dockerignore", filepath.Join(dir, ".dockerignore")} {

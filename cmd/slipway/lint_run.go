@@ -223,6 +223,11 @@ func (r *lintRun) config(dir string) (*lintConfig, error) {
 			return nil, usageError{err}
 		}
 	}
+	if cfg.Context != "" && r.flags.context == "" {
+		if err := checkDir(filepath.Join(filepath.Dir(path), cfg.Context)); err != nil {
+			return nil, usageError{fmt.Errorf("%s: context: %w", path, err)}
+		}
+	}
 	if r.flags.verbose {
 		fmt.Fprintf(os.Stderr, "slipway: configuration of %s: %s\n", dir, orNone(path))
 	}

@@ -37,6 +37,7 @@ func TestLint(t *testing.T) {
 		"own/.slipway.yaml": "fail-on: error\nrules: { NoSudo: off }\nfiles: [{ match: '*.dev', rules: { DL3008: off } }]\nexclude: ['x/**']\n",
 		"own/Dockerfile":    sudoFile, "own/Dockerfile.dev": sudoFile, "own/x/Dockerfile": sudoFile,
 		"bad/.slipway.yaml": "rulez: {}\n", "bad/Dockerfile": "FROM scratch\n",
+		"gone/.slipway.yaml": "context: nowhere\n", "gone/Dockerfile": "FROM scratch\n",
 		"empty/README": "", ".git/HEAD": "",
 	})
 	for _, tc := range []struct {
@@ -60,6 +61,9 @@ func TestLint(t *testing.T) {
 		{"bad", 2, nil, `unknown key "rulez" (did you mean rules?)`},
 		{"empty", 2, nil, "no Dockerfile found"},
 		{"missing", 2, nil, "missing"},
+		{"--context nowhere Dockerfile", 2, nil, "--context: stat nowhere: no such file"},
+		{"--context Dockerfile Dockerfile", 2, nil, "--context: Dockerfile is not a directory"},
+		{"gone", 2, nil, "nowhere: no such file"},
 		{"--ignore DL9999 .", 2, nil, `unknown rule "DL9999"`},
 		{"-f sarrif .", 2, nil, "did you mean sarif?"},
 		{"-f codacy .", 2, nil, "use sarif"},
