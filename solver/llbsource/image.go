@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 
 	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/solver/pb"
@@ -65,12 +64,12 @@ func (i *Image) Config() []byte { return i.config }
 
 // Machine returns the default platform of builds on this machine: Linux with the
 // machine's architecture, even on other operating systems.
-func Machine() ocispecs.Platform {
-	p := platforms.DefaultSpec()
-	if runtime.GOOS != "linux" {
-		p.OS = "linux" // builds are for Linux by default on every system
-	}
-	return platforms.Normalize(p)
+func Machine() ocispecs.Platform { return linuxOn(platforms.DefaultSpec()) }
+
+// linuxOn returns the Linux platform with the architecture of the platform p. Another system's
+// version, such as 10.0.26100 of Windows, is not part of it.
+func linuxOn(p ocispecs.Platform) ocispecs.Platform {
+	return platforms.Normalize(ocispecs.Platform{OS: "linux", Architecture: p.Architecture, Variant: p.Variant})
 }
 
 func platformOf(p *pb.Platform) ocispecs.Platform {
